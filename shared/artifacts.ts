@@ -1,0 +1,133 @@
+/**
+ * The storage schema: every object the pipeline keeps in R2, with its key and its type.
+ *
+ * Objects are immutable and named by the sha256 of their bytes, so a reader can check what it got and a writer can
+ * retry without harm. Manifests are canonical JSON (sorted keys, no times), so equal content has an equal name.
+ * Reading and writing live in `store.ts`; the binary layouts in `tokenizer/token-shard.ts` and `model/safetensors.ts`.
+ */
+import { z } from "zod";
+import { modelConfigSchema } from "./config.ts";
+
+/** Lower-case hexadecimal sha256 of an object's bytes. */
+export const hashSchema = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
+export type Hash = z.infer<typeof hashSchema>;
+
+/** What an object is. The kind decides its key; a reader asks for a kind and a hash, never for a key. */
+export const OBJECT_KINDS = {
+  segment: { prefix: "segments", suffix: ".jsonl.gz" },
+  snapshot: { prefix: "snapshots", suffix: ".json" },
+  "tokenizer-state": { prefix: "tokenizer-states", suffix: ".bin" },
+  tokenizer: { prefix: "tokenizers", suffix: ".json" },
+  "token-shard": { prefix: "token-shards", suffix: ".bin" },
+  dataset: { prefix: "datasets", suffix: ".json" },
+  weights: { prefix: "weights", suffix: ".safetensors" },
+  optimizer: { prefix: "optimizers", suffix: ".safetensors" },
+  delta: { prefix: "deltas", suffix: ".safetensors" },
+  checkpoint: { prefix: "checkpoints", suffix: ".json" },
+} as const;
+export type ObjectKind = keyof typeof OBJECT_KINDS;
+
+/** The R2 key of an object. */
+export function objectKey(kind: ObjectKind, hash: Hash): string {
+  const { prefix, suffix } = OBJECT_KINDS[kind];
+  return `${prefix}/${hashSchema.parse(hash)}${suffix}`;
+}
+
+/** The key of a source's manifest; a new one per flush, zero-padded so that a listing sorts by age. */
+export function manifestKey(source: string, sequence: number): string {
+  return `sources/${source}/manifest-${String(sequence).padStart(8, "0")}.json`;
+}
+
+/** One line of a corpus segment: the record that FineWeb tools read. */
+export const documentSchema = z.object({
+  id: z.string(),
+  url: z.string(),
+  text: z.string(),
+  title: z.string(),
+  lang: z.string(),
+  licence: z.string(),
+  source: z.string(),
+  fetchedAt: z.string(),
+  sha256: hashSchema,
+});
+export type Document = z.infer<typeof documentSchema>;
+
+/** A segment as manifests and snapshots list it. */
+export const segmentEntrySchema = z.object({
+  hash: hashSchema,
+  documents: z.int().nonnegative(),
+  /** UTF-8 bytes of text before compression. */
+  bytes: z.int().nonnegative(),
+});
+export type SegmentEntry = z.infer<typeof segmentEntrySchema>;
+
+/** What a source holds after a flush. */
+export const sourceManifestSchema = z.object({
+  format: z.literal(1),
+  source: z.string(),
+  sequence: z.int().nonnegative(),
+  segments: z.array(segmentEntrySchema),
+});
+export type SourceManifest = z.infer<typeof sourceManifestSchema>;
+
+/** A fixed list of segments: what a tokenizer and a dataset are made from. */
+export const snapshotSchema = z.object({ format: z.literal(1), segments: z.array(segmentEntrySchema) });
+export type Snapshot = z.infer<typeof snapshotSchema>;
+
+/** One uint16 little-endian token file. */
+export const tokenShardEntrySchema = z.object({ hash: hashSchema, tokens: z.int().positive() });
+export type TokenShardEntry = z.infer<typeof tokenShardEntrySchema>;
+
+/**
+ * An encoded corpus. Documents are split whole into train and val, each followed by the end-of-text token.
+ * The baselines are fitted on the training tokens and scored on all validation tokens but the first, in nats per token.
+ */
+export const datasetSchema = z.object({
+  format: z.literal(1),
+  tokenizer: hashSchema,
+  vocabSize: z.int().positive(),
+  train: z.array(tokenShardEntrySchema),
+  val: z.array(tokenShardEntrySchema),
+  trainTokens: z.int().nonnegative(),
+  valTokens: z.int().nonnegative(),
+  /** UTF-8 bytes of the validation documents, for bits per byte. */
+  valBytes: z.int().nonnegative(),
+  documents: z.int().nonnegative(),
+  unigramLoss: z.number(),
+  /** Interpolated trigram; absent in datasets made before it was measured. */
+  trigramLoss: z.number().optional(),
+});
+export type Dataset = z.infer<typeof datasetSchema>;
+
+/**
+ * A complete training state. Contains no run id and no time: two runs of the same work end in the same hash.
+ * `inner` holds one optimizer state per shard when shards take local steps, else nothing.
+ */
+export const checkpointSchema = z.object({
+  format: z.literal(1),
+  model: modelConfigSchema,
+  tokenizer: hashSchema,
+  dataset: hashSchema,
+  /** Rounds completed; 0 is the initial state. */
+  round: z.int().nonnegative(),
+  /** Training tokens consumed so far. */
+  tokens: z.int().nonnegative(),
+  weights: hashSchema,
+  /** State of the outer optimizer; null before the first round. */
+  outer: hashSchema.nullable(),
+  inner: z.array(hashSchema.nullable()),
+});
+export type Checkpoint = z.infer<typeof checkpointSchema>;
+
+/** JSON with sorted keys and no white space: equal values give equal bytes. Numbers must be finite. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  if (value !== null && typeof value === "object") {
+    const entries = Object.entries(value)
+      .filter(([, item]) => item !== undefined)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1));
+    return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`).join(",")}}`;
+  }
+  if (typeof value === "number" && !Number.isFinite(value)) throw new Error(`canonicalJson: expected a finite number, got ${value}`);
+  return JSON.stringify(value);
+}

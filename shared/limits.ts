@@ -1,0 +1,22 @@
+/**
+ * Platform limits that the local runtime does not enforce and production does, each with its source.
+ * Code that could cross one imports it from here and refuses with the number in the message.
+ */
+
+/** Memory of one isolate, JavaScript heap and wasm together. developers.cloudflare.com/workers/platform/limits/#memory */
+export const MAX_ISOLATE_BYTES = 128 * 1024 * 1024;
+
+/** One RPC message must stay below this; byte streams may exceed it. developers.cloudflare.com/workers/runtime-apis/rpc/#limitations */
+export const MAX_RPC_BYTES = 32 * 1024 * 1024;
+
+/** One queue message. developers.cloudflare.com/queues/platform/limits/ */
+export const MAX_QUEUE_MESSAGE_BYTES = 128_000;
+
+/** One row (and one string or blob) of a SQLite Durable Object. developers.cloudflare.com/durable-objects/platform/limits/ */
+export const MAX_DURABLE_ROW_BYTES = 2 * 1024 * 1024;
+
+/** One D1 row may hold 2 MB; half of that is the house rule. developers.cloudflare.com/d1/platform/limits/ */
+export const MAX_D1_ROW_BYTES = 1024 * 1024;
+
+/** Connections that may wait for response headers in one invocation. developers.cloudflare.com/workers/platform/limits/#simultaneous-open-connections */
+export const MAX_OPEN_CONNECTIONS = 6;

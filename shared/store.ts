@@ -1,0 +1,48 @@
+/**
+ * Content-addressed reads and writes on an R2 bucket: create-only puts, hash-checked gets.
+ * A put of bytes that are there already succeeds; a get of bytes that do not match their name throws.
+ */
+import type { z } from "zod";
+import { canonicalJson, objectKey, type Hash, type ObjectKind } from "./artifacts.ts";
+
+/** sha256 of bytes as lower-case hexadecimal. */
+export async function sha256(bytes: ArrayBuffer | ArrayBufferView): Promise<Hash> {
+  const digest = await crypto.subtle.digest("SHA-256", bytes as BufferSource);
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Writes bytes under their hash unless they are there, and returns the hash. */
+export async function putObject(bucket: R2Bucket, kind: ObjectKind, bytes: ArrayBuffer | ArrayBufferView): Promise<Hash> {
+  const hash = await sha256(bytes);
+  // A null result means that the condition failed, so the object exists; its bytes are the same by construction.
+  await bucket.put(objectKey(kind, hash), bytes, { onlyIf: { etagDoesNotMatch: "*" }, sha256: hash });
+  return hash;
+}
+
+/** Writes a value as canonical JSON under its hash. */
+export function putJson(bucket: R2Bucket, kind: ObjectKind, value: unknown): Promise<Hash> {
+  return putObject(bucket, kind, new TextEncoder().encode(canonicalJson(value)));
+}
+
+/** Reads an object and checks it against its name. Throws `MissingObject` or `CorruptObject`. */
+export async function getObject(bucket: R2Bucket, kind: ObjectKind, hash: Hash): Promise<ArrayBuffer> {
+  const object = await bucket.get(objectKey(kind, hash));
+  if (object === null) throw storeError("MissingObject", `${kind} ${hash}: expected an object, found none`);
+  const bytes = await object.arrayBuffer();
+  const actual = await sha256(bytes);
+  if (actual !== hash)
+    throw storeError("CorruptObject", `${kind} ${hash}: expected that hash, got ${actual} over ${bytes.byteLength} bytes`);
+  return bytes;
+}
+
+/** Reads and validates a JSON object. */
+export async function getJson<T>(bucket: R2Bucket, kind: ObjectKind, hash: Hash, schema: z.ZodType<T>): Promise<T> {
+  return schema.parse(JSON.parse(new TextDecoder().decode(await getObject(bucket, kind, hash))));
+}
+
+/** An error that keeps its name across RPC, where subclasses are lost. */
+function storeError(name: string, message: string): Error {
+  const error = new Error(message);
+  error.name = name;
+  return error;
+}

@@ -1,0 +1,30 @@
+/**
+ * Two kinds of tests: `unit` runs pure code in Node, `pipeline` runs the real Workers in workerd.
+ * A `.wasm` import is a compiled module there as in workerd, so shared code is tested as it is.
+ */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { defineConfig, type Plugin } from "vitest/config";
+
+const wasmModules: Plugin = {
+  name: "wasm-modules",
+  enforce: "pre",
+  load(id) {
+    const path = id.split("?")[0]!;
+    if (!path.endsWith(".wasm")) return null;
+    const base64 = readFileSync(path).toString("base64");
+    return `export default new WebAssembly.Module(Buffer.from(${JSON.stringify(base64)}, "base64"));`;
+  },
+};
+
+export default defineConfig({
+  root: fileURLToPath(new URL("..", import.meta.url)),
+  plugins: [wasmModules],
+  test: {
+    include: ["tests/**/*.test.ts"],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    maxWorkers: 2,
+    server: { deps: { inline: [/@tensorflow/] } },
+  },
+});
