@@ -2,10 +2,9 @@
  * The seven Workers, in the order in which they are deployed: callees before callers.
  * The gateway's configuration is the root wrangler.toml; every other one lives in the Worker's folder.
  */
-import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 
-export const ROOT = fileURLToPath(new URL("..", import.meta.url));
+export const ROOT = join(import.meta.dirname, "..");
 
 export interface WorkerEntry {
   name: string;

@@ -3,7 +3,7 @@
  * A `.wasm` import is a compiled module there as in workerd, so shared code is tested as it is.
  */
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { defineConfig, type Plugin } from "vitest/config";
 
 const wasmModules: Plugin = {
@@ -18,7 +18,7 @@ const wasmModules: Plugin = {
 };
 
 export default defineConfig({
-  root: fileURLToPath(new URL("..", import.meta.url)),
+  root: join(import.meta.dirname, ".."),
   plugins: [wasmModules],
   test: {
     include: ["tests/**/*.test.ts"],
