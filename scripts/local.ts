@@ -1,0 +1,143 @@
+/**
+ * Tiffin on this machine: one `wrangler dev` with all seven Workers, and one more trainer process per further core.
+ *
+ * One workerd runs all its JavaScript on one thread, so the further trainers are processes of their own. They reach
+ * the coordinator through wrangler's dev registry and are kept at work by POST /work. State lives in .wrangler/state.
+ */
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join, relative } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { freePort, runProcess, startProcess, stopProcesses } from "./processes.ts";
+import { ROOT, WORKERS, configPath } from "./workers.ts";
+
+const START_TIMEOUT_MS = 90_000;
+const STATE = join(ROOT, ".wrangler", "state");
+
+export interface LocalOptions {
+  port?: number;
+  /** The one local origin that the collector may crawl. */
+  localOrigin?: string;
+  /** Trainer processes beside the main one; by default one per further core. */
+  trainers?: number;
+  fresh?: boolean;
+}
+
+export interface Local {
+  url: string;
+  token: string;
+  stop(): Promise<void>;
+}
+
+/** The operator's secret for local work: made once, kept in .dev.vars, never printed. */
+function operatorToken(): string {
+  const path = join(ROOT, ".dev.vars");
+  const known = existsSync(path) ? /^OPERATOR_TOKEN\s*=\s*"?([^"\n]+)"?$/m.exec(readFileSync(path, "utf8"))?.[1] : undefined;
+  if (known !== undefined) return known;
+  const token = randomBytes(24).toString("base64url");
+  writeFileSync(path, `OPERATOR_TOKEN="${token}"\n`, { mode: 0o600, flag: "a" });
+  return token;
+}
+
+async function waitFor(name: string, url: string, accept: (status: number) => boolean): Promise<void> {
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  let last = "no answer";
+  while (Date.now() < deadline) {
+    try {
+      const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
+      if (accept(response.status)) return;
+      last = `status ${response.status}: ${(await response.text()).slice(0, 300)}`;
+    } catch (error) {
+      last = (error as Error).message;
+    }
+    await sleep(250);
+  }
+  throw new Error(`${name}: expected an answer from ${url} within ${START_TIMEOUT_MS / 1000} s, got ${last}. See .tiffin/logs/${name}.log`);
+}
+
+function migrate(): void {
+  const result = runProcess("wrangler", [
+    "d1",
+    "migrations",
+    "apply",
+    "tiffin-feedback",
+    "--local",
+    "--persist-to",
+    STATE,
+    "-c",
+    configPath("feedback"),
+  ]);
+  if (result.status !== 0) throw new Error(`expected the D1 migrations to apply, got exit ${result.status}\n${result.output}`);
+}
+
+/** Keeps one further trainer at work until `signal` aborts. A failed call is tried again: the process may be restarting. */
+async function drive(url: string, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await (await fetch(`${url}/work`, { method: "POST", signal })).arrayBuffer();
+      await sleep(100, undefined, { signal });
+    } catch {
+      await sleep(1000);
+    }
+  }
+}
+
+/** Starts everything and resolves when all seven Workers answer. */
+export async function startLocal(options: LocalOptions = {}): Promise<Local> {
+  if (options.fresh) rmSync(STATE, { recursive: true, force: true });
+  const token = operatorToken();
+  migrate();
+  const port = await freePort(options.port ?? 8787);
+  const url = `http://127.0.0.1:${port}`;
+  const gatewayFirst = ["gateway", ...WORKERS.map((worker) => worker.name).filter((name) => name !== "gateway")];
+  const configs = gatewayFirst.flatMap((name) => ["-c", relative(ROOT, configPath(name))]);
+  const vars = options.localOrigin === undefined ? [] : ["--var", `LOCAL_ORIGIN:${options.localOrigin}`];
+  startProcess("workers", "wrangler", [
+    "dev",
+    ...configs,
+    "--port",
+    String(port),
+    "--persist-to",
+    STATE,
+    "--show-interactive-dev-session=false",
+    ...vars,
+  ]);
+  await waitFor("workers", `${url}/health`, (status) => status === 200);
+
+  const stopping = new AbortController();
+  const trainers = options.trainers ?? availableParallelism() - 1;
+  for (let index = 2; index < trainers + 2; index++) {
+    const trainerUrl = `http://127.0.0.1:${await startTrainer(index)}`;
+    void drive(trainerUrl, stopping.signal);
+  }
+  return {
+    url,
+    token,
+    stop: async () => {
+      stopping.abort();
+      await stopProcesses();
+    },
+  };
+}
+
+/** Starts one further trainer process and returns its port. */
+async function startTrainer(index: number): Promise<number> {
+  const name = `trainer-${index}`;
+  const port = await freePort(0);
+  const vars = ["--var", "WORK_LOOP:on", "--var", `TRAINER_NAME:${name}`];
+  const config = relative(ROOT, configPath("trainer"));
+  startProcess(name, "wrangler", [
+    "dev",
+    "-c",
+    config,
+    "--name",
+    `tiffin-${name}`,
+    "--port",
+    String(port),
+    "--show-interactive-dev-session=false",
+    ...vars,
+  ]);
+  await waitFor(name, `http://127.0.0.1:${port}/`, (status) => status < 500);
+  return port;
+}

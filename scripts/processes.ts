@@ -1,0 +1,91 @@
+/**
+ * Child processes that never outlive this one: each is the leader of its own process group, and every way out
+ * (exit, Ctrl-C, TERM, an uncaught error) ends the groups by the ids they were started with.
+ */
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { createWriteStream, mkdirSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { ROOT } from "./workers.ts";
+
+const KILL_GRACE_MS = 3000;
+const CHILD_ENV = { ...process.env, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true", CI: "true", FORCE_COLOR: "0" };
+const running = new Set<ChildProcess>();
+
+/** Starts a command of node_modules/.bin in its own process group; output goes to .tiffin/logs/<name>.log. */
+export function startProcess(name: string, command: string, args: readonly string[]): ChildProcess {
+  const folder = join(ROOT, ".tiffin", "logs");
+  mkdirSync(folder, { recursive: true });
+  const log = createWriteStream(join(folder, `${name}.log`));
+  const child = spawn(join(ROOT, "node_modules", ".bin", command), args, {
+    cwd: ROOT,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: CHILD_ENV,
+  });
+  child.stdout?.pipe(log, { end: false });
+  child.stderr?.pipe(log, { end: false });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  return child;
+}
+
+/** Runs a command of node_modules/.bin to its end. */
+export function runProcess(command: string, args: readonly string[]): { status: number | null; output: string } {
+  const result = spawnSync(join(ROOT, "node_modules", ".bin", command), args, { cwd: ROOT, encoding: "utf8", env: CHILD_ENV });
+  return { status: result.status, output: `${result.stdout}${result.stderr}` };
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch (error) {
+    // ESRCH: the group has ended between the check and the signal, which is what is wanted.
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+/** Ends all started groups: TERM, then KILL after a grace time. */
+export async function stopProcesses(): Promise<void> {
+  const children = [...running];
+  const exits = children.map((child) => new Promise<void>((resolve) => child.once("exit", () => resolve())));
+  for (const child of children) signalGroup(child, "SIGTERM");
+  const grace = new Promise<void>((resolve) => {
+    setTimeout(resolve, KILL_GRACE_MS).unref();
+  });
+  await Promise.race([Promise.all(exits), grace]);
+  // Also when the leader has gone: a workerd that it left behind belongs to the same group.
+  for (const child of children) signalGroup(child, "SIGKILL");
+}
+
+/** Makes Ctrl-C, TERM and a crash end everything that was started. */
+export function stopOnExit(onStop: () => void = () => undefined): void {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(signal, () => {
+      onStop();
+      void stopProcesses().then(() => process.exit(signal === "SIGINT" ? 130 : 143));
+    });
+  }
+  process.once("exit", () => {
+    for (const child of running) signalGroup(child, "SIGKILL");
+  });
+}
+
+function tryPort(port: number): Promise<number | null> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(null));
+    server.listen(port, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : null));
+    });
+  });
+}
+
+/** The wanted port on loopback if nobody listens there, else any free one. */
+export async function freePort(wanted: number): Promise<number> {
+  const port = (await tryPort(wanted)) ?? (await tryPort(0));
+  if (port === null) throw new Error("expected a free port on 127.0.0.1, found none");
+  return port;
+}
