@@ -20,11 +20,13 @@ const wasmModules: Plugin = {
 export default defineConfig({
   root: join(import.meta.dirname, ".."),
   plugins: [wasmModules],
+  // tfjs is published as CommonJS and as modules; everything must get the same copy.
+  resolve: { mainFields: ["module", "main"] },
   test: {
     include: ["tests/**/*.test.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
-    server: { deps: { inline: [/@tensorflow/] } },
+    server: { deps: { inline: [/@tensorflow\/.*\/dist\//, /\.wasm$/] } },
   },
 });

@@ -1,0 +1,72 @@
+/**
+ * The parameters of the decoder: names (Hugging Face Qwen3), shapes, first values.
+ * The order of `weightShapes` is the order of everything that walks the parameters, so it decides the arithmetic.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import type { ModelConfig } from "../config.ts";
+import { createRandom, normal } from "./random.ts";
+
+export type Weights = Record<string, tf.Tensor>;
+
+/** Standard deviation of embeddings. The first norm rescales them, so only their relative movement per step matters. */
+const EMBEDDING_STD = 1;
+
+/** Name and shape of every parameter, in a fixed order. Matrices are [out, in]. */
+export function weightShapes(config: ModelConfig): [name: string, shape: number[]][] {
+  const { vocabSize, width, mlpWidth, headWidth } = config;
+  const queryWidth = config.heads * headWidth;
+  const keyWidth = config.kvHeads * headWidth;
+  const shapes: [string, number[]][] = [["model.embed_tokens.weight", [vocabSize, width]]];
+  for (let layer = 0; layer < config.layers; layer++) {
+    const prefix = `model.layers.${layer}`;
+    shapes.push(
+      [`${prefix}.input_layernorm.weight`, [width]],
+      [`${prefix}.self_attn.q_proj.weight`, [queryWidth, width]],
+      [`${prefix}.self_attn.k_proj.weight`, [keyWidth, width]],
+      [`${prefix}.self_attn.v_proj.weight`, [keyWidth, width]],
+      [`${prefix}.self_attn.q_norm.weight`, [headWidth]],
+      [`${prefix}.self_attn.k_norm.weight`, [headWidth]],
+      [`${prefix}.self_attn.o_proj.weight`, [width, queryWidth]],
+      [`${prefix}.post_attention_layernorm.weight`, [width]],
+      [`${prefix}.mlp.gate_proj.weight`, [mlpWidth, width]],
+      [`${prefix}.mlp.up_proj.weight`, [mlpWidth, width]],
+      [`${prefix}.mlp.down_proj.weight`, [width, mlpWidth]],
+    );
+  }
+  shapes.push(["model.norm.weight", [width]]);
+  if (!config.tiedEmbeddings) shapes.push(["lm_head.weight", [vocabSize, width]]);
+  return shapes;
+}
+
+export function parameterCount(config: ModelConfig): number {
+  return weightShapes(config).reduce((sum, [, shape]) => sum + tf.util.sizeFromShape(shape), 0);
+}
+
+/** True for the matrices inside the blocks, which Muon updates. */
+export function isHiddenMatrix(name: string): boolean {
+  return name.includes("_proj.");
+}
+
+/**
+ * First values from a seed: norms one, output projections and an untied head zero (so that every block starts as the
+ * identity and the first loss is log V), the rest normal. The caller disposes the tensors.
+ */
+export function initWeights(config: ModelConfig, seed: number): Weights {
+  const weights: Weights = {};
+  for (const [index, [name, shape]] of weightShapes(config).entries()) {
+    const size = tf.util.sizeFromShape(shape);
+    if (name.includes("norm")) weights[name] = tf.ones(shape);
+    else if (name.includes("o_proj") || name.includes("down_proj") || name === "lm_head.weight") weights[name] = tf.zeros(shape);
+    else {
+      // One stream per parameter: adding a layer does not change the others' values.
+      const random = createRandom(seed + 0x9e3779b1 * (index + 1));
+      const embedding = name === "model.embed_tokens.weight";
+      const std = embedding ? (config.tiedEmbeddings ? 0.02 : EMBEDDING_STD) : 1 / Math.sqrt(shape[1]!);
+      weights[name] = tf.tensor(
+        Float32Array.from({ length: size }, () => std * normal(random)),
+        shape,
+      );
+    }
+  }
+  return weights;
+}

@@ -1,0 +1,74 @@
+/**
+ * Starts tfjs's wasm backend, in workerd and in Node alike. The only file that does.
+ *
+ * tfjs compiles its wasm from bytes, which workerd refuses at request time (tensorflow/tfjs#8157). Here the module arrives
+ * compiled, as an import, and is handed to the Emscripten factory through `instantiateWasm`.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import { BackendWasm } from "@tensorflow/tfjs-backend-wasm/dist/backend_wasm";
+import "@tensorflow/tfjs-backend-wasm/dist/register_all_kernels";
+import wasmFactory from "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm.js";
+import wasmModule from "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-simd.wasm";
+import { registerKernels } from "./kernels.ts";
+
+/** The part of the Emscripten module that this backend uses. */
+export interface WasmRuntime {
+  HEAPU8: Uint8Array;
+  HEAPF32: Float32Array;
+  _malloc(bytes: number): number;
+  _free(offset: number): void;
+  cwrap(name: string, result: "number" | null, parameters: "number"[]): (...values: number[]) => number;
+  tfjs?: unknown;
+}
+
+type Factory = (options: {
+  instantiateWasm(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance) => void): object;
+}) => Promise<WasmRuntime>;
+
+let starting: Promise<void> | null = null;
+
+/** Starts the backend once per isolate; later calls return the same promise. */
+export function startBackend(): Promise<void> {
+  starting ??= start();
+  return starting;
+}
+
+async function start(): Promise<void> {
+  let memory: WebAssembly.Memory | undefined;
+  const runtime = await withoutProcess(() =>
+    (wasmFactory as unknown as Factory)({
+      instantiateWasm(imports, done) {
+        const instance = new WebAssembly.Instance(wasmModule, imports);
+        memory = Object.values(instance.exports).find((item) => item instanceof WebAssembly.Memory);
+        done(instance);
+        return instance.exports;
+      },
+    }),
+  );
+  if (memory === undefined) throw new Error("startBackend: expected the tfjs wasm module to export its memory, found none");
+  // The six functions that the package's own `init` wraps.
+  runtime.tfjs = {
+    init: runtime.cwrap("init", null, []),
+    initWithThreadsCount: runtime.cwrap("init_with_threads_count", null, ["number"]),
+    getThreadsCount: runtime.cwrap("get_threads_count", "number", []),
+    registerTensor: runtime.cwrap("register_tensor", null, ["number", "number", "number"]),
+    disposeData: runtime.cwrap("dispose_data", null, ["number"]),
+    dispose: runtime.cwrap("dispose", null, []),
+  };
+  const backend = new BackendWasm(runtime as never);
+  if (tf.findBackend("wasm") === null) tf.registerBackend("wasm", () => backend, 2);
+  if (!(await tf.setBackend("wasm"))) throw new Error("startBackend: expected tfjs to accept the wasm backend, it refused");
+  registerKernels(backend, runtime, memory);
+}
+
+/** The factory looks for Node and would then read files; it must not find it while it runs its first lines. */
+function withoutProcess<T>(body: () => T): T {
+  const scope = globalThis as { process?: unknown };
+  const hidden = scope.process;
+  try {
+    scope.process = undefined;
+    return body();
+  } finally {
+    scope.process = hidden;
+  }
+}

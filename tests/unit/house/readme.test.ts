@@ -1,0 +1,51 @@
+/** The README's tree is the tree, its Worker table is the Workers, and nothing lies at the top that does not belong there. */
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { ROOT, WORKERS } from "../../../scripts/workers.ts";
+
+const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+
+/** Paths named by the indented tree in the README's first ```text block. */
+function treePaths(): string[] {
+  const block = /```text\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
+  const stack: string[] = [];
+  const paths: string[] = [];
+  for (const line of block.split("\n").filter((entry) => entry.trim() !== "")) {
+    const indent = line.length - line.trimStart().length;
+    const name = line.trim().split(/\s+/)[0]!;
+    stack.length = indent / 2;
+    stack.push(name.replace(/\/$/, ""));
+    paths.push(stack.join("/"));
+  }
+  return paths;
+}
+
+describe("README", () => {
+  test("names only files and folders that exist", () => {
+    const paths = treePaths();
+    expect(paths.length).toBeGreaterThan(20);
+    const missing = paths.filter((path) => statSync(join(ROOT, path), { throwIfNoEntry: false }) === undefined);
+    expect(missing).toEqual([]);
+  });
+
+  test("names every folder of the source tree", () => {
+    const named = new Set(treePaths());
+    const folders = ["workers", "shared"].flatMap((top) =>
+      readdirSync(join(ROOT, top), { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => `${top}/${entry.name}`),
+    );
+    expect(folders.filter((folder) => !named.has(folder))).toEqual([]);
+  });
+
+  test("lists every Worker", () => {
+    for (const { name } of WORKERS) expect(readme).toContain(`| ${name} |`);
+  });
+});
+
+test("the top level holds only what the design fixes", () => {
+  const allowed = new Set(["workers", "shared", "scripts", "tests", "wrangler.toml", "tsconfig.json", "package.json", "package-lock.json", "README.md", "LICENSE"]);
+  const visible = readdirSync(ROOT).filter((name) => !name.startsWith(".") && name !== "node_modules");
+  expect(visible.filter((name) => !allowed.has(name))).toEqual([]);
+});
