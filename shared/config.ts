@@ -85,3 +85,43 @@ export const trainingConfigSchema = z.object({
   clipNorm: z.number().min(0),
 });
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
+
+/** A named starting point for a run. */
+export interface Preset {
+  description: string;
+  model: Omit<ModelConfig, "vocabSize">;
+  vocabSize: number;
+  training: Omit<TrainingConfig, "seed" | "tokens">;
+  tokens: number;
+}
+
+const MUON: OptimizerConfig = { name: "muon", lr: 0.02, momentum: 0.95, adamLr: 4e-3, beta1: 0.9, beta2: 0.95, epsilon: 1e-10, weightDecay: 0 };
+const ADAMW: OptimizerConfig = { name: "adamw", lr: 3e-3, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 };
+/** The outer rule of DiLoCo with its published settings. */
+const OUTER: OptimizerConfig = { name: "nesterov", lr: 0.7, momentum: 0.9 };
+const SHAPE = { ropeTheta: 10_000, normEpsilon: 1e-6, tiedEmbeddings: false };
+const HALF_DECAY: ScheduleConfig = { warmupSteps: 0, decay: 0.5 };
+
+export const PRESETS: Readonly<Record<string, Preset>> = {
+  tiny: {
+    description: "for tests and a first look: seconds",
+    model: { ...SHAPE, width: 64, mlpWidth: 128, layers: 2, heads: 2, kvHeads: 2, headWidth: 32, context: 64 },
+    vocabSize: 512,
+    training: { batch: 8, shards: 2, steps: 1, optimizer: ADAMW, outer: OUTER, schedule: HALF_DECAY, clipNorm: 1 },
+    tokens: 200_000,
+  },
+  small: {
+    description: "the default of npm start: minutes on two cores",
+    model: { ...SHAPE, width: 128, mlpWidth: 352, layers: 4, heads: 4, kvHeads: 4, headWidth: 32, context: 128 },
+    vocabSize: 2048,
+    training: { batch: 8, shards: 2, steps: 10, optimizer: MUON, outer: OUTER, schedule: HALF_DECAY, clipNorm: 1 },
+    tokens: 600_000,
+  },
+};
+
+/** The preset of a name, or an error that names the known ones. */
+export function presetOf(name: string): Preset {
+  const preset = PRESETS[name];
+  if (preset === undefined) throw new Error(`preset: expected one of ${Object.keys(PRESETS).join(", ")}, got ${name}`);
+  return preset;
+}

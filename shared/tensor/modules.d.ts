@@ -7,3 +7,4 @@ declare module "*.wasm" {
   const module: WebAssembly.Module;
   export default module;
 }
+declare module "@tensorflow/tfjs-core/dist/register_all_gradients";

@@ -38,7 +38,8 @@ export function rotary(x: tf.Tensor4D, theta: number, offset = 0): tf.Tensor4D {
     const cos = tf.tensor4d(angles.map(Math.cos), [1, length, 1, half]);
     const sin = tf.tensor4d(angles.map(Math.sin), [1, length, 1, half]);
     const [low, high] = tf.split(x, 2, 3) as [tf.Tensor4D, tf.Tensor4D];
-    return tf.concat4d([tf.sub(tf.mul(low, cos), tf.mul(high, sin)), tf.add(tf.mul(high, cos), tf.mul(low, sin))], 3);
+    const rotated = [tf.sub(tf.mul(low, cos), tf.mul(high, sin)), tf.add(tf.mul(high, cos), tf.mul(low, sin))] as tf.Tensor4D[];
+    return tf.concat4d(rotated, 3);
   });
 }
 
@@ -50,11 +51,11 @@ export function causalAttention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D):
     throw new Error(`causalAttention: expected k, v [B, S, K, D] with K dividing ${heads}, got k [${k.shape}], v [${v.shape}]`);
   }
   return tf.tidy(() => {
-    const toHeads = (x: tf.Tensor4D) => tf.transpose(repeatHeads(x, heads / x.shape[2]), [0, 2, 1, 3]); // [B, H, T, D]
+    const toHeads = (x: tf.Tensor4D) => tf.transpose(repeatHeads(x, heads / x.shape[2]), [0, 2, 1, 3]) as tf.Tensor4D; // [B, H, T, D]
     const scores = tf.mul(tf.matMul(toHeads(q), toHeads(k), false, true), 1 / Math.sqrt(width)); // [B, H, T, S]
     const masked = queries === 1 ? scores : tf.add(scores, causalMask(queries, keys));
     const mixed = tf.matMul(tf.softmax(masked), toHeads(v)); // [B, H, T, D]
-    return tf.transpose(mixed, [0, 2, 1, 3]);
+    return tf.transpose(mixed, [0, 2, 1, 3]) as tf.Tensor4D;
   });
 }
 
@@ -62,7 +63,8 @@ export function causalAttention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D):
 function repeatHeads(x: tf.Tensor4D, times: number): tf.Tensor4D {
   if (times === 1) return x;
   const [batch, length, heads, width] = x.shape;
-  return tf.reshape(tf.tile(tf.reshape(x, [batch, length, heads, 1, width]), [1, 1, 1, times, 1]), [batch, length, heads * times, width]);
+  // Batch and positions are folded: tile has a gradient only up to four axes.
+  return tf.reshape(tf.tile(tf.reshape(x, [batch * length, heads, 1, width]), [1, 1, times, 1]), [batch, length, heads * times, width]) as tf.Tensor4D;
 }
 
 /** [T, S]: 0 where query t may look, a large negative number elsewhere */
@@ -83,7 +85,7 @@ export function swiglu(gate: tf.Tensor2D, up: tf.Tensor2D): tf.Tensor2D {
  */
 export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scalar {
   const [rows, vocab] = logits.shape;
-  const flat = labels.dataSync();
+  const flat = labels.dataSync() as Int32Array;
   const live = flat.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0);
   if (live === 0) throw new Error("crossEntropy: expected at least one label, got only ignored ones");
   const mask = Float32Array.from(flat, (label) => (label >= 0 ? 1 / live : 0));

@@ -1,0 +1,84 @@
+/**
+ * The safetensors format (github.com/huggingface/safetensors), float32 only: eight bytes of header length, a JSON header,
+ * then the tensors without gaps. Writing is deterministic. Reading trusts nothing: sizes are checked before anything
+ * is allocated, and overlaps, holes, duplicates and trailing bytes are refused by name.
+ */
+import { z } from "zod";
+
+/** As in the reference implementation. */
+const MAX_HEADER_BYTES = 100_000_000;
+const ALIGNMENT = 8;
+
+export interface NamedArray {
+  name: string;
+  shape: number[];
+  data: Float32Array;
+}
+
+const entrySchema = z.object({
+  dtype: z.literal("F32"),
+  shape: z.array(z.int().nonnegative()).max(8),
+  data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
+});
+
+/** Encodes tensors in the given order. Throws when a shape and its data disagree or a name is used twice. */
+export function encodeSafetensors(tensors: readonly NamedArray[]): Uint8Array<ArrayBuffer> {
+  const header: Record<string, unknown> = {};
+  let offset = 0;
+  for (const { name, shape, data } of tensors) {
+    const size = shape.reduce((product, axis) => product * axis, 1);
+    if (size !== data.length) throw new Error(`safetensors: ${name}: expected ${size} values for [${shape}], got ${data.length}`);
+    if (name in header) throw new Error(`safetensors: expected distinct names, got ${name} twice`);
+    header[name] = { dtype: "F32", shape, data_offsets: [offset, offset + data.byteLength] };
+    offset += data.byteLength;
+  }
+  const text = JSON.stringify(header);
+  const json = new TextEncoder().encode(text.padEnd(text.length + ((ALIGNMENT - (new TextEncoder().encode(text).length % ALIGNMENT)) % ALIGNMENT)));
+  const bytes = new Uint8Array(8 + json.length + offset);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(json.length), true);
+  bytes.set(json, 8);
+  let position = 8 + json.length;
+  for (const { data } of tensors) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), position);
+    position += data.byteLength;
+  }
+  return bytes;
+}
+
+/** Decodes to tensors in file order; the data are views on `bytes` where alignment allows, else copies. */
+export function decodeSafetensors(bytes: Uint8Array): NamedArray[] {
+  const fail = (what: string): never => {
+    throw new Error(`safetensors: ${what}`);
+  };
+  if (bytes.byteLength < 8) fail(`expected at least 8 bytes, got ${bytes.byteLength}`);
+  const headerBytes = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  if (headerBytes > MAX_HEADER_BYTES || headerBytes > bytes.byteLength - 8) fail(`expected a header of at most ${bytes.byteLength - 8} bytes, got ${headerBytes}`);
+  const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes.subarray(8, 8 + headerBytes));
+  const header: unknown = JSON.parse(text);
+  if (typeof header !== "object" || header === null || Array.isArray(header)) return fail("expected the header to be a JSON object");
+  const dataBytes = bytes.byteLength - 8 - headerBytes;
+  const entries = Object.entries(header)
+    .filter(([name]) => name !== "__metadata__")
+    .map(([name, value]) => {
+      const parsed = entrySchema.safeParse(value);
+      if (!parsed.success) return fail(`${name}: ${z.prettifyError(parsed.error)}`);
+      return { name, ...parsed.data };
+    })
+    .toSorted((a, b) => a.data_offsets[0] - b.data_offsets[0]);
+  // JSON.parse keeps the last of two equal keys, which then leaves a hole in the data: the next check refuses it.
+  let position = 0;
+  const tensors: NamedArray[] = [];
+  for (const { name, shape, data_offsets: offsets } of entries) {
+    const [begin, end] = offsets;
+    const size = shape.reduce((product, axis) => product * axis, 1);
+    if (begin !== position) fail(`${name}: expected data to begin at ${position}, got ${begin} (hole or overlap)`);
+    if (!Number.isSafeInteger(size) || end - begin !== size * 4) fail(`${name}: expected ${size * 4} bytes for [${shape}], got ${end - begin}`);
+    if (end > dataBytes) fail(`${name}: expected data to end by ${dataBytes}, got ${end}`);
+    const start = bytes.byteOffset + 8 + headerBytes + begin;
+    const data = start % 4 === 0 ? new Float32Array(bytes.buffer as ArrayBuffer, start, size) : new Float32Array(bytes.slice(start - bytes.byteOffset, start - bytes.byteOffset + size * 4).buffer);
+    tensors.push({ name, shape, data });
+    position = end;
+  }
+  if (position !== dataBytes) fail(`expected ${position} bytes of data, got ${dataBytes} (trailing bytes)`);
+  return tensors;
+}

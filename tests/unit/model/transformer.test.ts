@@ -1,0 +1,106 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { ModelConfig, OptimizerConfig } from "../../../shared/config.ts";
+import { lossAndGradients, lossSum } from "../../../shared/model/loss.ts";
+import { createOptimizer, orthogonalize } from "../../../shared/model/optimizer.ts";
+import { createRandom, normal } from "../../../shared/model/random.ts";
+import { initWeights, parameterCount, type Weights } from "../../../shared/model/weights.ts";
+import { startBackend } from "../../../shared/tensor/backend.ts";
+
+beforeAll(startBackend);
+
+const CONFIG: ModelConfig = { vocabSize: 11, width: 8, mlpWidth: 12, layers: 2, heads: 4, kvHeads: 2, headWidth: 4, context: 5, ropeTheta: 100, normEpsilon: 1e-6, tiedEmbeddings: false };
+const INPUTS = Int32Array.from([1, 2, 3, 4, 5, 10, 9, 8, 7, 6]);
+const LABELS = Int32Array.from([2, 3, 4, 5, -1, 9, 8, 7, 6, 0]);
+
+/** Weights with no zeros, so that every gradient is of interest. */
+function noisyWeights(): Weights {
+  const random = createRandom(5);
+  return Object.fromEntries(
+    Object.entries(initWeights(CONFIG, 1)).map(([name, tensor]) => {
+      const noise = Float32Array.from({ length: tensor.size }, () => 0.3 * normal(random));
+      const result = tf.add(tensor, tf.tensor(noise, tensor.shape));
+      tensor.dispose();
+      return [name, result];
+    }),
+  );
+}
+
+describe("the decoder", () => {
+  test("starts at the loss of a uniform guess", () => {
+    const weights = initWeights(CONFIG, 3);
+    const { loss, gradients } = lossAndGradients(weights, CONFIG, INPUTS, LABELS, 2);
+    expect(loss).toBeCloseTo(Math.log(CONFIG.vocabSize), 5);
+    expect(parameterCount(CONFIG)).toBe(Object.values(weights).reduce((sum, tensor) => sum + tensor.size, 0));
+    tf.dispose([weights, gradients]);
+  });
+
+  test("has the gradients that finite differences give, for every parameter", () => {
+    const weights = noisyWeights();
+    const { gradients } = lossAndGradients(weights, CONFIG, INPUTS, LABELS, 2);
+    const step = 1e-2;
+    const lossWith = (changed: Weights) => {
+      const { lossSum: sum, targets } = lossSum(changed, CONFIG, INPUTS, LABELS, 2);
+      return sum / targets;
+    };
+    for (const [name, tensor] of Object.entries(weights)) {
+      // A random direction per parameter: one directional derivative sees every entry of its gradient.
+      const random = createRandom(name.length * 31);
+      const direction = Float32Array.from({ length: tensor.size }, () => normal(random));
+      const [up, down] = [step, -step].map((amount) => {
+        const moved = tf.tidy(() => tf.add(tensor, tf.mul(tf.tensor(direction, tensor.shape), amount)));
+        const loss = lossWith({ ...weights, [name]: moved });
+        moved.dispose();
+        return loss;
+      }) as [number, number];
+      const expected = (up - down) / (2 * step);
+      const got = (gradients[name]!.dataSync() as Float32Array).reduce((sum, value, index) => sum + value * direction[index]!, 0);
+      // Central differences in float32 with this step are good to about 1e-3 of the derivative and 1e-4 absolute.
+      expect(Math.abs(got - expected), name).toBeLessThan(2e-2 * Math.abs(expected) + 5e-4);
+    }
+    tf.dispose([weights, gradients]);
+  });
+
+  test("leaves no tensors behind", () => {
+    const weights = noisyWeights();
+    const before = tf.memory().numTensors;
+    tf.dispose(lossAndGradients(weights, CONFIG, INPUTS, LABELS, 2).gradients);
+    lossSum(weights, CONFIG, INPUTS, LABELS, 2);
+    expect(tf.memory().numTensors).toBe(before);
+    tf.dispose(weights);
+  });
+});
+
+describe("optimizers", () => {
+  const one = (value: number): Weights => ({ "model.norm.weight": tf.tensor1d([value]) });
+
+  test("AdamW's first step moves by the learning rate against the sign of the gradient", () => {
+    const config: OptimizerConfig = { name: "adamw", lr: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 1e-12, weightDecay: 0 };
+    const optimizer = createOptimizer(config);
+    const result = optimizer.update(one(3), optimizer.init(one(1)), one(1), 1);
+    expect(result.weights["model.norm.weight"]!.dataSync()[0]).toBeCloseTo(0.9, 6);
+  });
+
+  test("Nesterov follows two steps worked by hand", () => {
+    // lr 0.7, momentum 0.9, gradient 1: m = 1, w = 0 - 0.7 (0.9 + 1) = -1.33; m = 1.9, w -= 0.7 (1.71 + 1) = 1.897.
+    const optimizer = createOptimizer({ name: "nesterov", lr: 0.7, momentum: 0.9 });
+    const first = optimizer.update(one(1), optimizer.init(one(0)), one(0), 1);
+    expect(first.weights["model.norm.weight"]!.dataSync()[0]).toBeCloseTo(-1.33, 5);
+    const second = optimizer.update(one(1), first.state, first.weights, 1);
+    expect(second.weights["model.norm.weight"]!.dataSync()[0]).toBeCloseTo(-3.227, 5);
+  });
+
+  test("Newton-Schulz brings all singular values near one", () => {
+    const random = createRandom(9);
+    const x = tf.tensor2d(Float32Array.from({ length: 12 * 30 }, () => normal(random)), [12, 30]);
+    const gram = tf.tidy(() => {
+      const y = orthogonalize(x);
+      return tf.matMul(y, y, false, true).arraySync() as number[][];
+    });
+    // The tuned coefficients keep singular values in about 0.7..1.2, so their squares on the diagonal in 0.4..1.5.
+    for (const [index, row] of gram.entries()) {
+      expect(row[index]).toBeGreaterThan(0.4);
+      expect(row[index]).toBeLessThan(1.5);
+    }
+  });
+});

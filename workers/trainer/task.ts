@@ -1,0 +1,97 @@
+/**
+ * The work of one task, as a function of its inputs: no storage, no clock, no randomness but the task's own seed, so
+ * anyone who runs it again on the same kind of machine gets the same bits.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import { lossAndGradients, lossSum } from "../../shared/model/loss.ts";
+import { clipByGlobalNorm, createOptimizer, learningRateScale } from "../../shared/model/optimizer.ts";
+import type { Weights } from "../../shared/model/weights.ts";
+import { shardRange, windowCount, windowOf } from "../../shared/training/data-order.ts";
+import type { EvaluateTask, TrainTask } from "../../shared/training/task.ts";
+import { totalRounds } from "../../shared/training/rounds.ts";
+
+/** Random access to a token stream: the tokens [first, end). */
+export type ReadTokens = (first: number, end: number) => Promise<Uint16Array>;
+
+export interface TrainOutcome {
+  delta: Weights;
+  inner: Weights | null;
+  loss: number;
+  sequences: number;
+  tokens: number;
+}
+
+/** Lets a process that also runs the coordinator answer between steps. */
+const breathe = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
+
+/** Inputs and labels of one batch of sequence numbers. */
+async function readBatch(task: TrainTask, first: number, count: number, trainTokens: number, read: ReadTokens) {
+  const { context } = task.model;
+  const windows = windowCount(trainTokens, context);
+  const inputs = new Int32Array(count * context);
+  const labels = new Int32Array(count * context);
+  for (let index = 0; index < count; index++) {
+    const start = windowOf(task.training.seed, first + index, windows) * context;
+    const tokens = await read(start, start + context + 1);
+    inputs.set(tokens.subarray(0, context), index * context);
+    labels.set(tokens.subarray(1), index * context);
+  }
+  return { inputs, labels };
+}
+
+/** Computes a shard's update. `weights` and `inner` stay with the caller, who disposes the outcome's tensors. */
+export async function runTrainTask(task: TrainTask, weights: Weights, inner: Weights | null, trainTokens: number, read: ReadTokens): Promise<TrainOutcome> {
+  const { training, model, round, shard } = task;
+  if (training.steps === 1) {
+    const [from, end] = shardRange(training.batch, shard, training.shards);
+    const count = end - from;
+    const { inputs, labels } = await readBatch(task, round * training.batch + from, count, trainTokens, read);
+    const { loss, gradients } = lossAndGradients(weights, model, inputs, labels, count);
+    return { delta: gradients, inner: null, loss, sequences: count, tokens: count * model.context };
+  }
+  const optimizer = createOptimizer(training.optimizer);
+  let local = Object.fromEntries(Object.entries(weights).map(([name, tensor]) => [name, tensor.clone()]));
+  let state = inner === null ? optimizer.init(weights) : Object.fromEntries(Object.entries(inner).map(([name, tensor]) => [name, tensor.clone()]));
+  const totalSteps = totalRounds(training, model) * training.steps;
+  let lossTotal = 0;
+  for (let step = 0; step < training.steps; step++) {
+    const first = ((round * training.shards + shard) * training.steps + step) * training.batch;
+    const { inputs, labels } = await readBatch(task, first, training.batch, trainTokens, read);
+    const { loss, gradients } = lossAndGradients(local, model, inputs, labels, training.batch);
+    lossTotal += loss;
+    const clipped = clipByGlobalNorm(gradients, training.clipNorm).gradients;
+    const scale = learningRateScale(training.schedule, round * training.steps + step, totalSteps);
+    const next = optimizer.update(clipped, state, local, scale);
+    tf.dispose([clipped, state, local]);
+    ({ weights: local, state } = next);
+    await breathe();
+  }
+  const moved = Object.fromEntries(Object.entries(weights).map(([name, tensor]) => [name, tf.sub(tensor, local[name]!)]));
+  tf.dispose(local);
+  const sequences = training.steps * training.batch;
+  return { delta: moved, inner: state, loss: lossTotal / training.steps, sequences, tokens: sequences * model.context };
+}
+
+/** Scores the windows whose number is `shard` modulo `shards`. Every validation token but the first is a target of exactly one window. */
+export async function runEvaluateTask(task: EvaluateTask, weights: Weights, valTokens: number, read: ReadTokens): Promise<{ lossSum: number; targets: number }> {
+  const { context } = task.model;
+  const windows = Math.ceil(Math.max(0, valTokens - 1) / context);
+  const mine = Array.from({ length: windows }, (_, window) => window).filter((window) => window % task.shards === task.shard);
+  const total = { lossSum: 0, targets: 0 };
+  for (let first = 0; first < mine.length; first += task.batch) {
+    const group = mine.slice(first, first + task.batch);
+    const inputs = new Int32Array(group.length * context);
+    const labels = new Int32Array(group.length * context).fill(-1);
+    for (const [index, window] of group.entries()) {
+      const start = window * context;
+      const tokens = await read(start, Math.min(valTokens, start + context + 1));
+      inputs.set(tokens.subarray(0, Math.min(context, tokens.length)), index * context);
+      labels.set(tokens.subarray(1), index * context);
+    }
+    const part = lossSum(weights, task.model, inputs, labels, group.length);
+    total.lossSum += part.lossSum;
+    total.targets += part.targets;
+    await breathe();
+  }
+  return total;
+}
