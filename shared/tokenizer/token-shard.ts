@@ -1,0 +1,17 @@
+/** A token shard is its tokens as uint16, little-endian, and nothing else. */
+
+/** At most 4 MB, so that one fits any message and any cache. */
+export const MAX_SHARD_TOKENS = 2_000_000;
+
+export function encodeTokenShard(tokens: ArrayLike<number>): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(tokens.length * 2);
+  const view = new DataView(bytes.buffer);
+  for (let index = 0; index < tokens.length; index++) view.setUint16(index * 2, tokens[index]!, true);
+  return bytes;
+}
+
+export function decodeTokenShard(bytes: Uint8Array): Uint16Array {
+  if (bytes.byteLength % 2 !== 0) throw new Error(`token shard: expected an even number of bytes, got ${bytes.byteLength}`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Uint16Array.from({ length: bytes.byteLength / 2 }, (_, index) => view.getUint16(index * 2, true));
+}

@@ -1,0 +1,61 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ROOT } from "../../../scripts/workers.ts";
+import { splitWords, tokenBytes, trainMerges, type BpeState } from "../../../shared/tokenizer/bpe.ts";
+import { loadTokenizer, Tokenizer } from "../../../shared/tokenizer/tokenizer.ts";
+
+const DATA = join(ROOT, "..", "shared", "data", "bpe");
+
+function countWords(text: string): [string, number][] {
+  const counts = new Map<string, number>();
+  for (const word of splitWords(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
+  return [...counts];
+}
+
+function train(text: string, merges: number, perStep = Number.POSITIVE_INFINITY): BpeState {
+  const state: BpeState = { words: countWords(text), merges: [] };
+  while (!trainMerges(state, merges, perStep));
+  return state;
+}
+
+const SAMPLE = "low low low low low lower lower widest widest widest newest newest newest newest newest newest";
+
+describe("byte-level BPE", () => {
+  test.skipIf(!existsSync(DATA))("finds the reference merges of corpus.en (skipped where ../shared/data is absent)", () => {
+    const text = readFileSync(join(DATA, "corpus.en"), "utf8").split("<|endoftext|>").join("\n");
+    const reference = readFileSync(join(DATA, "train-bpe-reference-merges.txt"), "utf8").trimEnd().split("\n");
+    const state = train(text, 500 - 256 - 1);
+    const tokenizer = new Tokenizer(state.merges).toJson() as { model: { merges: [string, string][] } };
+    expect(tokenizer.model.merges.map((merge) => merge.join(" "))).toEqual(reference);
+  });
+
+  test("breaks ties by the greater pair of byte strings", () => {
+    // Worked by hand in the course that corpus.en comes from: "st" beats "es" at nine occurrences each.
+    const bytes = tokenBytes(train(SAMPLE, 2).merges);
+    expect(new TextDecoder().decode(bytes[256])).toBe("st");
+    expect(new TextDecoder().decode(bytes[257])).toBe("est");
+  });
+
+  test("gives the same merges in one go and in steps", () => {
+    expect(train(SAMPLE, 12, 1).merges).toEqual(train(SAMPLE, 12).merges);
+  });
+
+  test("round-trips every text and its own file format", () => {
+    const tokenizer = new Tokenizer(train(SAMPLE, 12).merges);
+    const again = loadTokenizer(JSON.parse(JSON.stringify(tokenizer.toJson())));
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", maxLength: 60 }), (raw) => {
+        const text = raw.toWellFormed();
+        expect(tokenizer.decode(tokenizer.encode(text))).toBe(new TextDecoder().decode(new TextEncoder().encode(text)));
+        expect(again.encode(text)).toEqual(tokenizer.encode(text));
+      }),
+      { seed: 7, numRuns: 300 },
+    );
+  });
+
+  test("refuses a file whose merges name unknown tokens", () => {
+    expect(() => loadTokenizer({ model: { type: "BPE", vocab: {}, merges: [["zz", "y"]] } })).toThrow("model.merges");
+  });
+});
