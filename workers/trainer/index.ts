@@ -1,8 +1,36 @@
-/** Trainer: the entry. Stub with the final contract. */
+/**
+ * Trainer: stateless compute. A message of the `steps` queue says that a run has work; further local processes are kept
+ * at work by POST /work instead. Both run the same work session against the coordinator.
+ */
 import { WorkerEntrypoint } from "cloudflare:workers";
+import { work } from "./work-session.ts";
+
+let working = false;
+
+/** One session at a time per isolate: a second would only share its thread and double its memory. */
+async function workOnce(env: TrainerEnv, run?: string): Promise<number> {
+  if (working) return 0;
+  working = true;
+  try {
+    return await work(env, run);
+  } finally {
+    working = false;
+  }
+}
 
 export default class Trainer extends WorkerEntrypoint<TrainerEnv> {
   async health(): Promise<{ ok: true }> {
     return { ok: true };
+  }
+
+  override async queue(batch: MessageBatch<{ run: string }>): Promise<void> {
+    for (const message of batch.messages) await workOnce(this.env, message.body.run);
+  }
+
+  /** Local work loops only: without WORK_LOOP = "on" there is nothing here, and no public route leads here anyway. */
+  override async fetch(request: Request): Promise<Response> {
+    const asked = request.method === "POST" && new URL(request.url).pathname === "/work";
+    if (!asked || (this.env.WORK_LOOP as string) !== "on") return new Response("not found", { status: 404 });
+    return Response.json({ tasks: await workOnce(this.env) });
   }
 }

@@ -1,0 +1,57 @@
+/** The one Registry object: which runs there are, which models were published, which one is active. */
+import { DurableObject } from "cloudflare:workers";
+import type { Hash } from "../../shared/artifacts.ts";
+
+export interface Model {
+  model: Hash;
+  tokenizer: Hash;
+  run: string;
+  valLoss: number | null;
+  publishedAt: string;
+  active: boolean;
+}
+
+export class Registry extends DurableObject<CoordinatorEnv> {
+  constructor(ctx: DurableObjectState, env: CoordinatorEnv) {
+    super(ctx, env);
+    ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, created_at TEXT NOT NULL)");
+    ctx.storage.sql.exec(
+      "CREATE TABLE IF NOT EXISTS models (model TEXT PRIMARY KEY, tokenizer TEXT NOT NULL, run TEXT NOT NULL, val_loss REAL, published_at TEXT NOT NULL, active INTEGER NOT NULL)",
+    );
+  }
+
+  async addRun(id: string): Promise<void> {
+    this.ctx.storage.sql.exec("INSERT OR IGNORE INTO runs VALUES (?, ?)", id, new Date().toISOString());
+  }
+
+  /** Run ids, oldest first. */
+  async runs(): Promise<string[]> {
+    return this.ctx.storage.sql
+      .exec<{ id: string }>("SELECT id FROM runs ORDER BY created_at, id")
+      .toArray()
+      .map(({ id }) => id);
+  }
+
+  /** Adds a model and makes it the active one. Publishing again changes nothing but the pointer. */
+  async publish(model: Omit<Model, "publishedAt" | "active">): Promise<void> {
+    const { model: hash, tokenizer, run, valLoss } = model;
+    this.ctx.storage.sql.exec("INSERT OR IGNORE INTO models VALUES (?, ?, ?, ?, ?, 0)", hash, tokenizer, run, valLoss, new Date().toISOString());
+    await this.activate(hash);
+  }
+
+  /** Moves the active pointer; one transaction, because nothing is awaited between the statements. Throws NotFound. */
+  async activate(model: Hash): Promise<void> {
+    const found = this.ctx.storage.sql.exec("SELECT 1 FROM models WHERE model = ?", model).toArray().length;
+    if (found === 0) throw Object.assign(new Error(`model: expected the hash of a published model, got ${model}`), { name: "NotFound" });
+    this.ctx.storage.sql.exec("UPDATE models SET active = (model = ?)", model);
+  }
+
+  async models(): Promise<Model[]> {
+    return this.ctx.storage.sql
+      .exec<{ model: string; tokenizer: string; run: string; val_loss: number | null; published_at: string; active: number }>(
+        "SELECT * FROM models ORDER BY published_at DESC",
+      )
+      .toArray()
+      .map((row) => ({ model: row.model, tokenizer: row.tokenizer, run: row.run, valLoss: row.val_loss, publishedAt: row.published_at, active: row.active === 1 }));
+  }
+}
