@@ -1,0 +1,83 @@
+/**
+ * Incremental decoding with a key/value cache: the prompt is read once, then every step costs one position.
+ *
+ * A decoder stands for one sequence. `fork` branches it after a shared prompt without reading the prompt again: caches are
+ * immutable tensors, so a fork holds references and copies nothing. The weights stay with the caller; the context limit is
+ * checked here because the cache is what grows with it.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import type { ModelConfig } from "../config.ts";
+import { forwardCached, type LayerCache } from "./transformer.ts";
+import type { Weights } from "./weights.ts";
+
+export interface Decoder {
+  /** Positions in the cache. */
+  readonly length: number;
+  /** Reads ids [T] after what was read before and returns the logits [V] of the last one. */
+  prefill(ids: ArrayLike<number>): Float32Array;
+  /** Reads one id and returns the logits [V] after it. */
+  step(id: number): Float32Array;
+  /** An independent decoder at the same position. */
+  fork(): Decoder;
+  /** Frees the cache, not the weights; safe to call twice. */
+  dispose(): void;
+}
+
+/** A decoder at the start of a sequence. `weights` must outlive it and its forks. */
+export function createDecoder(weights: Weights, config: ModelConfig): Decoder {
+  return decoderAt(weights, config, null);
+}
+
+function decoderAt(weights: Weights, config: ModelConfig, start: LayerCache[] | null): Decoder {
+  let caches = start;
+  let disposed = false;
+  const length = () => caches?.[0]?.keys.shape[1] ?? 0;
+
+  function read(ids: ArrayLike<number>): Float32Array {
+    if (disposed) throw new Error("decoder: expected a live decoder, got a disposed one");
+    if (ids.length < 1) throw new Error("decoder: expected at least one id, got none");
+    if (length() + ids.length > config.context) {
+      throw new Error(`decoder: expected at most ${config.context} positions, got ${length() + ids.length}; shorten the prompt`);
+    }
+    // Checked here because the wasm gather reads whatever lies beyond its table.
+    for (let index = 0; index < ids.length; index++) {
+      const id = ids[index]!;
+      if (!Number.isInteger(id) || id < 0 || id >= config.vocabSize)
+        throw new Error(`decoder: expected ids below ${config.vocabSize}, got ${id}`);
+    }
+    const past = caches;
+    let grown: LayerCache[] = [];
+    const logits = tf.tidy(() => {
+      const result = forwardCached(weights, config, tf.tensor1d(Int32Array.from(ids), "int32"), 1, past);
+      grown = result.caches.map(({ keys, values }) => ({ keys: tf.keep(keys), values: tf.keep(values) }));
+      return tf.slice(result.logits, [ids.length - 1, 0], [1, config.vocabSize]); // [1, V]
+    });
+    const values = Float32Array.from(logits.dataSync());
+    logits.dispose();
+    release();
+    caches = grown;
+    return values;
+  }
+
+  function release(): void {
+    for (const { keys, values } of caches ?? []) tf.dispose([keys, values]);
+    caches = null;
+  }
+
+  return {
+    get length() {
+      return length();
+    },
+    prefill: read,
+    step: (id) => read([id]),
+    fork() {
+      if (disposed) throw new Error("decoder: expected a live decoder, got a disposed one");
+      const copies = caches?.map(({ keys, values }) => ({ keys: keys.clone(), values: values.clone() })) ?? null;
+      return decoderAt(weights, config, copies);
+    },
+    dispose() {
+      release();
+      disposed = true;
+    },
+  };
+}

@@ -1,0 +1,72 @@
+/**
+ * Choosing the next token from logits: temperature, top-k, top-p (arXiv:1904.09751). Pure: equal logits, settings and
+ * random stream give the same token on every machine. Ties are broken by the lower id.
+ */
+
+export interface SamplingSettings {
+  /** 0 takes the most probable token. */
+  temperature: number;
+  /** Keep this many of the most probable tokens; 0 keeps all. */
+  topK: number;
+  /** Keep the fewest most probable tokens whose probabilities reach this sum; 1 keeps all. */
+  topP: number;
+}
+
+export interface Sample {
+  id: number;
+  /** Natural logarithm of the model's own probability of the token: at temperature 1, before any cut. */
+  logProbability: number;
+}
+
+/** logits [V] -> one token. `random` gives numbers in [0, 1). Throws on settings out of range and on logits that are not finite. */
+export function sampleToken(logits: Float32Array, settings: SamplingSettings, random: () => number): Sample {
+  const { temperature, topK, topP } = settings;
+  if (!(temperature >= 0 && Number.isFinite(temperature))) throw new Error(`sampling: expected temperature >= 0, got ${temperature}`);
+  if (!(Number.isInteger(topK) && topK >= 0)) throw new Error(`sampling: expected topK an integer >= 0, got ${topK}`);
+  if (!(topP > 0 && topP <= 1)) throw new Error(`sampling: expected topP in (0, 1], got ${topP}`);
+  const best = mostProbable(logits);
+  const peak = logits[best]!;
+  let total = 0;
+  for (const logit of logits) total += Math.exp(logit - peak);
+  const sample = (id: number): Sample => ({ id, logProbability: logits[id]! - peak - Math.log(total) });
+  if (temperature === 0 || topK === 1) return sample(best);
+
+  // The peak is subtracted before dividing, so a tiny temperature cannot overflow: the best token's weight is always 1.
+  const weights = Float64Array.from(logits, (logit) => Math.exp((logit - peak) / temperature));
+  let ids: ArrayLike<number> = Uint32Array.from(weights.keys());
+  if (topK > 0 || topP < 1) {
+    const sorted = Uint32Array.from(weights.keys()).toSorted((a, b) => logits[b]! - logits[a]! || a - b);
+    ids = nucleus(topK > 0 ? sorted.subarray(0, topK) : sorted, weights, topP);
+  }
+  let kept = 0;
+  for (let index = 0; index < ids.length; index++) kept += weights[ids[index]!]!;
+  let left = random() * kept;
+  for (let index = 0; index < ids.length; index++) {
+    left -= weights[ids[index]!]!;
+    if (left < 0) return sample(ids[index]!);
+  }
+  // Rounding can leave a remainder of one part in 10^16.
+  return sample(best);
+}
+
+/** The shortest prefix of ids (most probable first) whose weights reach the share `topP` of all of them. */
+function nucleus(ids: Uint32Array, weights: Float64Array, topP: number): Uint32Array {
+  let total = 0;
+  for (const id of ids) total += weights[id]!;
+  let sum = 0;
+  for (const [index, id] of ids.entries()) {
+    sum += weights[id]!;
+    if (sum >= topP * total) return ids.subarray(0, index + 1);
+  }
+  return ids;
+}
+
+function mostProbable(logits: Float32Array): number {
+  if (logits.length === 0) throw new Error("sampling: expected at least one logit, got none");
+  let best = 0;
+  for (const [id, logit] of logits.entries()) {
+    if (!Number.isFinite(logit)) throw new Error(`sampling: expected finite logits, got ${logit} for token ${id}`);
+    if (logit > logits[best]!) best = id;
+  }
+  return best;
+}

@@ -1,0 +1,67 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createRandom } from "../../../shared/model/random.ts";
+import { sampleToken } from "../../../shared/model/sampling.ts";
+
+const PLAIN = { temperature: 1, topK: 0, topP: 1 };
+const logitsArbitrary = fc
+  .array(fc.float({ min: -20, max: 20, noNaN: true }), { minLength: 1, maxLength: 40 })
+  .map((values) => Float32Array.from(values));
+
+describe("sampling", () => {
+  test("follows the softmax", () => {
+    const logits = Float32Array.from([0.5, 0.25, 0.125, 0.125].map(Math.log));
+    const random = createRandom(1);
+    const counts = [0, 0, 0, 0];
+    for (let draw = 0; draw < 20_000; draw++) counts[sampleToken(logits, PLAIN, random).id]!++;
+    // Four standard deviations of a binomial with 20,000 draws are below 300.
+    for (const [id, share] of [0.5, 0.25, 0.125, 0.125].entries()) expect(Math.abs(counts[id]! - 20_000 * share)).toBeLessThan(300);
+  });
+
+  test("takes the most probable token at temperature 0 and at topK 1", () => {
+    fc.assert(
+      fc.property(logitsArbitrary, fc.nat(), (logits, seed) => {
+        const best = logits.indexOf(Math.max(...logits));
+        expect(sampleToken(logits, { ...PLAIN, temperature: 0 }, createRandom(seed)).id).toBe(best);
+        expect(sampleToken(logits, { ...PLAIN, topK: 1 }, createRandom(seed)).id).toBe(best);
+      }),
+    );
+  });
+
+  test("stays among the k most probable tokens", () => {
+    fc.assert(
+      fc.property(logitsArbitrary, fc.integer({ min: 1, max: 50 }), fc.nat(), (logits, topK, seed) => {
+        const { id } = sampleToken(logits, { ...PLAIN, topK }, createRandom(seed));
+        expect(logits.filter((logit) => logit > logits[id]!).length).toBeLessThan(topK);
+      }),
+    );
+  });
+
+  test("stays in the nucleus: what is more probable than the sample does not reach topP", () => {
+    fc.assert(
+      fc.property(logitsArbitrary, fc.double({ min: 0.01, max: 0.99, noNaN: true }), fc.nat(), (logits, topP, seed) => {
+        const { id } = sampleToken(logits, { ...PLAIN, topP }, createRandom(seed));
+        const sum = (keep: (logit: number) => boolean) => logits.filter(keep).reduce((total, logit) => total + Math.exp(logit), 0);
+        expect(sum((logit) => logit > logits[id]!) / sum(() => true)).toBeLessThan(topP + 1e-9);
+      }),
+    );
+  });
+
+  test("reports the model's own log probability and repeats itself with the same seed, even when nearly frozen", () => {
+    const logits = Float32Array.from([1, 2, 3]);
+    const settings = { temperature: 1e-30, topK: 2, topP: 0.9 };
+    const sample = sampleToken(logits, settings, createRandom(4));
+    expect(sample).toEqual(sampleToken(logits, settings, createRandom(4)));
+    // log(e^3 / (e + e^2 + e^3)) = -0.407606, by hand.
+    expect(sample.id).toBe(2);
+    expect(sample.logProbability).toBeCloseTo(-0.407606, 5);
+  });
+
+  test("refuses settings out of range and logits that are not finite", () => {
+    const logits = Float32Array.from([1, 2]);
+    expect(() => sampleToken(logits, { ...PLAIN, temperature: -1 }, Math.random)).toThrow("temperature");
+    expect(() => sampleToken(logits, { ...PLAIN, topK: 1.5 }, Math.random)).toThrow("topK");
+    expect(() => sampleToken(logits, { ...PLAIN, topP: 0 }, Math.random)).toThrow("topP");
+    expect(() => sampleToken(Float32Array.from([1, Number.NaN]), PLAIN, Math.random)).toThrow("finite");
+  });
+});
