@@ -38,7 +38,8 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
   /** Starts the Workflow `train`. A name that is taken returns the run that has it. Throws InvalidInput. */
   async train(request: TrainRequest): Promise<{ run: string; workflow: string }> {
     const parsed = trainRequestSchema.safeParse(request);
-    if (!parsed.success) throw named("InvalidInput", parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
+    if (!parsed.success)
+      throw named("InvalidInput", parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
     try {
       presetOf(parsed.data.preset);
     } catch (error) {
@@ -48,8 +49,13 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     if ((await this.#run(id).status()) === null) {
       await this.#registry.addRun(id);
       await this.#run(id).prepare(id, { stage: "snapshot", done: 0, total: 1 });
-      await this.env.TRAIN.create({ id, params: parsed.data });
     }
+    // Not inside the branch: a crash between the two would leave a run that nobody drives.
+    const known = await this.env.TRAIN.get(id).then(
+      () => true,
+      () => false,
+    );
+    if (!known) await this.env.TRAIN.create({ id, params: parsed.data });
     return { run: id, workflow: id };
   }
 
@@ -84,17 +90,18 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
 
   /** The bytes of an object. The reader checks the hash. Throws NotFound, InvalidInput. */
   async readObject(kind: ObjectKind, hash: Hash): Promise<ReadableStream> {
-    if (!READABLE.includes(kind)) throw named("InvalidInput", `kind: expected one of ${READABLE.join(", ")} of ${Object.keys(OBJECT_KINDS).length} kinds, got ${kind}`);
+    if (!READABLE.includes(kind))
+      throw named("InvalidInput", `kind: expected one of ${READABLE.join(", ")} of ${Object.keys(OBJECT_KINDS).length} kinds, got ${kind}`);
     const object = await this.env.ARTIFACTS.get(objectKey(kind, hash));
     if (object === null) throw named("NotFound", `${kind} ${hash}: expected an object, found none`);
     return object.body;
   }
 
-  async writeObject(kind: "delta" | "optimizer", stream: ReadableStream): Promise<Hash> {
+  async writeObject(kind: "delta" | "optimizer", bytes: ReadableStream | Uint8Array<ArrayBuffer>): Promise<Hash> {
     if (kind !== "delta" && kind !== "optimizer") throw named("InvalidInput", `kind: expected delta or optimizer, got ${String(kind)}`);
     const parts: Uint8Array[] = [];
     let size = 0;
-    for await (const part of stream as ReadableStream<Uint8Array>) {
+    for await (const part of new Response(bytes).body as ReadableStream<Uint8Array>) {
       size += part.byteLength;
       if (size > MAX_UPLOAD_BYTES) throw named("InvalidInput", `${kind}: expected at most ${MAX_UPLOAD_BYTES} bytes, got more`);
       parts.push(part);

@@ -37,7 +37,12 @@ export async function firstCheckpoint(bucket: R2Bucket, spec: RunSpec): Promise<
   const weights = initWeights(spec.model, spec.training.seed);
   const hash = await putObject(bucket, "weights", encodeWeights(weights));
   tf.dispose(weights);
-  return putCheckpoint(bucket, spec, 0, { weights: hash, outer: null, inner: spec.training.shards === 0 ? [] : Array.from({ length: spec.training.shards }, () => null), tokens: 0 });
+  return putCheckpoint(bucket, spec, 0, {
+    weights: hash,
+    outer: null,
+    inner: Array.from({ length: spec.training.shards }, () => null),
+    tokens: 0,
+  });
 }
 
 /** The checkpoint after a complete round. Throws BadDelta for a delta with wrong names, shapes, values or norm. */
@@ -64,7 +69,8 @@ export async function nextCheckpoint(bucket: R2Bucket, state: RunState): Promise
   const gradients = training.steps === 1 ? clipByGlobalNorm(mean!, training.clipNorm).gradients : mean!;
   const optimizer = createOptimizer(training.steps === 1 ? training.optimizer : training.outer);
   const weights = decodeWeights(new Uint8Array(await getObject(bucket, "weights", base.weights)));
-  const outer = base.outer === null ? optimizer.init(weights) : decodeWeights(new Uint8Array(await getObject(bucket, "optimizer", base.outer)));
+  const outer =
+    base.outer === null ? optimizer.init(weights) : decodeWeights(new Uint8Array(await getObject(bucket, "optimizer", base.outer)));
   // The outer rule of local steps has a constant rate; the schedule has acted inside the shards.
   const scale = training.steps === 1 ? learningRateScale(training.schedule, round, spec.rounds) : 1;
   const next = optimizer.update(gradients, outer, weights, scale);

@@ -15,6 +15,7 @@ export class Registry extends DurableObject<CoordinatorEnv> {
   constructor(ctx: DurableObjectState, env: CoordinatorEnv) {
     super(ctx, env);
     ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, created_at TEXT NOT NULL)");
+    ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS held (run TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (run, hash))");
     ctx.storage.sql.exec(
       "CREATE TABLE IF NOT EXISTS models (model TEXT PRIMARY KEY, tokenizer TEXT NOT NULL, run TEXT NOT NULL, val_loss REAL, published_at TEXT NOT NULL, active INTEGER NOT NULL)",
     );
@@ -32,10 +33,28 @@ export class Registry extends DurableObject<CoordinatorEnv> {
       .map(({ id }) => id);
   }
 
+  /** Says that a run needs these objects. Equal runs share objects, so none may delete what another holds. */
+  async hold(run: string, hashes: Hash[]): Promise<void> {
+    for (const hash of hashes) this.ctx.storage.sql.exec("INSERT OR IGNORE INTO held VALUES (?, ?)", run, hash);
+  }
+
+  /** Takes a run's claims back and returns the objects that nobody holds any more. */
+  async release(run: string, hashes: Hash[]): Promise<Hash[]> {
+    for (const hash of hashes) this.ctx.storage.sql.exec("DELETE FROM held WHERE run = ? AND hash = ?", run, hash);
+    return hashes.filter((hash) => this.ctx.storage.sql.exec("SELECT 1 FROM held WHERE hash = ?", hash).toArray().length === 0);
+  }
+
   /** Adds a model and makes it the active one. Publishing again changes nothing but the pointer. */
   async publish(model: Omit<Model, "publishedAt" | "active">): Promise<void> {
     const { model: hash, tokenizer, run, valLoss } = model;
-    this.ctx.storage.sql.exec("INSERT OR IGNORE INTO models VALUES (?, ?, ?, ?, ?, 0)", hash, tokenizer, run, valLoss, new Date().toISOString());
+    this.ctx.storage.sql.exec(
+      "INSERT OR IGNORE INTO models VALUES (?, ?, ?, ?, ?, 0)",
+      hash,
+      tokenizer,
+      run,
+      valLoss,
+      new Date().toISOString(),
+    );
     await this.activate(hash);
   }
 
@@ -52,6 +71,13 @@ export class Registry extends DurableObject<CoordinatorEnv> {
         "SELECT * FROM models ORDER BY published_at DESC",
       )
       .toArray()
-      .map((row) => ({ model: row.model, tokenizer: row.tokenizer, run: row.run, valLoss: row.val_loss, publishedAt: row.published_at, active: row.active === 1 }));
+      .map((row) => ({
+        model: row.model,
+        tokenizer: row.tokenizer,
+        run: row.run,
+        valLoss: row.val_loss,
+        publishedAt: row.published_at,
+        active: row.active === 1,
+      }));
   }
 }

@@ -3,18 +3,33 @@
  * clean-up. All progress hangs on the stored state: whoever asks next, a trainer or the alarm, sets the work going again.
  */
 import { DurableObject } from "cloudflare:workers";
-import { objectKey, type Dataset } from "../../shared/artifacts.ts";
+import { objectKey, type Dataset, type Hash } from "../../shared/artifacts.ts";
 import { parameterCount } from "../../shared/model/weights.ts";
 import { datasetSchema } from "../../shared/artifacts.ts";
 import { getJson } from "../../shared/store.ts";
 import type { Lease, Submission, SubmissionReply, TrainResult } from "../../shared/training/task.ts";
 import { tokensPerRound } from "../../shared/training/rounds.ts";
 import { BadDelta, firstCheckpoint, nextCheckpoint } from "./reduce.ts";
-import { evaluated, initialState, isRoundComplete, lease, reduced, reissue, submit, type Base, type RunSpec, type RunState } from "./run.ts";
+import {
+  evaluated,
+  initialState,
+  isOver,
+  isRoundComplete,
+  lease,
+  reduced,
+  reissue,
+  restarted,
+  submit,
+  type Base,
+  type RunSpec,
+  type RunState,
+} from "./run.ts";
 import type { RunStatus } from "./status.ts";
 
 /** The alarm only matters when every message and every trainer is lost. */
 const ALARM_MS = 15_000;
+/** Hints are sent no more often: trainers at work ask by themselves, and unread messages pile up. */
+const HINT_MS = 5_000;
 /** Rounds over which the rate is measured. */
 const RATE_ROUNDS = 8;
 const MAX_LOSSES_SHOWN = 200;
@@ -27,13 +42,28 @@ interface Preparation {
   error: string | null;
 }
 
+/** The keys of the objects of a checkpoint. */
+function keysOf({ checkpoint, weights, outer, inner }: Base): string[] {
+  const states = [outer, ...inner].filter((hash) => hash !== null);
+  return [objectKey("checkpoint", checkpoint), objectKey("weights", weights), ...states.map((hash) => objectKey("optimizer", hash))];
+}
+
+function hashesOf({ checkpoint, weights, outer, inner }: Base): Hash[] {
+  return [checkpoint, weights, outer, ...inner].filter((hash) => hash !== null);
+}
+
 export class Run extends DurableObject<CoordinatorEnv> {
   #reducing: Promise<void> | null = null;
+  #hintedAt = 0;
 
   constructor(ctx: DurableObjectState, env: CoordinatorEnv) {
     super(ctx, env);
     ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, json TEXT NOT NULL)");
-    ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS rounds (round INTEGER PRIMARY KEY, loss REAL NOT NULL, committed_at INTEGER NOT NULL)");
+    ctx.storage.sql.exec(
+      "CREATE TABLE IF NOT EXISTS rounds (round INTEGER PRIMARY KEY, loss REAL NOT NULL, committed_at INTEGER NOT NULL)",
+    );
+    const state = this.#read<RunState>("state");
+    if (state !== null) this.#write("state", restarted(state));
   }
 
   #read<T>(name: string): T | null {
@@ -42,7 +72,11 @@ export class Run extends DurableObject<CoordinatorEnv> {
   }
 
   #write(name: string, value: unknown): void {
-    this.ctx.storage.sql.exec("INSERT INTO kept VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET json = excluded.json", name, JSON.stringify(value));
+    this.ctx.storage.sql.exec(
+      "INSERT INTO kept VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET json = excluded.json",
+      name,
+      JSON.stringify(value),
+    );
   }
 
   /** The Workflow's report before training: which stage it is at. */
@@ -57,7 +91,10 @@ export class Run extends DurableObject<CoordinatorEnv> {
   /** Begins training; a second call with the run under way changes nothing. */
   async begin(spec: RunSpec): Promise<void> {
     if (this.#read("state") !== null) return;
-    const base = await firstCheckpoint(this.env.ARTIFACTS, spec);
+    const { training } = spec;
+    if (training.steps === 1 && training.shards > training.batch)
+      throw new Error(`shards: expected at most ${training.batch}, one sequence each, got ${training.shards}`);
+    const base = await this.#held(spec.run, () => firstCheckpoint(this.env.ARTIFACTS, spec));
     // Another call may have begun while the first checkpoint was written: it is the same one.
     if (this.#read("state") === null) this.#write("state", initialState(spec, base));
     await this.#hint(spec);
@@ -86,7 +123,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
 
   async isActive(): Promise<boolean> {
     const state = this.#read<RunState>("state");
-    return state !== null && state.phase !== "done" && !this.#read<Preparation>("record")?.error;
+    return state !== null && !isOver(state) && !this.#read<Preparation>("record")?.error;
   }
 
   /** Sets a reduction going when the round is complete; at most one at a time. */
@@ -104,13 +141,15 @@ export class Run extends DurableObject<CoordinatorEnv> {
       return;
     }
     try {
-      const base = await nextCheckpoint(this.env.ARTIFACTS, state);
+      const base = await this.#held(state.spec.run, () => nextCheckpoint(this.env.ARTIFACTS, state));
       // Submissions may have come in meanwhile (duplicates): the event applies to what is stored now.
       const current = this.#read<RunState>("state")!;
       const next = reduced(current, state.round, base);
       if (next === current) return;
       const results = state.results as TrainResult[];
-      const loss = results.reduce((sum, result) => sum + result.loss * result.sequences, 0) / results.reduce((sum, result) => sum + result.sequences, 0);
+      const loss =
+        results.reduce((sum, result) => sum + result.loss * result.sequences, 0) /
+        results.reduce((sum, result) => sum + result.sequences, 0);
       this.#write("state", next);
       this.ctx.storage.sql.exec("INSERT OR REPLACE INTO rounds VALUES (?, ?, ?)", state.round, loss, Date.now());
       await this.#sweep(state.base, results, base);
@@ -119,28 +158,44 @@ export class Run extends DurableObject<CoordinatorEnv> {
       if (error instanceof BadDelta) {
         console.warn(error.message);
         this.#write("state", reissue(this.#read<RunState>("state")!, state.round, error.shard, "bad-delta"));
-      } else console.error(`run ${state.spec.run}, round ${state.round}: ${(error as Error).message}; tried again at the next call or alarm`);
+      } else
+        console.error(`run ${state.spec.run}, round ${state.round}: ${(error as Error).message}; tried again at the next call or alarm`);
     }
   }
 
-  /** Deletes what the new checkpoint has made useless: the deltas and the states that only the old one named. */
+  /** Makes a checkpoint and claims its objects. Made again if another run deleted one between the write and the claim. */
+  async #held(run: string, make: () => Promise<Base>): Promise<Base> {
+    for (;;) {
+      const base = await make();
+      await this.env.REGISTRY.getByName("registry").hold(run, hashesOf(base));
+      const heads = await Promise.all(keysOf(base).map((key) => this.env.ARTIFACTS.head(key)));
+      if (heads.every((head) => head !== null)) return base;
+    }
+  }
+
+  /** Deletes what the new checkpoint has made useless: the deltas, and the objects that only the old one named. */
   async #sweep(old: Base, results: readonly TrainResult[], kept: Base): Promise<void> {
-    const keep = new Set([kept.weights, kept.outer, ...kept.inner]);
-    const states = [old.outer, ...old.inner].filter((hash) => hash !== null && !keep.has(hash)) as string[];
-    const keys = [...results.map((result) => objectKey("delta", result.delta)), ...states.map((hash) => objectKey("optimizer", hash))];
-    if (!keep.has(old.weights)) keys.push(objectKey("weights", old.weights), objectKey("checkpoint", old.checkpoint));
-    await this.env.ARTIFACTS.delete(keys);
+    const keep = new Set(hashesOf(kept));
+    const run = this.#read<RunState>("state")!.spec.run;
+    const free = await this.env.REGISTRY.getByName("registry").release(
+      run,
+      hashesOf(old).filter((hash) => !keep.has(hash)),
+    );
+    const keys = keysOf(old).filter((key) => free.some((hash) => key.includes(hash)));
+    await this.env.ARTIFACTS.delete([...results.map((result) => objectKey("delta", result.delta)), ...keys]);
   }
 
   /** One message per shard; in production each starts a trainer. */
   async #hint(spec: RunSpec): Promise<void> {
+    if (Date.now() - this.#hintedAt < HINT_MS) return;
+    this.#hintedAt = Date.now();
     await this.env.STEPS.sendBatch(Array.from({ length: spec.training.shards }, () => ({ body: { run: spec.run } })));
   }
 
   override async alarm(): Promise<void> {
     try {
       const state = this.#read<RunState>("state");
-      if (state === null || state.phase === "done") return;
+      if (state === null || isOver(state) || this.#read<Preparation>("record")?.error) return;
       this.#advance(state);
       await this.#hint(state.spec);
     } catch (error) {
@@ -153,20 +208,22 @@ export class Run extends DurableObject<CoordinatorEnv> {
     const record = this.#read<Preparation>("record");
     const state = this.#read<RunState>("state");
     if (record === null && state === null) return null;
-    const rounds = this.ctx.storage.sql.exec<{ round: number; loss: number; committed_at: number }>("SELECT * FROM rounds ORDER BY round").toArray();
+    const rounds = this.ctx.storage.sql
+      .exec<{ round: number; loss: number; committed_at: number }>("SELECT * FROM rounds ORDER BY round")
+      .toArray();
     const dataset: Dataset | null = state === null ? null : await getJson(this.env.ARTIFACTS, "dataset", state.spec.dataset, datasetSchema);
     const recent = rounds.slice(-RATE_ROUNDS - 1);
     const span = recent.length > 1 ? (recent.at(-1)!.committed_at - recent[0]!.committed_at) / 1000 : 0;
     const perRound = state === null ? 0 : tokensPerRound(state.spec.training, state.spec.model);
     const rate = span > 0 ? ((recent.length - 1) * perRound) / span : null;
     const every = Math.ceil(rounds.length / MAX_LOSSES_SHOWN);
-    const error = record?.error ?? null;
+    const error = record?.error ?? state?.error ?? null;
     const valLoss = state?.valLoss ?? null;
     return {
       id: record?.id ?? state!.spec.run,
       state: error !== null ? "failed" : (state?.phase ?? "preparing"),
       stage: state?.phase ?? record!.stage,
-      progress: record?.progress ?? { stage: "", done: 0, total: 0 },
+      progress: state === null ? record!.progress : { stage: state.phase, done: state.round, total: state.spec.rounds },
       preset: state?.spec.preset ?? null,
       parameters: state === null ? null : parameterCount(state.spec.model),
       vocabSize: state?.spec.model.vocabSize ?? null,
@@ -183,7 +240,10 @@ export class Run extends DurableObject<CoordinatorEnv> {
       valLoss,
       unigramLoss: dataset?.unigramLoss ?? null,
       trigramLoss: dataset?.trigramLoss ?? null,
-      bitsPerByte: valLoss === null || dataset === null || dataset.valBytes === 0 ? null : (valLoss * (dataset.valTokens - 1)) / Math.LN2 / dataset.valBytes,
+      bitsPerByte:
+        valLoss === null || dataset === null || dataset.valBytes === 0
+          ? null
+          : (valLoss * (dataset.valTokens - 1)) / Math.LN2 / dataset.valBytes,
       checkpoint: state?.base.checkpoint ?? null,
       counts: state?.counts ?? {},
       error,

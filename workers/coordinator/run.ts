@@ -9,10 +9,13 @@
 import type { Hash } from "../../shared/artifacts.ts";
 import type { ModelConfig, TrainingConfig } from "../../shared/config.ts";
 import type { EvaluateResult, Lease, Submission, SubmissionReply, Task, TrainResult } from "../../shared/training/task.ts";
-import { canonicalJson } from "../../shared/artifacts.ts";
+import { canonicalJson, hashSchema } from "../../shared/artifacts.ts";
+import { shardRange } from "../../shared/training/data-order.ts";
 
 /** A trainer that is silent for this long is taken for dead. Several times the longest task of any preset. */
 export const LEASE_MS = 120_000;
+/** Unusable results of one round after which the run is given up: a pure task would go wrong again. */
+export const MAX_BAD_RESULTS = 8;
 /** Sequences per forward pass of an evaluation. */
 const EVALUATION_BATCH = 16;
 
@@ -43,7 +46,7 @@ interface LeaseRecord {
 
 export interface RunState {
   spec: RunSpec;
-  phase: "training" | "evaluating" | "done";
+  phase: "training" | "evaluating" | "done" | "failed";
   /** Rounds completed. */
   round: number;
   base: Base;
@@ -51,12 +54,15 @@ export interface RunState {
   results: (TrainResult | EvaluateResult | null)[];
   /** Results that were refused or came twice, by reason. */
   counts: Record<string, number>;
+  /** Unusable results in this round. */
+  bad: number;
   valLoss: number | null;
+  error: string | null;
 }
 
 export function initialState(spec: RunSpec, base: Base): RunState {
   const empty = () => Array.from({ length: spec.training.shards }, () => null);
-  return { spec, phase: "training", round: 0, base, leases: empty(), results: empty(), counts: {}, valLoss: null };
+  return { spec, phase: "training", round: 0, base, leases: empty(), results: empty(), counts: {}, bad: 0, valLoss: null, error: null };
 }
 
 function taskOf(state: RunState, shard: number): Task {
@@ -69,12 +75,34 @@ function taskOf(state: RunState, shard: number): Task {
 
 /** Hands out the first task that has neither a result nor a living lease. */
 export function lease(state: RunState, trainer: string, id: string, now: number): { state: RunState; lease: Lease | null } {
-  if (state.phase === "done") return { state, lease: null };
+  if (isOver(state)) return { state, lease: null };
   const shard = state.results.findIndex((result, index) => result === null && (state.leases[index]?.expiresAt ?? 0) <= now);
   if (shard < 0) return { state, lease: null };
   const expiresAt = now + LEASE_MS;
   const leases = state.leases.with(shard, { id, trainer, expiresAt });
   return { state: { ...state, leases }, lease: { id, task: taskOf(state, shard), expiresAt } };
+}
+
+/** Nothing more will happen in this run. */
+export function isOver(state: RunState): boolean {
+  return state.phase === "done" || state.phase === "failed";
+}
+
+/** The process died and with it, most likely, whoever held a lease. Nobody is hurt if not: a result counts without one. */
+export function restarted(state: RunState): RunState {
+  return { ...state, leases: state.leases.map(() => null) };
+}
+
+/** The run is given up, unless it is over. */
+export function failed(state: RunState, error: string): RunState {
+  return isOver(state) ? state : { ...state, phase: "failed", error };
+}
+
+function spoiled(state: RunState, shard: number, reason: string): RunState {
+  const next = count({ ...state, bad: state.bad + 1, leases: state.leases.with(shard, null) }, reason);
+  return next.bad < MAX_BAD_RESULTS
+    ? next
+    : failed(next, `round ${state.round}: expected usable results, got ${next.bad} that are not (last: ${reason})`);
 }
 
 function count(state: RunState, reason: string): RunState {
@@ -88,13 +116,14 @@ export function submit(state: RunState, submission: Submission): { state: RunSta
   if (submission.run !== state.spec.run) return refuse("wrong-run");
   if (submission.round !== state.round || submission.base !== state.base.checkpoint) return refuse("stale");
   if (!Number.isInteger(shard) || shard < 0 || shard >= state.results.length) return refuse("wrong-shard");
-  if (state.phase === "done" || result.kind !== (state.phase === "training" ? "train" : "evaluate")) return refuse("wrong-phase");
-  if (!isSane(result)) return refuse("not-finite");
+  if (isOver(state) || result.kind !== (state.phase === "training" ? "train" : "evaluate")) return refuse("wrong-phase");
   const known = state.results[shard];
   if (known !== null && known !== undefined) {
     if (identity(known) === identity(result)) return { state: count(state, "duplicate"), reply: { accepted: true, duplicate: true } };
     return refuse("conflict");
   }
+  const fault = faultOf(state, shard, result);
+  if (fault !== null) return { state: spoiled(state, shard, fault), reply: { accepted: false, reason: fault } };
   // Whoever computed it: a task is a pure function, so a result after the lease's end is as good as the one that would replace it.
   const results = state.results.with(shard, result);
   const leases = state.leases.with(shard, null);
@@ -106,27 +135,41 @@ function identity(result: TrainResult | EvaluateResult): string {
   return canonicalJson({ ...result, milliseconds: 0 });
 }
 
-function isSane(result: TrainResult | EvaluateResult): boolean {
+/** What is wrong with a result, or null. What it claims to have consumed decides its weight, so it must be what was asked. */
+function faultOf(state: RunState, shard: number, result: TrainResult | EvaluateResult): string | null {
   const numbers = result.kind === "train" ? [result.loss, result.sequences, result.tokens] : [result.lossSum, result.targets];
-  return [...numbers, result.milliseconds].every((value) => Number.isFinite(value) && value >= 0);
+  if (![...numbers, result.milliseconds].every((value) => Number.isFinite(value) && value >= 0)) return "not-finite";
+  if (result.kind === "evaluate") return null;
+  const { training, model } = state.spec;
+  const [first, end] = shardRange(training.batch, shard, training.shards);
+  const sequences = training.steps === 1 ? end - first : training.steps * training.batch;
+  if (result.sequences !== sequences || result.tokens !== sequences * model.context) return "wrong-amount";
+  const named = hashSchema.safeParse(result.delta).success;
+  const inner = training.steps === 1 ? result.inner === null : hashSchema.safeParse(result.inner).success;
+  return named && inner ? null : "wrong-object";
 }
 
 /** True when the shell has something to do: all results of the round are there. */
 export function isRoundComplete(state: RunState): boolean {
-  return state.phase !== "done" && state.results.every((result) => result !== null);
+  return !isOver(state) && state.results.every((result) => result !== null);
 }
 
 /** The round's update has become a checkpoint. A report for another round changes nothing. */
 export function reduced(state: RunState, round: number, base: Base): RunState {
   if (state.phase !== "training" || round !== state.round) return state;
   const next = state.round + 1;
-  return { ...initialState(state.spec, base), round: next, counts: state.counts, phase: next >= state.spec.rounds ? "evaluating" : "training" };
+  return {
+    ...initialState(state.spec, base),
+    round: next,
+    counts: state.counts,
+    phase: next >= state.spec.rounds ? "evaluating" : "training",
+  };
 }
 
 /** A delta turned out to be unusable: its task is open again. */
 export function reissue(state: RunState, round: number, shard: number, reason: string): RunState {
   if (state.phase !== "training" || round !== state.round) return state;
-  return count({ ...state, results: state.results.with(shard, null), leases: state.leases.with(shard, null) }, reason);
+  return spoiled({ ...state, results: state.results.with(shard, null) }, shard, reason);
 }
 
 /** All validation slices are scored: the run is done. */

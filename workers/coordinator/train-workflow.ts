@@ -3,6 +3,7 @@
  * and idempotent, so it survives restarts and may run twice. The instance id is the run id.
  */
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
+import { NonRetryableError } from "cloudflare:workflows";
 import { z } from "zod";
 import { datasetSchema } from "../../shared/artifacts.ts";
 import { presetOf, trainingConfigSchema } from "../../shared/config.ts";
@@ -41,7 +42,12 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainReque
     }
   }
 
-  async #train(id: string, payload: TrainRequest, run: DurableObjectStub<import("./run-object.ts").Run>, step: WorkflowStep): Promise<{ model: string }> {
+  async #train(
+    id: string,
+    payload: TrainRequest,
+    run: DurableObjectStub<import("./run-object.ts").Run>,
+    step: WorkflowStep,
+  ): Promise<{ model: string }> {
     const { COLLECTOR, TOKENIZER, ARTIFACTS } = this.env;
     const request = trainRequestSchema.parse(payload);
     const preset = presetOf(request.preset);
@@ -57,7 +63,11 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainReque
     for (let index = 0; tokenizer === null; index++) {
       const previous: string | null = state;
       const result = await step.do(`tokenizer ${index}`, async () => {
-        const { state: next, tokenizer: done, progress } = await TOKENIZER.trainStep({ snapshot, vocabSize: request.vocabSize ?? preset.vocabSize, state: previous });
+        const {
+          state: next,
+          tokenizer: done,
+          progress,
+        } = await TOKENIZER.trainStep({ snapshot, vocabSize: request.vocabSize ?? preset.vocabSize, state: previous });
         await run.prepare(id, { ...progress, stage: "tokenizer" });
         return { next, done };
       });
@@ -93,13 +103,24 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainReque
         steps: request.steps ?? preset.training.steps,
       });
       if (windowCount(trainTokens, model.context) < 1 || valTokens < 2) {
-        throw new Error(`corpus: expected more than ${model.context} training and 1 validation tokens, got ${trainTokens} and ${valTokens}. Crawl more pages.`);
+        throw new NonRetryableError(
+          `corpus: expected more than ${model.context} training and 1 validation tokens, got ${trainTokens} and ${valTokens}. Crawl more pages.`,
+        );
       }
-      await run.begin({ run: id, preset: request.preset, dataset: encoded, tokenizer: trained, model, training, rounds: totalRounds(training, model) });
+      await run.begin({
+        run: id,
+        preset: request.preset,
+        dataset: encoded,
+        tokenizer: trained,
+        model,
+        training,
+        rounds: totalRounds(training, model),
+      });
     });
     for (let index = 0; ; index++) {
       const done = await step.do(`look ${index}`, async () => {
         const status = await run.status();
+        if (status?.state === "failed") throw new NonRetryableError(status.error ?? "the run failed");
         return status?.state === "done" ? { model: status.checkpoint!, valLoss: status.valLoss } : null;
       });
       if (done !== null) {

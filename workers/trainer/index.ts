@@ -24,7 +24,7 @@ export default class Trainer extends WorkerEntrypoint<TrainerEnv> {
   }
 
   override async queue(batch: MessageBatch<{ run: string }>): Promise<void> {
-    for (const message of batch.messages) await workOnce(this.env, message.body.run);
+    for (const _ of batch.messages) await workOnce(this.env);
   }
 
   /** Local work loops only: without WORK_LOOP = "on" there is nothing here, and no public route leads here anyway. */

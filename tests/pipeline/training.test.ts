@@ -1,0 +1,98 @@
+/** Whole runs on the real coordinator and trainer, over a dataset that is written by hand. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createTestHarness } from "wrangler";
+import { checkpointSchema, type Hash } from "../../shared/artifacts.ts";
+import { presetOf, type TrainingConfig } from "../../shared/config.ts";
+import { decodeSafetensors } from "../../shared/model/safetensors.ts";
+import { getJson, getObject, putJson, putObject } from "../../shared/store.ts";
+import { totalRounds } from "../../shared/training/rounds.ts";
+import type Coordinator from "../../workers/coordinator/index.ts";
+import { configPath } from "../../scripts/workers.ts";
+
+const server = createTestHarness({
+  workers: ["collector", "tokenizer", "coordinator", "trainer"].map((name) => ({ configPath: configPath(name) })),
+});
+const preset = presetOf("tiny");
+const model = { ...preset.model, vocabSize: 64, width: 16, mlpWidth: 32, layers: 1, heads: 1, kvHeads: 1, headWidth: 16, context: 16 };
+const TOKENIZER = "0".repeat(64);
+
+let bucket: R2Bucket;
+let coordinator: Service<typeof Coordinator>;
+let dataset: Hash;
+
+beforeAll(async () => {
+  await server.listen();
+  const worker = server.getWorker<CoordinatorEnv, typeof import("../../workers/coordinator/index.ts")>("tiffin-coordinator");
+  bucket = (await worker.getEnv()).ARTIFACTS;
+  coordinator = await worker.getExport();
+  // Two shards, so that a window may cross the border.
+  const shard = async (tokens: number) => ({
+    hash: await putObject(
+      bucket,
+      "token-shard",
+      Uint16Array.from({ length: tokens }, (_, index) => (index * 7 + (index % 3)) % 64),
+    ),
+    tokens,
+  });
+  const [train, val] = [[await shard(500), await shard(301)], [await shard(101)]];
+  dataset = await putJson(bucket, "dataset", {
+    format: 1,
+    tokenizer: TOKENIZER,
+    vocabSize: 64,
+    train,
+    val,
+    trainTokens: 801,
+    valTokens: 101,
+    valBytes: 300,
+    documents: 3,
+    unigramLoss: 4,
+  });
+}, 60_000);
+afterAll(() => server.close());
+
+async function runToEnd(run: string, change: Partial<TrainingConfig>) {
+  const training: TrainingConfig = { ...preset.training, seed: 3, tokens: 8 * 16 * 4, ...change };
+  await coordinator.startRun({ run, preset: "tiny", dataset, tokenizer: TOKENIZER, model, training, rounds: totalRounds(training, model) });
+  for (;;) {
+    const status = await coordinator.getRun(run);
+    if (status?.state === "failed") throw new Error(status.error ?? "failed");
+    if (status?.state === "done") return status;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function weightsOf(checkpoint: Hash | null): Promise<Float32Array[]> {
+  const { weights } = await getJson(bucket, "checkpoint", checkpoint!, checkpointSchema);
+  return decodeSafetensors(new Uint8Array(await getObject(bucket, "weights", weights))).map(({ data }) => data);
+}
+
+describe("training", () => {
+  it("with one local step gives the same weights on one, two and four shards", async () => {
+    const one = await runToEnd("one", { shards: 1 });
+    expect(one).toMatchObject({ round: 4, rounds: 4, tokens: 512 });
+    const expected = await weightsOf(one.checkpoint);
+    for (const shards of [2, 4]) {
+      const actual = await weightsOf((await runToEnd(`shards-${shards}`, { shards })).checkpoint);
+      let difference = 0;
+      for (const [index, data] of actual.entries()) {
+        for (const [position, value] of data.entries()) difference = Math.max(difference, Math.abs(value - expected[index]![position]!));
+      }
+      // Adam's first steps turn rounding into at most a small share of lr = 3e-3.
+      expect(difference).toBeLessThan(1e-4);
+    }
+  }, 60_000);
+
+  it("ends in the same checkpoint when it is run twice, at the same time and while the other cleans up", async () => {
+    const [first, second] = await Promise.all([
+      runToEnd("first", { steps: 2, tokens: 2048 }),
+      runToEnd("second", { steps: 2, tokens: 2048 }),
+    ]);
+    expect(second.checkpoint).toBe(first.checkpoint);
+    expect(first.valLoss).toBeLessThan(Math.log(64));
+    expect(await weightsOf(first.checkpoint)).not.toHaveLength(0);
+  }, 60_000);
+
+  it("refuses more shards than sequences by name", async () => {
+    await expect(runToEnd("wide", { shards: 9 })).rejects.toThrow("shards: expected at most 8");
+  });
+});
