@@ -1,10 +1,71 @@
-/** Collector: the entry. Stub with the final contract. */
-import { WorkerEntrypoint, DurableObject } from "cloudflare:workers";
+/**
+ * Collector: web sites in, documents out. Cron and operators start crawls; each page is one queue message; a Host object
+ * per origin keeps the manners, the one Catalog object keeps the books.
+ */
+import { WorkerEntrypoint } from "cloudflare:workers";
+import type { Hash } from "../../shared/artifacts.ts";
+import { sha256 } from "../../shared/store.ts";
+import type { Crawl, Source } from "./catalog.ts";
+import { crawlPage } from "./crawl-page.ts";
+import { normalizeUrl } from "./frontier.ts";
+import type { PageMessage } from "./host.ts";
+import { refusalOf } from "./url-guard.ts";
+
+export { Catalog } from "./catalog.ts";
+export { Host } from "./host.ts";
+
+const named = (name: string, message: string) => Object.assign(new Error(message), { name });
 
 export default class Collector extends WorkerEntrypoint<CollectorEnv> {
+  get #catalog() {
+    return this.env.CATALOG.getByName("catalog");
+  }
+
   async health(): Promise<{ ok: true }> {
     return { ok: true };
   }
+
+  /** Registers a site, or changes the settings of a registered one. Throws InvalidInput for an address that may not be fetched. */
+  async addSource(input: Omit<Source, "id" | "createdAt">): Promise<Source> {
+    const url = normalizeUrl(input.url);
+    const refusal = url === null ? "expected a web address" : refusalOf(new URL(url), this.env.LOCAL_ORIGIN);
+    if (url === null || refusal !== null) throw named("InvalidInput", `url: ${refusal}`);
+    const id = (await sha256(new TextEncoder().encode(`${input.scope} ${url}`))).slice(0, 16);
+    return this.#catalog.putSource({ ...input, url, id, createdAt: new Date().toISOString() });
+  }
+
+  async listSources(): Promise<Source[]> {
+    return this.#catalog.sources();
+  }
+
+  /** Crawls one source at once, or all that are due. A source that is being crawled is not started twice. */
+  async startCrawls(input: { source?: string }): Promise<Crawl[]> {
+    const all = await this.#catalog.sources();
+    const chosen = input.source === undefined ? [] : all.filter(({ id }) => id === input.source);
+    if (input.source !== undefined && chosen.length === 0) throw named("NotFound", `source: expected a registered id, got ${input.source}`);
+    if (input.source === undefined) for (const source of all) if (await this.#catalog.isDue(source)) chosen.push(source);
+    const crawls: Crawl[] = [];
+    for (const source of chosen) {
+      const { crawl, fresh } = await this.#catalog.openCrawl(source.id);
+      if (fresh) await this.env.HOST.getByName(new URL(source.url).origin).begin(crawl, source);
+      crawls.push(crawl);
+    }
+    return crawls;
+  }
+
+  async getCrawl(id: string): Promise<Crawl | null> {
+    return this.#catalog.crawl(id);
+  }
+
+  async snapshot(input: { sources?: string[] }): Promise<{ hash: Hash; documents: number; bytes: number; segments: number }> {
+    return this.#catalog.snapshot(input.sources);
+  }
+
+  override async scheduled(): Promise<void> {
+    await this.startCrawls({});
+  }
+
+  override async queue(batch: MessageBatch<PageMessage>): Promise<void> {
+    for (const message of batch.messages) await crawlPage(this.env, message.body);
+  }
 }
-export class Catalog extends DurableObject<CollectorEnv> {}
-export class Host extends DurableObject<CollectorEnv> {}

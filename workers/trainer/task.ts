@@ -40,7 +40,13 @@ async function readBatch(task: TrainTask, first: number, count: number, trainTok
 }
 
 /** Computes a shard's update. `weights` and `inner` stay with the caller, who disposes the outcome's tensors. */
-export async function runTrainTask(task: TrainTask, weights: Weights, inner: Weights | null, trainTokens: number, read: ReadTokens): Promise<TrainOutcome> {
+export async function runTrainTask(
+  task: TrainTask,
+  weights: Weights,
+  inner: Weights | null,
+  trainTokens: number,
+  read: ReadTokens,
+): Promise<TrainOutcome> {
   const { training, model, round, shard } = task;
   if (training.steps === 1) {
     const [from, end] = shardRange(training.batch, shard, training.shards);
@@ -51,7 +57,8 @@ export async function runTrainTask(task: TrainTask, weights: Weights, inner: Wei
   }
   const optimizer = createOptimizer(training.optimizer);
   let local = Object.fromEntries(Object.entries(weights).map(([name, tensor]) => [name, tensor.clone()]));
-  let state = inner === null ? optimizer.init(weights) : Object.fromEntries(Object.entries(inner).map(([name, tensor]) => [name, tensor.clone()]));
+  let state =
+    inner === null ? optimizer.init(weights) : Object.fromEntries(Object.entries(inner).map(([name, tensor]) => [name, tensor.clone()]));
   const totalSteps = totalRounds(training, model) * training.steps;
   let lossTotal = 0;
   for (let step = 0; step < training.steps; step++) {
@@ -73,7 +80,12 @@ export async function runTrainTask(task: TrainTask, weights: Weights, inner: Wei
 }
 
 /** Scores the windows whose number is `shard` modulo `shards`. Every validation token but the first is a target of exactly one window. */
-export async function runEvaluateTask(task: EvaluateTask, weights: Weights, valTokens: number, read: ReadTokens): Promise<{ lossSum: number; targets: number }> {
+export async function runEvaluateTask(
+  task: EvaluateTask,
+  weights: Weights,
+  valTokens: number,
+  read: ReadTokens,
+): Promise<{ lossSum: number; targets: number }> {
   const { context } = task.model;
   const windows = Math.ceil(Math.max(0, valTokens - 1) / context);
   const mine = Array.from({ length: windows }, (_, window) => window).filter((window) => window % task.shards === task.shard);

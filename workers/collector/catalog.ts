@@ -1,0 +1,180 @@
+/**
+ * The one Catalog object: sources, crawls with their counters, the index of known texts, and the open segment. A document
+ * is acknowledged when it is a row here; it leaves the table in the transaction that lists its segment.
+ */
+import { DurableObject } from "cloudflare:workers";
+import { manifestKey, type Document, type Hash, type SegmentEntry } from "../../shared/artifacts.ts";
+import { canonicalJson } from "../../shared/artifacts.ts";
+import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
+import { putJson, putObject } from "../../shared/store.ts";
+
+/** Text that a segment gathers before it is written. */
+const SEGMENT_BYTES = 1024 * 1024;
+
+export interface Source {
+  id: string;
+  url: string;
+  scope: "host" | "path";
+  pageBudget: number;
+  revisitSeconds: number;
+  createdAt: string;
+}
+
+export interface Crawl {
+  id: string;
+  source: string;
+  state: "running" | "done";
+  queued: number;
+  fetched: number;
+  failed: number;
+  documents: number;
+  duplicates: number;
+  bytes: number;
+  skipped: Record<string, number>;
+  startedAt: string;
+  finishedAt: string | null;
+}
+
+type Row = Record<string, SqlStorageValue>;
+
+export class Catalog extends DurableObject<CollectorEnv> {
+  constructor(ctx: DurableObjectState, env: CollectorEnv) {
+    super(ctx, env);
+    const { sql } = ctx.storage;
+    sql.exec("CREATE TABLE IF NOT EXISTS sources (id TEXT PRIMARY KEY, json TEXT NOT NULL)");
+    sql.exec("CREATE TABLE IF NOT EXISTS crawls (id TEXT PRIMARY KEY, source TEXT NOT NULL, started_at INTEGER NOT NULL, json TEXT NOT NULL)");
+    sql.exec("CREATE TABLE IF NOT EXISTS documents (sha256 TEXT PRIMARY KEY, source TEXT NOT NULL, url TEXT NOT NULL, bytes INTEGER NOT NULL, json TEXT)");
+    sql.exec("CREATE TABLE IF NOT EXISTS segments (number INTEGER PRIMARY KEY, source TEXT NOT NULL, hash TEXT NOT NULL, documents INTEGER NOT NULL, bytes INTEGER NOT NULL)");
+  }
+
+  #rows<T extends Row>(query: string, ...values: SqlStorageValue[]): T[] {
+    return this.ctx.storage.sql.exec<T>(query, ...values).toArray();
+  }
+
+  async putSource(source: Source): Promise<Source> {
+    const known = this.#rows<{ json: string }>("SELECT json FROM sources WHERE id = ?", source.id)[0];
+    const kept = known === undefined ? source : { ...source, createdAt: (JSON.parse(known.json) as Source).createdAt };
+    this.ctx.storage.sql.exec("INSERT INTO sources VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json", kept.id, JSON.stringify(kept));
+    return kept;
+  }
+
+  async sources(): Promise<Source[]> {
+    return this.#rows<{ json: string }>("SELECT json FROM sources ORDER BY id").map(({ json }) => JSON.parse(json) as Source);
+  }
+
+  /** Opens a crawl of a source; `fresh` is false when one is running, which is returned then. */
+  async openCrawl(source: string): Promise<{ crawl: Crawl; fresh: boolean }> {
+    const last = this.#lastCrawl(source);
+    if (last?.state === "running") return { crawl: last, fresh: false };
+    const crawl: Crawl = {
+      id: crypto.randomUUID(),
+      source,
+      state: "running",
+      queued: 1,
+      fetched: 0,
+      failed: 0,
+      documents: 0,
+      duplicates: 0,
+      bytes: 0,
+      skipped: {},
+      startedAt: new Date().toISOString(),
+      finishedAt: null,
+    };
+    this.ctx.storage.sql.exec("INSERT INTO crawls VALUES (?, ?, ?, ?)", crawl.id, source, Date.now(), JSON.stringify(crawl));
+    return { crawl, fresh: true };
+  }
+
+  #lastCrawl(source: string): Crawl | null {
+    const row = this.#rows<{ json: string }>("SELECT json FROM crawls WHERE source = ? ORDER BY started_at DESC LIMIT 1", source)[0];
+    return row === undefined ? null : (JSON.parse(row.json) as Crawl);
+  }
+
+  async isDue(source: Source): Promise<boolean> {
+    const last = this.#lastCrawl(source.id);
+    return last === null || (last.state === "done" && Date.now() - Date.parse(last.startedAt) >= source.revisitSeconds * 1000);
+  }
+
+  async crawl(id: string): Promise<Crawl | null> {
+    const row = this.#rows<{ json: string }>("SELECT json FROM crawls WHERE id = ?", id)[0];
+    return row === undefined ? null : (JSON.parse(row.json) as Crawl);
+  }
+
+  #change(id: string, change: (crawl: Crawl) => Partial<Crawl>): void {
+    const row = this.#rows<{ json: string }>("SELECT json FROM crawls WHERE id = ?", id)[0];
+    if (row === undefined) return;
+    const crawl = JSON.parse(row.json) as Crawl;
+    this.ctx.storage.sql.exec("UPDATE crawls SET json = ? WHERE id = ?", JSON.stringify({ ...crawl, ...change(crawl) }), id);
+  }
+
+  async setQueued(id: string, queued: number): Promise<void> {
+    this.#change(id, () => ({ queued }));
+  }
+
+  /** A page that is not kept, with the reason; `failed` counts those that could not be fetched. */
+  async skip(id: string, reason: string, failed = false): Promise<void> {
+    this.#change(id, (crawl) => ({
+      fetched: crawl.fetched + (failed ? 0 : 1),
+      failed: crawl.failed + (failed ? 1 : 0),
+      skipped: { ...crawl.skipped, [reason]: (crawl.skipped[reason] ?? 0) + 1 },
+    }));
+  }
+
+  /** Takes a document unless its text is known. It is safe when this returns. */
+  async append(crawl: string, document: Document): Promise<"stored" | "duplicate" | "too-large"> {
+    const json = JSON.stringify(document);
+    const bytes = new TextEncoder().encode(document.text).length;
+    if (new TextEncoder().encode(json).length > MAX_DURABLE_ROW_BYTES / 2) {
+      await this.skip(crawl, "too-large");
+      return "too-large";
+    }
+    const { rowsWritten } = this.ctx.storage.sql.exec("INSERT OR IGNORE INTO documents VALUES (?, ?, ?, ?, ?)", document.sha256, document.source, document.url, bytes, json);
+    this.#change(crawl, (known) =>
+      rowsWritten === 0
+        ? { fetched: known.fetched + 1, duplicates: known.duplicates + 1 }
+        : { fetched: known.fetched + 1, documents: known.documents + 1, bytes: known.bytes + bytes },
+    );
+    const open = this.#rows<{ bytes: number | null }>("SELECT SUM(bytes) AS bytes FROM documents WHERE source = ? AND json IS NOT NULL", document.source)[0]?.bytes ?? 0;
+    if (open >= SEGMENT_BYTES) await this.flush(document.source);
+    return rowsWritten === 0 ? "duplicate" : "stored";
+  }
+
+  async finish(id: string): Promise<void> {
+    const crawl = await this.crawl(id);
+    if (crawl === null || crawl.state === "done") return;
+    await this.flush(crawl.source);
+    this.#change(id, () => ({ state: "done", queued: 0, finishedAt: new Date().toISOString() }));
+  }
+
+  /** Writes a source's open documents as one segment, then lists it. */
+  async flush(source: string): Promise<void> {
+    const rows = this.#rows<{ sha256: string; json: string; bytes: number }>("SELECT sha256, json, bytes FROM documents WHERE source = ? AND json IS NOT NULL ORDER BY rowid", source);
+    if (rows.length === 0) return;
+    const lines = `${rows.map(({ json }) => json).join("\n")}\n`;
+    const gzip = await new Response(new Response(lines).body!.pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
+    const hash = await putObject(this.env.CORPUS, "segment", gzip);
+    const bytes = rows.reduce((sum, row) => sum + row.bytes, 0);
+    // No await below this line until both statements are done: they are one transaction.
+    if (this.#rows("SELECT 1 FROM segments WHERE hash = ?", hash).length === 0) {
+      this.ctx.storage.sql.exec("INSERT INTO segments (source, hash, documents, bytes) VALUES (?, ?, ?, ?)", source, hash, rows.length, bytes);
+    }
+    for (const { sha256 } of rows) this.ctx.storage.sql.exec("UPDATE documents SET json = NULL WHERE sha256 = ?", sha256);
+    const segments = this.#segments([source]);
+    await this.env.CORPUS.put(manifestKey(source, segments.length), canonicalJson({ format: 1, source, sequence: segments.length, segments }));
+  }
+
+  #segments(sources: readonly string[] | undefined): SegmentEntry[] {
+    return this.#rows<{ source: string; hash: string; documents: number; bytes: number }>("SELECT source, hash, documents, bytes FROM segments ORDER BY number")
+      .filter(({ source }) => sources?.includes(source) ?? true)
+      .map(({ hash, documents, bytes }) => ({ hash, documents, bytes }));
+  }
+
+  /** Everything collected so far, or that of some sources, as one immutable list. Throws NotFound when that is nothing. */
+  async snapshot(sources: readonly string[] | undefined): Promise<{ hash: Hash; documents: number; bytes: number; segments: number }> {
+    for (const { id } of await this.sources()) if (sources?.includes(id) ?? true) await this.flush(id);
+    const segments = this.#segments(sources);
+    if (segments.length === 0) throw Object.assign(new Error("snapshot: expected at least one document, found none. Register a source and crawl it first."), { name: "NotFound" });
+    const hash = await putJson(this.env.CORPUS, "snapshot", { format: 1, segments });
+    const sum = (key: "documents" | "bytes") => segments.reduce((total, segment) => total + segment[key], 0);
+    return { hash, documents: sum("documents"), bytes: sum("bytes"), segments: segments.length };
+  }
+}

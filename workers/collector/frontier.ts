@@ -1,0 +1,26 @@
+/** Which links belong to a crawl: pure rules on URLs, with the traps of the web in mind. */
+
+const MAX_URL_LENGTH = 1000;
+const MAX_PATH_DEPTH = 20;
+const MAX_SEGMENT_REPEATS = 2;
+const TRACKING = /^(utm_\w+|fbclid|gclid|phpsessid|jsessionid|sid|session_?id)$/i;
+
+/** The form under which a page is known: no fragment, no tracking or session parameters. Null for what is no page. */
+export function normalizeUrl(href: string): string | null {
+  if (href.length > MAX_URL_LENGTH || !URL.canParse(href)) return null;
+  const url = new URL(href);
+  if (url.protocol !== "http:" && url.protocol !== "https:") return null;
+  url.hash = "";
+  for (const name of [...url.searchParams.keys()]) if (TRACKING.test(name)) url.searchParams.delete(name);
+  const segments = url.pathname.split("/").filter((segment) => segment !== "");
+  if (segments.length > MAX_PATH_DEPTH) return null;
+  const repeats = new Map<string, number>();
+  for (const segment of segments) repeats.set(segment, (repeats.get(segment) ?? 0) + 1);
+  return [...repeats.values()].some((count) => count > MAX_SEGMENT_REPEATS) ? null : url.href;
+}
+
+/** `host`: the same origin; `path`: below the start URL's folder on it. */
+export function isInScope(href: string, start: string, scope: "host" | "path"): boolean {
+  const [url, root] = [new URL(href), new URL(start)];
+  return url.origin === root.origin && (scope === "host" || url.pathname.startsWith(root.pathname.replace(/[^/]*$/, "")));
+}

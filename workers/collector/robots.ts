@@ -1,0 +1,83 @@
+/** robots.txt by RFC 9309: groups, the longest match, allow on a tie; plus Crawl-delay and Sitemap lines. */
+
+export const AGENT = "TiffinBot";
+
+interface Rule {
+  allow: boolean;
+  pattern: string;
+}
+
+export interface Robots {
+  rules: Rule[];
+  crawlDelaySeconds: number | null;
+  sitemaps: string[];
+}
+
+/** For a server that has no file or that cannot say. */
+export const ALLOW_ALL: Robots = { rules: [], crawlDelaySeconds: null, sitemaps: [] };
+export const DISALLOW_ALL: Robots = { rules: [{ allow: false, pattern: "/" }], crawlDelaySeconds: null, sitemaps: [] };
+
+/** The rules for `agent`: all groups that name it, else all groups of `*`. */
+export function parseRobots(text: string, agent: string = AGENT): Robots {
+  const wanted = agent.toLowerCase();
+  const groups: { agents: string[]; rules: Rule[]; delay: number | null }[] = [];
+  const sitemaps: string[] = [];
+  let naming = false;
+  for (const line of text.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/)) {
+    const match = /^\s*([A-Za-z-]+)\s*:\s*(.*?)\s*$/.exec(line.replace(/#.*$/, ""));
+    if (match === null) continue;
+    const [key, value] = [match[1]!.toLowerCase(), match[2]!];
+    if (key === "sitemap") sitemaps.push(value);
+    else if (key === "user-agent") {
+      if (!naming) groups.push({ agents: [], rules: [], delay: null });
+      naming = true;
+      groups.at(-1)!.agents.push(value === "*" ? "*" : (/^[A-Za-z_-]+/.exec(value)?.[0].toLowerCase() ?? ""));
+    } else if (key === "allow" || key === "disallow" || key === "crawl-delay") {
+      naming = false;
+      const group = groups.at(-1);
+      if (group === undefined) continue;
+      if (key === "crawl-delay") group.delay = Number.isFinite(Number(value)) && value !== "" ? Number(value) : null;
+      else if (value !== "") group.rules.push({ allow: key === "allow", pattern: normalize(value) });
+    }
+  }
+  const named = groups.filter((group) => group.agents.includes(wanted));
+  const chosen = named.length > 0 ? named : groups.filter((group) => group.agents.includes("*"));
+  return { rules: chosen.flatMap((group) => group.rules), crawlDelaySeconds: chosen.find((group) => group.delay !== null)?.delay ?? null, sitemaps };
+}
+
+/** Percent-encoding made equal on both sides: unreserved octets bare, the rest upper-case encoded. */
+function normalize(path: string): string {
+  const encoded = path.replace(/[^\x21-\x7e]+/gu, (part) => encodeURIComponent(part.toWellFormed()));
+  return encoded.replace(/%[0-9a-fA-F]{2}/g, (escape) => {
+    const char = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
+    return /[A-Za-z0-9\-._~]/.test(char) ? char : escape.toUpperCase();
+  });
+}
+
+/** `*` matches anything, a final `$` the end; two pointers, so that hostile patterns cannot blow up. */
+function matches(pattern: string, path: string): boolean {
+  const anchored = pattern.endsWith("$");
+  const parts = (anchored ? pattern.slice(0, -1) : pattern).split("*");
+  if (!path.startsWith(parts[0]!)) return false;
+  let position = parts[0]!.length;
+  for (const part of parts.slice(1, anchored && parts.length > 1 ? -1 : undefined)) {
+    const found = path.indexOf(part, position);
+    if (found < 0) return false;
+    position = found + part.length;
+  }
+  if (!anchored) return true;
+  if (parts.length === 1) return position === path.length;
+  const last = parts.at(-1)!;
+  return path.length - last.length >= position && path.endsWith(last);
+}
+
+export function isAllowed(robots: Robots, url: URL): boolean {
+  const path = normalize(`${url.pathname}${url.search}`);
+  if (path === "/robots.txt") return true;
+  let best: Rule | null = null;
+  for (const rule of robots.rules) {
+    if (!matches(rule.pattern, path)) continue;
+    if (best === null || rule.pattern.length > best.pattern.length || (rule.pattern.length === best.pattern.length && rule.allow)) best = rule;
+  }
+  return best?.allow ?? true;
+}
