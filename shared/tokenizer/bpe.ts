@@ -57,8 +57,10 @@ export function trainMerges(state: BpeState, target: number, limit: number): boo
   const bytes = tokenBytes(state.merges);
   const counts = new Map<number, number>();
   const holders = new Map<number, Set<number>>();
+  const changed = new Set<number>();
   const add = (pair: number, word: number, amount: number) => {
     counts.set(pair, (counts.get(pair) ?? 0) + amount);
+    changed.add(pair);
     if (amount > 0) {
       const known = holders.get(pair);
       if (known === undefined) holders.set(pair, new Set([word]));
@@ -71,20 +73,15 @@ export function trainMerges(state: BpeState, target: number, limit: number): boo
     for (let index = 0; index + 1 < ids.length; index++) add(ids[index]! * PAIR + ids[index + 1]!, word, count);
   };
   for (let word = 0; word < words.length; word++) pairsOf(word, 1);
+  const heap = new PairHeap(bytes);
+  for (const [pair, count] of counts) heap.push(pair, count);
+  changed.clear();
 
   for (let found = 0; found < limit; found++) {
     if (state.merges.length >= target) return true;
-    let best = -1;
-    let bestCount = 0;
-    for (const [pair, count] of counts) {
-      if (count < bestCount || count <= 0) continue;
-      if (count > bestCount || isGreater(pair, best, bytes)) {
-        best = pair;
-        bestCount = count;
-      }
-    }
+    const best = heap.pop(counts);
     // A pair that occurs once saves nothing.
-    if (bestCount < 2) return true;
+    if (best === undefined || counts.get(best)! < 2) return true;
     const [left, right] = [Math.floor(best / PAIR), best % PAIR];
     const merged = bytes.length;
     bytes.push(Uint8Array.of(...bytes[left]!, ...bytes[right]!));
@@ -96,6 +93,12 @@ export function trainMerges(state: BpeState, target: number, limit: number): boo
     }
     counts.delete(best);
     holders.delete(best);
+    for (const pair of changed) {
+      const count = counts.get(pair) ?? 0;
+      if (count > 0) heap.push(pair, count);
+      else counts.delete(pair);
+    }
+    changed.clear();
   }
   return state.merges.length >= target;
 }
@@ -103,6 +106,62 @@ export function trainMerges(state: BpeState, target: number, limit: number): boo
 function isGreater(pair: number, than: number, bytes: readonly Uint8Array[]): boolean {
   const first = compareBytes(bytes[Math.floor(pair / PAIR)]!, bytes[Math.floor(than / PAIR)]!);
   return first !== 0 ? first > 0 : compareBytes(bytes[pair % PAIR]!, bytes[than % PAIR]!) > 0;
+}
+
+/** Pairs by count, then by byte strings, greatest first. Entries whose count has changed since are dropped when they surface. */
+class PairHeap {
+  readonly #bytes: readonly Uint8Array[];
+  readonly #pairs: number[] = [];
+  readonly #counts: number[] = [];
+
+  constructor(bytes: readonly Uint8Array[]) {
+    this.#bytes = bytes;
+  }
+
+  push(pair: number, count: number): void {
+    let index = this.#pairs.length;
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
+      if (!this.#isAbove(pair, count, parent)) break;
+      this.#pairs[index] = this.#pairs[parent]!;
+      this.#counts[index] = this.#counts[parent]!;
+      index = parent;
+    }
+    this.#pairs[index] = pair;
+    this.#counts[index] = count;
+  }
+
+  /** The greatest pair whose entry is current, removed; undefined when there is none. */
+  pop(current: ReadonlyMap<number, number>): number | undefined {
+    while (this.#pairs.length > 0) {
+      const [pair, count] = [this.#pairs[0]!, this.#counts[0]!];
+      const [lastPair, lastCount] = [this.#pairs.pop()!, this.#counts.pop()!];
+      if (this.#pairs.length > 0) this.#sink(lastPair, lastCount);
+      if (current.get(pair) === count) return pair;
+    }
+    return undefined;
+  }
+
+  #sink(pair: number, count: number): void {
+    const size = this.#pairs.length;
+    let index = 0;
+    for (;;) {
+      let child = 2 * index + 1;
+      if (child >= size) break;
+      if (child + 1 < size && this.#isAbove(this.#pairs[child + 1]!, this.#counts[child + 1]!, child)) child++;
+      if (this.#isAbove(pair, count, child)) break;
+      this.#pairs[index] = this.#pairs[child]!;
+      this.#counts[index] = this.#counts[child]!;
+      index = child;
+    }
+    this.#pairs[index] = pair;
+    this.#counts[index] = count;
+  }
+
+  #isAbove(pair: number, count: number, slot: number): boolean {
+    const other = this.#counts[slot]!;
+    return count === other ? isGreater(pair, this.#pairs[slot]!, this.#bytes) : count > other;
+  }
 }
 
 /** Pair -> rank, which is also the order in which merges apply. */

@@ -58,7 +58,8 @@ export class Tokenizer {
   decodeBytes(ids: Iterable<number>): Uint8Array {
     const parts: number[] = [];
     for (const id of ids) {
-      if (!Number.isInteger(id) || id < 0 || id >= this.vocabSize) throw new Error(`decode: expected ids below ${this.vocabSize}, got ${id}`);
+      if (!Number.isInteger(id) || id < 0 || id >= this.vocabSize)
+        throw new Error(`decode: expected ids below ${this.vocabSize}, got ${id}`);
       if (id < this.endOfText) parts.push(...this.#bytes[id]!);
     }
     return Uint8Array.from(parts);
@@ -114,7 +115,8 @@ export function loadTokenizer(json: unknown): Tokenizer {
   for (const merge of parsed.data.model.merges) {
     const [left, right] = typeof merge === "string" ? (merge.split(" ") as [string, string]) : merge;
     const [leftId, rightId] = [ids.get(left), ids.get(right ?? "")];
-    if (leftId === undefined || rightId === undefined) throw new Error(`tokenizer.json: model.merges: expected known tokens, got ${JSON.stringify(merge)}`);
+    if (leftId === undefined || rightId === undefined)
+      throw new Error(`tokenizer.json: model.merges: expected known tokens, got ${JSON.stringify(merge)}`);
     ids.set(left + right, 256 + merges.length);
     merges.push([leftId, rightId]);
   }

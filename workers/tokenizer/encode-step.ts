@@ -1,29 +1,44 @@
 /**
- * One bounded step of encoding a corpus into token shards. Documents go whole to train or val by the hash of their text,
- * so the split does not depend on the order of crawling. Every step closes its own shards; the last one fits the
- * unigram baseline and writes the manifest.
+ * One bounded step of encoding a corpus into token shards. Stages: survey (who is held out), encode, baselines.
+ * The shard being filled is carried between steps, so the shards depend on the snapshot and the tokenizer alone.
  */
 import { z } from "zod";
-import { snapshotSchema, tokenShardEntrySchema, type Dataset, type Hash, type TokenShardEntry } from "../../shared/artifacts.ts";
+import {
+  hashSchema,
+  snapshotSchema,
+  tokenShardEntrySchema,
+  type Dataset,
+  type Hash,
+  type TokenShardEntry,
+} from "../../shared/artifacts.ts";
 import { getJson, getObject, putJson, putObject } from "../../shared/store.ts";
-import { unigramLoss } from "../../shared/tokenizer/ngram.ts";
+import { trigramLoss, unigramLoss } from "../../shared/tokenizer/ngram.ts";
 import { decodeTokenShard, encodeTokenShard, MAX_SHARD_TOKENS } from "../../shared/tokenizer/token-shard.ts";
 import { loadTokenizer } from "../../shared/tokenizer/tokenizer.ts";
-import { readSegment } from "./segments.ts";
+import { found } from "./errors.ts";
+import { addToSurvey, documentKey, heldOutBelow, isHeldOut, surveySchema } from "./held-out.ts";
+import { visitDocuments } from "./segments.ts";
 import type { StepProgress } from "./train-step.ts";
 
-const SEGMENTS_PER_STEP = 2;
-/** One document in this many is held out. */
-const HELD_OUT_OF = 16;
+/** UTF-8 bytes of text handled by one call. */
+const SURVEY_BYTES_PER_STEP = 16_000_000;
+const ENCODE_BYTES_PER_STEP = 2_000_000;
+
+const sideSchema = z.object({ shards: z.array(tokenShardEntrySchema), open: hashSchema.nullable() });
+type Side = z.infer<typeof sideSchema>;
 
 const stateSchema = z.object({
-  format: z.literal(1),
+  format: z.literal(2),
+  stage: z.enum(["survey", "encode", "baselines"]),
   segment: z.int().nonnegative(),
-  train: z.array(tokenShardEntrySchema),
-  val: z.array(tokenShardEntrySchema),
+  document: z.int().nonnegative(),
+  survey: surveySchema,
+  train: sideSchema,
+  val: sideSchema,
   valBytes: z.int().nonnegative(),
   documents: z.int().nonnegative(),
 });
+type State = z.infer<typeof stateSchema>;
 
 export interface EncodeStepInput {
   snapshot: Hash;
@@ -31,63 +46,101 @@ export interface EncodeStepInput {
   state: Hash | null;
 }
 
-export async function encodeStep(env: TokenizerEnv, input: EncodeStepInput): Promise<{ state: Hash; done: boolean; dataset: Hash | null; progress: StepProgress }> {
-  const snapshot = await getJson(env.CORPUS, "snapshot", input.snapshot, snapshotSchema);
-  const tokenizer = loadTokenizer(JSON.parse(new TextDecoder().decode(await getObject(env.ARTIFACTS, "tokenizer", input.tokenizer))));
-  const state =
+/** Throws "NotFound" for a snapshot, tokenizer or state that is not there. */
+export async function encodeStep(
+  env: TokenizerEnv,
+  input: EncodeStepInput,
+): Promise<{ state: Hash; done: boolean; dataset: Hash | null; progress: StepProgress }> {
+  const snapshot = await found(getJson(env.CORPUS, "snapshot", input.snapshot, snapshotSchema));
+  const tokenizer = loadTokenizer(
+    JSON.parse(new TextDecoder().decode(await found(getObject(env.ARTIFACTS, "tokenizer", input.tokenizer)))),
+  );
+  const state: State =
     input.state === null
-      ? { format: 1 as const, segment: 0, train: [], val: [], valBytes: 0, documents: 0 }
-      : await getJson(env.ARTIFACTS, "tokenizer-state", input.state, stateSchema);
+      ? {
+          format: 2,
+          stage: "survey",
+          segment: 0,
+          document: 0,
+          survey: { keys: [], bytes: 0 },
+          train: { shards: [], open: null },
+          val: { shards: [], open: null },
+          valBytes: 0,
+          documents: 0,
+        }
+      : await found(getJson(env.ARTIFACTS, "tokenizer-state", input.state, stateSchema));
   const total = snapshot.segments.length;
+  const step = async (next: State) => ({
+    state: await putJson(env.ARTIFACTS, "tokenizer-state", next),
+    done: false,
+    dataset: null,
+    progress: { stage: state.stage, done: next.stage === state.stage ? next.segment : total, total },
+  });
 
-  if (state.segment < total) {
-    const end = Math.min(total, state.segment + SEGMENTS_PER_STEP);
-    const open: { train: number[]; val: number[] } = { train: [], val: [] };
-    let { valBytes, documents } = state;
-    for (const entry of snapshot.segments.slice(state.segment, end)) {
-      for (const document of await readSegment(env.CORPUS, entry.hash)) {
-        const heldOut = Number.parseInt(document.sha256.slice(0, 8), 16) % HELD_OUT_OF === 0;
-        const tokens = heldOut ? open.val : open.train;
-        for (const id of tokenizer.encode(document.text.toWellFormed())) tokens.push(id);
-        tokens.push(tokenizer.endOfText);
-        documents++;
-        if (heldOut) valBytes += new TextEncoder().encode(document.text).length;
-      }
-    }
-    const next = await putJson(env.ARTIFACTS, "tokenizer-state", {
-      format: 1,
-      segment: end,
-      train: [...state.train, ...(await writeShards(env, open.train))],
-      val: [...state.val, ...(await writeShards(env, open.val))],
-      valBytes,
-      documents,
+  if (state.stage === "survey") {
+    const seen: [number, number][] = [];
+    const at = await visitDocuments(env.CORPUS, snapshot, state, SURVEY_BYTES_PER_STEP, ({ sha256 }, bytes) => {
+      seen.push([documentKey(sha256), bytes]);
     });
-    return { state: next, done: false, dataset: null, progress: { stage: "encode", done: end, total } };
+    const survey = addToSurvey(state.survey, seen);
+    if (at.segment < total) return step({ ...state, ...at, survey });
+    return step({ ...state, segment: 0, document: 0, survey, stage: "encode" });
   }
 
+  if (state.stage === "encode") {
+    const below = heldOutBelow(state.survey);
+    const tokens = { train: await openTokens(env, state.train), val: await openTokens(env, state.val) };
+    let { valBytes, documents } = state;
+    const at = await visitDocuments(env.CORPUS, snapshot, state, ENCODE_BYTES_PER_STEP, ({ sha256, text }, bytes) => {
+      const heldOut = isHeldOut(state.survey, below, documentKey(sha256));
+      const side = heldOut ? tokens.val : tokens.train;
+      for (const id of tokenizer.encode(text)) side.push(id);
+      side.push(tokenizer.endOfText);
+      documents++;
+      if (heldOut) valBytes += bytes;
+    });
+    const last = at.segment === total;
+    const train = await writeSide(env, state.train, tokens.train, last);
+    const val = await writeSide(env, state.val, tokens.val, last);
+    return step({ ...state, ...at, train, val, valBytes, documents, stage: last ? "baselines" : "encode" });
+  }
+
+  const readers = (shards: readonly TokenShardEntry[]) =>
+    shards.map((shard) => async () => decodeTokenShard(new Uint8Array(await getObject(env.ARTIFACTS, "token-shard", shard.hash))));
+  const [train, val] = [readers(state.train.shards), readers(state.val.shards)];
   const sum = (shards: readonly TokenShardEntry[]) => shards.reduce((tokens, shard) => tokens + shard.tokens, 0);
-  const read = async (shard: TokenShardEntry) => decodeTokenShard(new Uint8Array(await getObject(env.ARTIFACTS, "token-shard", shard.hash)));
   const dataset: Dataset = {
     format: 1,
     tokenizer: input.tokenizer,
     vocabSize: tokenizer.vocabSize,
-    train: state.train,
-    val: state.val,
-    trainTokens: sum(state.train),
-    valTokens: sum(state.val),
+    train: state.train.shards,
+    val: state.val.shards,
+    trainTokens: sum(state.train.shards),
+    valTokens: sum(state.val.shards),
     valBytes: state.valBytes,
     documents: state.documents,
-    unigramLoss: await unigramLoss(tokenizer.vocabSize, state.train.map((shard) => () => read(shard)), state.val.map((shard) => () => read(shard))),
+    unigramLoss: await unigramLoss(tokenizer.vocabSize, train, val),
+    trigramLoss: await trigramLoss(tokenizer.vocabSize, train, val),
   };
   const hash = await putJson(env.ARTIFACTS, "dataset", dataset);
-  return { state: await putJson(env.ARTIFACTS, "tokenizer-state", state), done: true, dataset: hash, progress: { stage: "encode", done: total, total } };
+  const last = await putJson(env.ARTIFACTS, "tokenizer-state", state);
+  return { state: last, done: true, dataset: hash, progress: { stage: "baselines", done: total, total } };
 }
 
-async function writeShards(env: TokenizerEnv, tokens: readonly number[]): Promise<TokenShardEntry[]> {
-  const shards: TokenShardEntry[] = [];
-  for (let first = 0; first < tokens.length; first += MAX_SHARD_TOKENS) {
+async function openTokens(env: TokenizerEnv, side: Side): Promise<number[]> {
+  if (side.open === null) return [];
+  return Array.from(decodeTokenShard(new Uint8Array(await getObject(env.ARTIFACTS, "tokenizer-state", side.open))));
+}
+
+/** Writes full shards; the rest becomes the last shard when `last`, else the open one, kept as state. */
+async function writeSide(env: TokenizerEnv, side: Side, tokens: readonly number[], last: boolean): Promise<Side> {
+  const shards = [...side.shards];
+  let first = 0;
+  for (; first < tokens.length && (last || tokens.length - first >= MAX_SHARD_TOKENS); first += MAX_SHARD_TOKENS) {
     const part = tokens.slice(first, first + MAX_SHARD_TOKENS);
     shards.push({ hash: await putObject(env.ARTIFACTS, "token-shard", encodeTokenShard(part)), tokens: part.length });
   }
-  return shards;
+  const rest = tokens.slice(first);
+  const open = rest.length === 0 ? null : await putObject(env.ARTIFACTS, "tokenizer-state", encodeTokenShard(rest));
+  return { shards, open };
 }

@@ -1,13 +1,65 @@
-/** Reads the documents of one corpus segment (JSONL, gzip). */
-import { documentSchema, type Document, type Hash } from "../../shared/artifacts.ts";
+/** Reads a snapshot's documents in segment order, a bounded number of bytes per call, from any document on. */
+import { documentSchema, type Document, type Snapshot } from "../../shared/artifacts.ts";
 import { getObject } from "../../shared/store.ts";
 
-export async function readSegment(corpus: R2Bucket, hash: Hash): Promise<Document[]> {
+/** The next document to read. */
+export interface Position {
+  segment: number;
+  /** Within the segment. */
+  document: number;
+}
+
+/**
+ * Hands documents to `visit` with the UTF-8 bytes of their text until `budget` bytes are used, at least one;
+ * returns where to go on. Past the last document `segment` is the number of segments.
+ */
+export async function visitDocuments(
+  corpus: R2Bucket,
+  snapshot: Snapshot,
+  from: Position,
+  budget: number,
+  visit: (document: Document, bytes: number) => void,
+): Promise<Position> {
+  const encoder = new TextEncoder();
+  let used = 0;
+  let first = from.document;
+  for (let segment = from.segment; segment < snapshot.segments.length; segment++) {
+    let index = 0;
+    for await (const line of segmentLines(corpus, snapshot.segments[segment]!.hash)) {
+      if (index++ < first) continue;
+      if (used >= budget) return { segment, document: index - 1 };
+      const document = documentSchema.parse(JSON.parse(line));
+      const text = document.text.toWellFormed();
+      const bytes = encoder.encode(text).length;
+      visit({ ...document, text }, bytes);
+      used += bytes;
+    }
+    first = 0;
+    if (used >= budget) return { segment: segment + 1, document: 0 };
+  }
+  return { segment: snapshot.segments.length, document: 0 };
+}
+
+/** Lines of a gzipped segment, decompressed as they are asked for. */
+async function* segmentLines(corpus: R2Bucket, hash: string): AsyncGenerator<string> {
   const bytes = await getObject(corpus, "segment", hash);
-  const stream = new Response(bytes).body!.pipeThrough(new DecompressionStream("gzip"));
-  const text = await new Response(stream).text();
-  return text
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => documentSchema.parse(JSON.parse(line)));
+  const reader = new Response(bytes).body!.pipeThrough(new DecompressionStream("gzip")).getReader();
+  const decoder = new TextDecoder();
+  let parts: string[] = [];
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      const lines = (done ? decoder.decode() : decoder.decode(value, { stream: true })).split("\n");
+      for (const [index, line] of lines.entries()) {
+        parts.push(line);
+        if (index === lines.length - 1 && !done) break;
+        const whole = parts.join("");
+        parts = [];
+        if (whole !== "") yield whole;
+      }
+      if (done) return;
+    }
+  } finally {
+    await reader.cancel();
+  }
 }

@@ -1,0 +1,102 @@
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createTestHarness } from "wrangler";
+import { configPath } from "../../scripts/workers.ts";
+import { datasetSchema, type Dataset } from "../../shared/artifacts.ts";
+import { getJson, getObject, putJson, putObject, sha256 } from "../../shared/store.ts";
+import { decodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
+import { loadTokenizer } from "../../shared/tokenizer/tokenizer.ts";
+
+interface Steps {
+  trainStep(input: object): Promise<{ state: string; done: boolean; tokenizer: string | null }>;
+  encodeStep(input: object): Promise<{ state: string; done: boolean; dataset: string | null }>;
+}
+
+const server = createTestHarness({ workers: [{ configPath: configPath("tokenizer") }] });
+const texts = Array.from({ length: 30 }, (_, index) => `Document ${index}: the cat sat on the mat, naïve 日本 😀.\n`.repeat(20 + index));
+let env: { CORPUS: R2Bucket; ARTIFACTS: R2Bucket };
+let worker: Steps;
+let snapshot: string;
+
+beforeAll(async () => {
+  await server.listen();
+  const handle = server.getWorker("tiffin-tokenizer");
+  env = (await handle.getEnv()) as unknown as typeof env;
+  worker = (await handle.getExport()) as unknown as Steps;
+  const segments = [];
+  for (const half of [texts.slice(0, 15), texts.slice(15)]) {
+    const lines = [];
+    for (const text of half) {
+      const hash = await sha256(new TextEncoder().encode(text));
+      const record = {
+        id: hash,
+        url: "https://a.test/",
+        text,
+        title: "",
+        lang: "en",
+        licence: "",
+        source: "s",
+        fetchedAt: "",
+        sha256: hash,
+      };
+      lines.push(`${JSON.stringify(record)}\n`);
+    }
+    const hash = await putObject(env.CORPUS, "segment", new Uint8Array(gzipSync(lines.join(""))));
+    segments.push({ hash, documents: half.length, bytes: half.join("").length });
+  }
+  snapshot = await putJson(env.CORPUS, "snapshot", { format: 1, segments });
+});
+afterAll(() => server.close());
+
+async function grow(): Promise<{ hash: string; dataset: Dataset }> {
+  let trained = await worker.trainStep({ snapshot, vocabSize: 300, state: null });
+  while (!trained.done) trained = await worker.trainStep({ snapshot, vocabSize: 300, state: trained.state });
+  const { tokenizer } = trained;
+  let encoded = await worker.encodeStep({ snapshot, tokenizer, state: null });
+  while (!encoded.done) encoded = await worker.encodeStep({ snapshot, tokenizer, state: encoded.state });
+  return { hash: encoded.dataset!, dataset: await getJson(env.ARTIFACTS, "dataset", encoded.dataset!, datasetSchema) };
+}
+
+test("turns a snapshot into shards that decode to its documents, and does so again with the same hash", async () => {
+  const { hash, dataset } = await grow();
+  expect((await grow()).hash).toBe(hash);
+  const tokenizer = loadTokenizer(JSON.parse(new TextDecoder().decode(await getObject(env.ARTIFACTS, "tokenizer", dataset.tokenizer))));
+  const found: Record<"train" | "val", string[]> = { train: [], val: [] };
+  for (const side of ["train", "val"] as const) {
+    let ids: number[] = [];
+    for (const shard of dataset[side]) {
+      const tokens = decodeTokenShard(new Uint8Array(await getObject(env.ARTIFACTS, "token-shard", shard.hash)));
+      expect(tokens.length).toBe(shard.tokens);
+      for (const id of tokens) {
+        if (id !== tokenizer.endOfText) ids.push(id);
+        else {
+          found[side].push(tokenizer.decode(ids));
+          ids = [];
+        }
+      }
+    }
+    expect(ids).toEqual([]);
+  }
+  expect([...found.train, ...found.val].toSorted()).toEqual(texts.toSorted());
+  const bytes = (parts: string[]) => new TextEncoder().encode(parts.join("")).length;
+  expect(dataset.valBytes).toBe(bytes(found.val));
+  expect(dataset.valBytes).toBeGreaterThanOrEqual(0.02 * bytes(texts));
+  expect(dataset.documents).toBe(texts.length);
+  expect(dataset.vocabSize).toBe(300);
+  expect(dataset.unigramLoss).toBeLessThan(Math.log(300));
+  expect(dataset.trigramLoss).toBeLessThan(dataset.unigramLoss);
+});
+
+test("names what is wrong with a request", async () => {
+  // An RPC promise is a proxy; its outcome is looked at as an ordinary promise.
+  const outcome = async (input: object) => {
+    try {
+      await worker.trainStep(input);
+      return "no error";
+    } catch (error) {
+      return (error as Error).name;
+    }
+  };
+  expect(await outcome({ snapshot: "0".repeat(64), vocabSize: 300, state: null })).toBe("NotFound");
+  expect(await outcome({ snapshot, vocabSize: 100, state: null })).toBe("InvalidInput");
+});

@@ -1,0 +1,55 @@
+/**
+ * Which documents are validation data: those with the lowest text hashes, about 5 % of them, but at least one document
+ * and 2 % of the bytes, and never everything. Decided from the whole snapshot, so the order of crawling has no say.
+ */
+import { z } from "zod";
+
+/** Documents whose keys are remembered; beyond it only the lowest, which are the only ones that can be held out. */
+const MAX_KEYS = 20_000;
+const KEY_RANGE = 2 ** 32;
+const HELD_OUT_SHARE = 0.05;
+const MIN_BYTES_SHARE = 0.02;
+
+export const surveySchema = z.object({
+  /** [key, bytes], sorted by key. */
+  keys: z.array(z.tuple([z.int(), z.int()])),
+  bytes: z.int().nonnegative(),
+});
+export type Survey = z.infer<typeof surveySchema>;
+
+/** A document's place in the order of holding out. */
+export function documentKey(sha256: string): number {
+  return Number.parseInt(sha256.slice(0, 8), 16);
+}
+
+/** Adds documents to a survey. The same text twice is one key, so it never sits on both sides. */
+export function addToSurvey(survey: Survey, documents: readonly (readonly [key: number, bytes: number])[]): Survey {
+  const keys = new Map(survey.keys);
+  let { bytes } = survey;
+  for (const [key, size] of documents) {
+    keys.set(key, (keys.get(key) ?? 0) + size);
+    bytes += size;
+  }
+  return { keys: [...keys].toSorted(([a], [b]) => a - b).slice(0, MAX_KEYS), bytes };
+}
+
+/** Keys below the result are held out, unless the document alone is more than half of the bytes. */
+export function heldOutBelow(survey: Survey): number {
+  const eligible = survey.keys.filter(([, bytes]) => bytes * 2 <= survey.bytes);
+  let held = 0;
+  let below = 0;
+  // The last key always stays in train when nothing else would.
+  const last = eligible.length === survey.keys.length ? eligible.length - 1 : eligible.length;
+  for (const [key, bytes] of eligible.slice(0, last)) {
+    if (below > 0 && key >= HELD_OUT_SHARE * KEY_RANGE && held >= MIN_BYTES_SHARE * survey.bytes) break;
+    held += bytes;
+    below = key + 1;
+  }
+  return below;
+}
+
+export function isHeldOut(survey: Survey, below: number, key: number): boolean {
+  if (key >= below) return false;
+  const entry = survey.keys.find(([known]) => known === key);
+  return entry !== undefined && entry[1] * 2 <= survey.bytes;
+}
