@@ -1,8 +1,9 @@
-/** Gateway: the entry. Stub with the final contract. */
+/** Gateway: the one public door. The routes are in routes.ts, what they do in app.ts. */
 import { WorkerEntrypoint } from "cloudflare:workers";
+import { app } from "./app.ts";
 
 export default class Gateway extends WorkerEntrypoint<GatewayEnv> {
-  override async fetch(): Promise<Response> {
-    return new Response("ok");
+  override async fetch(request: Request): Promise<Response> {
+    return app.fetch(request, this.env, this.ctx);
   }
 }

@@ -1,0 +1,72 @@
+/** The API: each route checks its input by its schema, asks one Worker, and gives its answer back. */
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { bodyLimit } from "hono/body-limit";
+import { HTTPException } from "hono/http-exception";
+import { secureHeaders } from "hono/secure-headers";
+import { limit, requireOperator } from "./auth.ts";
+import { onError } from "./errors.ts";
+import { health } from "./health.ts";
+import { routes } from "./routes.ts";
+
+const MAX_BODY_BYTES = 64 * 1024;
+const OPERATOR_PATHS = ["/sources", "/crawls", "/crawls/*", "/runs", "/runs/*", "/models", "/models/*"];
+
+const notFound = (what: string): never => {
+  throw Object.assign(new Error(`${what}: expected a known id`), { name: "NotFound" });
+};
+
+/** Leaves out keys without a value, which RPC and exact optional types would tell apart from absent ones. */
+function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as never;
+}
+
+export const app = new OpenAPIHono<{ Bindings: GatewayEnv }>({
+  defaultHook: (result, c) => {
+    if (result.success) return undefined;
+    const message = result.error.issues.map((issue) => `${issue.path.join(".") || "body"}: ${issue.message}`).join("; ");
+    return c.json({ error: message }, 400);
+  },
+});
+
+app.onError(onError);
+app.notFound((c) => c.json({ error: `no such route: ${c.req.method} ${c.req.path}` }, 404));
+app.use(secureHeaders());
+app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => c.json({ error: `expected a body of at most ${MAX_BODY_BYTES} bytes` }, 413) }));
+app.use(async (c, next) => {
+  if (c.req.method === "POST" && c.req.header("content-length") !== "0" && !/^application\/json\b/i.test(c.req.header("content-type") ?? "")) {
+    const bodiless = c.req.path.endsWith("/activate");
+    if (!bodiless) throw new HTTPException(415, { message: "content-type: expected application/json" });
+  }
+  return next();
+});
+for (const path of OPERATOR_PATHS) app.use(path, requireOperator);
+app.use("/generate", limit("GENERATE_LIMIT"));
+app.use("/feedback", limit("FEEDBACK_LIMIT"));
+
+app.get("/", (c) => c.json({ name: "Tiffin", what: "a language model grown on Cloudflare Workers", documentation: "/openapi.json", health: "/health" }));
+app.doc31("/openapi.json", { openapi: "3.1.0", info: { title: "Tiffin", version: "0.1.0" } });
+app.openAPIRegistry.registerComponent("securitySchemes", "operator", { type: "http", scheme: "bearer" });
+
+app.openapi(routes.health, async (c) => {
+  const state = await health(c.env);
+  return c.json(state, state.ok ? 200 : 503);
+});
+app.openapi(routes.generate, async (c) => c.json(await c.env.GENERATOR.generate(defined(c.req.valid("json"))), 200));
+app.openapi(routes.feedback, async (c) => {
+  // The address itself is not kept: only whether two votes came from the same one.
+  const address = new TextEncoder().encode(c.req.header("cf-connecting-ip") ?? "local");
+  const voter = [...new Uint8Array(await crypto.subtle.digest("SHA-256", address)).slice(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return c.json(await c.env.FEEDBACK.score({ ...defined(c.req.valid("json")), voter }), 200);
+});
+app.openapi(routes.addSource, async (c) => c.json(await c.env.COLLECTOR.addSource(c.req.valid("json")), 200));
+app.openapi(routes.listSources, async (c) => c.json(await c.env.COLLECTOR.listSources(), 200));
+app.openapi(routes.startCrawls, async (c) => c.json(await c.env.COLLECTOR.startCrawls(defined(c.req.valid("json"))), 200));
+app.openapi(routes.getCrawl, async (c) => c.json((await c.env.COLLECTOR.getCrawl(c.req.valid("param").id)) ?? notFound("crawl"), 200));
+app.openapi(routes.startRun, async (c) => c.json(await c.env.COORDINATOR.train(defined(c.req.valid("json"))), 200));
+app.openapi(routes.listRuns, async (c) => c.json(await c.env.COORDINATOR.listRuns(), 200));
+app.openapi(routes.getRun, async (c) => c.json((await c.env.COORDINATOR.getRun(c.req.valid("param").id)) ?? notFound("run"), 200));
+app.openapi(routes.listModels, async (c) => c.json(await c.env.COORDINATOR.listModels(), 200));
+app.openapi(routes.activateModel, async (c) => {
+  await c.env.COORDINATOR.activateModel(c.req.valid("param").id);
+  return c.json({ active: c.req.valid("param").id }, 200);
+});

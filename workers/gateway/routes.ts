@@ -1,0 +1,81 @@
+/** The routes of the API with what they take and give; the OpenAPI document is made from them. */
+import { createRoute, z } from "@hono/zod-openapi";
+
+const json = <T extends z.ZodType>(schema: T, description: string) => ({ content: { "application/json": { schema } }, description });
+const body = <T extends z.ZodType>(schema: T) => ({ content: { "application/json": { schema } }, required: true });
+const error = json(z.object({ error: z.string() }), "What was expected, what came");
+const anything = z.any();
+const operator = [{ operator: [] }];
+const idParams = z.object({ id: z.string().min(1).max(128) });
+
+export const generateBody = z.strictObject({
+  text: z.string().min(1).max(4000),
+  context: z.record(z.string().max(64), z.string().max(256)).optional(),
+  temperature: z.number().min(0).max(2).default(0.7),
+  topK: z.int().min(1).max(65_536).default(40),
+  topP: z.number().gt(0).max(1).default(0.95),
+  maxTokens: z.int().min(1).max(256).default(64),
+  candidates: z.int().min(1).max(8).default(3),
+  seed: z.int().min(0).max(0xffff_ffff).optional(),
+  stop: z.array(z.string().min(1).max(64)).max(4).default([]),
+});
+
+const answer = z.object({
+  response: z.string(),
+  id: z.string(),
+  model: z.string(),
+  candidates: z.array(z.object({ response: z.string(), reward: z.number(), logProbability: z.number() })),
+  usage: z.object({ promptTokens: z.int(), completionTokens: z.int() }),
+});
+
+export const feedbackBody = z.strictObject({ id: z.string().min(1).max(64), score: z.number().min(0).max(1), comment: z.string().max(1000).optional() });
+
+export const sourceBody = z.strictObject({
+  url: z.url().max(1000),
+  scope: z.enum(["host", "path"]).default("path"),
+  pageBudget: z.int().min(1).max(10_000).default(500),
+  revisitSeconds: z.int().min(60).max(31_536_000).default(86_400),
+});
+
+export const crawlBody = z.strictObject({ source: z.string().max(64).optional() });
+
+export const runBody = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/)
+    .optional(),
+  preset: z.string().max(64).optional(),
+  tokens: z.int().positive().max(10_000_000_000).optional(),
+  vocabSize: z.int().min(259).max(65_536).optional(),
+  shards: z.int().min(1).max(250).optional(),
+  steps: z.int().min(1).max(1000).optional(),
+  seed: z.int().min(0).max(0xffff_ffff).optional(),
+  sources: z.array(z.string().max(64)).max(100).optional(),
+});
+
+const ok = (description: string) => ({ 200: json(anything, description), 400: error, 401: error, 404: error, 422: error });
+
+export const routes = {
+  health: createRoute({ method: "get", path: "/health", responses: { 200: json(anything, "All parts are up"), 503: json(anything, "Some part is down") } }),
+  generate: createRoute({
+    method: "post",
+    path: "/generate",
+    request: { body: body(generateBody) },
+    responses: { 200: json(answer, "The best candidate"), 400: error, 413: error, 415: error, 429: error, 503: error },
+  }),
+  feedback: createRoute({
+    method: "post",
+    path: "/feedback",
+    request: { body: body(feedbackBody) },
+    responses: { 200: json(z.object({ stored: z.literal(true), reward: z.number(), votes: z.int() }), "Stored"), 400: error, 404: error, 429: error },
+  }),
+  addSource: createRoute({ method: "post", path: "/sources", security: operator, request: { body: body(sourceBody) }, responses: ok("The source") }),
+  listSources: createRoute({ method: "get", path: "/sources", security: operator, responses: ok("All sources") }),
+  startCrawls: createRoute({ method: "post", path: "/crawls", security: operator, request: { body: body(crawlBody) }, responses: ok("The crawls that run now") }),
+  getCrawl: createRoute({ method: "get", path: "/crawls/{id}", security: operator, request: { params: idParams }, responses: ok("A crawl's progress") }),
+  startRun: createRoute({ method: "post", path: "/runs", security: operator, request: { body: body(runBody) }, responses: ok("The run's id") }),
+  listRuns: createRoute({ method: "get", path: "/runs", security: operator, responses: ok("All runs") }),
+  getRun: createRoute({ method: "get", path: "/runs/{id}", security: operator, request: { params: idParams }, responses: ok("A run's state, losses and rate") }),
+  listModels: createRoute({ method: "get", path: "/models", security: operator, responses: ok("Published models") }),
+  activateModel: createRoute({ method: "post", path: "/models/{id}/activate", security: operator, request: { params: idParams }, responses: ok("Activated") }),
+} as const;

@@ -1,0 +1,91 @@
+/** From a prompt to ranked candidates: one prefill, a branch per candidate, the best by what people thought of it. */
+import { createDecoder, type Decoder } from "../../shared/model/decoder.ts";
+import { createRandom } from "../../shared/model/random.ts";
+import { sampleToken } from "../../shared/model/sampling.ts";
+import { activeModel, type LoadedModel } from "./model.ts";
+
+export interface GenerateInput {
+  text: string;
+  /** Anything that bears on the answer (time, place, topic); read before the text, one "key: value" line each. */
+  context?: Record<string, string>;
+  temperature: number;
+  topK: number;
+  topP: number;
+  maxTokens: number;
+  candidates: number;
+  seed?: number;
+  stop: string[];
+}
+
+export interface Candidate {
+  response: string;
+  /** Mean score that people gave the same text before; 0 if nobody did. */
+  reward: number;
+  /** Mean per token, nats. */
+  logProbability: number;
+}
+
+export interface GenerateOutput {
+  response: string;
+  id: string;
+  model: string;
+  candidates: Candidate[];
+  usage: { promptTokens: number; completionTokens: number };
+}
+
+export async function generate(env: GeneratorEnv, input: GenerateInput): Promise<GenerateOutput> {
+  const model = await activeModel(env);
+  const lines = Object.entries(input.context ?? {}).map(([key, value]) => `${key}: ${value}\n`);
+  const prompt = model.tokenizer.encode(`${lines.join("")}${input.text}\n`.toWellFormed());
+  // The end of a long prompt is what is being asked; a quarter of the context at least is left for the answer.
+  const room = Math.max(1, Math.min(input.maxTokens, Math.floor(model.config.context * 0.75)));
+  const ids = prompt.slice(-Math.max(1, model.config.context - room));
+  const prompted = createDecoder(model.weights, model.config);
+  const logits = prompted.prefill(ids);
+  const seed = input.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
+  const sampled: { response: string; logProbability: number; tokens: number }[] = [];
+  try {
+    for (let index = 0; index < input.candidates; index++) sampled.push(sampleOne(model, prompted, logits, input, room, seed + index));
+  } finally {
+    prompted.dispose();
+  }
+  const rewards = await env.FEEDBACK.rewards(sampled.map(({ response }) => response));
+  const candidates = sampled
+    .map(({ response, logProbability }, index) => ({ response, reward: rewards[index]!, logProbability }))
+    .toSorted((a, b) => b.reward - a.reward || b.logProbability - a.logProbability);
+  const { response } = candidates[0]!;
+  const id = crypto.randomUUID();
+  await env.FEEDBACK.record({ id, text: input.text, response, model: model.hash, createdAt: new Date().toISOString() });
+  const completionTokens = sampled.reduce((sum, { tokens }) => sum + tokens, 0);
+  return { response, id, model: model.hash, candidates, usage: { promptTokens: ids.length, completionTokens } };
+}
+
+function sampleOne(model: LoadedModel, prompted: Decoder, promptLogits: Float32Array, input: GenerateInput, room: number, seed: number) {
+  const { config, tokenizer } = model;
+  const random = createRandom(seed);
+  const ids: number[] = [];
+  const decoder = prompted.fork();
+  let logits = promptLogits;
+  let logProbability = 0;
+  let text = "";
+  try {
+    while (ids.length < room) {
+      const sample = sampleToken(logits, input, random);
+      if (sample.id >= tokenizer.endOfText) break;
+      ids.push(sample.id);
+      logProbability += sample.logProbability;
+      // Streaming mode holds back the bytes of a character that is not complete, so the text never ends in half of one.
+      text = new TextDecoder().decode(tokenizer.decodeBytes(ids), { stream: true });
+      const stop = input.stop.map((word) => text.indexOf(word)).filter((at) => at >= 0);
+      if (stop.length > 0) {
+        text = text.slice(0, Math.min(...stop));
+        break;
+      }
+      if (decoder.length >= config.context) break;
+      logits = decoder.step(sample.id);
+    }
+  } finally {
+    decoder.dispose();
+  }
+  return { response: text.trim(), logProbability: ids.length === 0 ? 0 : logProbability / ids.length, tokens: ids.length };
+}

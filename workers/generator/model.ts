@@ -1,0 +1,57 @@
+/** The model that answers: loaded through the coordinator, checked, swapped when the active pointer has moved. */
+import * as tf from "@tensorflow/tfjs-core";
+import { checkpointSchema, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
+import type { ModelConfig } from "../../shared/config.ts";
+import { checkParameters, decodeWeights } from "../../shared/model/weights-file.ts";
+import type { Weights } from "../../shared/model/weights.ts";
+import { sha256 } from "../../shared/store.ts";
+import { startBackend } from "../../shared/tensor/backend.ts";
+import { loadTokenizer, type Tokenizer } from "../../shared/tokenizer/tokenizer.ts";
+
+/** How long a loaded model is used without asking whether it is still the active one. */
+const RECHECK_MS = 1000;
+
+export interface LoadedModel {
+  hash: Hash;
+  config: ModelConfig;
+  weights: Weights;
+  tokenizer: Tokenizer;
+}
+
+let loaded: LoadedModel | null = null;
+let checkedAt = 0;
+
+async function readObject(env: GeneratorEnv, kind: ObjectKind, hash: Hash): Promise<Uint8Array> {
+  const bytes = new Uint8Array(await new Response(await env.COORDINATOR.readObject(kind, hash)).arrayBuffer());
+  const actual = await sha256(bytes);
+  if (actual !== hash) throw new Error(`${kind} ${hash}: expected that hash, got ${actual}`);
+  return bytes;
+}
+
+/** The active model. A new one that cannot be loaded leaves the old one in place. Throws NoModel when there is none. */
+export async function activeModel(env: GeneratorEnv): Promise<LoadedModel> {
+  if (loaded !== null && Date.now() - checkedAt < RECHECK_MS) return loaded;
+  const active = await env.COORDINATOR.activeModel();
+  if (active === null) throw Object.assign(new Error("no model is active yet: train one, or activate a published one"), { name: "NoModel" });
+  checkedAt = Date.now();
+  if (loaded?.hash === active.model) return loaded;
+  try {
+    const next = await load(env, active.model);
+    if (loaded !== null) tf.dispose(loaded.weights);
+    loaded = next;
+  } catch (error) {
+    if (loaded === null) throw error;
+    console.error(`model ${active.model}: ${(error as Error).message}; the old one goes on serving`);
+  }
+  return loaded!;
+}
+
+async function load(env: GeneratorEnv, hash: Hash): Promise<LoadedModel> {
+  await startBackend();
+  const parse = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder().decode(bytes));
+  const checkpoint = checkpointSchema.parse(parse(await readObject(env, "checkpoint", hash)));
+  const tokenizer = loadTokenizer(parse(await readObject(env, "tokenizer", checkpoint.tokenizer)));
+  const bytes = await readObject(env, "weights", checkpoint.weights);
+  checkParameters(bytes, checkpoint.model);
+  return { hash, config: checkpoint.model, weights: decodeWeights(bytes), tokenizer };
+}
