@@ -6,23 +6,23 @@ import { presetOf, type TrainingConfig } from "../../shared/config.ts";
 import { decodeSafetensors } from "../../shared/model/safetensors.ts";
 import { getJson, getObject, putJson, putObject } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/rounds.ts";
-import type Coordinator from "../../workers/coordinator/index.ts";
 import { configPath } from "../../scripts/workers.ts";
 
 const server = createTestHarness({
   workers: ["collector", "tokenizer", "coordinator", "trainer"].map((name) => ({ configPath: configPath(name) })),
 });
+const handle = () => server.getWorker<CoordinatorEnv, typeof import("../../workers/coordinator/index.ts")>("tiffin-coordinator");
 const preset = presetOf("tiny");
 const model = { ...preset.model, vocabSize: 64, width: 16, mlpWidth: 32, layers: 1, heads: 1, kvHeads: 1, headWidth: 16, context: 16 };
 const TOKENIZER = "0".repeat(64);
 
 let bucket: R2Bucket;
-let coordinator: Service<typeof Coordinator>;
+let coordinator: Awaited<ReturnType<ReturnType<typeof handle>["getExport"]>>;
 let dataset: Hash;
 
 beforeAll(async () => {
   await server.listen();
-  const worker = server.getWorker<CoordinatorEnv, typeof import("../../workers/coordinator/index.ts")>("tiffin-coordinator");
+  const worker = handle();
   bucket = (await worker.getEnv()).ARTIFACTS;
   coordinator = await worker.getExport();
   // Two shards, so that a window may cross the border.

@@ -78,7 +78,10 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
   async lease(input: { trainer: string; run?: string }): Promise<Lease | null> {
     const runs = input.run === undefined ? await this.#registry.runs() : [input.run];
     for (const id of runs) {
-      const lease = await this.#run(id).lease(input.trainer);
+      // A run in trouble must not keep trainers from the others.
+      const lease = await this.#run(id)
+        .lease(input.trainer)
+        .catch(() => null);
       if (lease !== null) return lease;
     }
     return null;

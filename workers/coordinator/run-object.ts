@@ -2,6 +2,7 @@
  * One Run object is one training run. It persists the reducer's state and performs its effects: reductions, queue hints,
  * clean-up. All progress hangs on the stored state: whoever asks next, a trainer or the alarm, sets the work going again.
  */
+// oxlint-disable no-console -- the log that `wrangler tail` shows; nobody waits for these errors.
 import { DurableObject } from "cloudflare:workers";
 import { objectKey, type Dataset, type Hash } from "../../shared/artifacts.ts";
 import { parameterCount } from "../../shared/model/weights.ts";
@@ -93,7 +94,9 @@ export class Run extends DurableObject<CoordinatorEnv> {
     if (this.#read("state") !== null) return;
     const { training } = spec;
     if (training.steps === 1 && training.shards > training.batch)
-      throw new Error(`shards: expected at most ${training.batch}, one sequence each, got ${training.shards}`);
+      throw Object.assign(new Error(`shards: expected at most ${training.batch}, one sequence each, got ${training.shards}`), {
+        name: "InvalidInput",
+      });
     const base = await this.#held(spec.run, () => firstCheckpoint(this.env.ARTIFACTS, spec));
     // Another call may have begun while the first checkpoint was written: it is the same one.
     if (this.#read("state") === null) this.#write("state", initialState(spec, base));

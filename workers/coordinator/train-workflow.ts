@@ -2,7 +2,7 @@
  * The Workflow `train`: corpus snapshot, tokenizer, dataset, training, evaluation, publication. Every step is durable
  * and idempotent, so it survives restarts and may run twice. The instance id is the run id.
  */
-import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
+import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep, type WorkflowStepConfig } from "cloudflare:workers";
 import { NonRetryableError } from "cloudflare:workflows";
 import { z } from "zod";
 import { datasetSchema } from "../../shared/artifacts.ts";
@@ -30,6 +30,19 @@ export type TrainRequest = z.input<typeof trainRequestSchema>;
 const POLL = "1 second";
 const MAX_STEPS = 900;
 
+/** Failures of the machinery pass soon; what the operator must mend is not tried again. */
+const RETRIES: WorkflowStepConfig = { retries: { limit: 5, delay: "1 second", backoff: "exponential" } };
+const FINAL_ERRORS: ReadonlySet<string> = new Set(["NotFound", "InvalidInput"]);
+
+async function orGiveUp<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const { name, message } = error as Error;
+    throw FINAL_ERRORS.has(name) ? new NonRetryableError(message, name) : error;
+  }
+}
+
 export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainRequest> {
   override async run(event: Readonly<WorkflowEvent<TrainRequest>>, step: WorkflowStep): Promise<{ model: string }> {
     const id = event.instanceId;
@@ -52,17 +65,17 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainReque
     const request = trainRequestSchema.parse(payload);
     const preset = presetOf(request.preset);
     const registry = this.env.REGISTRY.getByName("registry");
-    const snapshot = await step.do("snapshot", async () => {
+    const snapshot = await step.do("snapshot", RETRIES, async () => {
       await registry.addRun(id);
       await run.prepare(id, { stage: "snapshot", done: 0, total: 1 });
-      return (await COLLECTOR.snapshot(request.sources === undefined ? {} : { sources: request.sources })).hash;
+      return (await orGiveUp(COLLECTOR.snapshot(request.sources === undefined ? {} : { sources: request.sources }))).hash;
     });
 
     let state: string | null = null;
     let tokenizer: string | null = null;
     for (let index = 0; tokenizer === null; index++) {
       const previous: string | null = state;
-      const result = await step.do(`tokenizer ${index}`, async () => {
+      const result = await step.do(`tokenizer ${index}`, RETRIES, async () => {
         const {
           state: next,
           tokenizer: done,
@@ -81,7 +94,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainReque
     state = null;
     for (let index = 0; dataset === null; index++) {
       const previous: string | null = state;
-      const result = await step.do(`dataset ${index}`, async () => {
+      const result = await step.do(`dataset ${index}`, RETRIES, async () => {
         const { state: next, dataset: done, progress } = await TOKENIZER.encodeStep({ snapshot, tokenizer: trained, state: previous });
         await run.prepare(id, { ...progress, stage: "encode" });
         return { next, done };
@@ -92,7 +105,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainReque
     }
 
     const encoded = dataset;
-    await step.do("begin", async () => {
+    await step.do("begin", RETRIES, async () => {
       const { vocabSize, trainTokens, valTokens } = await getJson(ARTIFACTS, "dataset", encoded, datasetSchema);
       const model = { ...preset.model, vocabSize };
       const training = trainingConfigSchema.parse({
@@ -107,18 +120,20 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainReque
           `corpus: expected more than ${model.context} training and 1 validation tokens, got ${trainTokens} and ${valTokens}. Crawl more pages.`,
         );
       }
-      await run.begin({
-        run: id,
-        preset: request.preset,
-        dataset: encoded,
-        tokenizer: trained,
-        model,
-        training,
-        rounds: totalRounds(training, model),
-      });
+      await orGiveUp(
+        run.begin({
+          run: id,
+          preset: request.preset,
+          dataset: encoded,
+          tokenizer: trained,
+          model,
+          training,
+          rounds: totalRounds(training, model),
+        }),
+      );
     });
     for (let index = 0; ; index++) {
-      const done = await step.do(`look ${index}`, async () => {
+      const done = await step.do(`look ${index}`, RETRIES, async () => {
         const status = await run.status();
         if (status?.state === "failed") throw new NonRetryableError(status.error ?? "the run failed");
         return status?.state === "done" ? { model: status.checkpoint!, valLoss: status.valLoss } : null;

@@ -2,6 +2,7 @@
  * A work session: lease a task, compute it, submit it, until nothing was to be had for a while or the session has done
  * its share. An error ends only its task; the lease expires and another trainer redoes it with the same bits.
  */
+// oxlint-disable no-console -- the log that `wrangler tail` shows; nobody waits for these errors.
 import * as tf from "@tensorflow/tfjs-core";
 import { datasetSchema, type TokenShardEntry } from "../../shared/artifacts.ts";
 import { decodeWeights, encodeWeights } from "../../shared/model/weights-file.ts";
