@@ -95,7 +95,16 @@ export interface Preset {
   tokens: number;
 }
 
-const MUON: OptimizerConfig = { name: "muon", lr: 0.02, momentum: 0.95, adamLr: 4e-3, beta1: 0.9, beta2: 0.95, epsilon: 1e-10, weightDecay: 0 };
+const MUON: OptimizerConfig = {
+  name: "muon",
+  lr: 0.02,
+  momentum: 0.95,
+  adamLr: 4e-3,
+  beta1: 0.9,
+  beta2: 0.95,
+  epsilon: 1e-10,
+  weightDecay: 0,
+};
 const ADAMW: OptimizerConfig = { name: "adamw", lr: 3e-3, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 };
 /** The outer rule of DiLoCo with its published settings. */
 const OUTER: OptimizerConfig = { name: "nesterov", lr: 0.7, momentum: 0.9 };
@@ -116,6 +125,20 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     vocabSize: 2048,
     training: { batch: 8, shards: 2, steps: 10, optimizer: MUON, outer: OUTER, schedule: HALF_DECAY, clipNorm: 1 },
     tokens: 600_000,
+  },
+  "shakespeare-char": {
+    description: "benchmark recipe on token shards made from a file's 65 characters; not for crawled text",
+    model: { ...SHAPE, width: 128, mlpWidth: 352, layers: 4, heads: 4, kvHeads: 4, headWidth: 32, context: 64 },
+    vocabSize: 65,
+    training: { batch: 12, shards: 1, steps: 1, optimizer: MUON, outer: OUTER, schedule: HALF_DECAY, clipNorm: 0 },
+    tokens: 400 * 12 * 64,
+  },
+  base: {
+    description: "six million parameters: an hour or more on two cores",
+    model: { ...SHAPE, width: 256, mlpWidth: 704, layers: 5, heads: 8, kvHeads: 8, headWidth: 32, context: 256 },
+    vocabSize: 4096,
+    training: { batch: 8, shards: 2, steps: 10, optimizer: MUON, outer: OUTER, schedule: HALF_DECAY, clipNorm: 1 },
+    tokens: 10_000_000,
   },
 };
 

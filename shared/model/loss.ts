@@ -6,7 +6,13 @@ import { forward } from "./transformer.ts";
 import type { Weights } from "./weights.ts";
 
 /** Mean loss in nats per target and its gradients by name. inputs, labels [B*T]; label -1 is ignored. The caller disposes the gradients. */
-export function lossAndGradients(weights: Weights, config: ModelConfig, inputs: Int32Array, labels: Int32Array, batch: number): { loss: number; gradients: Weights } {
+export function lossAndGradients(
+  weights: Weights,
+  config: ModelConfig,
+  inputs: Int32Array,
+  labels: Int32Array,
+  batch: number,
+): { loss: number; gradients: Weights } {
   const names = Object.keys(weights);
   const tensors = names.map((name) => weights[name]!);
   const ids = tf.tensor1d(inputs, "int32");
@@ -21,8 +27,16 @@ export function lossAndGradients(weights: Weights, config: ModelConfig, inputs: 
 }
 
 /** Sum of losses in nats over the targets that are not -1, and how many they are. */
-export function lossSum(weights: Weights, config: ModelConfig, inputs: Int32Array, labels: Int32Array, batch: number): { lossSum: number; targets: number } {
+export function lossSum(
+  weights: Weights,
+  config: ModelConfig,
+  inputs: Int32Array,
+  labels: Int32Array,
+  batch: number,
+): { lossSum: number; targets: number } {
   const targets = labels.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0);
-  const mean = tf.tidy(() => crossEntropy(forward(weights, config, tf.tensor1d(inputs, "int32"), batch), tf.tensor1d(labels, "int32")).dataSync()[0]!);
+  const mean = tf.tidy(
+    () => crossEntropy(forward(weights, config, tf.tensor1d(inputs, "int32"), batch), tf.tensor1d(labels, "int32")).dataSync()[0]!,
+  );
   return { lossSum: mean * targets, targets };
 }

@@ -39,7 +39,8 @@ export function createOptimizer(config: OptimizerConfig): Optimizer {
       for (const [name, weight] of Object.entries(weights)) {
         const gradient = gradients[name];
         const first = state[`${name}/m`];
-        if (gradient === undefined || first === undefined) throw new Error(`optimizer: expected a gradient and a state for ${name}, found none`);
+        if (gradient === undefined || first === undefined)
+          throw new Error(`optimizer: expected a gradient and a state for ${name}, found none`);
         const second = state[`${name}/v`] ?? null;
         const result = tf.tidy(() => updateOne(config, name, weight, gradient, first, second, step, lrScale));
         next.weights[name] = result[0]!;
@@ -52,7 +53,16 @@ export function createOptimizer(config: OptimizerConfig): Optimizer {
 }
 
 /** -> [weight, m] or [weight, m, v] */
-function updateOne(config: OptimizerConfig, name: string, weight: tf.Tensor, gradient: tf.Tensor, m: tf.Tensor, v: tf.Tensor | null, step: number, lrScale: number): tf.Tensor[] {
+function updateOne(
+  config: OptimizerConfig,
+  name: string,
+  weight: tf.Tensor,
+  gradient: tf.Tensor,
+  m: tf.Tensor,
+  v: tf.Tensor | null,
+  step: number,
+  lrScale: number,
+): tf.Tensor[] {
   if (config.name === "nesterov") {
     const momentum = tf.add(tf.mul(m, config.momentum), gradient);
     return [tf.sub(weight, tf.mul(tf.add(tf.mul(momentum, config.momentum), gradient), config.lr * lrScale)), momentum];
@@ -100,7 +110,9 @@ export function learningRateScale(schedule: ScheduleConfig, step: number, totalS
 
 /** Gradients scaled so that their global norm is at most `norm` (0: unchanged), and the norm before. Replaces: disposes the given ones. */
 export function clipByGlobalNorm(gradients: Weights, norm: number): { gradients: Weights; norm: number } {
-  const total = tf.tidy(() => Math.sqrt(Object.values(gradients).reduce((sum, gradient) => sum + tf.sum(tf.square(gradient)).dataSync()[0]!, 0)));
+  const total = tf.tidy(() =>
+    Math.sqrt(Object.values(gradients).reduce((sum, gradient) => sum + tf.sum(tf.square(gradient)).dataSync()[0]!, 0)),
+  );
   if (norm === 0 || total <= norm) return { gradients, norm: total };
   const clipped = Object.fromEntries(Object.entries(gradients).map(([name, gradient]) => [name, tf.mul(gradient, norm / total)]));
   tf.dispose(gradients);

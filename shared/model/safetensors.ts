@@ -21,9 +21,23 @@ const entrySchema = z.object({
   data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
 });
 
+function fail(what: string): never {
+  throw new Error(`safetensors: ${what}`);
+}
+
+/** The header as untrusted JSON. */
+function parseHeader(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+  } catch (error) {
+    return fail(`expected a header of UTF-8 JSON, got ${String(error)}`);
+  }
+}
+
 /** Encodes tensors in the given order. Throws when a shape and its data disagree or a name is used twice. */
 export function encodeSafetensors(tensors: readonly NamedArray[]): Uint8Array<ArrayBuffer> {
-  const header: Record<string, unknown> = {};
+  // No prototype: a tensor may be called `constructor`.
+  const header = Object.create(null) as Record<string, unknown>;
   let offset = 0;
   for (const { name, shape, data } of tensors) {
     const size = shape.reduce((product, axis) => product * axis, 1);
@@ -33,7 +47,9 @@ export function encodeSafetensors(tensors: readonly NamedArray[]): Uint8Array<Ar
     offset += data.byteLength;
   }
   const text = JSON.stringify(header);
-  const json = new TextEncoder().encode(text.padEnd(text.length + ((ALIGNMENT - (new TextEncoder().encode(text).length % ALIGNMENT)) % ALIGNMENT)));
+  const json = new TextEncoder().encode(
+    text.padEnd(text.length + ((ALIGNMENT - (new TextEncoder().encode(text).length % ALIGNMENT)) % ALIGNMENT)),
+  );
   const bytes = new Uint8Array(8 + json.length + offset);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(json.length), true);
   bytes.set(json, 8);
@@ -47,14 +63,11 @@ export function encodeSafetensors(tensors: readonly NamedArray[]): Uint8Array<Ar
 
 /** Decodes to tensors in file order; the data are views on `bytes` where alignment allows, else copies. */
 export function decodeSafetensors(bytes: Uint8Array): NamedArray[] {
-  const fail = (what: string): never => {
-    throw new Error(`safetensors: ${what}`);
-  };
   if (bytes.byteLength < 8) fail(`expected at least 8 bytes, got ${bytes.byteLength}`);
   const headerBytes = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  if (headerBytes > MAX_HEADER_BYTES || headerBytes > bytes.byteLength - 8) fail(`expected a header of at most ${bytes.byteLength - 8} bytes, got ${headerBytes}`);
-  const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes.subarray(8, 8 + headerBytes));
-  const header: unknown = JSON.parse(text);
+  if (headerBytes > MAX_HEADER_BYTES || headerBytes > bytes.byteLength - 8)
+    fail(`expected a header of at most ${bytes.byteLength - 8} bytes, got ${headerBytes}`);
+  const header = parseHeader(bytes.subarray(8, 8 + headerBytes));
   if (typeof header !== "object" || header === null || Array.isArray(header)) return fail("expected the header to be a JSON object");
   const dataBytes = bytes.byteLength - 8 - headerBytes;
   const entries = Object.entries(header)
@@ -62,7 +75,7 @@ export function decodeSafetensors(bytes: Uint8Array): NamedArray[] {
     .map(([name, value]) => {
       const parsed = entrySchema.safeParse(value);
       if (!parsed.success) return fail(`${name}: ${z.prettifyError(parsed.error)}`);
-      return { name, ...parsed.data };
+      return { name, shape: parsed.data.shape, data_offsets: parsed.data.data_offsets };
     })
     .toSorted((a, b) => a.data_offsets[0] - b.data_offsets[0]);
   // JSON.parse keeps the last of two equal keys, which then leaves a hole in the data: the next check refuses it.
@@ -72,10 +85,14 @@ export function decodeSafetensors(bytes: Uint8Array): NamedArray[] {
     const [begin, end] = offsets;
     const size = shape.reduce((product, axis) => product * axis, 1);
     if (begin !== position) fail(`${name}: expected data to begin at ${position}, got ${begin} (hole or overlap)`);
-    if (!Number.isSafeInteger(size) || end - begin !== size * 4) fail(`${name}: expected ${size * 4} bytes for [${shape}], got ${end - begin}`);
+    if (!Number.isSafeInteger(size) || end - begin !== size * 4)
+      fail(`${name}: expected ${size * 4} bytes for [${shape}], got ${end - begin}`);
     if (end > dataBytes) fail(`${name}: expected data to end by ${dataBytes}, got ${end}`);
     const start = bytes.byteOffset + 8 + headerBytes + begin;
-    const data = start % 4 === 0 ? new Float32Array(bytes.buffer as ArrayBuffer, start, size) : new Float32Array(bytes.slice(start - bytes.byteOffset, start - bytes.byteOffset + size * 4).buffer);
+    const data =
+      start % 4 === 0
+        ? new Float32Array(bytes.buffer as ArrayBuffer, start, size)
+        : new Float32Array(bytes.slice(start - bytes.byteOffset, start - bytes.byteOffset + size * 4).buffer);
     tensors.push({ name, shape, data });
     position = end;
   }

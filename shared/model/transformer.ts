@@ -22,7 +22,14 @@ function weight<T extends tf.Tensor>(weights: Weights, name: string): T {
 }
 
 /** x [B*T, C] -> [B*T, C], and the layer's cache grown by T positions */
-function block(weights: Weights, config: ModelConfig, layer: number, x: tf.Tensor2D, batch: number, past: LayerCache | null): { x: tf.Tensor2D; cache: LayerCache } {
+function block(
+  weights: Weights,
+  config: ModelConfig,
+  layer: number,
+  x: tf.Tensor2D,
+  batch: number,
+  past: LayerCache | null,
+): { x: tf.Tensor2D; cache: LayerCache } {
   const prefix = `model.layers.${layer}`;
   const { heads, kvHeads, headWidth, normEpsilon, ropeTheta } = config;
   const length = x.shape[0] / batch;

@@ -5,7 +5,9 @@ import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
 import { weightShapes, type Weights } from "./weights.ts";
 
 export function encodeWeights(weights: Weights): Uint8Array<ArrayBuffer> {
-  return encodeSafetensors(Object.entries(weights).map(([name, tensor]) => ({ name, shape: tensor.shape, data: tensor.dataSync() as Float32Array })));
+  return encodeSafetensors(
+    Object.entries(weights).map(([name, tensor]) => ({ name, shape: tensor.shape, data: tensor.dataSync() as Float32Array })),
+  );
 }
 
 /** The caller disposes the tensors. */

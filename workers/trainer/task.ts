@@ -3,6 +3,7 @@
  * anyone who runs it again on the same kind of machine gets the same bits.
  */
 import * as tf from "@tensorflow/tfjs-core";
+import type { ModelConfig } from "../../shared/config.ts";
 import { lossAndGradients, lossSum } from "../../shared/model/loss.ts";
 import { clipByGlobalNorm, createOptimizer, learningRateScale } from "../../shared/model/optimizer.ts";
 import type { Weights } from "../../shared/model/weights.ts";
@@ -20,6 +21,9 @@ export interface TrainOutcome {
   sequences: number;
   tokens: number;
 }
+
+/** Tokens of one forward and backward pass: activations of more would not fit an isolate's memory. */
+const MICRO_BATCH_TOKENS = 1024;
 
 /** Lets a process that also runs the coordinator answer between steps. */
 const breathe = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
@@ -39,6 +43,36 @@ async function readBatch(task: TrainTask, first: number, count: number, trainTok
   return { inputs, labels };
 }
 
+/** Mean loss and gradients over `count` sequences, in micro-batches. The caller disposes the gradients. */
+function meanGradients(
+  weights: Weights,
+  model: ModelConfig,
+  inputs: Int32Array,
+  labels: Int32Array,
+  count: number,
+): { loss: number; gradients: Weights } {
+  const group = Math.max(1, Math.floor(MICRO_BATCH_TOKENS / model.context));
+  if (count <= group) return lossAndGradients(weights, model, inputs, labels, count);
+  let loss = 0;
+  let sum: Weights | null = null;
+  for (let first = 0; first < count; first += group) {
+    const size = Math.min(group, count - first);
+    const [from, end] = [first * model.context, (first + size) * model.context];
+    const part = lossAndGradients(weights, model, inputs.subarray(from, end), labels.subarray(from, end), size);
+    const share = size / count;
+    loss += part.loss * share;
+    const before: Weights | null = sum;
+    sum = Object.fromEntries(
+      Object.entries(part.gradients).map(([name, gradient]) => [
+        name,
+        tf.tidy((): tf.Tensor => (before === null ? tf.mul(gradient, share) : tf.add(before[name]!, tf.mul(gradient, share)))),
+      ]),
+    );
+    tf.dispose([part.gradients, before ?? []]);
+  }
+  return { loss, gradients: sum! };
+}
+
 /** Computes a shard's update. `weights` and `inner` stay with the caller, who disposes the outcome's tensors. */
 export async function runTrainTask(
   task: TrainTask,
@@ -51,8 +85,10 @@ export async function runTrainTask(
   if (training.steps === 1) {
     const [from, end] = shardRange(training.batch, shard, training.shards);
     const count = end - from;
+    if (count === 0)
+      throw new Error(`train task: expected at most ${training.batch} shards for a batch of ${training.batch}, got ${training.shards}`);
     const { inputs, labels } = await readBatch(task, round * training.batch + from, count, trainTokens, read);
-    const { loss, gradients } = lossAndGradients(weights, model, inputs, labels, count);
+    const { loss, gradients } = meanGradients(weights, model, inputs, labels, count);
     return { delta: gradients, inner: null, loss, sequences: count, tokens: count * model.context };
   }
   const optimizer = createOptimizer(training.optimizer);
@@ -64,7 +100,7 @@ export async function runTrainTask(
   for (let step = 0; step < training.steps; step++) {
     const first = ((round * training.shards + shard) * training.steps + step) * training.batch;
     const { inputs, labels } = await readBatch(task, first, training.batch, trainTokens, read);
-    const { loss, gradients } = lossAndGradients(local, model, inputs, labels, training.batch);
+    const { loss, gradients } = meanGradients(local, model, inputs, labels, training.batch);
     lossTotal += loss;
     const clipped = clipByGlobalNorm(gradients, training.clipNorm).gradients;
     const scale = learningRateScale(training.schedule, round * training.steps + step, totalSteps);

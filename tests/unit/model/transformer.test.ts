@@ -9,7 +9,19 @@ import { startBackend } from "../../../shared/tensor/backend.ts";
 
 beforeAll(startBackend);
 
-const CONFIG: ModelConfig = { vocabSize: 11, width: 8, mlpWidth: 12, layers: 2, heads: 4, kvHeads: 2, headWidth: 4, context: 5, ropeTheta: 100, normEpsilon: 1e-6, tiedEmbeddings: false };
+const CONFIG: ModelConfig = {
+  vocabSize: 11,
+  width: 8,
+  mlpWidth: 12,
+  layers: 2,
+  heads: 4,
+  kvHeads: 2,
+  headWidth: 4,
+  context: 5,
+  ropeTheta: 100,
+  normEpsilon: 1e-6,
+  tiedEmbeddings: false,
+};
 const INPUTS = Int32Array.from([1, 2, 3, 4, 5, 10, 9, 8, 7, 6]);
 const LABELS = Int32Array.from([2, 3, 4, 5, -1, 9, 8, 7, 6, 0]);
 
@@ -56,7 +68,8 @@ describe("the decoder", () => {
       const expected = (up - down) / (2 * step);
       const got = (gradients[name]!.dataSync() as Float32Array).reduce((sum, value, index) => sum + value * direction[index]!, 0);
       // Central differences in float32 with this step are good to about 1e-3 of the derivative and 1e-4 absolute.
-      expect(Math.abs(got - expected), name).toBeLessThan(2e-2 * Math.abs(expected) + 5e-4);
+      const tolerance = 2e-2 * Math.abs(expected) + 5e-4;
+      expect({ name, close: Math.abs(got - expected) < tolerance }).toEqual({ name, close: true });
     }
     tf.dispose([weights, gradients]);
   });
@@ -71,9 +84,9 @@ describe("the decoder", () => {
   });
 });
 
-describe("optimizers", () => {
-  const one = (value: number): Weights => ({ "model.norm.weight": tf.tensor1d([value]) });
+const one = (value: number): Weights => ({ "model.norm.weight": tf.tensor1d([value]) });
 
+describe("optimizers", () => {
   test("AdamW's first step moves by the learning rate against the sign of the gradient", () => {
     const config: OptimizerConfig = { name: "adamw", lr: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 1e-12, weightDecay: 0 };
     const optimizer = createOptimizer(config);
@@ -92,7 +105,10 @@ describe("optimizers", () => {
 
   test("Newton-Schulz brings all singular values near one", () => {
     const random = createRandom(9);
-    const x = tf.tensor2d(Float32Array.from({ length: 12 * 30 }, () => normal(random)), [12, 30]);
+    const x = tf.tensor2d(
+      Float32Array.from({ length: 12 * 30 }, () => normal(random)),
+      [12, 30],
+    );
     const gram = tf.tidy(() => {
       const y = orthogonalize(x);
       return tf.matMul(y, y, false, true).arraySync() as number[][];

@@ -1,0 +1,141 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, test } from "vitest";
+import { PRESETS, modelConfigSchema, trainingConfigSchema, type ModelConfig, type TrainingConfig } from "../../../shared/config.ts";
+import { lossSum } from "../../../shared/model/loss.ts";
+import { createRandom } from "../../../shared/model/random.ts";
+import { initWeights, type Weights } from "../../../shared/model/weights.ts";
+import { startBackend } from "../../../shared/tensor/backend.ts";
+import type { TrainTask } from "../../../shared/training/task.ts";
+import { runEvaluateTask, runTrainTask, type TrainOutcome } from "../../../workers/trainer/task.ts";
+
+beforeAll(startBackend);
+
+const HASH = "0".repeat(64) as TrainTask["base"];
+const MODEL: ModelConfig = {
+  ...PRESETS["tiny"]!.model,
+  vocabSize: 17,
+  width: 8,
+  mlpWidth: 12,
+  heads: 2,
+  kvHeads: 1,
+  headWidth: 4,
+  context: 6,
+};
+const TRAINING: TrainingConfig = { ...PRESETS["tiny"]!.training, seed: 3, tokens: 5000, batch: 8, shards: 1, steps: 1 };
+const random = createRandom(1);
+const TOKENS = Uint16Array.from({ length: 200 }, () => Math.floor(random() * MODEL.vocabSize));
+const read = async (first: number, end: number) => TOKENS.slice(first, end);
+
+function trainTask(training: TrainingConfig, shard: number, model = MODEL): TrainTask {
+  return { kind: "train", run: "r", round: 2, shard, base: HASH, weights: HASH, inner: null, dataset: HASH, model, training };
+}
+
+/** The mean of all shards' deltas, weighted by sequences, as plain numbers by name. */
+async function meanDelta(weights: Weights, shards: number): Promise<Record<string, number[]>> {
+  const mean: Record<string, number[]> = {};
+  for (let shard = 0; shard < shards; shard++) {
+    const outcome = await runTrainTask(trainTask({ ...TRAINING, shards }, shard), weights, null, TOKENS.length, read);
+    for (const [name, tensor] of Object.entries(outcome.delta)) {
+      mean[name] ??= Array.from({ length: tensor.size }, () => 0);
+      for (const [index, value] of tensor.dataSync().entries()) mean[name][index]! += (value * outcome.sequences) / TRAINING.batch;
+    }
+    tf.dispose(outcome.delta);
+  }
+  return mean;
+}
+
+describe("the train task", () => {
+  test("gives the same mean gradient from 1, 2, 3 and 4 shards, and leaves no tensors behind", async () => {
+    const weights = initWeights(MODEL, 1);
+    const before = tf.memory().numTensors;
+    const whole = await meanDelta(weights, 1);
+    expect(Math.max(...whole["lm_head.weight"]!.map(Math.abs))).toBeGreaterThan(1e-3);
+    for (const shards of [2, 3, 4]) {
+      const mean = await meanDelta(weights, shards);
+      const worst = Object.entries(mean).flatMap(([name, values]) => values.map((value, index) => Math.abs(value - whole[name]![index]!)));
+      expect(worst.reduce((most, value) => Math.max(most, value))).toBeLessThan(1e-6);
+    }
+    expect(tf.memory().numTensors).toBe(before);
+    tf.dispose(weights);
+  });
+
+  test("moves by local steps, repeats them to the bit, and goes on from the state it returned", async () => {
+    const weights = initWeights(MODEL, 1);
+    const before = tf.memory().numTensors;
+    const task = trainTask({ ...TRAINING, shards: 2, steps: 3, batch: 2, optimizer: PRESETS["small"]!.training.optimizer }, 1);
+    const [one, two] = [
+      await runTrainTask(task, weights, null, TOKENS.length, read),
+      await runTrainTask(task, weights, null, TOKENS.length, read),
+    ];
+    expect(one.sequences).toBe(6);
+    for (const [name, tensor] of Object.entries(one.delta)) expect(tensor.dataSync()).toEqual(two.delta[name]!.dataSync());
+    const next = await runTrainTask(task, weights, one.inner, TOKENS.length, read);
+    expect([one.inner!["step"]!.dataSync()[0], next.inner!["step"]!.dataSync()[0]]).toEqual([3, 6]);
+    tf.dispose([one.delta, one.inner!, two.delta, two.inner!, next.delta, next.inner!]);
+    expect(tf.memory().numTensors).toBe(before);
+    tf.dispose(weights);
+  });
+
+  test("sums micro-batches to the gradient of the whole batch", async () => {
+    // Windows of 200 labels: five sequences fit one micro-batch of 1,024 tokens, so seven take two.
+    const model = { ...MODEL, context: 200 };
+    const long = Uint16Array.from({ length: 2000 }, (_, index) => (index * index) % 17);
+    const readLong = async (first: number, end: number) => long.slice(first, end);
+    const weights = initWeights(model, 1);
+    const before = tf.memory().numTensors;
+    const whole = await runTrainTask(trainTask({ ...TRAINING, batch: 7 }, 0, model), weights, null, long.length, readLong);
+    const parts: TrainOutcome[] = [];
+    for (let shard = 0; shard < 7; shard++) {
+      parts.push(await runTrainTask(trainTask({ ...TRAINING, batch: 7, shards: 7 }, shard, model), weights, null, long.length, readLong));
+    }
+    const name = "lm_head.weight";
+    const mean = tf.tidy(() => tf.div(tf.addN(parts.map(({ delta }) => delta[name]!)), 7).dataSync());
+    for (const [index, value] of whole.delta[name]!.dataSync().entries()) expect(Math.abs(value - mean[index]!)).toBeLessThan(1e-6);
+    tf.dispose([whole.delta, parts.map(({ delta }) => delta)]);
+    expect(tf.memory().numTensors).toBe(before);
+    tf.dispose(weights);
+  });
+});
+
+describe("the evaluate task", () => {
+  test("makes every token but the first a target exactly once, however it is sliced", async () => {
+    const weights = initWeights(MODEL, 1);
+    const sums: number[] = [];
+    for (const shards of [1, 3]) {
+      let [total, targets] = [0, 0];
+      for (let shard = 0; shard < shards; shard++) {
+        const task = {
+          kind: "evaluate",
+          run: "r",
+          round: 0,
+          shard,
+          shards,
+          base: HASH,
+          weights: HASH,
+          dataset: HASH,
+          model: MODEL,
+          batch: 4,
+        } as const;
+        const part = await runEvaluateTask(task, weights, TOKENS.length, read);
+        total += part.lossSum;
+        targets += part.targets;
+      }
+      expect(targets).toBe(TOKENS.length - 1);
+      sums.push(total);
+    }
+    expect(sums[1]).toBeCloseTo(sums[0]!, 3);
+    // A zero head guesses uniformly: log 17 per target.
+    expect(sums[0]! / (TOKENS.length - 1)).toBeCloseTo(Math.log(17), 4);
+    const single = lossSum(weights, MODEL, Int32Array.from([1, 2, 3, 4, 5, 6]), Int32Array.from([2, 3, 4, 5, 6, -1]), 1);
+    expect(single.targets).toBe(5);
+    tf.dispose(weights);
+  });
+});
+
+test("every preset is a valid configuration", () => {
+  for (const { model, vocabSize, training, tokens } of Object.values(PRESETS)) {
+    modelConfigSchema.parse({ ...model, vocabSize });
+    trainingConfigSchema.parse({ ...training, tokens, seed: 0 });
+    expect(training.shards).toBeLessThanOrEqual(training.steps === 1 ? training.batch : training.shards);
+  }
+});
