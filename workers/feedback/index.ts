@@ -26,18 +26,31 @@ export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
 
   /** Keeps an answer, so that it can be scored by its id. */
   async record({ id, text, response, model, createdAt }: ResponseRecord): Promise<void> {
-    await this.env.DB.prepare("INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?, ?, ?)").bind(id, text, response, await hashText(response), model, createdAt).run();
+    await this.env.DB.prepare("INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?, ?, ?)")
+      .bind(id, text, response, await hashText(response), model, createdAt)
+      .run();
   }
 
   /** Stores a score in 0..1; a voter's second score replaces the first. Throws NotFound, InvalidInput. */
-  async score(input: { id: string; score: number; comment?: string; voter: string }): Promise<{ stored: true; reward: number; votes: number }> {
+  async score(input: {
+    id: string;
+    score: number;
+    comment?: string;
+    voter: string;
+  }): Promise<{ stored: true; reward: number; votes: number }> {
     if (!(input.score >= 0 && input.score <= 1)) throw named("InvalidInput", `score: expected a number in 0..1, got ${input.score}`);
-    const known = await this.env.DB.prepare("SELECT response_hash FROM responses WHERE id = ?").bind(input.id).first<{ response_hash: string }>();
+    const known = await this.env.DB.prepare("SELECT response_hash FROM responses WHERE id = ?")
+      .bind(input.id)
+      .first<{ response_hash: string }>();
     if (known === null) throw named("NotFound", `id: expected the id of an answer, got ${input.id.slice(0, 64)}`);
-    await this.env.DB.prepare("INSERT INTO scores VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET score = excluded.score, comment = excluded.comment, created_at = excluded.created_at")
+    await this.env.DB.prepare(
+      "INSERT INTO scores VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET score = excluded.score, comment = excluded.comment, created_at = excluded.created_at",
+    )
       .bind(input.id, input.voter, input.score, input.comment ?? null, new Date().toISOString())
       .run();
-    const total = await this.env.DB.prepare("SELECT AVG(score) AS reward, COUNT(*) AS votes FROM scores JOIN responses ON response_id = id WHERE response_hash = ?")
+    const total = await this.env.DB.prepare(
+      "SELECT AVG(score) AS reward, COUNT(*) AS votes FROM scores JOIN responses ON response_id = id WHERE response_hash = ?",
+    )
       .bind(known.response_hash)
       .first<{ reward: number; votes: number }>();
     return { stored: true, reward: total?.reward ?? 0, votes: total?.votes ?? 0 };
@@ -45,7 +58,8 @@ export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
 
   /** The reward of each response text: the mean of all scores for it, 0 if nobody scored it. */
   async rewards(responses: string[]): Promise<number[]> {
-    if (responses.length > MAX_PARAMETERS) throw named("InvalidInput", `responses: expected at most ${MAX_PARAMETERS}, got ${responses.length}`);
+    if (responses.length > MAX_PARAMETERS)
+      throw named("InvalidInput", `responses: expected at most ${MAX_PARAMETERS}, got ${responses.length}`);
     const hashes = await Promise.all(responses.map(hashText));
     const marks = hashes.map(() => "?").join(", ");
     const { results } = await this.env.DB.prepare(

@@ -9,7 +9,7 @@ import { health } from "./health.ts";
 import { routes } from "./routes.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
-const OPERATOR_PATHS = ["/sources", "/crawls", "/crawls/*", "/runs", "/runs/*", "/models", "/models/*"];
+const OPERATOR_PATHS = ["/sources", "/documents", "/crawls", "/crawls/*", "/runs", "/runs/*", "/models", "/models/*"];
 
 const notFound = (what: string): never => {
   throw Object.assign(new Error(`${what}: expected a known id`), { name: "NotFound" });
@@ -31,9 +31,15 @@ export const app = new OpenAPIHono<{ Bindings: GatewayEnv }>({
 app.onError(onError);
 app.notFound((c) => c.json({ error: `no such route: ${c.req.method} ${c.req.path}` }, 404));
 app.use(secureHeaders());
-app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => c.json({ error: `expected a body of at most ${MAX_BODY_BYTES} bytes` }, 413) }));
+app.use(
+  bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => c.json({ error: `expected a body of at most ${MAX_BODY_BYTES} bytes` }, 413) }),
+);
 app.use(async (c, next) => {
-  if (c.req.method === "POST" && c.req.header("content-length") !== "0" && !/^application\/json\b/i.test(c.req.header("content-type") ?? "")) {
+  if (
+    c.req.method === "POST" &&
+    c.req.header("content-length") !== "0" &&
+    !/^application\/json\b/i.test(c.req.header("content-type") ?? "")
+  ) {
     const bodiless = c.req.path.endsWith("/activate");
     if (!bodiless) throw new HTTPException(415, { message: "content-type: expected application/json" });
   }
@@ -43,7 +49,9 @@ for (const path of OPERATOR_PATHS) app.use(path, requireOperator);
 app.use("/generate", limit("GENERATE_LIMIT"));
 app.use("/feedback", limit("FEEDBACK_LIMIT"));
 
-app.get("/", (c) => c.json({ name: "Tiffin", what: "a language model grown on Cloudflare Workers", documentation: "/openapi.json", health: "/health" }));
+app.get("/", (c) =>
+  c.json({ name: "Tiffin", what: "a language model grown on Cloudflare Workers", documentation: "/openapi.json", health: "/health" }),
+);
 app.doc31("/openapi.json", { openapi: "3.1.0", info: { title: "Tiffin", version: "0.1.0" } });
 app.openAPIRegistry.registerComponent("securitySchemes", "operator", { type: "http", scheme: "bearer" });
 
@@ -55,13 +63,16 @@ app.openapi(routes.generate, async (c) => c.json(await c.env.GENERATOR.generate(
 app.openapi(routes.feedback, async (c) => {
   // The address itself is not kept: only whether two votes came from the same one.
   const address = new TextEncoder().encode(c.req.header("cf-connecting-ip") ?? "local");
-  const voter = [...new Uint8Array(await crypto.subtle.digest("SHA-256", address)).slice(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const voter = [...new Uint8Array(await crypto.subtle.digest("SHA-256", address)).slice(0, 16)]
+    .map((byte) => byte.toString(16).padStart(2, "0"))
+    .join("");
   return c.json(await c.env.FEEDBACK.score({ ...defined(c.req.valid("json")), voter }), 200);
 });
 app.openapi(routes.addSource, async (c) => c.json(await c.env.COLLECTOR.addSource(c.req.valid("json")), 200));
 app.openapi(routes.listSources, async (c) => c.json(await c.env.COLLECTOR.listSources(), 200));
 app.openapi(routes.startCrawls, async (c) => c.json(await c.env.COLLECTOR.startCrawls(defined(c.req.valid("json"))), 200));
 app.openapi(routes.getCrawl, async (c) => c.json((await c.env.COLLECTOR.getCrawl(c.req.valid("param").id)) ?? notFound("crawl"), 200));
+app.openapi(routes.removeDocument, async (c) => c.json(await c.env.COLLECTOR.removeUrl(c.req.valid("query").url), 200));
 app.openapi(routes.startRun, async (c) => c.json(await c.env.COORDINATOR.train(defined(c.req.valid("json"))), 200));
 app.openapi(routes.listRuns, async (c) => c.json(await c.env.COORDINATOR.listRuns(), 200));
 app.openapi(routes.getRun, async (c) => c.json((await c.env.COORDINATOR.getRun(c.req.valid("param").id)) ?? notFound("run"), 200));

@@ -28,6 +28,6 @@ export async function health(env: GatewayEnv): Promise<Health> {
     }),
   );
   const parts = Object.fromEntries(states);
-  const active = parts["coordinator"] === "up" ? await env.COORDINATOR.activeModel() : null;
+  const active = parts["coordinator"] === "up" ? await env.COORDINATOR.activeModel().catch(() => null) : null;
   return { ok: states.every(([, state]) => state === "up"), model: active?.model ?? null, parts: { gateway: "up", ...parts } };
 }

@@ -28,7 +28,11 @@ const answer = z.object({
   usage: z.object({ promptTokens: z.int(), completionTokens: z.int() }),
 });
 
-export const feedbackBody = z.strictObject({ id: z.string().min(1).max(64), score: z.number().min(0).max(1), comment: z.string().max(1000).optional() });
+export const feedbackBody = z.strictObject({
+  id: z.string().min(1).max(64),
+  score: z.number().min(0).max(1),
+  comment: z.string().max(1000).optional(),
+});
 
 export const sourceBody = z.strictObject({
   url: z.url().max(1000),
@@ -56,7 +60,11 @@ export const runBody = z.strictObject({
 const ok = (description: string) => ({ 200: json(anything, description), 400: error, 401: error, 404: error, 422: error });
 
 export const routes = {
-  health: createRoute({ method: "get", path: "/health", responses: { 200: json(anything, "All parts are up"), 503: json(anything, "Some part is down") } }),
+  health: createRoute({
+    method: "get",
+    path: "/health",
+    responses: { 200: json(anything, "All parts are up"), 503: json(anything, "Some part is down") },
+  }),
   generate: createRoute({
     method: "post",
     path: "/generate",
@@ -67,15 +75,63 @@ export const routes = {
     method: "post",
     path: "/feedback",
     request: { body: body(feedbackBody) },
-    responses: { 200: json(z.object({ stored: z.literal(true), reward: z.number(), votes: z.int() }), "Stored"), 400: error, 404: error, 429: error },
+    responses: {
+      200: json(z.object({ stored: z.literal(true), reward: z.number(), votes: z.int() }), "Stored"),
+      400: error,
+      404: error,
+      429: error,
+    },
   }),
-  addSource: createRoute({ method: "post", path: "/sources", security: operator, request: { body: body(sourceBody) }, responses: ok("The source") }),
+  addSource: createRoute({
+    method: "post",
+    path: "/sources",
+    security: operator,
+    request: { body: body(sourceBody) },
+    responses: ok("The source"),
+  }),
   listSources: createRoute({ method: "get", path: "/sources", security: operator, responses: ok("All sources") }),
-  startCrawls: createRoute({ method: "post", path: "/crawls", security: operator, request: { body: body(crawlBody) }, responses: ok("The crawls that run now") }),
-  getCrawl: createRoute({ method: "get", path: "/crawls/{id}", security: operator, request: { params: idParams }, responses: ok("A crawl's progress") }),
-  startRun: createRoute({ method: "post", path: "/runs", security: operator, request: { body: body(runBody) }, responses: ok("The run's id") }),
+  startCrawls: createRoute({
+    method: "post",
+    path: "/crawls",
+    security: operator,
+    request: { body: body(crawlBody) },
+    responses: ok("The crawls that run now"),
+  }),
+  getCrawl: createRoute({
+    method: "get",
+    path: "/crawls/{id}",
+    security: operator,
+    request: { params: idParams },
+    responses: ok("A crawl's progress"),
+  }),
+  removeDocument: createRoute({
+    method: "delete",
+    path: "/documents",
+    security: operator,
+    request: { query: z.strictObject({ url: z.url().max(1000) }) },
+    responses: ok("How many documents were removed"),
+  }),
+  startRun: createRoute({
+    method: "post",
+    path: "/runs",
+    security: operator,
+    request: { body: body(runBody) },
+    responses: ok("The run's id"),
+  }),
   listRuns: createRoute({ method: "get", path: "/runs", security: operator, responses: ok("All runs") }),
-  getRun: createRoute({ method: "get", path: "/runs/{id}", security: operator, request: { params: idParams }, responses: ok("A run's state, losses and rate") }),
+  getRun: createRoute({
+    method: "get",
+    path: "/runs/{id}",
+    security: operator,
+    request: { params: idParams },
+    responses: ok("A run's state, losses and rate"),
+  }),
   listModels: createRoute({ method: "get", path: "/models", security: operator, responses: ok("Published models") }),
-  activateModel: createRoute({ method: "post", path: "/models/{id}/activate", security: operator, request: { params: idParams }, responses: ok("Activated") }),
+  activateModel: createRoute({
+    method: "post",
+    path: "/models/{id}/activate",
+    security: operator,
+    request: { params: idParams },
+    responses: ok("Activated"),
+  }),
 } as const;

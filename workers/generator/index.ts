@@ -14,10 +14,13 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
 
   /** Answers a text. Throws NoModel, or Busy when too many are waiting. */
   async generate(input: GenerateInput): Promise<GenerateOutput> {
-    if (waiting >= MAX_WAITING) throw Object.assign(new Error(`expected at most ${MAX_WAITING} answers in the making, try again in a second`), { name: "Busy" });
+    if (waiting >= MAX_WAITING)
+      throw Object.assign(new Error(`expected at most ${MAX_WAITING} answers in the making, try again in a second`), { name: "Busy" });
     waiting++;
     const turn = tail.then(() => generate(this.env, input));
     tail = turn.catch(() => undefined);
+    // A caller that goes away must not end this invocation in mid-turn: the tail would never settle and nobody would get a turn again.
+    this.ctx.waitUntil(tail);
     try {
       return await turn;
     } finally {

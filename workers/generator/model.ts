@@ -32,7 +32,8 @@ async function readObject(env: GeneratorEnv, kind: ObjectKind, hash: Hash): Prom
 export async function activeModel(env: GeneratorEnv): Promise<LoadedModel> {
   if (loaded !== null && Date.now() - checkedAt < RECHECK_MS) return loaded;
   const active = await env.COORDINATOR.activeModel();
-  if (active === null) throw Object.assign(new Error("no model is active yet: train one, or activate a published one"), { name: "NoModel" });
+  if (active === null)
+    throw Object.assign(new Error("no model is active yet: train one, or activate a published one"), { name: "NoModel" });
   checkedAt = Date.now();
   if (loaded?.hash === active.model) return loaded;
   try {
@@ -41,14 +42,18 @@ export async function activeModel(env: GeneratorEnv): Promise<LoadedModel> {
     loaded = next;
   } catch (error) {
     if (loaded === null) throw error;
+    // oxlint-disable-next-line no-console -- the only trace of a model that could not be loaded
     console.error(`model ${active.model}: ${(error as Error).message}; the old one goes on serving`);
   }
   return loaded!;
 }
 
+function parse(bytes: Uint8Array): unknown {
+  return JSON.parse(new TextDecoder().decode(bytes));
+}
+
 async function load(env: GeneratorEnv, hash: Hash): Promise<LoadedModel> {
   await startBackend();
-  const parse = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder().decode(bytes));
   const checkpoint = checkpointSchema.parse(parse(await readObject(env, "checkpoint", hash)));
   const tokenizer = loadTokenizer(parse(await readObject(env, "tokenizer", checkpoint.tokenizer)));
   const bytes = await readObject(env, "weights", checkpoint.weights);
