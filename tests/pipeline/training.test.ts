@@ -95,4 +95,15 @@ describe("training", () => {
   it("refuses more shards than sequences by name", async () => {
     await expect(runToEnd("wide", { shards: 9 })).rejects.toThrow("shards: expected at most 8");
   });
+
+  it("starts one run for one name, and marks it failed with the reason when there is no corpus", async () => {
+    const starts = await Promise.all([
+      coordinator.train({ name: "named", preset: "tiny" }),
+      coordinator.train({ name: "named", preset: "tiny" }),
+    ]);
+    expect(await Promise.all(starts.map(({ run }) => run))).toEqual(["named", "named"]);
+    await expect
+      .poll(async () => (await coordinator.getRun("named"))?.error, { timeout: 10_000 })
+      .toMatch(/^snapshot: expected at least one document/);
+  });
 });

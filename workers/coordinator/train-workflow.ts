@@ -39,7 +39,7 @@ async function orGiveUp<T>(work: Promise<T>): Promise<T> {
     return await work;
   } catch (error) {
     const { name, message } = error as Error;
-    throw FINAL_ERRORS.has(name) ? new NonRetryableError(message, name) : error;
+    throw FINAL_ERRORS.has(name) ? new NonRetryableError(message) : error;
   }
 }
 
@@ -50,7 +50,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainReque
     try {
       return await this.#train(id, event.payload ?? {}, run, step);
     } catch (error) {
-      await run.fail(id, (error as Error).message);
+      await run.fail(id, (error as Error).message.replace(/^NonRetryableError: /, ""));
       throw error;
     }
   }
