@@ -1,0 +1,57 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, test } from "vitest";
+import { PRESETS } from "../../../shared/config.ts";
+import { clipByGlobalNorm, createOptimizer, learningRateScale } from "../../../shared/model/optimizer.ts";
+import { decodeWeights, encodeWeights } from "../../../shared/model/weights-file.ts";
+import type { Weights } from "../../../shared/model/weights.ts";
+import { startBackend } from "../../../shared/tensor/backend.ts";
+
+beforeAll(startBackend);
+
+const ADAMW = { name: "adamw", lr: 0.1, beta1: 0.5, beta2: 0.5, epsilon: 1e-12, weightDecay: 0.5 } as const;
+const matrix = (values: number[]): Weights => ({ "lm_head.weight": tf.tensor2d(values, [1, values.length]) });
+
+describe("schedule and clipping", () => {
+  test("warms up, stays, and falls in a line over the last share", () => {
+    const scales = Array.from({ length: 8 }, (_, step) => learningRateScale({ warmupSteps: 2, decay: 0.5 }, step, 8));
+    expect(scales).toEqual([0.5, 1, 1, 1, 1, 0.75, 0.5, 0.25]);
+  });
+
+  test("scales gradients to the norm only when they exceed it", () => {
+    const clipped = clipByGlobalNorm({ a: tf.tensor1d([3]), b: tf.tensor1d([4]) }, 1);
+    expect(clipped.norm).toBeCloseTo(5, 5);
+    expect(clipped.gradients["a"]!.dataSync()[0]).toBeCloseTo(0.6, 6);
+    expect(clipByGlobalNorm(clipped.gradients, 2).gradients).toBe(clipped.gradients);
+    expect(clipByGlobalNorm(clipped.gradients, 0).gradients).toBe(clipped.gradients);
+    tf.dispose(clipped.gradients);
+  });
+});
+
+describe("AdamW", () => {
+  test("follows two steps worked by hand, with decay apart from the gradient", () => {
+    // Step 1, g = 2: m = 1, v = 2, corrected 2 and 4; w = 1 * 0.95 - 0.1 * 2 / 2 = 0.85.
+    // Step 2, g = 1: m = 1, v = 1.5, corrected 4/3 and 2; w = 0.85 * 0.95 - 0.1 * 0.9428090 = 0.7132191.
+    const optimizer = createOptimizer(ADAMW);
+    const start = matrix([1]);
+    const one = optimizer.update(matrix([2]), optimizer.init(start), start, 1);
+    expect(one.weights["lm_head.weight"]!.dataSync()[0]).toBeCloseTo(0.85, 6);
+    const two = optimizer.update(matrix([1]), one.state, one.weights, 1);
+    expect(two.weights["lm_head.weight"]!.dataSync()[0]).toBeCloseTo(0.7132191, 6);
+  });
+});
+
+test("a stored and restored state goes on to the same bits, and updates leave only their results", () => {
+  const optimizer = createOptimizer(PRESETS["small"]!.training.optimizer);
+  const weights: Weights = { "x_proj.weight": tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]), "lm_head.weight": tf.tensor2d([1, 2], [1, 2]) };
+  const state = optimizer.init(weights);
+  const before = tf.memory().numTensors;
+  const one = optimizer.update(weights, state, weights, 1);
+  const restored = decodeWeights(encodeWeights(one.state));
+  const straight = optimizer.update(weights, one.state, one.weights, 0.5);
+  const resumed = optimizer.update(weights, restored, one.weights, 0.5);
+  expect(encodeWeights(resumed.weights)).toEqual(encodeWeights(straight.weights));
+  expect(encodeWeights(resumed.state)).toEqual(encodeWeights(straight.state));
+  tf.dispose([one, restored, straight, resumed]);
+  expect(tf.memory().numTensors).toBe(before);
+  tf.dispose([weights, state]);
+});
