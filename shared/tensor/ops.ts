@@ -51,12 +51,16 @@ export function causalAttention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D):
     throw new Error(`causalAttention: expected k, v [B, S, K, D] with K dividing ${heads}, got k [${k.shape}], v [${v.shape}]`);
   }
   return tf.tidy(() => {
-    const toHeads = (x: tf.Tensor4D) => tf.transpose(repeatHeads(x, heads / x.shape[2]), [0, 2, 1, 3]) as tf.Tensor4D; // [B, H, T, D]
-    const scores = tf.mul(tf.matMul(toHeads(q), toHeads(k), false, true), 1 / Math.sqrt(width)); // [B, H, T, S]
+    const scores = tf.mul(tf.matMul(toHeads(q, heads), toHeads(k, heads), false, true), 1 / Math.sqrt(width)); // [B, H, T, S]
     const masked = queries === 1 ? scores : tf.add(scores, causalMask(queries, keys));
-    const mixed = tf.matMul(tf.softmax(masked), toHeads(v)); // [B, H, T, D]
+    const mixed = tf.matMul(tf.softmax(masked), toHeads(v, heads)); // [B, H, T, D]
     return tf.transpose(mixed, [0, 2, 1, 3]) as tf.Tensor4D;
   });
+}
+
+/** [B, S, K, D] -> [B, H, S, D], key heads repeated */
+function toHeads(x: tf.Tensor4D, heads: number): tf.Tensor4D {
+  return tf.transpose(repeatHeads(x, heads / x.shape[2]), [0, 2, 1, 3]) as tf.Tensor4D;
 }
 
 /** [B, S, K, D] -> [B, S, K * times, D], each head repeated in place */
@@ -64,13 +68,20 @@ function repeatHeads(x: tf.Tensor4D, times: number): tf.Tensor4D {
   if (times === 1) return x;
   const [batch, length, heads, width] = x.shape;
   // Batch and positions are folded: tile has a gradient only up to four axes.
-  return tf.reshape(tf.tile(tf.reshape(x, [batch * length, heads, 1, width]), [1, 1, times, 1]), [batch, length, heads * times, width]) as tf.Tensor4D;
+  return tf.reshape(tf.tile(tf.reshape(x, [batch * length, heads, 1, width]), [1, 1, times, 1]), [
+    batch,
+    length,
+    heads * times,
+    width,
+  ]) as tf.Tensor4D;
 }
 
 /** [T, S]: 0 where query t may look, a large negative number elsewhere */
 function causalMask(queries: number, keys: number): tf.Tensor2D {
   const past = keys - queries;
-  const values = Float32Array.from({ length: queries * keys }, (_, index) => (index % keys > past + Math.floor(index / keys) ? MASKED_SCORE : 0));
+  const values = Float32Array.from({ length: queries * keys }, (_, index) =>
+    index % keys > past + Math.floor(index / keys) ? MASKED_SCORE : 0,
+  );
   return tf.tensor2d(values, [queries, keys]);
 }
 

@@ -1,0 +1,27 @@
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createTestHarness } from "wrangler";
+
+const server = createTestHarness({ workers: [{ configPath: join(import.meta.dirname, "fixtures/tensor/wrangler.toml") }] });
+
+beforeAll(() => server.listen());
+afterAll(() => server.close());
+
+test("the backend starts in workerd from a compiled module, multiplies and differentiates", async () => {
+  const response = await server.fetch("http://tensor/");
+  expect(await response.json()).toEqual({
+    backend: "wasm",
+    // Hand arithmetic: [[1, 2], [3, 4]] times the transpose of [[1, 2], [3, 4], [5, 6]].
+    product: [
+      [5, 11, 17],
+      [11, 25, 39],
+    ],
+    // Row 2 was taken twice, row 1 never.
+    gradient: [
+      [1, 1],
+      [0, 0],
+      [2, 2],
+    ],
+    tensors: 0,
+  });
+});
