@@ -55,6 +55,7 @@ export function trainMerges(state: BpeState, target: number, limit: number): boo
   const ranks = rankMerges(state.merges);
   const words = state.words.map(([text]) => applyMerges([...encoder.encode(text)], ranks));
   const bytes = tokenBytes(state.merges);
+  const known = new Set(bytes.map(String));
   const counts = new Map<number, number>();
   const holders = new Map<number, Set<number>>();
   const changed = new Set<number>();
@@ -62,9 +63,9 @@ export function trainMerges(state: BpeState, target: number, limit: number): boo
     counts.set(pair, (counts.get(pair) ?? 0) + amount);
     changed.add(pair);
     if (amount > 0) {
-      const known = holders.get(pair);
-      if (known === undefined) holders.set(pair, new Set([word]));
-      else known.add(word);
+      const held = holders.get(pair);
+      if (held === undefined) holders.set(pair, new Set([word]));
+      else held.add(word);
     }
   };
   const pairsOf = (word: number, sign: number) => {
@@ -77,14 +78,23 @@ export function trainMerges(state: BpeState, target: number, limit: number): boo
   for (const [pair, count] of counts) heap.push(pair, count);
   changed.clear();
 
-  for (let found = 0; found < limit; found++) {
+  let found = 0;
+  while (found < limit) {
     if (state.merges.length >= target) return true;
     const best = heap.pop(counts);
     // A pair that occurs once saves nothing.
     if (best === undefined || counts.get(best)! < 2) return true;
     const [left, right] = [Math.floor(best / PAIR), best % PAIR];
     const merged = bytes.length;
-    bytes.push(Uint8Array.of(...bytes[left]!, ...bytes[right]!));
+    const joined = Uint8Array.of(...bytes[left]!, ...bytes[right]!);
+    // Another way to the same bytes would give one string two ids, which tokenizer.json cannot say; such a pair stays apart.
+    if (known.has(String(joined))) {
+      counts.delete(best);
+      continue;
+    }
+    found++;
+    known.add(String(joined));
+    bytes.push(joined);
     state.merges.push([left, right]);
     for (const word of holders.get(best) ?? []) {
       pairsOf(word, -1);

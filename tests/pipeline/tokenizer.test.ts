@@ -5,7 +5,7 @@ import { configPath } from "../../scripts/workers.ts";
 import { datasetSchema, type Dataset } from "../../shared/artifacts.ts";
 import { getJson, getObject, putJson, putObject, sha256 } from "../../shared/store.ts";
 import { decodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
-import { loadTokenizer } from "../../shared/tokenizer/tokenizer.ts";
+import { loadTokenizer } from "../../shared/tokenizer/tokenizer-json.ts";
 
 interface Steps {
   trainStep(input: object): Promise<{ state: string; done: boolean; tokenizer: string | null }>;

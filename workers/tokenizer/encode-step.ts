@@ -14,7 +14,7 @@ import {
 import { getJson, getObject, putJson, putObject } from "../../shared/store.ts";
 import { trigramLoss, unigramLoss } from "../../shared/tokenizer/ngram.ts";
 import { decodeTokenShard, encodeTokenShard, MAX_SHARD_TOKENS } from "../../shared/tokenizer/token-shard.ts";
-import { loadTokenizer } from "../../shared/tokenizer/tokenizer.ts";
+import { loadTokenizer } from "../../shared/tokenizer/tokenizer-json.ts";
 import { found } from "./errors.ts";
 import { addToSurvey, documentKey, heldOutBelow, isHeldOut, surveySchema } from "./held-out.ts";
 import { visitDocuments } from "./segments.ts";
@@ -108,15 +108,14 @@ export async function encodeStep(
   const readers = (shards: readonly TokenShardEntry[]) =>
     shards.map((shard) => async () => decodeTokenShard(new Uint8Array(await getObject(env.ARTIFACTS, "token-shard", shard.hash))));
   const [train, val] = [readers(state.train.shards), readers(state.val.shards)];
-  const sum = (shards: readonly TokenShardEntry[]) => shards.reduce((tokens, shard) => tokens + shard.tokens, 0);
   const dataset: Dataset = {
     format: 1,
     tokenizer: input.tokenizer,
     vocabSize: tokenizer.vocabSize,
     train: state.train.shards,
     val: state.val.shards,
-    trainTokens: sum(state.train.shards),
-    valTokens: sum(state.val.shards),
+    trainTokens: countTokens(state.train.shards),
+    valTokens: countTokens(state.val.shards),
     valBytes: state.valBytes,
     documents: state.documents,
     unigramLoss: await unigramLoss(tokenizer.vocabSize, train, val),
@@ -125,6 +124,10 @@ export async function encodeStep(
   const hash = await putJson(env.ARTIFACTS, "dataset", dataset);
   const last = await putJson(env.ARTIFACTS, "tokenizer-state", state);
   return { state: last, done: true, dataset: hash, progress: { stage: "baselines", done: total, total } };
+}
+
+function countTokens(shards: readonly TokenShardEntry[]): number {
+  return shards.reduce((tokens, shard) => tokens + shard.tokens, 0);
 }
 
 async function openTokens(env: TokenizerEnv, side: Side): Promise<number[]> {
@@ -136,7 +139,8 @@ async function openTokens(env: TokenizerEnv, side: Side): Promise<number[]> {
 async function writeSide(env: TokenizerEnv, side: Side, tokens: readonly number[], last: boolean): Promise<Side> {
   const shards = [...side.shards];
   let first = 0;
-  for (; first < tokens.length && (last || tokens.length - first >= MAX_SHARD_TOKENS); first += MAX_SHARD_TOKENS) {
+  const end = last ? tokens.length : tokens.length - (tokens.length % MAX_SHARD_TOKENS);
+  for (; first < end; first += MAX_SHARD_TOKENS) {
     const part = tokens.slice(first, first + MAX_SHARD_TOKENS);
     shards.push({ hash: await putObject(env.ARTIFACTS, "token-shard", encodeTokenShard(part)), tokens: part.length });
   }

@@ -1,0 +1,93 @@
+/**
+ * A tokenizer as a Hugging Face tokenizer.json (ByteLevel BPE), written for transformers and its relatives and read back.
+ * What is read is untrusted: every refusal names the field, and tokens have a longest length.
+ */
+import { z } from "zod";
+import type { Merge } from "./bpe.ts";
+import { SPECIAL_TOKENS, Tokenizer } from "./encoding.ts";
+
+/** Longest token in bytes; merges that double would otherwise fill the memory. */
+const MAX_TOKEN_BYTES = 1024;
+
+const idSchema = z.int().min(0).max(65_535);
+const fileSchema = z.object({
+  added_tokens: z.array(z.object({ id: idSchema, content: z.string().min(1).max(256) })).max(1024),
+  model: z.object({
+    type: z.literal("BPE"),
+    vocab: z.record(z.string(), idSchema),
+    merges: z.array(z.union([z.tuple([z.string(), z.string()]), z.string()])).max(65_536),
+  }),
+});
+
+function isPrintable(byte: number): boolean {
+  return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+}
+
+/** GPT-2's printable stand-in for each byte, so that tokens can be written in JSON. */
+const BYTE_TO_CHAR = (() => {
+  let next = 256;
+  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : next++));
+})();
+
+/** The tokenizer.json of a tokenizer. */
+export function tokenizerToJson(tokenizer: Tokenizer) {
+  const written = [...BYTE_TO_CHAR];
+  for (const [left, right] of tokenizer.merges) written.push(written[left]! + written[right]!);
+  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
+  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
+  return {
+    version: "1.0",
+    truncation: null,
+    padding: null,
+    added_tokens: Array.from(tokenizer.specials, ([content, id]) => ({ id, content, ...flags })),
+    normalizer: null,
+    pre_tokenizer: byteLevel,
+    post_processor: null,
+    decoder: byteLevel,
+    model: {
+      type: "BPE",
+      dropout: null,
+      unk_token: null,
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
+      fuse_unk: false,
+      byte_fallback: false,
+      vocab: Object.fromEntries(written.map((token, index) => [token, tokenizer.ids[index]!])),
+      merges: tokenizer.merges.map(([left, right]) => [written[left]!, written[right]!]),
+    },
+  };
+}
+
+/** Reads a tokenizer.json. Throws naming the field that does not fit. */
+export function loadTokenizer(json: unknown): Tokenizer {
+  const parsed = fileSchema.safeParse(json);
+  if (!parsed.success) throw new Error(`tokenizer.json: ${z.prettifyError(parsed.error)}`);
+  const { model, added_tokens: added } = parsed.data;
+  const tokens = new Map(BYTE_TO_CHAR.map((char, byte) => [char, byte]));
+  const merges: Merge[] = [];
+  for (const merge of model.merges) {
+    const [left = "", right = ""] = typeof merge === "string" ? merge.split(" ") : merge;
+    const [leftToken, rightToken] = [tokens.get(left), tokens.get(right)];
+    if (leftToken === undefined || rightToken === undefined) throw refused("model.merges", "pairs of known tokens", merge);
+    if (left.length + right.length > MAX_TOKEN_BYTES) throw refused("model.merges", `tokens of at most ${MAX_TOKEN_BYTES} bytes`, merge);
+    if (tokens.has(left + right)) throw refused("model.merges", "every token made once", merge);
+    tokens.set(left + right, 256 + merges.length);
+    merges.push([leftToken, rightToken]);
+  }
+  const used = new Set<number>();
+  const claim = (field: string, content: string, id: number | undefined): number => {
+    if (id === undefined || used.has(id)) throw refused(field, "an id of its own for every token", [content, id ?? null]);
+    used.add(id);
+    return id;
+  };
+  const ids = Array.from(tokens.keys(), (token) =>
+    claim("model.vocab", token, Object.hasOwn(model.vocab, token) ? model.vocab[token] : undefined),
+  );
+  const specials = new Map(added.map(({ content, id }) => [content, claim("added_tokens", content, id)]));
+  if (!specials.has(SPECIAL_TOKENS[0])) throw refused("added_tokens", SPECIAL_TOKENS[0], [...specials.keys()]);
+  return new Tokenizer(merges, { ids, specials });
+}
+
+function refused(field: string, expected: string, got: unknown): Error {
+  return new Error(`tokenizer.json: ${field}: expected ${expected}, got ${JSON.stringify(got).slice(0, 200)}`);
+}
