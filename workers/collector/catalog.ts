@@ -3,10 +3,9 @@
  * is acknowledged when it is a row here; it leaves the table in the transaction that lists its segment.
  */
 import { DurableObject } from "cloudflare:workers";
-import { manifestKey, type Document, type Hash, type SegmentEntry } from "../../shared/artifacts.ts";
-import { canonicalJson } from "../../shared/artifacts.ts";
+import { canonicalJson, manifestKey, objectKey, type Document, type Hash, type SegmentEntry } from "../../shared/artifacts.ts";
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
-import { putJson, putObject } from "../../shared/store.ts";
+import { getObject, putJson, putObject } from "../../shared/store.ts";
 
 /** Text that a segment gathers before it is written. */
 const SEGMENT_BYTES = 1024 * 1024;
@@ -42,10 +41,20 @@ export class Catalog extends DurableObject<CollectorEnv> {
     super(ctx, env);
     const { sql } = ctx.storage;
     sql.exec("CREATE TABLE IF NOT EXISTS sources (id TEXT PRIMARY KEY, json TEXT NOT NULL)");
-    sql.exec("CREATE TABLE IF NOT EXISTS crawls (id TEXT PRIMARY KEY, source TEXT NOT NULL, started_at INTEGER NOT NULL, json TEXT NOT NULL)");
-    sql.exec("CREATE TABLE IF NOT EXISTS documents (sha256 TEXT PRIMARY KEY, source TEXT NOT NULL, url TEXT NOT NULL, bytes INTEGER NOT NULL, json TEXT)");
-    sql.exec("CREATE TABLE IF NOT EXISTS segments (number INTEGER PRIMARY KEY, source TEXT NOT NULL, hash TEXT NOT NULL, documents INTEGER NOT NULL, bytes INTEGER NOT NULL)");
+    sql.exec(
+      "CREATE TABLE IF NOT EXISTS crawls (id TEXT PRIMARY KEY, source TEXT NOT NULL, started_at INTEGER NOT NULL, json TEXT NOT NULL)",
+    );
+    sql.exec(
+      "CREATE TABLE IF NOT EXISTS documents (sha256 TEXT PRIMARY KEY, source TEXT NOT NULL, url TEXT NOT NULL, bytes INTEGER NOT NULL, json TEXT)",
+    );
+    sql.exec("CREATE TABLE IF NOT EXISTS manifests (source TEXT PRIMARY KEY, sequence INTEGER NOT NULL)");
+    sql.exec(
+      "CREATE TABLE IF NOT EXISTS segments (number INTEGER PRIMARY KEY, source TEXT NOT NULL, hash TEXT NOT NULL, documents INTEGER NOT NULL, bytes INTEGER NOT NULL)",
+    );
   }
+
+  /** The last write of segments; the next one waits for it, so that no document is written twice. */
+  #writing: Promise<void> = Promise.resolve();
 
   #rows<T extends Row>(query: string, ...values: SqlStorageValue[]): T[] {
     return this.ctx.storage.sql.exec<T>(query, ...values).toArray();
@@ -54,7 +63,11 @@ export class Catalog extends DurableObject<CollectorEnv> {
   async putSource(source: Source): Promise<Source> {
     const known = this.#rows<{ json: string }>("SELECT json FROM sources WHERE id = ?", source.id)[0];
     const kept = known === undefined ? source : { ...source, createdAt: (JSON.parse(known.json) as Source).createdAt };
-    this.ctx.storage.sql.exec("INSERT INTO sources VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json", kept.id, JSON.stringify(kept));
+    this.ctx.storage.sql.exec(
+      "INSERT INTO sources VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json",
+      kept.id,
+      JSON.stringify(kept),
+    );
     return kept;
   }
 
@@ -127,13 +140,24 @@ export class Catalog extends DurableObject<CollectorEnv> {
       await this.skip(crawl, "too-large");
       return "too-large";
     }
-    const { rowsWritten } = this.ctx.storage.sql.exec("INSERT OR IGNORE INTO documents VALUES (?, ?, ?, ?, ?)", document.sha256, document.source, document.url, bytes, json);
+    const { rowsWritten } = this.ctx.storage.sql.exec(
+      "INSERT OR IGNORE INTO documents VALUES (?, ?, ?, ?, ?)",
+      document.sha256,
+      document.source,
+      document.url,
+      bytes,
+      json,
+    );
     this.#change(crawl, (known) =>
       rowsWritten === 0
         ? { fetched: known.fetched + 1, duplicates: known.duplicates + 1 }
         : { fetched: known.fetched + 1, documents: known.documents + 1, bytes: known.bytes + bytes },
     );
-    const open = this.#rows<{ bytes: number | null }>("SELECT SUM(bytes) AS bytes FROM documents WHERE source = ? AND json IS NOT NULL", document.source)[0]?.bytes ?? 0;
+    const open =
+      this.#rows<{ bytes: number | null }>(
+        "SELECT SUM(bytes) AS bytes FROM documents WHERE source = ? AND json IS NOT NULL",
+        document.source,
+      )[0]?.bytes ?? 0;
     if (open >= SEGMENT_BYTES) await this.flush(document.source);
     return rowsWritten === 0 ? "duplicate" : "stored";
   }
@@ -147,23 +171,92 @@ export class Catalog extends DurableObject<CollectorEnv> {
 
   /** Writes a source's open documents as one segment, then lists it. */
   async flush(source: string): Promise<void> {
-    const rows = this.#rows<{ sha256: string; json: string; bytes: number }>("SELECT sha256, json, bytes FROM documents WHERE source = ? AND json IS NOT NULL ORDER BY rowid", source);
+    await this.#exclusively(() => this.#flush(source));
+  }
+
+  async #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#writing.then(work);
+    // A failure belongs to its caller; the next writer starts anew.
+    this.#writing = result.then(
+      () => {},
+      () => {},
+    );
+    return result;
+  }
+
+  async #flush(source: string): Promise<void> {
+    const rows = this.#rows<{ sha256: string; json: string; bytes: number }>(
+      "SELECT sha256, json, bytes FROM documents WHERE source = ? AND json IS NOT NULL ORDER BY rowid",
+      source,
+    );
     if (rows.length === 0) return;
     const lines = `${rows.map(({ json }) => json).join("\n")}\n`;
-    const gzip = await new Response(new Response(lines).body!.pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
-    const hash = await putObject(this.env.CORPUS, "segment", gzip);
+    const hash = await this.#putSegment(lines);
     const bytes = rows.reduce((sum, row) => sum + row.bytes, 0);
     // No await below this line until both statements are done: they are one transaction.
     if (this.#rows("SELECT 1 FROM segments WHERE hash = ?", hash).length === 0) {
-      this.ctx.storage.sql.exec("INSERT INTO segments (source, hash, documents, bytes) VALUES (?, ?, ?, ?)", source, hash, rows.length, bytes);
+      this.ctx.storage.sql.exec(
+        "INSERT INTO segments (source, hash, documents, bytes) VALUES (?, ?, ?, ?)",
+        source,
+        hash,
+        rows.length,
+        bytes,
+      );
     }
     for (const { sha256 } of rows) this.ctx.storage.sql.exec("UPDATE documents SET json = NULL WHERE sha256 = ?", sha256);
-    const segments = this.#segments([source]);
-    await this.env.CORPUS.put(manifestKey(source, segments.length), canonicalJson({ format: 1, source, sequence: segments.length, segments }));
+    await this.#putManifest(source);
+  }
+
+  async #putSegment(lines: string): Promise<Hash> {
+    const gzip = new Response(lines).body!.pipeThrough(new CompressionStream("gzip"));
+    return putObject(this.env.CORPUS, "segment", await new Response(gzip).arrayBuffer());
+  }
+
+  async #putManifest(source: string): Promise<void> {
+    const { sequence } = this.ctx.storage.sql
+      .exec<{ sequence: number }>(
+        "INSERT INTO manifests VALUES (?, 1) ON CONFLICT (source) DO UPDATE SET sequence = sequence + 1 RETURNING sequence",
+        source,
+      )
+      .one();
+    await this.env.CORPUS.put(
+      manifestKey(source, sequence),
+      canonicalJson({ format: 1, source, sequence, segments: this.#segments([source]) }),
+    );
+  }
+
+  /** Forgets a URL: open documents are dropped, segments that hold it are rewritten without it and deleted. */
+  async remove(url: string): Promise<{ removed: number }> {
+    return this.#exclusively(async () => {
+      const { sql } = this.ctx.storage;
+      const rows = this.#rows<{ source: string; json: string | null }>("SELECT source, json FROM documents WHERE url = ?", url);
+      const sources = new Set(rows.filter(({ json }) => json === null).map(({ source }) => source));
+      for (const source of sources) {
+        for (const segment of this.#rows<{ number: number; hash: string }>("SELECT number, hash FROM segments WHERE source = ?", source)) {
+          const old = await getObject(this.env.CORPUS, "segment", segment.hash);
+          const text = await new Response(new Response(old).body!.pipeThrough(new DecompressionStream("gzip"))).text();
+          const lines = text.split("\n").filter((line) => line !== "");
+          const kept = lines.filter((line) => (JSON.parse(line) as Document).url !== url);
+          if (kept.length === lines.length) continue;
+          if (kept.length === 0) sql.exec("DELETE FROM segments WHERE number = ?", segment.number);
+          else {
+            const hash = await this.#putSegment(`${kept.join("\n")}\n`);
+            const bytes = kept.reduce((sum, line) => sum + new TextEncoder().encode((JSON.parse(line) as Document).text).length, 0);
+            sql.exec("UPDATE segments SET hash = ?, documents = ?, bytes = ? WHERE number = ?", hash, kept.length, bytes, segment.number);
+          }
+          await this.#putManifest(source);
+          await this.env.CORPUS.delete(objectKey("segment", segment.hash));
+        }
+      }
+      sql.exec("DELETE FROM documents WHERE url = ?", url);
+      return { removed: rows.length };
+    });
   }
 
   #segments(sources: readonly string[] | undefined): SegmentEntry[] {
-    return this.#rows<{ source: string; hash: string; documents: number; bytes: number }>("SELECT source, hash, documents, bytes FROM segments ORDER BY number")
+    return this.#rows<{ source: string; hash: string; documents: number; bytes: number }>(
+      "SELECT source, hash, documents, bytes FROM segments ORDER BY number",
+    )
       .filter(({ source }) => sources?.includes(source) ?? true)
       .map(({ hash, documents, bytes }) => ({ hash, documents, bytes }));
   }
@@ -172,7 +265,10 @@ export class Catalog extends DurableObject<CollectorEnv> {
   async snapshot(sources: readonly string[] | undefined): Promise<{ hash: Hash; documents: number; bytes: number; segments: number }> {
     for (const { id } of await this.sources()) if (sources?.includes(id) ?? true) await this.flush(id);
     const segments = this.#segments(sources);
-    if (segments.length === 0) throw Object.assign(new Error("snapshot: expected at least one document, found none. Register a source and crawl it first."), { name: "NotFound" });
+    if (segments.length === 0)
+      throw Object.assign(new Error("snapshot: expected at least one document, found none. Register a source and crawl it first."), {
+        name: "NotFound",
+      });
     const hash = await putJson(this.env.CORPUS, "snapshot", { format: 1, segments });
     const sum = (key: "documents" | "bytes") => segments.reduce((total, segment) => total + segment[key], 0);
     return { hash, documents: sum("documents"), bytes: sum("bytes"), segments: segments.length };

@@ -10,6 +10,7 @@ export async function crawlPage(env: CollectorEnv, message: PageMessage): Promis
   const catalog = env.CATALOG.getByName("catalog");
   const host = env.HOST.getByName(message.origin);
   const crawl = await catalog.crawl(message.crawl);
+  if (!(await host.claim(message))) return;
   let links: string[] = [];
   try {
     const robots = await host.robots(message.origin);
@@ -21,7 +22,8 @@ export async function crawlPage(env: CollectorEnv, message: PageMessage): Promis
       const plain: Extraction = { text: page.text.trim(), title: "", lang: "", links: [], refusal: null };
       const found = /^text\/plain/i.test(type) ? plain : extract(page.text, page.url, page.headers);
       links = found.links;
-      if (found.refusal !== null) await catalog.skip(message.crawl, found.refusal);
+      if (robots.reserved) await catalog.skip(message.crawl, "ai-train=no");
+      else if (found.refusal !== null) await catalog.skip(message.crawl, found.refusal);
       else {
         const hash = await sha256(new TextEncoder().encode(found.text));
         await catalog.append(
@@ -42,7 +44,6 @@ export async function crawlPage(env: CollectorEnv, message: PageMessage): Promis
     }
   } catch (error) {
     const [reason] = (error as Error).message.split(":");
-    console.warn(`${message.url}: ${(error as Error).message}`);
     await catalog.skip(message.crawl, reason ?? "error", true);
   }
   await host.complete(message, links);

@@ -5,7 +5,30 @@ import { parseHTML } from "linkedom";
 /** Shorter texts are menus and stubs. */
 const MIN_TEXT_LENGTH = 200;
 const MAX_LINKS = 2000;
-const BLOCKS = new Set(["P", "DIV", "SECTION", "ARTICLE", "LI", "UL", "OL", "PRE", "BLOCKQUOTE", "TABLE", "TR", "H1", "H2", "H3", "H4", "H5", "H6", "BR", "HR", "DL", "DT", "DD"]);
+const BLOCKS = new Set([
+  "P",
+  "DIV",
+  "SECTION",
+  "ARTICLE",
+  "LI",
+  "UL",
+  "OL",
+  "PRE",
+  "BLOCKQUOTE",
+  "TABLE",
+  "TR",
+  "H1",
+  "H2",
+  "H3",
+  "H4",
+  "H5",
+  "H6",
+  "BR",
+  "HR",
+  "DL",
+  "DT",
+  "DD",
+]);
 
 export interface Extraction {
   text: string;

@@ -24,7 +24,11 @@ export async function fetchPage(start: URL, localOrigin: string, mayFollow: (url
     const refusal = refusalOf(url, localOrigin);
     if (refusal !== null) throw new Error(`refused: ${refusal}`);
     if (!mayFollow(url)) throw new Error("robots");
-    const response = await fetch(url, { redirect: "manual", signal, headers: { "user-agent": `${AGENT}/1.0`, accept: "text/html,text/plain,application/xml;q=0.9" } });
+    const response = await fetch(url, {
+      redirect: "manual",
+      signal,
+      headers: { "user-agent": `${AGENT}/1.0`, accept: "text/html,text/plain,application/xml;q=0.9" },
+    });
     const location = response.headers.get("location");
     if (response.status >= 300 && response.status < 400 && location !== null) {
       await response.body?.cancel();

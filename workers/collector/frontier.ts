@@ -11,7 +11,7 @@ export function normalizeUrl(href: string): string | null {
   const url = new URL(href);
   if (url.protocol !== "http:" && url.protocol !== "https:") return null;
   url.hash = "";
-  for (const name of [...url.searchParams.keys()]) if (TRACKING.test(name)) url.searchParams.delete(name);
+  for (const name of Array.from(url.searchParams.keys())) if (TRACKING.test(name)) url.searchParams.delete(name);
   const segments = url.pathname.split("/").filter((segment) => segment !== "");
   if (segments.length > MAX_PATH_DEPTH) return null;
   const repeats = new Map<string, number>();

@@ -57,6 +57,11 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
     return this.#catalog.crawl(id);
   }
 
+  /** Removes a page from what is stored; segments are rewritten. */
+  async removeUrl(url: string): Promise<{ removed: number }> {
+    return this.#catalog.remove(normalizeUrl(url) ?? url);
+  }
+
   async snapshot(input: { sources?: string[] }): Promise<{ hash: Hash; documents: number; bytes: number; segments: number }> {
     return this.#catalog.snapshot(input.sources);
   }

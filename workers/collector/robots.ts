@@ -1,6 +1,8 @@
 /** robots.txt by RFC 9309: groups, the longest match, allow on a tie; plus Crawl-delay and Sitemap lines. */
 
 export const AGENT = "TiffinBot";
+/** Longer lines are cut, as the reference parser does. */
+const MAX_LINE_LENGTH = 16_663;
 
 interface Rule {
   allow: boolean;
@@ -11,11 +13,13 @@ export interface Robots {
   rules: Rule[];
   crawlDelaySeconds: number | null;
   sitemaps: string[];
+  /** The site reserves its pages against training (Content-Signal: ai-train=no, Content-Usage: train-ai=n). */
+  reserved: boolean;
 }
 
 /** For a server that has no file or that cannot say. */
-export const ALLOW_ALL: Robots = { rules: [], crawlDelaySeconds: null, sitemaps: [] };
-export const DISALLOW_ALL: Robots = { rules: [{ allow: false, pattern: "/" }], crawlDelaySeconds: null, sitemaps: [] };
+export const ALLOW_ALL: Robots = { rules: [], crawlDelaySeconds: null, sitemaps: [], reserved: false };
+export const DISALLOW_ALL: Robots = { rules: [{ allow: false, pattern: "/" }], crawlDelaySeconds: null, sitemaps: [], reserved: false };
 
 /** The rules for `agent`: all groups that name it, else all groups of `*`. */
 export function parseRobots(text: string, agent: string = AGENT): Robots {
@@ -23,11 +27,13 @@ export function parseRobots(text: string, agent: string = AGENT): Robots {
   const groups: { agents: string[]; rules: Rule[]; delay: number | null }[] = [];
   const sitemaps: string[] = [];
   let naming = false;
+  let reserved = false;
   for (const line of text.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/)) {
-    const match = /^\s*([A-Za-z-]+)\s*:\s*(.*?)\s*$/.exec(line.replace(/#.*$/, ""));
+    const match = /^\s*([A-Za-z-]+)(?:\s*:|\s)\s*(.*?)\s*$/.exec(line.slice(0, MAX_LINE_LENGTH).replace(/#.*$/, ""));
     if (match === null) continue;
     const [key, value] = [match[1]!.toLowerCase(), match[2]!];
     if (key === "sitemap") sitemaps.push(value);
+    else if (key === "content-signal" || key === "content-usage") reserved ||= /\b(ai-train\s*=\s*no|train-ai\s*=\s*n)\b/i.test(value);
     else if (key === "user-agent") {
       if (!naming) groups.push({ agents: [], rules: [], delay: null });
       naming = true;
@@ -37,12 +43,28 @@ export function parseRobots(text: string, agent: string = AGENT): Robots {
       const group = groups.at(-1);
       if (group === undefined) continue;
       if (key === "crawl-delay") group.delay = Number.isFinite(Number(value)) && value !== "" ? Number(value) : null;
-      else if (value !== "") group.rules.push({ allow: key === "allow", pattern: normalize(value) });
+      else if (value !== "") group.rules.push(...rulesOf(key === "allow", normalize(value)));
     }
   }
   const named = groups.filter((group) => group.agents.includes(wanted));
   const chosen = named.length > 0 ? named : groups.filter((group) => group.agents.includes("*"));
-  return { rules: chosen.flatMap((group) => group.rules), crawlDelaySeconds: chosen.find((group) => group.delay !== null)?.delay ?? null, sitemaps };
+  return {
+    rules: chosen.flatMap((group) => group.rules),
+    crawlDelaySeconds: chosen.find((group) => group.delay !== null)?.delay ?? null,
+    sitemaps,
+    reserved,
+  };
+}
+
+/** An allowed index page allows its folder too. */
+function rulesOf(allow: boolean, pattern: string): Rule[] {
+  const folder = /^(.*\/)index\.html?$/.exec(pattern)?.[1];
+  return allow && folder !== undefined
+    ? [
+        { allow, pattern },
+        { allow, pattern: `${folder}$` },
+      ]
+    : [{ allow, pattern }];
 }
 
 /** Percent-encoding made equal on both sides: unreserved octets bare, the rest upper-case encoded. */
@@ -77,7 +99,8 @@ export function isAllowed(robots: Robots, url: URL): boolean {
   let best: Rule | null = null;
   for (const rule of robots.rules) {
     if (!matches(rule.pattern, path)) continue;
-    if (best === null || rule.pattern.length > best.pattern.length || (rule.pattern.length === best.pattern.length && rule.allow)) best = rule;
+    if (best === null || rule.pattern.length > best.pattern.length || (rule.pattern.length === best.pattern.length && rule.allow))
+      best = rule;
   }
   return best?.allow ?? true;
 }

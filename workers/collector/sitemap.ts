@@ -11,7 +11,9 @@ interface Entry {
 export function parseSitemap(xml: string): { pages: string[]; sitemaps: string[] } {
   let tree: { urlset?: { url?: Entry[] }; sitemapindex?: { sitemap?: Entry[] } };
   try {
-    tree = new XMLParser({ removeNSPrefix: true, processEntities: false, isArray: (name) => name === "url" || name === "sitemap" }).parse(xml);
+    tree = new XMLParser({ removeNSPrefix: true, processEntities: false, isArray: (name) => name === "url" || name === "sitemap" }).parse(
+      xml,
+    );
   } catch {
     // A file that is no XML names no pages; the crawl goes on by links.
     return { pages: [], sitemaps: [] };
@@ -19,7 +21,11 @@ export function parseSitemap(xml: string): { pages: string[]; sitemaps: string[]
   const locations = (entries: Entry[] | undefined) =>
     (entries ?? [])
       .slice(0, MAX_URLS)
-      .map((entry) => String(entry?.loc ?? "").trim().replaceAll("&amp;", "&"))
+      .map((entry) =>
+        String(entry?.loc ?? "")
+          .trim()
+          .replaceAll("&amp;", "&"),
+      )
       .filter((href) => URL.canParse(href));
   return { pages: locations(tree?.urlset?.url), sitemaps: locations(tree?.sitemapindex?.sitemap) };
 }
