@@ -92,7 +92,8 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
   const url = `http://127.0.0.1:${port}`;
   const gatewayFirst = ["gateway", ...WORKERS.map((worker) => worker.name).filter((name) => name !== "gateway")];
   const configs = gatewayFirst.flatMap((name) => ["-c", relative(ROOT, configPath(name))]);
-  const vars = options.localOrigin === undefined ? [] : ["--var", `LOCAL_ORIGIN:${options.localOrigin}`];
+  // `--var` reaches only the first Worker of several, so the collector's variable goes through its own .dev.vars.
+  writeFileSync(join(ROOT, "workers", "collector", ".dev.vars"), `LOCAL_ORIGIN="${options.localOrigin ?? ""}"\n`);
   startProcess("workers", "wrangler", [
     "dev",
     ...configs,
@@ -101,7 +102,6 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
     "--persist-to",
     STATE,
     "--show-interactive-dev-session=false",
-    ...vars,
   ]);
   await waitFor("workers", `${url}/health`, (status) => status === 200);
 

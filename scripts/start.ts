@@ -17,6 +17,7 @@ import { ROOT } from "./workers.ts";
 
 const DOCS_PORT = 8790;
 const POLL_MS = 500;
+const PUBLISH_TIMEOUT_MS = 60_000;
 const PAGE_BUDGET = 2000;
 /** A week: a second start within it does not crawl again. */
 const REVISIT_SECONDS = 7 * 24 * 3600;
@@ -151,6 +152,17 @@ async function train(client: Client, request: Record<string, unknown>): Promise<
   }
 }
 
+/** Publication follows the run's end by a step of the Workflow. */
+async function waitForModel(client: Client, checkpoint: string | null): Promise<void> {
+  const deadline = Date.now() + PUBLISH_TIMEOUT_MS;
+  for (;;) {
+    const { model } = await client.call<{ model: string | null }>("GET", "/health");
+    if (model === checkpoint) return;
+    if (Date.now() > deadline) throw new Error(`expected the active model to become ${checkpoint}, it is ${model}`);
+    await sleep(POLL_MS);
+  }
+}
+
 async function main(): Promise<void> {
   const options = readOptions();
   const startedAt = Date.now();
@@ -179,6 +191,7 @@ async function main(): Promise<void> {
     .digest("hex");
   const run = await train(client, { name: `start-${name.slice(0, 16)}`, ...effort });
 
+  await waitForModel(client, run.checkpoint);
   let first: { response: string; model: string } | null = null;
   for (const text of QUESTIONS) {
     const answer = await client.call<{ response: string; model: string }>("POST", "/generate", { text });
