@@ -4,6 +4,7 @@
  * The file format is in tokenizer-json.ts.
  */
 import { applyMerges, rankMerges, splitWords, tokenBytes, type Merge } from "./bpe.ts";
+import { tokenizerToJson } from "./tokenizer-json-writer.ts";
 
 export const SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"] as const;
 const MAX_CACHED_WORDS = 50_000;
@@ -62,5 +63,10 @@ export class Tokenizer {
 
   decode(ids: Iterable<number>): string {
     return new TextDecoder().decode(this.decodeBytes(ids));
+  }
+
+  /** The tokenizer.json of this tokenizer. */
+  toJson() {
+    return tokenizerToJson(this);
   }
 }

@@ -1,10 +1,11 @@
 /**
- * A tokenizer as a Hugging Face tokenizer.json (ByteLevel BPE), written for transformers and its relatives and read back.
+ * A tokenizer as a Hugging Face tokenizer.json (ByteLevel BPE), read back (tokenizer-json-writer.ts writes it).
  * What is read is untrusted: every refusal names the field, and tokens have a longest length.
  */
 import { z } from "zod";
 import type { Merge } from "./bpe.ts";
 import { SPECIAL_TOKENS, Tokenizer } from "./encoding.ts";
+import { BYTE_TO_CHAR } from "./tokenizer-json-writer.ts";
 
 /** Longest token in bytes; merges that double would otherwise fill the memory. */
 const MAX_TOKEN_BYTES = 1024;
@@ -18,45 +19,6 @@ const fileSchema = z.object({
     merges: z.array(z.union([z.tuple([z.string(), z.string()]), z.string()])).max(65_536),
   }),
 });
-
-function isPrintable(byte: number): boolean {
-  return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-}
-
-/** GPT-2's printable stand-in for each byte, so that tokens can be written in JSON. */
-const BYTE_TO_CHAR = (() => {
-  let next = 256;
-  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : next++));
-})();
-
-/** The tokenizer.json of a tokenizer. */
-export function tokenizerToJson(tokenizer: Tokenizer) {
-  const written = [...BYTE_TO_CHAR];
-  for (const [left, right] of tokenizer.merges) written.push(written[left]! + written[right]!);
-  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
-  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
-  return {
-    version: "1.0",
-    truncation: null,
-    padding: null,
-    added_tokens: Array.from(tokenizer.specials, ([content, id]) => ({ id, content, ...flags })),
-    normalizer: null,
-    pre_tokenizer: byteLevel,
-    post_processor: null,
-    decoder: byteLevel,
-    model: {
-      type: "BPE",
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
-      vocab: Object.fromEntries(written.map((token, index) => [token, tokenizer.ids[index]!])),
-      merges: tokenizer.merges.map(([left, right]) => [written[left]!, written[right]!]),
-    },
-  };
-}
 
 /** Reads a tokenizer.json. Throws naming the field that does not fit. */
 export function loadTokenizer(json: unknown): Tokenizer {

@@ -57,6 +57,20 @@ async function grow(): Promise<{ hash: string; dataset: Dataset }> {
   return { hash: encoded.dataset!, dataset: await getJson(env.ARTIFACTS, "dataset", encoded.dataset!, datasetSchema) };
 }
 
+/** An RPC promise is a proxy; its outcome is looked at as an ordinary promise. */
+async function outcome(input: object): Promise<string> {
+  try {
+    await worker.trainStep(input);
+    return "no error";
+  } catch (error) {
+    return (error as Error).name;
+  }
+}
+
+function utf8Length(parts: string[]): number {
+  return new TextEncoder().encode(parts.join("")).length;
+}
+
 test("turns a snapshot into shards that decode to its documents, and does so again with the same hash", async () => {
   const { hash, dataset } = await grow();
   expect((await grow()).hash).toBe(hash);
@@ -78,9 +92,8 @@ test("turns a snapshot into shards that decode to its documents, and does so aga
     expect(ids).toEqual([]);
   }
   expect([...found.train, ...found.val].toSorted()).toEqual(texts.toSorted());
-  const bytes = (parts: string[]) => new TextEncoder().encode(parts.join("")).length;
-  expect(dataset.valBytes).toBe(bytes(found.val));
-  expect(dataset.valBytes).toBeGreaterThanOrEqual(0.02 * bytes(texts));
+  expect(dataset.valBytes).toBe(utf8Length(found.val));
+  expect(dataset.valBytes).toBeGreaterThanOrEqual(0.02 * utf8Length(texts));
   expect(dataset.documents).toBe(texts.length);
   expect(dataset.vocabSize).toBe(300);
   expect(dataset.unigramLoss).toBeLessThan(Math.log(300));
@@ -88,15 +101,6 @@ test("turns a snapshot into shards that decode to its documents, and does so aga
 });
 
 test("names what is wrong with a request", async () => {
-  // An RPC promise is a proxy; its outcome is looked at as an ordinary promise.
-  const outcome = async (input: object) => {
-    try {
-      await worker.trainStep(input);
-      return "no error";
-    } catch (error) {
-      return (error as Error).name;
-    }
-  };
   expect(await outcome({ snapshot: "0".repeat(64), vocabSize: 300, state: null })).toBe("NotFound");
   expect(await outcome({ snapshot, vocabSize: 100, state: null })).toBe("InvalidInput");
 });

@@ -6,7 +6,6 @@ import { z } from "zod";
 import { snapshotSchema, type Hash } from "../../shared/artifacts.ts";
 import { getJson, putJson } from "../../shared/store.ts";
 import { splitWords, trainMerges, type Merge } from "../../shared/tokenizer/bpe.ts";
-import { tokenizerToJson } from "../../shared/tokenizer/tokenizer-json.ts";
 import { SPECIAL_TOKENS, Tokenizer } from "../../shared/tokenizer/tokenizer.ts";
 import { found, named } from "./errors.ts";
 import { visitDocuments } from "./segments.ts";
@@ -65,6 +64,6 @@ export async function trainStep(
   const merges: Merge[] = [...state.merges];
   const done = trainMerges({ words: state.words, merges }, target, MERGES_PER_STEP);
   const next = await putJson(env.ARTIFACTS, "tokenizer-state", { ...state, merges });
-  const tokenizer = done ? await putJson(env.ARTIFACTS, "tokenizer", tokenizerToJson(new Tokenizer(merges))) : null;
+  const tokenizer = done ? await putJson(env.ARTIFACTS, "tokenizer", new Tokenizer(merges).toJson()) : null;
   return { state: next, done, tokenizer, progress: { stage: "merge", done: done ? target : merges.length, total: target } };
 }
