@@ -6,7 +6,8 @@ import { checkParameters, decodeWeights } from "../../shared/model/weights-file.
 import type { Weights } from "../../shared/model/weights.ts";
 import { sha256 } from "../../shared/store.ts";
 import { startBackend } from "../../shared/tensor/backend.ts";
-import { loadTokenizer, type Tokenizer } from "../../shared/tokenizer/tokenizer.ts";
+import type { Tokenizer } from "../../shared/tokenizer/encoding.ts";
+import { loadTokenizer } from "../../shared/tokenizer/tokenizer-json.ts";
 
 /** How long a loaded model is used without asking whether it is still the active one. */
 const RECHECK_MS = 1000;
