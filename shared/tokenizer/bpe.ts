@@ -16,6 +16,8 @@ export function splitWords(text: string): string[] {
 export type Merge = readonly [left: number, right: number];
 
 const PAIR = 65_536;
+/** Training makes no longer token: rows of dashes would fill the vocabulary. Reading accepts 1024. */
+const MAX_TOKEN_BYTES = 256;
 
 /** Everything needed to go on training: word counts and the merges found so far. */
 export interface BpeState {
@@ -88,7 +90,7 @@ export function trainMerges(state: BpeState, target: number, limit: number): boo
     const merged = bytes.length;
     const joined = Uint8Array.of(...bytes[left]!, ...bytes[right]!);
     // Another way to the same bytes would give one string two ids, which tokenizer.json cannot say; such a pair stays apart.
-    if (known.has(String(joined))) {
+    if (joined.length > MAX_TOKEN_BYTES || known.has(String(joined))) {
       counts.delete(best);
       continue;
     }
