@@ -10,9 +10,25 @@ import kernelModule from "./kernels/kernels.wasm";
 
 /** What kernels/kernels.ts exports; offsets are bytes in the shared memory. */
 export interface KernelExports {
-  matMul(a: number, b: number, out: number, m: number, n: number, k: number, aRow: number, aCol: number, bRow: number, bCol: number, pack: number): void;
+  matMul(
+    a: number,
+    b: number,
+    out: number,
+    m: number,
+    n: number,
+    k: number,
+    aRow: number,
+    aCol: number,
+    bRow: number,
+    bCol: number,
+    pack: number,
+  ): void;
   scatterAddRows(values: number, ids: number, out: number, count: number, width: number, rows: number): void;
   packBytes(n: number, k: number): number;
+  /** q, k, v, out, then B, T, S, H, K, D, the score scale and scratch for S floats. */
+  attention(...values: number[]): void;
+  /** q, k, v, out, dy, dq, dk, dv, then as above. */
+  attentionBackward(...values: number[]): void;
 }
 
 /** Registers everything for the wasm backend. */
@@ -37,7 +53,8 @@ export function registerKernels(backend: BackendWasm, runtime: WasmRuntime, memo
       const aBatch = tf.util.sizeFromShape(a.shape.slice(0, -2));
       const bBatch = tf.util.sizeFromShape(b.shape.slice(0, -2));
       const batch = Math.max(aBatch, bBatch);
-      if (aBatch !== bBatch && aBatch !== 1 && bBatch !== 1) throw new Error(`matMul: expected equal batches or 1, got ${aBatch} and ${bBatch}`);
+      if (aBatch !== bBatch && aBatch !== 1 && bBatch !== 1)
+        throw new Error(`matMul: expected equal batches or 1, got ${aBatch} and ${bBatch}`);
       const lead = (aBatch >= bBatch ? a.shape : b.shape).slice(0, -2);
       const out = backend.makeOutput([...lead, m, n], "float32");
       const pack = scratch(kernels.packBytes(n, k));
@@ -76,6 +93,34 @@ export function registerKernels(backend: BackendWasm, runtime: WasmRuntime, memo
       },
     });
   }
+
+  const sizes = (q: tf.TensorInfo, k: tf.TensorInfo): number[] => {
+    const [batch, queries, heads, width] = q.shape as [number, number, number, number];
+    const [, keys, kvHeads] = k.shape as [number, number, number, number];
+    return [batch, queries, keys, heads, kvHeads, width, 1 / Math.sqrt(width), scratch(keys * 4)];
+  };
+  tf.registerKernel({
+    kernelName: "CausalAttention",
+    backendName: "wasm",
+    kernelFunc: ({ inputs }) => {
+      const { q, k, v } = inputs as Record<"q" | "k" | "v", tf.TensorInfo>;
+      const out = backend.makeOutput(q.shape, "float32");
+      const rest = sizes(q, k);
+      kernels.attention(...[q, k, v, out].map(offset), ...rest);
+      return out;
+    },
+  });
+  tf.registerKernel({
+    kernelName: "CausalAttentionGrad",
+    backendName: "wasm",
+    kernelFunc: ({ inputs }) => {
+      const { q, k, v, out, dy } = inputs as Record<"q" | "k" | "v" | "out" | "dy", tf.TensorInfo>;
+      const gradients = [q, k, v].map((input) => backend.makeOutput(input.shape, "float32"));
+      const rest = sizes(q, k);
+      kernels.attentionBackward(...[q, k, v, out, dy, ...gradients].map(offset), ...rest);
+      return gradients;
+    },
+  });
 }
 
 /** One growing block of wasm memory for packing, instead of a malloc per call. */

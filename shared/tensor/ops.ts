@@ -6,9 +6,7 @@
  * signature. Every function leaves only its result behind (`tf.tidy`).
  */
 import * as tf from "@tensorflow/tfjs-core";
-
-/** Large enough that exp() of a masked score is 0 in float32, small enough not to overflow when scores are added. */
-const MASKED_SCORE = -1e9;
+import * as plain from "./reference.ts";
 
 /** x [N, C], weight [O, C] -> [N, O] */
 export function linear(x: tf.Tensor2D, weight: tf.Tensor2D): tf.Tensor2D {
@@ -45,44 +43,26 @@ export function rotary(x: tf.Tensor4D, theta: number, offset = 0): tf.Tensor4D {
 
 /** q [B, T, H, D], k and v [B, S, K, D] -> [B, T, H, D]; query t sees keys up to S - T + t, head h uses key head h K / H */
 export function causalAttention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D {
-  const [, queries, heads, width] = q.shape;
+  const [, queries, heads] = q.shape;
   const [, keys, kvHeads] = k.shape;
   if (heads % kvHeads !== 0 || v.shape[1] !== keys) {
     throw new Error(`causalAttention: expected k, v [B, S, K, D] with K dividing ${heads}, got k [${k.shape}], v [${v.shape}]`);
   }
-  return tf.tidy(() => {
-    const scores = tf.mul(tf.matMul(toHeads(q, heads), toHeads(k, heads), false, true), 1 / Math.sqrt(width)); // [B, H, T, S]
-    const masked = queries === 1 ? scores : tf.add(scores, causalMask(queries, keys));
-    const mixed = tf.matMul(tf.softmax(masked), toHeads(v, heads)); // [B, H, T, D]
-    return tf.transpose(mixed, [0, 2, 1, 3]) as tf.Tensor4D;
+  if (keys < queries) throw new Error(`causalAttention: expected at least as many keys as queries, got ${keys} and ${queries}`);
+  if (tf.getKernel("CausalAttention", tf.getBackend()) === undefined) return plain.causalAttention(q, k, v);
+  const apply = tf.customGrad((...inputs) => {
+    const [qs, ks, vs, save] = inputs as unknown as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D, tf.GradSaveFunc];
+    const out = tf.engine().runKernel("CausalAttention", { q: qs, k: ks, v: vs }) as tf.Tensor4D;
+    save([qs, ks, vs, out]);
+    return {
+      value: out,
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [keptQ, keptK, keptV, kept] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+        return tf.engine().runKernel("CausalAttentionGrad", { q: keptQ, k: keptK, v: keptV, out: kept, dy }) as tf.Tensor[];
+      },
+    };
   });
-}
-
-/** [B, S, K, D] -> [B, H, S, D], key heads repeated */
-function toHeads(x: tf.Tensor4D, heads: number): tf.Tensor4D {
-  return tf.transpose(repeatHeads(x, heads / x.shape[2]), [0, 2, 1, 3]) as tf.Tensor4D;
-}
-
-/** [B, S, K, D] -> [B, S, K * times, D], each head repeated in place */
-function repeatHeads(x: tf.Tensor4D, times: number): tf.Tensor4D {
-  if (times === 1) return x;
-  const [batch, length, heads, width] = x.shape;
-  // Batch and positions are folded: tile has a gradient only up to four axes.
-  return tf.reshape(tf.tile(tf.reshape(x, [batch * length, heads, 1, width]), [1, 1, times, 1]), [
-    batch,
-    length,
-    heads * times,
-    width,
-  ]) as tf.Tensor4D;
-}
-
-/** [T, S]: 0 where query t may look, a large negative number elsewhere */
-function causalMask(queries: number, keys: number): tf.Tensor2D {
-  const past = keys - queries;
-  const values = Float32Array.from({ length: queries * keys }, (_, index) =>
-    index % keys > past + Math.floor(index / keys) ? MASKED_SCORE : 0,
-  );
-  return tf.tensor2d(values, [queries, keys]);
+  return apply(q, k, v) as tf.Tensor4D;
 }
 
 /** gate [N, F], up [N, F] -> silu(gate) * up [N, F] (arXiv:2002.05202) */

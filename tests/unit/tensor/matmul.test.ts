@@ -36,7 +36,9 @@ describe("matMul", () => {
       test(`[${m}, ${k}] x [${k}, ${n}], transposed ${transposeA}/${transposeB}, equals the definition`, () => {
         const [a, b] = [values(m * k), values(k * n)];
         const got = tf.tidy(() =>
-          tf.matMul(tf.tensor2d(a, transposeA ? [k, m] : [m, k]), tf.tensor2d(b, transposeB ? [n, k] : [k, n]), transposeA, transposeB).dataSync(),
+          tf
+            .matMul(tf.tensor2d(a, transposeA ? [k, m] : [m, k]), tf.tensor2d(b, transposeB ? [n, k] : [k, n]), transposeA, transposeB)
+            .dataSync(),
         );
         const expected = product(a, b, m, n, k, transposeA, transposeB);
         const scale = Math.sqrt(k);
@@ -46,7 +48,9 @@ describe("matMul", () => {
   }
 
   test("adds up rows of equal ids, which is the gradient of gather", () => {
-    const sums = tf.tidy(() => tf.unsortedSegmentSum(tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]), tf.tensor1d([1, 0, 1], "int32"), 3).arraySync());
+    const sums = tf.tidy(() =>
+      tf.unsortedSegmentSum(tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]), tf.tensor1d([1, 0, 1], "int32"), 3).arraySync(),
+    );
     expect(sums).toEqual([
       [3, 4],
       [6, 8],
