@@ -94,6 +94,11 @@ describe("gateway", () => {
     expect((await send("POST", "/feedback", { id: "x", score: 2 }, operator)).status).toBe(400);
   });
 
+  it("names the allowed methods when another is used", async () => {
+    const response = await send("GET", "/generate", undefined, operator);
+    expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);
+  });
+
   it("says that no model is active, then answers with the active one and rewards what people liked", async () => {
     expect((await send("POST", "/generate", { text: "a" }, operator)).status).toBe(503);
     await startBackend();

@@ -29,7 +29,12 @@ export const app = new OpenAPIHono<{ Bindings: GatewayEnv }>({
 });
 
 app.onError(onError);
-app.notFound((c) => c.json({ error: `no such route: ${c.req.method} ${c.req.path}` }, 404));
+app.notFound((c) => {
+  const allowed = Object.values(routes).filter(({ path }) => new RegExp(`^${path.replaceAll("{id}", "[^/]+")}$`).test(c.req.path));
+  if (allowed.length === 0) return c.json({ error: `no such route: ${c.req.method} ${c.req.path}` }, 404);
+  const allow = allowed.map(({ method }) => method.toUpperCase()).join(", ");
+  return c.json({ error: `method: expected ${allow}, got ${c.req.method}` }, 405, { allow });
+});
 app.use(secureHeaders());
 app.use(
   bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => c.json({ error: `expected a body of at most ${MAX_BODY_BYTES} bytes` }, 413) }),
