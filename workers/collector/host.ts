@@ -81,7 +81,13 @@ export class Host extends DurableObject<CollectorEnv> {
     // Held pages keep the crawl from ending while robots.txt is read, and the alarm revives it after a crash.
     this.ctx.storage.sql.exec("INSERT OR IGNORE INTO pages VALUES (?, ?, 'held', 0)", crawl.id, source.url);
     this.#write("origin", origin);
-    await this.ctx.storage.setAlarm(Date.now() + PAGE_LEASE_MS);
+    // The web is asked in the alarm, so that the caller does not wait for a slow site.
+    await this.ctx.storage.setAlarm(Date.now());
+  }
+
+  /** Reads robots.txt and the sitemaps of a crawl that waits for them. */
+  async #prepare(crawl: { id: string }, source: { url: string }): Promise<void> {
+    const { origin } = new URL(source.url);
     const robots = await this.robots(origin);
     const delay = robots.crawlDelaySeconds ?? (origin === this.#localOrigin() ? 0 : DEFAULT_DELAY_SECONDS);
     if (delay > MAX_DELAY_SECONDS) {
@@ -188,7 +194,13 @@ export class Host extends DurableObject<CollectorEnv> {
   /** A message was lost: the page is open again. */
   override async alarm(): Promise<void> {
     try {
-      this.ctx.storage.sql.exec("UPDATE pages SET state = 'open' WHERE state IN ('sent', 'held')");
+      const held = this.ctx.storage.sql.exec<{ crawl: string; url: string }>("SELECT crawl, url FROM pages WHERE state = 'held'").toArray();
+      if (held.length > 0) {
+        await this.ctx.storage.setAlarm(Date.now() + PAGE_LEASE_MS);
+        for (const { crawl, url } of held) await this.#prepare({ id: crawl }, { url });
+        return;
+      }
+      this.ctx.storage.sql.exec("UPDATE pages SET state = 'open' WHERE state = 'sent'");
       await this.#sendNext();
     } catch {
       // Six failed alarms would end the retries of the platform, and the crawl with them.
