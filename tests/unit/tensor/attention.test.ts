@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import { createRandom, normal } from "../../../shared/model/random.ts";
@@ -8,10 +8,11 @@ import * as reference from "../../../shared/tensor/reference.ts";
 
 beforeAll(startBackend);
 
+const size = (max: number) => fc.integer({ min: 1, max });
+
 type Attention = typeof causalAttention;
 
 test("fused attention and its gradients equal the plain ones over shapes, grouped heads and longer keys", () => {
-  const size = (max: number) => fc.integer({ min: 1, max });
   fc.assert(
     fc.property(size(3), size(13), fc.nat(5), size(3), size(3), size(17), (batch, queries, past, kvHeads, group, width) => {
       const random = createRandom(batch * 31 + queries * 7 + width);
