@@ -23,6 +23,7 @@ function run(command, args) {
 
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
   console.log("Installing packages (once; about half a minute)...");
-  run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel", "error"]);
+  // Not `npm ci`: it refuses a lock file without the other platforms' optional bindings, which a registry may not carry.
+  run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel", "error"]);
 }
 run(join(root, "node_modules", ".bin", "node"), [join(root, "scripts", "build.ts")]);
