@@ -45,7 +45,18 @@ describe("README", () => {
 });
 
 test("the top level holds only what the design fixes", () => {
-  const allowed = new Set(["workers", "shared", "scripts", "tests", "wrangler.toml", "tsconfig.json", "package.json", "package-lock.json", "README.md", "LICENSE"]);
+  const allowed = new Set([
+    "workers",
+    "shared",
+    "scripts",
+    "tests",
+    "wrangler.toml",
+    "tsconfig.json",
+    "package.json",
+    "package-lock.json",
+    "README.md",
+    "LICENSE",
+  ]);
   const visible = readdirSync(ROOT).filter((name) => !name.startsWith(".") && name !== "node_modules");
   expect(visible.filter((name) => !allowed.has(name))).toEqual([]);
 });
