@@ -12,7 +12,7 @@ for (const { name, callees } of WORKERS) {
   const envName = `${name[0]!.toUpperCase()}${name.slice(1)}Env`;
   // Relative paths: wrangler writes its command line into the file.
   const configs = [name, ...callees].flatMap((worker) => ["-c", relative(ROOT, configPath(worker))]);
-  const options = ["--env-interface", envName, "--include-runtime", "false", ...(check ? ["--check"] : [])];
+  const options = ["--env-interface", envName, "--include-runtime", "false", "--strict-vars", "false", ...(check ? ["--check"] : [])];
   const result = spawnSync("wrangler", ["types", `workers/${name}/env.d.ts`, ...configs, ...options], {
     cwd: ROOT,
     encoding: "utf8",
