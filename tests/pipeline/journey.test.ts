@@ -1,0 +1,83 @@
+/** The whole journey over HTTP: a site's pages go through all seven Workers and come back as an answer that people can score. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { createTestHarness } from "wrangler";
+import { configPath, WORKERS } from "../../scripts/workers.ts";
+
+const TOKEN = "token-for-tests";
+const PAGES = 12;
+const sentences = (page: number) =>
+  Array.from({ length: 12 }, (_, line) => `Page ${page} tells of the kettle, the cup and the tea that is poured at ${line} o'clock. `).join(
+    "",
+  );
+
+const site = createServer((request, response) => {
+  const path = request.url ?? "/";
+  response.setHeader("content-type", "text/html");
+  const links = Array.from({ length: PAGES }, (_, page) => `<a href="/page/${page}">page ${page}</a>`).join(" ");
+  const page = /^\/page\/(\d+)$/.exec(path)?.[1];
+  if (path === "/") response.end(`<html><body>${links}</body></html>`);
+  else if (page === undefined) response.writeHead(404).end();
+  else response.end(`<html><head><title>Tea</title></head><body><article><p>${sentences(Number(page))}</p></article></body></html>`);
+});
+let server: ReturnType<typeof createTestHarness>;
+let origin = "";
+
+beforeAll(async () => {
+  await new Promise<void>((resolve) => {
+    site.listen(0, "127.0.0.1", resolve);
+  });
+  origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
+  server = createTestHarness({
+    workers: WORKERS.toReversed().map(({ name }) => ({
+      configPath: configPath(name),
+      ...(name === "gateway" ? { secrets: { OPERATOR_TOKEN: TOKEN } } : {}),
+      ...(name === "collector" ? { vars: { LOCAL_ORIGIN: origin } } : {}),
+    })),
+  });
+  await server.listen();
+  await server.getWorker("tiffin-feedback").applyD1Migrations("DB");
+});
+afterAll(async () => {
+  await server.close();
+  site.close();
+});
+
+async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const headers = { authorization: `Bearer ${TOKEN}`, ...(body === undefined ? {} : { "content-type": "application/json" }) };
+  const response = await server.fetch(path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+  expect(response.status, `${method} ${path}`).toBe(200);
+  return (await response.json()) as T;
+}
+
+test("pages become a model that answers, and a vote decides the reward of its answer", { timeout: 120_000 }, async () => {
+  const source = await call<{ id: string }>("POST", "/sources", { url: `${origin}/`, scope: "host" });
+  const [crawl] = await call<{ id: string }[]>("POST", "/crawls", { source: source.id });
+  const crawled = () => call<{ state: string; documents: number }>("GET", `/crawls/${crawl!.id}`);
+  await vi.waitFor(async () => expect((await crawled()).state).toBe("done"), { timeout: 40_000, interval: 200 });
+  expect((await crawled()).documents).toBe(PAGES);
+
+  const { run } = await call<{ run: string }>("POST", "/runs", { name: "journey", preset: "tiny", tokens: 4096, vocabSize: 300 });
+  const status = () =>
+    call<{ state: string; error: string | null; checkpoint: string; valLoss: number; firstLoss: number }>("GET", `/runs/${run}`);
+  const active = () => call<{ model: string | null }>("GET", "/health");
+  await vi.waitFor(async () => expect((await active()).model).not.toBeNull(), { timeout: 70_000, interval: 300 });
+  const trained = await status();
+  expect([trained.state, trained.error]).toEqual(["done", null]);
+  expect(trained.valLoss).toBeLessThan(trained.firstLoss);
+
+  const ask = () =>
+    call<{ id: string; model: string; response: string; candidates: { reward: number }[] }>("POST", "/generate", {
+      text: "Page 3 tells of",
+      temperature: 0,
+      maxTokens: 12,
+    });
+  const answer = await ask();
+  expect(answer.model).toBe(trained.checkpoint);
+  expect(answer.candidates.map(({ reward }) => reward)).toEqual([0, 0, 0]);
+  await call("POST", "/feedback", { id: answer.id, score: 0.75 });
+  const again = await ask();
+  expect(again.response).toBe(answer.response);
+  expect(again.candidates[0]!.reward).toBe(0.75);
+});
