@@ -9,7 +9,15 @@ import { join } from "node:path";
 import { ROOT } from "./workers.ts";
 
 const KILL_GRACE_MS = 3000;
-const CHILD_ENV = { ...process.env, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true", CI: "true", FORCE_COLOR: "0" };
+const CHILD_ENV = {
+  ...process.env,
+  WRANGLER_SEND_METRICS: "false",
+  WRANGLER_HIDE_BANNER: "true",
+  // Two checkouts on one machine must not find each other's coordinator.
+  WRANGLER_REGISTRY_PATH: join(ROOT, ".wrangler", "registry"),
+  CI: "true",
+  FORCE_COLOR: "0",
+};
 const running = new Set<ChildProcess>();
 
 /** Starts a command of node_modules/.bin in its own process group; output goes to .tiffin/logs/<name>.log. */
