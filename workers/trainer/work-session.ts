@@ -15,6 +15,8 @@ import { runEvaluateTask, runTrainTask, type ReadTokens } from "./task.ts";
 
 /** Empty answers in a row before a session ends, and the wait between them. */
 const MAX_IDLE_POLLS = 20;
+/** Enough for waiting requests to be served; under one per cent of a task. */
+const YIELD_MS = 2;
 const IDLE_POLL_MS = 100;
 /** Tokens per session: at 2,000 tokens per CPU second, the slowest preset's rate, well inside the 300 s of an invocation. */
 const SESSION_TOKENS = 400_000;
@@ -77,6 +79,8 @@ export async function work(env: TrainerEnv, run?: string): Promise<number> {
   let tasks = 0;
   let tokens = 0;
   let idle = 0;
+    // Short tasks would otherwise follow each other without a turn for the requests that wait on the same thread.
+    await scheduler.wait(YIELD_MS);
   let failures = 0;
   while (idle < MAX_IDLE_POLLS && tokens < SESSION_TOKENS && failures < MAX_FAILURES) {
     const lease = await env.COORDINATOR.lease({ trainer: env.TRAINER_NAME, ...(run === undefined ? {} : { run }) });
