@@ -79,8 +79,6 @@ export async function work(env: TrainerEnv, run?: string): Promise<number> {
   let tasks = 0;
   let tokens = 0;
   let idle = 0;
-    // Short tasks would otherwise follow each other without a turn for the requests that wait on the same thread.
-    await scheduler.wait(YIELD_MS);
   let failures = 0;
   while (idle < MAX_IDLE_POLLS && tokens < SESSION_TOKENS && failures < MAX_FAILURES) {
     const lease = await env.COORDINATOR.lease({ trainer: env.TRAINER_NAME, ...(run === undefined ? {} : { run }) });
@@ -90,6 +88,8 @@ export async function work(env: TrainerEnv, run?: string): Promise<number> {
       continue;
     }
     idle = 0;
+    // Short tasks would otherwise follow each other without a turn for the requests that wait on the same thread.
+    await scheduler.wait(YIELD_MS);
     const { task } = lease;
     try {
       const done = await compute(env, task, cache);
