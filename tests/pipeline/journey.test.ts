@@ -32,8 +32,8 @@ beforeAll(async () => {
   server = createTestHarness({
     workers: WORKERS.toReversed().map(({ name }) => ({
       configPath: configPath(name),
-      ...(name === "gateway" ? { secrets: { OPERATOR_TOKEN: TOKEN } } : {}),
-      ...(name === "collector" ? { vars: { LOCAL_ORIGIN: origin } } : {}),
+      secrets: (name === "gateway" ? { OPERATOR_TOKEN: TOKEN } : {}) as Record<string, string>,
+      vars: (name === "collector" ? { LOCAL_ORIGIN: origin } : {}) as Record<string, string>,
     })),
   });
   await server.listen();
