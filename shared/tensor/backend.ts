@@ -10,6 +10,7 @@ import "@tensorflow/tfjs-core/dist/register_all_gradients";
 import "@tensorflow/tfjs-backend-wasm/dist/register_all_kernels";
 import wasmFactory from "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm.js";
 import wasmModule from "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-simd.wasm";
+import kernelModule from "./kernel-module.ts";
 import { registerKernels } from "./kernels.ts";
 
 /** The part of the Emscripten module that this backend uses. */
@@ -27,11 +28,19 @@ type Factory = (options: {
 }) => Promise<WasmRuntime>;
 
 let starting: Promise<void> | null = null;
+/** Registers a build of the kernels on the running backend. */
+let register: ((module: WebAssembly.Module) => void) | null = null;
 
 /** Starts the backend once per isolate; later calls return the same promise. */
 export function startBackend(): Promise<void> {
   starting ??= start();
   return starting;
+}
+
+/** Puts another build of the kernels in place of the chosen one: tests run on every build, benches compare them. */
+export async function useKernels(module: WebAssembly.Module): Promise<void> {
+  await startBackend();
+  register!(module);
 }
 
 async function start(): Promise<void> {
@@ -59,7 +68,9 @@ async function start(): Promise<void> {
   const backend = new BackendWasm(runtime as never);
   if (tf.findBackend("wasm") === null) tf.registerBackend("wasm", () => backend, 2);
   if (!(await tf.setBackend("wasm"))) throw new Error("startBackend: expected tfjs to accept the wasm backend, it refused");
-  registerKernels(backend, runtime, memory);
+  const shared = memory;
+  register = (module) => registerKernels(backend, runtime, shared, module);
+  register(kernelModule);
 }
 
 /** The factory looks for Node and would then read files; it must not find it while it runs its first lines. */

@@ -1,0 +1,41 @@
+/** What a kernel's registration works with: the backend, the compiled kernels, where tensors lie, scratch memory. */
+import * as tf from "@tensorflow/tfjs-core";
+import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm/dist/backend_wasm";
+import type { WasmRuntime } from "./backend.ts";
+
+/** What kernels/index.ts exports; offsets are bytes in the shared memory, sizes are elements. Signatures stand there. */
+export type KernelExports = Record<
+  "matMul" | "packBytes" | "scatterAddRows" | "attention" | "attentionBackward",
+  (...values: number[]) => number
+>;
+
+export interface KernelContext {
+  backend: BackendWasm;
+  kernels: KernelExports;
+  /** Where a tensor's values lie, in bytes. */
+  offset(info: tf.TensorInfo): number;
+  /** An offset with room for that many bytes, valid until the next call. */
+  scratch(bytes: number): number;
+  /** Registers a tfjs kernel for the wasm backend, in place of one of that name. */
+  register(kernelName: string, kernelFunc: tf.KernelFunc): void;
+}
+
+export function replaceKernel(kernelName: string, kernelFunc: tf.KernelFunc): void {
+  if (tf.getKernel(kernelName, "wasm") !== undefined) tf.unregisterKernel(kernelName, "wasm");
+  tf.registerKernel({ kernelName, backendName: "wasm", kernelFunc });
+}
+
+/** One growing block of wasm memory for packing, instead of a malloc per call. */
+export function createScratch(runtime: WasmRuntime): (bytes: number) => number {
+  let size = 0;
+  let start = 0;
+  return (bytes) => {
+    if (bytes > size) {
+      if (size > 0) runtime._free(start);
+      start = runtime._malloc(bytes) >>> 0;
+      if (start === 0) throw new Error(`scratch: expected ${bytes} bytes of wasm memory, the allocator refused`);
+      size = bytes;
+    }
+    return start;
+  };
+}
