@@ -9,7 +9,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort, runProcess, startProcess, stopProcesses } from "./processes.ts";
+import { freePort, killProcesses, runProcess, startProcess, stopProcesses } from "./processes.ts";
 import { ROOT, WORKERS, configPath } from "./workers.ts";
 
 const START_TIMEOUT_MS = 90_000;
@@ -22,12 +22,16 @@ export interface LocalOptions {
   /** Trainer processes beside the main one; by default one per further core. */
   trainers?: number;
   fresh?: boolean;
+  /** Folder of all state; proofs that kill processes keep theirs away from the user's. */
+  state?: string;
 }
 
 export interface Local {
   url: string;
   token: string;
   stop(): Promise<void>;
+  /** Ends all processes as a power cut would. */
+  kill(): void;
 }
 
 /** The operator's secret for local work: made once, kept in .dev.vars, never printed. */
@@ -56,7 +60,7 @@ async function waitFor(name: string, url: string, accept: (status: number) => bo
   throw new Error(`${name}: expected an answer from ${url} within ${START_TIMEOUT_MS / 1000} s, got ${last}. See .tiffin/logs/${name}.log`);
 }
 
-function migrate(): void {
+function migrate(state: string): void {
   const result = runProcess("wrangler", [
     "d1",
     "migrations",
@@ -64,7 +68,7 @@ function migrate(): void {
     "tiffin-feedback",
     "--local",
     "--persist-to",
-    STATE,
+    state,
     "-c",
     configPath("feedback"),
   ]);
@@ -85,9 +89,10 @@ async function drive(url: string, signal: AbortSignal): Promise<void> {
 
 /** Starts everything and resolves when all seven Workers answer. */
 export async function startLocal(options: LocalOptions = {}): Promise<Local> {
-  if (options.fresh) rmSync(STATE, { recursive: true, force: true });
+  const state = options.state ?? STATE;
+  if (options.fresh) rmSync(state, { recursive: true, force: true });
   const token = operatorToken();
-  migrate();
+  migrate(state);
   const port = await freePort(options.port ?? 8787);
   const url = `http://127.0.0.1:${port}`;
   const gatewayFirst = ["gateway", ...WORKERS.map((worker) => worker.name).filter((name) => name !== "gateway")];
@@ -100,7 +105,7 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
     "--port",
     String(port),
     "--persist-to",
-    STATE,
+    state,
     "--show-interactive-dev-session=false",
   ]);
   await waitFor("workers", `${url}/health`, (status) => status === 200);
@@ -117,6 +122,10 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
     stop: async () => {
       stopping.abort();
       await stopProcesses();
+    },
+    kill: () => {
+      stopping.abort();
+      killProcesses();
     },
   };
 }

@@ -1,0 +1,95 @@
+/**
+ * `npm run soak -- kill [--kills N] [--json]`: SIGKILL of all processes at random moments of one training run (T1 of the
+ * reliability design), each followed by a start, until the run is done. Its last checkpoint must be that of an
+ * undisturbed run of the same work. The moments come from a seed, the machine's own timing does the rest.
+ */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createRandom } from "../../shared/model/random.ts";
+import { Client } from "../client.ts";
+import { serveDocs } from "../docs-site.ts";
+import { startLocal, type Local } from "../local.ts";
+import type { Flags, Print } from "../named.ts";
+import { freePort, stopOnExit } from "../processes.ts";
+import { ROOT } from "../workers.ts";
+
+const STATE = join(ROOT, ".tiffin", "soak-kill");
+const PAGES = 40;
+/** 200 rounds of preset tiny (512 tokens each). */
+const ROUNDS = 200;
+const TOKENS_PER_ROUND = 512;
+const POLL_MS = 50;
+/** A life between start and kill: long enough for a round or two, short enough that the kills fit into the run. */
+const MAX_LIFE_MS = 1500;
+const RUN_TIMEOUT_MS = 600_000;
+
+interface Status {
+  state: string;
+  round: number | null;
+  checkpoint: string | null;
+  error: string | null;
+}
+
+/** Polls until the condition holds; answers that fail (the processes may be starting) are asked for again. */
+async function until(client: Client, id: string, holds: (status: Status) => boolean): Promise<Status> {
+  const deadline = Date.now() + RUN_TIMEOUT_MS;
+  for (;;) {
+    const status = await client.call<Status>("GET", `/runs/${id}`);
+    if (status.state === "failed") throw new Error(`run ${id}: ${status.error}`);
+    if (holds(status)) return status;
+    if (Date.now() > deadline)
+      throw new Error(`run ${id}: expected progress within ${RUN_TIMEOUT_MS / 1000} s, got ${JSON.stringify(status)}`);
+    await sleep(POLL_MS);
+  }
+}
+
+export async function run(flags: Flags, print: Print): Promise<Record<string, unknown>> {
+  const kills = Number(flags["kills"] ?? 30);
+  const random = createRandom(Number(flags["seed"] ?? 1));
+  stopOnExit();
+  rmSync(STATE, { recursive: true, force: true });
+  const docs = await freePort(0);
+  await serveDocs(docs);
+  const site = `http://127.0.0.1:${docs}/`;
+  const start = () => startLocal({ localOrigin: new URL(site).origin, state: STATE, port: 8887 });
+
+  let local: Local = await start();
+  let client = new Client(local.url, local.token);
+  const source = await client.call<{ id: string }>("POST", "/sources", { url: site, pageBudget: PAGES });
+  const [crawl] = await client.call<{ id: string }[]>("POST", "/crawls", { source: source.id });
+  for (;;) {
+    const { state } = await client.call<{ state: string }>("GET", `/crawls/${crawl!.id}`);
+    if (state === "done") break;
+    await sleep(POLL_MS);
+  }
+  const request = { preset: "tiny", tokens: ROUNDS * TOKENS_PER_ROUND, seed: 7 };
+  await client.call("POST", "/runs", { ...request, name: "clean" });
+  const clean = await until(client, "clean", (status) => status.state === "done");
+  print(`undisturbed: ${clean.checkpoint}`);
+
+  await client.call("POST", "/runs", { ...request, name: "killed" });
+  let before = (await until(client, "killed", (status) => (status.round ?? 0) > 0)).round ?? 0;
+  let done = 0;
+  let maxResumeSeconds = 0;
+  while (done < kills) {
+    await sleep(random() * MAX_LIFE_MS);
+    local.kill();
+    done++;
+    const startedAt = Date.now();
+    local = await start();
+    client = new Client(local.url, local.token);
+    const status = await until(client, "killed", (now) => now.state === "done" || (now.round ?? 0) > before);
+    const seconds = (Date.now() - startedAt) / 1000;
+    maxResumeSeconds = Math.max(maxResumeSeconds, seconds);
+    print(
+      `kill ${done} after round ${before}: the next round was committed ${seconds.toFixed(1)} s after the start, now at ${status.round} ${status.state}`,
+    );
+    if (status.state === "done") break;
+    before = status.round ?? before;
+  }
+  const end = await until(client, "killed", (status) => status.state === "done");
+  await local.stop();
+  const equal = end.checkpoint === clean.checkpoint;
+  return { kills: done, hash: end.checkpoint, cleanHash: clean.checkpoint, equal, maxResumeSeconds, ok: equal && done >= kills };
+}
