@@ -5,7 +5,21 @@ import type { WasmRuntime } from "./backend.ts";
 
 /** What kernels/index.ts exports; offsets are bytes in the shared memory, sizes are elements. Signatures stand there. */
 export type KernelExports = Record<
-  "matMul" | "packBytes" | "scatterAddRows" | "attention" | "attentionBackward",
+  | "matMul"
+  | "packBytes"
+  | "attention"
+  | "attentionBackward"
+  | "crossEntropy"
+  | "crossEntropyBackward"
+  | "liveLabels"
+  | "firstOutside"
+  | "gatherRows"
+  | "scatterAddRows"
+  | "rmsNorm"
+  | "rmsNormBackward"
+  | "rotary"
+  | "swiglu"
+  | "swigluBackward",
   (...values: number[]) => number
 >;
 
@@ -16,6 +30,11 @@ export interface KernelContext {
   offset(info: tf.TensorInfo): number;
   /** An offset with room for that many bytes, valid until the next call. */
   scratch(bytes: number): number;
+  /** Memory that stays until `free`, for tables; tfjs does not count it as tensors. */
+  allocate(bytes: number): number;
+  free(offset: number): void;
+  /** Copies values into wasm memory. */
+  write(offset: number, values: Float32Array): void;
   /** Registers a tfjs kernel for the wasm backend, in place of one of that name. */
   register(kernelName: string, kernelFunc: tf.KernelFunc): void;
 }
@@ -25,6 +44,12 @@ export function replaceKernel(kernelName: string, kernelFunc: tf.KernelFunc): vo
   tf.registerKernel({ kernelName, backendName: "wasm", kernelFunc });
 }
 
+export function allocate(runtime: WasmRuntime, bytes: number): number {
+  const start = runtime._malloc(bytes) >>> 0;
+  if (start === 0) throw new Error(`allocate: expected ${bytes} bytes of wasm memory, the allocator refused`);
+  return start;
+}
+
 /** One growing block of wasm memory for packing, instead of a malloc per call. */
 export function createScratch(runtime: WasmRuntime): (bytes: number) => number {
   let size = 0;
@@ -32,8 +57,8 @@ export function createScratch(runtime: WasmRuntime): (bytes: number) => number {
   return (bytes) => {
     if (bytes > size) {
       if (size > 0) runtime._free(start);
-      start = runtime._malloc(bytes) >>> 0;
-      if (start === 0) throw new Error(`scratch: expected ${bytes} bytes of wasm memory, the allocator refused`);
+      size = 0;
+      start = allocate(runtime, bytes);
       size = bytes;
     }
     return start;

@@ -2,14 +2,89 @@
  * The differentiable operations of the decoder. Axis letters: B batch, T positions, S cached positions, C width,
  * H heads, K key/value heads, D width per head, V vocabulary, F MLP width, N rows (any leading axes folded).
  *
- * Written in tfjs ops over the wasm backend and its replaced matMul; each may become one fused kernel behind the same
- * signature. Every function leaves only its result behind (`tf.tidy`).
+ * Each is one fused kernel with a fused gradient where the backend has it (registered/), else the definition in
+ * reference.ts. What a gradient needs is kept by tfjs while it records; everything else is gone when a function returns.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import * as plain from "./reference.ts";
 
-// Not fused yet: the definition serves. A fused kernel replaces its name here.
-export { embedding, linear, rmsNorm, rotary, swiglu } from "./reference.ts";
+// matMul itself is the fused kernel (registered/matmul.ts).
+export { linear } from "./reference.ts";
+
+let plainOps = false;
+
+/** Tests and benches compare with the definitions: after usePlainOps(true) no fused kernel runs. */
+export function usePlainOps(plainly: boolean): void {
+  plainOps = plainly;
+}
+
+function isFused(kernelName: string): boolean {
+  return !plainOps && tf.getKernel(kernelName, tf.getBackend()) !== undefined;
+}
+
+function runKernel(kernelName: string, inputs: Record<string, tf.Tensor>, attrs: Record<string, number | boolean> = {}): tf.Tensor[] {
+  const result = tf.engine().runKernel<tf.Tensor | tf.Tensor[]>(kernelName, inputs, attrs);
+  return Array.isArray(result) ? result : [result];
+}
+
+/** A tensor of `inputs` with its own gradient: `backward` gets dy and what `forward` kept, and returns one gradient per input. */
+function differentiable<T extends tf.Tensor>(
+  inputs: tf.Tensor[],
+  forward: (keep: (...tensors: tf.Tensor[]) => void) => tf.Tensor,
+  backward: (dy: tf.Tensor, kept: tf.Tensor[]) => tf.Tensor[],
+): T {
+  const apply = tf.customGrad((...given) => {
+    const save = given.at(-1) as unknown as tf.GradSaveFunc;
+    return { value: forward((...tensors) => save(tensors)), gradFunc: backward };
+  });
+  return apply(...inputs) as T;
+}
+
+/** weight [V, C], ids int32 [N] -> [N, C] */
+export function embedding(weight: tf.Tensor2D, ids: tf.Tensor1D): tf.Tensor2D {
+  if (weight.rank !== 2 || ids.rank !== 1 || ids.dtype !== "int32") {
+    throw new Error(`embedding: expected weight [V, C] and int32 ids [N], got [${weight.shape}] and ${ids.dtype} [${ids.shape}]`);
+  }
+  if (!isFused("Embedding")) return plain.embedding(weight, ids);
+  return differentiable(
+    [weight],
+    (keep) => {
+      keep(ids);
+      return runKernel("Embedding", { weight, ids })[0]!;
+    },
+    (dy, [kept]) => runKernel("EmbeddingGrad", { dy, ids: kept! }, { rows: weight.shape[0] }),
+  );
+}
+
+/** x [..., C], weight [C] -> [..., C]: x / rms(x) * weight (arXiv:1910.07467) */
+export function rmsNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor, epsilon: number): T {
+  if (weight.rank !== 1 || x.shape.at(-1) !== weight.shape[0]) {
+    throw new Error(`rmsNorm: expected x [..., C] and weight [C], got [${x.shape}] and [${weight.shape}]`);
+  }
+  if (!isFused("RmsNorm")) return plain.rmsNorm(x, weight, epsilon);
+  return differentiable(
+    [x, weight],
+    (keep) => {
+      const [out, inverse] = runKernel("RmsNorm", { x, weight }, { epsilon });
+      keep(x, weight, inverse!);
+      return out!;
+    },
+    (dy, [keptX, keptWeight, inverse]) => runKernel("RmsNormGrad", { x: keptX!, weight: keptWeight!, inverse: inverse!, dy }),
+  );
+}
+
+/** x [B, T, H, D] at positions offset.. -> [B, T, H, D], rotated in halves as Hugging Face does (arXiv:2104.09864) */
+export function rotary(x: tf.Tensor4D, theta: number, offset = 0): tf.Tensor4D {
+  if (x.rank !== 4 || x.shape[3] % 2 !== 0) throw new Error(`rotary: expected x [B, T, H, D] with an even D, got [${x.shape}]`);
+  if (!Number.isInteger(offset) || offset < 0) throw new Error(`rotary: expected an offset of 0 or more positions, got ${offset}`);
+  if (!isFused("Rotary")) return plain.rotary(x, theta, offset);
+  return differentiable(
+    [x],
+    () => runKernel("Rotary", { x }, { theta, first: offset, inverse: false })[0]!,
+    // The gradient of a rotation is the rotation back; it needs nothing kept.
+    (dy) => runKernel("Rotary", { x: dy }, { theta, first: offset, inverse: true }),
+  );
+}
 
 /** q [B, T, H, D], k and v [B, S, K, D] -> [B, T, H, D]; query t sees keys up to S - T + t, head h uses key head h K / H */
 export function causalAttention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D {
@@ -19,49 +94,51 @@ export function causalAttention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D):
     throw new Error(`causalAttention: expected k, v [B, S, K, D] with K dividing ${heads}, got k [${k.shape}], v [${v.shape}]`);
   }
   if (keys < queries) throw new Error(`causalAttention: expected at least as many keys as queries, got ${keys} and ${queries}`);
-  if (tf.getKernel("CausalAttention", tf.getBackend()) === undefined) return plain.causalAttention(q, k, v);
-  const apply = tf.customGrad((...inputs) => {
-    const [qs, ks, vs, save] = inputs as unknown as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D, tf.GradSaveFunc];
-    const out = tf.engine().runKernel("CausalAttention", { q: qs, k: ks, v: vs }) as tf.Tensor4D;
-    save([qs, ks, vs, out]);
-    return {
-      value: out,
-      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
-        const [keptQ, keptK, keptV, kept] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
-        return tf.engine().runKernel("CausalAttentionGrad", { q: keptQ, k: keptK, v: keptV, out: kept, dy }) as tf.Tensor[];
-      },
-    };
-  });
-  return apply(q, k, v) as tf.Tensor4D;
+  if (!isFused("CausalAttention")) return plain.causalAttention(q, k, v);
+  return differentiable(
+    [q, k, v],
+    (keep) => {
+      const out = runKernel("CausalAttention", { q, k, v })[0]!;
+      keep(q, k, v, out);
+      return out;
+    },
+    (dy, [keptQ, keptK, keptV, out]) => runKernel("CausalAttentionGrad", { q: keptQ!, k: keptK!, v: keptV!, out: out!, dy }),
+  );
+}
+
+/** gate [N, F], up [N, F] -> silu(gate) * up [N, F] (arXiv:2002.05202) */
+export function swiglu(gate: tf.Tensor2D, up: tf.Tensor2D): tf.Tensor2D {
+  if (!tf.util.arraysEqual(gate.shape, up.shape)) {
+    throw new Error(`swiglu: expected gate and up of one shape, got [${gate.shape}] and [${up.shape}]`);
+  }
+  if (!isFused("Swiglu")) return plain.swiglu(gate, up);
+  return differentiable(
+    [gate, up],
+    (keep) => {
+      keep(gate, up);
+      return runKernel("Swiglu", { gate, up })[0]!;
+    },
+    (dy, [keptGate, keptUp]) => runKernel("SwigluGrad", { gate: keptGate!, up: keptUp!, dy }),
+  );
 }
 
 /**
  * logits [N, V], labels int32 [N] -> scalar, the mean of -log p(label) in nats over labels that are not -1.
- * Labels stay integers: the gradient is softmax minus a scatter of ones.
+ * Throws when a label is outside -1..V-1 or when all are -1.
  */
 export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scalar {
-  const [rows, vocab] = logits.shape;
-  const flat = labels.dataSync() as Int32Array;
-  const live = flat.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0);
-  if (live === 0) throw new Error("crossEntropy: expected at least one label, got only ignored ones");
-  const mask = Float32Array.from(flat, (label) => (label >= 0 ? 1 / live : 0));
-  const positions = Int32Array.from(flat, (label, row) => row * vocab + Math.max(0, label));
-  const apply = tf.customGrad((x, save) => {
-    const scores = x as tf.Tensor2D;
-    const normalizer = tf.logSumExp(scores, 1, true) as tf.Tensor2D; // [N, 1]
-    (save as tf.GradSaveFunc)([scores, normalizer]);
-    const picked = tf.gather(tf.reshape(scores, [rows * vocab]), tf.tensor1d(positions, "int32"));
-    const losses = tf.sub(tf.reshape(normalizer, [rows]), picked);
-    return {
-      value: tf.sum(tf.mul(losses, tf.tensor1d(mask))),
-      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
-        const [kept, total] = saved as [tf.Tensor2D, tf.Tensor2D];
-        const weights = tf.mul(tf.tensor1d(mask), dy) as tf.Tensor1D;
-        const softmax = tf.mul(tf.exp(tf.sub(kept, total)), tf.reshape(weights, [rows, 1]));
-        const labelled = tf.scatterND(tf.tensor2d(positions, [rows, 1], "int32"), weights, [rows * vocab]);
-        return tf.sub(softmax, tf.reshape(labelled, [rows, vocab]));
-      },
-    };
-  });
-  return tf.tidy(() => apply(logits) as tf.Scalar);
+  if (logits.rank !== 2 || labels.rank !== 1 || labels.dtype !== "int32" || labels.shape[0] !== logits.shape[0]) {
+    throw new Error(`crossEntropy: expected logits [N, V] and int32 labels [N], got [${logits.shape}], ${labels.dtype} [${labels.shape}]`);
+  }
+  if (!isFused("CrossEntropy")) return plain.crossEntropy(logits, labels);
+  return differentiable(
+    [logits],
+    (keep) => {
+      const [loss, normalizer] = runKernel("CrossEntropy", { logits, labels });
+      keep(logits, labels, normalizer!);
+      return loss!;
+    },
+    (dy, [kept, keptLabels, normalizer]) =>
+      runKernel("CrossEntropyGrad", { logits: kept!, labels: keptLabels!, normalizer: normalizer!, dy }),
+  );
 }

@@ -94,6 +94,10 @@ export function swiglu(gate: tf.Tensor2D, up: tf.Tensor2D): tf.Tensor2D {
 export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scalar {
   const [rows, vocab] = logits.shape;
   const flat = labels.dataSync() as Int32Array;
+  const bad = flat.findIndex((label) => label < -1 || label >= vocab);
+  if (bad >= 0) {
+    throw new Error(`crossEntropy: expected labels of -1 (ignored) or 0..${vocab - 1}, got ${String(flat[bad])} in row ${bad}`);
+  }
   const live = flat.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0);
   if (live === 0) throw new Error("crossEntropy: expected at least one label, got only ignored ones");
   const mask = Float32Array.from(flat, (label) => (label >= 0 ? 1 / live : 0));

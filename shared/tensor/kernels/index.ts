@@ -3,5 +3,9 @@
  * elements. No runtime, no heap, no data segments (they would overwrite tfjs's memory), so no Mathf and no classes.
  */
 export { matMul, packBytes } from "./matmul";
-export { scatterAddRows } from "./embedding";
 export { attention, attentionBackward } from "./attention";
+export { crossEntropy, crossEntropyBackward, liveLabels } from "./cross-entropy";
+export { firstOutside, gatherRows, scatterAddRows } from "./embedding";
+export { rmsNorm, rmsNormBackward } from "./rms-norm";
+export { rotary } from "./rotary";
+export { swiglu, swigluBackward } from "./swiglu";

@@ -1,0 +1,79 @@
+/**
+ * Mean cross-entropy from integer labels; -1 is ignored. Forward keeps two numbers of each row, backward makes the
+ * gradient from them in one pass. Labels must have been checked (firstOutside), for they become addresses here.
+ */
+import { exp1, exp4, log } from "./exp";
+
+/** How many of labels [rows] are not -1. */
+export function liveLabels(labels: usize, rows: i32): i32 {
+  let live = 0;
+  for (let row = 0; row < rows; row++) live += i32(load<i32>(labels + (<usize>row << 2)) >= 0);
+  return live;
+}
+
+/**
+ * Writes the largest of x [vocab] and 1 / sum exp(x - largest) to normalizer [2] and returns log sum exp(x). Backward
+ * needs the two apart: for logits of 1e4 their sum would lose what float32 cannot hold.
+ */
+// @ts-ignore: decorator
+@inline
+function normalize(x: usize, normalizer: usize, vocab: i32): f64 {
+  const vectors = vocab & ~3;
+  let tops = f32x4.splat(-Infinity);
+  let i = 0;
+  for (; i < vectors; i += 4) tops = f32x4.max(tops, v128.load(x + (<usize>i << 2)));
+  let top = max(max(f32x4.extract_lane(tops, 0), f32x4.extract_lane(tops, 1)), max(f32x4.extract_lane(tops, 2), f32x4.extract_lane(tops, 3)));
+  for (; i < vocab; i++) top = max(top, load<f32>(x + (<usize>i << 2)));
+  const shift = f32x4.splat(top);
+  let sums = f32x4.splat(0);
+  for (i = 0; i < vectors; i += 4) sums = f32x4.add(sums, exp4(f32x4.sub(v128.load(x + (<usize>i << 2)), shift)));
+  let sum = f32x4.extract_lane(sums, 0) + f32x4.extract_lane(sums, 1) + (f32x4.extract_lane(sums, 2) + f32x4.extract_lane(sums, 3));
+  for (; i < vocab; i++) sum += exp1(load<f32>(x + (<usize>i << 2)) - top);
+  store<f32>(normalizer, top);
+  store<f32>(normalizer, <f32>1 / sum, 4);
+  // A NaN among the logits makes the loss NaN; log() is only for numbers.
+  return isNaN(sum) ? NaN : <f64>top + log(<f64>sum);
+}
+
+/** logits [rows, vocab], labels [rows] -> loss [1], normalizer [rows, 2] for backward, unset in ignored rows */
+export function crossEntropy(logits: usize, labels: usize, loss: usize, normalizer: usize, rows: i32, vocab: i32, live: i32): void {
+  let sum: f64 = 0;
+  for (let row = 0; row < rows; row++) {
+    const label = load<i32>(labels + (<usize>row << 2));
+    if (label < 0) continue;
+    const x = logits + ((<usize>row * vocab) << 2);
+    sum += normalize(x, normalizer + (<usize>row << 3), vocab) - <f64>load<f32>(x + (<usize>label << 2));
+  }
+  store<f32>(loss, <f32>(sum / <f64>live));
+}
+
+/** dlogits [rows, vocab] = (softmax - one-hot) dy / live, 0 in ignored rows; dy [1] */
+export function crossEntropyBackward(logits: usize, labels: usize, normalizer: usize, dy: usize, dlogits: usize, rows: i32, vocab: i32, live: i32): void {
+  const weight: f32 = load<f32>(dy) / <f32>live;
+  const vectors = vocab & ~3;
+  for (let row = 0; row < rows; row++) {
+    const label = load<i32>(labels + (<usize>row << 2));
+    const start = (<usize>row * vocab) << 2;
+    if (label < 0) {
+      memory.fill(dlogits + start, 0, <usize>vocab << 2);
+      continue;
+    }
+    const x = logits + start;
+    const out = dlogits + start;
+    const top = load<f32>(normalizer + (<usize>row << 3));
+    const scale = weight * load<f32>(normalizer + (<usize>row << 3), 4);
+    const tops = f32x4.splat(top);
+    const scales = f32x4.splat(scale);
+    let i = 0;
+    for (; i < vectors; i += 4) {
+      const at = <usize>i << 2;
+      v128.store(out + at, f32x4.mul(scales, exp4(f32x4.sub(v128.load(x + at), tops))));
+    }
+    for (; i < vocab; i++) {
+      const at = <usize>i << 2;
+      store<f32>(out + at, scale * exp1(load<f32>(x + at) - top));
+    }
+    const hit = out + (<usize>label << 2);
+    store<f32>(hit, load<f32>(hit) - weight);
+  }
+}

@@ -1,0 +1,29 @@
+/** Cross-entropy forward (with the normalizer of each row) and backward; see kernels/cross-entropy.ts. Labels never leave wasm memory. */
+import * as tf from "@tensorflow/tfjs-core";
+import type { KernelContext } from "../kernel-context.ts";
+
+export function registerCrossEntropy({ backend, kernels, offset, register }: KernelContext): void {
+  register("CrossEntropy", ({ inputs }) => {
+    const { logits, labels } = inputs as Record<"logits" | "labels", tf.TensorInfo>;
+    const [rows, vocab] = logits.shape as [number, number];
+    const bad = kernels.firstOutside(offset(labels), rows, -1, vocab);
+    if (bad >= 0) {
+      const label = backend.readSync(labels.dataId as never)[bad];
+      throw new Error(`crossEntropy: expected labels of -1 (ignored) or 0..${vocab - 1}, got ${String(label)} in row ${bad}`);
+    }
+    const live = kernels.liveLabels(offset(labels), rows);
+    if (live === 0) throw new Error("crossEntropy: expected at least one label, got only ignored ones");
+    const loss = backend.makeOutput([], "float32");
+    const normalizer = backend.makeOutput([rows, 2], "float32");
+    kernels.crossEntropy(...[logits, labels, loss, normalizer].map(offset), rows, vocab, live);
+    return [loss, normalizer];
+  });
+  register("CrossEntropyGrad", ({ inputs }) => {
+    const { logits, labels, normalizer, dy } = inputs as Record<"logits" | "labels" | "normalizer" | "dy", tf.TensorInfo>;
+    const [rows, vocab] = logits.shape as [number, number];
+    const live = kernels.liveLabels(offset(labels), rows);
+    const dlogits = backend.makeOutput(logits.shape, "float32");
+    kernels.crossEntropyBackward(...[logits, labels, normalizer, dy, dlogits].map(offset), rows, vocab, live);
+    return dlogits;
+  });
+}

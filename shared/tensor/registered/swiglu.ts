@@ -1,0 +1,18 @@
+/** SwiGLU forward and backward; see kernels/swiglu.ts. */
+import * as tf from "@tensorflow/tfjs-core";
+import type { KernelContext } from "../kernel-context.ts";
+
+export function registerSwiglu({ backend, kernels, offset, register }: KernelContext): void {
+  register("Swiglu", ({ inputs }) => {
+    const { gate, up } = inputs as Record<"gate" | "up", tf.TensorInfo>;
+    const out = backend.makeOutput(gate.shape, "float32");
+    kernels.swiglu(...[gate, up, out].map(offset), tf.util.sizeFromShape(gate.shape));
+    return out;
+  });
+  register("SwigluGrad", ({ inputs }) => {
+    const { gate, up, dy } = inputs as Record<"gate" | "up" | "dy", tf.TensorInfo>;
+    const gradients = [gate, up].map((input) => backend.makeOutput(input.shape, "float32"));
+    kernels.swigluBackward(...[gate, up, dy, ...gradients].map(offset), tf.util.sizeFromShape(gate.shape));
+    return gradients;
+  });
+}
