@@ -7,6 +7,7 @@ import type { WasmRuntime } from "./backend.ts";
 export type KernelExports = Record<
   | "matMul"
   | "packBytes"
+  | "peak"
   | "attention"
   | "attentionBackward"
   | "crossEntropy"

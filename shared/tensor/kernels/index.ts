@@ -3,6 +3,7 @@
  * elements. No runtime, no heap, no data segments (they would overwrite tfjs's memory), so no Mathf and no classes.
  */
 export { matMul, packBytes } from "./matmul";
+export { peak } from "./peak";
 export { attention, attentionBackward } from "./attention";
 export { crossEntropy, crossEntropyBackward, liveLabels } from "./cross-entropy";
 export { firstOutside, gatherRows, scatterAddRows } from "./embedding";

@@ -1,113 +1,78 @@
 /**
- * matMul: B is packed into panels of 8 columns ([panel][k][8], zero-padded), then a register tile of 4 rows x 8 columns
- * (8 accumulators) walks k once. Strides describe both operands, so all four transpositions are one routine; a
- * transposed A is read through its stride, four scalars per k.
+ * matMul, blocked for the caches: a block of B of at most 384 x 256 is packed (it stays in L2), and strips of six rows of A
+ * walk its panels, so that a panel (12 KiB) and a strip (9 KiB) share a first-level cache of 32 KiB. One to three rows
+ * (decoding) stream B instead (matvec.ts). All strides describe the operands, so every transposition is one routine.
  */
-import { madd } from "./simd";
+import { packPanels, packStrip, panelsBytes } from "./pack";
+import { multiply, ROWS, TILE_BYTES } from "./tile";
+import { dotRows, sumRows } from "./matvec";
 
-const PANEL: i32 = 8;
+const BLOCK_K: i32 = 384;
+const BLOCK_N: i32 = 256;
+/** Fewer rows than this do not repay packing B. */
+const PACKED_ROWS: i32 = 4;
 
-/** Bytes of scratch that matMul needs for packing B [k, n] and one strip of four rows of A. */
-export function packBytes(n: i32, k: i32): i32 {
-  return ((n + PANEL - 1) / PANEL) * PANEL * k * 4 + 4 * k * 4 + 64;
+/** Bytes of scratch that matMul needs for a product [m, k] x [k, n] of any size. */
+export function packBytes(n: i32, k: i32): usize {
+  return panelsBytes(min(k, BLOCK_K), min(n, BLOCK_N)) + BLOCK_K * ROWS * 4 + TILE_BYTES;
 }
 
-function packB(b: usize, n: i32, k: i32, bRow: i32, bCol: i32, pack: usize): void {
-  const panels = (n + PANEL - 1) / PANEL;
-  for (let p = 0; p < panels; p++) {
-    const first = p * PANEL;
-    const width = min(PANEL, n - first);
-    let target = pack + ((<usize>first * k) << 2);
-    if (bCol == 1 && width == PANEL) {
-      for (let i = 0; i < k; i++) {
-        const source = b + ((<usize>i * bRow + first) << 2);
-        v128.store(target, v128.load(source));
-        v128.store(target, v128.load(source, 16), 16);
-        target += 32;
-      }
-    } else {
-      for (let i = 0; i < k; i++) {
-        for (let j = 0; j < PANEL; j++) {
-          const value: f32 = j < width ? load<f32>(b + ((<usize>i * bRow + <usize>(first + j) * bCol) << 2)) : 0;
-          store<f32>(target + (j << 2), value);
-        }
-        target += 32;
-      }
-    }
+/**
+ * out [batch, m, n] = A [batch, m, k] B [batch, k, n]. In each of the batch, which aStep and bStep floats part, element
+ * (i, x) of A lies at a + 4 (i aRow + x aCol), likewise B; out is dense. `pack` is scratch of packBytes.
+ */
+export function matMul(
+  a: usize, b: usize, out: usize, batch: i32, m: i32, n: i32, k: i32, aStep: i32, aRow: i32, aCol: i32,
+  bStep: i32, bRow: i32, bCol: i32, pack: usize,
+): void {
+  if (k == 0) return memory.fill(out, 0, (<usize>batch * m * n) << 2);
+  for (let i = 0; i < batch; i++) {
+    const from = a + ((<usize>i * aStep) << 2);
+    const by = b + ((<usize>i * bStep) << 2);
+    const to = out + ((<usize>i * m * n) << 2);
+    // A single column is a single row of the transposed product, whose elements lie in the same order.
+    if (n == 1) product(by, from, to, 1, m, k, <usize>bCol << 2, <usize>bRow << 2, <usize>aCol << 2, <usize>aRow << 2, pack);
+    else product(from, by, to, m, n, k, <usize>aRow << 2, <usize>aCol << 2, <usize>bRow << 2, <usize>bCol << 2, pack);
   }
 }
 
-/** out [m, n] = A [m, k] B [k, n]; element (i, j) of A lies at a + 4 (i aRow + j aCol), likewise B; out is dense. */
-export function matMul(a: usize, b: usize, out: usize, m: i32, n: i32, k: i32, aRow: i32, aCol: i32, bRow: i32, bCol: i32, pack: usize): void {
-  packB(b, n, k, bRow, bCol, pack);
-  const panels = (n + PANEL - 1) / PANEL;
-  const strip = pack + ((<usize>panels * PANEL * k) << 2);
-  for (let i = 0; i < m; i += 4) {
-    const rows = min(4, m - i);
-    // The strip is [k][4], so that one load serves four rows.
-    for (let r = 0; r < 4; r++) {
-      const live = r < rows;
-      let source = a + ((<usize>(i + (live ? r : 0)) * aRow) << 2);
-      let target = strip + (r << 2);
-      for (let x = 0; x < k; x++) {
-        store<f32>(target, live ? load<f32>(source) : 0);
-        source += <usize>aCol << 2;
-        target += 16;
-      }
-    }
-    for (let p = 0; p < panels; p++) {
-      let bp = pack + ((<usize>p * PANEL * k) << 2);
-      let ap = strip;
-      let c00 = f32x4.splat(0);
-      let c01 = f32x4.splat(0);
-      let c10 = f32x4.splat(0);
-      let c11 = f32x4.splat(0);
-      let c20 = f32x4.splat(0);
-      let c21 = f32x4.splat(0);
-      let c30 = f32x4.splat(0);
-      let c31 = f32x4.splat(0);
-      for (let x = 0; x < k; x++) {
-        const b0 = v128.load(bp);
-        const b1 = v128.load(bp, 16);
-        const a0 = v128.load32_splat(ap);
-        const a1 = v128.load32_splat(ap, 4);
-        const a2 = v128.load32_splat(ap, 8);
-        const a3 = v128.load32_splat(ap, 12);
-        c00 = madd(a0, b0, c00);
-        c01 = madd(a0, b1, c01);
-        c10 = madd(a1, b0, c10);
-        c11 = madd(a1, b1, c11);
-        c20 = madd(a2, b0, c20);
-        c21 = madd(a2, b1, c21);
-        c30 = madd(a3, b0, c30);
-        c31 = madd(a3, b1, c31);
-        bp += 32;
-        ap += 16;
-      }
-      const first = p * PANEL;
-      const width = min(PANEL, n - first);
-      const target = out + ((<usize>i * n + first) << 2);
-      storeRow(target, c00, c01, width);
-      if (rows > 1) storeRow(target + (<usize>n << 2), c10, c11, width);
-      if (rows > 2) storeRow(target + (<usize>n << 3), c20, c21, width);
-      if (rows > 3) storeRow(target + (<usize>(3 * n) << 2), c30, c31, width);
-    }
+/** One product; strides in bytes. */
+function product(
+  a: usize, b: usize, out: usize, m: i32, n: i32, k: i32, aRow: usize, aCol: usize, bRow: usize, bCol: usize, pack: usize,
+): void {
+  if (m < PACKED_ROWS && (aCol == 4 || k == 1)) {
+    if (bRow == 4 || k == 1) return dotRows(a, aRow, b, bCol, out, m, n, k);
+    if (bCol == 4) return sumRows(a, aRow, b, bRow, out, m, n, k);
   }
+  blocked(a, b, out, m, n, k, aRow, aCol, bRow, bCol, pack);
 }
 
-// @ts-ignore: decorator
-@inline
-function storeRow(target: usize, low: v128, high: v128, width: i32): void {
-  if (width == PANEL) {
-    v128.store(target, low);
-    v128.store(target, high, 16);
-    return;
+function blocked(
+  a: usize, b: usize, out: usize, m: i32, n: i32, k: i32, aRow: usize, aCol: usize, bRow: usize, bCol: usize, pack: usize,
+): void {
+  const strip = pack + panelsBytes(min(k, BLOCK_K), min(n, BLOCK_N));
+  const edge = strip + BLOCK_K * ROWS * 4;
+  // Blocks of equal size: 385 is not 384 and 1.
+  const blocks = (k + BLOCK_K - 1) / BLOCK_K;
+  const depth = (k + blocks - 1) / blocks;
+  for (let j = 0; j < n; j += BLOCK_N) {
+    const width = min(BLOCK_N, n - j);
+    for (let x = 0; x < k; x += depth) {
+      const inner = min(depth, k - x);
+      packPanels(b + <usize>x * bRow + <usize>j * bCol, inner, width, bRow, bCol, pack);
+      const source = a + <usize>x * aCol;
+      const target = out + (<usize>j << 2);
+      const panel = <usize>inner << 5;
+      if (aCol == 4) {
+        multiply(source, aRow, aCol, pack, panel, target, <usize>n << 2, m, width, inner, x > 0, edge);
+        continue;
+      }
+      // A transposed A would be read a cache line per element: its strips are packed too.
+      for (let i = 0; i < m; i += ROWS) {
+        const rows = min(ROWS, m - i);
+        packStrip(source + <usize>i * aRow, inner, rows, aCol, strip);
+        multiply(strip, 4, 24, pack, panel, target + ((<usize>i * n) << 2), <usize>n << 2, rows, width, inner, x > 0, edge);
+      }
+    }
   }
-  store<f32>(target, f32x4.extract_lane(low, 0));
-  if (width > 1) store<f32>(target, f32x4.extract_lane(low, 1), 4);
-  if (width > 2) store<f32>(target, f32x4.extract_lane(low, 2), 8);
-  if (width > 3) store<f32>(target, f32x4.extract_lane(low, 3), 12);
-  if (width > 4) store<f32>(target, f32x4.extract_lane(high, 0), 16);
-  if (width > 5) store<f32>(target, f32x4.extract_lane(high, 1), 20);
-  if (width > 6) store<f32>(target, f32x4.extract_lane(high, 2), 24);
 }

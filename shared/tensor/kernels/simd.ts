@@ -11,6 +11,15 @@ export function madd(a: v128, b: v128, c: v128): v128 {
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
+/** [sum of a, sum of b, sum of c, sum of d] over their lanes */
+// @ts-ignore: decorator
+@inline
+export function addAcross(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = f32x4.add(v128.shuffle<f32>(a, b, 0, 4, 1, 5), v128.shuffle<f32>(a, b, 2, 6, 3, 7));
+  const cd = f32x4.add(v128.shuffle<f32>(c, d, 0, 4, 1, 5), v128.shuffle<f32>(c, d, 2, 6, 3, 7));
+  return f32x4.add(v128.shuffle<f64>(ab, cd, 0, 2), v128.shuffle<f64>(ab, cd, 1, 3));
+}
+
 /** exp(x) for x <= 0: x = n ln 2 + r, a polynomial in r (Cephes). The library's exp would bring a table into tfjs's memory. */
 // @ts-ignore: decorator
 @inline

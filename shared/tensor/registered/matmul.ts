@@ -1,40 +1,87 @@
-/** matMul for every transposition; the stock kernel falls to a scalar loop for transposed or batched operands. */
+/**
+ * matMul for every transposition, alone and with bias and activation; the stock kernels fall to a scalar loop for transposed
+ * or batched operands. See kernels/matmul.ts.
+ */
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../kernel-context.ts";
 
+type Inputs = Record<"a" | "b", tf.TensorInfo>;
+type Attributes = Record<"transposeA" | "transposeB", boolean>;
+
+/** What `_FusedMatMul` may apply to the product, as the kernel that does it. */
+const ACTIVATIONS: Readonly<Record<string, string>> = {
+  relu: "Relu",
+  relu6: "Relu6",
+  elu: "Elu",
+  sigmoid: "Sigmoid",
+  leakyrelu: "LeakyRelu",
+  prelu: "Prelu",
+};
+
 export function registerMatMul({ backend, kernels, offset, scratch, register }: KernelContext): void {
-  register("BatchMatMul", ({ inputs, attrs }) => {
-    const { a, b } = inputs as { a: tf.TensorInfo; b: tf.TensorInfo };
-    const { transposeA, transposeB } = attrs as unknown as { transposeA: boolean; transposeB: boolean };
+  const multiply = ({ a, b }: Inputs, { transposeA, transposeB }: Attributes): tf.TensorInfo => {
+    if (a.dtype !== "float32" || b.dtype !== "float32") throw new Error(`matMul: expected float32, got ${a.dtype} and ${b.dtype}`);
     const [ar, ac] = a.shape.slice(-2) as [number, number];
     const [br, bc] = b.shape.slice(-2) as [number, number];
     const [m, k] = transposeA ? [ac, ar] : [ar, ac];
     const [kb, n] = transposeB ? [bc, br] : [br, bc];
     if (k !== kb) throw new Error(`matMul: expected inner sizes to agree, got ${k} and ${kb}`);
-    const aBatch = tf.util.sizeFromShape(a.shape.slice(0, -2));
-    const bBatch = tf.util.sizeFromShape(b.shape.slice(0, -2));
-    const batch = Math.max(aBatch, bBatch);
-    if (aBatch !== bBatch && aBatch !== 1 && bBatch !== 1)
-      throw new Error(`matMul: expected equal batches or 1, got ${aBatch} and ${bBatch}`);
-    const lead = (aBatch >= bBatch ? a.shape : b.shape).slice(0, -2);
+    const { lead, aBatch, bBatch } = batches(a.shape, b.shape);
     const out = backend.makeOutput([...lead, m, n], "float32");
+    // A batch against one B is one tall product, which packs B once.
+    const tall = bBatch === 1 && !transposeA ? aBatch : 1;
     const pack = scratch(kernels.packBytes(n, k));
-    const [aOffset, bOffset, outOffset] = [offset(a), offset(b), offset(out)];
-    for (let index = 0; index < batch; index++) {
-      kernels.matMul(
-        aOffset + (aBatch === 1 ? 0 : index * m * k * 4),
-        bOffset + (bBatch === 1 ? 0 : index * k * n * 4),
-        outOffset + index * m * n * 4,
-        m,
-        n,
-        k,
-        transposeA ? 1 : k,
-        transposeA ? m : 1,
-        transposeB ? 1 : n,
-        transposeB ? k : 1,
-        pack,
-      );
-    }
+    kernels.matMul(
+      ...[a, b, out].map(offset),
+      tf.util.sizeFromShape(lead) / tall,
+      m * tall,
+      n,
+      k,
+      aBatch === 1 ? 0 : m * k,
+      ...(transposeA ? [1, m] : [k, 1]),
+      bBatch === 1 ? 0 : k * n,
+      ...(transposeB ? [1, k] : [n, 1]),
+      pack,
+    );
     return out;
+  };
+
+  /** Runs a kernel on `x`, which is used up. */
+  const then = (name: string, x: tf.TensorInfo, inputs: tf.NamedTensorInfoMap, attrs: tf.NamedAttrMap = {}): tf.TensorInfo => {
+    const kernel = tf.getKernel(name, "wasm");
+    if (kernel === undefined) throw new Error(`_FusedMatMul: expected the wasm backend to have ${name}, it has not`);
+    const out = kernel.kernelFunc({ inputs, attrs, backend }) as tf.TensorInfo;
+    backend.disposeData(x.dataId as never);
+    return out;
+  };
+
+  register("BatchMatMul", ({ inputs, attrs }) => multiply(inputs as Inputs, attrs as unknown as Attributes));
+  register("_FusedMatMul", ({ inputs, attrs }) => {
+    const { bias, preluActivationWeights: alpha } = inputs as tf.NamedTensorInfoMap;
+    const { activation = "linear", leakyreluAlpha } = attrs as unknown as { activation?: string; leakyreluAlpha?: number };
+    const kernel = ACTIVATIONS[activation];
+    if (activation !== "linear" && kernel === undefined) {
+      throw new Error(`_FusedMatMul: expected linear or one of ${Object.keys(ACTIVATIONS).join(", ")}, got ${activation}`);
+    }
+    let x = multiply(inputs as Inputs, attrs as unknown as Attributes);
+    if (bias !== undefined && bias !== null) x = then("Add", x, { a: x, b: bias });
+    if (kernel === undefined) return x;
+    return then(kernel, x, activation === "prelu" ? { x, alpha: alpha! } : { x }, { alpha: leakyreluAlpha ?? 0 });
   });
+}
+
+/** The leading axes of the product and how many matrices each operand holds: equal axes, or one matrix for all. */
+function batches(a: readonly number[], b: readonly number[]): { lead: number[]; aBatch: number; bBatch: number } {
+  const [aLead, bLead] = [a.slice(0, -2), b.slice(0, -2)];
+  const [aBatch, bBatch] = [tf.util.sizeFromShape(aLead), tf.util.sizeFromShape(bLead)];
+  const lead = aBatch === bBatch ? (aLead.length >= bLead.length ? aLead : bLead) : aBatch === 1 ? bLead : aLead;
+  const isAllowed = aBatch === 1 || bBatch === 1 || tf.util.arraysEqual(trimmed(aLead), trimmed(bLead));
+  if (!isAllowed) throw new Error(`matMul: expected equal batches or 1, got [${aLead}] and [${bLead}]`);
+  return { lead, aBatch, bBatch };
+}
+
+/** Without leading ones, which say nothing. */
+function trimmed(shape: readonly number[]): number[] {
+  const first = shape.findIndex((size) => size !== 1);
+  return first === -1 ? [] : shape.slice(first);
 }

@@ -1,60 +1,158 @@
+/** matMul against its definition in float64, on both builds of the kernels. */
+import * as fc from "fast-check";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { createRandom, normal } from "../../../shared/model/random.ts";
-import { startBackend } from "../../../shared/tensor/backend.ts";
+import { useKernels } from "../../../shared/tensor/backend.ts";
+import relaxed from "../../../shared/tensor/kernels/kernels-relaxed.wasm";
+import simd from "../../../shared/tensor/kernels/kernels-simd.wasm";
 
-beforeAll(startBackend);
+interface Shape {
+  m: number;
+  n: number;
+  k: number;
+  transposeA: boolean;
+  transposeB: boolean;
+}
 
-/** Row-major product in float64, the definition. */
-function product(a: Float32Array, b: Float32Array, m: number, n: number, k: number, transposeA: boolean, transposeB: boolean): number[] {
-  return Array.from({ length: m * n }, (_, index) => {
-    const [i, j] = [Math.floor(index / n), index % n];
-    let sum = 0;
-    for (let x = 0; x < k; x++) sum += a[transposeA ? x * m + i : i * k + x]! * b[transposeB ? j * k + x : x * n + j]!;
-    return sum;
+/** Largest |got - definition| over the sum of |a b|, the usual bound of a product's rounding. */
+function worstError(got: Float32Array, a: Float32Array, b: Float32Array, { m, n, k, transposeA, transposeB }: Shape): number {
+  if (got.length !== m * n) return Infinity;
+  let worst = 0;
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < n; j++) {
+      let [sum, size] = [0, 0];
+      for (let x = 0; x < k; x++) {
+        const term = a[transposeA ? x * m + i : i * k + x]! * b[transposeB ? j * k + x : x * n + j]!;
+        sum += term;
+        size += Math.abs(term);
+      }
+      const error = Math.abs(got[i * n + j]! - sum) / size;
+      // Not Math.max, which would keep NaN out of sight in a comparison.
+      if (!(error <= worst)) worst = error;
+    }
+  }
+  return worst;
+}
+
+const random = createRandom(1);
+const values = (size: number) => Float32Array.from({ length: size }, () => normal(random));
+
+function multiply(a: Float32Array, b: Float32Array, { m, n, k, transposeA, transposeB }: Shape): Float32Array {
+  return tf.tidy(() => {
+    const left = tf.tensor2d(a, transposeA ? [k, m] : [m, k]);
+    return tf.matMul(left, tf.tensor2d(b, transposeB ? [n, k] : [k, n]), transposeA, transposeB).dataSync() as Float32Array;
   });
 }
 
-describe("matMul", () => {
-  const random = createRandom(1);
-  const values = (size: number) => Float32Array.from({ length: size }, () => normal(random));
-  const shapes = [
-    [1, 1, 1],
-    [3, 5, 7],
-    [4, 8, 16],
-    [13, 17, 29],
-    [33, 65, 64],
-    [64, 9, 128],
-  ] as const;
-  for (const [m, n, k] of shapes) {
-    for (const [transposeA, transposeB] of [
-      [false, false],
-      [false, true],
-      [true, false],
-      [true, true],
-    ] as const) {
-      test(`[${m}, ${k}] x [${k}, ${n}], transposed ${transposeA}/${transposeB}, equals the definition`, () => {
-        const [a, b] = [values(m * k), values(k * n)];
-        const got = tf.tidy(() =>
-          tf
-            .matMul(tf.tensor2d(a, transposeA ? [k, m] : [m, k]), tf.tensor2d(b, transposeB ? [n, k] : [k, n]), transposeA, transposeB)
-            .dataSync(),
-        );
-        const expected = product(a, b, m, n, k, transposeA, transposeB);
-        const scale = Math.sqrt(k);
-        for (const [index, value] of expected.entries()) expect(Math.abs(got[index]! - value) / scale).toBeLessThan(1e-5);
-      });
-    }
-  }
+function errorOf(shape: Shape): number {
+  const [a, b] = [values(shape.m * shape.k), values(shape.k * shape.n)];
+  return worstError(multiply(a, b, shape), a, b, shape);
+}
 
-  test("adds up rows of equal ids, which is the gradient of gather", () => {
-    const sums = tf.tidy(() =>
-      tf.unsortedSegmentSum(tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]), tf.tensor1d([1, 0, 1], "int32"), 3).arraySync(),
+/** Member `index` of a batch of `count`, which repeats. */
+function member(all: Float32Array, index: number, count: number): Float32Array {
+  const length = all.length / count;
+  return all.subarray((index % count) * length, (index % count) * length + length);
+}
+
+/** One, odd, prime, around the tile of 6 x 8 and around vector widths. */
+const size = fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constantFrom(12, 13, 31, 32, 33, 47, 65, 97));
+
+describe.each([
+  ["relaxed SIMD", relaxed],
+  ["plain SIMD", simd],
+])("matMul, %s", (_, build) => {
+  beforeAll(() => useKernels(build));
+
+  test("equals the definition over shapes and transpositions", () => {
+    fc.assert(
+      fc.property(size, size, size, fc.boolean(), fc.boolean(), (m, n, k, transposeA, transposeB) => {
+        expect(errorOf({ m, n, k, transposeA, transposeB })).toBeLessThan(1e-6);
+      }),
+      { seed: 1, numRuns: 400 },
     );
-    expect(sums).toEqual([
-      [3, 4],
-      [6, 8],
-      [0, 0],
-    ]);
   });
+
+  // 384 x 256 is the block of B: one above, and several blocks with a rest.
+  test.each([
+    [7, 257, 385],
+    [2, 300, 1000],
+    [65, 30, 800],
+    [1, 513, 385],
+    [14, 1, 391],
+  ])("equals the definition across blocks: [%i, k] x [k, %i], k = %i", (m, n, k) => {
+    for (const transposeA of [false, true]) {
+      for (const transposeB of [false, true]) expect(errorOf({ m, n, k, transposeA, transposeB })).toBeLessThan(1e-5);
+    }
+  });
+
+  test("multiplies batches, and one matrix with every member of a batch", () => {
+    const batches = fc.constantFrom([3, 3], [3, 1], [1, 3]);
+    fc.assert(
+      fc.property(batches, size, size, size, fc.boolean(), fc.boolean(), ([aBatch, bBatch], m, n, k, transposeA, transposeB) => {
+        const [a, b] = [values(aBatch! * m * k), values(bBatch! * k * n)];
+        const before = tf.memory().numTensors;
+        const got = tf.tidy(() => {
+          const left = tf.tensor3d(a, transposeA ? [aBatch!, k, m] : [aBatch!, m, k]);
+          const right = tf.tensor3d(b, transposeB ? [bBatch!, n, k] : [bBatch!, k, n]);
+          return tf.matMul(left, right, transposeA, transposeB).dataSync() as Float32Array;
+        });
+        expect(tf.memory().numTensors).toBe(before);
+        for (let index = 0; index < 3; index++) {
+          const error = worstError(member(got, index, 3), member(a, index, aBatch!), member(b, index, bBatch!), {
+            m,
+            n,
+            k,
+            transposeA,
+            transposeB,
+          });
+          expect(error).toBeLessThan(1e-6);
+        }
+      }),
+      { seed: 1, numRuns: 60 },
+    );
+  });
+
+  test("gives the same bits whatever was multiplied before", () => {
+    const shape = { m: 65, n: 33, k: 97, transposeA: true, transposeB: false };
+    const [a, b] = [values(65 * 97), values(97 * 33)];
+    const first = multiply(a, b, shape);
+    errorOf({ m: 129, n: 301, k: 500, transposeA: true, transposeB: true });
+    expect(multiply(a, b, shape)).toEqual(first);
+  });
+
+  test.each(["linear", "relu", "relu6", "elu", "sigmoid", "leakyrelu"] as const)("fuses a bias and %s", (activation) => {
+    const before = { ...tf.memory() };
+    tf.tidy(() => {
+      const [a, b, bias] = [tf.tensor2d(values(15), [3, 5]), tf.tensor2d(values(35), [7, 5]), tf.tensor1d(values(7))];
+      const plain = tf.add(tf.matMul(a, b, false, true), bias);
+      const want = { relu: tf.relu, relu6: tf.relu6, elu: tf.elu, sigmoid: tf.sigmoid, leakyrelu: tf.leakyRelu, linear: tf.clone }[
+        activation
+      ];
+      const got = tf.fused.matMul({ a, b, transposeB: true, bias, activation });
+      expect(tf.max(tf.abs(tf.sub(got, want(plain)))).dataSync()[0]).toBeLessThan(1e-6);
+    });
+    expect(tf.memory().numTensors).toBe(before.numTensors);
+    expect(tf.memory().numDataBuffers).toBe(before.numDataBuffers);
+  });
+
+  test("a product without inner elements is zero", () => {
+    expect(tf.tidy(() => [...tf.matMul(tf.zeros([2, 0]), tf.zeros([0, 3])).dataSync()])).toEqual([0, 0, 0, 0, 0, 0]);
+  });
+});
+
+test("refuses batches that do not fit", () => {
+  expect(() => tf.tidy(() => tf.matMul(tf.zeros([2, 3, 4, 4]), tf.zeros([3, 2, 4, 4])))).toThrow(/2,3.*3,2/);
+});
+
+test("adds up rows of equal ids, which is the gradient of gather", () => {
+  const sums = tf.tidy(() =>
+    tf.unsortedSegmentSum(tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]), tf.tensor1d([1, 0, 1], "int32"), 3).arraySync(),
+  );
+  expect(sums).toEqual([
+    [3, 4],
+    [6, 8],
+    [0, 0],
+  ]);
 });
