@@ -20,17 +20,26 @@ export const OBJECT_KINDS = {
   tokenizer: { prefix: "tokenizers", suffix: ".json" },
   "token-shard": { prefix: "token-shards", suffix: ".bin" },
   dataset: { prefix: "datasets", suffix: ".json" },
-  weights: { prefix: "weights", suffix: ".safetensors" },
-  optimizer: { prefix: "optimizers", suffix: ".safetensors" },
-  delta: { prefix: "deltas", suffix: ".safetensors" },
+  /** Some consecutive tensors of a model, an optimizer state or an update; model/partition.ts says which. */
+  part: { prefix: "parts", suffix: ".safetensors" },
   checkpoint: { prefix: "checkpoints", suffix: ".json" },
 } as const;
 export type ObjectKind = keyof typeof OBJECT_KINDS;
 
-/** The R2 key of an object. */
-export function objectKey(kind: ObjectKind, hash: Hash): string {
+const runSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, "expected a run's id");
+
+/**
+ * Where all objects of a run lie. What a run makes belongs to it alone, so it may clean up behind itself without asking
+ * whether an equal run needs the same bytes; what is published is copied to the common keys.
+ */
+export function runPrefix(run: string): string {
+  return `runs/${runSchema.parse(run)}/`;
+}
+
+/** The R2 key of an object, common or a run's own. */
+export function objectKey(kind: ObjectKind, hash: Hash, run?: string): string {
   const { prefix, suffix } = OBJECT_KINDS[kind];
-  return `${prefix}/${hashSchema.parse(hash)}${suffix}`;
+  return `${run === undefined ? "" : runPrefix(run)}${prefix}/${hashSchema.parse(hash)}${suffix}`;
 }
 
 /** The key of a source's manifest; a new one per flush, zero-padded so that a listing sorts by age. */
@@ -101,10 +110,11 @@ export type Dataset = z.infer<typeof datasetSchema>;
 
 /**
  * A complete training state. Contains no run id and no time: two runs of the same work end in the same hash.
- * `inner` holds one optimizer state per shard when shards take local steps, else nothing.
+ * Weights and states are lists of parts. `inner` holds one state per shard: its local optimizer's and the rounding
+ * errors of its compressed updates, or nothing.
  */
 export const checkpointSchema = z.object({
-  format: z.literal(1),
+  format: z.literal(2),
   model: modelConfigSchema,
   tokenizer: hashSchema,
   dataset: hashSchema,
@@ -112,10 +122,12 @@ export const checkpointSchema = z.object({
   round: z.int().nonnegative(),
   /** Training tokens consumed so far. */
   tokens: z.int().nonnegative(),
-  weights: hashSchema,
-  /** State of the outer optimizer; null before the first round. */
-  outer: hashSchema.nullable(),
-  inner: z.array(hashSchema.nullable()),
+  /** Factor on the learning rate; below 1 after a run has diverged and gone back. */
+  lrScale: z.number().positive(),
+  weights: z.array(hashSchema),
+  /** State of the optimizer that the coordinator applies; null before the first round. */
+  outer: z.array(hashSchema).nullable(),
+  inner: z.array(z.array(hashSchema).nullable()),
 });
 export type Checkpoint = z.infer<typeof checkpointSchema>;
 

@@ -83,8 +83,29 @@ export const trainingConfigSchema = z.object({
   schedule: scheduleConfigSchema,
   /** Gradients are scaled down to this global norm; 0 leaves them alone. */
   clipNorm: z.number().min(0),
+  /** How updates travel. What bf16 and int8 round away is kept by the shard and added to its next update (error feedback). */
+  compression: z.enum(["float32", "bf16", "int8"]).default("float32"),
 });
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
+
+/** How a run is watched: nothing here changes the arithmetic of a round. */
+export const supervisionConfigSchema = z.strictObject({
+  /** Rounds between evaluations; 0: only after the last round. */
+  evaluateEvery: z.int().min(0).default(0),
+  /** Evaluations without a better validation loss after which the run ends with its best checkpoint; 0: never. */
+  patience: z.int().min(0).default(0),
+  /** Ends the run at the first evaluation at or under this validation loss, nats per token; 0: never. */
+  targetLoss: z.number().min(0).default(0),
+  /** One task in so many is computed by two trainers and compared bit by bit; 0: none. */
+  audit: z.int().min(0).default(0),
+  /** How often a run that diverges may go back to its last good checkpoint and on at half the rate. */
+  rollbacks: z.int().min(0).max(10).default(2),
+  /** Seconds of trainers' time after which the run is evaluated and ends; 0: no cap. */
+  maxCpuSeconds: z.number().min(0).default(0),
+  /** The same in cents at the platform's published price; 0: no cap. */
+  maxCents: z.number().min(0).default(0),
+});
+export type SupervisionConfig = z.infer<typeof supervisionConfigSchema>;
 
 /** A named starting point for a run. */
 export interface Preset {
@@ -116,28 +137,28 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     description: "for tests and a first look: seconds",
     model: { ...SHAPE, width: 64, mlpWidth: 128, layers: 2, heads: 2, kvHeads: 2, headWidth: 32, context: 64 },
     vocabSize: 512,
-    training: { batch: 8, shards: 2, steps: 1, optimizer: ADAMW, outer: OUTER, schedule: HALF_DECAY, clipNorm: 1 },
+    training: { batch: 8, shards: 2, steps: 1, optimizer: ADAMW, outer: OUTER, schedule: HALF_DECAY, clipNorm: 1, compression: "float32" },
     tokens: 200_000,
   },
   small: {
     description: "the default of npm start: minutes on two cores",
     model: { ...SHAPE, width: 128, mlpWidth: 352, layers: 4, heads: 4, kvHeads: 4, headWidth: 32, context: 128 },
     vocabSize: 2048,
-    training: { batch: 8, shards: 2, steps: 10, optimizer: MUON, outer: OUTER, schedule: HALF_DECAY, clipNorm: 1 },
+    training: { batch: 8, shards: 2, steps: 10, optimizer: MUON, outer: OUTER, schedule: HALF_DECAY, clipNorm: 1, compression: "float32" },
     tokens: 600_000,
   },
   "shakespeare-char": {
     description: "benchmark recipe on token shards made from a file's 65 characters; not for crawled text",
     model: { ...SHAPE, width: 128, mlpWidth: 352, layers: 4, heads: 4, kvHeads: 4, headWidth: 32, context: 64 },
     vocabSize: 65,
-    training: { batch: 12, shards: 1, steps: 1, optimizer: MUON, outer: OUTER, schedule: HALF_DECAY, clipNorm: 0 },
+    training: { batch: 12, shards: 1, steps: 1, optimizer: MUON, outer: OUTER, schedule: HALF_DECAY, clipNorm: 0, compression: "float32" },
     tokens: 400 * 12 * 64,
   },
   base: {
     description: "six million parameters: an hour or more on two cores",
     model: { ...SHAPE, width: 256, mlpWidth: 704, layers: 5, heads: 8, kvHeads: 8, headWidth: 32, context: 256 },
     vocabSize: 4096,
-    training: { batch: 8, shards: 2, steps: 10, optimizer: MUON, outer: OUTER, schedule: HALF_DECAY, clipNorm: 1 },
+    training: { batch: 8, shards: 2, steps: 10, optimizer: MUON, outer: OUTER, schedule: HALF_DECAY, clipNorm: 1, compression: "float32" },
     tokens: 10_000_000,
   },
 };

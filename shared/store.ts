@@ -11,22 +11,22 @@ export async function sha256(bytes: ArrayBuffer | ArrayBufferView): Promise<Hash
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Writes bytes under their hash unless they are there, and returns the hash. */
-export async function putObject(bucket: R2Bucket, kind: ObjectKind, bytes: ArrayBuffer | ArrayBufferView): Promise<Hash> {
+/** Writes bytes under their hash unless they are there, and returns the hash. `run` puts it among that run's own objects. */
+export async function putObject(bucket: R2Bucket, kind: ObjectKind, bytes: ArrayBuffer | ArrayBufferView, run?: string): Promise<Hash> {
   const hash = await sha256(bytes);
   // A null result means that the condition failed, so the object exists; its bytes are the same by construction.
-  await bucket.put(objectKey(kind, hash), bytes, { onlyIf: { etagDoesNotMatch: "*" }, sha256: hash });
+  await bucket.put(objectKey(kind, hash, run), bytes, { onlyIf: { etagDoesNotMatch: "*" }, sha256: hash });
   return hash;
 }
 
 /** Writes a value as canonical JSON under its hash. */
-export function putJson(bucket: R2Bucket, kind: ObjectKind, value: unknown): Promise<Hash> {
-  return putObject(bucket, kind, new TextEncoder().encode(canonicalJson(value)));
+export function putJson(bucket: R2Bucket, kind: ObjectKind, value: unknown, run?: string): Promise<Hash> {
+  return putObject(bucket, kind, new TextEncoder().encode(canonicalJson(value)), run);
 }
 
 /** Reads an object and checks it against its name. Throws `MissingObject` or `CorruptObject`. */
-export async function getObject(bucket: R2Bucket, kind: ObjectKind, hash: Hash): Promise<ArrayBuffer> {
-  const object = await bucket.get(objectKey(kind, hash));
+export async function getObject(bucket: R2Bucket, kind: ObjectKind, hash: Hash, run?: string): Promise<ArrayBuffer> {
+  const object = await bucket.get(objectKey(kind, hash, run));
   if (object === null) throw storeError("MissingObject", `${kind} ${hash}: expected an object, found none`);
   const bytes = await object.arrayBuffer();
   const actual = await sha256(bytes);
@@ -36,8 +36,8 @@ export async function getObject(bucket: R2Bucket, kind: ObjectKind, hash: Hash):
 }
 
 /** Reads and validates a JSON object. */
-export async function getJson<T>(bucket: R2Bucket, kind: ObjectKind, hash: Hash, schema: z.ZodType<T>): Promise<T> {
-  return schema.parse(JSON.parse(new TextDecoder().decode(await getObject(bucket, kind, hash))));
+export async function getJson<T>(bucket: R2Bucket, kind: ObjectKind, hash: Hash, schema: z.ZodType<T>, run?: string): Promise<T> {
+  return schema.parse(JSON.parse(new TextDecoder().decode(await getObject(bucket, kind, hash, run))));
 }
 
 /** An error that keeps its name across RPC, where subclasses are lost. */

@@ -1,5 +1,5 @@
 /**
- * The safetensors format (github.com/huggingface/safetensors), float32 only: eight bytes of header length, a JSON header,
+ * The safetensors format (github.com/huggingface/safetensors) for float32, bfloat16 and int8: eight bytes of header length, a JSON header,
  * then the tensors without gaps. Writing is deterministic. Reading trusts nothing: sizes are checked before anything
  * is allocated, and overlaps, holes, duplicates and trailing bytes are refused by name.
  */
@@ -9,14 +9,24 @@ import { z } from "zod";
 const MAX_HEADER_BYTES = 100_000_000;
 const ALIGNMENT = 8;
 
-export interface NamedArray {
+/** Values as they lie in the file; a Uint16Array holds the upper halves of float32 numbers (bfloat16). */
+export type Values = Float32Array | Uint16Array | Int8Array;
+export interface NamedArray<V extends Values = Float32Array> {
   name: string;
   shape: number[];
-  data: Float32Array;
+  data: V;
+}
+
+const ARRAYS = { F32: Float32Array, BF16: Uint16Array, I8: Int8Array } as const;
+type Dtype = keyof typeof ARRAYS;
+
+function dtypeOf(data: Values): Dtype {
+  if (data instanceof Float32Array) return "F32";
+  return data instanceof Uint16Array ? "BF16" : "I8";
 }
 
 const entrySchema = z.object({
-  dtype: z.literal("F32"),
+  dtype: z.enum(["F32", "BF16", "I8"]),
   shape: z.array(z.int().nonnegative()).max(8),
   data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
 });
@@ -35,7 +45,7 @@ function parseHeader(bytes: Uint8Array): unknown {
 }
 
 /** Encodes tensors in the given order. Throws when a shape and its data disagree or a name is used twice. */
-export function encodeSafetensors(tensors: readonly NamedArray[]): Uint8Array<ArrayBuffer> {
+export function encodeSafetensors(tensors: readonly NamedArray<Values>[]): Uint8Array<ArrayBuffer> {
   // No prototype: a tensor may be called `constructor`.
   const header = Object.create(null) as Record<string, unknown>;
   let offset = 0;
@@ -43,7 +53,7 @@ export function encodeSafetensors(tensors: readonly NamedArray[]): Uint8Array<Ar
     const size = shape.reduce((product, axis) => product * axis, 1);
     if (size !== data.length) throw new Error(`safetensors: ${name}: expected ${size} values for [${shape}], got ${data.length}`);
     if (name in header) throw new Error(`safetensors: expected distinct names, got ${name} twice`);
-    header[name] = { dtype: "F32", shape, data_offsets: [offset, offset + data.byteLength] };
+    header[name] = { dtype: dtypeOf(data), shape, data_offsets: [offset, offset + data.byteLength] };
     offset += data.byteLength;
   }
   const text = JSON.stringify(header);
@@ -61,8 +71,16 @@ export function encodeSafetensors(tensors: readonly NamedArray[]): Uint8Array<Ar
   return bytes;
 }
 
-/** Decodes to tensors in file order; the data are views on `bytes` where alignment allows, else copies. */
+/** Decodes float32 tensors in file order; the data are views on `bytes` where alignment allows, else copies. */
 export function decodeSafetensors(bytes: Uint8Array): NamedArray[] {
+  return decodeMixed(bytes).map(({ name, shape, data }) => {
+    if (!(data instanceof Float32Array)) return fail(`${name}: expected dtype F32, got ${dtypeOf(data)}`);
+    return { name, shape, data };
+  });
+}
+
+/** The same for all three types. */
+export function decodeMixed(bytes: Uint8Array): NamedArray<Values>[] {
   if (bytes.byteLength < 8) fail(`expected at least 8 bytes, got ${bytes.byteLength}`);
   const headerBytes = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   if (headerBytes > MAX_HEADER_BYTES || headerBytes > bytes.byteLength - 8)
@@ -75,24 +93,27 @@ export function decodeSafetensors(bytes: Uint8Array): NamedArray[] {
     .map(([name, value]) => {
       const parsed = entrySchema.safeParse(value);
       if (!parsed.success) return fail(`${name}: ${z.prettifyError(parsed.error)}`);
-      return { name, shape: parsed.data.shape, data_offsets: parsed.data.data_offsets };
+      const { shape, dtype, data_offsets } = parsed.data;
+      return { name, shape, dtype, data_offsets };
     })
     .toSorted((a, b) => a.data_offsets[0] - b.data_offsets[0]);
   // JSON.parse keeps the last of two equal keys, which then leaves a hole in the data: the next check refuses it.
   let position = 0;
-  const tensors: NamedArray[] = [];
-  for (const { name, shape, data_offsets: offsets } of entries) {
+  const tensors: NamedArray<Values>[] = [];
+  for (const { name, shape, dtype, data_offsets: offsets } of entries) {
+    const ArrayType = ARRAYS[dtype];
+    const width = ArrayType.BYTES_PER_ELEMENT;
     const [begin, end] = offsets;
     const size = shape.reduce((product, axis) => product * axis, 1);
     if (begin !== position) fail(`${name}: expected data to begin at ${position}, got ${begin} (hole or overlap)`);
-    if (!Number.isSafeInteger(size) || end - begin !== size * 4)
-      fail(`${name}: expected ${size * 4} bytes for [${shape}], got ${end - begin}`);
+    if (!Number.isSafeInteger(size) || end - begin !== size * width)
+      fail(`${name}: expected ${size * width} bytes for [${shape}], got ${end - begin}`);
     if (end > dataBytes) fail(`${name}: expected data to end by ${dataBytes}, got ${end}`);
     const start = bytes.byteOffset + 8 + headerBytes + begin;
     const data =
-      start % 4 === 0
-        ? new Float32Array(bytes.buffer as ArrayBuffer, start, size)
-        : new Float32Array(bytes.slice(start - bytes.byteOffset, start - bytes.byteOffset + size * 4).buffer);
+      start % width === 0
+        ? new ArrayType(bytes.buffer as ArrayBuffer, start, size)
+        : new ArrayType(bytes.slice(start - bytes.byteOffset, start - bytes.byteOffset + size * width).buffer);
     tensors.push({ name, shape, data });
     position = end;
   }

@@ -1,36 +1,47 @@
-/** Weights, optimizer states and deltas as safetensors bytes, and back, with the names and shapes checked. */
+/**
+ * Named tensors as safetensors parts, and back. Bytes from elsewhere are checked against the parameters that they must
+ * hold before a tensor is made of them.
+ */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
-import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
-import { weightShapes, type Weights } from "./weights.ts";
+import { splitByPart, type ShapedName } from "./partition.ts";
+import { decodeSafetensors, encodeSafetensors, type NamedArray } from "./safetensors.ts";
+import type { Weights } from "./weights.ts";
 
-export function encodeWeights(weights: Weights): Uint8Array<ArrayBuffer> {
-  return encodeSafetensors(
-    Object.entries(weights).map(([name, tensor]) => ({ name, shape: tensor.shape, data: tensor.dataSync() as Float32Array })),
-  );
+/** The values of tensors, as copies. */
+export function arraysOf(weights: Weights): NamedArray[] {
+  return Object.entries(weights).map(([name, tensor]) => ({ name, shape: tensor.shape, data: tensor.dataSync() as Float32Array }));
 }
 
 /** The caller disposes the tensors. */
-export function decodeWeights(bytes: Uint8Array): Weights {
-  return Object.fromEntries(decodeSafetensors(bytes).map(({ name, shape, data }) => [name, tf.tensor(data, shape, "float32")]));
+export function tensorsOf(arrays: readonly NamedArray[]): Weights {
+  return Object.fromEntries(arrays.map(({ name, shape, data }) => [name, tf.tensor(data, shape, "float32")]));
+}
+
+/** Parameters or a state of a model, part by part; one part is in memory at a time. */
+export function* encodeParts(config: ModelConfig, weights: Weights): Generator<Uint8Array<ArrayBuffer>> {
+  for (const part of splitByPart(config, weights)) yield encodeSafetensors(arraysOf(part));
+}
+
+/** The caller disposes the tensors. A tensor that is in several parts (`step`) is taken once. */
+export function decodeParts(parts: readonly Uint8Array[]): Weights {
+  const arrays = new Map(parts.flatMap((bytes) => decodeSafetensors(bytes)).map((array) => [array.name, array]));
+  return tensorsOf([...arrays.values()]);
 }
 
 /**
- * Checks that bytes hold exactly the parameters of a model, all finite, and returns their global L2 norm.
+ * Checks that arrays are exactly the parameters of a part, all finite, and returns the sum of their squares.
  * Throws with the parameter's name otherwise.
  */
-export function checkParameters(bytes: Uint8Array, config: ModelConfig): number {
-  const tensors = decodeSafetensors(bytes);
-  const expected = weightShapes(config);
-  if (tensors.length !== expected.length) throw new Error(`expected ${expected.length} tensors, got ${tensors.length}`);
+export function checkPart(arrays: readonly NamedArray[], expected: readonly ShapedName[]): number {
+  if (arrays.length !== expected.length) throw new Error(`expected ${expected.length} tensors, got ${arrays.length}`);
   let sum = 0;
   for (const [index, [name, shape]] of expected.entries()) {
-    const tensor = tensors[index]!;
-    if (tensor.name !== name || tensor.shape.join() !== shape.join()) {
-      throw new Error(`expected ${name} [${shape}], got ${tensor.name} [${tensor.shape}]`);
-    }
-    for (const value of tensor.data) sum += value * value;
+    const array = arrays[index]!;
+    if (array.name !== name || array.shape.join() !== shape.join())
+      throw new Error(`expected ${name} [${shape}], got ${array.name} [${array.shape}]`);
+    for (const value of array.data) sum += value * value;
     if (!Number.isFinite(sum)) throw new Error(`${name}: expected finite values, got others`);
   }
-  return Math.sqrt(sum);
+  return sum;
 }

@@ -1,11 +1,14 @@
 /**
  * What travels between the coordinator and a trainer: a lease on one task, and the result of that task.
  *
- * A task is a pure function of what it names. Everything large is an object named by its hash and is read and
+ * A task is a pure function of what it names. Everything large is a list of parts named by their hashes, read and
  * written through the coordinator, so a trainer needs nothing else.
  */
 import type { Hash } from "../artifacts.ts";
 import type { ModelConfig, TrainingConfig } from "../config.ts";
+
+/** Parameters, optimizer states and updates as their parts in order; see model/partition.ts. */
+export type Parts = Hash[];
 
 /** Compute one shard's update of one round. */
 export interface TrainTask {
@@ -15,12 +18,14 @@ export interface TrainTask {
   shard: number;
   /** The checkpoint that the update is relative to. */
   base: Hash;
-  weights: Hash;
-  /** The shard's local optimizer state; null at the start and whenever `training.steps` = 1. */
-  inner: Hash | null;
+  weights: Parts;
+  /** The shard's state: local optimizer (`training.steps` > 1) and rounding errors (`compression`); null at the start. */
+  inner: Parts | null;
   dataset: Hash;
   model: ModelConfig;
   training: TrainingConfig;
+  /** Factor on all learning rates; below 1 after a rollback. */
+  lrScale: number;
 }
 
 /** Score one slice of the validation tokens with one checkpoint's weights. */
@@ -32,7 +37,7 @@ export interface EvaluateTask {
   /** How many slices the validation windows are dealt into; this task takes window numbers = shard mod shards. */
   shards: number;
   base: Hash;
-  weights: Hash;
+  weights: Parts;
   dataset: Hash;
   model: ModelConfig;
   /** Sequences per forward pass. */
@@ -49,19 +54,20 @@ export interface Lease {
   expiresAt: number;
 }
 
-/** The update of one shard. `delta` and `inner` were written with `writeObject` before. */
+/** The update of one shard; its parts were written before. */
 export interface TrainResult {
   kind: "train";
-  /** Mean gradient (`steps` = 1) or base minus local weights (`steps` > 1), as safetensors under the weights' names. */
-  delta: Hash;
-  inner: Hash | null;
+  /** Mean gradient (`steps` = 1) or base minus local weights (`steps` > 1), under the weights' names, compressed as the run asks. */
+  delta: Parts;
+  inner: Parts | null;
   /** Mean training loss over the task, nats per token. */
   loss: number;
   /** Sequences consumed: the weight of this delta in the mean over shards. */
   sequences: number;
   tokens: number;
-  /** Wall-clock milliseconds of computing, for rates; never part of a checkpoint. */
-  milliseconds: number;
+  /** Bytes of the update and of the state as they travelled. */
+  deltaBytes: number;
+  innerBytes: number;
 }
 
 /** A sum over validation targets, so that slices add up exactly to the mean. */
@@ -69,7 +75,6 @@ export interface EvaluateResult {
   kind: "evaluate";
   lossSum: number;
   targets: number;
-  milliseconds: number;
 }
 
 export type TaskResult = TrainResult | EvaluateResult;

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestHarness } from "wrangler";
 import * as tf from "@tensorflow/tfjs-core";
 import { presetOf } from "../../shared/config.ts";
-import { encodeWeights } from "../../shared/model/weights-file.ts";
+import { encodeParts } from "../../shared/model/weights-file.ts";
 import { initWeights } from "../../shared/model/weights.ts";
 import { putJson, putObject } from "../../shared/store.ts";
 import { startBackend } from "../../shared/tensor/backend.ts";
@@ -117,13 +117,14 @@ describe("gateway", () => {
     const env = await server.getWorker<CoordinatorEnv>("tiffin-coordinator").getEnv();
     const tokenizerHash = await putJson(env.ARTIFACTS, "tokenizer", byteTokenizer());
     const hash = await putJson(env.ARTIFACTS, "checkpoint", {
-      format: 1,
+      format: 2,
       model,
       tokenizer: tokenizerHash,
       dataset: "0".repeat(64),
       round: 0,
       tokens: 0,
-      weights: await putObject(env.ARTIFACTS, "weights", encodeWeights(weights)),
+      lrScale: 1,
+      weights: await Promise.all([...encodeParts(model, weights)].map((bytes) => putObject(env.ARTIFACTS, "part", bytes))),
       outer: null,
       inner: [],
     });

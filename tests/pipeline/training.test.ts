@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestHarness } from "wrangler";
 import { checkpointSchema, type Hash } from "../../shared/artifacts.ts";
-import { presetOf, type TrainingConfig } from "../../shared/config.ts";
+import { presetOf, supervisionConfigSchema, type SupervisionConfig, type TrainingConfig } from "../../shared/config.ts";
 import { decodeSafetensors } from "../../shared/model/safetensors.ts";
 import { getJson, getObject, putJson, putObject } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/rounds.ts";
@@ -50,9 +50,19 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => server.close());
 
-async function runToEnd(run: string, change: Partial<TrainingConfig>) {
+async function runToEnd(run: string, change: Partial<TrainingConfig>, watch: Partial<SupervisionConfig> = {}) {
   const training: TrainingConfig = { ...preset.training, seed: 3, tokens: 8 * 16 * 4, ...change };
-  await coordinator.startRun({ run, preset: "tiny", dataset, tokenizer: TOKENIZER, model, training, rounds: totalRounds(training, model) });
+  const supervision = supervisionConfigSchema.parse(watch);
+  await coordinator.startRun({
+    run,
+    preset: "tiny",
+    dataset,
+    tokenizer: TOKENIZER,
+    model,
+    training,
+    supervision,
+    rounds: totalRounds(training, model),
+  });
   for (;;) {
     const status = await coordinator.getRun(run);
     if (status?.state === "failed") throw new Error(status.error ?? "failed");
@@ -61,18 +71,19 @@ async function runToEnd(run: string, change: Partial<TrainingConfig>) {
   }
 }
 
-async function weightsOf(checkpoint: Hash | null): Promise<Float32Array[]> {
-  const { weights } = await getJson(bucket, "checkpoint", checkpoint!, checkpointSchema);
-  return decodeSafetensors(new Uint8Array(await getObject(bucket, "weights", weights))).map(({ data }) => data);
+async function weightsOf(run: string, checkpoint: Hash | null): Promise<Float32Array[]> {
+  const { weights } = await getJson(bucket, "checkpoint", checkpoint!, checkpointSchema, run);
+  const parts = await Promise.all(weights.map((hash) => getObject(bucket, "part", hash, run)));
+  return parts.flatMap((bytes) => decodeSafetensors(new Uint8Array(bytes))).map(({ data }) => data);
 }
 
 describe("training", () => {
   it("with one local step gives the same weights on one, two and four shards", async () => {
     const one = await runToEnd("one", { shards: 1 });
     expect(one).toMatchObject({ round: 4, rounds: 4, tokens: 512 });
-    const expected = await weightsOf(one.checkpoint);
+    const expected = await weightsOf("one", one.checkpoint);
     for (const shards of [2, 4]) {
-      const actual = await weightsOf((await runToEnd(`shards-${shards}`, { shards })).checkpoint);
+      const actual = await weightsOf(`shards-${shards}`, (await runToEnd(`shards-${shards}`, { shards })).checkpoint);
       let difference = 0;
       for (const [index, data] of actual.entries()) {
         for (const [position, value] of data.entries()) difference = Math.max(difference, Math.abs(value - expected[index]![position]!));
@@ -89,7 +100,7 @@ describe("training", () => {
     ]);
     expect(second.checkpoint).toBe(first.checkpoint);
     expect(first.valLoss).toBeLessThan(Math.log(64));
-    expect(await weightsOf(first.checkpoint)).not.toHaveLength(0);
+    expect(await weightsOf("first", first.checkpoint)).not.toHaveLength(0);
   }, 60_000);
 
   it("refuses more shards than sequences by name", async () => {

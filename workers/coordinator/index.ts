@@ -3,32 +3,28 @@
  * by which a trainer reaches data: objects go in and out as byte streams under their hashes.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
-import { objectKey, OBJECT_KINDS, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
-import { presetOf } from "../../shared/config.ts";
+import { objectKey, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
+import { namedError } from "../../shared/errors.ts";
 import { putObject } from "../../shared/store.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/task.ts";
+import { runEvents } from "./events.ts";
 import type { Model } from "./registry.ts";
-import type { RunSpec } from "./run.ts";
+import type { RunSpec } from "./run-state.ts";
+import { branchRun, collectGarbage, deleteRun, findRun, leaseTask, trainRun } from "./runs.ts";
 import type { RunStatus } from "./status.ts";
-import { trainRequestSchema, type TrainRequest } from "./train-workflow.ts";
+import type { BranchRequest, TrainRequest } from "./train-request.ts";
 
 export { Registry } from "./registry.ts";
 export { Run } from "./run-object.ts";
 export { TrainWorkflow } from "./train-workflow.ts";
 
-const READABLE: readonly ObjectKind[] = ["weights", "optimizer", "dataset", "token-shard", "tokenizer", "checkpoint"];
-/** A delta or state of the largest model that an isolate could train. */
+const READABLE: readonly ObjectKind[] = ["part", "dataset", "token-shard", "tokenizer", "checkpoint"];
+/** Parts are a few megabytes unless one parameter is larger; this is a matrix of 4096 x 4096. */
 const MAX_UPLOAD_BYTES = 64 * 1024 * 1024;
-
-const named = (name: string, message: string) => Object.assign(new Error(message), { name });
 
 export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
   get #registry() {
     return this.env.REGISTRY.getByName("registry");
-  }
-
-  #run(id: string) {
-    return this.env.RUN.getByName(id);
   }
 
   async health(): Promise<{ ok: true; model: Hash | null }> {
@@ -36,80 +32,86 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
   }
 
   /** Starts the Workflow `train`. A name that is taken returns the run that has it. Throws InvalidInput. */
-  async train(request: TrainRequest): Promise<{ run: string; workflow: string }> {
-    const parsed = trainRequestSchema.safeParse(request);
-    if (!parsed.success)
-      throw named("InvalidInput", parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
-    try {
-      presetOf(parsed.data.preset);
-    } catch (error) {
-      throw named("InvalidInput", (error as Error).message);
-    }
-    const id = parsed.data.name ?? crypto.randomUUID();
-    if ((await this.#run(id).status()) === null) {
-      await this.#registry.addRun(id);
-      await this.#run(id).prepare(id, { stage: "snapshot", done: 0, total: 1 });
-    }
-    // Not inside the branch: a crash between the two would leave a run that nobody drives.
-    const known = await this.env.TRAIN.get(id).then(
-      () => true,
-      () => false,
-    );
-    if (!known) await this.env.TRAIN.create({ id, params: parsed.data });
-    return { run: id, workflow: id };
+  train(request: TrainRequest): Promise<{ run: string; workflow: string }> {
+    return trainRun(this.env, request);
+  }
+
+  /** Starts a run at a checkpoint of another. Throws InvalidInput, NotFound. */
+  branchRun(id: string, request: BranchRequest): Promise<{ run: string; workflow: string }> {
+    return branchRun(this.env, id, request);
   }
 
   /** Begins a run on a dataset that is there already. */
   async startRun(spec: RunSpec): Promise<void> {
     await this.#registry.addRun(spec.run);
-    await this.#run(spec.run).begin(spec);
+    await this.env.RUN.getByName(spec.run).begin(spec);
   }
 
   async getRun(id: string): Promise<RunStatus | null> {
-    return this.#run(id).status();
+    return this.env.RUN.getByName(id).status();
   }
 
   async listRuns(): Promise<RunStatus[]> {
-    const all = await Promise.all((await this.#registry.runs()).map((id) => this.#run(id).status()));
+    const all = await Promise.all((await this.#registry.runs()).map((id) => this.getRun(id)));
     return all.filter((status) => status !== null);
   }
 
+  async pauseRun(id: string): Promise<void> {
+    await (await findRun(this.env, id)).pause();
+  }
+
+  async resumeRun(id: string): Promise<void> {
+    await (await findRun(this.env, id)).resume();
+    await this.#registry.setOpen(id, true);
+  }
+
+  async stopRun(id: string): Promise<void> {
+    await (await findRun(this.env, id)).stop();
+  }
+
+  async deleteRun(id: string): Promise<void> {
+    await deleteRun(this.env, id);
+  }
+
+  /** Deletes objects of runs that nothing names and that are older than the grace time. */
+  collectGarbage(graceSeconds?: number): Promise<{ objects: number }> {
+    return collectGarbage(this.env, graceSeconds);
+  }
+
+  /** Progress as server-sent events until the run is over. Throws NotFound. */
+  async runEvents(id: string): Promise<ReadableStream<Uint8Array>> {
+    const run = await findRun(this.env, id);
+    return runEvents(() => run.status());
+  }
+
   /** A task of the named run, or of the oldest run that has one. */
-  async lease(input: { trainer: string; run?: string }): Promise<Lease | null> {
-    const runs = input.run === undefined ? await this.#registry.runs() : [input.run];
-    for (const id of runs) {
-      // A run in trouble must not keep trainers from the others.
-      const lease = await this.#run(id)
-        .lease(input.trainer)
-        .catch(() => null);
-      if (lease !== null) return lease;
-    }
-    return null;
+  lease(input: { trainer: string; run?: string }): Promise<Lease | null> {
+    return leaseTask(this.env, input);
   }
 
   submit(submission: Submission): Promise<SubmissionReply> {
-    return this.#run(submission.run).submit(submission);
+    return this.env.RUN.getByName(submission.run).submit(submission);
   }
 
-  /** The bytes of an object. The reader checks the hash. Throws NotFound, InvalidInput. */
-  async readObject(kind: ObjectKind, hash: Hash): Promise<ReadableStream> {
-    if (!READABLE.includes(kind))
-      throw named("InvalidInput", `kind: expected one of ${READABLE.join(", ")} of ${Object.keys(OBJECT_KINDS).length} kinds, got ${kind}`);
-    const object = await this.env.ARTIFACTS.get(objectKey(kind, hash));
-    if (object === null) throw named("NotFound", `${kind} ${hash}: expected an object, found none`);
+  /** The bytes of an object, of a run's own if one is named. The reader checks the hash. Throws NotFound, InvalidInput. */
+  async readObject(kind: ObjectKind, hash: Hash, run?: string): Promise<ReadableStream> {
+    if (!READABLE.includes(kind)) throw namedError("InvalidInput", `kind: expected one of ${READABLE.join(", ")}, got ${String(kind)}`);
+    const object = await this.env.ARTIFACTS.get(objectKey(kind, hash, run));
+    if (object === null) throw namedError("NotFound", `${kind} ${hash}: expected an object, found none`);
     return object.body;
   }
 
-  async writeObject(kind: "delta" | "optimizer", bytes: ReadableStream | Uint8Array<ArrayBuffer>): Promise<Hash> {
-    if (kind !== "delta" && kind !== "optimizer") throw named("InvalidInput", `kind: expected delta or optimizer, got ${String(kind)}`);
+  /** Stores a part of an update or a state among a run's objects; a stream where it is too large for one message. Throws InvalidInput. */
+  async writePart(run: string, bytes: ReadableStream | Uint8Array<ArrayBuffer>): Promise<Hash> {
+    if (bytes instanceof Uint8Array) return putObject(this.env.ARTIFACTS, "part", bytes, run);
     const parts: Uint8Array[] = [];
     let size = 0;
-    for await (const part of new Response(bytes).body as ReadableStream<Uint8Array>) {
+    for await (const part of bytes as ReadableStream<Uint8Array>) {
       size += part.byteLength;
-      if (size > MAX_UPLOAD_BYTES) throw named("InvalidInput", `${kind}: expected at most ${MAX_UPLOAD_BYTES} bytes, got more`);
+      if (size > MAX_UPLOAD_BYTES) throw namedError("InvalidInput", `part: expected at most ${MAX_UPLOAD_BYTES} bytes, got more`);
       parts.push(part);
     }
-    return putObject(this.env.ARTIFACTS, kind, await new Blob(parts as Uint8Array<ArrayBuffer>[]).arrayBuffer());
+    return putObject(this.env.ARTIFACTS, "part", await new Blob(parts as Uint8Array<ArrayBuffer>[]).arrayBuffer(), run);
   }
 
   async activeModel(): Promise<{ model: Hash; tokenizer: Hash } | null> {

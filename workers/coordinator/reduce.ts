@@ -1,21 +1,25 @@
 /**
- * A round's deltas become the next checkpoint: the mean over shards weighted by sequences, in fixed shard order, through
- * the optimizer that the mode asks for. Holds the model, its optimizer state and one delta at a time in memory.
+ * A round's updates become the next checkpoint: the mean over shards weighted by sequences, in fixed shard order, through
+ * the optimizer that the mode asks for. Works part by part, so memory grows neither with the model nor with the number
+ * of shards: a part of the weights, its optimizer state, the mean and one update are there at a time.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import type { Checkpoint } from "../../shared/artifacts.ts";
-import { clipByGlobalNorm, createOptimizer, learningRateScale } from "../../shared/model/optimizer.ts";
-import { checkParameters, decodeWeights, encodeWeights } from "../../shared/model/weights-file.ts";
-import { initWeights, type Weights } from "../../shared/model/weights.ts";
+import type { Checkpoint, Hash } from "../../shared/artifacts.ts";
+import { expand } from "../../shared/model/compression.ts";
+import { createOptimizer, learningRateScale } from "../../shared/model/optimizer.ts";
+import { partition } from "../../shared/model/partition.ts";
+import { decodeMixed, encodeSafetensors, type NamedArray } from "../../shared/model/safetensors.ts";
+import { arraysOf, checkPart, decodeParts, encodeParts, tensorsOf } from "../../shared/model/weights-file.ts";
+import { initWeights } from "../../shared/model/weights.ts";
 import { getObject, putJson, putObject } from "../../shared/store.ts";
 import { startBackend } from "../../shared/tensor/backend.ts";
-import type { TrainResult } from "../../shared/training/task.ts";
-import type { Base, RunSpec, RunState } from "./run.ts";
+import type { Parts, TrainResult } from "../../shared/training/task.ts";
+import { trainResults, type Base, type RunSpec, type RunState } from "./run-state.ts";
 
 /** No honest update comes near this norm: gradients are averages, and local steps are bounded by the learning rate. */
 const MAX_DELTA_NORM = 1e4;
 
-/** Thrown when one shard's delta cannot be used; the shard is computed again. */
+/** Thrown when one shard's update cannot be used; the shard is computed again. */
 export class BadDelta extends Error {
   readonly shard: number;
   constructor(shard: number, message: string) {
@@ -24,73 +28,107 @@ export class BadDelta extends Error {
   }
 }
 
-async function putCheckpoint(bucket: R2Bucket, spec: RunSpec, round: number, base: Omit<Base, "checkpoint">): Promise<Base> {
-  const { weights, outer, inner, tokens } = base;
-  const { model, tokenizer, dataset } = spec;
-  const checkpoint: Checkpoint = { format: 1, model, tokenizer, dataset, round, tokens, weights, outer, inner };
-  return { checkpoint: await putJson(bucket, "checkpoint", checkpoint), ...base };
+/** Writes a checkpoint's manifest, after all that it names. */
+export async function putCheckpoint(bucket: R2Bucket, spec: RunSpec, state: Omit<Base, "checkpoint">): Promise<Base> {
+  const { model, tokenizer, dataset, run } = spec;
+  const checkpoint: Checkpoint = { format: 2, model, tokenizer, dataset, ...state };
+  return { ...state, checkpoint: await putJson(bucket, "checkpoint", checkpoint, run) };
 }
 
 /** The checkpoint of round 0. */
 export async function firstCheckpoint(bucket: R2Bucket, spec: RunSpec): Promise<Base> {
   await startBackend();
-  const weights = initWeights(spec.model, spec.training.seed);
-  const hash = await putObject(bucket, "weights", encodeWeights(weights));
-  tf.dispose(weights);
-  return putCheckpoint(bucket, spec, 0, {
-    weights: hash,
-    outer: null,
-    inner: Array.from({ length: spec.training.shards }, () => null),
-    tokens: 0,
-  });
+  const initial = initWeights(spec.model, spec.training.seed);
+  const weights: Parts = [];
+  for (const bytes of encodeParts(spec.model, initial)) weights.push(await putObject(bucket, "part", bytes, spec.run));
+  tf.dispose(initial);
+  const inner = Array.from({ length: spec.training.shards }, () => null);
+  return putCheckpoint(bucket, spec, { round: 0, tokens: 0, lrScale: 1, weights, outer: null, inner });
 }
 
-/** The checkpoint after a complete round. Throws BadDelta for a delta with wrong names, shapes, values or norm. */
+/** The checkpoint after a complete round. Throws BadDelta for an update with wrong names, shapes, values or norm. */
 export async function nextCheckpoint(bucket: R2Bucket, state: RunState): Promise<Base> {
   await startBackend();
-  const { spec, base, round } = state;
-  const { training } = spec;
-  const results = state.results as TrainResult[];
-  const totalSequences = results.reduce((sum, result) => sum + result.sequences, 0);
-  let mean: Weights | null = null;
-  for (const [shard, result] of results.entries()) {
-    const delta = await readDelta(bucket, spec, shard, result);
-    const previous: Weights | null = mean;
-    mean = tf.tidy(() =>
-      Object.fromEntries(
-        Object.entries(delta).map(([name, tensor]) => {
-          const part = tf.mul(tensor, result.sequences / totalSequences);
-          return [name, previous === null ? part : tf.add(previous[name]!, part)];
-        }),
-      ),
-    );
-    tf.dispose([delta, previous ?? []]);
+  const { spec, base } = state;
+  const { training, run } = spec;
+  const results = trainResults(state);
+  const parts = partition(spec.model);
+  const meanOf = createMean(bucket, state, results);
+  const squares: number[] = [];
+  for (const index of parts.keys()) squares.push((await meanOf(index)).squares);
+  const exact = training.steps === 1;
+  const norm = Math.sqrt(squares.reduce((sum, value) => sum + value, 0));
+  const clip = exact && training.clipNorm > 0 && norm > training.clipNorm ? training.clipNorm / norm : 1;
+  const optimizer = createOptimizer(exact ? training.optimizer : training.outer);
+  // The outer rule of local steps has a constant rate; schedule and rollbacks have acted inside the shards.
+  const rate = exact ? learningRateScale(training.schedule, base.round, spec.rounds) * base.lrScale : 1;
+  const next: { weights: Parts; outer: Parts } = { weights: [], outer: [] };
+  const read = async (hash: Hash) => new Uint8Array(await getObject(bucket, "part", hash, run));
+  for (const index of parts.keys()) {
+    const { mean } = await meanOf(index);
+    const weights = decodeParts([await read(base.weights[index]!)]);
+    const outer = base.outer === null ? optimizer.init(weights) : decodeParts([await read(base.outer[index]!)]);
+    const unclipped = tensorsOf(mean);
+    const gradients =
+      clip === 1
+        ? unclipped
+        : tf.tidy(() => Object.fromEntries(Object.entries(unclipped).map(([name, tensor]) => [name, tf.mul(tensor, clip)])));
+    const updated = optimizer.update(gradients, outer, weights, rate);
+    const encoded = [updated.weights, updated.state].map((tensors) => encodeSafetensors(arraysOf(tensors)));
+    tf.dispose([unclipped, gradients, weights, outer, updated]);
+    next.weights.push(await putObject(bucket, "part", encoded[0]!, run));
+    next.outer.push(await putObject(bucket, "part", encoded[1]!, run));
   }
-  const gradients = training.steps === 1 ? clipByGlobalNorm(mean!, training.clipNorm).gradients : mean!;
-  const optimizer = createOptimizer(training.steps === 1 ? training.optimizer : training.outer);
-  const weights = decodeWeights(new Uint8Array(await getObject(bucket, "weights", base.weights)));
-  const outer =
-    base.outer === null ? optimizer.init(weights) : decodeWeights(new Uint8Array(await getObject(bucket, "optimizer", base.outer)));
-  // The outer rule of local steps has a constant rate; the schedule has acted inside the shards.
-  const scale = training.steps === 1 ? learningRateScale(training.schedule, round, spec.rounds) : 1;
-  const next = optimizer.update(gradients, outer, weights, scale);
-  const encoded = { weights: encodeWeights(next.weights), outer: encodeWeights(next.state) };
-  tf.dispose([gradients, weights, outer, next]);
-  return putCheckpoint(bucket, spec, round + 1, {
-    weights: await putObject(bucket, "weights", encoded.weights),
-    outer: await putObject(bucket, "optimizer", encoded.outer),
-    inner: results.map((result) => result.inner),
+  return putCheckpoint(bucket, spec, {
+    round: base.round + 1,
     tokens: base.tokens + results.reduce((sum, result) => sum + result.tokens, 0),
+    lrScale: base.lrScale,
+    ...next,
+    inner: results.map((result) => result.inner),
   });
 }
 
-async function readDelta(bucket: R2Bucket, spec: RunSpec, shard: number, result: TrainResult): Promise<Weights> {
-  try {
-    const bytes = new Uint8Array(await getObject(bucket, "delta", result.delta));
-    const norm = checkParameters(bytes, spec.model);
-    if (norm > MAX_DELTA_NORM) throw new Error(`expected a norm of at most ${MAX_DELTA_NORM}, got ${norm}`);
-    return decodeWeights(bytes);
-  } catch (error) {
-    throw new BadDelta(shard, `delta of shard ${shard}: ${(error as Error).message}`);
+/**
+ * Mean update of a part over shards and the sum of its squares. Every part is asked for twice, first for the norm: the
+ * last answer is kept, so a model of one part is read once.
+ */
+function createMean(bucket: R2Bucket, { spec }: RunState, results: readonly TrainResult[]) {
+  const parts = partition(spec.model);
+  const sequences = results.reduce((sum, result) => sum + result.sequences, 0);
+  const squaresOf = results.map(() => new Map<number, number>());
+  let last: { index: number; mean: NamedArray[]; squares: number } | null = null;
+
+  /** One shard's update of a part, checked. */
+  async function read(shard: number, index: number): Promise<NamedArray[]> {
+    try {
+      const bytes = new Uint8Array(await getObject(bucket, "part", results[shard]!.delta[index]!, spec.run));
+      const arrays = expand(decodeMixed(bytes));
+      squaresOf[shard]!.set(index, checkPart(arrays, parts[index]!));
+      const norm = Math.sqrt([...squaresOf[shard]!.values()].reduce((sum, value) => sum + value, 0));
+      if (norm > MAX_DELTA_NORM) throw new Error(`expected a norm of at most ${MAX_DELTA_NORM}, got ${norm}`);
+      if (norm === 0 && squaresOf[shard]!.size === parts.length) throw new Error("expected an update, got zeros");
+      return arrays;
+    } catch (error) {
+      throw new BadDelta(shard, `update of shard ${shard}, part ${index}: ${(error as Error).message}`);
+    }
   }
+
+  return async (index: number): Promise<{ mean: NamedArray[]; squares: number }> => {
+    if (last?.index === index) return last;
+    last = null;
+    const mean: NamedArray[] = parts[index]!.map(([name, shape]) => ({
+      name,
+      shape,
+      data: new Float32Array(tf.util.sizeFromShape(shape)),
+    }));
+    for (const [shard, result] of results.entries()) {
+      const share = result.sequences / sequences;
+      for (const [position, { data }] of (await read(shard, index)).entries()) {
+        const sum = mean[position]!.data;
+        for (let at = 0; at < sum.length; at++) sum[at]! += share * data[at]!;
+      }
+    }
+    last = { index, mean, squares: checkPart(mean, parts[index]!) };
+    return last;
+  };
 }

@@ -1,6 +1,7 @@
-/** The one Registry object: which runs there are, which models were published, which one is active. */
+/** The one Registry object: which runs there are and may have work, which models were published, which one is active. */
 import { DurableObject } from "cloudflare:workers";
 import type { Hash } from "../../shared/artifacts.ts";
+import { namedError } from "../../shared/errors.ts";
 
 export interface Model {
   model: Hash;
@@ -14,34 +15,33 @@ export interface Model {
 export class Registry extends DurableObject<CoordinatorEnv> {
   constructor(ctx: DurableObjectState, env: CoordinatorEnv) {
     super(ctx, env);
-    ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, created_at TEXT NOT NULL)");
-    ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS held (run TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (run, hash))");
+    ctx.storage.sql.exec(
+      "CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, created_at TEXT NOT NULL, open INTEGER NOT NULL DEFAULT 1)",
+    );
     ctx.storage.sql.exec(
       "CREATE TABLE IF NOT EXISTS models (model TEXT PRIMARY KEY, tokenizer TEXT NOT NULL, run TEXT NOT NULL, val_loss REAL, published_at TEXT NOT NULL, active INTEGER NOT NULL)",
     );
   }
 
   async addRun(id: string): Promise<void> {
-    this.ctx.storage.sql.exec("INSERT OR IGNORE INTO runs VALUES (?, ?)", id, new Date().toISOString());
+    this.ctx.storage.sql.exec("INSERT OR IGNORE INTO runs (id, created_at) VALUES (?, ?)", id, new Date().toISOString());
+  }
+
+  /** Says whether trainers may find work in a run; only a hint, the run itself decides. */
+  async setOpen(id: string, open: boolean): Promise<void> {
+    this.ctx.storage.sql.exec("UPDATE runs SET open = ? WHERE id = ?", open ? 1 : 0, id);
+  }
+
+  async removeRun(id: string): Promise<void> {
+    this.ctx.storage.sql.exec("DELETE FROM runs WHERE id = ?", id);
   }
 
   /** Run ids, oldest first. */
-  async runs(): Promise<string[]> {
+  async runs(which: "all" | "open" = "all"): Promise<string[]> {
     return this.ctx.storage.sql
-      .exec<{ id: string }>("SELECT id FROM runs ORDER BY created_at, id")
+      .exec<{ id: string }>("SELECT id FROM runs WHERE open >= ? ORDER BY created_at, id", which === "open" ? 1 : 0)
       .toArray()
       .map(({ id }) => id);
-  }
-
-  /** Says that a run needs these objects. Equal runs share objects, so none may delete what another holds. */
-  async hold(run: string, hashes: Hash[]): Promise<void> {
-    for (const hash of hashes) this.ctx.storage.sql.exec("INSERT OR IGNORE INTO held VALUES (?, ?)", run, hash);
-  }
-
-  /** Takes a run's claims back and returns the objects that nobody holds any more. */
-  async release(run: string, hashes: Hash[]): Promise<Hash[]> {
-    for (const hash of hashes) this.ctx.storage.sql.exec("DELETE FROM held WHERE run = ? AND hash = ?", run, hash);
-    return hashes.filter((hash) => this.ctx.storage.sql.exec("SELECT 1 FROM held WHERE hash = ?", hash).toArray().length === 0);
   }
 
   /** Adds a model and makes it the active one. Publishing again changes nothing but the pointer. */
@@ -61,7 +61,7 @@ export class Registry extends DurableObject<CoordinatorEnv> {
   /** Moves the active pointer; one transaction, because nothing is awaited between the statements. Throws NotFound. */
   async activate(model: Hash): Promise<void> {
     const found = this.ctx.storage.sql.exec("SELECT 1 FROM models WHERE model = ?", model).toArray().length;
-    if (found === 0) throw Object.assign(new Error(`model: expected the hash of a published model, got ${model}`), { name: "NotFound" });
+    if (found === 0) throw namedError("NotFound", `model: expected the hash of a published model, got ${model}`);
     this.ctx.storage.sql.exec("UPDATE models SET active = (model = ?)", model);
   }
 

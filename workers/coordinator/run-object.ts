@@ -1,206 +1,231 @@
 /**
- * One Run object is one training run. It persists the reducer's state and performs its effects: reductions, queue hints,
- * clean-up. All progress hangs on the stored state: whoever asks next, a trainer or the alarm, sets the work going again.
+ * One Run object is one training run. It persists the reducer's state and performs its effects: reductions, rollbacks,
+ * queue hints, clean-up. All progress hangs on the stored state: whoever asks next, a trainer or the alarm, sets the
+ * work going again.
  */
 // oxlint-disable no-console -- the log that `wrangler tail` shows; nobody waits for these errors.
 import { DurableObject } from "cloudflare:workers";
-import { objectKey, type Dataset, type Hash } from "../../shared/artifacts.ts";
-import { parameterCount } from "../../shared/model/weights.ts";
-import { datasetSchema } from "../../shared/artifacts.ts";
+import { datasetSchema, objectKey, type Hash } from "../../shared/artifacts.ts";
+import { namedError } from "../../shared/errors.ts";
 import { getJson } from "../../shared/store.ts";
-import type { Lease, Submission, SubmissionReply, TrainResult } from "../../shared/training/task.ts";
-import { tokensPerRound } from "../../shared/training/rounds.ts";
-import { BadDelta, firstCheckpoint, nextCheckpoint } from "./reduce.ts";
-import {
-  evaluated,
-  initialState,
-  isOver,
-  isRoundComplete,
-  lease,
-  reduced,
-  reissue,
-  restarted,
-  submit,
-  type Base,
-  type RunSpec,
-  type RunState,
-} from "./run.ts";
-import type { RunStatus } from "./status.ts";
+import type { Lease, Submission, SubmissionReply } from "../../shared/training/task.ts";
+import { copyBase, deleteAll, deleteObjects, readBase, sweepOrphans } from "./checkpoints.ts";
+import { BadDelta, firstCheckpoint, nextCheckpoint, putCheckpoint } from "./reduce.ts";
+import { effectOf, failed, lease, paused, reduced, reissue, restarted, resumed, rolledBack, stopped, submit, type Effect } from "./run.ts";
+import { initialState, isOver, partsOf, retained, roundLoss, type Base, type RunSpec, type RunState, retainedHashes } from "./run-state.ts";
+import { RunStore } from "./run-store.ts";
+import { statusOf, type Preparation, type RunStatus } from "./status.ts";
 
 /** The alarm only matters when every message and every trainer is lost. */
 const ALARM_MS = 15_000;
 /** Hints are sent no more often: trainers at work ask by themselves, and unread messages pile up. */
 const HINT_MS = 5_000;
-/** Rounds over which the rate is measured. */
-const RATE_ROUNDS = 8;
-const MAX_LOSSES_SHOWN = 200;
-
-/** What is known before and beside the reducer's state. */
-interface Preparation {
-  id: string;
-  stage: string;
-  progress: { stage: string; done: number; total: number };
-  error: string | null;
-}
-
-/** The keys of the objects of a checkpoint. */
-function keysOf({ checkpoint, weights, outer, inner }: Base): string[] {
-  const states = [outer, ...inner].filter((hash) => hash !== null);
-  return [objectKey("checkpoint", checkpoint), objectKey("weights", weights), ...states.map((hash) => objectKey("optimizer", hash))];
-}
-
-function hashesOf({ checkpoint, weights, outer, inner }: Base): Hash[] {
-  return [checkpoint, weights, outer, ...inner].filter((hash) => hash !== null);
-}
+/** Messages of one sendBatch. developers.cloudflare.com/queues/platform/limits/ */
+const MAX_BATCH_MESSAGES = 100;
 
 export class Run extends DurableObject<CoordinatorEnv> {
-  #reducing: Promise<void> | null = null;
+  readonly #store: RunStore;
+  #state: RunState | null;
+  #working: Promise<void> | null = null;
   #hintedAt = 0;
 
   constructor(ctx: DurableObjectState, env: CoordinatorEnv) {
     super(ctx, env);
-    ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, json TEXT NOT NULL)");
-    ctx.storage.sql.exec(
-      "CREATE TABLE IF NOT EXISTS rounds (round INTEGER PRIMARY KEY, loss REAL NOT NULL, committed_at INTEGER NOT NULL)",
-    );
-    const state = this.#read<RunState>("state");
-    if (state !== null) this.#write("state", restarted(state));
+    this.#store = new RunStore(ctx.storage);
+    this.#state = this.#store.load();
+    if (this.#state !== null) this.#save(restarted(this.#state));
   }
 
-  #read<T>(name: string): T | null {
-    const row = this.ctx.storage.sql.exec<{ json: string }>("SELECT json FROM kept WHERE name = ?", name).toArray()[0];
-    return row === undefined ? null : (JSON.parse(row.json) as T);
+  /** Stores a state, and only then goes by it: after a failed write the object still stands where its storage does. */
+  #save(next: RunState, also?: () => void): void {
+    this.#store.save(this.#state, next, also);
+    this.#state = next;
   }
 
-  #write(name: string, value: unknown): void {
-    this.ctx.storage.sql.exec(
-      "INSERT INTO kept VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET json = excluded.json",
-      name,
-      JSON.stringify(value),
-    );
+  #begun(): RunState {
+    if (this.#state === null) throw namedError("NotFound", "run: expected one that has begun training, this one has not");
+    return this.#state;
   }
 
   /** The Workflow's report before training: which stage it is at. */
   async prepare(id: string, progress: Preparation["progress"]): Promise<void> {
-    this.#write("record", { id, stage: progress.stage, progress, error: null } satisfies Preparation);
+    this.#store.write("record", { id, progress, error: null } satisfies Preparation);
   }
 
   async fail(id: string, message: string): Promise<void> {
-    this.#write("record", { id, stage: "failed", progress: { stage: "failed", done: 0, total: 0 }, error: message } satisfies Preparation);
+    this.#store.write("record", { id, progress: { stage: "failed", done: 0, total: 0 }, error: message } satisfies Preparation);
+    if (this.#state !== null) this.#save(failed(this.#state, message));
   }
 
-  /** Begins training; a second call with the run under way changes nothing. */
-  async begin(spec: RunSpec): Promise<void> {
-    if (this.#read("state") !== null) return;
+  /** Begins training, from a checkpoint of another run if one is named; a second call with the run under way changes nothing. */
+  async begin(spec: RunSpec, from?: { run: string; checkpoint: Hash; lrScale?: number }): Promise<void> {
+    if (this.#state !== null) return;
     const { training } = spec;
     if (training.steps === 1 && training.shards > training.batch)
-      throw Object.assign(new Error(`shards: expected at most ${training.batch}, one sequence each, got ${training.shards}`), {
-        name: "InvalidInput",
-      });
-    const base = await this.#held(spec.run, () => firstCheckpoint(this.env.ARTIFACTS, spec));
+      throw namedError("InvalidInput", `shards: expected at most ${training.batch}, one sequence each, got ${training.shards}`);
+    const base = from === undefined ? await firstCheckpoint(this.env.ARTIFACTS, spec) : await this.#branch(spec, from);
+    if (base.round >= spec.rounds)
+      throw namedError(
+        "InvalidInput",
+        `tokens: expected more than the ${base.tokens} that the checkpoint has seen, got ${training.tokens}`,
+      );
     // Another call may have begun while the first checkpoint was written: it is the same one.
-    if (this.#read("state") === null) this.#write("state", initialState(spec, base));
+    if (this.#state === null) this.#save(initialState(spec, base));
     await this.#hint(spec);
     await this.ctx.storage.setAlarm(Date.now() + ALARM_MS);
   }
 
+  async #branch(spec: RunSpec, from: { run: string; checkpoint: Hash; lrScale?: number }): Promise<Base> {
+    const base = await readBase(this.env.ARTIFACTS, from.run, from.checkpoint);
+    await copyBase(this.env.ARTIFACTS, base, from.run, spec.run);
+    return putCheckpoint(this.env.ARTIFACTS, spec, { ...base, lrScale: base.lrScale * (from.lrScale ?? 1) });
+  }
+
   async lease(trainer: string): Promise<Lease | null> {
-    const state = this.#read<RunState>("state");
-    if (state === null || this.#read<Preparation>("record")?.error) return null;
-    this.#advance(state);
-    const result = lease(state, trainer, crypto.randomUUID(), Date.now());
-    if (result.lease !== null) this.#write("state", result.state);
+    if (this.#state === null || this.#failure() !== null) return null;
+    this.#advance();
+    const result = lease(this.#state, trainer, crypto.randomUUID(), Date.now());
+    if (result.lease !== null) this.#save(result.state);
     return result.lease;
   }
 
   async submit(submission: Submission): Promise<SubmissionReply> {
-    const state = this.#read<RunState>("state");
-    if (state === null) return { accepted: false, reason: "not-started" };
-    const result = submit(state, submission);
-    this.#write("state", result.state);
-    this.#advance(result.state);
+    if (this.#state === null) return { accepted: false, reason: "not-started" };
+    const before = this.#state;
+    const result = submit(before, submission, Date.now());
+    const scored = result.state.evaluations > before.evaluations ? (result.state.kept.at(-1) ?? null) : null;
+    this.#save(result.state, () => {
+      if (scored === null) return;
+      const { base, valLoss } = scored;
+      this.#store.addEvaluation(base.round, base.checkpoint, valLoss, before.evaluatingSince ?? Date.now(), Date.now());
+    });
+    if (scored !== null) this.ctx.waitUntil(this.#sweep(before));
+    this.#advance();
     // The submitter's next question is answered from the next round, not from this one.
-    if (this.#reducing !== null) await this.#reducing;
+    if (this.#working !== null) await this.#working;
     return result.reply;
   }
 
-  async isActive(): Promise<boolean> {
-    const state = this.#read<RunState>("state");
-    return state !== null && !isOver(state) && !this.#read<Preparation>("record")?.error;
+  /** True when there will never be work here again. */
+  async isOver(): Promise<boolean> {
+    return this.#failure() !== null || (this.#state !== null && isOver(this.#state));
   }
 
-  /** Sets a reduction going when the round is complete; at most one at a time. */
-  #advance(state: RunState): void {
-    if (this.#reducing !== null || !isRoundComplete(state)) return;
-    this.#reducing = this.#finishRound(state).finally(() => {
-      this.#reducing = null;
+  #failure(): string | null {
+    return this.#store.read<Preparation>("record")?.error ?? null;
+  }
+
+  async pause(): Promise<void> {
+    this.#save(paused(this.#begun()));
+  }
+
+  async resume(): Promise<void> {
+    this.#save(resumed(this.#begun()));
+    await this.#hint(this.#begun().spec);
+    await this.ctx.storage.setAlarm(Date.now() + ALARM_MS);
+  }
+
+  /** Ends training cleanly: the last checkpoint is evaluated, then the run is done. */
+  async stop(): Promise<void> {
+    this.#save(stopped(this.#begun(), Date.now()));
+    await this.#hint(this.#begun().spec);
+  }
+
+  /** What a branch of this run starts with: its spec, and the newest of the checkpoints that are kept unless one is named. */
+  async branchPoint(checkpoint?: Hash): Promise<{ spec: RunSpec; checkpoint: Hash }> {
+    const state = this.#begun();
+    const hashes = retained(state).map((base) => base.checkpoint);
+    const wanted = checkpoint ?? state.base.checkpoint;
+    if (!hashes.includes(wanted))
+      throw namedError("NotFound", `checkpoint: expected one of ${[...new Set(hashes)].join(", ")}, got ${wanted}`);
+    return { spec: state.spec, checkpoint: wanted };
+  }
+
+  /** Forgets the run and all its objects. */
+  async destroy(id: string): Promise<void> {
+    if (this.#state !== null && !isOver(this.#state)) this.#save(failed(this.#state, "deleted"));
+    await this.ctx.storage.deleteAlarm();
+    await deleteAll(this.env.ARTIFACTS, id);
+    this.#state = null;
+    await this.ctx.storage.deleteAll();
+  }
+
+  /** Deletes objects of this run that no kept checkpoint names and that are older than a grace time. */
+  async collectGarbage(id: string, graceMs: number): Promise<number> {
+    const keep = this.#state === null ? new Set<Hash>() : retainedHashes(this.#state);
+    return sweepOrphans(this.env.ARTIFACTS, id, keep, Date.now() - graceMs);
+  }
+
+  /** Sets the next effect going; at most one at a time. */
+  #advance(): void {
+    if (this.#working !== null || this.#state === null) return;
+    const effect = effectOf(this.#state);
+    if (effect === null) return;
+    this.#working = this.#perform(this.#state, effect).finally(() => {
+      this.#working = null;
     });
-    this.ctx.waitUntil(this.#reducing);
+    this.ctx.waitUntil(this.#working);
   }
 
-  async #finishRound(state: RunState): Promise<void> {
-    if (state.phase === "evaluating") {
-      this.#write("state", evaluated(state));
-      return;
-    }
+  async #perform(before: RunState, effect: Effect): Promise<void> {
+    const { round } = before.base;
     try {
-      const base = await this.#held(state.spec.run, () => nextCheckpoint(this.env.ARTIFACTS, state));
-      // Submissions may have come in meanwhile (duplicates): the event applies to what is stored now.
-      const current = this.#read<RunState>("state")!;
-      const next = reduced(current, state.round, base);
-      if (next === current) return;
-      const results = state.results as TrainResult[];
-      const loss =
-        results.reduce((sum, result) => sum + result.loss * result.sequences, 0) /
-        results.reduce((sum, result) => sum + result.sequences, 0);
-      this.#write("state", next);
-      this.ctx.storage.sql.exec("INSERT OR REPLACE INTO rounds VALUES (?, ?, ?)", state.round, loss, Date.now());
-      await this.#sweep(state.base, results, base);
-      await this.#hint(next.spec);
+      if (effect.kind === "reduce") await this.#reduce(before);
+      else {
+        const base = await putCheckpoint(this.env.ARTIFACTS, before.spec, { ...effect.to, lrScale: effect.lrScale });
+        console.warn(`run ${before.spec.run}, round ${round}: back to round ${base.round}: ${effect.reason}`);
+        this.#save(rolledBack(this.#begun(), round, base, effect.reason), () => this.#store.dropRoundsFrom(base.round));
+      }
+      await this.#sweep(before);
+      await this.#hint(before.spec);
     } catch (error) {
       if (error instanceof BadDelta) {
         console.warn(error.message);
-        this.#write("state", reissue(this.#read<RunState>("state")!, state.round, error.shard, "bad-delta"));
-      } else
-        console.error(`run ${state.spec.run}, round ${state.round}: ${(error as Error).message}; tried again at the next call or alarm`);
+        this.#save(reissue(this.#begun(), round, error.shard, "bad-delta", Date.now()));
+      } else console.error(`run ${before.spec.run}, round ${round}: ${(error as Error).message}; tried again at the next call or alarm`);
     }
   }
 
-  /** Makes a checkpoint and claims its objects. Made again if another run deleted one between the write and the claim. */
-  async #held(run: string, make: () => Promise<Base>): Promise<Base> {
-    for (;;) {
-      const base = await make();
-      await this.env.REGISTRY.getByName("registry").hold(run, hashesOf(base));
-      const heads = await Promise.all(keysOf(base).map((key) => this.env.ARTIFACTS.head(key)));
-      if (heads.every((head) => head !== null)) return base;
-    }
+  /** The new checkpoint is complete in storage before the pointer moves, in one transaction with the round's record. */
+  async #reduce(before: RunState): Promise<void> {
+    const base = await nextCheckpoint(this.env.ARTIFACTS, before);
+    // Submissions may have come in meanwhile (duplicates): the event applies to what is stored now.
+    const now = Date.now();
+    this.#save(reduced(this.#begun(), before.base.round, base, now), () => this.#store.addRound(before.base.round, roundLoss(before), now));
   }
 
-  /** Deletes what the new checkpoint has made useless: the deltas, and the objects that only the old one named. */
-  async #sweep(old: Base, results: readonly TrainResult[], kept: Base): Promise<void> {
-    const keep = new Set(hashesOf(kept));
-    const run = this.#read<RunState>("state")!.spec.run;
-    const free = await this.env.REGISTRY.getByName("registry").release(
-      run,
-      hashesOf(old).filter((hash) => !keep.has(hash)),
-    );
-    const keys = keysOf(old).filter((key) => free.some((hash) => key.includes(hash)));
-    await this.env.ARTIFACTS.delete([...results.map((result) => objectKey("delta", result.delta)), ...keys]);
+  /** Deletes what a step has made useless: the updates, and the objects of checkpoints that are no longer kept. */
+  async #sweep(before: RunState): Promise<void> {
+    const after = this.#begun();
+    const keep = retainedHashes(after);
+    const old = retained(before);
+    const deltas =
+      before.base === after.base || before.phase !== "training"
+        ? []
+        : before.slots.flatMap(({ result }) => (result?.kind === "train" ? result.delta : []));
+    const useless = (hashes: Hash[]) => [...new Set(hashes)].filter((hash) => !keep.has(hash));
+    const { run } = before.spec;
+    await deleteObjects(this.env.ARTIFACTS, [
+      ...useless(old.map(({ checkpoint }) => checkpoint)).map((hash) => objectKey("checkpoint", hash, run)),
+      ...useless([...deltas, ...old.flatMap(partsOf)]).map((hash) => objectKey("part", hash, run)),
+    ]);
   }
 
   /** One message per shard; in production each starts a trainer. */
   async #hint(spec: RunSpec): Promise<void> {
     if (Date.now() - this.#hintedAt < HINT_MS) return;
     this.#hintedAt = Date.now();
-    await this.env.STEPS.sendBatch(Array.from({ length: spec.training.shards }, () => ({ body: { run: spec.run } })));
+    for (let left = spec.training.shards; left > 0; left -= MAX_BATCH_MESSAGES) {
+      const size = Math.min(left, MAX_BATCH_MESSAGES);
+      await this.env.STEPS.sendBatch(Array.from({ length: size }, () => ({ body: { run: spec.run } })));
+    }
   }
 
   override async alarm(): Promise<void> {
+    if (this.#state === null || isOver(this.#state) || this.#failure() !== null) return;
     try {
-      const state = this.#read<RunState>("state");
-      if (state === null || isOver(state) || this.#read<Preparation>("record")?.error) return;
-      this.#advance(state);
-      await this.#hint(state.spec);
+      this.#advance();
+      if (!this.#state.paused) await this.#hint(this.#state.spec);
     } catch (error) {
       console.error(`alarm: ${(error as Error).message}`);
     }
@@ -208,48 +233,10 @@ export class Run extends DurableObject<CoordinatorEnv> {
   }
 
   async status(): Promise<RunStatus | null> {
-    const record = this.#read<Preparation>("record");
-    const state = this.#read<RunState>("state");
+    const record = this.#store.read<Preparation>("record");
+    const state = this.#state;
     if (record === null && state === null) return null;
-    const rounds = this.ctx.storage.sql
-      .exec<{ round: number; loss: number; committed_at: number }>("SELECT * FROM rounds ORDER BY round")
-      .toArray();
-    const dataset: Dataset | null = state === null ? null : await getJson(this.env.ARTIFACTS, "dataset", state.spec.dataset, datasetSchema);
-    const recent = rounds.slice(-RATE_ROUNDS - 1);
-    const span = recent.length > 1 ? (recent.at(-1)!.committed_at - recent[0]!.committed_at) / 1000 : 0;
-    const perRound = state === null ? 0 : tokensPerRound(state.spec.training, state.spec.model);
-    const rate = span > 0 ? ((recent.length - 1) * perRound) / span : null;
-    const every = Math.ceil(rounds.length / MAX_LOSSES_SHOWN);
-    const error = record?.error ?? state?.error ?? null;
-    const valLoss = state?.valLoss ?? null;
-    return {
-      id: record?.id ?? state!.spec.run,
-      state: error !== null ? "failed" : (state?.phase ?? "preparing"),
-      stage: state?.phase ?? record!.stage,
-      progress: state === null ? record!.progress : { stage: state.phase, done: state.round, total: state.spec.rounds },
-      preset: state?.spec.preset ?? null,
-      parameters: state === null ? null : parameterCount(state.spec.model),
-      vocabSize: state?.spec.model.vocabSize ?? null,
-      shards: state?.spec.training.shards ?? null,
-      steps: state?.spec.training.steps ?? null,
-      round: state?.round ?? null,
-      rounds: state?.spec.rounds ?? null,
-      tokens: state?.base.tokens ?? null,
-      totalTokens: state === null ? null : perRound * state.spec.rounds,
-      tokensPerSecond: rate === null ? null : Math.round(rate),
-      secondsLeft: rate === null || state === null ? null : Math.round(((state.spec.rounds - state.round) * perRound) / rate),
-      losses: rounds.filter((_, index) => index % every === 0 || index === rounds.length - 1).map(({ round, loss }) => ({ round, loss })),
-      firstLoss: rounds[0]?.loss ?? null,
-      valLoss,
-      unigramLoss: dataset?.unigramLoss ?? null,
-      trigramLoss: dataset?.trigramLoss ?? null,
-      bitsPerByte:
-        valLoss === null || dataset === null || dataset.valBytes === 0
-          ? null
-          : (valLoss * (dataset.valTokens - 1)) / Math.LN2 / dataset.valBytes,
-      checkpoint: state?.base.checkpoint ?? null,
-      counts: state?.counts ?? {},
-      error,
-    };
+    const dataset = state === null ? null : await getJson(this.env.ARTIFACTS, "dataset", state.spec.dataset, datasetSchema);
+    return statusOf(record, state, this.#store.rounds(), this.#store.evaluations(), dataset, Date.now());
   }
 }

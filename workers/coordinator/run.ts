@@ -2,95 +2,74 @@
  * The training protocol as a pure reducer: (state, event, now) -> state and reply, no platform in sight.
  *
  * A run is a sequence of rounds; a round is one task per shard. Trainers lease tasks and submit results; a task whose
- * lease has expired goes to the next who asks. When a round has all its results the shell reduces them and reports
- * `reduced`. After the last round the validation windows are scored in the same way, one task per shard.
- * `(run, round, shard)` counts once: later results are duplicates if equal, conflicts if not, and change nothing.
+ * lease has expired goes to the next who asks. `(run, round, shard)` counts once: later results are duplicates if equal,
+ * conflicts if not, and change nothing. When a round is complete the shell reduces it and reports `reduced`, or takes
+ * the run back and reports `rolledBack`. What follows an evaluation is in evaluation.ts, who is trusted in trainers.ts.
  */
-import type { Hash } from "../../shared/artifacts.ts";
-import type { ModelConfig, TrainingConfig } from "../../shared/config.ts";
-import type { EvaluateResult, Lease, Submission, SubmissionReply, Task, TrainResult } from "../../shared/training/task.ts";
-import { canonicalJson, hashSchema } from "../../shared/artifacts.ts";
+import { hashSchema } from "../../shared/artifacts.ts";
 import { shardRange } from "../../shared/training/data-order.ts";
+import type { Lease, Submission, SubmissionReply, Task, TaskResult, TrainResult } from "../../shared/training/task.ts";
+import { centsOf } from "./cost.ts";
+import { finishEvaluation } from "./evaluation.ts";
+import {
+  emptySlots,
+  identityOf,
+  isOver,
+  isRoundComplete,
+  roundLoss,
+  trainResults,
+  type Base,
+  type LeaseRecord,
+  type RunState,
+  type Slot,
+} from "./run-state.ts";
+import { count, isAlone, isLiving, leaseMs, MAX_LEASE_MS, seen, settle, strike, votesNeeded } from "./trainers.ts";
 
-/** A trainer that is silent for this long is taken for dead. Several times the longest task of any preset. */
-export const LEASE_MS = 120_000;
-/** Unusable results of one round after which the run is given up: a pure task would go wrong again. */
-export const MAX_BAD_RESULTS = 8;
+/** Unusable results of one task after which the task is to blame, not whoever computed it. */
+export const MAX_BAD_RESULTS = 3;
 /** Sequences per forward pass of an evaluation. */
 const EVALUATION_BATCH = 16;
+/** A round's loss above this many times the mean of the rounds before it is a divergence. */
+export const SPIKE_RATIO = 1.5;
+const RECENT_ROUNDS = 8;
+const MIN_RECENT_ROUNDS = 4;
+/** Rounds between the checkpoints that a rollback may go to: it goes one to two such distances back. */
+export const GOOD_EVERY = 10;
+const ROLLBACK_RATE = 0.5;
 
-export interface RunSpec {
-  run: string;
-  preset: string;
-  dataset: Hash;
-  tokenizer: Hash;
-  model: ModelConfig;
-  training: TrainingConfig;
-  rounds: number;
+function taskOf({ spec, base, phase }: RunState, shard: number): Task {
+  const { run, dataset, model, training } = spec;
+  const common = { run, round: base.round, shard, base: base.checkpoint, weights: base.weights, dataset, model };
+  return phase === "training"
+    ? { kind: "train", ...common, inner: base.inner[shard] ?? null, training, lrScale: base.lrScale }
+    : { kind: "evaluate", ...common, shards: training.shards, batch: EVALUATION_BATCH };
 }
 
-/** The checkpoint that the current round starts from. */
-export interface Base {
-  checkpoint: Hash;
-  weights: Hash;
-  outer: Hash | null;
-  inner: (Hash | null)[];
-  tokens: number;
-}
+const withSlot = (state: RunState, shard: number, slot: Slot): RunState => ({ ...state, slots: state.slots.with(shard, slot) });
 
-interface LeaseRecord {
-  id: string;
-  trainer: string;
-  expiresAt: number;
-}
-
-export interface RunState {
-  spec: RunSpec;
-  phase: "training" | "evaluating" | "done" | "failed";
-  /** Rounds completed. */
-  round: number;
-  base: Base;
-  leases: (LeaseRecord | null)[];
-  results: (TrainResult | EvaluateResult | null)[];
-  /** Results that were refused or came twice, by reason. */
-  counts: Record<string, number>;
-  /** Unusable results in this round. */
-  bad: number;
-  valLoss: number | null;
-  error: string | null;
-}
-
-export function initialState(spec: RunSpec, base: Base): RunState {
-  const empty = () => Array.from({ length: spec.training.shards }, () => null);
-  return { spec, phase: "training", round: 0, base, leases: empty(), results: empty(), counts: {}, bad: 0, valLoss: null, error: null };
-}
-
-function taskOf(state: RunState, shard: number): Task {
-  const { spec, base, round } = state;
-  const common = { run: spec.run, round, shard, base: base.checkpoint, weights: base.weights, dataset: spec.dataset, model: spec.model };
-  return state.phase === "training"
-    ? { kind: "train", ...common, inner: base.inner[shard] ?? null, training: spec.training }
-    : { kind: "evaluate", ...common, shards: spec.training.shards, batch: EVALUATION_BATCH };
-}
-
-/** Hands out the first task that has neither a result nor a living lease. */
+/** Hands out the first task that needs another result and is not already with enough trainers. */
 export function lease(state: RunState, trainer: string, id: string, now: number): { state: RunState; lease: Lease | null } {
-  if (isOver(state)) return { state, lease: null };
-  const shard = state.results.findIndex((result, index) => result === null && (state.leases[index]?.expiresAt ?? 0) <= now);
+  if (isOver(state) || state.paused || state.diverged !== null || state.trainers[trainer]?.quarantined) return { state, lease: null };
+  const known = seen(state, trainer, now);
+  const alone = isAlone(known, trainer, now);
+  const shard = state.slots.findIndex((slot, index) => {
+    if (slot.result !== null) return false;
+    const mayVote = alone || !slot.votes.some((vote) => vote.trainer === trainer);
+    const living = slot.leases.filter((record) => isLiving(record, now) && !slot.votes.some((vote) => vote.lease === record.id));
+    return mayVote && slot.votes.length + living.length < votesNeeded(state, index);
+  });
   if (shard < 0) return { state, lease: null };
-  const expiresAt = now + LEASE_MS;
-  const leases = state.leases.with(shard, { id, trainer, expiresAt });
-  return { state: { ...state, leases }, lease: { id, task: taskOf(state, shard), expiresAt } };
+  const expiresAt = now + leaseMs(state);
+  const slot = state.slots[shard]!;
+  const next = withSlot(known, shard, { ...slot, leases: [...slot.leases, { id, trainer, givenAt: now, expiresAt }] });
+  return { state: { ...next, firstLeaseAt: state.firstLeaseAt ?? now }, lease: { id, task: taskOf(state, shard), expiresAt } };
 }
 
-/** Nothing more will happen in this run. */
-export function isOver(state: RunState): boolean {
-  return state.phase === "done" || state.phase === "failed";
-}
+const ended = (record: LeaseRecord): LeaseRecord => ({ ...record, expiresAt: 0 });
 
-/** The process died and with it, most likely, whoever held a lease. Nobody is hurt if not: a result counts without one. */
+/** The process died and with it, most likely, whoever held a lease. Nobody is hurt if not: the result of an ended lease counts. */
 export function restarted(state: RunState): RunState {
-  return { ...state, leases: state.leases.map(() => null) };
+  return { ...state, slots: state.slots.map((slot) => (slot.leases.length === 0 ? slot : { ...slot, leases: slot.leases.map(ended) })) };
 }
 
 /** The run is given up, unless it is over. */
@@ -98,85 +77,163 @@ export function failed(state: RunState, error: string): RunState {
   return isOver(state) ? state : { ...state, phase: "failed", error };
 }
 
-function spoiled(state: RunState, shard: number, reason: string): RunState {
-  const next = count({ ...state, bad: state.bad + 1, leases: state.leases.with(shard, null) }, reason);
-  return next.bad < MAX_BAD_RESULTS
-    ? next
-    : failed(next, `round ${state.round}: expected usable results, got ${next.bad} that are not (last: ${reason})`);
-}
-
-function count(state: RunState, reason: string): RunState {
-  return { ...state, counts: { ...state.counts, [reason]: (state.counts[reason] ?? 0) + 1 } };
-}
-
-/** Takes a result if it belongs to the current round and base and is the first of its shard. */
-export function submit(state: RunState, submission: Submission): { state: RunState; reply: SubmissionReply } {
+/** Takes a result if it belongs to the current round and base, answers a lease, and is the first of its shard. */
+export function submit(state: RunState, submission: Submission, now: number): { state: RunState; reply: SubmissionReply } {
   const refuse = (reason: string) => ({ state: count(state, reason), reply: { accepted: false as const, reason } });
   const { result, shard } = submission;
   if (submission.run !== state.spec.run) return refuse("wrong-run");
-  if (submission.round !== state.round || submission.base !== state.base.checkpoint) return refuse("stale");
-  if (!Number.isInteger(shard) || shard < 0 || shard >= state.results.length) return refuse("wrong-shard");
+  if (submission.round !== state.base.round || submission.base !== state.base.checkpoint) return refuse("stale");
+  if (!Number.isInteger(shard) || shard < 0 || shard >= state.slots.length) return refuse("wrong-shard");
   if (isOver(state) || result.kind !== (state.phase === "training" ? "train" : "evaluate")) return refuse("wrong-phase");
-  const known = state.results[shard];
-  if (known !== null && known !== undefined) {
-    if (identity(known) === identity(result)) return { state: count(state, "duplicate"), reply: { accepted: true, duplicate: true } };
-    return refuse("conflict");
-  }
+  const slot = state.slots[shard]!;
+  const given = slot.leases.find((record) => record.id === submission.lease);
+  if (given === undefined) return refuse("unknown-lease");
+  if (slot.bad.some((bad) => bad.lease === given.id)) return refuse("known-bad");
+  const earlier = slot.votes.find((vote) => vote.lease === given.id)?.result ?? slot.result;
   const fault = faultOf(state, shard, result);
-  if (fault !== null) return { state: spoiled(state, shard, fault), reply: { accepted: false, reason: fault } };
-  // Whoever computed it: a task is a pure function, so a result after the lease's end is as good as the one that would replace it.
-  const results = state.results.with(shard, result);
-  const leases = state.leases.with(shard, null);
-  return { state: { ...state, results, leases }, reply: { accepted: true, duplicate: false } };
-}
-
-/** What must agree between two results of one task: all but the time it took. */
-function identity(result: TrainResult | EvaluateResult): string {
-  return canonicalJson({ ...result, milliseconds: 0 });
+  if (fault !== null) {
+    if (earlier !== null) return refuse(fault);
+    return { state: spoiled(state, shard, given, fault, now), reply: { accepted: false, reason: fault } };
+  }
+  if (earlier !== null) {
+    if (identityOf(earlier) !== identityOf(result)) return refuse("conflict");
+    return { state: count(state, "duplicate"), reply: { accepted: true, duplicate: true } };
+  }
+  // Bounded, because a clock that jumps must not eat the budget.
+  const took = Math.min(MAX_LEASE_MS, Math.max(0, now - given.givenAt));
+  const voted = withSlot(state, shard, { ...slot, votes: [...slot.votes, { lease: given.id, trainer: given.trainer, result }] });
+  const timed = {
+    ...voted,
+    spentMs: state.spentMs + took,
+    tasks: state.tasks + 1,
+    // Forgotten by a tenth per task, so that one slow task does not lengthen leases for ever.
+    slowestMs: Math.max(took, (state.slowestMs ?? 0) * 0.9),
+  };
+  const settled = settle(seen(timed, given.trainer, now), shard);
+  const next = settled.phase === "evaluating" && isRoundComplete(settled) ? finishEvaluation(settled) : settled;
+  return { state: next, reply: { accepted: true, duplicate: false } };
 }
 
 /** What is wrong with a result, or null. What it claims to have consumed decides its weight, so it must be what was asked. */
-function faultOf(state: RunState, shard: number, result: TrainResult | EvaluateResult): string | null {
-  const numbers = result.kind === "train" ? [result.loss, result.sequences, result.tokens] : [result.lossSum, result.targets];
-  if (![...numbers, result.milliseconds].every((value) => Number.isFinite(value) && value >= 0)) return "not-finite";
-  if (result.kind === "evaluate") return null;
-  const { training, model } = state.spec;
+function faultOf(state: RunState, shard: number, result: TaskResult): string | null {
+  const numbers = result.kind === "train" ? [result.loss, result.deltaBytes, result.innerBytes] : [result.lossSum, result.targets];
+  if (!numbers.every((value) => Number.isFinite(value) && value >= 0)) return "not-finite";
+  return result.kind === "train" ? faultOfTraining(state, shard, result) : null;
+}
+
+function faultOfTraining({ spec: { training, model }, base }: RunState, shard: number, result: TrainResult): string | null {
   const [first, end] = shardRange(training.batch, shard, training.shards);
   const sequences = training.steps === 1 ? end - first : training.steps * training.batch;
   if (result.sequences !== sequences || result.tokens !== sequences * model.context) return "wrong-amount";
-  const named = hashSchema.safeParse(result.delta).success;
-  const inner = training.steps === 1 ? result.inner === null : hashSchema.safeParse(result.inner).success;
-  return named && inner ? null : "wrong-object";
+  const areParts = (parts: unknown) =>
+    Array.isArray(parts) && parts.length === base.weights.length && parts.every((hash) => hashSchema.safeParse(hash).success);
+  const stateless = training.steps === 1 && training.compression === "float32";
+  return areParts(result.delta) && (stateless ? result.inner === null : areParts(result.inner)) ? null : "wrong-object";
 }
 
-/** True when the shell has something to do: all results of the round are there. */
-export function isRoundComplete(state: RunState): boolean {
-  return !isOver(state) && state.results.every((result) => result !== null);
+/** An unusable result: a strike for its trainer; several for one task speak against the task. */
+function spoiled(state: RunState, shard: number, by: { id: string; trainer: string }, reason: string, now: number): RunState {
+  const slot = state.slots[shard]!;
+  const bad = [...slot.bad, { lease: by.id, trainer: by.trainer }];
+  const leases = slot.leases.map((record) => (record.id === by.id ? ended(record) : record));
+  const next = strike(count(withSlot(state, shard, { ...slot, bad, leases }), reason), by.trainer, now);
+  const agreed = new Set(bad.map(({ trainer }) => trainer)).size > 1 || isAlone(state, by.trainer, now);
+  return bad.length >= MAX_BAD_RESULTS && agreed
+    ? diverged(
+        next,
+        `round ${state.base.round}, shard ${shard}: expected a usable result, got ${bad.length} that are not (last: ${reason})`,
+      )
+    : next;
+}
+
+/** Back to a good checkpoint if that is allowed once more, else the end. */
+function diverged(state: RunState, reason: string): RunState {
+  return canRollBack(state) ? { ...state, diverged: reason } : failed(state, reason);
+}
+
+const canRollBack = (state: RunState) => state.phase === "training" && state.rollbacks.length < state.spec.supervision.rollbacks;
+
+/** A delta turned out to be unusable when it was read: its task is open again. */
+export function reissue(state: RunState, round: number, shard: number, reason: string, now: number): RunState {
+  const slot = state.slots[shard];
+  if (state.phase !== "training" || round !== state.base.round || slot?.result == null) return state;
+  const culprits = slot.votes.filter((vote) => identityOf(vote.result) === identityOf(slot.result!));
+  const opened = withSlot(state, shard, { ...slot, votes: [], result: null });
+  return culprits.reduce((next, { lease: id, trainer }) => spoiled(next, shard, { id, trainer }, reason, now), opened);
+}
+
+export type Effect = { kind: "reduce" } | { kind: "roll-back"; to: Base; lrScale: number; reason: string };
+
+/** What the shell has to do next, or nothing. Asked again until the state says otherwise. */
+export function effectOf(state: RunState): Effect | null {
+  if (isOver(state)) return null;
+  const back = (reason: string): Effect => ({ kind: "roll-back", to: state.good, lrScale: state.base.lrScale * ROLLBACK_RATE, reason });
+  if (state.diverged !== null) return back(state.diverged);
+  if (state.phase !== "training" || !isRoundComplete(state)) return null;
+  const loss = roundLoss(state);
+  const usual = state.recent.reduce((sum, value) => sum + value, 0) / state.recent.length;
+  const spikes = state.recent.length >= MIN_RECENT_ROUNDS && loss > SPIKE_RATIO * usual;
+  return spikes && canRollBack(state) ? back(`loss ${loss.toFixed(3)} after a mean of ${usual.toFixed(3)}`) : { kind: "reduce" };
 }
 
 /** The round's update has become a checkpoint. A report for another round changes nothing. */
-export function reduced(state: RunState, round: number, base: Base): RunState {
-  if (state.phase !== "training" || round !== state.round) return state;
-  const next = state.round + 1;
+export function reduced(state: RunState, round: number, base: Base, now: number): RunState {
+  if (state.phase !== "training" || round !== state.base.round || !isRoundComplete(state)) return state;
+  const results = trainResults(state);
+  const total = (pick: (result: TrainResult) => number) => results.reduce((sum, result) => sum + pick(result), 0);
+  const marked = base.round % GOOD_EVERY === 0;
+  const next: RunState = {
+    ...state,
+    base,
+    slots: emptySlots(state.slots.length),
+    recent: [...state.recent, roundLoss(state)].slice(-RECENT_ROUNDS),
+    good: marked ? state.candidate : state.good,
+    candidate: marked ? base : state.candidate,
+    roundBytes: { delta: total(({ deltaBytes }) => deltaBytes), inner: total(({ innerBytes }) => innerBytes) },
+  };
+  const { evaluateEvery, maxCpuSeconds, maxCents } = state.spec.supervision;
+  if (base.round >= state.spec.rounds) return evaluating(next, "rounds", now);
+  if (maxCpuSeconds > 0 && next.spentMs >= maxCpuSeconds * 1000) return evaluating(next, "cpu-seconds", now);
+  if (maxCents > 0 && centsOf(next.spentMs) >= maxCents) return evaluating(next, "cents", now);
+  return evaluateEvery > 0 && base.round % evaluateEvery === 0 ? evaluating(next, null, now) : next;
+}
+
+function evaluating(state: RunState, stopReason: string | null, now: number): RunState {
+  return { ...state, phase: "evaluating", slots: emptySlots(state.slots.length), stopReason, evaluatingSince: now };
+}
+
+/** The run goes on from an earlier checkpoint at a lower rate. `base` differs from that one in its rate, so in its hash. */
+export function rolledBack(state: RunState, round: number, base: Base, reason: string): RunState {
+  if (state.phase !== "training" || round !== state.base.round) return state;
+  const record = { fromRound: round, toRound: base.round, lrScale: base.lrScale, reason };
   return {
-    ...initialState(state.spec, base),
-    round: next,
-    counts: state.counts,
-    phase: next >= state.spec.rounds ? "evaluating" : "training",
+    ...state,
+    base,
+    slots: emptySlots(state.slots.length),
+    recent: [],
+    good: base,
+    candidate: base,
+    diverged: null,
+    rollbacks: [...state.rollbacks, record],
+    // Whoever computed the diverged round did what was asked.
+    trainers: Object.fromEntries(Object.entries(state.trainers).map(([name, trainer]) => [name, { ...trainer, strikes: 0 }])),
   };
 }
 
-/** A delta turned out to be unusable: its task is open again. */
-export function reissue(state: RunState, round: number, shard: number, reason: string): RunState {
-  if (state.phase !== "training" || round !== state.round) return state;
-  return spoiled({ ...state, results: state.results.with(shard, null) }, shard, reason);
+/** No new tasks until `resumed`; results of tasks that are out still count. */
+export function paused(state: RunState): RunState {
+  return isOver(state) ? state : { ...state, paused: true };
 }
 
-/** All validation slices are scored: the run is done. */
-export function evaluated(state: RunState): RunState {
-  if (state.phase !== "evaluating" || !isRoundComplete(state)) return state;
-  const parts = state.results as EvaluateResult[];
-  const targets = parts.reduce((sum, part) => sum + part.targets, 0);
-  const valLoss = targets === 0 ? null : parts.reduce((sum, part) => sum + part.lossSum, 0) / targets;
-  return { ...state, phase: "done", valLoss };
+/** Work goes on, with everybody: an operator who resumes has looked. */
+export function resumed(state: RunState): RunState {
+  return { ...state, paused: false, trainers: {} };
+}
+
+/** Ends training after an evaluation of the last checkpoint; the round that is under way is dropped. */
+export function stopped(state: RunState, now: number): RunState {
+  if (isOver(state)) return state;
+  return state.phase === "evaluating"
+    ? { ...state, paused: false, stopReason: "stopped" }
+    : evaluating({ ...state, paused: false, diverged: null }, "stopped", now);
 }

@@ -1,10 +1,26 @@
 /** What `GET /runs/:id` shows; null where it is not known yet. */
-import type { Hash } from "../../shared/artifacts.ts";
+import type { Dataset, Hash } from "../../shared/artifacts.ts";
+import { parameterCount } from "../../shared/model/weights.ts";
+import { tokensPerRound } from "../../shared/training/rounds.ts";
+import { centsOf } from "./cost.ts";
+import type { Rollback, RunState } from "./run-state.ts";
+import type { EvaluationRow, RoundRow } from "./run-store.ts";
+import { isLiving } from "./trainers.ts";
+
+/** Rounds over which the rate is measured. */
+const RATE_ROUNDS = 8;
+const MAX_LOSSES_SHOWN = 200;
+
+/** What is known before and beside the reducer's state: the Workflow's reports. */
+export interface Preparation {
+  id: string;
+  progress: { stage: string; done: number; total: number };
+  error: string | null;
+}
 
 export interface RunStatus {
   id: string;
-  state: "preparing" | "training" | "evaluating" | "done" | "failed";
-  stage: string;
+  state: "preparing" | "training" | "evaluating" | "paused" | "done" | "failed";
   progress: { stage: string; done: number; total: number };
   preset: string | null;
   parameters: number | null;
@@ -18,15 +34,154 @@ export interface RunStatus {
   totalTokens: number | null;
   tokensPerSecond: number | null;
   secondsLeft: number | null;
+  /** Wall clock from the first lease to the last commit, without evaluations. */
+  trainingSeconds: number | null;
   losses: { round: number; loss: number }[];
   firstLoss: number | null;
-  /** Nats per validation token. */
+  evaluations: { round: number; checkpoint: Hash; valLoss: number; trainingSeconds: number }[];
+  /** Nats per validation token of the best checkpoint. */
   valLoss: number | null;
   unigramLoss: number | null;
   trigramLoss: number | null;
   bitsPerByte: number | null;
+  /** The current checkpoint; of a run that is done the best one. */
   checkpoint: Hash | null;
+  stopReason: string | null;
+  rollbacks: Rollback[];
+  leases: { shard: number; trainer: string; secondsLeft: number }[];
+  /** Shards of the current round that have their result. */
+  finished: number | null;
+  trainers: { name: string; strikes: number; quarantined: boolean; secondsSilent: number }[];
+  tasks: number | null;
+  /** Trainers' milliseconds from lease to result, an upper bound of CPU time. */
+  cpuMillisecondsPerTask: number | null;
+  cents: number | null;
+  bytesPerRound: { delta: number; inner: number } | null;
   /** Submissions that came twice or were refused, by reason. */
   counts: Record<string, number>;
   error: string | null;
+}
+
+/** Milliseconds of evaluation before a time. */
+function evaluationMs(evaluations: readonly EvaluationRow[], before: number): number {
+  return evaluations.reduce((sum, row) => sum + (row.ended_at <= before ? row.ended_at - row.started_at : 0), 0);
+}
+
+function preparing(record: Preparation): RunStatus {
+  return {
+    id: record.id,
+    state: record.error === null ? "preparing" : "failed",
+    progress: record.progress,
+    preset: null,
+    parameters: null,
+    vocabSize: null,
+    shards: null,
+    steps: null,
+    round: null,
+    rounds: null,
+    tokens: null,
+    totalTokens: null,
+    tokensPerSecond: null,
+    secondsLeft: null,
+    trainingSeconds: null,
+    losses: [],
+    firstLoss: null,
+    evaluations: [],
+    valLoss: null,
+    unigramLoss: null,
+    trigramLoss: null,
+    bitsPerByte: null,
+    checkpoint: null,
+    stopReason: null,
+    rollbacks: [],
+    leases: [],
+    finished: null,
+    trainers: [],
+    tasks: null,
+    cpuMillisecondsPerTask: null,
+    cents: null,
+    bytesPerRound: null,
+    counts: {},
+    error: record.error,
+  };
+}
+
+/** A status from what is stored. `record` or `state` must be there. */
+export function statusOf(
+  record: Preparation | null,
+  state: RunState | null,
+  rounds: readonly RoundRow[],
+  evaluations: readonly EvaluationRow[],
+  dataset: Dataset | null,
+  now: number,
+): RunStatus {
+  if (state === null) return preparing(record!);
+  const { spec, base, firstLeaseAt } = state;
+  const recent = rounds.slice(-RATE_ROUNDS - 1);
+  const [first, last] = [recent[0]?.committed_at ?? 0, recent.at(-1)?.committed_at ?? 0];
+  const span = last - first - (evaluationMs(evaluations, last) - evaluationMs(evaluations, first));
+  const perRound = tokensPerRound(spec.training, spec.model);
+  const rate = recent.length > 1 && span > 0 ? ((recent.length - 1) * perRound * 1000) / span : null;
+  const every = Math.ceil(rounds.length / MAX_LOSSES_SHOWN);
+  const error = record?.error ?? state.error;
+  const valLoss = state.best?.valLoss ?? null;
+  const committedAt = new Map(rounds.map((row) => [row.round + 1, row.committed_at]));
+  const secondsAt = (time: number | undefined) =>
+    firstLeaseAt === null || time === undefined ? 0 : Math.max(0, time - firstLeaseAt - evaluationMs(evaluations, time)) / 1000;
+  const shownState = error !== null ? "failed" : state.paused ? "paused" : state.phase;
+  return {
+    ...preparing(record ?? { id: spec.run, progress: { stage: state.phase, done: 0, total: 0 }, error }),
+    state: shownState,
+    progress: { stage: state.phase, done: base.round, total: spec.rounds },
+    preset: spec.preset,
+    parameters: parameterCount(spec.model),
+    vocabSize: spec.model.vocabSize,
+    shards: spec.training.shards,
+    steps: spec.training.steps,
+    round: base.round,
+    rounds: spec.rounds,
+    tokens: base.tokens,
+    totalTokens: perRound * spec.rounds,
+    tokensPerSecond: rate === null ? null : Math.round(rate),
+    secondsLeft: rate === null ? null : Math.round(((spec.rounds - base.round) * perRound) / rate),
+    trainingSeconds: secondsAt(rounds.at(-1)?.committed_at),
+    losses: rounds.filter((_, index) => index % every === 0 || index === rounds.length - 1).map(({ round, loss }) => ({ round, loss })),
+    firstLoss: rounds[0]?.loss ?? null,
+    evaluations: evaluations.map((row) => ({
+      round: row.round,
+      checkpoint: row.checkpoint,
+      valLoss: row.val_loss,
+      trainingSeconds: secondsAt(committedAt.get(row.round)),
+    })),
+    valLoss,
+    unigramLoss: dataset?.unigramLoss ?? null,
+    trigramLoss: dataset?.trigramLoss ?? null,
+    bitsPerByte:
+      valLoss === null || dataset === null || dataset.valBytes === 0
+        ? null
+        : (valLoss * (dataset.valTokens - 1)) / Math.LN2 / dataset.valBytes,
+    checkpoint: base.checkpoint,
+    stopReason: state.stopReason,
+    rollbacks: state.rollbacks,
+    leases: state.slots.flatMap(({ leases, result }, shard) =>
+      result !== null
+        ? []
+        : leases
+            .filter((record_) => isLiving(record_, now))
+            .map(({ trainer, expiresAt }) => ({ shard, trainer, secondsLeft: Math.round((expiresAt - now) / 1000) })),
+    ),
+    finished: state.slots.filter(({ result }) => result !== null).length,
+    trainers: Object.entries(state.trainers).map(([name, { seenAt, strikes, quarantined }]) => ({
+      name,
+      strikes,
+      quarantined,
+      secondsSilent: Math.round((now - seenAt) / 1000),
+    })),
+    tasks: state.tasks,
+    cpuMillisecondsPerTask: state.tasks === 0 ? null : Math.round(state.spentMs / state.tasks),
+    cents: centsOf(state.spentMs),
+    bytesPerRound: state.roundBytes,
+    counts: state.counts,
+    error,
+  };
 }

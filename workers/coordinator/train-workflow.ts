@@ -4,27 +4,13 @@
  */
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep, type WorkflowStepConfig } from "cloudflare:workers";
 import { NonRetryableError } from "cloudflare:workflows";
-import { z } from "zod";
 import { datasetSchema } from "../../shared/artifacts.ts";
-import { presetOf, trainingConfigSchema } from "../../shared/config.ts";
+import { presetOf, supervisionConfigSchema, trainingConfigSchema } from "../../shared/config.ts";
 import { getJson } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/rounds.ts";
 import { windowCount } from "../../shared/training/data-order.ts";
-
-export const trainRequestSchema = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/)
-    .optional(),
-  preset: z.string().default("small"),
-  tokens: z.int().positive().optional(),
-  vocabSize: z.int().min(259).max(65_536).optional(),
-  shards: z.int().min(1).max(250).optional(),
-  steps: z.int().min(1).max(1000).optional(),
-  seed: z.int().min(0).max(0xffff_ffff).default(1),
-  sources: z.array(z.string()).optional(),
-});
-export type TrainRequest = z.input<typeof trainRequestSchema>;
+import { publishBase } from "./checkpoints.ts";
+import { trainRequestSchema, type TrainRequest } from "./train-request.ts";
 
 /** A run is looked at this often; the figure decides only how soon its end is noticed. */
 const POLL = "1 second";
@@ -43,6 +29,9 @@ async function orGiveUp<T>(work: Promise<T>): Promise<T> {
   }
 }
 
+type RunStub = DurableObjectStub<import("./run-object.ts").Run>;
+type ParsedRequest = ReturnType<typeof trainRequestSchema.parse>;
+
 export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainRequest> {
   override async run(event: Readonly<WorkflowEvent<TrainRequest>>, step: WorkflowStep): Promise<{ model: string }> {
     const id = event.instanceId;
@@ -55,14 +44,25 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainReque
     }
   }
 
-  async #train(
-    id: string,
-    payload: TrainRequest,
-    run: DurableObjectStub<import("./run-object.ts").Run>,
-    step: WorkflowStep,
-  ): Promise<{ model: string }> {
-    const { COLLECTOR, TOKENIZER, ARTIFACTS } = this.env;
+  async #train(id: string, payload: TrainRequest, run: RunStub, step: WorkflowStep): Promise<{ model: string }> {
     const request = trainRequestSchema.parse(payload);
+    const { branch } = request;
+    if (branch === undefined) await this.#beginAnew(id, request, run, step);
+    else await step.do("branch", RETRIES, () => orGiveUp(this.#beginBranch(id, request, branch, run)));
+    return this.#finish(id, run, step);
+  }
+
+  /** From a checkpoint of another run, with its data, model and way of training. */
+  async #beginBranch(id: string, request: ParsedRequest, branch: NonNullable<ParsedRequest["branch"]>, run: RunStub): Promise<void> {
+    const { spec } = await this.env.RUN.getByName(branch.run).branchPoint(branch.checkpoint);
+    const training = { ...spec.training, tokens: request.tokens ?? spec.training.tokens };
+    const supervision = supervisionConfigSchema.parse({ ...spec.supervision, ...request.supervision });
+    await run.begin({ ...spec, run: id, training, supervision, rounds: totalRounds(training, spec.model) }, branch);
+  }
+
+  /** Corpus snapshot, tokenizer, dataset, first checkpoint. */
+  async #beginAnew(id: string, request: ParsedRequest, run: RunStub, step: WorkflowStep): Promise<void> {
+    const { COLLECTOR, TOKENIZER, ARTIFACTS } = this.env;
     const preset = presetOf(request.preset);
     const registry = this.env.REGISTRY.getByName("registry");
     const snapshot = await step.do("snapshot", RETRIES, async () => {
@@ -71,40 +71,16 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainReque
       return (await orGiveUp(COLLECTOR.snapshot(request.sources === undefined ? {} : { sources: request.sources }))).hash;
     });
 
-    let state: string | null = null;
-    let tokenizer: string | null = null;
-    for (let index = 0; tokenizer === null; index++) {
-      const previous: string | null = state;
-      const result = await step.do(`tokenizer ${index}`, RETRIES, async () => {
-        const {
-          state: next,
-          tokenizer: done,
-          progress,
-        } = await TOKENIZER.trainStep({ snapshot, vocabSize: request.vocabSize ?? preset.vocabSize, state: previous });
-        await run.prepare(id, { ...progress, stage: "tokenizer" });
-        return { next, done };
-      });
-      state = result.next;
-      tokenizer = result.done;
-      if (index > MAX_STEPS) throw new Error(`tokenizer: expected to finish in ${MAX_STEPS} steps, it did not`);
-    }
-
-    const trained = tokenizer;
-    let dataset: string | null = null;
-    state = null;
-    for (let index = 0; dataset === null; index++) {
-      const previous: string | null = state;
-      const result = await step.do(`dataset ${index}`, RETRIES, async () => {
-        const { state: next, dataset: done, progress } = await TOKENIZER.encodeStep({ snapshot, tokenizer: trained, state: previous });
-        await run.prepare(id, { ...progress, stage: "encode" });
-        return { next, done };
-      });
-      state = result.next;
-      dataset = result.done;
-      if (index > MAX_STEPS) throw new Error(`dataset: expected to finish in ${MAX_STEPS} steps, it did not`);
-    }
-
-    const encoded = dataset;
+    const trained = await untilDone(step, "tokenizer", async (state) => {
+      const { tokenizer, ...rest } = await TOKENIZER.trainStep({ snapshot, vocabSize: request.vocabSize ?? preset.vocabSize, state });
+      await run.prepare(id, { ...rest.progress, stage: "tokenizer" });
+      return { state: rest.state, result: tokenizer };
+    });
+    const encoded = await untilDone(step, "dataset", async (state) => {
+      const { dataset, ...rest } = await TOKENIZER.encodeStep({ snapshot, tokenizer: trained, state });
+      await run.prepare(id, { ...rest.progress, stage: "encode" });
+      return { state: rest.state, result: dataset };
+    });
     await step.do("begin", RETRIES, async () => {
       const { vocabSize, trainTokens, valTokens } = await getJson(ARTIFACTS, "dataset", encoded, datasetSchema);
       const model = { ...preset.model, vocabSize };
@@ -114,6 +90,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainReque
         seed: request.seed,
         shards: request.shards ?? preset.training.shards,
         steps: request.steps ?? preset.training.steps,
+        compression: request.compression ?? preset.training.compression,
       });
       if (windowCount(trainTokens, model.context) < 1 || valTokens < 2) {
         throw new NonRetryableError(
@@ -128,22 +105,47 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainReque
           tokenizer: trained,
           model,
           training,
+          supervision: supervisionConfigSchema.parse(request.supervision),
           rounds: totalRounds(training, model),
         }),
       );
     });
+  }
+
+  /** Waits for the run's end and publishes its best checkpoint. */
+  async #finish(id: string, run: RunStub, step: WorkflowStep): Promise<{ model: string }> {
     for (let index = 0; ; index++) {
       const done = await step.do(`look ${index}`, RETRIES, async () => {
         const status = await run.status();
-        if (status?.state === "failed") throw new NonRetryableError(status.error ?? "the run failed");
-        return status?.state === "done" ? { model: status.checkpoint!, valLoss: status.valLoss } : null;
+        if (status === null || status.state === "failed") throw new NonRetryableError(status?.error ?? "the run was deleted");
+        return status.state === "done" ? { model: status.checkpoint!, valLoss: status.valLoss } : null;
       });
       if (done !== null) {
-        await step.do("publish", () => registry.publish({ model: done.model, tokenizer: trained, run: id, valLoss: done.valLoss }));
+        await step.do("publish", RETRIES, async () => {
+          await publishBase(this.env.ARTIFACTS, id, done.model);
+          const { tokenizer } = (await run.branchPoint(done.model)).spec;
+          await this.env.REGISTRY.getByName("registry").publish({ model: done.model, tokenizer, run: id, valLoss: done.valLoss });
+        });
         return { model: done.model };
       }
       // The wait grows, so that a long run stays within the platform's 1,024 steps per instance.
       await step.sleep(`wait ${index}`, index < 240 ? POLL : "30 seconds");
     }
   }
+}
+
+/** Repeats a bounded, durable step that hands its state on until it has its result. */
+async function untilDone(
+  step: WorkflowStep,
+  name: string,
+  work: (state: string | null) => Promise<{ state: string | null; result: string | null }>,
+): Promise<string> {
+  let state: string | null = null;
+  for (let index = 0; index < MAX_STEPS; index++) {
+    const before: string | null = state;
+    const next: { state: string | null; result: string | null } = await step.do(`${name} ${index}`, RETRIES, () => work(before));
+    if (next.result !== null) return next.result;
+    state = next.state;
+  }
+  throw new Error(`${name}: expected to finish in ${MAX_STEPS} steps, it did not`);
 }

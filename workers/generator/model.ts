@@ -2,7 +2,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { checkpointSchema, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
 import type { ModelConfig } from "../../shared/config.ts";
-import { checkParameters, decodeWeights } from "../../shared/model/weights-file.ts";
+import { partition } from "../../shared/model/partition.ts";
+import { decodeSafetensors } from "../../shared/model/safetensors.ts";
+import { checkPart, tensorsOf } from "../../shared/model/weights-file.ts";
 import type { Weights } from "../../shared/model/weights.ts";
 import { sha256 } from "../../shared/store.ts";
 import { startBackend } from "../../shared/tensor/backend.ts";
@@ -57,7 +59,19 @@ async function load(env: GeneratorEnv, hash: Hash): Promise<LoadedModel> {
   await startBackend();
   const checkpoint = checkpointSchema.parse(parse(await readObject(env, "checkpoint", hash)));
   const tokenizer = loadTokenizer(parse(await readObject(env, "tokenizer", checkpoint.tokenizer)));
-  const bytes = await readObject(env, "weights", checkpoint.weights);
-  checkParameters(bytes, checkpoint.model);
-  return { hash, config: checkpoint.model, weights: decodeWeights(bytes), tokenizer };
+  const parts = partition(checkpoint.model);
+  if (parts.length !== checkpoint.weights.length)
+    throw new Error(`checkpoint ${hash}: expected ${parts.length} parts of weights, got ${checkpoint.weights.length}`);
+  const weights: Weights = {};
+  try {
+    for (const [index, part] of checkpoint.weights.entries()) {
+      const arrays = decodeSafetensors(await readObject(env, "part", part));
+      checkPart(arrays, parts[index]!);
+      Object.assign(weights, tensorsOf(arrays));
+    }
+  } catch (error) {
+    tf.dispose(weights);
+    throw error;
+  }
+  return { hash, config: checkpoint.model, weights, tokenizer };
 }

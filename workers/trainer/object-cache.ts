@@ -1,5 +1,9 @@
-/** Objects read through the coordinator, checked against their hashes, the most recently used kept up to a size. */
+/**
+ * Objects read and written through the coordinator, checked against their hashes, the most recently used kept up to a
+ * size: what a trainer has written in one round it reads in the next.
+ */
 import type { Hash, ObjectKind } from "../../shared/artifacts.ts";
+import { MAX_RPC_BYTES } from "../../shared/limits.ts";
 import { sha256 } from "../../shared/store.ts";
 
 /** Leaves an isolate of 128 MB room to compute. */
@@ -14,7 +18,8 @@ export class ObjectCache {
     this.#coordinator = coordinator;
   }
 
-  async read(kind: ObjectKind, hash: Hash): Promise<Uint8Array> {
+  /** An object, of a run's own if one is named. Throws when its bytes are not those of its name. */
+  async read(kind: ObjectKind, hash: Hash, run?: string): Promise<Uint8Array> {
     const known = this.#kept.get(hash);
     if (known !== undefined) {
       // Moved to the young end.
@@ -22,9 +27,30 @@ export class ObjectCache {
       this.#kept.set(hash, known);
       return known;
     }
-    const bytes = new Uint8Array(await new Response(await this.#coordinator.readObject(kind, hash)).arrayBuffer());
+    const bytes = new Uint8Array(await new Response(await this.#coordinator.readObject(kind, hash, run)).arrayBuffer());
     const actual = await sha256(bytes);
     if (actual !== hash) throw new Error(`${kind} ${hash}: expected that hash, got ${actual}`);
+    this.#keep(hash, bytes);
+    return bytes;
+  }
+
+  async readParts(hashes: readonly Hash[], run: string): Promise<Uint8Array[]> {
+    const parts: Uint8Array[] = [];
+    for (const hash of hashes) parts.push(await this.read("part", hash, run));
+    return parts;
+  }
+
+  /** Stores a part of a run and returns its name. */
+  async writePart(bytes: Uint8Array<ArrayBuffer>, run: string): Promise<Hash> {
+    // Half of what a message may hold leaves room for its envelope.
+    const small = bytes.byteLength < MAX_RPC_BYTES / 2;
+    const hash = await this.#coordinator.writePart(run, small ? bytes : new Response(bytes).body!);
+    this.#keep(hash, bytes);
+    return hash;
+  }
+
+  #keep(hash: Hash, bytes: Uint8Array): void {
+    if (this.#kept.has(hash)) return;
     this.#kept.set(hash, bytes);
     this.#bytes += bytes.byteLength;
     for (const [oldest, held] of this.#kept) {
@@ -32,6 +58,5 @@ export class ObjectCache {
       this.#kept.delete(oldest);
       this.#bytes -= held.byteLength;
     }
-    return bytes;
   }
 }

@@ -103,7 +103,7 @@ export async function runTrainTask(
     const { loss, gradients } = meanGradients(local, model, inputs, labels, training.batch);
     lossTotal += loss;
     const clipped = clipByGlobalNorm(gradients, training.clipNorm).gradients;
-    const scale = learningRateScale(training.schedule, round * training.steps + step, totalSteps);
+    const scale = learningRateScale(training.schedule, round * training.steps + step, totalSteps) * task.lrScale;
     const next = optimizer.update(clipped, state, local, scale);
     tf.dispose([clipped, state, local]);
     ({ weights: local, state } = next);

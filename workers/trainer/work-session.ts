@@ -4,12 +4,15 @@
  */
 // oxlint-disable no-console -- the log that `wrangler tail` shows; nobody waits for these errors.
 import * as tf from "@tensorflow/tfjs-core";
-import { datasetSchema, type TokenShardEntry } from "../../shared/artifacts.ts";
-import { decodeWeights, encodeWeights } from "../../shared/model/weights-file.ts";
+import { datasetSchema, type Dataset, type TokenShardEntry } from "../../shared/artifacts.ts";
+import { compress, RESIDUAL } from "../../shared/model/compression.ts";
+import { parameterOf, splitByPart } from "../../shared/model/partition.ts";
+import { decodeSafetensors, encodeSafetensors, type NamedArray, type Values } from "../../shared/model/safetensors.ts";
+import { arraysOf, decodeParts, tensorsOf } from "../../shared/model/weights-file.ts";
 import type { Weights } from "../../shared/model/weights.ts";
 import { startBackend } from "../../shared/tensor/backend.ts";
 import { decodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
-import type { Task, TaskResult } from "../../shared/training/task.ts";
+import type { Parts, Task, TaskResult, TrainResult, TrainTask } from "../../shared/training/task.ts";
 import { ObjectCache } from "./object-cache.ts";
 import { runEvaluateTask, runTrainTask, type ReadTokens } from "./task.ts";
 
@@ -23,6 +26,8 @@ const SESSION_TOKENS = 400_000;
 const MAX_FAILURES = 3;
 
 let cache: ObjectCache | null = null;
+/** All isolates of one Worker share its name; who is trusted is decided for each. Random values exist only inside requests. */
+let isolate: string | null = null;
 
 function tokenReader(shards: readonly TokenShardEntry[], objects: ObjectCache): ReadTokens {
   return async (first, end) => {
@@ -41,34 +46,69 @@ function tokenReader(shards: readonly TokenShardEntry[], objects: ObjectCache): 
   };
 }
 
-const stream = (bytes: Uint8Array<ArrayBuffer>) => new Response(bytes).body!;
+/** A shard's state as it is stored: the local optimizer's tensors, and the rounding errors of earlier updates. */
+async function readInner(
+  task: TrainTask,
+  objects: ObjectCache,
+): Promise<{ optimizer: Weights | null; residuals: Record<string, Float32Array> }> {
+  if (task.inner === null) return { optimizer: null, residuals: {} };
+  const arrays = (await objects.readParts(task.inner, task.run)).flatMap((bytes) => decodeSafetensors(bytes));
+  const residuals = arrays.filter(({ name }) => name.endsWith(RESIDUAL));
+  const slots = arrays.filter(({ name }) => !name.endsWith(RESIDUAL));
+  return {
+    optimizer: slots.length === 0 ? null : tensorsOf(slots),
+    residuals: Object.fromEntries(residuals.map(({ name, data }) => [parameterOf(name), data])),
+  };
+}
 
-async function compute(env: TrainerEnv, task: Task, objects: ObjectCache): Promise<{ result: TaskResult; tokens: number }> {
-  const startedAt = Date.now();
+/** Writes named values part by part. */
+async function writeParts(
+  task: TrainTask,
+  arrays: readonly NamedArray<Values>[],
+  objects: ObjectCache,
+): Promise<{ parts: Parts; bytes: number }> {
+  const written: { parts: Parts; bytes: number } = { parts: [], bytes: 0 };
+  for (const part of splitByPart(task.model, Object.fromEntries(arrays.map((array) => [array.name, array])))) {
+    const bytes = encodeSafetensors(Object.values(part));
+    written.parts.push(await objects.writePart(bytes, task.run));
+    written.bytes += bytes.byteLength;
+  }
+  return written;
+}
+
+async function train(task: TrainTask, weights: Weights, dataset: Dataset, objects: ObjectCache): Promise<TrainResult> {
+  const inner = await readInner(task, objects);
+  const outcome = await runTrainTask(task, weights, inner.optimizer, dataset.trainTokens, tokenReader(dataset.train, objects));
+  const { arrays, residuals } = compress(arraysOf(outcome.delta), inner.residuals, task.training.compression);
+  const state = [...arraysOf(outcome.inner ?? {}), ...residuals];
+  tf.dispose([inner.optimizer ?? [], outcome.delta, outcome.inner ?? []]);
+  const delta = await writeParts(task, arrays, objects);
+  const kept = state.length === 0 ? null : await writeParts(task, state, objects);
+  const { loss, sequences, tokens } = outcome;
+  return {
+    kind: "train",
+    delta: delta.parts,
+    inner: kept?.parts ?? null,
+    loss,
+    sequences,
+    tokens,
+    deltaBytes: delta.bytes,
+    innerBytes: kept?.bytes ?? 0,
+  };
+}
+
+async function compute(task: Task, objects: ObjectCache): Promise<{ result: TaskResult; tokens: number }> {
   const dataset = datasetSchema.parse(JSON.parse(new TextDecoder().decode(await objects.read("dataset", task.dataset))));
-  const weights = decodeWeights(await objects.read("weights", task.weights));
-  let inner: Weights | null = null;
+  const weights = decodeParts(await objects.readParts(task.weights, task.run));
   try {
     if (task.kind === "evaluate") {
       const score = await runEvaluateTask(task, weights, dataset.valTokens, tokenReader(dataset.val, objects));
-      return { result: { kind: "evaluate", ...score, milliseconds: Date.now() - startedAt }, tokens: score.targets };
+      return { result: { kind: "evaluate", ...score }, tokens: score.targets };
     }
-    inner = task.inner === null ? null : decodeWeights(await objects.read("optimizer", task.inner));
-    const outcome = await runTrainTask(task, weights, inner, dataset.trainTokens, tokenReader(dataset.train, objects));
-    const [delta, state] = [encodeWeights(outcome.delta), outcome.inner === null ? null : encodeWeights(outcome.inner)];
-    tf.dispose([outcome.delta, outcome.inner ?? []]);
-    const result: TaskResult = {
-      kind: "train",
-      delta: await env.COORDINATOR.writeObject("delta", stream(delta)),
-      inner: state === null ? null : await env.COORDINATOR.writeObject("optimizer", stream(state)),
-      loss: outcome.loss,
-      sequences: outcome.sequences,
-      tokens: outcome.tokens,
-      milliseconds: Date.now() - startedAt,
-    };
-    return { result, tokens: outcome.tokens };
+    const result = await train(task, weights, dataset, objects);
+    return { result, tokens: result.tokens };
   } finally {
-    tf.dispose([weights, inner ?? []]);
+    tf.dispose(weights);
   }
 }
 
@@ -76,12 +116,18 @@ async function compute(env: TrainerEnv, task: Task, objects: ObjectCache): Promi
 export async function work(env: TrainerEnv, run?: string): Promise<number> {
   await startBackend();
   cache ??= new ObjectCache(env.COORDINATOR);
+  isolate ??= crypto.randomUUID().slice(0, 8);
+  const trainer = `${env.TRAINER_NAME}-${isolate}`;
   let tasks = 0;
   let tokens = 0;
   let idle = 0;
   let failures = 0;
   while (idle < MAX_IDLE_POLLS && tokens < SESSION_TOKENS && failures < MAX_FAILURES) {
-    const lease = await env.COORDINATOR.lease({ trainer: env.TRAINER_NAME, ...(run === undefined ? {} : { run }) });
+    const lease = await env.COORDINATOR.lease({ trainer, ...(run === undefined ? {} : { run }) }).catch((error: Error) => {
+      // The coordinator may be restarting; the session waits for it as it waits for work.
+      console.warn(`no lease: ${error.message}`);
+      return null;
+    });
     if (lease === null) {
       idle++;
       await scheduler.wait(IDLE_POLL_MS);
@@ -92,11 +138,11 @@ export async function work(env: TrainerEnv, run?: string): Promise<number> {
     await scheduler.wait(YIELD_MS);
     const { task } = lease;
     try {
-      const done = await compute(env, task, cache);
+      const done = await compute(task, cache);
       tokens += done.tokens;
       const reply = await env.COORDINATOR.submit({
         lease: lease.id,
-        trainer: env.TRAINER_NAME,
+        trainer,
         run: task.run,
         round: task.round,
         shard: task.shard,

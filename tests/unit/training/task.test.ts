@@ -5,7 +5,7 @@ import { lossSum } from "../../../shared/model/loss.ts";
 import { createRandom } from "../../../shared/model/random.ts";
 import { initWeights, type Weights } from "../../../shared/model/weights.ts";
 import { startBackend } from "../../../shared/tensor/backend.ts";
-import type { TrainTask } from "../../../shared/training/task.ts";
+import type { EvaluateTask, TrainTask } from "../../../shared/training/task.ts";
 import { runEvaluateTask, runTrainTask, type TrainOutcome } from "../../../workers/trainer/task.ts";
 
 beforeAll(startBackend);
@@ -27,7 +27,7 @@ const TOKENS = Uint16Array.from({ length: 200 }, () => Math.floor(random() * MOD
 const read = async (first: number, end: number) => TOKENS.slice(first, end);
 
 function trainTask(training: TrainingConfig, shard: number, model = MODEL): TrainTask {
-  return { kind: "train", run: "r", round: 2, shard, base: HASH, weights: HASH, inner: null, dataset: HASH, model, training };
+  return { kind: "train", run: "r", round: 2, shard, base: HASH, weights: [HASH], inner: null, dataset: HASH, model, training, lrScale: 1 };
 }
 
 /** The mean of all shards' deltas, weighted by sequences, as plain numbers by name. */
@@ -105,17 +105,17 @@ describe("the evaluate task", () => {
       let [total, targets] = [0, 0];
       for (let shard = 0; shard < shards; shard++) {
         const task = {
-          kind: "evaluate",
+          kind: "evaluate" as const,
           run: "r",
           round: 0,
           shard,
           shards,
           base: HASH,
-          weights: HASH,
+          weights: [HASH],
           dataset: HASH,
           model: MODEL,
           batch: 4,
-        } as const;
+        } satisfies EvaluateTask;
         const part = await runEvaluateTask(task, weights, TOKENS.length, read);
         total += part.lossSum;
         targets += part.targets;

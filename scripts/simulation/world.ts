@@ -1,0 +1,145 @@
+/**
+ * A simulated world around the pure reducer of training runs: trainers, network, storage, clock, and their faults, all
+ * drawn from one seed. The shell around the reducer is modelled as it is written: state is stored after each event,
+ * effects write objects first and report afterwards, a crash forgets everything that was not stored.
+ *
+ * An update is modelled by a name made from what it depends on, so the last checkpoint's name says what was computed.
+ * Arithmetic is not simulated; the kill test on real processes covers it.
+ */
+import { createHash } from "node:crypto";
+import { PRESETS, supervisionConfigSchema } from "../../shared/config.ts";
+import { createRandom } from "../../shared/model/random.ts";
+import { shardRange } from "../../shared/training/data-order.ts";
+import type { Lease, Submission, TaskResult } from "../../shared/training/task.ts";
+import type * as Run from "../../workers/coordinator/run.ts";
+import { initialState, isOver, trainResults, type Base, type RunSpec, type RunState } from "../../workers/coordinator/run-state.ts";
+
+/** The reducer, or a copy of it with a fault. */
+export type Protocol = Pick<typeof Run, "lease" | "submit" | "reduced" | "reissue" | "restarted" | "effectOf" | "rolledBack">;
+
+export class Violation extends Error {}
+
+export const nameOf = (...parts: unknown[]): string => createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+
+/** What is drawn once per world. */
+export interface Scene {
+  seed: number;
+  spec: RunSpec;
+  trainers: number;
+  /** Whether one trainer answers with well-formed lies; only audits can find it. */
+  byzantine: boolean;
+  /** The round whose first computation at full rate diverges; -1 for none. */
+  spikeRound: number;
+}
+
+export function drawScene(seed: number): Scene {
+  const random = createRandom(seed);
+  const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!;
+  const tiny = PRESETS["tiny"]!;
+  const byzantine = random() < 0.1;
+  const shards = byzantine ? 4 : pick([1, 2, 3, 5]);
+  const rounds = byzantine ? 24 : pick([2, 4, 7, 16]);
+  const training = { ...tiny.training, seed, tokens: 1, shards, batch: 8 };
+  const supervision = supervisionConfigSchema.parse({
+    audit: byzantine ? pick([1, 2, 3]) : pick([0, 0, 2, 3]),
+    evaluateEvery: pick([0, 0, 2]),
+  });
+  const model = { ...tiny.model, vocabSize: 300 };
+  const spec = {
+    run: "r",
+    preset: "tiny",
+    dataset: nameOf("dataset"),
+    tokenizer: nameOf("tokenizer"),
+    model,
+    training,
+    supervision,
+    rounds,
+  };
+  return {
+    seed,
+    spec,
+    trainers: byzantine ? 4 : pick([1, 2, 3, 6]),
+    byzantine,
+    spikeRound: !byzantine && random() < 0.2 ? pick([5, 9]) : -1,
+  };
+}
+
+/** Loss of a round: falls slowly; leaps where the scene says so, unless the rate was lowered. */
+export function lossOf(scene: Scene, round: number, lrScale: number): number {
+  return round === scene.spikeRound && lrScale === 1 ? 50 : 4 - round / 100;
+}
+
+/** What an honest trainer answers: a function of the task alone. */
+export function honest(scene: Scene, { task }: Lease): TaskResult {
+  const { batch, shards } = scene.spec.training;
+  if (task.kind === "evaluate") return { kind: "evaluate", lossSum: 3 - task.round / 1000, targets: 1 };
+  const [first, end] = shardRange(batch, task.shard, shards);
+  const sequences = end - first;
+  return {
+    kind: "train",
+    delta: [nameOf("delta", task.base, task.shard)],
+    inner: null,
+    loss: lossOf(scene, task.round, task.lrScale),
+    sequences,
+    tokens: sequences * task.model.context,
+    deltaBytes: 100,
+    innerBytes: 0,
+  };
+}
+
+export function answer(lease: Lease, trainer: string, result: TaskResult): Submission {
+  const { run, round, shard, base } = lease.task;
+  return { lease: lease.id, trainer, run, round, shard, base, result };
+}
+
+/** The checkpoint that a list of updates makes of another one. */
+export function checkpointAfter(base: Base, deltas: readonly string[], tokens: number): Base {
+  const weights = [nameOf("weights", base.weights, deltas)];
+  const next = { round: base.round + 1, tokens: base.tokens + tokens, lrScale: base.lrScale, weights, outer: null, inner: base.inner };
+  return { ...next, checkpoint: nameOf("checkpoint", next) };
+}
+
+export function rolledBackTo(to: Base, lrScale: number): Base {
+  const { checkpoint: _, ...state } = { ...to, lrScale };
+  return { ...state, checkpoint: nameOf("checkpoint", state) };
+}
+
+export function firstBase(spec: RunSpec): Base {
+  const state = {
+    round: 0,
+    tokens: 0,
+    lrScale: 1,
+    weights: [nameOf("weights", spec.training.seed)],
+    outer: null,
+    inner: Array.from({ length: spec.training.shards }, () => null),
+  };
+  return { ...state, checkpoint: nameOf("checkpoint", state) };
+}
+
+/** The state in which the same work ends when nothing ever goes wrong. */
+export function undisturbed(scene: Scene, protocol: Protocol): RunState {
+  let state = initialState(scene.spec, firstBase(scene.spec));
+  for (let event = 0; !isOver(state); event++) {
+    if (event > 10_000) throw new Violation("expected the undisturbed run to end, it did not");
+    const given = protocol.lease(state, `t${event % Math.max(2, scene.trainers)}`, `l${event}`, event);
+    state = given.state;
+    if (given.lease !== null) state = protocol.submit(state, answer(given.lease, "t", honest(scene, given.lease)), event).state;
+    const effect = protocol.effectOf(state);
+    if (effect?.kind === "roll-back")
+      state = protocol.rolledBack(state, state.base.round, rolledBackTo(effect.to, effect.lrScale), effect.reason);
+    if (effect?.kind !== "reduce") continue;
+    const results = trainResults(state);
+    const tokens = results.reduce((sum, result) => sum + result.tokens, 0);
+    state = protocol.reduced(
+      state,
+      state.base.round,
+      checkpointAfter(
+        state.base,
+        results.flatMap(({ delta }) => delta),
+        tokens,
+      ),
+      event,
+    );
+  }
+  return state;
+}

@@ -1,0 +1,62 @@
+/** The objects of a run in R2: reading a checkpoint, copying it elsewhere, deleting. */
+import { checkpointSchema, objectKey, runPrefix, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
+import { namedError } from "../../shared/errors.ts";
+import { getJson } from "../../shared/store.ts";
+import { partsOf, type Base } from "./run-state.ts";
+
+/** Keys of one delete call. developers.cloudflare.com/r2/api/workers/workers-api-reference/#bucket-method-definitions */
+const MAX_DELETED = 1000;
+
+export async function readBase(bucket: R2Bucket, run: string, checkpoint: Hash): Promise<Base> {
+  const { round, tokens, lrScale, weights, outer, inner } = await getJson(bucket, "checkpoint", checkpoint, checkpointSchema, run);
+  return { checkpoint, round, tokens, lrScale, weights, outer, inner };
+}
+
+/** Copies one object; `to` undefined is the common place. Content has its name, so an object that is there is the same. */
+async function copy(bucket: R2Bucket, kind: ObjectKind, hash: Hash, from: string, to?: string): Promise<void> {
+  const object = await bucket.get(objectKey(kind, hash, from));
+  if (object === null) throw namedError("MissingObject", `${kind} ${hash}: expected an object of run ${from}, found none`);
+  await bucket.put(objectKey(kind, hash, to), object.body, { onlyIf: { etagDoesNotMatch: "*" }, sha256: hash });
+}
+
+/** Gives another run everything that a checkpoint names. */
+export async function copyBase(bucket: R2Bucket, base: Base, from: string, to: string): Promise<void> {
+  for (const hash of partsOf(base)) await copy(bucket, "part", hash, from, to);
+}
+
+/** Puts a checkpoint and its weights among the common objects, where they outlive the run. */
+export async function publishBase(bucket: R2Bucket, run: string, checkpoint: Hash): Promise<void> {
+  const { weights } = await readBase(bucket, run, checkpoint);
+  for (const hash of weights) await copy(bucket, "part", hash, run);
+  await copy(bucket, "checkpoint", checkpoint, run);
+}
+
+export async function deleteObjects(bucket: R2Bucket, keys: readonly string[]): Promise<void> {
+  for (let first = 0; first < keys.length; first += MAX_DELETED) await bucket.delete(keys.slice(first, first + MAX_DELETED));
+}
+
+async function* list(bucket: R2Bucket, prefix: string): AsyncGenerator<R2Object> {
+  let cursor: string | undefined;
+  do {
+    const page = await bucket.list({ prefix, ...(cursor === undefined ? {} : { cursor }) });
+    yield* page.objects;
+    cursor = page.truncated ? page.cursor : undefined;
+  } while (cursor !== undefined);
+}
+
+export async function deleteAll(bucket: R2Bucket, run: string): Promise<void> {
+  const keys: string[] = [];
+  for await (const { key } of list(bucket, runPrefix(run))) keys.push(key);
+  await deleteObjects(bucket, keys);
+}
+
+/** Deletes a run's objects that are not kept and were uploaded before a time; returns how many. */
+export async function sweepOrphans(bucket: R2Bucket, run: string, keep: ReadonlySet<Hash>, before: number): Promise<number> {
+  const keys: string[] = [];
+  for await (const { key, uploaded } of list(bucket, runPrefix(run))) {
+    const hash = /([0-9a-f]{64})\.[a-z]+$/.exec(key)?.[1];
+    if ((hash === undefined || !keep.has(hash)) && uploaded.getTime() < before) keys.push(key);
+  }
+  await deleteObjects(bucket, keys);
+  return keys.length;
+}

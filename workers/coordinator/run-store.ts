@@ -1,0 +1,98 @@
+/**
+ * A run's rows: one per field of its state and one per shard, so that an event writes what it changed and no row comes
+ * near the platform's 2 MB, and the history of rounds and evaluations. All writes of one event are one transaction.
+ */
+import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
+import type { RunState, Slot } from "./run-state.ts";
+
+/** Of the stored state; a reader that finds another number must not touch it. */
+const FORMAT = 2;
+const SLOT = "slot/";
+
+export interface RoundRow extends Record<string, SqlStorageValue> {
+  round: number;
+  loss: number;
+  committed_at: number;
+}
+
+export interface EvaluationRow extends Record<string, SqlStorageValue> {
+  round: number;
+  checkpoint: string;
+  val_loss: number;
+  started_at: number;
+  ended_at: number;
+}
+
+export class RunStore {
+  readonly #storage: DurableObjectStorage;
+
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage;
+    const { sql } = storage;
+    sql.exec("CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, json TEXT NOT NULL)");
+    sql.exec("CREATE TABLE IF NOT EXISTS rounds (round INTEGER PRIMARY KEY, loss REAL NOT NULL, committed_at INTEGER NOT NULL)");
+    sql.exec(
+      "CREATE TABLE IF NOT EXISTS evaluations (round INTEGER PRIMARY KEY, checkpoint TEXT NOT NULL, val_loss REAL NOT NULL, started_at INTEGER NOT NULL, ended_at INTEGER NOT NULL)",
+    );
+  }
+
+  read<T>(name: string): T | null {
+    const row = this.#storage.sql.exec<{ json: string }>("SELECT json FROM kept WHERE name = ?", name).toArray()[0];
+    return row === undefined ? null : (JSON.parse(row.json) as T);
+  }
+
+  write(name: string, value: unknown): void {
+    const json = JSON.stringify(value);
+    if (json.length > MAX_DURABLE_ROW_BYTES)
+      throw new Error(`row ${name}: expected at most ${MAX_DURABLE_ROW_BYTES} bytes, got ${json.length}`);
+    this.#storage.sql.exec("INSERT INTO kept VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET json = excluded.json", name, json);
+  }
+
+  /** The state, or null before the run has begun. Throws when a newer version of this Worker wrote it. */
+  load(): RunState | null {
+    const format = this.read<number>("format");
+    if (format === null) return null;
+    if (format !== FORMAT) throw new Error(`stored run: expected format ${FORMAT}, got ${format}; deploy the version that wrote it`);
+    const rows = this.#storage.sql.exec<{ name: string; json: string }>("SELECT name, json FROM kept").toArray();
+    const fields: Record<string, unknown> = {};
+    const slots: Slot[] = [];
+    for (const { name, json } of rows) {
+      if (name.startsWith(SLOT)) slots[Number(name.slice(SLOT.length))] = JSON.parse(json) as Slot;
+      else if (name.startsWith("state/")) fields[name.slice("state/".length)] = JSON.parse(json);
+    }
+    return { ...fields, slots } as unknown as RunState;
+  }
+
+  /** Writes what differs between two states, and what `also` writes, in one transaction. */
+  save(before: RunState | null, after: RunState, also: () => void = () => undefined): void {
+    this.#storage.transactionSync(() => {
+      if (before === null) this.write("format", FORMAT);
+      for (const [name, value] of Object.entries(after)) {
+        if (name !== "slots" && before?.[name as keyof RunState] !== value) this.write(`state/${name}`, value);
+      }
+      for (const [shard, slot] of after.slots.entries()) if (before?.slots[shard] !== slot) this.write(`${SLOT}${shard}`, slot);
+      also();
+    });
+  }
+
+  addRound(round: number, loss: number, now: number): void {
+    this.#storage.sql.exec("INSERT OR REPLACE INTO rounds VALUES (?, ?, ?)", round, loss, now);
+  }
+
+  addEvaluation(round: number, checkpoint: string, valLoss: number, startedAt: number, now: number): void {
+    this.#storage.sql.exec("INSERT OR REPLACE INTO evaluations VALUES (?, ?, ?, ?, ?)", round, checkpoint, valLoss, startedAt, now);
+  }
+
+  /** Forgets the rounds that a rollback undid. */
+  dropRoundsFrom(round: number): void {
+    this.#storage.sql.exec("DELETE FROM rounds WHERE round >= ?", round);
+  }
+
+  rounds(): RoundRow[] {
+    return this.#storage.sql.exec<RoundRow>("SELECT * FROM rounds ORDER BY round").toArray();
+  }
+
+  evaluations(): EvaluationRow[] {
+    return this.#storage.sql.exec<EvaluationRow>("SELECT * FROM evaluations ORDER BY round").toArray();
+  }
+}

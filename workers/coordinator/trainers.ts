@@ -1,0 +1,86 @@
+/**
+ * Who is trusted with what: how long a lease lasts, when a task is computed twice, who is shut out.
+ * A trainer is a name; it gets a strike for each unusable result and is quarantined after three, unless it is the only one.
+ */
+import { identityOf, type LeaseRecord, type RunState } from "./run-state.ts";
+
+/** The length of leases until a task's time is known, and the bounds after that. */
+export const MAX_LEASE_MS = 120_000;
+const MIN_LEASE_MS = 10_000;
+/** A lease is so many times the longest recent task: others share the processor at times. */
+const LEASE_FACTOR = 5;
+const MAX_STRIKES = 3;
+/** A trainer that has not been heard of for this long does not count as another one. */
+const ACTIVE_MS = 60_000;
+/** Names kept; trainers come and go, and each name is a few bytes in every stored state. */
+const MAX_TRAINERS = 500;
+
+export function leaseMs({ slowestMs }: RunState): number {
+  return slowestMs === null ? MAX_LEASE_MS : Math.min(MAX_LEASE_MS, Math.max(MIN_LEASE_MS, slowestMs * LEASE_FACTOR));
+}
+
+/** A lease from the future was given before the clock went back: nobody knows when it would end, so it is over. */
+export function isLiving({ givenAt, expiresAt }: LeaseRecord, now: number): boolean {
+  return givenAt <= now && now < expiresAt;
+}
+
+export function count(state: RunState, reason: string): RunState {
+  return { ...state, counts: { ...state.counts, [reason]: (state.counts[reason] ?? 0) + 1 } };
+}
+
+/** Notes that a trainer lives; forgets the longest silent ones that nobody complained about when there are too many. */
+export function seen(state: RunState, name: string, now: number): RunState {
+  const known = state.trainers[name] ?? { seenAt: now, strikes: 0, quarantined: false };
+  const trainers = { ...state.trainers, [name]: { ...known, seenAt: now } };
+  const names = Object.keys(trainers);
+  if (names.length > MAX_TRAINERS) {
+    const blameless = names.filter((each) => trainers[each]!.strikes === 0).toSorted((a, b) => trainers[a]!.seenAt - trainers[b]!.seenAt);
+    delete trainers[blameless[0] ?? names[0]!];
+  }
+  return { ...state, trainers };
+}
+
+/** True when no other trainer in good standing was heard of lately. */
+export function isAlone(state: RunState, name: string, now: number): boolean {
+  return !Object.entries(state.trainers).some(
+    ([other, record]) => other !== name && !record.quarantined && Math.abs(now - record.seenAt) < ACTIVE_MS,
+  );
+}
+
+export function strike(state: RunState, name: string, now: number, strikes = 1): RunState {
+  const known = state.trainers[name] ?? { seenAt: now, strikes: 0, quarantined: false };
+  const total = known.strikes + strikes;
+  const quarantined = known.quarantined || (total >= MAX_STRIKES && !isAlone(state, name, now));
+  return { ...state, trainers: { ...state.trainers, [name]: { ...known, strikes: total, quarantined } } };
+}
+
+/** True for the tasks that two trainers compute: every k-th, at a place that moves from round to round. */
+export function isAudited({ spec, base, phase, slots }: RunState, shard: number): boolean {
+  const { audit } = spec.supervision;
+  return phase === "training" && audit > 0 && (base.round * slots.length + shard) % audit === 0;
+}
+
+/** Results that a task needs before it counts: one; two if audited; a third when those two differ. */
+export function votesNeeded(state: RunState, shard: number): number {
+  if (!isAudited(state, shard)) return 1;
+  const distinct = new Set(state.slots[shard]!.votes.map(({ result }) => identityOf(result)));
+  return distinct.size > 1 ? 3 : 2;
+}
+
+/**
+ * Takes a task's result from its votes once there are enough. In an audit the majority is right and who stands against
+ * it is quarantined; three different answers mean that the machines do not agree bit by bit, and the first one counts.
+ */
+export function settle(state: RunState, shard: number): RunState {
+  const slot = state.slots[shard]!;
+  if (slot.votes.length < votesNeeded(state, shard)) return state;
+  const texts = slot.votes.map(({ result }) => identityOf(result));
+  const winner = texts.findIndex((text, index) => texts.indexOf(text) !== index);
+  const chosen = slot.votes[Math.max(0, winner)]!;
+  const settled = { ...state, slots: state.slots.with(shard, { ...slot, result: chosen.result }) };
+  if (slot.votes.length === 1) return settled;
+  if (winner < 0) return count(settled, "unreproducible");
+  const wrong = slot.votes.filter(({ result }) => identityOf(result) !== identityOf(chosen.result));
+  const audited = count(settled, wrong.length > 0 ? "audit-failed" : "audit-passed");
+  return wrong.reduce((next, { trainer }) => strike(next, trainer, next.trainers[trainer]?.seenAt ?? 0, MAX_STRIKES), audited);
+}
