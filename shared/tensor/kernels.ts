@@ -9,6 +9,7 @@ import { allocate, createScratch, replaceKernel, type KernelContext, type Kernel
 import { registerAttention } from "./registered/attention.ts";
 import { registerCrossEntropy } from "./registered/cross-entropy.ts";
 import { registerEmbedding } from "./registered/embedding.ts";
+import { registerIdentity } from "./registered/identity.ts";
 import { registerMatMul } from "./registered/matmul.ts";
 import { registerRmsNorm } from "./registered/rms-norm.ts";
 import { registerRotary } from "./registered/rotary.ts";
@@ -28,6 +29,7 @@ export function registerKernels(backend: BackendWasm, runtime: WasmRuntime, memo
     write: (start, values) => new Float32Array(memory.buffer, start, values.length).set(values),
     register: replaceKernel,
   };
+  registerIdentity(context);
   registerMatMul(context);
   registerEmbedding(context);
   registerAttention(context);

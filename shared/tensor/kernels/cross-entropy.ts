@@ -21,7 +21,7 @@ function normalize(x: usize, normalizer: usize, vocab: i32): f64 {
   const vectors = vocab & ~3;
   let tops = f32x4.splat(-Infinity);
   let i = 0;
-  for (; i < vectors; i += 4) tops = f32x4.max(tops, v128.load(x + (<usize>i << 2)));
+  for (; i < vectors; i += 4) tops = f32x4.pmax(tops, v128.load(x + (<usize>i << 2)));
   let top = max(max(f32x4.extract_lane(tops, 0), f32x4.extract_lane(tops, 1)), max(f32x4.extract_lane(tops, 2), f32x4.extract_lane(tops, 3)));
   for (; i < vocab; i++) top = max(top, load<f32>(x + (<usize>i << 2)));
   const shift = f32x4.splat(top);

@@ -1,12 +1,11 @@
 /** SwiGLU: silu(gate) up, with silu(g) = g s and s = 1 / (1 + exp(-g)). Backward computes s again instead of keeping it. */
-import { exp4 } from "./exp";
+import { exp4, ONE } from "./exp";
 import { madd } from "./simd";
 
 // @ts-ignore: decorator
 @inline
 function sigmoid4(x: v128): v128 {
-  const one = f32x4.splat(1);
-  return f32x4.div(one, f32x4.add(one, exp4(f32x4.neg(x))));
+  return f32x4.div(ONE, f32x4.add(ONE, exp4(f32x4.neg(x))));
 }
 
 /** gate, up [size] -> out [size] */
@@ -28,7 +27,6 @@ export function swiglu(gate: usize, up: usize, out: usize, size: i32): void {
 /** For dy [size]: dgate = dy up s (1 + g (1 - s)) and dup = dy g s. */
 export function swigluBackward(gate: usize, up: usize, dy: usize, dgate: usize, dup: usize, size: i32): void {
   const vectors = size & ~3;
-  const one = f32x4.splat(1);
   let i = 0;
   for (; i < vectors; i += 4) {
     const at = <usize>i << 2;
@@ -36,7 +34,7 @@ export function swigluBackward(gate: usize, up: usize, dy: usize, dgate: usize, 
     const s = sigmoid4(g);
     const ds = f32x4.mul(v128.load(dy + at), s);
     v128.store(dup + at, f32x4.mul(ds, g));
-    v128.store(dgate + at, f32x4.mul(f32x4.mul(ds, v128.load(up + at)), madd(g, f32x4.sub(one, s), one)));
+    v128.store(dgate + at, f32x4.mul(f32x4.mul(ds, v128.load(up + at)), madd(g, f32x4.sub(ONE, s), ONE)));
   }
   for (; i < size; i++) {
     const at = <usize>i << 2;

@@ -1,0 +1,18 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, expect, test } from "vitest";
+import { startBackend } from "../../../shared/tensor/backend.ts";
+
+beforeAll(startBackend);
+
+test("a clone shares the data, which stay until the last reference is gone", () => {
+  const before = tf.memory();
+  const original = tf.tensor1d([1, 2, 3]);
+  const clone = original.clone();
+  expect(tf.memory().numDataBuffers).toBe(before.numDataBuffers + 1);
+  original.dispose();
+  // Memory that had been freed would be handed out again here.
+  const other = tf.tensor1d([7, 8, 9]);
+  expect(Array.from(clone.dataSync())).toEqual([1, 2, 3]);
+  tf.dispose([clone, other]);
+  expect(tf.memory()).toMatchObject({ numTensors: before.numTensors, numDataBuffers: before.numDataBuffers });
+});
