@@ -34,7 +34,7 @@ interface Mail {
 
 /** An effect under way: objects are put one by one, then the reducer hears of it. */
 interface Pending {
-  round: number;
+  from: string;
   base: Base;
   puts: string[];
   kind: "reduce" | "roll-back";
@@ -194,7 +194,7 @@ class History {
       this.#begin();
       return;
     }
-    const { puts, kind, round, base, reason } = this.#pending;
+    const { puts, kind, from, base, reason } = this.#pending;
     const next = puts[0];
     if (next !== undefined) {
       if (faulty && this.#chance(0.1)) return; // T12: the put fails and is tried again
@@ -208,7 +208,7 @@ class History {
     }
     const before = this.#state;
     const after =
-      kind === "reduce" ? this.#protocol.reduced(before, round, base, this.#now) : this.#protocol.rolledBack(before, round, base, reason);
+      kind === "reduce" ? this.#protocol.reduced(before, from, base, this.#now) : this.#protocol.rolledBack(before, from, base, reason);
     this.#store(after);
     if (this.#state !== after) return;
     // T11: now and then the report comes a second time, much later.
@@ -225,13 +225,13 @@ class History {
     const { base } = this.#state;
     if (effect.kind === "roll-back") {
       const to = rolledBackTo(effect.to, effect.lrScale);
-      this.#pending = { round: base.round, base: to, puts: [to.checkpoint], kind: effect.kind, reason: effect.reason };
+      this.#pending = { from: base.checkpoint, base: to, puts: [to.checkpoint], kind: effect.kind, reason: effect.reason };
       return;
     }
     const results = trainResults(this.#state);
     const bad = results.findIndex(({ delta }) => this.#badObjects.has(delta[0]!));
     if (bad >= 0) {
-      this.#store(this.#protocol.reissue(this.#state, base.round, bad, "bad-delta", this.#now));
+      this.#store(this.#protocol.reissue(this.#state, base.checkpoint, bad, "bad-delta", this.#now));
       // Bytes that turned out to be bad are taken back: that word is not broken by it.
       if (this.#acknowledged?.shard === bad) this.#acknowledged = null;
       return;
@@ -242,7 +242,7 @@ class History {
       results.flatMap(({ delta }) => delta),
       tokens,
     );
-    this.#pending = { round: base.round, base: next, puts: [...next.weights, next.checkpoint], kind: "reduce", reason: "" };
+    this.#pending = { from: base.checkpoint, base: next, puts: [...next.weights, next.checkpoint], kind: "reduce", reason: "" };
   }
 
   /** Notes the windows that a committed round has read. */

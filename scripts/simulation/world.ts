@@ -126,13 +126,13 @@ export function undisturbed(scene: Scene, protocol: Protocol): RunState {
     if (given.lease !== null) state = protocol.submit(state, answer(given.lease, "t", honest(scene, given.lease)), event).state;
     const effect = protocol.effectOf(state);
     if (effect?.kind === "roll-back")
-      state = protocol.rolledBack(state, state.base.round, rolledBackTo(effect.to, effect.lrScale), effect.reason);
+      state = protocol.rolledBack(state, state.base.checkpoint, rolledBackTo(effect.to, effect.lrScale), effect.reason);
     if (effect?.kind !== "reduce") continue;
     const results = trainResults(state);
     const tokens = results.reduce((sum, result) => sum + result.tokens, 0);
     state = protocol.reduced(
       state,
-      state.base.round,
+      state.base.checkpoint,
       checkpointAfter(
         state.base,
         results.flatMap(({ delta }) => delta),

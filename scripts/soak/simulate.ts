@@ -31,7 +31,7 @@ const MUTATIONS: Readonly<Record<string, { file: string; from: string; to: strin
   },
   "commit order": {
     file: "run.ts",
-    from: 'if (state.phase !== "training" || round !== state.base.round || !isRoundComplete(state)) return state;',
+    from: 'if (state.phase !== "training" || from !== state.base.checkpoint || !isRoundComplete(state)) return state;',
     to: "if (!isRoundComplete(state)) return state;",
   },
 };

@@ -4,17 +4,16 @@ import { createTestHarness } from "wrangler";
 import { checkpointSchema, type Hash } from "../../shared/artifacts.ts";
 import { presetOf, supervisionConfigSchema, type SupervisionConfig, type TrainingConfig } from "../../shared/config.ts";
 import { decodeSafetensors } from "../../shared/model/safetensors.ts";
-import { getJson, getObject, putJson, putObject } from "../../shared/store.ts";
+import { getJson, getObject } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/rounds.ts";
 import { configPath } from "../../scripts/workers.ts";
+import { MODEL, putHandDataset, TOKENIZER } from "./hand-dataset.ts";
 
 const server = createTestHarness({
   workers: ["collector", "tokenizer", "coordinator", "trainer"].map((name) => ({ configPath: configPath(name) })),
 });
 const handle = () => server.getWorker<CoordinatorEnv, typeof import("../../workers/coordinator/index.ts")>("tiffin-coordinator");
 const preset = presetOf("tiny");
-const model = { ...preset.model, vocabSize: 64, width: 16, mlpWidth: 32, layers: 1, heads: 1, kvHeads: 1, headWidth: 16, context: 16 };
-const TOKENIZER = "0".repeat(64);
 
 let bucket: R2Bucket;
 let coordinator: Awaited<ReturnType<ReturnType<typeof handle>["getExport"]>>;
@@ -25,28 +24,7 @@ beforeAll(async () => {
   const worker = handle();
   bucket = (await worker.getEnv()).ARTIFACTS;
   coordinator = await worker.getExport();
-  // Two shards, so that a window may cross the border.
-  const shard = async (tokens: number) => ({
-    hash: await putObject(
-      bucket,
-      "token-shard",
-      Uint16Array.from({ length: tokens }, (_, index) => (index * 7 + (index % 3)) % 64),
-    ),
-    tokens,
-  });
-  const [train, val] = [[await shard(500), await shard(301)], [await shard(101)]];
-  dataset = await putJson(bucket, "dataset", {
-    format: 1,
-    tokenizer: TOKENIZER,
-    vocabSize: 64,
-    train,
-    val,
-    trainTokens: 801,
-    valTokens: 101,
-    valBytes: 300,
-    documents: 3,
-    unigramLoss: 4,
-  });
+  dataset = await putHandDataset(bucket);
 }, 60_000);
 afterAll(() => server.close());
 
@@ -58,10 +36,10 @@ async function runToEnd(run: string, change: Partial<TrainingConfig>, watch: Par
     preset: "tiny",
     dataset,
     tokenizer: TOKENIZER,
-    model,
+    model: MODEL,
     training,
     supervision,
-    rounds: totalRounds(training, model),
+    rounds: totalRounds(training, MODEL),
   });
   for (;;) {
     const status = await coordinator.getRun(run);
@@ -101,6 +79,37 @@ describe("training", () => {
     expect(second.checkpoint).toBe(first.checkpoint);
     expect(first.valLoss).toBeLessThan(Math.log(64));
     expect(await weightsOf("first", first.checkpoint)).not.toHaveLength(0);
+  }, 60_000);
+
+  it.each(["bf16", "int8"] as const)("learns with updates in %s, in fewer bytes, with the rounding errors kept", async (compression) => {
+    const plain = await runToEnd(`plain-${compression}`, { shards: 2, tokens: 16 * 128 });
+    const small = await runToEnd(compression, { shards: 2, tokens: 16 * 128, compression });
+    const share = small.bytesPerRound!.delta / plain.bytesPerRound!.delta;
+    // Headers and scales are a good part of so small a model.
+    expect(share).toBeLessThan(compression === "bf16" ? 0.7 : 0.6);
+    expect(small.bytesPerRound!.inner).toBeGreaterThan(plain.bytesPerRound!.delta / 2);
+    expect(Math.abs(small.valLoss! - plain.valLoss!)).toBeLessThan(0.05);
+  });
+
+  it("audits tasks by computing them twice, and gets the same bits", async () => {
+    const plain = await runToEnd("unaudited", { steps: 2, tokens: 2048 });
+    const audited = await runToEnd("audited", { steps: 2, tokens: 2048 }, { audit: 2 });
+    expect(audited.counts).toMatchObject({ "audit-passed": expect.any(Number) });
+    expect(audited.counts["audit-failed"]).toBeUndefined();
+    expect(audited.checkpoint).toBe(plain.checkpoint);
+  }, 60_000);
+
+  it("goes on after its object was evicted, to the same checkpoint", async () => {
+    const change = { steps: 2, tokens: 16 * 16 * 8 * 4 };
+    const calm = await runToEnd("calm", change);
+    const ending = runToEnd("evicted", change);
+    for (let time = 0; time < 5; time++) {
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      await handle()
+        .evictDurableObject("RUN", { name: "evicted" })
+        .catch(() => undefined);
+    }
+    expect((await ending).checkpoint).toBe(calm.checkpoint);
   }, 60_000);
 
   it("refuses more shards than sequences by name", async () => {

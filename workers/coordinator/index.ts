@@ -48,7 +48,7 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
   }
 
   async getRun(id: string): Promise<RunStatus | null> {
-    return this.env.RUN.getByName(id).status();
+    return (await this.#registry.hasRun(id)) ? this.env.RUN.getByName(id).status() : null;
   }
 
   async listRuns(): Promise<RunStatus[]> {

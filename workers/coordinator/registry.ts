@@ -36,6 +36,10 @@ export class Registry extends DurableObject<CoordinatorEnv> {
     this.ctx.storage.sql.exec("DELETE FROM runs WHERE id = ?", id);
   }
 
+  async hasRun(id: string): Promise<boolean> {
+    return this.ctx.storage.sql.exec("SELECT 1 FROM runs WHERE id = ?", id).toArray().length > 0;
+  }
+
   /** Run ids, oldest first. */
   async runs(which: "all" | "open" = "all"): Promise<string[]> {
     return this.ctx.storage.sql

@@ -24,7 +24,7 @@ const HINT_MS = 5_000;
 const MAX_BATCH_MESSAGES = 100;
 
 export class Run extends DurableObject<CoordinatorEnv> {
-  readonly #store: RunStore;
+  #store: RunStore;
   #state: RunState | null;
   #working: Promise<void> | null = null;
   #hintedAt = 0;
@@ -148,6 +148,8 @@ export class Run extends DurableObject<CoordinatorEnv> {
     await deleteAll(this.env.ARTIFACTS, id);
     this.#state = null;
     await this.ctx.storage.deleteAll();
+    // This instance may live on and be asked again: by name it is a new run.
+    this.#store = new RunStore(this.ctx.storage);
   }
 
   /** Deletes objects of this run that no kept checkpoint names and that are older than a grace time. */
@@ -168,20 +170,20 @@ export class Run extends DurableObject<CoordinatorEnv> {
   }
 
   async #perform(before: RunState, effect: Effect): Promise<void> {
-    const { round } = before.base;
+    const { round, checkpoint } = before.base;
     try {
       if (effect.kind === "reduce") await this.#reduce(before);
       else {
         const base = await putCheckpoint(this.env.ARTIFACTS, before.spec, { ...effect.to, lrScale: effect.lrScale });
         console.warn(`run ${before.spec.run}, round ${round}: back to round ${base.round}: ${effect.reason}`);
-        this.#save(rolledBack(this.#begun(), round, base, effect.reason), () => this.#store.dropRoundsFrom(base.round));
+        this.#save(rolledBack(this.#begun(), checkpoint, base, effect.reason), () => this.#store.dropRoundsFrom(base.round));
       }
       await this.#sweep(before);
       await this.#hint(before.spec);
     } catch (error) {
       if (error instanceof BadDelta) {
         console.warn(error.message);
-        this.#save(reissue(this.#begun(), round, error.shard, "bad-delta", Date.now()));
+        this.#save(reissue(this.#begun(), checkpoint, error.shard, "bad-delta", Date.now()));
       } else console.error(`run ${before.spec.run}, round ${round}: ${(error as Error).message}; tried again at the next call or alarm`);
     }
   }
@@ -191,7 +193,9 @@ export class Run extends DurableObject<CoordinatorEnv> {
     const base = await nextCheckpoint(this.env.ARTIFACTS, before);
     // Submissions may have come in meanwhile (duplicates): the event applies to what is stored now.
     const now = Date.now();
-    this.#save(reduced(this.#begun(), before.base.round, base, now), () => this.#store.addRound(before.base.round, roundLoss(before), now));
+    this.#save(reduced(this.#begun(), before.base.checkpoint, base, now), () =>
+      this.#store.addRound(before.base.round, roundLoss(before), now),
+    );
   }
 
   /** Deletes what a step has made useless: the updates, and the objects of checkpoints that are no longer kept. */

@@ -6,7 +6,7 @@
  * conflicts if not, and change nothing. When a round is complete the shell reduces it and reports `reduced`, or takes
  * the run back and reports `rolledBack`. What follows an evaluation is in evaluation.ts, who is trusted in trainers.ts.
  */
-import { hashSchema } from "../../shared/artifacts.ts";
+import { hashSchema, type Hash } from "../../shared/artifacts.ts";
 import { shardRange } from "../../shared/training/data-order.ts";
 import type { Lease, Submission, SubmissionReply, Task, TaskResult, TrainResult } from "../../shared/training/task.ts";
 import { centsOf } from "./cost.ts";
@@ -154,9 +154,9 @@ function diverged(state: RunState, reason: string): RunState {
 const canRollBack = (state: RunState) => state.phase === "training" && state.rollbacks.length < state.spec.supervision.rollbacks;
 
 /** A delta turned out to be unusable when it was read: its task is open again. */
-export function reissue(state: RunState, round: number, shard: number, reason: string, now: number): RunState {
+export function reissue(state: RunState, from: Hash, shard: number, reason: string, now: number): RunState {
   const slot = state.slots[shard];
-  if (state.phase !== "training" || round !== state.base.round || slot?.result == null) return state;
+  if (state.phase !== "training" || from !== state.base.checkpoint || slot?.result == null) return state;
   const culprits = slot.votes.filter((vote) => identityOf(vote.result) === identityOf(slot.result!));
   const opened = withSlot(state, shard, { ...slot, votes: [], result: null });
   return culprits.reduce((next, { lease: id, trainer }) => spoiled(next, shard, { id, trainer }, reason, now), opened);
@@ -176,9 +176,9 @@ export function effectOf(state: RunState): Effect | null {
   return spikes && canRollBack(state) ? back(`loss ${loss.toFixed(3)} after a mean of ${usual.toFixed(3)}`) : { kind: "reduce" };
 }
 
-/** The round's update has become a checkpoint. A report for another round changes nothing. */
-export function reduced(state: RunState, round: number, base: Base, now: number): RunState {
-  if (state.phase !== "training" || round !== state.base.round || !isRoundComplete(state)) return state;
+/** The update of the checkpoint `from` has become the next one. A report that comes late or twice changes nothing. */
+export function reduced(state: RunState, from: Hash, base: Base, now: number): RunState {
+  if (state.phase !== "training" || from !== state.base.checkpoint || !isRoundComplete(state)) return state;
   const results = trainResults(state);
   const total = (pick: (result: TrainResult) => number) => results.reduce((sum, result) => sum + pick(result), 0);
   const marked = base.round % GOOD_EVERY === 0;
@@ -203,9 +203,9 @@ function evaluating(state: RunState, stopReason: string | null, now: number): Ru
 }
 
 /** The run goes on from an earlier checkpoint at a lower rate. `base` differs from that one in its rate, so in its hash. */
-export function rolledBack(state: RunState, round: number, base: Base, reason: string): RunState {
-  if (state.phase !== "training" || round !== state.base.round) return state;
-  const record = { fromRound: round, toRound: base.round, lrScale: base.lrScale, reason };
+export function rolledBack(state: RunState, from: Hash, base: Base, reason: string): RunState {
+  if (state.phase !== "training" || from !== state.base.checkpoint) return state;
+  const record = { fromRound: state.base.round, toRound: base.round, lrScale: base.lrScale, reason };
   return {
     ...state,
     base,

@@ -10,9 +10,9 @@ const GRACE_SECONDS = 3600;
 
 const registryOf = (env: CoordinatorEnv) => env.REGISTRY.getByName("registry");
 
-/** The object of a run that exists. Throws NotFound: asking for an unknown name would make one. */
+/** The object of a run that exists. Throws NotFound: asking an object by an unknown name would make one. */
 export async function findRun(env: CoordinatorEnv, id: string) {
-  if (!(await registryOf(env).runs()).includes(id)) throw namedError("NotFound", `run: expected the id of a run, got ${id}`);
+  if (!(await registryOf(env).hasRun(id))) throw namedError("NotFound", `run: expected the id of a run, got ${id}`);
   return env.RUN.getByName(id);
 }
 
@@ -21,7 +21,7 @@ async function start(env: CoordinatorEnv, id: string, params: TrainRequest): Pro
   const run = env.RUN.getByName(id);
   if ((await run.status()) === null) {
     await registryOf(env).addRun(id);
-    await run.prepare(id, { stage: "snapshot", done: 0, total: 1 });
+    await run.prepare(id, { stage: "start", done: 0, total: 1 });
   }
   // Not inside the branch: a crash between the two would leave a run that nobody drives.
   const known = await env.TRAIN.get(id).then(

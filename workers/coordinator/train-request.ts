@@ -22,6 +22,8 @@ export const trainRequestSchema = z.strictObject({
   compression: z.enum(["float32", "bf16", "int8"]).optional(),
   supervision,
   sources: z.array(z.string()).optional(),
+  /** Trains on a dataset that is there already instead of one made from the corpus as it is now. */
+  dataset: hashSchema.optional(),
   /** Set by `branchRun`: the checkpoint of another run to begin from. */
   branch: z.strictObject({ run: z.string(), checkpoint: hashSchema, lrScale: z.number().positive().max(100) }).optional(),
 });

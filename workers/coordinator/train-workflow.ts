@@ -4,7 +4,7 @@
  */
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep, type WorkflowStepConfig } from "cloudflare:workers";
 import { NonRetryableError } from "cloudflare:workflows";
-import { datasetSchema } from "../../shared/artifacts.ts";
+import { datasetSchema, type Hash } from "../../shared/artifacts.ts";
 import { presetOf, supervisionConfigSchema, trainingConfigSchema } from "../../shared/config.ts";
 import { getJson } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/rounds.ts";
@@ -18,7 +18,7 @@ const MAX_STEPS = 900;
 
 /** Failures of the machinery pass soon; what the operator must mend is not tried again. */
 const RETRIES: WorkflowStepConfig = { retries: { limit: 5, delay: "1 second", backoff: "exponential" } };
-const FINAL_ERRORS: ReadonlySet<string> = new Set(["NotFound", "InvalidInput"]);
+const FINAL_ERRORS: ReadonlySet<string> = new Set(["NotFound", "InvalidInput", "MissingObject"]);
 
 async function orGiveUp<T>(work: Promise<T>): Promise<T> {
   try {
@@ -47,8 +47,11 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainReque
   async #train(id: string, payload: TrainRequest, run: RunStub, step: WorkflowStep): Promise<{ model: string }> {
     const request = trainRequestSchema.parse(payload);
     const { branch } = request;
-    if (branch === undefined) await this.#beginAnew(id, request, run, step);
-    else await step.do("branch", RETRIES, () => orGiveUp(this.#beginBranch(id, request, branch, run)));
+    await step.do("register", RETRIES, () => this.env.REGISTRY.getByName("registry").addRun(id));
+    if (branch === undefined) {
+      const dataset = await this.#prepare(id, request, run, step);
+      await step.do("begin", RETRIES, () => orGiveUp(this.#beginAnew(id, request, dataset, run)));
+    } else await step.do("branch", RETRIES, () => orGiveUp(this.#beginBranch(id, request, branch, run)));
     return this.#finish(id, run, step);
   }
 
@@ -60,56 +63,50 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainReque
     await run.begin({ ...spec, run: id, training, supervision, rounds: totalRounds(training, spec.model) }, branch);
   }
 
-  /** Corpus snapshot, tokenizer, dataset, first checkpoint. */
-  async #beginAnew(id: string, request: ParsedRequest, run: RunStub, step: WorkflowStep): Promise<void> {
-    const { COLLECTOR, TOKENIZER, ARTIFACTS } = this.env;
-    const preset = presetOf(request.preset);
-    const registry = this.env.REGISTRY.getByName("registry");
+  /** The corpus as it is now, a tokenizer of it, its tokens; or the dataset that was named. */
+  async #prepare(id: string, request: ParsedRequest, run: RunStub, step: WorkflowStep): Promise<Hash> {
+    const { COLLECTOR, TOKENIZER } = this.env;
+    if (request.dataset !== undefined) return request.dataset;
+    const vocabSize = request.vocabSize ?? presetOf(request.preset).vocabSize;
     const snapshot = await step.do("snapshot", RETRIES, async () => {
-      await registry.addRun(id);
       await run.prepare(id, { stage: "snapshot", done: 0, total: 1 });
       return (await orGiveUp(COLLECTOR.snapshot(request.sources === undefined ? {} : { sources: request.sources }))).hash;
     });
+    const tokenizer = await untilDone(step, "tokenizer", async (state) => {
+      const trained = await TOKENIZER.trainStep({ snapshot, vocabSize, state });
+      await run.prepare(id, { ...trained.progress, stage: "tokenizer" });
+      return { state: trained.state, result: trained.tokenizer };
+    });
+    return untilDone(step, "dataset", async (state) => {
+      const encoded = await TOKENIZER.encodeStep({ snapshot, tokenizer, state });
+      await run.prepare(id, { ...encoded.progress, stage: "encode" });
+      return { state: encoded.state, result: encoded.dataset };
+    });
+  }
 
-    const trained = await untilDone(step, "tokenizer", async (state) => {
-      const { tokenizer, ...rest } = await TOKENIZER.trainStep({ snapshot, vocabSize: request.vocabSize ?? preset.vocabSize, state });
-      await run.prepare(id, { ...rest.progress, stage: "tokenizer" });
-      return { state: rest.state, result: tokenizer };
-    });
-    const encoded = await untilDone(step, "dataset", async (state) => {
-      const { dataset, ...rest } = await TOKENIZER.encodeStep({ snapshot, tokenizer: trained, state });
-      await run.prepare(id, { ...rest.progress, stage: "encode" });
-      return { state: rest.state, result: dataset };
-    });
-    await step.do("begin", RETRIES, async () => {
-      const { vocabSize, trainTokens, valTokens } = await getJson(ARTIFACTS, "dataset", encoded, datasetSchema);
-      const model = { ...preset.model, vocabSize };
-      const training = trainingConfigSchema.parse({
-        ...preset.training,
-        tokens: request.tokens ?? preset.tokens,
-        seed: request.seed,
-        shards: request.shards ?? preset.training.shards,
-        steps: request.steps ?? preset.training.steps,
-        compression: request.compression ?? preset.training.compression,
-      });
-      if (windowCount(trainTokens, model.context) < 1 || valTokens < 2) {
-        throw new NonRetryableError(
-          `corpus: expected more than ${model.context} training and 1 validation tokens, got ${trainTokens} and ${valTokens}. Crawl more pages.`,
-        );
-      }
-      await orGiveUp(
-        run.begin({
-          run: id,
-          preset: request.preset,
-          dataset: encoded,
-          tokenizer: trained,
-          model,
-          training,
-          supervision: supervisionConfigSchema.parse(request.supervision),
-          rounds: totalRounds(training, model),
-        }),
+  /** Round 0 on a dataset. */
+  async #beginAnew(id: string, request: ParsedRequest, dataset: Hash, run: RunStub): Promise<void> {
+    const preset = presetOf(request.preset);
+    const { vocabSize, tokenizer, trainTokens, valTokens } = await getJson(this.env.ARTIFACTS, "dataset", dataset, datasetSchema);
+    const model = { ...preset.model, vocabSize };
+    if (windowCount(trainTokens, model.context) < 1 || valTokens < 2) {
+      throw new NonRetryableError(
+        `corpus: expected more than ${model.context} training and 1 validation tokens, got ${trainTokens} and ${valTokens}. Crawl more pages.`,
       );
+    }
+    const { tokens, seed, shards, steps, compression } = request;
+    const { training: usual } = preset;
+    const training = trainingConfigSchema.parse({
+      ...usual,
+      tokens: tokens ?? preset.tokens,
+      seed,
+      shards: shards ?? usual.shards,
+      steps: steps ?? usual.steps,
+      compression: compression ?? usual.compression,
     });
+    const supervision = supervisionConfigSchema.parse(request.supervision);
+    const rounds = totalRounds(training, model);
+    await run.begin({ run: id, preset: request.preset, dataset, tokenizer, model, training, supervision, rounds });
   }
 
   /** Waits for the run's end and publishes its best checkpoint. */

@@ -9,7 +9,17 @@ import { health } from "./health.ts";
 import { routes } from "./routes.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
-const OPERATOR_PATHS = ["/sources", "/documents", "/crawls", "/crawls/*", "/runs", "/runs/*", "/models", "/models/*"];
+const OPERATOR_PATHS = [
+  "/sources",
+  "/documents",
+  "/crawls",
+  "/crawls/*",
+  "/runs",
+  "/runs/*",
+  "/models",
+  "/models/*",
+  "/garbage-collections",
+];
 
 const notFound = (what: string): never => {
   throw Object.assign(new Error(`${what}: expected a known id`), { name: "NotFound" });
@@ -40,14 +50,9 @@ app.use(
   bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => c.json({ error: `expected a body of at most ${MAX_BODY_BYTES} bytes` }, 413) }),
 );
 app.use(async (c, next) => {
-  if (
-    c.req.method === "POST" &&
-    c.req.header("content-length") !== "0" &&
-    !/^application\/json\b/i.test(c.req.header("content-type") ?? "")
-  ) {
-    const bodiless = c.req.path.endsWith("/activate");
-    if (!bodiless) throw new HTTPException(415, { message: "content-type: expected application/json" });
-  }
+  const isJson = /^application\/json\b/i.test(c.req.header("content-type") ?? "");
+  const isEmpty = c.req.raw.body === null || c.req.header("content-length") === "0";
+  if (!isEmpty && !isJson) throw new HTTPException(415, { message: "content-type: expected application/json" });
   return next();
 });
 for (const path of OPERATOR_PATHS) app.use(path, requireOperator);
@@ -81,6 +86,30 @@ app.openapi(routes.removeDocument, async (c) => c.json(await c.env.COLLECTOR.rem
 app.openapi(routes.startRun, async (c) => c.json(await c.env.COORDINATOR.train(defined(c.req.valid("json"))), 200));
 app.openapi(routes.listRuns, async (c) => c.json(await c.env.COORDINATOR.listRuns(), 200));
 app.openapi(routes.getRun, async (c) => c.json((await c.env.COORDINATOR.getRun(c.req.valid("param").id)) ?? notFound("run"), 200));
+app.openapi(routes.runEvents, async (c) => {
+  const events = await c.env.COORDINATOR.runEvents(c.req.valid("param").id);
+  return new Response(events, { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } });
+});
+app.openapi(routes.pauseRun, async (c) => {
+  await c.env.COORDINATOR.pauseRun(c.req.valid("param").id);
+  return c.json({ paused: c.req.valid("param").id }, 200);
+});
+app.openapi(routes.resumeRun, async (c) => {
+  await c.env.COORDINATOR.resumeRun(c.req.valid("param").id);
+  return c.json({ resumed: c.req.valid("param").id }, 200);
+});
+app.openapi(routes.stopRun, async (c) => {
+  await c.env.COORDINATOR.stopRun(c.req.valid("param").id);
+  return c.json({ stopped: c.req.valid("param").id }, 200);
+});
+app.openapi(routes.branchRun, async (c) =>
+  c.json(await c.env.COORDINATOR.branchRun(c.req.valid("param").id, defined(c.req.valid("json"))), 200),
+);
+app.openapi(routes.deleteRun, async (c) => {
+  await c.env.COORDINATOR.deleteRun(c.req.valid("param").id);
+  return c.json({ deleted: c.req.valid("param").id }, 200);
+});
+app.openapi(routes.collectGarbage, async (c) => c.json(await c.env.COORDINATOR.collectGarbage(c.req.valid("json").graceSeconds), 200));
 app.openapi(routes.listModels, async (c) => c.json(await c.env.COORDINATOR.listModels(), 200));
 app.openapi(routes.activateModel, async (c) => {
   await c.env.COORDINATOR.activateModel(c.req.valid("param").id);

@@ -1,5 +1,7 @@
 /** The routes of the API with what they take and give; the OpenAPI document is made from them. */
 import { createRoute, z } from "@hono/zod-openapi";
+import { hashSchema } from "../../shared/artifacts.ts";
+import { supervisionConfigSchema } from "../../shared/config.ts";
 
 const json = <T extends z.ZodType>(schema: T, description: string) => ({ content: { "application/json": { schema } }, description });
 const body = <T extends z.ZodType>(schema: T) => ({ content: { "application/json": { schema } }, required: true });
@@ -54,10 +56,30 @@ export const runBody = z.strictObject({
   shards: z.int().min(1).max(250).optional(),
   steps: z.int().min(1).max(1000).optional(),
   seed: z.int().min(0).max(0xffff_ffff).optional(),
+  compression: z.enum(["float32", "bf16", "int8"]).optional(),
+  supervision: supervisionConfigSchema.partial().optional(),
   sources: z.array(z.string().max(64)).max(100).optional(),
+  dataset: hashSchema.optional(),
+});
+
+export const branchBody = z.strictObject({
+  name: runBody.shape.name,
+  checkpoint: hashSchema.optional(),
+  tokens: runBody.shape.tokens,
+  lrScale: z.number().positive().max(100).optional(),
+  supervision: runBody.shape.supervision,
 });
 
 const ok = (description: string) => ({ 200: json(anything, description), 400: error, 401: error, 404: error, 422: error });
+
+const onRun = <V extends string>(verb: V, description: string) =>
+  createRoute({
+    method: "post",
+    path: `/runs/{id}/${verb}` as const,
+    security: operator,
+    request: { params: idParams },
+    responses: ok(description),
+  });
 
 export const routes = {
   health: createRoute({
@@ -125,6 +147,40 @@ export const routes = {
     security: operator,
     request: { params: idParams },
     responses: ok("A run's state, losses and rate"),
+  }),
+  runEvents: createRoute({
+    method: "get",
+    path: "/runs/{id}/events",
+    security: operator,
+    request: { params: idParams },
+    responses: {
+      200: { content: { "text/event-stream": { schema: z.string() } }, description: "Progress until the run is over" },
+      404: error,
+    },
+  }),
+  pauseRun: onRun("pause", "No new tasks are given out until it is resumed"),
+  resumeRun: onRun("resume", "Tasks are given out again, to every trainer"),
+  stopRun: onRun("stop", "The last checkpoint is evaluated, then the run is done"),
+  branchRun: createRoute({
+    method: "post",
+    path: "/runs/{id}/branch",
+    security: operator,
+    request: { params: idParams, body: body(branchBody) },
+    responses: ok("The id of a run that goes on from a checkpoint of this one"),
+  }),
+  deleteRun: createRoute({
+    method: "delete",
+    path: "/runs/{id}",
+    security: operator,
+    request: { params: idParams },
+    responses: ok("The run and its objects are gone; models that it has published stay"),
+  }),
+  collectGarbage: createRoute({
+    method: "post",
+    path: "/garbage-collections",
+    security: operator,
+    request: { body: body(z.strictObject({ graceSeconds: z.int().min(0).optional() })) },
+    responses: ok("How many objects of runs were deleted because nothing names them"),
   }),
   listModels: createRoute({ method: "get", path: "/models", security: operator, responses: ok("Published models") }),
   activateModel: createRoute({

@@ -56,7 +56,7 @@ function spoil(state: RunState): RunState {
 function committed(state: RunState, change?: (result: TrainResult | EvaluateResult) => object, now = 0): RunState {
   const full = round(state, change, now);
   const deltas = trainResults(full).flatMap(({ delta }) => delta);
-  return reduced(full, full.base.round, checkpointAfter(full.base, deltas, 512), now + 200);
+  return reduced(full, full.base.checkpoint, checkpointAfter(full.base, deltas, 512), now + 200);
 }
 
 describe("run", () => {
@@ -141,7 +141,7 @@ describe("run", () => {
     const diverged = spoil(start({ rollbacks: 1 }));
     const effect = effectOf(diverged);
     expect(effect).toMatchObject({ kind: "roll-back", lrScale: 0.5, to: { round: 0 } });
-    const back = rolledBack(diverged, 0, rolledBackTo(diverged.good, 0.5), "spoilt");
+    const back = rolledBack(diverged, diverged.base.checkpoint, rolledBackTo(diverged.good, 0.5), "spoilt");
     expect(back).toMatchObject({
       phase: "training",
       diverged: null,

@@ -1,0 +1,24 @@
+/** A dataset of 64 tokens in a simple pattern, written by hand into R2: 801 tokens to train on, 101 to validate. */
+import type { Hash } from "../../shared/artifacts.ts";
+import { presetOf } from "../../shared/config.ts";
+import { putJson, putObject } from "../../shared/store.ts";
+
+export const TOKENIZER = "0".repeat(64);
+const VOCAB = 64;
+const SMALL = { width: 16, mlpWidth: 32, layers: 1, heads: 1, kvHeads: 1, headWidth: 16, context: 16 };
+export const MODEL = { ...presetOf("tiny").model, ...SMALL, vocabSize: VOCAB };
+
+export async function putHandDataset(bucket: R2Bucket): Promise<Hash> {
+  const shard = async (tokens: number) => ({
+    hash: await putObject(
+      bucket,
+      "token-shard",
+      Uint16Array.from({ length: tokens }, (_, index) => (index * 7 + (index % 3)) % VOCAB),
+    ),
+    tokens,
+  });
+  // Two shards, so that a window may cross the border.
+  const [train, val] = [[await shard(500), await shard(301)], [await shard(101)]];
+  const sizes = { trainTokens: 801, valTokens: 101, valBytes: 300, documents: 3 };
+  return putJson(bucket, "dataset", { format: 1, tokenizer: TOKENIZER, vocabSize: VOCAB, train, val, ...sizes, unigramLoss: 4 });
+}

@@ -1,0 +1,109 @@
+/** What an operator does with runs over HTTP, on the real Workers: pause, resume, stop, branch, watch, delete, clean up. */
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { createTestHarness } from "wrangler";
+import { objectKey, runPrefix } from "../../shared/artifacts.ts";
+import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
+import { totalRounds } from "../../shared/training/rounds.ts";
+import { configPath, WORKERS } from "../../scripts/workers.ts";
+import type { RunStatus } from "../../workers/coordinator/status.ts";
+import { MODEL, putHandDataset, TOKENIZER } from "./hand-dataset.ts";
+
+const OPERATOR_TOKEN = "a-token-for-tests";
+const server = createTestHarness({
+  workers: WORKERS.toReversed().map(({ name }) => ({
+    configPath: configPath(name),
+    secrets: (name === "gateway" ? { OPERATOR_TOKEN } : {}) as Record<string, string>,
+  })),
+});
+const coordinatorOf = () => server.getWorker<CoordinatorEnv, typeof import("../../workers/coordinator/index.ts")>("tiffin-coordinator");
+let bucket: R2Bucket;
+
+beforeAll(async () => {
+  await server.listen();
+  bucket = (await coordinatorOf().getEnv()).ARTIFACTS;
+}, 60_000);
+afterAll(() => server.close());
+
+async function send<T>(method: string, path: string, body?: unknown): Promise<{ status: number; body: T }> {
+  const response = await server.fetch(path, {
+    method,
+    headers: { authorization: `Bearer ${OPERATOR_TOKEN}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { status: response.status, body: (await response.json()) as T };
+}
+
+const status = async (run: string) => (await send<RunStatus>("GET", `/runs/${run}`)).body;
+const keysUnder = async (prefix: string) => (await bucket.list({ prefix })).objects.map(({ key }) => key);
+
+async function begin(run: string, rounds: number): Promise<void> {
+  const training = { ...presetOf("tiny").training, seed: 1, tokens: rounds * 8 * 16 };
+  const dataset = await putHandDataset(bucket);
+  const supervision = supervisionConfigSchema.parse({ evaluateEvery: 4 });
+  const coordinator = await coordinatorOf().getExport();
+  const spec = {
+    run,
+    preset: "tiny",
+    dataset,
+    tokenizer: TOKENIZER,
+    model: MODEL,
+    training,
+    supervision,
+    rounds: totalRounds(training, MODEL),
+  };
+  await coordinator.startRun(spec);
+}
+
+it("pauses, goes on, shows events until the end, branches, cleans up and deletes", async () => {
+  await begin("first", 40);
+  await expect.poll(async () => (await status("first")).round, { timeout: 20_000 }).toBeGreaterThan(1);
+  expect(await send("POST", "/runs/first/pause")).toEqual({ status: 200, body: { paused: "first" } });
+  await expect.poll(async () => (await status("first")).leases.length, { timeout: 20_000 }).toBe(0);
+  const still = await status("first");
+  expect(still.state).toBe("paused");
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect((await status("first")).round).toBe(still.round);
+
+  const events = await server.fetch("/runs/first/events", { headers: { authorization: `Bearer ${OPERATOR_TOKEN}` } });
+  expect(events.headers.get("content-type")).toBe("text/event-stream");
+  await send("POST", "/runs/first/resume");
+  const names = (await events.text()).split("\n\n").flatMap((event) => /^event: (\w+)/.exec(event)?.[1] ?? []);
+  expect(names.filter((name) => name !== "progress")).toEqual(["done"]);
+  expect(names.at(-1)).toBe("done");
+
+  const first = await status("first");
+  expect(first).toMatchObject({ state: "done", round: expect.any(Number), stopReason: "rounds" });
+  expect(first.evaluations.map(({ round }) => round)).toEqual([4, 8, 12, 16, 20, 24, 28, 32, 36, 40]);
+  expect(first.cpuMillisecondsPerTask).toBeGreaterThan(0);
+  expect(first.bytesPerRound!.delta).toBeGreaterThan(1000);
+
+  // Only what kept checkpoints name is left, but for orphans; and those go too.
+  await bucket.put(objectKey("part", "e".repeat(64), "first"), "an upload that was refused");
+  const before = await keysUnder(runPrefix("first"));
+  expect(await send("POST", "/garbage-collections", { graceSeconds: 0 })).toEqual({ status: 200, body: { objects: 1 } });
+  expect(await keysUnder(runPrefix("first"))).toHaveLength(before.length - 1);
+
+  const tooShort = await send<{ error: string }>("POST", "/runs/first/branch", { name: "none", tokens: 128 });
+  expect(tooShort.status).toBe(422);
+  expect(tooShort.body.error).toMatch(/^tokens: expected at least/);
+  const { checkpoint } = first.evaluations[8]!;
+  expect((await send("POST", "/runs/first/branch", { name: "second", checkpoint, tokens: 60 * 8 * 16, lrScale: 0.5 })).status).toBe(200);
+  await expect.poll(async () => (await status("second")).state, { timeout: 30_000 }).toBe("done");
+  expect(await status("second")).toMatchObject({ rounds: 60, firstLoss: expect.any(Number), losses: expect.any(Array) });
+  expect((await status("second")).losses[0]!.round).toBe(36);
+
+  expect((await send("DELETE", "/runs/first")).status).toBe(200);
+  expect(await keysUnder(runPrefix("first"))).toEqual([]);
+  expect((await send("GET", "/runs/first")).status).toBe(404);
+  expect((await send("POST", "/runs/first/pause")).status).toBe(404);
+}, 90_000);
+
+it("stops cleanly: the last checkpoint is evaluated and the run is done", async () => {
+  await begin("long", 10_000);
+  await expect.poll(async () => (await status("long")).round, { timeout: 20_000 }).toBeGreaterThan(2);
+  await send("POST", "/runs/long/stop");
+  await expect.poll(async () => (await status("long")).state, { timeout: 20_000 }).toBe("done");
+  const { stopReason, valLoss } = await status("long");
+  expect(stopReason).toBe("stopped");
+  expect(valLoss).toBeLessThan(Math.log(64));
+}, 60_000);
