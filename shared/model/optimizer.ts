@@ -3,21 +3,26 @@
  * Muon for hidden matrices with Adam for the rest (kellerjordan.github.io/posts/muon), Nesterov SGD.
  *
  * State is named tensors like weights, so it is stored like weights: `<parameter>/m`, `<parameter>/v`, and `step`.
- * `update` returns new tensors; its arguments stay with the caller.
+ * `update` uses its arguments up: with the kernels (tensor/kernels/optimizers.ts) it works in place.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { OptimizerConfig, ScheduleConfig } from "../config.ts";
+import { plainUpdate } from "./optimizer-plain.ts";
 import { isHiddenMatrix, type Weights } from "./weights.ts";
 
 export interface Optimizer {
   init(weights: Weights): Weights;
+  /** Uses its arguments up: what is returned replaces them, the gradients are gone. Weights must not share data with others. */
   update(gradients: Weights, state: Weights, weights: Weights, lrScale: number): { weights: Weights; state: Weights };
 }
 
-/** Coefficients of the quintic Newton-Schulz iteration, tuned for speed of convergence, not exactness. */
-const NEWTON_SCHULZ = [3.4445, -4.775, 2.0315] as const;
-const NEWTON_SCHULZ_STEPS = 5;
-const NORM_EPSILON = 1e-7;
+interface Parameter {
+  name: string;
+  weight: tf.Tensor;
+  gradient: tf.Tensor;
+  m: tf.Tensor;
+  v: tf.Tensor | null;
+}
 
 /** Tensors that one parameter needs beside itself. */
 function slotsOf(config: OptimizerConfig, name: string): readonly string[] {
@@ -35,69 +40,50 @@ export function createOptimizer(config: OptimizerConfig): Optimizer {
     },
     update(gradients, state, weights, lrScale) {
       const step = state["step"]!.dataSync()[0]! + 1;
+      state["step"]!.dispose();
       const next: { weights: Weights; state: Weights } = { weights: {}, state: { step: tf.scalar(step) } };
       for (const [name, weight] of Object.entries(weights)) {
         const gradient = gradients[name];
-        const first = state[`${name}/m`];
-        if (gradient === undefined || first === undefined)
+        const m = state[`${name}/m`];
+        if (gradient === undefined || m === undefined)
           throw new Error(`optimizer: expected a gradient and a state for ${name}, found none`);
-        const second = state[`${name}/v`] ?? null;
-        const result = tf.tidy(() => updateOne(config, name, weight, gradient, first, second, step, lrScale));
-        next.weights[name] = result[0]!;
-        next.state[`${name}/m`] = result[1]!;
-        if (second !== null) next.state[`${name}/v`] = result[2]!;
+        const v = state[`${name}/v`] ?? null;
+        const updated = updateOne(config, { name, weight, gradient, m, v }, step, lrScale);
+        next.weights[name] = updated[0]!;
+        next.state[`${name}/m`] = updated[1]!;
+        if (v !== null) next.state[`${name}/v`] = updated[2]!;
       }
       return next;
     },
   };
 }
 
-/** -> [weight, m] or [weight, m, v] */
-function updateOne(
-  config: OptimizerConfig,
-  name: string,
-  weight: tf.Tensor,
-  gradient: tf.Tensor,
-  m: tf.Tensor,
-  v: tf.Tensor | null,
-  step: number,
-  lrScale: number,
-): tf.Tensor[] {
-  if (config.name === "nesterov") {
-    const momentum = tf.add(tf.mul(m, config.momentum), gradient);
-    return [tf.sub(weight, tf.mul(tf.add(tf.mul(momentum, config.momentum), gradient), config.lr * lrScale)), momentum];
+/** -> [weight, m] or [weight, m, v], by a kernel in place where the backend has one, else anew */
+function updateOne(config: OptimizerConfig, parameter: Parameter, step: number, lrScale: number): tf.Tensor[] {
+  const { name, weight, gradient, m, v } = parameter;
+  if (tf.getKernel("AdamUpdate", tf.getBackend()) === undefined) {
+    const updated = tf.tidy(() => plainUpdate(config, name, weight, gradient, m, v, step, lrScale));
+    tf.dispose([weight, gradient, m, v ?? []]);
+    return updated;
   }
-  const lr = (config.name === "muon" && !isHiddenMatrix(name) ? config.adamLr : config.lr) * lrScale;
-  // Vectors (norm scales) are not decayed, as is usual.
-  const decayed = weight.rank < 2 || config.weightDecay === 0 ? weight : tf.mul(weight, 1 - lr * config.weightDecay);
-  if (v === null) {
-    if (config.name !== "muon") throw new Error(`optimizer: expected a second moment for ${name}, found none`);
-    const momentum = tf.add(tf.mul(m, config.momentum), tf.mul(gradient, 1 - config.momentum));
-    const direction = tf.add(tf.mul(momentum, config.momentum), tf.mul(gradient, 1 - config.momentum)) as tf.Tensor2D;
-    const scale = Math.sqrt(Math.max(1, weight.shape[0]! / weight.shape[1]!));
-    return [tf.sub(decayed, tf.mul(orthogonalize(direction), lr * scale)), momentum];
-  }
-  const first = tf.add(tf.mul(m, config.beta1), tf.mul(gradient, 1 - config.beta1));
-  const second = tf.add(tf.mul(v, config.beta2), tf.mul(tf.square(gradient), 1 - config.beta2));
-  const corrected = tf.div(first, 1 - config.beta1 ** step);
-  const deviation = tf.add(tf.sqrt(tf.div(second, 1 - config.beta2 ** step)), config.epsilon);
-  return [tf.sub(decayed, tf.mul(tf.div(corrected, deviation), lr)), first, second];
-}
-
-/** x [m, n] -> near the closest matrix with singular values one, by Newton-Schulz on the short side */
-export function orthogonalize(x: tf.Tensor2D): tf.Tensor2D {
-  const [a, b, c] = NEWTON_SCHULZ;
-  return tf.tidy(() => {
-    const tall = x.shape[0] > x.shape[1];
-    let y = (tall ? tf.transpose(x) : x) as tf.Tensor2D;
-    y = tf.div(y, tf.add(tf.norm(y), NORM_EPSILON));
-    for (let step = 0; step < NEWTON_SCHULZ_STEPS; step++) {
-      const gram = tf.matMul(y, y, false, true);
-      const polynomial = tf.add(tf.mul(gram, b), tf.mul(tf.matMul(gram, gram), c)) as tf.Tensor2D;
-      y = tf.add(tf.mul(y, a), tf.matMul(polynomial, y));
+  const run = (kernel: string, inputs: Record<string, tf.Tensor>, attrs: Record<string, number>) =>
+    void tf.engine().runKernel(kernel, { weight, m, gradient, ...inputs }, attrs);
+  if (config.name === "nesterov") run("NesterovUpdate", {}, { rate: config.lr * lrScale, momentum: config.momentum });
+  else {
+    const lr = (config.name === "muon" && !isHiddenMatrix(name) ? config.adamLr : config.lr) * lrScale;
+    // Vectors (norm scales) are not decayed, as is usual.
+    const keep = weight.rank < 2 ? 1 : 1 - lr * config.weightDecay;
+    if (v !== null) {
+      const { beta1, beta2, epsilon } = config;
+      run("AdamUpdate", { v }, { rate: lr / (1 - beta1 ** step), keep, beta1, beta2, second: 1 / (1 - beta2 ** step), epsilon });
+    } else {
+      if (config.name !== "muon") throw new Error(`optimizer: expected a second moment for ${name}, found none`);
+      const scale = Math.sqrt(Math.max(1, weight.shape[0]! / weight.shape[1]!));
+      run("MuonUpdate", {}, { rate: lr * scale, keep, momentum: config.momentum });
     }
-    return tall ? tf.transpose(y) : y;
-  });
+  }
+  gradient.dispose();
+  return v === null ? [weight, m] : [weight, m, v];
 }
 
 /** Factor on the learning rate at a step: linear warm-up, constant, linear to zero over the last `decay` share. */
@@ -108,12 +94,16 @@ export function learningRateScale(schedule: ScheduleConfig, step: number, totalS
   return Math.max(0, Math.min(warm, cool));
 }
 
-/** Gradients scaled so that their global norm is at most `norm` (0: unchanged), and the norm before. Replaces: disposes the given ones. */
+/** Gradients scaled so that their global norm is at most `norm` (0: unchanged), and the norm before. Uses the given ones up. */
 export function clipByGlobalNorm(gradients: Weights, norm: number): { gradients: Weights; norm: number } {
-  const total = tf.tidy(() =>
-    Math.sqrt(Object.values(gradients).reduce((sum, gradient) => sum + tf.sum(tf.square(gradient)).dataSync()[0]!, 0)),
-  );
+  const fused = tf.getKernel("SumOfSquares", tf.getBackend()) !== undefined;
+  const squares = (x: tf.Tensor): tf.Tensor => (fused ? tf.engine().runKernel("SumOfSquares", { x }) : tf.sum(tf.square(x)));
+  const total = tf.tidy(() => Math.sqrt(Object.values(gradients).reduce((sum, x) => sum + squares(x).dataSync()[0]!, 0)));
   if (norm === 0 || total <= norm) return { gradients, norm: total };
+  if (fused) {
+    for (const x of Object.values(gradients)) tf.engine().runKernel("ScaleInPlace", { x }, { factor: norm / total });
+    return { gradients, norm: total };
+  }
   const clipped = Object.fromEntries(Object.entries(gradients).map(([name, gradient]) => [name, tf.mul(gradient, norm / total)]));
   tf.dispose(gradients);
   return { gradients: clipped, norm: total };

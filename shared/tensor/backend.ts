@@ -11,7 +11,7 @@ import "@tensorflow/tfjs-backend-wasm/dist/register_all_kernels";
 import wasmFactory from "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm.js";
 import wasmModule from "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-simd.wasm";
 import kernelModule from "./kernel-module.ts";
-import { registerKernels } from "./kernels.ts";
+import { registerKernels, registerSegmentSum } from "./kernels.ts";
 
 /** The part of the Emscripten module that this backend uses. */
 export interface WasmRuntime {
@@ -28,6 +28,7 @@ type Factory = (options: {
 }) => Promise<WasmRuntime>;
 
 let starting: Promise<void> | null = null;
+let shared: WebAssembly.Memory | null = null;
 /** Registers a build of the kernels on the running backend. */
 let register: ((module: WebAssembly.Module) => void) | null = null;
 
@@ -37,13 +38,24 @@ export function startBackend(): Promise<void> {
   return starting;
 }
 
+/** The package's own kernels, with nothing added but the gradient of `gather`, which it lacks: what benches compare with. */
+export function startStockBackend(): Promise<void> {
+  starting ??= start(registerSegmentSum);
+  return starting;
+}
+
+/** Bytes of wasm memory that tfjs and the kernels have taken so far; it grows and never shrinks. */
+export function wasmBytes(): number {
+  return shared?.buffer.byteLength ?? 0;
+}
+
 /** Puts another build of the kernels in place of the chosen one: tests run on every build, benches compare them. */
 export async function useKernels(module: WebAssembly.Module): Promise<void> {
   await startBackend();
   register!(module);
 }
 
-async function start(): Promise<void> {
+async function start(registerAll: typeof registerKernels = registerKernels): Promise<void> {
   let memory: WebAssembly.Memory | undefined;
   const runtime = await withoutProcess(() =>
     (wasmFactory as unknown as Factory)({
@@ -68,8 +80,9 @@ async function start(): Promise<void> {
   const backend = new BackendWasm(runtime as never);
   if (tf.findBackend("wasm") === null) tf.registerBackend("wasm", () => backend, 2);
   if (!(await tf.setBackend("wasm"))) throw new Error("startBackend: expected tfjs to accept the wasm backend, it refused");
-  const shared = memory;
-  register = (module) => registerKernels(backend, runtime, shared, module);
+  const own = memory;
+  shared = own;
+  register = (module) => registerAll(backend, runtime, own, module);
   register(kernelModule);
 }
 

@@ -20,7 +20,13 @@ export type KernelExports = Record<
   | "rmsNormBackward"
   | "rotary"
   | "swiglu"
-  | "swigluBackward",
+  | "swigluBackward"
+  | "adamUpdate"
+  | "muonBytes"
+  | "muonUpdate"
+  | "nesterovUpdate"
+  | "scaleInPlace"
+  | "sumOfSquares",
   (...values: number[]) => number
 >;
 

@@ -8,17 +8,38 @@ import type { WasmRuntime } from "./backend.ts";
 import { allocate, createScratch, replaceKernel, type KernelContext, type KernelExports } from "./kernel-context.ts";
 import { registerAttention } from "./registered/attention.ts";
 import { registerCrossEntropy } from "./registered/cross-entropy.ts";
-import { registerEmbedding } from "./registered/embedding.ts";
+import { registerEmbedding, registerUnsortedSegmentSum } from "./registered/embedding.ts";
 import { registerIdentity } from "./registered/identity.ts";
 import { registerMatMul } from "./registered/matmul.ts";
+import { registerOptimizers } from "./registered/optimizers.ts";
 import { registerRmsNorm } from "./registered/rms-norm.ts";
 import { registerRotary } from "./registered/rotary.ts";
 import { registerSwiglu } from "./registered/swiglu.ts";
 
+type Registration = (backend: BackendWasm, runtime: WasmRuntime, memory: WebAssembly.Memory, module: WebAssembly.Module) => void;
+
 /** Registers everything for the wasm backend; a second call with another build replaces the first one's. */
-export function registerKernels(backend: BackendWasm, runtime: WasmRuntime, memory: WebAssembly.Memory, module: WebAssembly.Module): void {
+export const registerKernels: Registration = (backend, runtime, memory, module) => {
+  const context = createContext(backend, runtime, memory, module);
+  registerIdentity(context);
+  registerMatMul(context);
+  registerEmbedding(context);
+  registerUnsortedSegmentSum(context);
+  registerAttention(context);
+  registerRmsNorm(context);
+  registerRotary(context);
+  registerSwiglu(context);
+  registerCrossEntropy(context);
+  registerOptimizers(context);
+};
+
+/** Registers only what the stock backend lacks. */
+export const registerSegmentSum: Registration = (backend, runtime, memory, module) =>
+  registerUnsortedSegmentSum(createContext(backend, runtime, memory, module));
+
+function createContext(...[backend, runtime, memory, module]: Parameters<Registration>): KernelContext {
   const instance = new WebAssembly.Instance(module, { env: { memory, abort: () => undefined } });
-  const context: KernelContext = {
+  return {
     backend,
     kernels: instance.exports as unknown as KernelExports,
     offset: (info: tf.TensorInfo) => backend.getMemoryOffset(info.dataId as never),
@@ -29,12 +50,4 @@ export function registerKernels(backend: BackendWasm, runtime: WasmRuntime, memo
     write: (start, values) => new Float32Array(memory.buffer, start, values.length).set(values),
     register: replaceKernel,
   };
-  registerIdentity(context);
-  registerMatMul(context);
-  registerEmbedding(context);
-  registerAttention(context);
-  registerRmsNorm(context);
-  registerRotary(context);
-  registerSwiglu(context);
-  registerCrossEntropy(context);
 }

@@ -68,14 +68,10 @@ export async function nextCheckpoint(bucket: R2Bucket, state: RunState): Promise
     const { mean } = await meanOf(index);
     const weights = decodeParts([await read(base.weights[index]!)]);
     const outer = base.outer === null ? optimizer.init(weights) : decodeParts([await read(base.outer[index]!)]);
-    const unclipped = tensorsOf(mean);
-    const gradients =
-      clip === 1
-        ? unclipped
-        : tf.tidy(() => Object.fromEntries(Object.entries(unclipped).map(([name, tensor]) => [name, tf.mul(tensor, clip)])));
-    const updated = optimizer.update(gradients, outer, weights, rate);
+    for (const { data } of mean) if (clip !== 1) for (let at = 0; at < data.length; at++) data[at]! *= clip;
+    const updated = optimizer.update(tensorsOf(mean), outer, weights, rate);
     const encoded = [updated.weights, updated.state].map((tensors) => encodeSafetensors(arraysOf(tensors)));
-    tf.dispose([unclipped, gradients, weights, outer, updated]);
+    tf.dispose([updated.weights, updated.state]);
     next.weights.push(await putObject(bucket, "part", encoded[0]!, run));
     next.outer.push(await putObject(bucket, "part", encoded[1]!, run));
   }

@@ -6,6 +6,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../shared/config.ts";
 import { lossAndGradients, lossSum } from "../../shared/model/loss.ts";
 import { clipByGlobalNorm, createOptimizer, learningRateScale } from "../../shared/model/optimizer.ts";
+import type { NamedArray } from "../../shared/model/safetensors.ts";
+import { arraysOf, tensorsOf } from "../../shared/model/weights-file.ts";
 import type { Weights } from "../../shared/model/weights.ts";
 import { shardRange, windowCount, windowOf } from "../../shared/training/data-order.ts";
 import type { EvaluateTask, TrainTask } from "../../shared/training/task.ts";
@@ -15,8 +17,8 @@ import { totalRounds } from "../../shared/training/rounds.ts";
 export type ReadTokens = (first: number, end: number) => Promise<Uint16Array>;
 
 export interface TrainOutcome {
-  delta: Weights;
-  inner: Weights | null;
+  delta: NamedArray[];
+  inner: NamedArray[] | null;
   loss: number;
   sequences: number;
   tokens: number;
@@ -73,46 +75,65 @@ function meanGradients(
   return { loss, gradients: sum! };
 }
 
-/** Computes a shard's update. `weights` and `inner` stay with the caller, who disposes the outcome's tensors. */
+/** Computes a shard's update from the base weights and the shard's optimizer state, null at the start. */
 export async function runTrainTask(
   task: TrainTask,
-  weights: Weights,
-  inner: Weights | null,
+  base: readonly NamedArray[],
+  inner: readonly NamedArray[] | null,
+  trainTokens: number,
+  read: ReadTokens,
+): Promise<TrainOutcome> {
+  return task.training.steps === 1 ? gradientTask(task, base, trainTokens, read) : localSteps(task, base, inner, trainTokens, read);
+}
+
+/** The mean gradient over the shard's part of one batch. */
+async function gradientTask(task: TrainTask, base: readonly NamedArray[], trainTokens: number, read: ReadTokens): Promise<TrainOutcome> {
+  const { training, model, round, shard } = task;
+  const [from, end] = shardRange(training.batch, shard, training.shards);
+  const count = end - from;
+  if (count === 0)
+    throw new Error(`train task: expected at most ${training.batch} shards for a batch of ${training.batch}, got ${training.shards}`);
+  const { inputs, labels } = await readBatch(task, round * training.batch + from, count, trainTokens, read);
+  const weights = tensorsOf(base);
+  const { loss, gradients } = meanGradients(weights, model, inputs, labels, count);
+  const delta = arraysOf(gradients);
+  tf.dispose([weights, gradients]);
+  return { delta, inner: null, loss, sequences: count, tokens: count * model.context };
+}
+
+/** How far the shard moved in its local steps: base minus where it went. */
+async function localSteps(
+  task: TrainTask,
+  base: readonly NamedArray[],
+  inner: readonly NamedArray[] | null,
   trainTokens: number,
   read: ReadTokens,
 ): Promise<TrainOutcome> {
   const { training, model, round, shard } = task;
-  if (training.steps === 1) {
-    const [from, end] = shardRange(training.batch, shard, training.shards);
-    const count = end - from;
-    if (count === 0)
-      throw new Error(`train task: expected at most ${training.batch} shards for a batch of ${training.batch}, got ${training.shards}`);
-    const { inputs, labels } = await readBatch(task, round * training.batch + from, count, trainTokens, read);
-    const { loss, gradients } = meanGradients(weights, model, inputs, labels, count);
-    return { delta: gradients, inner: null, loss, sequences: count, tokens: count * model.context };
-  }
   const optimizer = createOptimizer(training.optimizer);
-  let local = Object.fromEntries(Object.entries(weights).map(([name, tensor]) => [name, tensor.clone()]));
-  let state =
-    inner === null ? optimizer.init(weights) : Object.fromEntries(Object.entries(inner).map(([name, tensor]) => [name, tensor.clone()]));
+  let weights = tensorsOf(base);
+  let state = inner === null ? optimizer.init(weights) : tensorsOf(inner);
   const totalSteps = totalRounds(training, model) * training.steps;
   let lossTotal = 0;
   for (let step = 0; step < training.steps; step++) {
     const first = ((round * training.shards + shard) * training.steps + step) * training.batch;
     const { inputs, labels } = await readBatch(task, first, training.batch, trainTokens, read);
-    const { loss, gradients } = meanGradients(local, model, inputs, labels, training.batch);
+    const { loss, gradients } = meanGradients(weights, model, inputs, labels, training.batch);
     lossTotal += loss;
     const clipped = clipByGlobalNorm(gradients, training.clipNorm).gradients;
     const scale = learningRateScale(training.schedule, round * training.steps + step, totalSteps) * task.lrScale;
-    const next = optimizer.update(clipped, state, local, scale);
-    tf.dispose([clipped, state, local]);
-    ({ weights: local, state } = next);
+    ({ weights, state } = optimizer.update(clipped, state, weights, scale));
     await breathe();
   }
-  const moved = Object.fromEntries(Object.entries(weights).map(([name, tensor]) => [name, tf.sub(tensor, local[name]!)]));
-  tf.dispose(local);
+  const delta = arraysOf(weights);
+  for (const [index, { data }] of delta.entries()) {
+    const before = base[index]!.data;
+    for (let at = 0; at < data.length; at++) data[at] = before[at]! - data[at]!;
+  }
+  const kept = arraysOf(state);
+  tf.dispose([weights, state]);
   const sequences = training.steps * training.batch;
-  return { delta: moved, inner: state, loss: lossTotal / training.steps, sequences, tokens: sequences * model.context };
+  return { delta, inner: kept, loss: lossTotal / training.steps, sequences, tokens: sequences * model.context };
 }
 
 /** Scores the windows whose number is `shard` modulo `shards`. Every validation token but the first is a target of exactly one window. */

@@ -8,11 +8,10 @@ import { datasetSchema, type Dataset, type TokenShardEntry } from "../../shared/
 import { compress, RESIDUAL } from "../../shared/model/compression.ts";
 import { parameterOf, splitByPart } from "../../shared/model/partition.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedArray, type Values } from "../../shared/model/safetensors.ts";
-import { arraysOf, decodeParts, tensorsOf } from "../../shared/model/weights-file.ts";
-import type { Weights } from "../../shared/model/weights.ts";
+import { tensorsOf } from "../../shared/model/weights-file.ts";
 import { startBackend } from "../../shared/tensor/backend.ts";
 import { decodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
-import type { Parts, Task, TaskResult, TrainResult, TrainTask } from "../../shared/training/task.ts";
+import type { EvaluateResult, EvaluateTask, Parts, Task, TaskResult, TrainResult, TrainTask } from "../../shared/training/task.ts";
 import { ObjectCache } from "./object-cache.ts";
 import { runEvaluateTask, runTrainTask, type ReadTokens } from "./task.ts";
 
@@ -50,15 +49,21 @@ function tokenReader(shards: readonly TokenShardEntry[], objects: ObjectCache): 
 async function readInner(
   task: TrainTask,
   objects: ObjectCache,
-): Promise<{ optimizer: Weights | null; residuals: Record<string, Float32Array> }> {
+): Promise<{ optimizer: NamedArray[] | null; residuals: Record<string, Float32Array> }> {
   if (task.inner === null) return { optimizer: null, residuals: {} };
-  const arrays = (await objects.readParts(task.inner, task.run)).flatMap((bytes) => decodeSafetensors(bytes));
+  const arrays = await readArrays(task.inner, task.run, objects);
   const residuals = arrays.filter(({ name }) => name.endsWith(RESIDUAL));
   const slots = arrays.filter(({ name }) => !name.endsWith(RESIDUAL));
   return {
-    optimizer: slots.length === 0 ? null : tensorsOf(slots),
+    optimizer: slots.length === 0 ? null : slots,
     residuals: Object.fromEntries(residuals.map(({ name, data }) => [parameterOf(name), data])),
   };
+}
+
+/** The tensors of all parts, as views on the bytes; one that is in every part (`step`) comes once. */
+async function readArrays(parts: Parts, run: string, objects: ObjectCache): Promise<NamedArray[]> {
+  const arrays = (await objects.readParts(parts, run)).flatMap((bytes) => decodeSafetensors(bytes));
+  return [...new Map(arrays.map((array) => [array.name, array])).values()];
 }
 
 /** Writes named values part by part. */
@@ -76,12 +81,12 @@ async function writeParts(
   return written;
 }
 
-async function train(task: TrainTask, weights: Weights, dataset: Dataset, objects: ObjectCache): Promise<TrainResult> {
+async function train(task: TrainTask, dataset: Dataset, objects: ObjectCache): Promise<TrainResult> {
+  const base = await readArrays(task.weights, task.run, objects);
   const inner = await readInner(task, objects);
-  const outcome = await runTrainTask(task, weights, inner.optimizer, dataset.trainTokens, tokenReader(dataset.train, objects));
-  const { arrays, residuals } = compress(arraysOf(outcome.delta), inner.residuals, task.training.compression);
-  const state = [...arraysOf(outcome.inner ?? {}), ...residuals];
-  tf.dispose([inner.optimizer ?? [], outcome.delta, outcome.inner ?? []]);
+  const outcome = await runTrainTask(task, base, inner.optimizer, dataset.trainTokens, tokenReader(dataset.train, objects));
+  const { arrays, residuals } = compress(outcome.delta, inner.residuals, task.training.compression);
+  const state = [...(outcome.inner ?? []), ...residuals];
   const delta = await writeParts(task, arrays, objects);
   const kept = state.length === 0 ? null : await writeParts(task, state, objects);
   const { loss, sequences, tokens } = outcome;
@@ -97,19 +102,24 @@ async function train(task: TrainTask, weights: Weights, dataset: Dataset, object
   };
 }
 
-async function compute(task: Task, objects: ObjectCache): Promise<{ result: TaskResult; tokens: number }> {
-  const dataset = datasetSchema.parse(JSON.parse(new TextDecoder().decode(await objects.read("dataset", task.dataset))));
-  const weights = decodeParts(await objects.readParts(task.weights, task.run));
+async function evaluate(task: EvaluateTask, dataset: Dataset, objects: ObjectCache): Promise<EvaluateResult> {
+  const weights = tensorsOf(await readArrays(task.weights, task.run, objects));
   try {
-    if (task.kind === "evaluate") {
-      const score = await runEvaluateTask(task, weights, dataset.valTokens, tokenReader(dataset.val, objects));
-      return { result: { kind: "evaluate", ...score }, tokens: score.targets };
-    }
-    const result = await train(task, weights, dataset, objects);
-    return { result, tokens: result.tokens };
+    return { kind: "evaluate", ...(await runEvaluateTask(task, weights, dataset.valTokens, tokenReader(dataset.val, objects))) };
   } finally {
     tf.dispose(weights);
   }
+}
+
+/** The result of a task, and the tokens that were computed for it. */
+async function compute(task: Task, objects: ObjectCache): Promise<{ result: TaskResult; tokens: number }> {
+  const dataset = datasetSchema.parse(JSON.parse(new TextDecoder().decode(await objects.read("dataset", task.dataset))));
+  if (task.kind === "evaluate") {
+    const result = await evaluate(task, dataset, objects);
+    return { result, tokens: result.targets };
+  }
+  const result = await train(task, dataset, objects);
+  return { result, tokens: result.tokens };
 }
 
 /** Works and returns how many tasks were submitted. */

@@ -10,3 +10,4 @@ export { firstOutside, gatherRows, scatterAddRows } from "./embedding";
 export { rmsNorm, rmsNormBackward } from "./rms-norm";
 export { rotary } from "./rotary";
 export { swiglu, swigluBackward } from "./swiglu";
+export { adamUpdate, muonBytes, muonUpdate, nesterovUpdate, scaleInPlace, sumOfSquares } from "./optimizers";

@@ -5,7 +5,15 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../kernel-context.ts";
 
-export function registerEmbedding({ backend, kernels, offset, register }: KernelContext): void {
+function scatter({ backend, kernels, offset }: KernelContext, values: tf.TensorInfo, ids: tf.TensorInfo, rows: number): tf.TensorInfo {
+  const rest = values.shape.slice(1);
+  const out = backend.makeOutput([rows, ...rest], "float32");
+  kernels.scatterAddRows(...[values, ids, out].map(offset), values.shape[0]!, tf.util.sizeFromShape(rest), rows);
+  return out;
+}
+
+export function registerEmbedding(context: KernelContext): void {
+  const { backend, kernels, offset, register } = context;
   register("Embedding", ({ inputs }) => {
     const { weight, ids } = inputs as Record<"weight" | "ids", tf.TensorInfo>;
     const [rows, width] = weight.shape as [number, number];
@@ -19,18 +27,15 @@ export function registerEmbedding({ backend, kernels, offset, register }: Kernel
     return out;
   });
 
-  const scatter = (values: tf.TensorInfo, ids: tf.TensorInfo, rows: number): tf.TensorInfo => {
-    const rest = values.shape.slice(1);
-    const out = backend.makeOutput([rows, ...rest], "float32");
-    kernels.scatterAddRows(...[values, ids, out].map(offset), values.shape[0]!, tf.util.sizeFromShape(rest), rows);
-    return out;
-  };
   register("EmbeddingGrad", ({ inputs, attrs }) => {
     const { dy, ids } = inputs as Record<"dy" | "ids", tf.TensorInfo>;
-    return scatter(dy, ids, (attrs as { rows: number }).rows);
+    return scatter(context, dy, ids, (attrs as { rows: number }).rows);
   });
-  register("UnsortedSegmentSum", ({ inputs, attrs }) => {
+}
+
+export function registerUnsortedSegmentSum(context: KernelContext): void {
+  context.register("UnsortedSegmentSum", ({ inputs, attrs }) => {
     const { x, segmentIds } = inputs as Record<"x" | "segmentIds", tf.TensorInfo>;
-    return scatter(x, segmentIds, (attrs as { numSegments: number }).numSegments);
+    return scatter(context, x, segmentIds, (attrs as { numSegments: number }).numSegments);
   });
 }

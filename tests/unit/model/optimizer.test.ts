@@ -41,18 +41,21 @@ describe("AdamW", () => {
   });
 });
 
+const make = (): Weights => ({ "x_proj.weight": tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]), "lm_head.weight": tf.tensor2d([1, 2], [1, 2]) });
+const copy = (weights: Weights) => tensorsOf(decodeSafetensors(encodeSafetensors(arraysOf(weights))));
+
 test("a stored and restored state goes on to the same bits, and updates leave only their results", () => {
   const optimizer = createOptimizer(PRESETS["small"]!.training.optimizer);
-  const weights: Weights = { "x_proj.weight": tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]), "lm_head.weight": tf.tensor2d([1, 2], [1, 2]) };
-  const state = optimizer.init(weights);
   const before = tf.memory().numTensors;
-  const one = optimizer.update(weights, state, weights, 1);
-  const restored = tensorsOf(decodeSafetensors(encodeSafetensors(arraysOf(one.state))));
-  const straight = optimizer.update(weights, one.state, one.weights, 0.5);
-  const resumed = optimizer.update(weights, restored, one.weights, 0.5);
+  const first = make();
+  const one = optimizer.update(make(), optimizer.init(first), first, 1);
+  const restored = { weights: copy(one.weights), state: copy(one.state) };
+  const straight = optimizer.update(make(), one.state, one.weights, 0.5);
+  const resumed = optimizer.update(make(), restored.state, restored.weights, 0.5);
   expect(arraysOf(resumed.weights)).toEqual(arraysOf(straight.weights));
   expect(arraysOf(resumed.state)).toEqual(arraysOf(straight.state));
-  tf.dispose([one, restored, straight, resumed]);
+  // Two weights and four slots, one of them the step, twice.
+  expect(tf.memory().numTensors).toBe(before + 2 * (2 + 4));
+  tf.dispose([straight, resumed]);
   expect(tf.memory().numTensors).toBe(before);
-  tf.dispose([weights, state]);
 });

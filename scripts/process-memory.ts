@@ -1,0 +1,40 @@
+/** Resident memory of processes that this one has started, as the operating system counts it (Linux only). */
+import { readdirSync, readFileSync } from "node:fs";
+
+/** Process id -> parent's id and name of every process. */
+function processes(): Map<number, { parent: number; name: string }> {
+  const table = new Map<number, { parent: number; name: string }>();
+  for (const entry of readdirSync("/proc")) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const [, name = "", rest = ""] = /^\d+ \((.*)\) (.*)$/s.exec(readFileSync(`/proc/${entry}/stat`, "utf8")) ?? [];
+      table.set(Number(entry), { parent: Number(rest.split(" ")[1]), name });
+    } catch (error) {
+      // The process has ended since the listing.
+      if (!["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    }
+  }
+  return table;
+}
+
+/** Ids of this process's descendants of a name. */
+export function descendants(name: string, ancestor = process.pid): number[] {
+  const table = processes();
+  const isBelow = (id: number): boolean => {
+    const parent = table.get(id)?.parent;
+    return parent !== undefined && (parent === ancestor || (parent > 1 && isBelow(parent)));
+  };
+  return [...table].filter(([id, entry]) => entry.name === name && isBelow(id)).map(([id]) => id);
+}
+
+/** Resident bytes of a process, now or at its highest. Throws where there is no /proc. */
+export function residentBytes(id: number, which: "VmRSS" | "VmHWM" = "VmRSS"): number {
+  const kib = new RegExp(`^${which}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/${id}/status`, "utf8"))?.[1];
+  if (kib === undefined) throw new Error(`process ${id}: expected ${which} in its status, found none`);
+  return Number(kib) * 1024;
+}
+
+/** Resident bytes of all descendants of a name. */
+export function childMemory(name: string): number {
+  return descendants(name).reduce((sum, id) => sum + residentBytes(id), 0);
+}

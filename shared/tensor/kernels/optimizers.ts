@@ -1,0 +1,209 @@
+/**
+ * Updates of parameters in place: AdamW (arXiv:1711.05101) and Nesterov momentum in one pass over the memory, Muon
+ * (kellerjordan.github.io/posts/muon) with a Newton-Schulz iteration on the short side's Gram matrix.
+ */
+import { matMul, packBytes } from "./matmul";
+import { madd } from "./simd";
+import { symmetricBytes, symmetricProduct } from "./symmetric";
+
+/** Coefficients of the quintic Newton-Schulz iteration, tuned for speed of convergence, not exactness. */
+const A: f32 = 3.4445;
+const B: f32 = -4.775;
+const C: f32 = 2.0315;
+const STEPS: i32 = 5;
+/** Added to the norm, as in the reference, so that a gradient of zeros stays one. */
+const NORM_EPSILON: f32 = 1e-7;
+
+/** Sum of squares of n floats: four lanes per block, blocks added in float64. */
+export function sumOfSquares(x: usize, n: i32): f64 {
+  let total: f64 = 0;
+  for (let first = 0; first < n; first += 4096) {
+    const end = min(n, first + 4096);
+    let sum = f32x4.splat(0);
+    let i = first;
+    for (; i + 4 <= end; i += 4) {
+      const value = v128.load(x + (<usize>i << 2));
+      sum = madd(value, value, sum);
+    }
+    total += <f64>f32x4.extract_lane(sum, 0) + <f64>f32x4.extract_lane(sum, 1) + (<f64>f32x4.extract_lane(sum, 2) + <f64>f32x4.extract_lane(sum, 3));
+    for (; i < end; i++) {
+      const value = load<f32>(x + (<usize>i << 2));
+      total += <f64>value * <f64>value;
+    }
+  }
+  return total;
+}
+
+/** x [n] *= factor */
+export function scaleInPlace(x: usize, n: i32, factor: f32): void {
+  const f = f32x4.splat(factor);
+  let i = 0;
+  for (; i + 4 <= n; i += 4) v128.store(x + (<usize>i << 2), f32x4.mul(v128.load(x + (<usize>i << 2)), f));
+  for (; i < n; i++) store<f32>(x + (<usize>i << 2), load<f32>(x + (<usize>i << 2)) * factor);
+}
+
+/**
+ * AdamW over n values. `rate` is lr / (1 - beta1^step), `second` is 1 / (1 - beta2^step), `keep` is 1 - lr * weightDecay.
+ */
+export function adamUpdate(
+  weight: usize, m: usize, v: usize, gradient: usize, n: i32, rate: f32, keep: f32, beta1: f32, beta2: f32, second: f32, epsilon: f32,
+): void {
+  const b1 = f32x4.splat(beta1);
+  const c1 = f32x4.splat(1 - beta1);
+  const b2 = f32x4.splat(beta2);
+  const c2 = f32x4.splat(1 - beta2);
+  const correction = f32x4.splat(second);
+  const small = f32x4.splat(epsilon);
+  const step = f32x4.splat(-rate);
+  const kept = f32x4.splat(keep);
+  let i: usize = 0;
+  for (; i + 4 <= <usize>n; i += 4) {
+    const at = i << 2;
+    const g = v128.load(gradient + at);
+    const first = madd(b1, v128.load(m + at), f32x4.mul(c1, g));
+    const square = madd(b2, v128.load(v + at), f32x4.mul(c2, f32x4.mul(g, g)));
+    v128.store(m + at, first);
+    v128.store(v + at, square);
+    const deviation = f32x4.add(f32x4.sqrt(f32x4.mul(square, correction)), small);
+    v128.store(weight + at, madd(step, f32x4.div(first, deviation), f32x4.mul(kept, v128.load(weight + at))));
+  }
+  for (; i < <usize>n; i++) {
+    const at = i << 2;
+    const g = load<f32>(gradient + at);
+    const first = beta1 * load<f32>(m + at) + (1 - beta1) * g;
+    const square = beta2 * load<f32>(v + at) + (1 - beta2) * (g * g);
+    store<f32>(m + at, first);
+    store<f32>(v + at, square);
+    store<f32>(weight + at, keep * load<f32>(weight + at) - rate * (first / (sqrt<f32>(square * second) + epsilon)));
+  }
+}
+
+/** m = mu m + share g, then g = mu m + share g: momentum, and the direction that looks one step ahead, left where g was. */
+function lookAhead(m: usize, gradient: usize, n: i32, mu: f32, share: f32): void {
+  const s = f32x4.splat(mu);
+  const c = f32x4.splat(share);
+  let i: usize = 0;
+  for (; i + 4 <= <usize>n; i += 4) {
+    const at = i << 2;
+    const g = f32x4.mul(c, v128.load(gradient + at));
+    const momentum = madd(s, v128.load(m + at), g);
+    v128.store(m + at, momentum);
+    v128.store(gradient + at, madd(s, momentum, g));
+  }
+  for (; i < <usize>n; i++) {
+    const at = i << 2;
+    const g = share * load<f32>(gradient + at);
+    const momentum = mu * load<f32>(m + at) + g;
+    store<f32>(m + at, momentum);
+    store<f32>(gradient + at, mu * momentum + g);
+  }
+}
+
+/** weight = keep weight - rate direction */
+function descend(weight: usize, direction: usize, n: i32, rate: f32, keep: f32): void {
+  const r = f32x4.splat(-rate);
+  const k = f32x4.splat(keep);
+  let i: usize = 0;
+  for (; i + 4 <= <usize>n; i += 4) {
+    const at = i << 2;
+    v128.store(weight + at, madd(r, v128.load(direction + at), f32x4.mul(k, v128.load(weight + at))));
+  }
+  for (; i < <usize>n; i++) {
+    const at = i << 2;
+    store<f32>(weight + at, keep * load<f32>(weight + at) - rate * load<f32>(direction + at));
+  }
+}
+
+/** Nesterov momentum over n values; the gradient is used up. */
+export function nesterovUpdate(weight: usize, m: usize, gradient: usize, n: i32, rate: f32, mu: f32): void {
+  lookAhead(m, gradient, n, mu, 1);
+  descend(weight, gradient, n, rate, 1);
+}
+
+/** Bytes of scratch for muonUpdate on a matrix [rows, columns]. */
+export function muonBytes(rows: i32, columns: i32): usize {
+  const short = min(rows, columns);
+  const square = <usize>short * short * 4;
+  return 4 * square + <usize>rows * columns * 4 + pad(max(symmetricBytes(short, max(rows, columns)), packBytes(columns, max(rows, columns))));
+}
+
+// @ts-ignore: decorator
+@inline
+function pad(bytes: usize): usize {
+  return (bytes + 15) & ~15;
+}
+
+/** Muon on a matrix [rows, columns]; the gradient is used up. `rate` includes the factor for the matrix's shape. */
+export function muonUpdate(
+  weight: usize, m: usize, gradient: usize, rows: i32, columns: i32, rate: f32, keep: f32, mu: f32, scratch: usize,
+): void {
+  lookAhead(m, gradient, rows * columns, mu, 1 - mu);
+  const result = scratch;
+  const rest = scratch + pad(<usize>rows * columns * 4);
+  orthogonalize(gradient, result, rows, columns, rest);
+  descend(weight, result, rows * columns, rate, keep);
+}
+
+/**
+ * out [rows, columns] = X with its singular values brought near one. Each of the five steps maps X to (a + b G + c G^2) X
+ * with G = X X^T. All those matrices are polynomials of the first G, so they commute, and only G is iterated: G becomes
+ * P G P and the product of all P is applied to X once. Tall matrices are multiplied from the right instead.
+ */
+function orthogonalize(x: usize, out: usize, rows: i32, columns: i32, scratch: usize): void {
+  const tall = rows > columns;
+  const n = tall ? columns : rows;
+  const long = tall ? rows : columns;
+  const size = n * n;
+  const square = <usize>size << 2;
+  let gram = scratch;
+  let polynomial = scratch + square;
+  let product = polynomial + square;
+  let other = product + square;
+  const pack = other + square;
+  const row = <usize>columns << 2;
+  if (tall) symmetricProduct(x, 4, row, x, row, 4, gram, n, long, pack);
+  else symmetricProduct(x, row, 4, x, 4, row, gram, n, long, pack);
+  // The trace of G is the square of X's norm, by which X should have been divided before.
+  let trace: f64 = 0;
+  for (let i = 0; i < n; i++) trace += <f64>load<f32>(gram + (<usize>(i * n + i) << 2));
+  const norm = <f32>Math.sqrt(trace) + NORM_EPSILON;
+  scaleInPlace(gram, size, 1 / norm / norm);
+  const side = <usize>n << 2;
+  for (let step = 0; step < STEPS; step++) {
+    symmetricProduct(gram, side, 4, gram, side, 4, polynomial, n, n, pack);
+    combine(polynomial, gram, n);
+    if (step == 0) memory.copy(product, polynomial, square);
+    else {
+      symmetricProduct(polynomial, side, 4, product, side, 4, other, n, n, pack);
+      const swap = product;
+      product = other;
+      other = swap;
+    }
+    if (step == STEPS - 1) break;
+    symmetricProduct(polynomial, side, 4, gram, side, 4, other, n, n, pack);
+    symmetricProduct(other, side, 4, polynomial, side, 4, gram, n, n, pack);
+  }
+  if (tall) matMul(x, product, out, 1, rows, n, n, 0, n, 1, 0, n, 1, pack);
+  else matMul(product, x, out, 1, n, columns, n, 0, n, 1, 0, columns, 1, pack);
+  scaleInPlace(out, rows * columns, 1 / norm);
+}
+
+/** squared [n, n] = a I + b G + c squared, with G^2 given in `squared` */
+function combine(squared: usize, gram: usize, n: i32): void {
+  const b = f32x4.splat(B);
+  const c = f32x4.splat(C);
+  const size = <usize>n * n;
+  let i: usize = 0;
+  for (; i + 4 <= size; i += 4) {
+    const at = i << 2;
+    v128.store(squared + at, madd(b, v128.load(gram + at), f32x4.mul(c, v128.load(squared + at))));
+  }
+  for (; i < size; i++) {
+    const at = i << 2;
+    store<f32>(squared + at, B * load<f32>(gram + at) + C * load<f32>(squared + at));
+  }
+  for (let d = 0; d < n; d++) {
+    const at = squared + (<usize>(d * n + d) << 2);
+    store<f32>(at, load<f32>(at) + A);
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * Products that are known to be symmetric: only the tiles on and above the diagonal are computed, then mirrored. Half the
+ * work of a matMul, for Newton-Schulz, which is made of them.
+ */
+import { packPanels, panelsBytes } from "./pack";
+import { COLUMNS, multiply, ROWS, TILE_BYTES } from "./tile";
+
+const BLOCK_K: i32 = 384;
+const BLOCK_N: i32 = 256;
+
+/** Bytes of scratch that a symmetric product [m, k] x [k, m] needs. */
+export function symmetricBytes(m: i32, k: i32): usize {
+  return panelsBytes(min(k, BLOCK_K), min(m, BLOCK_N)) + TILE_BYTES;
+}
+
+/**
+ * out [m, m] = A [m, k] B [k, m], which must be symmetric. Element (i, x) of A lies at a + i aRow + x aCol, of B at
+ * b + x bRow + j bCol; strides are bytes, out is dense.
+ */
+export function symmetricProduct(
+  a: usize, aRow: usize, aCol: usize, b: usize, bRow: usize, bCol: usize, out: usize, m: i32, k: i32, pack: usize,
+): void {
+  const edge = pack + panelsBytes(min(k, BLOCK_K), min(m, BLOCK_N));
+  const outRow = <usize>m << 2;
+  for (let j = 0; j < m; j += BLOCK_N) {
+    const width = min(BLOCK_N, m - j);
+    for (let x = 0; x < k; x += BLOCK_K) {
+      const inner = min(BLOCK_K, k - x);
+      const panel = <usize>inner << 5;
+      packPanels(b + <usize>x * bRow + <usize>j * bCol, inner, width, bRow, bCol, pack);
+      for (let i = 0; i < j + width; i += ROWS) {
+        // The first panel that reaches the diagonal in this strip of rows.
+        const skipped = i > j ? ((i - j) / COLUMNS) * COLUMNS : 0;
+        const target = out + <usize>i * outRow + (<usize>(j + skipped) << 2);
+        const source = pack + (<usize>skipped * inner << 2);
+        const rows = min(ROWS, m - i);
+        multiply(a + <usize>i * aRow + <usize>x * aCol, aRow, aCol, source, panel, target, outRow, rows, width - skipped, inner, x > 0, edge);
+      }
+    }
+  }
+  for (let i = 1; i < m; i++) {
+    const row = out + <usize>i * outRow;
+    for (let j = 0; j < i; j++) store<f32>(row + (<usize>j << 2), load<f32>(out + <usize>j * outRow + (<usize>i << 2)));
+  }
+}

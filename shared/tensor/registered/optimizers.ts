@@ -1,0 +1,47 @@
+/**
+ * Updates of parameters in place; see kernels/optimizers.ts. These kernels have no outputs: they write to the weight and
+ * the state that they are given, and use the gradient up.
+ */
+import type * as tf from "@tensorflow/tfjs-core";
+import type { KernelContext } from "../kernel-context.ts";
+
+const size = (info: tf.TensorInfo) => info.shape.reduce((product, axis) => product * axis, 1);
+
+export function registerOptimizers({ backend, kernels, offset, scratch, register }: KernelContext): void {
+  register("AdamUpdate", ({ inputs, attrs }) => {
+    const { weight, m, v, gradient } = inputs as Record<"weight" | "m" | "v" | "gradient", tf.TensorInfo>;
+    const { rate, keep, beta1, beta2, second, epsilon } = attrs as unknown as Record<string, number>;
+    kernels.adamUpdate(...[weight, m, v, gradient].map(offset), size(weight), rate!, keep!, beta1!, beta2!, second!, epsilon!);
+    return [];
+  });
+
+  register("NesterovUpdate", ({ inputs, attrs }) => {
+    const { weight, m, gradient } = inputs as Record<"weight" | "m" | "gradient", tf.TensorInfo>;
+    const { rate, momentum } = attrs as unknown as Record<string, number>;
+    kernels.nesterovUpdate(...[weight, m, gradient].map(offset), size(weight), rate!, momentum!);
+    return [];
+  });
+
+  register("MuonUpdate", ({ inputs, attrs }) => {
+    const { weight, m, gradient } = inputs as Record<"weight" | "m" | "gradient", tf.TensorInfo>;
+    const { rate, keep, momentum } = attrs as unknown as Record<string, number>;
+    const [rows, columns] = weight.shape as [number, number];
+    const work = scratch(kernels.muonBytes(rows, columns));
+    kernels.muonUpdate(...[weight, m, gradient].map(offset), rows, columns, rate!, keep!, momentum!, work);
+    return [];
+  });
+
+  /** x -> [1], the sum of its squares */
+  register("SumOfSquares", ({ inputs }) => {
+    const { x } = inputs as Record<"x", tf.TensorInfo>;
+    const out = backend.makeOutput([1], "float32");
+    backend.typedArrayFromHeap(out).set([kernels.sumOfSquares(offset(x), size(x))]);
+    return out;
+  });
+
+  register("ScaleInPlace", ({ inputs, attrs }) => {
+    const { x } = inputs as Record<"x", tf.TensorInfo>;
+    kernels.scaleInPlace(offset(x), size(x), (attrs as unknown as { factor: number }).factor);
+    return [];
+  });
+}

@@ -1,0 +1,87 @@
+/** Updates in place against the same updates in plain tfjs ops on the cpu backend, over shapes, on both builds. */
+import * as fc from "fast-check";
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { OptimizerConfig } from "../../../shared/config.ts";
+import { clipByGlobalNorm, createOptimizer } from "../../../shared/model/optimizer.ts";
+import { arraysOf } from "../../../shared/model/weights-file.ts";
+import { startBackend, useKernels } from "../../../shared/tensor/backend.ts";
+import { BUILDS, normals, SIZES, TOLERANCE, worstDifference } from "./compare.ts";
+
+beforeAll(startBackend);
+
+const RATES = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 };
+const CONFIGS: OptimizerConfig[] = [
+  { name: "adamw", lr: 0.1, ...RATES },
+  { name: "nesterov", lr: 0.7, momentum: 0.9 },
+  { name: "muon", lr: 0.2, momentum: 0.95, adamLr: 0.1, ...RATES },
+];
+
+/** Weights and state after three updates of one parameter. */
+async function threeUpdates(backend: "wasm" | "cpu", config: OptimizerConfig, name: string, shape: number[]): Promise<Float32Array[]> {
+  await tf.setBackend(backend);
+  const before = tf.memory().numTensors;
+  const make = (seed: number) => ({ [name]: tf.tensor(normals(shape, seed).values, shape) });
+  const optimizer = createOptimizer(config);
+  let weights: Record<string, tf.Tensor> = make(1);
+  let state = optimizer.init(weights);
+  for (let step = 0; step < 3; step++) ({ weights, state } = optimizer.update(make(2 + step), state, weights, 0.5));
+  const results = [...arraysOf(weights), ...arraysOf(state)].map(({ data }) => data);
+  tf.dispose([weights, state]);
+  expect(tf.memory().numTensors).toBe(before);
+  await tf.setBackend("wasm");
+  return results;
+}
+
+const twoGradients = () => ({ a: tf.tensor(normals([13, 31], 1).values, [13, 31]), b: tf.tensor(normals([5000], 2).values) });
+const sizes = fc.constantFrom(...SIZES);
+
+describe.each(BUILDS)("with %s", (_, build) => {
+  beforeAll(() => useKernels(build));
+
+  test.each(CONFIGS)("$name equals its definition", async (config) => {
+    await fc.assert(
+      fc.asyncProperty(sizes, sizes, fc.boolean(), async (rows, columns, isVector) => {
+        // A name outside the blocks: Muon leaves it to Adam.
+        const [name, shape] = isVector ? ["model.norm.weight", [columns]] : ["lm_head.weight", [rows, columns]];
+        const [got, want] = [await threeUpdates("wasm", config, name, shape), await threeUpdates("cpu", config, name, shape)];
+        expect(worstDifference(got, want)).toBeLessThan(TOLERANCE);
+      }),
+      { seed: 1, numRuns: 25 },
+    );
+  });
+
+  test("Muon on hidden matrices equals its definition, wide, square and tall", async () => {
+    for (const [rows, columns] of [
+      [1, 1],
+      [1, 7],
+      [5, 3],
+      [16, 16],
+      [13, 31],
+      [31, 13],
+      [40, 96],
+      [128, 128],
+      [128, 352],
+      [352, 128],
+    ] as const) {
+      const name = "model.layers.0.mlp.up_proj.weight";
+      const [got, want] = [
+        await threeUpdates("wasm", CONFIGS[2]!, name, [rows, columns]),
+        await threeUpdates("cpu", CONFIGS[2]!, name, [rows, columns]),
+      ];
+      expect(worstDifference(got, want)).toBeLessThan(TOLERANCE);
+    }
+  });
+
+  test("clips by the global norm as the definition does", async () => {
+    const results = [];
+    for (const backend of ["wasm", "cpu"] as const) {
+      await tf.setBackend(backend);
+      const { gradients, norm } = clipByGlobalNorm(twoGradients(), 1);
+      results.push([...arraysOf(gradients).map(({ data }) => data), Float32Array.from([norm])]);
+      tf.dispose(gradients);
+    }
+    await tf.setBackend("wasm");
+    expect(worstDifference(results[0]!, results[1]!)).toBeLessThan(TOLERANCE);
+  });
+});
