@@ -39,7 +39,7 @@ describe.each(BUILDS)("rotary, %s", (_, module) => {
       fc.asyncProperty(
         shape,
         fc.constantFrom(100, 10_000, 1e6),
-        fc.constantFrom(0, 1, 63, 64, 500),
+        fc.constantFrom(0, 1, 63, 64, 150),
         fc.nat(),
         async (sizes, theta, offset, seed) => {
           const inputs = [normals(sizes, seed)];

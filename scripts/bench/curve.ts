@@ -1,0 +1,52 @@
+/**
+ * `npm run bench -- curve [--steps 50] [--text FILE]`: the loss curve of the preset shakespeare-char with fused ops and with
+ * the plain ones they are defined by, on the same weights and data, in workerd. They may differ by rounding only.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createTestHarness } from "wrangler";
+import { presetOf } from "../../shared/config.ts";
+import type { Flags, Print } from "../named.ts";
+import { largestGap, syntheticTokens } from "./workers/curve/loss-curve.ts";
+
+const MAX_GAP = 1e-3;
+const SYNTHETIC_TOKENS = 200_000;
+
+/** Characters of a text by the order of their codes, as the preset expects them. */
+function charactersOf(path: string, vocabSize: number): Uint16Array {
+  const characters = Array.from(readFileSync(path, "utf8"));
+  const vocabulary = [...new Set(characters)].toSorted();
+  if (vocabulary.length > vocabSize) throw new Error(`curve: expected at most ${vocabSize} different characters, got ${vocabulary.length}`);
+  const ids = new Map(vocabulary.map((character, id) => [character, id]));
+  return Uint16Array.from(characters, (character) => ids.get(character)!);
+}
+
+export async function run(flags: Flags, print: Print): Promise<Record<string, unknown>> {
+  const steps = Number(flags["steps"] ?? 50);
+  const { vocabSize } = presetOf("shakespeare-char");
+  const text = flags["text"];
+  if (text === undefined) print("no --text FILE given: a synthetic sequence takes its place");
+  const tokens = text === undefined ? syntheticTokens(SYNTHETIC_TOKENS, vocabSize) : charactersOf(text, vocabSize);
+  const server = createTestHarness({ workers: [{ configPath: join(import.meta.dirname, "workers/curve/wrangler.toml") }] });
+  await server.listen();
+  try {
+    const train = async (ops: string) => {
+      const start = performance.now();
+      const response = await server.fetch(`http://curve/?ops=${ops}&steps=${steps}`, { method: "POST", body: tokens });
+      const losses = (await response.json()) as number[];
+      return { losses, msPerStep: (performance.now() - start) / steps };
+    };
+    const fused = await train("fused");
+    const plain = await train("plain");
+    for (let step = 0; step < steps; step += Math.ceil(steps / 10)) {
+      print(`step ${String(step).padStart(4)}   fused ${fused.losses[step]!.toFixed(6)}   plain ${plain.losses[step]!.toFixed(6)}`);
+    }
+    const gap = largestGap(fused.losses, plain.losses);
+    print(
+      `largest difference ${gap.toExponential(2)} (at most ${MAX_GAP}); plain takes ${(plain.msPerStep / fused.msPerStep).toFixed(2)} times as long`,
+    );
+    return { ok: gap <= MAX_GAP, steps, gap, timesAsLong: plain.msPerStep / fused.msPerStep };
+  } finally {
+    await server.close();
+  }
+}

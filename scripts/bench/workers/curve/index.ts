@@ -1,0 +1,22 @@
+/** Bench Worker: POST /?ops=fused|plain&steps=N with uint16 tokens -> the losses of the shakespeare-char preset, computed in workerd. */
+import { presetOf } from "../../../../shared/config.ts";
+import { startBackend } from "../../../../shared/tensor/backend.ts";
+import { usePlainOps } from "../../../../shared/tensor/ops.ts";
+import { lossCurve } from "./loss-curve.ts";
+
+export default {
+  async fetch(request: Request): Promise<Response> {
+    await startBackend();
+    const query = new URL(request.url).searchParams;
+    const { model, vocabSize, training } = presetOf("shakespeare-char");
+    const tokens = new Uint16Array(await request.arrayBuffer());
+    usePlainOps(query.get("ops") === "plain");
+    const setting = {
+      model: { ...model, vocabSize },
+      optimizer: training.optimizer,
+      batch: training.batch,
+      steps: Number(query.get("steps")),
+    };
+    return Response.json(lossCurve(setting, tokens));
+  },
+} satisfies ExportedHandler;

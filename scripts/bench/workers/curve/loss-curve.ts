@@ -1,0 +1,64 @@
+/**
+ * Training without the pipeline around it: the losses of the first optimizer steps of a model on a token sequence, at a
+ * constant learning rate. The same arguments give the same weights and the same windows in the same order, so two
+ * implementations of the ops can be compared step by step.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import type { ModelConfig, OptimizerConfig } from "../../../../shared/config.ts";
+import { lossAndGradients } from "../../../../shared/model/loss.ts";
+import { createOptimizer } from "../../../../shared/model/optimizer.ts";
+import { createRandom } from "../../../../shared/model/random.ts";
+import { initWeights } from "../../../../shared/model/weights.ts";
+import { windowCount, windowOf } from "../../../../shared/training/data-order.ts";
+
+const SEED = 1;
+
+export interface CurveSetting {
+  model: ModelConfig;
+  optimizer: OptimizerConfig;
+  /** Sequences per step. */
+  batch: number;
+  steps: number;
+}
+
+/** Loss in nats of each step, before its update. */
+export function lossCurve({ model, optimizer: config, batch, steps }: CurveSetting, tokens: Uint16Array): number[] {
+  const { context } = model;
+  const windows = windowCount(tokens.length, context);
+  const optimizer = createOptimizer(config);
+  let weights = initWeights(model, SEED);
+  let state = optimizer.init(weights);
+  const losses: number[] = [];
+  for (let step = 0; step < steps; step++) {
+    const starts = Array.from({ length: batch }, (_, index) => windowOf(SEED, step * batch + index, windows) * context);
+    const read = (shift: number) =>
+      Int32Array.from({ length: batch * context }, (_, at) => tokens[starts[Math.floor(at / context)]! + (at % context) + shift]!);
+    const { loss, gradients } = lossAndGradients(weights, model, read(0), read(1), batch);
+    losses.push(loss);
+    const next = optimizer.update(gradients, state, weights, 1);
+    tf.dispose([gradients, weights, state]);
+    ({ weights, state } = next);
+  }
+  tf.dispose([weights, state]);
+  return losses;
+}
+
+/** Tokens that can be learned: each follows from the one before by a fixed rule, but for one in eight, which is random. */
+export function syntheticTokens(count: number, vocabSize: number): Uint16Array {
+  const random = createRandom(SEED);
+  let last = 0;
+  return Uint16Array.from({ length: count }, () => {
+    last = random() < 1 / 8 ? Math.floor(random() * vocabSize) : (last * 5 + 3) % vocabSize;
+    return last;
+  });
+}
+
+/** The largest difference between two curves at one step. */
+export function largestGap(a: readonly number[], b: readonly number[]): number {
+  if (a.length !== b.length || a.length === 0)
+    throw new Error(`largestGap: expected two curves of one length, got ${a.length} and ${b.length}`);
+  return a.reduce((gap, loss, step) => {
+    const difference = Math.abs(loss - b[step]!);
+    return Number.isNaN(difference) || difference > gap ? difference : gap;
+  }, 0);
+}
