@@ -1,0 +1,41 @@
+/**
+ * `npm run bench -- time-to-loss [--tokens N] [--steps N] [--trainers N] [--json]`: wall clock until a model of characters of
+ * tinyshakespeare reaches a validation loss, with all cores, through the real coordinator and trainers. Counted from
+ * the first lease to the commit of the first checkpoint at or under the target; evaluations are not counted.
+ */
+import { availableParallelism } from "node:os";
+import type { RunStatus } from "../../workers/coordinator/status.ts";
+import type { Flags, Print } from "../named.ts";
+import { shakespeareRun, startBenchLocal } from "../shakespeare.ts";
+
+const TARGET_LOSS = 1.88;
+
+export async function run(flags: Flags, print: Print): Promise<Record<string, unknown>> {
+  const trainers = Number(flags["trainers"] ?? availableParallelism());
+  const steps = Number(flags["steps"] ?? 10);
+  const tokens = Number(flags["tokens"] ?? 288_000);
+  const every = Number(flags["every"] ?? 2);
+  const { local, dataset } = await startBenchLocal("time-to-loss", trainers);
+  try {
+    const supervision = { evaluateEvery: every, targetLoss: TARGET_LOSS };
+    const request = { preset: "shakespeare-char", dataset, tokens, shards: trainers, steps, supervision };
+    const status: RunStatus = await shakespeareRun(local, request, print);
+    const last = status.evaluations.at(-1)!;
+    for (const { round, valLoss, trainingSeconds } of status.evaluations)
+      print(`round ${round}: ${valLoss.toFixed(3)} after ${trainingSeconds.toFixed(1)} s`);
+    const reached = last.valLoss <= TARGET_LOSS;
+    return {
+      targetLoss: TARGET_LOSS,
+      valLoss: last.valLoss,
+      seconds: last.trainingSeconds,
+      steps: last.round * steps,
+      tokens: status.tokens,
+      trainers,
+      mode: steps === 1 ? "exact" : `local steps of ${steps}`,
+      tokensPerSecond: Math.round(status.tokens! / last.trainingSeconds),
+      ok: reached,
+    };
+  } finally {
+    await local.stop();
+  }
+}
