@@ -10,6 +10,7 @@ export type KernelExports = Record<
   | "peak"
   | "attention"
   | "attentionBackward"
+  | "attentionBytes"
   | "crossEntropy"
   | "crossEntropyBackward"
   | "liveLabels"

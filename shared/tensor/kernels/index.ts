@@ -4,7 +4,8 @@
  */
 export { matMul, packBytes } from "./matmul";
 export { peak } from "./peak";
-export { attention, attentionBackward } from "./attention";
+export { attention, attentionBytes } from "./attention";
+export { attentionBackward } from "./attention-backward";
 export { crossEntropy, crossEntropyBackward, liveLabels } from "./cross-entropy";
 export { firstOutside, gatherRows, scatterAddRows } from "./embedding";
 export { rmsNorm, rmsNormBackward } from "./rms-norm";

@@ -41,7 +41,7 @@ function product(
   a: usize, b: usize, out: usize, m: i32, n: i32, k: i32, aRow: usize, aCol: usize, bRow: usize, bCol: usize, pack: usize,
 ): void {
   if (m < PACKED_ROWS && (aCol == 4 || k == 1)) {
-    if (bRow == 4 || k == 1) return dotRows(a, aRow, b, bCol, out, m, n, k);
+    if (bRow == 4 || k == 1) return dotRows(a, aRow, b, bCol, out, <usize>n << 2, m, n, k);
     if (bCol == 4) return sumRows(a, aRow, b, bRow, out, m, n, k);
   }
   blocked(a, b, out, m, n, k, aRow, aCol, bRow, bCol, pack);

@@ -5,8 +5,7 @@
 import { addAcross, madd } from "./simd";
 
 /** out [m, n] = dot products of rows of a [m, k] and rows of b [n, k]. Four rows of b share each load of a. */
-export function dotRows(a: usize, aRow: usize, b: usize, bRow: usize, out: usize, m: i32, n: i32, k: i32): void {
-  const outRow = <usize>n << 2;
+export function dotRows(a: usize, aRow: usize, b: usize, bRow: usize, out: usize, outRow: usize, m: i32, n: i32, k: i32): void {
   let j = 0;
   for (; j + 4 <= n; j += 4) {
     const source = b + <usize>j * bRow;

@@ -6,7 +6,8 @@ export function registerAttention({ backend, kernels, offset, scratch, register 
   const sizes = (q: tf.TensorInfo, k: tf.TensorInfo): number[] => {
     const [batch, queries, heads, width] = q.shape as [number, number, number, number];
     const [, keys, kvHeads] = k.shape as [number, number, number, number];
-    return [batch, queries, keys, heads, kvHeads, width, 1 / Math.sqrt(width), scratch(keys * 4)];
+    const work = scratch(kernels.attentionBytes(keys, width, heads / kvHeads));
+    return [batch, queries, keys, heads, kvHeads, width, 1 / Math.sqrt(width), work];
   };
   register("CausalAttention", ({ inputs }) => {
     const { q, k, v } = inputs as Record<"q" | "k" | "v", tf.TensorInfo>;
