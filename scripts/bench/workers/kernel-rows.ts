@@ -1,0 +1,101 @@
+/**
+ * What `npm run bench -- kernels` measures: a row per kernel and shape. The shapes are those of one training step of 12 x 64
+ * tokens (width 128, MLP 352, vocabulary 65, four heads of 32), of Muon on its weights, and of decoding one token.
+ */
+import type { KernelExports } from "../../../shared/tensor/kernel-context.ts";
+
+export interface Product {
+  m: number;
+  n: number;
+  k: number;
+  transposeA: boolean;
+  transposeB: boolean;
+}
+
+export interface Row {
+  kernel: string;
+  shape: string;
+  transposition?: string;
+  /** What one run computes, or else the bytes it has to move. */
+  flops?: number;
+  bytes?: number;
+  run(kernels: KernelExports): void;
+  /** Set for matMul, which is measured through tfjs too. */
+  matMul?: Product;
+  /** Counts towards the worst share of matMul. */
+  isTraining?: boolean;
+}
+
+const MIB = 2 ** 20;
+/** Where operands lie in the bench's memory: room for 8 MiB each. */
+const X = MIB;
+const Y = 9 * MIB;
+const Z = 17 * MIB;
+const OUT = 25 * MIB;
+const OUT2 = 33 * MIB;
+const OUT3 = 41 * MIB;
+const OUT4 = 49 * MIB;
+export const SCRATCH = 57 * MIB;
+
+const TOKENS = 768;
+
+function product(name: string, m: number, n: number, k: number, letters: "NN" | "NT" | "TN", isTraining = true): Row {
+  const [transposeA, transposeB] = [letters[0] === "T", letters[1] === "T"];
+  const strides = [0, ...(transposeA ? [1, m] : [k, 1]), 0, ...(transposeB ? [1, k] : [n, 1]), SCRATCH];
+  return {
+    kernel: `matMul ${name}`,
+    shape: `[${m}, ${k}] x [${k}, ${n}]`,
+    transposition: letters,
+    flops: 2 * m * n * k,
+    matMul: { m, n, k, transposeA, transposeB },
+    isTraining,
+    run: ({ matMul }) => void matMul(X, Y, OUT, 1, m, n, k, ...strides),
+  };
+}
+
+/** The products of one linear layer of `outputs` x `inputs` in training: forward, and the gradients of its input and weight. */
+function linear(name: string, outputs: number, inputs: number): Row[] {
+  return [
+    product(`${name} forward`, TOKENS, outputs, inputs, "NT"),
+    product(`${name} dx`, TOKENS, inputs, outputs, "NN"),
+    product(`${name} dweight`, outputs, inputs, TOKENS, "TN"),
+  ];
+}
+
+/** Causal attention; operations of masked scores are not counted. */
+function attention(b: number, t: number, s: number, heads: number, kvHeads: number, d: number): Row[] {
+  const shape = `[${b}, ${t}, ${heads}, ${d}] over [${b}, ${s}, ${kvHeads}, ${d}]`;
+  const flops = 4 * b * heads * d * (t * s - (t * (t - 1)) / 2);
+  const sizes = [b, t, s, heads, kvHeads, d, 1 / Math.sqrt(d), SCRATCH];
+  const forward: Row = { kernel: "attention", shape, flops, run: (kernels) => void kernels.attention(X, Y, Z, OUT, ...sizes) };
+  if (t === 1) return [forward];
+  // Five products instead of two.
+  const backward = (kernels: KernelExports) => void kernels.attentionBackward(X, Y, Z, OUT, X, OUT2, OUT3, OUT4, ...sizes);
+  return [forward, { kernel: "attention backward", shape, flops: 2.5 * flops, run: backward }];
+}
+
+export const ROWS: readonly Row[] = [
+  ...linear("attention", 128, 128),
+  ...linear("MLP up", 352, 128),
+  ...linear("MLP down", 128, 352),
+  ...linear("head", 65, 128),
+  product("Muon Gram", 128, 128, 128, "NT"),
+  product("Muon Gram", 128, 128, 352, "NT"),
+  product("Muon polynomial", 128, 128, 128, "NN"),
+  product("Muon polynomial", 128, 352, 128, "NN"),
+  product("decode", 1, 128, 128, "NT", false),
+  product("decode", 1, 352, 128, "NT", false),
+  product("decode", 1, 128, 352, "NT", false),
+  product("decode", 1, 768, 288, "NT", false),
+  product("decode", 3, 352, 128, "NT", false),
+  ...attention(12, 64, 64, 4, 4, 32),
+  ...attention(4, 256, 256, 4, 2, 32),
+  ...attention(1, 1, 256, 4, 4, 32),
+  {
+    kernel: "rmsNorm",
+    shape: `[${TOKENS}, 128]`,
+    bytes: 2 * TOKENS * 128 * 4,
+    run: ({ rmsNorm }) => void rmsNorm(X, Y, OUT, OUT2, TOKENS, 128, 1e-6),
+  },
+  { kernel: "swiglu", shape: `[${TOKENS}, 352]`, bytes: 3 * TOKENS * 352 * 4, run: ({ swiglu }) => void swiglu(X, Y, OUT, TOKENS * 352) },
+];
