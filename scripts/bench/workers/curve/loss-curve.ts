@@ -35,9 +35,7 @@ export function lossCurve({ model, optimizer: config, batch, steps }: CurveSetti
       Int32Array.from({ length: batch * context }, (_, at) => tokens[starts[Math.floor(at / context)]! + (at % context) + shift]!);
     const { loss, gradients } = lossAndGradients(weights, model, read(0), read(1), batch);
     losses.push(loss);
-    const next = optimizer.update(gradients, state, weights, 1);
-    tf.dispose([gradients, weights, state]);
-    ({ weights, state } = next);
+    ({ weights, state } = optimizer.update(gradients, state, weights, 1));
   }
   tf.dispose([weights, state]);
   return losses;
