@@ -15,6 +15,8 @@ export interface StoredObject {
   bytes: Uint8Array<ArrayBuffer>;
 }
 
+const asShards = (part: Uint16Array) => [async () => part];
+
 /** The dataset's name and everything that it names. */
 export async function charDataset(text: string): Promise<{ hash: Hash; dataset: Dataset; objects: StoredObject[] }> {
   const characters = [...new Set(text)].toSorted();
@@ -36,7 +38,6 @@ export async function charDataset(text: string): Promise<{ hash: Hash; dataset: 
     }
     return shards;
   };
-  const read = (part: Uint16Array) => [async () => part];
   const dataset: Dataset = {
     format: 1,
     tokenizer: NO_TOKENIZER,
@@ -47,8 +48,8 @@ export async function charDataset(text: string): Promise<{ hash: Hash; dataset: 
     valTokens: val.length,
     valBytes: new TextEncoder().encode([...text].slice(split).join("")).byteLength,
     documents: 1,
-    unigramLoss: await unigramLoss(characters.length, read(train), read(val)),
-    trigramLoss: await trigramLoss(characters.length, read(train), read(val)),
+    unigramLoss: await unigramLoss(characters.length, asShards(train), asShards(val)),
+    trigramLoss: await trigramLoss(characters.length, asShards(train), asShards(val)),
   };
   const hash = await put("dataset", new TextEncoder().encode(canonicalJson(dataset)) as Uint8Array<ArrayBuffer>);
   return { hash, dataset, objects };
