@@ -5,15 +5,17 @@
  * the coordinator through wrangler's dev registry and are kept at work by POST /work. State lives in .wrangler/state.
  */
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort, killProcesses, runProcess, startProcess, stopProcesses } from "./processes.ts";
 import { ROOT, WORKERS, configPath } from "./workers.ts";
 
 const START_TIMEOUT_MS = 90_000;
 const STATE = join(ROOT, ".wrangler", "state");
+/** Where the last start left its address for `npm run watch`. */
+const ADDRESS = join(ROOT, ".tiffin", "address");
 
 export interface LocalOptions {
   port?: number;
@@ -112,10 +114,9 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
 
   const stopping = new AbortController();
   const trainers = options.trainers ?? availableParallelism() - 1;
-  for (let index = 2; index < trainers + 2; index++) {
-    const trainerUrl = `http://127.0.0.1:${await startTrainer(index)}`;
-    void drive(trainerUrl, stopping.signal);
-  }
+  for (let index = 2; index < trainers + 2; index++) await addTrainer(`trainer-${index}`, stopping.signal);
+  mkdirSync(dirname(ADDRESS), { recursive: true });
+  writeFileSync(ADDRESS, url);
   return {
     url,
     token,
@@ -130,9 +131,14 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
   };
 }
 
-/** Starts one further trainer process and returns its port. */
-async function startTrainer(index: number): Promise<number> {
-  const name = `trainer-${index}`;
+/** The address and the operator's token of the Tiffin that was last started from this folder. */
+export function runningLocal(): { url: string; token: string } {
+  if (!existsSync(ADDRESS)) throw new Error("expected a running Tiffin, found none: start it with `npm run dev` or `npm start`");
+  return { url: readFileSync(ADDRESS, "utf8"), token: operatorToken() };
+}
+
+/** Starts one further trainer process and keeps it at work until the signal. */
+export async function addTrainer(name: string, signal: AbortSignal): Promise<void> {
   const port = await freePort(0);
   const vars = ["--var", "WORK_LOOP:on", "--var", `TRAINER_NAME:${name}`];
   const config = relative(ROOT, configPath("trainer"));
@@ -147,6 +153,7 @@ async function startTrainer(index: number): Promise<number> {
     "--show-interactive-dev-session=false",
     ...vars,
   ]);
-  await waitFor(name, `http://127.0.0.1:${port}/`, (status) => status < 500);
-  return port;
+  const url = `http://127.0.0.1:${port}`;
+  await waitFor(name, url, (status) => status < 500);
+  void drive(url, signal);
 }
