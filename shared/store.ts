@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import { canonicalJson, objectKey, type Hash, type ObjectKind } from "./artifacts.ts";
+import { namedError } from "./errors.ts";
 
 /** sha256 of bytes as lower-case hexadecimal. */
 export async function sha256(bytes: ArrayBuffer | ArrayBufferView): Promise<Hash> {
@@ -27,22 +28,15 @@ export function putJson(bucket: R2Bucket, kind: ObjectKind, value: unknown, run?
 /** Reads an object and checks it against its name. Throws `MissingObject` or `CorruptObject`. */
 export async function getObject(bucket: R2Bucket, kind: ObjectKind, hash: Hash, run?: string): Promise<ArrayBuffer> {
   const object = await bucket.get(objectKey(kind, hash, run));
-  if (object === null) throw storeError("MissingObject", `${kind} ${hash}: expected an object, found none`);
+  if (object === null) throw namedError("MissingObject", `${kind} ${hash}: expected an object, found none`);
   const bytes = await object.arrayBuffer();
   const actual = await sha256(bytes);
   if (actual !== hash)
-    throw storeError("CorruptObject", `${kind} ${hash}: expected that hash, got ${actual} over ${bytes.byteLength} bytes`);
+    throw namedError("CorruptObject", `${kind} ${hash}: expected that hash, got ${actual} over ${bytes.byteLength} bytes`);
   return bytes;
 }
 
 /** Reads and validates a JSON object. */
 export async function getJson<T>(bucket: R2Bucket, kind: ObjectKind, hash: Hash, schema: z.ZodType<T>, run?: string): Promise<T> {
   return schema.parse(JSON.parse(new TextDecoder().decode(await getObject(bucket, kind, hash, run))));
-}
-
-/** An error that keeps its name across RPC, where subclasses are lost. */
-function storeError(name: string, message: string): Error {
-  const error = new Error(message);
-  error.name = name;
-  return error;
 }

@@ -71,6 +71,7 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
   await client.call("POST", "/runs", { ...request, name: "killed" });
   let before = (await until(client, "killed", (status) => (status.round ?? 0) > 0)).round ?? 0;
   let done = 0;
+  let maxStartSeconds = 0;
   let maxResumeSeconds = 0;
   while (done < kills) {
     await sleep(random() * MAX_LIFE_MS);
@@ -78,12 +79,15 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
     done++;
     const startedAt = Date.now();
     local = await start();
+    // How long wrangler needs to bundle and start seven Workers is its own affair, so it is a figure of its own.
+    const upAt = Date.now();
     client = new Client(local.url, local.token);
     const status = await until(client, "killed", (now) => now.state === "done" || (now.round ?? 0) > before);
-    const seconds = (Date.now() - startedAt) / 1000;
-    maxResumeSeconds = Math.max(maxResumeSeconds, seconds);
+    const seconds = { start: (upAt - startedAt) / 1000, resume: (Date.now() - upAt) / 1000 };
+    maxStartSeconds = Math.max(maxStartSeconds, seconds.start);
+    maxResumeSeconds = Math.max(maxResumeSeconds, seconds.resume);
     print(
-      `kill ${done} after round ${before}: the next round was committed ${seconds.toFixed(1)} s after the start, now at ${status.round} ${status.state}`,
+      `kill ${done} after round ${before}: up after ${seconds.start.toFixed(1)} s, a new round seen ${seconds.resume.toFixed(1)} s later, now at ${status.round} ${status.state}`,
     );
     if (status.state === "done") break;
     before = status.round ?? before;
@@ -91,5 +95,13 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
   const end = await until(client, "killed", (status) => status.state === "done");
   await local.stop();
   const equal = end.checkpoint === clean.checkpoint;
-  return { kills: done, hash: end.checkpoint, cleanHash: clean.checkpoint, equal, maxResumeSeconds, ok: equal && done >= kills };
+  return {
+    kills: done,
+    hash: end.checkpoint,
+    cleanHash: clean.checkpoint,
+    equal,
+    maxStartSeconds,
+    maxResumeSeconds,
+    ok: equal && done >= kills,
+  };
 }

@@ -6,6 +6,7 @@ import { DurableObject } from "cloudflare:workers";
 import { canonicalJson, manifestKey, objectKey, type Document, type Hash, type SegmentEntry } from "../../shared/artifacts.ts";
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
 import { getObject, putJson, putObject } from "../../shared/store.ts";
+import { namedError } from "../../shared/errors.ts";
 
 /** Text that a segment gathers before it is written. */
 const SEGMENT_BYTES = 1024 * 1024;
@@ -266,9 +267,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
     for (const { id } of await this.sources()) if (sources?.includes(id) ?? true) await this.flush(id);
     const segments = this.#segments(sources);
     if (segments.length === 0)
-      throw Object.assign(new Error("snapshot: expected at least one document, found none. Register a source and crawl it first."), {
-        name: "NotFound",
-      });
+      throw namedError("NotFound", "snapshot: expected at least one document, found none. Register a source and crawl it first.");
     const hash = await putJson(this.env.CORPUS, "snapshot", { format: 1, segments });
     const sum = (key: "documents" | "bytes") => segments.reduce((total, segment) => total + segment[key], 0);
     return { hash, documents: sum("documents"), bytes: sum("bytes"), segments: segments.length };

@@ -10,11 +10,10 @@ import { crawlPage } from "./crawl-page.ts";
 import { normalizeUrl } from "./frontier.ts";
 import type { PageMessage } from "./host.ts";
 import { refusalOf } from "./url-guard.ts";
+import { namedError } from "../../shared/errors.ts";
 
 export { Catalog } from "./catalog.ts";
 export { Host } from "./host.ts";
-
-const named = (name: string, message: string) => Object.assign(new Error(message), { name });
 
 export default class Collector extends WorkerEntrypoint<CollectorEnv> {
   get #catalog() {
@@ -29,7 +28,7 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
   async addSource(input: Omit<Source, "id" | "createdAt">): Promise<Source> {
     const url = normalizeUrl(input.url);
     const refusal = url === null ? "expected a web address" : refusalOf(new URL(url), this.env.LOCAL_ORIGIN);
-    if (url === null || refusal !== null) throw named("InvalidInput", `url: ${refusal}`);
+    if (url === null || refusal !== null) throw namedError("InvalidInput", `url: ${refusal}`);
     const id = (await sha256(new TextEncoder().encode(`${input.scope} ${url}`))).slice(0, 16);
     return this.#catalog.putSource({ ...input, url, id, createdAt: new Date().toISOString() });
   }
@@ -42,7 +41,8 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
   async startCrawls(input: { source?: string }): Promise<Crawl[]> {
     const all = await this.#catalog.sources();
     const chosen = input.source === undefined ? [] : all.filter(({ id }) => id === input.source);
-    if (input.source !== undefined && chosen.length === 0) throw named("NotFound", `source: expected a registered id, got ${input.source}`);
+    if (input.source !== undefined && chosen.length === 0)
+      throw namedError("NotFound", `source: expected a registered id, got ${input.source}`);
     if (input.source === undefined) for (const source of all) if (await this.#catalog.isDue(source)) chosen.push(source);
     const crawls: Crawl[] = [];
     for (const source of chosen) {

@@ -4,10 +4,10 @@
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { sha256 } from "../../shared/store.ts";
+import { namedError } from "../../shared/errors.ts";
 
 /** Bound parameters of one D1 statement. developers.cloudflare.com/d1/platform/limits/ */
 const MAX_PARAMETERS = 100;
-const named = (name: string, message: string) => Object.assign(new Error(message), { name });
 const hashText = (text: string) => sha256(new TextEncoder().encode(text));
 
 export interface ResponseRecord {
@@ -38,11 +38,11 @@ export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
     comment?: string;
     voter: string;
   }): Promise<{ stored: true; reward: number; votes: number }> {
-    if (!(input.score >= 0 && input.score <= 1)) throw named("InvalidInput", `score: expected a number in 0..1, got ${input.score}`);
+    if (!(input.score >= 0 && input.score <= 1)) throw namedError("InvalidInput", `score: expected a number in 0..1, got ${input.score}`);
     const known = await this.env.DB.prepare("SELECT response_hash FROM responses WHERE id = ?")
       .bind(input.id)
       .first<{ response_hash: string }>();
-    if (known === null) throw named("NotFound", `id: expected the id of an answer, got ${input.id.slice(0, 64)}`);
+    if (known === null) throw namedError("NotFound", `id: expected the id of an answer, got ${input.id.slice(0, 64)}`);
     await this.env.DB.prepare(
       "INSERT INTO scores VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET score = excluded.score, comment = excluded.comment, created_at = excluded.created_at",
     )
@@ -59,7 +59,7 @@ export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
   /** The reward of each response text: the mean of all scores for it, 0 if nobody scored it. */
   async rewards(responses: string[]): Promise<number[]> {
     if (responses.length > MAX_PARAMETERS)
-      throw named("InvalidInput", `responses: expected at most ${MAX_PARAMETERS}, got ${responses.length}`);
+      throw namedError("InvalidInput", `responses: expected at most ${MAX_PARAMETERS}, got ${responses.length}`);
     const hashes = await Promise.all(responses.map(hashText));
     const marks = hashes.map(() => "?").join(", ");
     const { results } = await this.env.DB.prepare(

@@ -7,6 +7,7 @@ import { limit, requireOperator } from "./auth.ts";
 import { onError } from "./errors.ts";
 import { health } from "./health.ts";
 import { routes } from "./routes.ts";
+import { namedError } from "../../shared/errors.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
 const OPERATOR_PATHS = [
@@ -22,7 +23,7 @@ const OPERATOR_PATHS = [
 ];
 
 const notFound = (what: string): never => {
-  throw Object.assign(new Error(`${what}: expected a known id`), { name: "NotFound" });
+  throw namedError("NotFound", `${what}: expected a known id`);
 };
 
 /** Leaves out keys without a value, which RPC and exact optional types would tell apart from absent ones. */

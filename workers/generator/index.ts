@@ -1,6 +1,7 @@
 /** Generator: the active model, answering. One generation at a time per isolate, a bounded queue before it. */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { generate, type GenerateInput, type GenerateOutput } from "./generate.ts";
+import { namedError } from "../../shared/errors.ts";
 
 const MAX_WAITING = 16;
 
@@ -14,8 +15,7 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
 
   /** Answers a text. Throws NoModel, or Busy when too many are waiting. */
   async generate(input: GenerateInput): Promise<GenerateOutput> {
-    if (waiting >= MAX_WAITING)
-      throw Object.assign(new Error(`expected at most ${MAX_WAITING} answers in the making, try again in a second`), { name: "Busy" });
+    if (waiting >= MAX_WAITING) throw namedError("Busy", `expected at most ${MAX_WAITING} answers in the making, try again in a second`);
     waiting++;
     const turn = tail.then(() => generate(this.env, input));
     tail = turn.catch(() => undefined);

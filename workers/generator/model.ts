@@ -10,6 +10,7 @@ import { sha256 } from "../../shared/store.ts";
 import { startBackend } from "../../shared/tensor/backend.ts";
 import type { Tokenizer } from "../../shared/tokenizer/encoding.ts";
 import { loadTokenizer } from "../../shared/tokenizer/tokenizer-json.ts";
+import { namedError } from "../../shared/errors.ts";
 
 /** How long a loaded model is used without asking whether it is still the active one. */
 const RECHECK_MS = 1000;
@@ -35,8 +36,7 @@ async function readObject(env: GeneratorEnv, kind: ObjectKind, hash: Hash): Prom
 export async function activeModel(env: GeneratorEnv): Promise<LoadedModel> {
   if (loaded !== null && Date.now() - checkedAt < RECHECK_MS) return loaded;
   const active = await env.COORDINATOR.activeModel();
-  if (active === null)
-    throw Object.assign(new Error("no model is active yet: train one, or activate a published one"), { name: "NoModel" });
+  if (active === null) throw namedError("NoModel", "no model is active yet: train one, or activate a published one");
   checkedAt = Date.now();
   if (loaded?.hash === active.model) return loaded;
   try {

@@ -15,7 +15,7 @@ import { getJson, getObject, putJson, putObject } from "../../shared/store.ts";
 import { trigramLoss, unigramLoss } from "../../shared/tokenizer/ngram.ts";
 import { decodeTokenShard, encodeTokenShard, MAX_SHARD_TOKENS } from "../../shared/tokenizer/token-shard.ts";
 import { loadTokenizer } from "../../shared/tokenizer/tokenizer-json.ts";
-import { found } from "./errors.ts";
+import { found } from "./found.ts";
 import { addToSurvey, documentKey, heldOutBelow, isHeldOut, surveySchema } from "./held-out.ts";
 import { visitDocuments } from "./segments.ts";
 import type { StepProgress } from "./train-step.ts";

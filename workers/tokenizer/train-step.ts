@@ -7,8 +7,9 @@ import { snapshotSchema, type Hash } from "../../shared/artifacts.ts";
 import { getJson, putJson } from "../../shared/store.ts";
 import { splitWords, trainMerges, type Merge } from "../../shared/tokenizer/bpe.ts";
 import { SPECIAL_TOKENS, Tokenizer } from "../../shared/tokenizer/tokenizer.ts";
-import { found, named } from "./errors.ts";
+import { found } from "./found.ts";
 import { visitDocuments } from "./segments.ts";
+import { namedError } from "../../shared/errors.ts";
 
 /** Distinct words kept between steps; beyond it the rarest go. */
 const MAX_WORDS = 200_000;
@@ -42,7 +43,7 @@ export async function trainStep(
 ): Promise<{ state: Hash; done: boolean; tokenizer: Hash | null; progress: StepProgress }> {
   const target = input.vocabSize - 256 - SPECIAL_TOKENS.length;
   if (!Number.isInteger(target) || target < 0 || input.vocabSize > 65_536) {
-    throw named("InvalidInput", `vocabSize: expected ${256 + SPECIAL_TOKENS.length}..65536, got ${input.vocabSize}`);
+    throw namedError("InvalidInput", `vocabSize: expected ${256 + SPECIAL_TOKENS.length}..65536, got ${input.vocabSize}`);
   }
   const snapshot = await found(getJson(env.CORPUS, "snapshot", input.snapshot, snapshotSchema));
   const state =
