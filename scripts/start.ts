@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import type { RunStatus } from "../workers/coordinator/status.ts";
 import { Client } from "./client.ts";
 import { serveDocs } from "./docs-site.ts";
 import { startLocal } from "./local.ts";
@@ -33,29 +34,6 @@ interface Crawl {
   fetched: number;
   documents: number;
   bytes: number;
-}
-
-interface RunStatus {
-  id: string;
-  state: "preparing" | "training" | "evaluating" | "done" | "failed";
-  progress: { stage: string; done: number; total: number };
-  parameters: number | null;
-  vocabSize: number | null;
-  steps: number | null;
-  round: number | null;
-  rounds: number | null;
-  tokens: number | null;
-  totalTokens: number | null;
-  tokensPerSecond: number | null;
-  secondsLeft: number | null;
-  losses: { round: number; loss: number }[];
-  firstLoss: number | null;
-  valLoss: number | null;
-  unigramLoss: number | null;
-  trigramLoss: number | null;
-  bitsPerByte: number | null;
-  checkpoint: string | null;
-  error: string | null;
 }
 
 /** What earlier starts did, so that this one need not. */

@@ -47,7 +47,8 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
     const crawls: Crawl[] = [];
     for (const source of chosen) {
       const { crawl, fresh } = await this.#catalog.openCrawl(source.id);
-      if (fresh) await this.env.HOST.getByName(new URL(source.url).origin).begin(crawl, source);
+      // A crawl that has fetched nothing may have been opened by a call that died before it began; to begin twice is harmless.
+      if (fresh || crawl.fetched + crawl.failed === 0) await this.env.HOST.getByName(new URL(source.url).origin).begin(crawl, source);
       crawls.push(crawl);
     }
     return crawls;
