@@ -16,12 +16,14 @@ import { ROOT } from "../workers.ts";
 
 const STATE = join(ROOT, ".tiffin", "soak-kill");
 const PAGES = 40;
-/** 200 rounds of preset tiny (512 tokens each). */
+/** 200 rounds of preset tiny with four local steps: long enough that thirty kills fall into them. */
 const ROUNDS = 200;
-const TOKENS_PER_ROUND = 512;
+const STEPS = 4;
+/** Sequences of a step, steps, shards, context. */
+const TOKENS_PER_ROUND = 8 * STEPS * 2 * 64;
 const POLL_MS = 50;
 /** A life between start and kill: long enough for a round or two, short enough that the kills fit into the run. */
-const MAX_LIFE_MS = 1500;
+const MAX_LIFE_MS = 500;
 const RUN_TIMEOUT_MS = 600_000;
 
 interface Status {
@@ -63,7 +65,7 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
     if (state === "done") break;
     await sleep(POLL_MS);
   }
-  const request = { preset: "tiny", tokens: ROUNDS * TOKENS_PER_ROUND, seed: 7 };
+  const request = { preset: "tiny", tokens: ROUNDS * TOKENS_PER_ROUND, steps: STEPS, seed: 7 };
   await client.call("POST", "/runs", { ...request, name: "clean" });
   const clean = await until(client, "clean", (status) => status.state === "done");
   print(`undisturbed: ${clean.checkpoint}`);
