@@ -1,9 +1,21 @@
-/** The pretraining objective: next-token cross-entropy, its gradients, and its sum for evaluation. */
+/**
+ * The pretraining objective: next-token cross-entropy, its gradients, and its sum for evaluation. Where the kernels are
+ * registered the gradients are worked out by hand (gradients.ts); tfjs's tape over transformer.ts is the definition, which
+ * tests and benches compare with and which runs on any backend.
+ */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
-import { crossEntropy } from "../tensor/ops.ts";
+import { crossEntropy, isFused } from "../tensor/ops.ts";
+import { passGradients } from "./gradients.ts";
 import { forward } from "./transformer.ts";
 import type { Weights } from "./weights.ts";
+
+/** Labels that count. Throws when there is none. */
+export function liveLabels(labels: Int32Array): number {
+  const live = labels.reduce((count, label) => count + (label === -1 ? 0 : 1), 0);
+  if (live === 0) throw new Error("crossEntropy: expected at least one label, got only ignored ones");
+  return live;
+}
 
 /** Mean loss in nats per target and its gradients by name. inputs, labels [B*T]; label -1 is ignored. The caller disposes the gradients. */
 export function lossAndGradients(
@@ -12,7 +24,20 @@ export function lossAndGradients(
   inputs: Int32Array,
   labels: Int32Array,
   batch: number,
+  recompute = false,
 ): { loss: number; gradients: Weights } {
+  if (!isFused("AddInPlace")) return tapeGradients(weights, config, inputs, labels, batch);
+  const found = new Map<string, tf.Tensor>();
+  const pass = { inputs, labels, batch, weight: 1 / liveLabels(labels), recompute };
+  const loss = passGradients(weights, config, pass, (name, gradient) => found.set(name, gradient));
+  // In the order of the weights, which decides the order of sums over them.
+  return { loss, gradients: Object.fromEntries(Object.keys(weights).map((name) => [name, found.get(name)!])) };
+}
+
+function tapeGradients(...[weights, config, inputs, labels, batch]: Parameters<typeof lossAndGradients>): {
+  loss: number;
+  gradients: Weights;
+} {
   const names = Object.keys(weights);
   const tensors = names.map((name) => weights[name]!);
   const ids = tf.tensor1d(inputs, "int32");
@@ -34,7 +59,11 @@ export function lossSum(
   labels: Int32Array,
   batch: number,
 ): { lossSum: number; targets: number } {
-  const targets = labels.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0);
+  const targets = liveLabels(labels);
+  if (isFused("AddInPlace")) {
+    const pass = { inputs, labels, batch, weight: 1 / targets, recompute: true };
+    return { lossSum: passGradients(weights, config, pass, null) * targets, targets };
+  }
   const mean = tf.tidy(
     () => crossEntropy(forward(weights, config, tf.tensor1d(inputs, "int32"), batch), tf.tensor1d(labels, "int32")).dataSync()[0]!,
   );

@@ -10,6 +10,7 @@ import "@tensorflow/tfjs-core/dist/register_all_gradients";
 import "@tensorflow/tfjs-backend-wasm/dist/register_all_kernels";
 import wasmFactory from "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm.js";
 import wasmModule from "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-simd.wasm";
+import { exactGrowth } from "./exact-growth.ts";
 import kernelModule from "./kernel-module.ts";
 import { registerKernels, registerSegmentSum } from "./kernels.ts";
 
@@ -60,8 +61,10 @@ async function start(registerAll: typeof registerKernels = registerKernels): Pro
   const runtime = await withoutProcess(() =>
     (wasmFactory as unknown as Factory)({
       instantiateWasm(imports, done) {
-        const instance = new WebAssembly.Instance(wasmModule, imports);
+        const exact = exactGrowth(imports);
+        const instance = new WebAssembly.Instance(wasmModule, exact.imports);
         memory = Object.values(instance.exports).find((item) => item instanceof WebAssembly.Memory);
+        if (memory !== undefined) exact.bind(memory);
         done(instance);
         return instance.exports;
       },

@@ -6,6 +6,7 @@ import type * as tf from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm/dist/backend_wasm";
 import type { WasmRuntime } from "./backend.ts";
 import { allocate, createScratch, replaceKernel, type KernelContext, type KernelExports } from "./kernel-context.ts";
+import { registerAccumulate } from "./registered/accumulate.ts";
 import { registerAttention } from "./registered/attention.ts";
 import { registerCrossEntropy } from "./registered/cross-entropy.ts";
 import { registerEmbedding, registerUnsortedSegmentSum } from "./registered/embedding.ts";
@@ -22,6 +23,7 @@ type Registration = (backend: BackendWasm, runtime: WasmRuntime, memory: WebAsse
 export const registerKernels: Registration = (backend, runtime, memory, module) => {
   const context = createContext(backend, runtime, memory, module);
   registerIdentity(context);
+  registerAccumulate(context);
   registerMatMul(context);
   registerEmbedding(context);
   registerUnsortedSegmentSum(context);

@@ -18,7 +18,8 @@ export function usePlainOps(plainly: boolean): void {
   plainOps = plainly;
 }
 
-function isFused(kernelName: string): boolean {
+/** Whether that kernel runs here. */
+export function isFused(kernelName: string): boolean {
   return !plainOps && tf.getKernel(kernelName, tf.getBackend()) !== undefined;
 }
 

@@ -11,6 +11,19 @@ export function liveLabels(labels: usize, rows: i32): i32 {
   return live;
 }
 
+/** The largest of x [vocab]. */
+// @ts-ignore: decorator
+@inline
+function largest(x: usize, vocab: i32): f32 {
+  const vectors = vocab & ~3;
+  let tops = f32x4.splat(-Infinity);
+  let i = 0;
+  for (; i < vectors; i += 4) tops = f32x4.pmax(tops, v128.load(x + (<usize>i << 2)));
+  let top = max(max(f32x4.extract_lane(tops, 0), f32x4.extract_lane(tops, 1)), max(f32x4.extract_lane(tops, 2), f32x4.extract_lane(tops, 3)));
+  for (; i < vocab; i++) top = max(top, load<f32>(x + (<usize>i << 2)));
+  return top;
+}
+
 /**
  * Writes the largest of x [vocab] and 1 / sum exp(x - largest) to normalizer [2] and returns log sum exp(x). Backward
  * needs the two apart: for logits of 1e4 their sum would lose what float32 cannot hold.
@@ -19,11 +32,8 @@ export function liveLabels(labels: usize, rows: i32): i32 {
 @inline
 function normalize(x: usize, normalizer: usize, vocab: i32): f64 {
   const vectors = vocab & ~3;
-  let tops = f32x4.splat(-Infinity);
+  const top = largest(x, vocab);
   let i = 0;
-  for (; i < vectors; i += 4) tops = f32x4.pmax(tops, v128.load(x + (<usize>i << 2)));
-  let top = max(max(f32x4.extract_lane(tops, 0), f32x4.extract_lane(tops, 1)), max(f32x4.extract_lane(tops, 2), f32x4.extract_lane(tops, 3)));
-  for (; i < vocab; i++) top = max(top, load<f32>(x + (<usize>i << 2)));
   const shift = f32x4.splat(top);
   let sums = f32x4.splat(0);
   for (i = 0; i < vectors; i += 4) sums = f32x4.add(sums, exp4(f32x4.sub(v128.load(x + (<usize>i << 2)), shift)));
@@ -76,4 +86,53 @@ export function crossEntropyBackward(logits: usize, labels: usize, normalizer: u
     const hit = out + (<usize>label << 2);
     store<f32>(hit, load<f32>(hit) - weight);
   }
+}
+
+/**
+ * Loss and gradient of one pass over logits [rows, vocab], which become weight (softmax - one-hot), 0 in ignored rows.
+ * Returns weight times the sum of the losses. Each exponential is taken once and stays where its logit was.
+ */
+export function crossEntropyInPlace(logits: usize, labels: usize, rows: i32, vocab: i32, weight: f32): f64 {
+  const vectors = vocab & ~3;
+  let total: f64 = 0;
+  for (let row = 0; row < rows; row++) {
+    const label = load<i32>(labels + (<usize>row << 2));
+    const x = logits + ((<usize>row * vocab) << 2);
+    if (label < 0) {
+      memory.fill(x, 0, <usize>vocab << 2);
+      continue;
+    }
+    const hit = x + (<usize>label << 2);
+    const target = load<f32>(hit);
+    const top = largest(x, vocab);
+    const shift = f32x4.splat(top);
+    let sums = f32x4.splat(0);
+    let i = 0;
+    for (; i < vectors; i += 4) {
+      const at = x + (<usize>i << 2);
+      const value = exp4(f32x4.sub(v128.load(at), shift));
+      v128.store(at, value);
+      sums = f32x4.add(sums, value);
+    }
+    let sum = f32x4.extract_lane(sums, 0) + f32x4.extract_lane(sums, 1) + (f32x4.extract_lane(sums, 2) + f32x4.extract_lane(sums, 3));
+    for (; i < vocab; i++) {
+      const at = x + (<usize>i << 2);
+      const value = exp1(load<f32>(at) - top);
+      store<f32>(at, value);
+      sum += value;
+    }
+    total += isNaN(sum) ? NaN : <f64>top + log(<f64>sum) - <f64>target;
+    const scale: f32 = weight / sum;
+    const scales = f32x4.splat(scale);
+    for (i = 0; i < vectors; i += 4) {
+      const at = x + (<usize>i << 2);
+      v128.store(at, f32x4.mul(scales, v128.load(at)));
+    }
+    for (; i < vocab; i++) {
+      const at = x + (<usize>i << 2);
+      store<f32>(at, scale * load<f32>(at));
+    }
+    store<f32>(hit, load<f32>(hit) - weight);
+  }
+  return <f64>weight * total;
 }

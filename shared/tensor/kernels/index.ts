@@ -4,9 +4,10 @@
  */
 export { matMul, packBytes } from "./matmul";
 export { peak } from "./peak";
+export { addInPlace } from "./accumulate";
 export { attention, attentionBytes } from "./attention";
 export { attentionBackward } from "./attention-backward";
-export { crossEntropy, crossEntropyBackward, liveLabels } from "./cross-entropy";
+export { crossEntropy, crossEntropyBackward, crossEntropyInPlace, liveLabels } from "./cross-entropy";
 export { firstOutside, gatherRows, scatterAddRows } from "./embedding";
 export { rmsNorm, rmsNormBackward } from "./rms-norm";
 export { rotary } from "./rotary";

@@ -27,7 +27,7 @@ export function rmsNorm(x: usize, weight: usize, out: usize, inverse: usize, row
 
 /**
  * For dy [rows, width]: dx = r (dy weight - x r^2 mean(dy weight x)) and dweight = sum over rows of dy x r. Each row is
- * read twice while it is in the cache.
+ * read twice while it is in the cache. dx may lie where dy does.
  */
 export function rmsNormBackward(x: usize, weight: usize, inverse: usize, dy: usize, dx: usize, dweight: usize, rows: i32, width: i32): void {
   memory.fill(dweight, 0, <usize>width << 2);

@@ -2,7 +2,7 @@
 import { madd } from "./simd";
 
 /**
- * x [batch, length, heads, width] -> out of that shape. table [length][cos width/2, sin width/2] begins at the first
+ * x [batch, length, heads, width] -> out of that shape, which may be x itself. table [length][cos width/2, sin width/2] begins at the first
  * position; sign -1 turns back, which is the gradient.
  */
 export function rotary(x: usize, out: usize, table: usize, batch: i32, length: i32, heads: i32, width: i32, sign: f32): void {

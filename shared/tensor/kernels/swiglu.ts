@@ -24,7 +24,7 @@ export function swiglu(gate: usize, up: usize, out: usize, size: i32): void {
   }
 }
 
-/** For dy [size]: dgate = dy up s (1 + g (1 - s)) and dup = dy g s. */
+/** For dy [size]: dgate = dy up s (1 + g (1 - s)) and dup = dy g s. dgate may lie where gate does, dup where up does. */
 export function swigluBackward(gate: usize, up: usize, dy: usize, dgate: usize, dup: usize, size: i32): void {
   const vectors = size & ~3;
   let i = 0;
@@ -33,15 +33,17 @@ export function swigluBackward(gate: usize, up: usize, dy: usize, dgate: usize, 
     const g = v128.load(gate + at);
     const s = sigmoid4(g);
     const ds = f32x4.mul(v128.load(dy + at), s);
+    const u = v128.load(up + at);
     v128.store(dup + at, f32x4.mul(ds, g));
-    v128.store(dgate + at, f32x4.mul(f32x4.mul(ds, v128.load(up + at)), madd(g, f32x4.sub(ONE, s), ONE)));
+    v128.store(dgate + at, f32x4.mul(f32x4.mul(ds, u), madd(g, f32x4.sub(ONE, s), ONE)));
   }
   for (; i < size; i++) {
     const at = <usize>i << 2;
     const g = load<f32>(gate + at);
     const s = f32x4.extract_lane(sigmoid4(f32x4.splat(g)), 0);
     const ds = load<f32>(dy + at) * s;
+    const u = load<f32>(up + at);
     store<f32>(dup + at, ds * g);
-    store<f32>(dgate + at, ds * load<f32>(up + at) * (g * (1 - s) + 1));
+    store<f32>(dgate + at, ds * u * (g * (1 - s) + 1));
   }
 }

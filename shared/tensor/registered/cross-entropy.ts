@@ -3,14 +3,18 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../kernel-context.ts";
 
 export function registerCrossEntropy({ backend, kernels, offset, register }: KernelContext): void {
+  /** Throws for the first label that is no row of the vocabulary: labels become addresses. */
+  const checkLabels = (labels: tf.TensorInfo, rows: number, vocab: number): void => {
+    const bad = kernels.firstOutside(offset(labels), rows, -1, vocab);
+    if (bad < 0) return;
+    const label = backend.readSync(labels.dataId as never)[bad];
+    throw new Error(`crossEntropy: expected labels of -1 (ignored) or 0..${vocab - 1}, got ${String(label)} in row ${bad}`);
+  };
+
   register("CrossEntropy", ({ inputs }) => {
     const { logits, labels } = inputs as Record<"logits" | "labels", tf.TensorInfo>;
     const [rows, vocab] = logits.shape as [number, number];
-    const bad = kernels.firstOutside(offset(labels), rows, -1, vocab);
-    if (bad >= 0) {
-      const label = backend.readSync(labels.dataId as never)[bad];
-      throw new Error(`crossEntropy: expected labels of -1 (ignored) or 0..${vocab - 1}, got ${String(label)} in row ${bad}`);
-    }
+    checkLabels(labels, rows, vocab);
     const live = kernels.liveLabels(offset(labels), rows);
     if (live === 0) throw new Error("crossEntropy: expected at least one label, got only ignored ones");
     const loss = backend.makeOutput([], "float32");
@@ -25,5 +29,16 @@ export function registerCrossEntropy({ backend, kernels, offset, register }: Ker
     const dlogits = backend.makeOutput(logits.shape, "float32");
     kernels.crossEntropyBackward(...[logits, labels, normalizer, dy, dlogits].map(offset), rows, vocab, live);
     return dlogits;
+  });
+
+  // logits become weight (softmax - one-hot); weight times the sum of the losses is added to `total` [1].
+  register("CrossEntropyInPlace", ({ inputs, attrs }) => {
+    const { logits, labels, total } = inputs as Record<"logits" | "labels" | "total", tf.TensorInfo>;
+    const [rows, vocab] = logits.shape as [number, number];
+    checkLabels(labels, rows, vocab);
+    const loss = kernels.crossEntropyInPlace(offset(logits), offset(labels), rows, vocab, (attrs as { weight: number }).weight);
+    const sum = backend.typedArrayFromHeap(total) as Float32Array;
+    sum[0] = sum[0]! + loss;
+    return [];
   });
 }

@@ -18,6 +18,13 @@ export function registerRmsNorm({ backend, kernels, offset, register }: KernelCo
     kernels.rmsNormBackward(...[x, weight, inverse, dy, dx, dweight].map(offset), ...sizes(x));
     return [dx, dweight];
   });
+  // dy becomes dx.
+  register("RmsNormGradInPlace", ({ inputs }) => {
+    const { x, weight, inverse, dy } = inputs as Record<"x" | "weight" | "inverse" | "dy", tf.TensorInfo>;
+    const dweight = backend.makeOutput(weight.shape, "float32");
+    kernels.rmsNormBackward(...[x, weight, inverse, dy, dy, dweight].map(offset), ...sizes(x));
+    return dweight;
+  });
 }
 
 /** [rows, width] of a tensor whose leading axes are folded */

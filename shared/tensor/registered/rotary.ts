@@ -40,14 +40,23 @@ export function registerRotary({ backend, kernels, offset, allocate, free, write
     tables.delete(key);
   }
 
-  register("Rotary", ({ inputs, attrs }) => {
-    const { x } = inputs as { x: tf.TensorInfo };
-    const { theta, first, inverse } = attrs as unknown as { theta: number; first: number; inverse: boolean };
+  function rotate(x: tf.TensorInfo, out: tf.TensorInfo, attrs: unknown): void {
+    const { theta, first, inverse } = attrs as { theta: number; first: number; inverse: boolean };
     const [batch, length, heads, width] = x.shape as [number, number, number, number];
     const table = tableFor(width, theta, first + length) + first * width * 4;
-    const out = backend.makeOutput(x.shape, "float32");
     kernels.rotary(offset(x), offset(out), table, batch, length, heads, width, inverse ? -1 : 1);
+  }
+
+  register("Rotary", ({ inputs, attrs }) => {
+    const { x } = inputs as { x: tf.TensorInfo };
+    const out = backend.makeOutput(x.shape, "float32");
+    rotate(x, out, attrs);
     return out;
+  });
+  register("RotaryInPlace", ({ inputs, attrs }) => {
+    const { x } = inputs as { x: tf.TensorInfo };
+    rotate(x, x, attrs);
+    return [];
   });
 }
 

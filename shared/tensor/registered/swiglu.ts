@@ -15,4 +15,10 @@ export function registerSwiglu({ backend, kernels, offset, register }: KernelCon
     kernels.swigluBackward(...[gate, up, dy, ...gradients].map(offset), tf.util.sizeFromShape(gate.shape));
     return gradients;
   });
+  // gate and up become their gradients.
+  register("SwigluGradInPlace", ({ inputs }) => {
+    const { gate, up, dy } = inputs as Record<"gate" | "up" | "dy", tf.TensorInfo>;
+    kernels.swigluBackward(...[gate, up, dy, gate, up].map(offset), tf.util.sizeFromShape(gate.shape));
+    return [];
+  });
 }

@@ -1,0 +1,122 @@
+/**
+ * The decoder's loss and gradients without tfjs's tape: forward through the blocks, then back, layer by layer. tfjs keeps
+ * every saved tensor until all gradients are there; here each is freed when it has been used, and each parameter's
+ * gradient is handed over as soon as it is complete, so an optimizer can use it up before the next one exists.
+ *
+ * With `recompute` only the blocks' inputs are kept and a few sequences at a time go through a block, once more in the
+ * backward pass: memory for one block's activations of a few sequences, for a third more arithmetic.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import type { ModelConfig } from "../config.ts";
+import * as op from "../tensor/in-place.ts";
+import { blockOf, type Activations, type AddGradient } from "./block.ts";
+import { headBack } from "./head.ts";
+import type { Weights } from "./weights.ts";
+
+/** Positions that go through a block at a time when its activations are computed again: enough rows for fast products. */
+export const CHUNK_TOKENS = 256;
+
+const EMBEDDING = "model.embed_tokens.weight";
+
+export interface Pass {
+  /** int32 [B*T] */
+  inputs: Int32Array;
+  /** int32 [B*T]; -1 is ignored. */
+  labels: Int32Array;
+  /** Sequences, B. */
+  batch: number;
+  /** What each loss counts: 1 / labels makes a mean. */
+  weight: number;
+  recompute: boolean;
+}
+
+/** Sequences that go through the blocks together. */
+export function chunkSequences(batch: number, length: number, recompute: boolean): number {
+  return recompute ? Math.min(batch, Math.max(1, Math.floor(CHUNK_TOKENS / length))) : batch;
+}
+
+/**
+ * The weighted sum of the losses. `take` gets the gradient of each parameter once, from the head down to the embedding,
+ * and owns it; null: no gradients, and memory for no more than a block.
+ */
+export function passGradients(weights: Weights, config: ModelConfig, pass: Pass, take: AddGradient | null): number {
+  const { inputs, labels, batch, weight, recompute } = pass;
+  if (inputs.length % batch !== 0 || labels.length !== inputs.length)
+    throw new Error(`gradients: expected inputs and labels [B*T] with B = ${batch}, got [${inputs.length}] and [${labels.length}]`);
+  const length = inputs.length / batch;
+  const sequences = chunkSequences(batch, length, recompute || take === null);
+  const blocks = Array.from({ length: config.layers }, (_, layer) => blockOf(weights, config, layer));
+  const embedding = weights[EMBEDDING]!;
+  return tf.tidy(() => {
+    const total = tf.zeros([1]);
+    const gathered = gather(take);
+    const chunks = Array.from({ length: Math.ceil(batch / sequences) }, (_, index) => {
+      const [first, end] = [index * sequences, Math.min(batch, (index + 1) * sequences)];
+      const part = (values: Int32Array) => tf.tensor1d(values.subarray(first * length, end * length), "int32");
+      const ids = part(inputs);
+      /** By layer: the block's activations, or its input alone. */
+      const kept: (Activations | tf.Tensor2D)[] = [];
+      let x = op.embed(embedding, ids); // [N, C]
+      for (const block of blocks) {
+        if (take !== null && !recompute) {
+          const result = block.forward(x, end - first, true);
+          kept.push(result.kept);
+          x = result.y;
+          continue;
+        }
+        const { y } = block.forward(x, end - first, false);
+        if (take === null) x.dispose();
+        else kept.push(x);
+        x = y;
+      }
+      const targets = part(labels);
+      const dx = headBack(weights, config, x, targets, total, weight, take === null ? null : gathered.add);
+      targets.dispose();
+      return { ids, kept, dx, sequences: end - first };
+    });
+    if (take !== null) {
+      gathered.handOver(config.tiedEmbeddings ? [EMBEDDING] : []);
+      for (const [layer, block] of [...blocks.entries()].toReversed()) {
+        for (const chunk of chunks) {
+          const kept = chunk.kept[layer]!;
+          // Cleared so that nothing holds what backward frees.
+          chunk.kept.length = layer;
+          const activations = kept instanceof tf.Tensor ? recomputed(block, kept, chunk.sequences) : kept;
+          block.backward(activations, chunk.dx!, gathered.add);
+        }
+        gathered.handOver(config.tiedEmbeddings ? [EMBEDDING] : []);
+      }
+      for (const { ids, dx } of chunks) {
+        gathered.add(EMBEDDING, op.embedBack(dx!, ids, embedding.shape[0]!));
+        dx!.dispose();
+      }
+      gathered.handOver([]);
+    }
+    return total.dataSync()[0]!;
+  });
+}
+
+function recomputed(block: ReturnType<typeof blockOf>, x: tf.Tensor2D, sequences: number): Activations {
+  const { y, kept } = block.forward(x, sequences, true);
+  y.dispose();
+  return kept;
+}
+
+/** Sums gradients of one name in place until they are handed over. */
+function gather(take: AddGradient | null): { add: AddGradient; handOver(but: readonly string[]): void } {
+  const sums = new Map<string, tf.Tensor>();
+  return {
+    add(name, gradient) {
+      const sum = sums.get(name);
+      if (sum === undefined) sums.set(name, gradient);
+      else op.addTo(sum, gradient);
+    },
+    handOver(but) {
+      for (const [name, sum] of sums) {
+        if (but.includes(name)) continue;
+        sums.delete(name);
+        take?.(name, tf.keep(sum));
+      }
+    },
+  };
+}

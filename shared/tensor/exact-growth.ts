@@ -1,0 +1,36 @@
+/**
+ * Makes tfjs's wasm memory grow by what is asked for. Emscripten's runtime grows by a fifth at least, so that growing is
+ * rare; wasm memory never shrinks, and in an isolate of 128 MB a fifth is what a larger model could have used.
+ */
+
+const PAGE_BYTES = 65_536;
+/** Growth in steps of this size: each makes new views, and a step per page would do so for every small tensor. */
+const STEP_PAGES = 16;
+
+type Resize = (bytes: number) => number;
+
+/** The same imports with a resize that notes what it was asked for; `bind` is given the memory once it exists. */
+export function exactGrowth(imports: WebAssembly.Imports): { imports: WebAssembly.Imports; bind(memory: WebAssembly.Memory): void } {
+  const [module, fields] = Object.entries(imports).find(([, each]) => "emscripten_resize_heap" in each) ?? [];
+  if (module === undefined || fields === undefined)
+    throw new Error(
+      `startBackend: expected tfjs's wasm module to import emscripten_resize_heap, it imports ${Object.keys(imports).join(", ")}`,
+    );
+  const resize = fields["emscripten_resize_heap"] as Resize;
+  let wantedBytes = 0;
+  const noted: Resize = (bytes) => {
+    wantedBytes = bytes >>> 0;
+    return resize(bytes);
+  };
+  return {
+    imports: { ...imports, [module]: { ...fields, emscripten_resize_heap: noted } },
+    bind(memory) {
+      const grow = memory.grow.bind(memory);
+      // The runtime calls this with its own, larger number of pages and then makes views of whatever size there is.
+      memory.grow = (pages) => {
+        const missing = Math.ceil((wantedBytes - memory.buffer.byteLength) / PAGE_BYTES);
+        return grow(Math.min(pages, Math.ceil(missing / STEP_PAGES) * STEP_PAGES));
+      };
+    },
+  };
+}

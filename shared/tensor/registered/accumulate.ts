@@ -1,0 +1,13 @@
+/** `AddInPlace`, a sum that is written over its first operand and has no output; see kernels/accumulate.ts. */
+import * as tf from "@tensorflow/tfjs-core";
+import type { KernelContext } from "../kernel-context.ts";
+
+export function registerAccumulate({ kernels, offset, register }: KernelContext): void {
+  register("AddInPlace", ({ inputs }) => {
+    const { target, x } = inputs as Record<"target" | "x", tf.TensorInfo>;
+    const size = tf.util.sizeFromShape(target.shape);
+    if (tf.util.sizeFromShape(x.shape) !== size) throw new Error(`AddInPlace: expected x [${target.shape}], got [${x.shape}]`);
+    kernels.addInPlace(offset(target), offset(x), size);
+    return [];
+  });
+}
