@@ -12,6 +12,7 @@ import wasmFactory from "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-was
 import wasmModule from "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-simd.wasm";
 import { exactGrowth } from "./exact-growth.ts";
 import kernelModule from "./kernel-module.ts";
+import { instantiateKernels, reserveStrip } from "./kernel-context.ts";
 import { registerKernels, registerSegmentSum } from "./kernels.ts";
 
 /** The part of the Emscripten module that this backend uses. */
@@ -71,6 +72,7 @@ async function start(registerAll: typeof registerKernels = registerKernels): Pro
     }),
   );
   if (memory === undefined) throw new Error("startBackend: expected the tfjs wasm module to export its memory, found none");
+  reserveStrip(runtime, instantiateKernels(memory, kernelModule));
   // The six functions that the package's own `init` wraps.
   runtime.tfjs = {
     init: runtime.cwrap("init", null, []),

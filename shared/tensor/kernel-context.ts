@@ -8,6 +8,8 @@ export type KernelExports = Record<
   | "matMul"
   | "packBytes"
   | "peak"
+  | "stripBytes"
+  | "stripStart"
   | "addInPlace"
   | "attention"
   | "attentionBackward"
@@ -58,6 +60,23 @@ export function allocate(runtime: WasmRuntime, bytes: number): number {
   const start = runtime._malloc(bytes) >>> 0;
   if (start === 0) throw new Error(`allocate: expected ${bytes} bytes of wasm memory, the allocator refused`);
   return start;
+}
+
+export function instantiateKernels(memory: WebAssembly.Memory, module: WebAssembly.Module): KernelExports {
+  return new WebAssembly.Instance(module, { env: { memory, abort: () => undefined } }).exports as unknown as KernelExports;
+}
+
+/**
+ * Takes the place at a fixed address that kernels/tile.ts works in out of tfjs's heap. The heap must be untouched: its first
+ * block then begins just below, and a block from there reaches over the place.
+ */
+export function reserveStrip(runtime: WasmRuntime, { stripBytes, stripStart }: KernelExports): void {
+  const heap = allocate(runtime, 1);
+  runtime._free(heap);
+  const [first, end] = [stripStart(), stripStart() + stripBytes()];
+  const block = heap < first ? allocate(runtime, end - heap) : heap;
+  if (block > first)
+    throw new Error(`kernels: expected the heap of tfjs to begin below ${first}, it begins at ${block}; move STRIP in kernels/tile.ts`);
 }
 
 /** One growing block of wasm memory for packing, instead of a malloc per call. */

@@ -5,7 +5,7 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm/dist/backend_wasm";
 import type { WasmRuntime } from "./backend.ts";
-import { allocate, createScratch, replaceKernel, type KernelContext, type KernelExports } from "./kernel-context.ts";
+import { allocate, createScratch, instantiateKernels, replaceKernel, type KernelContext } from "./kernel-context.ts";
 import { registerAccumulate } from "./registered/accumulate.ts";
 import { registerAttention } from "./registered/attention.ts";
 import { registerCrossEntropy } from "./registered/cross-entropy.ts";
@@ -40,10 +40,9 @@ export const registerSegmentSum: Registration = (backend, runtime, memory, modul
   registerUnsortedSegmentSum(createContext(backend, runtime, memory, module));
 
 function createContext(...[backend, runtime, memory, module]: Parameters<Registration>): KernelContext {
-  const instance = new WebAssembly.Instance(module, { env: { memory, abort: () => undefined } });
   return {
     backend,
-    kernels: instance.exports as unknown as KernelExports,
+    kernels: instantiateKernels(memory, module),
     offset: (info: tf.TensorInfo) => backend.getMemoryOffset(info.dataId as never),
     scratch: createScratch(runtime),
     allocate: (bytes) => allocate(runtime, bytes),

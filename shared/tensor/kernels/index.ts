@@ -4,6 +4,7 @@
  */
 export { matMul, packBytes } from "./matmul";
 export { peak } from "./peak";
+export { stripBytes, stripStart } from "./tile";
 export { addInPlace } from "./accumulate";
 export { attention, attentionBytes } from "./attention";
 export { attentionBackward } from "./attention-backward";

@@ -1,10 +1,9 @@
 /**
  * matMul, blocked for the caches: a block of B of at most 384 x 256 is packed (it stays in L2), and strips of six rows of A
- * walk its panels, so that a panel (12 KiB) and a strip (9 KiB) share a first-level cache of 32 KiB. One to three rows
- * (decoding) stream B instead (matvec.ts). All strides describe the operands, so every transposition is one routine.
+ * walk its panels (tile.ts). One to three rows (decoding) stream B instead (matvec.ts). All strides describe the operands, so every transposition is one routine.
  */
-import { packPanels, packStrip, panelsBytes } from "./pack";
-import { multiply, ROWS, TILE_BYTES } from "./tile";
+import { packPanels, panelsBytes } from "./pack";
+import { multiply, TILE_BYTES } from "./tile";
 import { dotRows, sumRows } from "./matvec";
 
 const BLOCK_K: i32 = 384;
@@ -14,7 +13,7 @@ const PACKED_ROWS: i32 = 4;
 
 /** Bytes of scratch that matMul needs for a product [m, k] x [k, n] of any size. */
 export function packBytes(n: i32, k: i32): usize {
-  return panelsBytes(min(k, BLOCK_K), min(n, BLOCK_N)) + BLOCK_K * ROWS * 4 + TILE_BYTES;
+  return panelsBytes(min(k, BLOCK_K), min(n, BLOCK_N)) + TILE_BYTES;
 }
 
 /**
@@ -50,8 +49,7 @@ function product(
 function blocked(
   a: usize, b: usize, out: usize, m: i32, n: i32, k: i32, aRow: usize, aCol: usize, bRow: usize, bCol: usize, pack: usize,
 ): void {
-  const strip = pack + panelsBytes(min(k, BLOCK_K), min(n, BLOCK_N));
-  const edge = strip + BLOCK_K * ROWS * 4;
+  const edge = pack + panelsBytes(min(k, BLOCK_K), min(n, BLOCK_N));
   // Blocks of equal size: 385 is not 384 and 1.
   const blocks = (k + BLOCK_K - 1) / BLOCK_K;
   const depth = (k + blocks - 1) / blocks;
@@ -60,19 +58,9 @@ function blocked(
     for (let x = 0; x < k; x += depth) {
       const inner = min(depth, k - x);
       packPanels(b + <usize>x * bRow + <usize>j * bCol, inner, width, bRow, bCol, pack);
-      const source = a + <usize>x * aCol;
-      const target = out + (<usize>j << 2);
-      const panel = <usize>inner << 5;
-      if (aCol == 4) {
-        multiply(source, aRow, aCol, pack, panel, target, <usize>n << 2, m, width, inner, x > 0, edge);
-        continue;
-      }
-      // A transposed A would be read a cache line per element: its strips are packed too.
-      for (let i = 0; i < m; i += ROWS) {
-        const rows = min(ROWS, m - i);
-        packStrip(source + <usize>i * aRow, inner, rows, aCol, strip);
-        multiply(strip, 4, 24, pack, panel, target + ((<usize>i * n) << 2), <usize>n << 2, rows, width, inner, x > 0, edge);
-      }
+      multiply(
+        a + <usize>x * aCol, aRow, aCol, pack, <usize>inner << 5, out + (<usize>j << 2), <usize>n << 2, m, width, inner, x > 0, edge,
+      );
     }
   }
 }

@@ -124,7 +124,7 @@ export function nesterovUpdate(weight: usize, m: usize, gradient: usize, n: i32,
 export function muonBytes(rows: i32, columns: i32): usize {
   const short = min(rows, columns);
   const square = <usize>short * short * 4;
-  return 4 * square + <usize>rows * columns * 4 + pad(max(symmetricBytes(short, max(rows, columns)), packBytes(columns, max(rows, columns))));
+  return pad(<usize>rows * columns * 4) + 4 * square + pad(max(symmetricBytes(short, max(rows, columns)), packBytes(columns, max(rows, columns))));
 }
 
 // @ts-ignore: decorator

@@ -1,6 +1,6 @@
 /**
- * Packing: B [k, n] becomes panels of 8 columns, each dense [k, 8] with zeros beyond column n, so that the register tile
- * reads it in order. Strides are bytes.
+ * Packing: B [k, n] becomes panels of 8 columns, each dense [k, 8] with zeros beyond column n, and six rows of A a strip, so
+ * that the register tile reads both in order. Strides are bytes.
  */
 import { COLUMNS } from "./tile";
 
@@ -72,14 +72,59 @@ function packAny(b: usize, k: i32, columns: i32, row: usize, column: usize, targ
   }
 }
 
-/** Six dense columns of a transposed A, `step` bytes from one k to the next, become dense [k, 6]; `rows` of them are live. */
-export function packStrip(a: usize, k: i32, rows: i32, step: usize, target: usize): void {
+/**
+ * Rows of A, at most six, become a strip, dense [k, 6]. Element (i, x) lies at a + i row + x column. What a strip of fewer
+ * rows leaves in the others is left from before.
+ */
+export function packStrip(a: usize, row: usize, column: usize, rows: i32, k: i32, target: usize): void {
+  if (rows == 6 && column == 4) return packStripRows(a, row, k, target);
+  if (rows == 6 && row == 4) return packStripColumns(a, column, k, target);
   for (let x = 0; x < k; x++) {
-    if (rows == 6) {
-      v128.store(target, v128.load(a));
-      store<u64>(target, load<u64>(a, 16), 16);
-    } else for (let i = 0; i < rows; i++) store<f32>(target + (<usize>i << 2), load<f32>(a + (<usize>i << 2)));
-    a += step;
+    for (let i: usize = 0; i < <usize>rows; i++) store<f32>(target + (i << 2), load<f32>(a + i * row));
+    a += column;
+    target += 24;
+  }
+}
+
+function packStripColumns(a: usize, column: usize, k: i32, target: usize): void {
+  for (let x = 0; x < k; x++) {
+    v128.store(target, v128.load(a));
+    store<u64>(target, load<u64>(a, 16), 16);
+    a += column;
+    target += 24;
+  }
+}
+
+/** Dense rows: blocks of six rows by four columns are transposed in registers. */
+function packStripRows(a: usize, row: usize, k: i32, target: usize): void {
+  let x = 0;
+  for (; x + 4 <= k; x += 4) {
+    const r0 = v128.load(a);
+    const r1 = v128.load(a + row);
+    const r2 = v128.load(a + 2 * row);
+    const r3 = v128.load(a + 3 * row);
+    const r4 = v128.load(a + 4 * row);
+    const r5 = v128.load(a + 5 * row);
+    const low01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
+    const low23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
+    const low45 = v128.shuffle<f32>(r4, r5, 0, 4, 1, 5);
+    const high01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
+    const high23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
+    const high45 = v128.shuffle<f32>(r4, r5, 2, 6, 3, 7);
+    v128.store(target, v128.shuffle<f64>(low01, low23, 0, 2));
+    v128.store64_lane(target, low45, 0, 16);
+    v128.store(target, v128.shuffle<f64>(low01, low23, 1, 3), 24);
+    v128.store64_lane(target, low45, 1, 40);
+    v128.store(target, v128.shuffle<f64>(high01, high23, 0, 2), 48);
+    v128.store64_lane(target, high45, 0, 64);
+    v128.store(target, v128.shuffle<f64>(high01, high23, 1, 3), 72);
+    v128.store64_lane(target, high45, 1, 88);
+    a += 16;
+    target += 96;
+  }
+  for (; x < k; x++) {
+    for (let i: usize = 0; i < 6; i++) store<f32>(target + (i << 2), load<f32>(a + i * row));
+    a += 4;
     target += 24;
   }
 }

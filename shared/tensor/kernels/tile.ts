@@ -1,14 +1,31 @@
 /**
  * The register tile that does the multiplying: 6 rows x 8 columns, 12 accumulators, so that two multiply-adds a cycle with
  * a latency of four are always under way; with two vectors of B and one splat of A that is all 15 registers V8 gives.
- * B is packed (pack.ts); A is read where it lies, through strides in bytes.
+ *
+ * workerd checks the address of every load, and eight checked loads for twelve multiply-adds cost a third of the time. Six of
+ * them are of A, so a strip of A is copied to STRIP first, a place known at compile time: a constant address needs no check.
+ * Constant addresses need a loop that is written out, which scripts/build.ts does.
  */
+import { packStrip } from "./pack";
 import { madd } from "./simd";
 
 export const ROWS: i32 = 6;
 export const COLUMNS: i32 = 8;
 /** Bytes of one full tile of results. */
 export const TILE_BYTES: i32 = 192;
+/** Steps along k that are written out: 20 KB of machine code, which a first-level cache of 32 KB holds. */
+const DEPTH: i32 = 128;
+/** Where the strip lies: above tfjs's own data and stack (92 KB), below the first page that its heap might not have. */
+const STRIP: usize = 131072;
+
+/** The first byte of the strip; memory from there on must be the kernels' own. */
+export function stripStart(): usize {
+  return STRIP;
+}
+
+export function stripBytes(): i32 {
+  return DEPTH * ROWS * 4;
+}
 
 /**
  * out [m, n] = (add ? out : 0) + A [m, k] B [k, n]. Element (i, x) of A lies at a + i aRow + x aCol, row i of out at
@@ -19,67 +36,67 @@ export function multiply(
   a: usize, aRow: usize, aCol: usize, b: usize, panel: usize, out: usize, outRow: usize,
   m: i32, n: i32, k: i32, add: bool, edge: usize,
 ): void {
+  // Pieces of equal length: 129 is not 128 and 1.
+  const pieces = (k + DEPTH - 1) / DEPTH;
+  const depth = (k + pieces - 1) / pieces;
   for (let i = 0; i < m; i += ROWS) {
     const rows = min(ROWS, m - i);
-    const strip = a + <usize>i * aRow;
-    let source = b;
-    for (let j = 0; j < n; j += COLUMNS) {
-      const columns = min(COLUMNS, n - j);
-      const target = out + <usize>i * outRow + (<usize>j << 2);
-      if (rows == ROWS && columns == COLUMNS) tile(strip, aRow, aCol, rows, source, k, target, outRow, add);
-      else {
-        tile(strip, aRow, aCol, rows, source, k, edge, COLUMNS << 2, false);
-        copyTile(edge, target, outRow, rows, columns, add);
-      }
-      source += panel;
+    for (let x = 0; x < k; x += depth) {
+      const inner = min(depth, k - x);
+      packStrip(a + <usize>i * aRow + <usize>x * aCol, aRow, aCol, rows, inner, STRIP);
+      tiles(b + (<usize>x << 5), panel, out + <usize>i * outRow, outRow, rows, n, inner, add || x > 0, edge);
     }
   }
 }
 
-/** Rows beyond `rows` repeat the last one, so that nothing outside A is read. */
-function tile(a: usize, aRow: usize, aCol: usize, rows: i32, b: usize, k: i32, out: usize, outRow: usize, add: bool): void {
-  const last = <usize>(rows - 1) * aRow;
-  let p0 = a;
-  let p1 = a + min(last, aRow);
-  let p2 = a + min(last, 2 * aRow);
-  let p3 = a + min(last, 3 * aRow);
-  let p4 = a + min(last, 4 * aRow);
-  let p5 = a + min(last, 5 * aRow);
+/** The strip times every panel. */
+function tiles(b: usize, panel: usize, out: usize, outRow: usize, rows: i32, n: i32, k: i32, add: bool, edge: usize): void {
+  for (let j = 0; j < n; j += COLUMNS) {
+    const columns = min(COLUMNS, n - j);
+    const isWhole = rows == ROWS && columns == COLUMNS;
+    // One call, since a second one would be inlined as another 20 KB.
+    tile(b, k, isWhole ? out : edge, isWhole ? outRow : COLUMNS << 2, isWhole && add);
+    if (!isWhole) copyTile(edge, out, outRow, rows, columns, add);
+    b += panel;
+    out += COLUMNS << 2;
+  }
+}
+
+function tile(b: usize, k: i32, out: usize, outRow: usize, add: bool): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
   let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
   let c30 = f32x4.splat(0), c31 = f32x4.splat(0);
   let c40 = f32x4.splat(0), c41 = f32x4.splat(0);
   let c50 = f32x4.splat(0), c51 = f32x4.splat(0);
-  const end = b + (<usize>k << 5);
-  while (b != end) {
-    const low = v128.load(b);
-    const high = v128.load(b, 16);
-    let x = v128.load32_splat(p0);
+  let low: v128, high: v128, x: v128;
+  while (true) {
+    // The way out of every step also keeps binaryen from sorting the steps by accumulator, which would spill the registers.
+    // @unroll K 128
+    low = v128.load(b);
+    high = v128.load(b, 16);
+    b += 32;
+    x = v128.load32_splat(STRIP + K * 24);
     c00 = madd(x, low, c00);
     c01 = madd(x, high, c01);
-    x = v128.load32_splat(p1);
+    x = v128.load32_splat(STRIP + K * 24 + 4);
     c10 = madd(x, low, c10);
     c11 = madd(x, high, c11);
-    x = v128.load32_splat(p2);
+    x = v128.load32_splat(STRIP + K * 24 + 8);
     c20 = madd(x, low, c20);
     c21 = madd(x, high, c21);
-    x = v128.load32_splat(p3);
+    x = v128.load32_splat(STRIP + K * 24 + 12);
     c30 = madd(x, low, c30);
     c31 = madd(x, high, c31);
-    x = v128.load32_splat(p4);
+    x = v128.load32_splat(STRIP + K * 24 + 16);
     c40 = madd(x, low, c40);
     c41 = madd(x, high, c41);
-    x = v128.load32_splat(p5);
+    x = v128.load32_splat(STRIP + K * 24 + 20);
     c50 = madd(x, low, c50);
     c51 = madd(x, high, c51);
-    b += 32;
-    p0 += aCol;
-    p1 += aCol;
-    p2 += aCol;
-    p3 += aCol;
-    p4 += aCol;
-    p5 += aCol;
+    if (k == K + 1) break;
+    // @end
+    break;
   }
   storeRow(out, c00, c01, add);
   storeRow(out + outRow, c10, c11, add);
