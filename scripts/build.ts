@@ -4,12 +4,14 @@
  * Sources may ask for lines to be written out: what stands between `// @unroll K 128` and `// @end` is repeated with K = 0 to
  * 127 as numbers. The compiler unrolls no loops, and one kernel needs its addresses as constants (kernels/tile.ts says why).
  */
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { main } from "assemblyscript/asc";
 import { ROOT } from "./workers.ts";
 
 const FOLDER = join(ROOT, "shared/tensor/kernels");
+/** Where the compiler reads: the sources with what is to be written out written out. */
+const EXPANDED = join(ROOT, ".tiffin/kernels");
 /**
  * tfjs owns the memory: no runtime, no heap of our own, no data segments that could overwrite it. That it has four pages at
  * least, which it has from its start, is what lets constant addresses below 256 KiB go unchecked.
@@ -26,28 +28,23 @@ function unrolled(source: string): string {
   );
 }
 
-/** A source of the kernels, or null for the other places where the compiler looks for a name. */
-function readSource(name: string, base: string): string | null {
-  try {
-    return unrolled(readFileSync(join(base, name), "utf8"));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw error;
-  }
-}
-
 const modified = (path: string) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 const sources = readdirSync(FOLDER).filter((name) => name.endsWith(".ts"));
 const newest = Math.max(modified(import.meta.filename), ...sources.map((name) => modified(join(FOLDER, name))));
+const stale = Object.keys(BUILDS).filter((target) => modified(join(FOLDER, target)) < newest);
 
-for (const [target, features] of Object.entries(BUILDS)) {
-  if (modified(join(FOLDER, target)) >= newest) continue;
-  const { error, stderr } = await main(["index.ts", "-o", target, "--baseDir", FOLDER, ...FLAGS, ...features], {
-    readFile: readSource,
-    writeFile: (name, contents, base) => writeFileSync(join(base, name), contents),
+if (stale.length > 0) {
+  mkdirSync(EXPANDED, { recursive: true });
+  for (const name of sources) writeFileSync(join(EXPANDED, name), unrolled(readFileSync(join(FOLDER, name), "utf8")));
+}
+for (const target of stale) {
+  const compiler = join(ROOT, "node_modules", ".bin", "asc");
+  const result = spawnSync(compiler, [join(EXPANDED, "index.ts"), "-o", join(FOLDER, target), ...FLAGS, ...BUILDS[target]!], {
+    cwd: ROOT,
+    stdio: "inherit",
   });
-  if (error !== null) {
-    console.error(`build: expected asc to compile ${target}, got ${error.message}\n${stderr.toString()}`);
+  if (result.status !== 0) {
+    console.error(`build: expected asc to compile ${target}, got exit ${result.status}`);
     process.exitCode = 1;
   }
 }
