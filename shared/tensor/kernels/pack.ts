@@ -39,15 +39,15 @@ function packColumns(b: usize, k: i32, column: usize, target: usize): void {
   for (let half = 0; half < 2; half++) {
     const source = b + <usize>half * 4 * column;
     const out = target + (<usize>half << 4);
-    for (let x = 0; x < whole; x += 4) transpose(source + (<usize>x << 2), column, out + (<usize>x << 5));
+    for (let x = 0; x < whole; x += 4) transpose(source + (<usize>x << 2), column, out + (<usize>x << 5), 32);
   }
   packAny(b + (<usize>whole << 2), k - whole, COLUMNS, 4, column, target + (<usize>whole << 5));
 }
 
-/** Four rows of four floats, `row` bytes apart, are written as columns, 32 bytes apart. */
+/** Four rows of four floats, `row` bytes apart, are written as columns, `step` bytes from one row to the next. */
 // @ts-ignore: decorator
 @inline
-function transpose(source: usize, row: usize, target: usize): void {
+export function transpose(source: usize, row: usize, target: usize, step: usize): void {
   const r0 = v128.load(source);
   const r1 = v128.load(source + row);
   const r2 = v128.load(source + 2 * row);
@@ -57,9 +57,9 @@ function transpose(source: usize, row: usize, target: usize): void {
   const c = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
   const d = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
   v128.store(target, v128.shuffle<f64>(a, b, 0, 2));
-  v128.store(target, v128.shuffle<f64>(a, b, 1, 3), 32);
-  v128.store(target, v128.shuffle<f64>(c, d, 0, 2), 64);
-  v128.store(target, v128.shuffle<f64>(c, d, 1, 3), 96);
+  v128.store(target + step, v128.shuffle<f64>(a, b, 1, 3));
+  v128.store(target + 2 * step, v128.shuffle<f64>(c, d, 0, 2));
+  v128.store(target + 3 * step, v128.shuffle<f64>(c, d, 1, 3));
 }
 
 function packAny(b: usize, k: i32, columns: i32, row: usize, column: usize, target: usize): void {

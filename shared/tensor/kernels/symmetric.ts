@@ -2,7 +2,7 @@
  * Products that are known to be symmetric: only the tiles on and above the diagonal are computed, then mirrored. Half the
  * work of a matMul, for Newton-Schulz, which is made of them.
  */
-import { packPanels, panelsBytes } from "./pack";
+import { packPanels, panelsBytes, transpose } from "./pack";
 import { COLUMNS, multiply, ROWS, TILE_BYTES } from "./tile";
 
 const BLOCK_K: i32 = 384;
@@ -38,8 +38,21 @@ export function symmetricProduct(
       }
     }
   }
-  for (let i = 1; i < m; i++) {
-    const row = out + <usize>i * outRow;
-    for (let j = 0; j < i; j++) store<f32>(row + (<usize>j << 2), load<f32>(out + <usize>j * outRow + (<usize>i << 2)));
+  mirror(out, m);
+}
+
+/** Writes what is above the diagonal of x [m, m] below it, in blocks of four by four. */
+function mirror(x: usize, m: i32): void {
+  const row = <usize>m << 2;
+  const whole = m & ~3;
+  for (let i = 0; i < whole; i += 4) {
+    for (let j = 0; j < i; j += 4) transpose(x + <usize>j * row + (<usize>i << 2), row, x + <usize>i * row + (<usize>j << 2), row);
+    for (let r = i + 1; r < i + 4; r++) mirrorRow(x, row, r, i);
   }
+  for (let i = whole; i < m; i++) mirrorRow(x, row, i, 0);
+}
+
+/** Row i from column `first` to the diagonal. */
+function mirrorRow(x: usize, row: usize, i: i32, first: i32): void {
+  for (let j = first; j < i; j++) store<f32>(x + <usize>i * row + (<usize>j << 2), load<f32>(x + <usize>j * row + (<usize>i << 2)));
 }
