@@ -47,6 +47,14 @@ export function manifestKey(source: string, sequence: number): string {
   return `sources/${source}/manifest-${String(sequence).padStart(8, "0")}.json`;
 }
 
+/** Where the successor of a segment is named that was rewritten because a page was removed from it. */
+export function successorKey(segment: Hash): string {
+  return `successors/${hashSchema.parse(segment)}.json`;
+}
+
+/** What a removal has left of a segment; null when nothing. The segment itself is gone: removed means that no bytes remain. */
+export const successorSchema = z.object({ format: z.literal(1), segment: hashSchema.nullable() });
+
 /** One line of a corpus segment: the record that FineWeb tools read. */
 export const documentSchema = z.object({
   id: z.string(),

@@ -3,7 +3,15 @@
  * is acknowledged when it is a row here; it leaves the table in the transaction that lists its segment.
  */
 import { DurableObject } from "cloudflare:workers";
-import { canonicalJson, manifestKey, objectKey, type Document, type Hash, type SegmentEntry } from "../../shared/artifacts.ts";
+import {
+  canonicalJson,
+  manifestKey,
+  objectKey,
+  successorKey,
+  type Document,
+  type Hash,
+  type SegmentEntry,
+} from "../../shared/artifacts.ts";
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
 import { getObject, putJson, putObject } from "../../shared/store.ts";
 import { namedError } from "../../shared/errors.ts";
@@ -37,6 +45,8 @@ export interface Crawl {
 
 type Row = Record<string, SqlStorageValue>;
 
+const hasBegun = ({ fetched, failed }: Crawl) => fetched + failed > 0;
+
 export class Catalog extends DurableObject<CollectorEnv> {
   constructor(ctx: DurableObjectState, env: CollectorEnv) {
     super(ctx, env);
@@ -48,6 +58,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
     sql.exec(
       "CREATE TABLE IF NOT EXISTS documents (sha256 TEXT PRIMARY KEY, source TEXT NOT NULL, url TEXT NOT NULL, bytes INTEGER NOT NULL, json TEXT)",
     );
+    sql.exec("CREATE TABLE IF NOT EXISTS removals (url TEXT PRIMARY KEY, removed_at TEXT NOT NULL)");
     sql.exec("CREATE TABLE IF NOT EXISTS manifests (source TEXT PRIMARY KEY, sequence INTEGER NOT NULL)");
     sql.exec(
       "CREATE TABLE IF NOT EXISTS segments (number INTEGER PRIMARY KEY, source TEXT NOT NULL, hash TEXT NOT NULL, documents INTEGER NOT NULL, bytes INTEGER NOT NULL)",
@@ -76,10 +87,10 @@ export class Catalog extends DurableObject<CollectorEnv> {
     return this.#rows<{ json: string }>("SELECT json FROM sources ORDER BY id").map(({ json }) => JSON.parse(json) as Source);
   }
 
-  /** Opens a crawl of a source; `fresh` is false when one is running, which is returned then. */
-  async openCrawl(source: string): Promise<{ crawl: Crawl; fresh: boolean }> {
+  /** Opens a crawl of a source, or returns the one that is running. */
+  async openCrawl(source: string): Promise<{ crawl: Crawl; begun: boolean }> {
     const last = this.#lastCrawl(source);
-    if (last?.state === "running") return { crawl: last, fresh: false };
+    if (last?.state === "running") return { crawl: last, begun: hasBegun(last) };
     const crawl: Crawl = {
       id: crypto.randomUUID(),
       source,
@@ -95,7 +106,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
       finishedAt: null,
     };
     this.ctx.storage.sql.exec("INSERT INTO crawls VALUES (?, ?, ?, ?)", crawl.id, source, Date.now(), JSON.stringify(crawl));
-    return { crawl, fresh: true };
+    return { crawl, begun: false };
   }
 
   #lastCrawl(source: string): Crawl | null {
@@ -105,7 +116,9 @@ export class Catalog extends DurableObject<CollectorEnv> {
 
   async isDue(source: Source): Promise<boolean> {
     const last = this.#lastCrawl(source.id);
-    return last === null || (last.state === "done" && Date.now() - Date.parse(last.startedAt) >= source.revisitSeconds * 1000);
+    // A running crawl is due if the call that opened it died before it began; to begin twice is harmless.
+    if (last?.state === "running") return !hasBegun(last);
+    return last === null || Date.now() - Date.parse(last.startedAt) >= source.revisitSeconds * 1000;
   }
 
   async crawl(id: string): Promise<Crawl | null> {
@@ -124,17 +137,21 @@ export class Catalog extends DurableObject<CollectorEnv> {
     this.#change(id, () => ({ queued }));
   }
 
-  /** A page that is not kept, with the reason; `failed` counts those that could not be fetched. */
-  async skip(id: string, reason: string, failed = false): Promise<void> {
+  /** Pages that are not kept, with the reason. Sitemaps are no pages: their failures count as reasons only. */
+  async skip(id: string, reason: string, as: "fetched" | "failed" | "sitemap" = "fetched", count = 1): Promise<void> {
     this.#change(id, (crawl) => ({
-      fetched: crawl.fetched + (failed ? 0 : 1),
-      failed: crawl.failed + (failed ? 1 : 0),
-      skipped: { ...crawl.skipped, [reason]: (crawl.skipped[reason] ?? 0) + 1 },
+      fetched: crawl.fetched + (as === "fetched" ? count : 0),
+      failed: crawl.failed + (as === "failed" ? count : 0),
+      skipped: { ...crawl.skipped, [reason]: (crawl.skipped[reason] ?? 0) + count },
     }));
   }
 
-  /** Takes a document unless its text is known. It is safe when this returns. */
-  async append(crawl: string, document: Document): Promise<"stored" | "duplicate" | "too-large"> {
+  /** Takes a document unless its text is known or its URL was removed. It is safe when this returns. */
+  async append(crawl: string, document: Document): Promise<"stored" | "duplicate" | "too-large" | "removed"> {
+    if (this.#rows("SELECT 1 FROM removals WHERE url = ?", document.url).length > 0) {
+      await this.skip(crawl, "removed");
+      return "removed";
+    }
     const json = JSON.stringify(document);
     const bytes = new TextEncoder().encode(document.text).length;
     if (new TextEncoder().encode(json).length > MAX_DURABLE_ROW_BYTES / 2) {
@@ -226,32 +243,44 @@ export class Catalog extends DurableObject<CollectorEnv> {
     );
   }
 
-  /** Forgets a URL: open documents are dropped, segments that hold it are rewritten without it and deleted. */
+  /**
+   * Removes a URL for good: open documents are dropped, segments that hold it are rewritten without it and deleted, and no
+   * later crawl stores it again. Older snapshots find each rewritten segment's successor. What was trained on stays trained.
+   */
   async remove(url: string): Promise<{ removed: number }> {
     return this.#exclusively(async () => {
       const { sql } = this.ctx.storage;
+      sql.exec("INSERT OR IGNORE INTO removals VALUES (?, ?)", url, new Date().toISOString());
       const rows = this.#rows<{ source: string; json: string | null }>("SELECT source, json FROM documents WHERE url = ?", url);
-      const sources = new Set(rows.filter(({ json }) => json === null).map(({ source }) => source));
-      for (const source of sources) {
-        for (const segment of this.#rows<{ number: number; hash: string }>("SELECT number, hash FROM segments WHERE source = ?", source)) {
-          const old = await getObject(this.env.CORPUS, "segment", segment.hash);
-          const text = await new Response(new Response(old).body!.pipeThrough(new DecompressionStream("gzip"))).text();
-          const lines = text.split("\n").filter((line) => line !== "");
-          const kept = lines.filter((line) => (JSON.parse(line) as Document).url !== url);
-          if (kept.length === lines.length) continue;
-          if (kept.length === 0) sql.exec("DELETE FROM segments WHERE number = ?", segment.number);
-          else {
-            const hash = await this.#putSegment(`${kept.join("\n")}\n`);
-            const bytes = kept.reduce((sum, line) => sum + new TextEncoder().encode((JSON.parse(line) as Document).text).length, 0);
-            sql.exec("UPDATE segments SET hash = ?, documents = ?, bytes = ? WHERE number = ?", hash, kept.length, bytes, segment.number);
-          }
-          await this.#putManifest(source);
-          await this.env.CORPUS.delete(objectKey("segment", segment.hash));
-        }
+      // The texts stay in the index, so that they do not come back under another URL.
+      sql.exec("UPDATE documents SET json = NULL, bytes = 0 WHERE url = ?", url);
+      let removed = rows.filter(({ json }) => json !== null).length;
+      for (const source of new Set(rows.map((row) => row.source))) {
+        for (const segment of this.#rows<{ number: number; hash: string }>("SELECT number, hash FROM segments WHERE source = ?", source))
+          removed += await this.#rewrite(source, segment, url);
       }
-      sql.exec("DELETE FROM documents WHERE url = ?", url);
-      return { removed: rows.length };
+      return { removed };
     });
+  }
+
+  /** Takes a URL out of a segment and returns how many documents that were. A crash between two lines is mended by a repetition. */
+  async #rewrite(source: string, { number, hash }: { number: number; hash: Hash }, url: string): Promise<number> {
+    const { sql } = this.ctx.storage;
+    const old = await getObject(this.env.CORPUS, "segment", hash);
+    const text = await new Response(new Response(old).body!.pipeThrough(new DecompressionStream("gzip"))).text();
+    const lines = text.split("\n").filter((line) => line !== "");
+    const kept = lines.filter((line) => (JSON.parse(line) as Document).url !== url);
+    if (kept.length === lines.length) return 0;
+    const successor = kept.length === 0 ? null : await this.#putSegment(`${kept.join("\n")}\n`);
+    await this.env.CORPUS.put(successorKey(hash), canonicalJson({ format: 1, segment: successor }));
+    if (successor === null) sql.exec("DELETE FROM segments WHERE number = ?", number);
+    else {
+      const bytes = kept.reduce((sum, line) => sum + new TextEncoder().encode((JSON.parse(line) as Document).text).length, 0);
+      sql.exec("UPDATE segments SET hash = ?, documents = ?, bytes = ? WHERE number = ?", successor, kept.length, bytes, number);
+    }
+    await this.#putManifest(source);
+    await this.env.CORPUS.delete(objectKey("segment", hash));
+    return lines.length - kept.length;
   }
 
   #segments(sources: readonly string[] | undefined): SegmentEntry[] {

@@ -1,50 +1,62 @@
-/** One queue message: fetch the page, keep its text if it may be kept, hand its links to the host. */
+/** One queue message: fetch what it names through its host, keep the text if it may be kept, hand on what it links to. */
 import { documentSchema } from "../../shared/artifacts.ts";
 import { sha256 } from "../../shared/store.ts";
+import { decodeText, gunzip } from "./decode.ts";
 import { extract, type Extraction } from "./extract.ts";
-import { fetchPage } from "./fetch-page.ts";
-import type { PageMessage } from "./host.ts";
-import { isAllowed } from "./robots.ts";
+import { MAX_PAGE_BYTES } from "./fetch-page.ts";
+import type { PageMessage, Visit } from "./host.ts";
+import { parseSitemap, type Sitemap } from "./sitemap.ts";
+
+const NOTHING: Sitemap = { pages: [], sitemaps: [] };
 
 export async function crawlPage(env: CollectorEnv, message: PageMessage): Promise<void> {
-  const catalog = env.CATALOG.getByName("catalog");
   const host = env.HOST.getByName(message.origin);
-  const crawl = await catalog.crawl(message.crawl);
-  if (!(await host.claim(message))) return;
-  let links: string[] = [];
+  let found = NOTHING;
   try {
-    const robots = await host.robots(message.origin);
-    const page = await fetchPage(new URL(message.url), env.LOCAL_ORIGIN, (url) => url.origin === message.origin && isAllowed(robots, url));
-    const type = page.headers.get("content-type") ?? "";
-    if (page.status !== 200) await catalog.skip(message.crawl, `status-${page.status}`, page.status >= 500);
-    else if (!/^(text\/html|application\/xhtml\+xml|text\/plain)/i.test(type)) await catalog.skip(message.crawl, "content-type");
-    else {
-      const plain: Extraction = { text: page.text.trim(), title: "", lang: "", links: [], refusal: null };
-      const found = /^text\/plain/i.test(type) ? plain : extract(page.text, page.url, page.headers);
-      links = found.links;
-      if (robots.reserved) await catalog.skip(message.crawl, "ai-train=no");
-      else if (found.refusal !== null) await catalog.skip(message.crawl, found.refusal);
-      else {
-        const hash = await sha256(new TextEncoder().encode(found.text));
-        await catalog.append(
-          message.crawl,
-          documentSchema.parse({
-            id: hash,
-            url: page.url.href,
-            text: found.text,
-            title: found.title,
-            lang: found.lang,
-            licence: "",
-            source: crawl?.source ?? "",
-            fetchedAt: new Date().toISOString(),
-            sha256: hash,
-          }),
-        );
-      }
-    }
+    const visit = await host.visit(message);
+    if (visit === null) return;
+    found = visit.kind === "sitemap" ? await readSitemap(env, message, visit) : await readPage(env, message, visit);
   } catch (error) {
     const [reason] = (error as Error).message.split(":");
-    await catalog.skip(message.crawl, reason ?? "error", true);
+    await env.CATALOG.getByName("catalog").skip(message.crawl, reason ?? "error", "failed");
   }
-  await host.complete(message, links);
+  await host.complete(message, found);
+}
+
+const typeOf = ({ page }: Visit) => page.headers.get("content-type") ?? "";
+
+/** A sitemap is a help only: without it the crawl goes on by links. */
+async function readSitemap(env: CollectorEnv, message: PageMessage, visit: Visit): Promise<Sitemap> {
+  let reason = visit.page.truncated ? "too-large" : String(visit.page.status);
+  try {
+    if (reason === "200") return parseSitemap(decodeText(await gunzip(visit.page.bytes, MAX_PAGE_BYTES), typeOf(visit)));
+  } catch (error) {
+    reason = (error as Error).message.split(":")[0]!;
+  }
+  if (reason !== "404") await env.CATALOG.getByName("catalog").skip(message.crawl, `sitemap-${reason}`, "sitemap");
+  return NOTHING;
+}
+
+async function readPage(env: CollectorEnv, message: PageMessage, visit: Visit): Promise<Sitemap> {
+  const catalog = env.CATALOG.getByName("catalog");
+  const { page } = visit;
+  const type = typeOf(visit);
+  let found: Extraction = { text: "", title: "", lang: "", links: [], refusal: null };
+  if (page.status !== 200) found.refusal = `status-${page.status}`;
+  else if (page.truncated) found.refusal = "too-large";
+  else if (/^text\/plain\b/i.test(type)) found.text = decodeText(page.bytes, type).trim();
+  else if (/^(text\/html|application\/xhtml\+xml)\b/i.test(type))
+    found = extract(decodeText(page.bytes, type), new URL(page.url), page.headers);
+  else found.refusal = "content-type";
+
+  const refusal = visit.reserved ? "ai-train=no" : found.refusal;
+  if (refusal !== null) await catalog.skip(message.crawl, refusal, page.status === 429 || page.status >= 500 ? "failed" : "fetched");
+  else {
+    const { text, title, lang } = found;
+    const hash = await sha256(new TextEncoder().encode(text));
+    const fetchedAt = new Date().toISOString();
+    const document = { id: hash, url: page.url, text, title, lang, licence: "", source: visit.source, fetchedAt, sha256: hash };
+    await catalog.append(message.crawl, documentSchema.parse(document));
+  }
+  return { pages: found.links, sitemaps: [] };
 }

@@ -1,6 +1,6 @@
 /**
- * One polite, bounded GET: redirects are followed by hand with every hop checked, bytes are counted after decompression,
- * time is capped. The body comes back as text.
+ * Bounded GETs: one request with its address checked, its bytes counted after decompression and its time capped; and a
+ * page, which is as many of them as there are redirects, with every hop checked before it is asked.
  */
 import { AGENT } from "./robots.ts";
 import { refusalOf } from "./url-guard.ts";
@@ -9,52 +9,52 @@ export const MAX_PAGE_BYTES = 5 * 1024 * 1024;
 const MAX_HOPS = 5;
 const TIMEOUT_MS = 20_000;
 
-export interface Page {
-  url: URL;
+/** What a server said. Crosses RPC as it is. */
+export interface Answer {
   status: number;
   headers: Headers;
-  text: string;
+  bytes: Uint8Array<ArrayBuffer>;
+  /** There was more than MAX_PAGE_BYTES. */
+  truncated: boolean;
 }
 
-/** `mayFollow` decides about each hop (robots.txt); a refusal throws with its reason. */
-export async function fetchPage(start: URL, localOrigin: string, mayFollow: (url: URL) => boolean): Promise<Page> {
+export interface Page extends Answer {
+  /** After redirects. */
+  url: string;
+}
+
+/** One request, redirects not followed. Throws `refused` for an address that may not be asked. */
+export async function ask(url: URL, localOrigin: string): Promise<Answer> {
+  const refusal = refusalOf(url, localOrigin);
+  if (refusal !== null) throw new Error(`refused: ${refusal}`);
+  const response = await fetch(url, {
+    redirect: "manual",
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+    headers: { "user-agent": `${AGENT}/1.0`, accept: "text/html,text/plain,application/xml;q=0.9" },
+  });
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let left = MAX_PAGE_BYTES;
+  for await (const part of (response.body ?? []) as AsyncIterable<Uint8Array<ArrayBuffer>>) {
+    parts.push(part.subarray(0, left));
+    left -= part.byteLength;
+    // Leaving the loop cancels the rest of the body.
+    if (left < 0) break;
+  }
+  const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+  return { status: response.status, headers: response.headers, bytes, truncated: left < 0 };
+}
+
+/** A page through `request`, hop by hop. `mayFollow` decides about each hop; a refusal throws its reason. */
+export async function fetchPage(start: URL, request: (url: URL) => Promise<Answer>, mayFollow: (url: URL) => string | null): Promise<Page> {
   let url = start;
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
   for (let hop = 0; hop <= MAX_HOPS; hop++) {
-    const refusal = refusalOf(url, localOrigin);
-    if (refusal !== null) throw new Error(`refused: ${refusal}`);
-    if (!mayFollow(url)) throw new Error("robots");
-    const response = await fetch(url, {
-      redirect: "manual",
-      signal,
-      headers: { "user-agent": `${AGENT}/1.0`, accept: "text/html,text/plain,application/xml;q=0.9" },
-    });
-    const location = response.headers.get("location");
-    if (response.status >= 300 && response.status < 400 && location !== null) {
-      await response.body?.cancel();
-      url = new URL(location, url);
-      continue;
-    }
-    return { url, status: response.status, headers: response.headers, text: await readText(response) };
+    const refusal = mayFollow(url);
+    if (refusal !== null) throw new Error(refusal);
+    const answer = await request(url);
+    const location = answer.headers.get("location");
+    if (answer.status < 300 || answer.status >= 400 || location === null) return { ...answer, url: url.href };
+    if (!URL.canParse(location, url.href)) throw new Error(`redirects: expected a web address, got ${location.slice(0, 100)}`);
+    url = new URL(location, url);
   }
   throw new Error(`redirects: expected at most ${MAX_HOPS}, got more`);
-}
-
-async function readText(response: Response): Promise<string> {
-  const charset = /charset="?([\w-]+)/i.exec(response.headers.get("content-type") ?? "")?.[1] ?? "utf-8";
-  let decoder: TextDecoder;
-  try {
-    decoder = new TextDecoder(charset);
-  } catch {
-    // An unknown label: nearly every page is UTF-8 whatever it says.
-    decoder = new TextDecoder();
-  }
-  let text = "";
-  let bytes = 0;
-  for await (const part of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-    bytes += part.byteLength;
-    if (bytes > MAX_PAGE_BYTES) throw new Error(`too-large: expected at most ${MAX_PAGE_BYTES} bytes`);
-    text += decoder.decode(part, { stream: true });
-  }
-  return (text + decoder.decode()).replaceAll("\u0000", "");
 }

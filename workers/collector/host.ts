@@ -1,13 +1,14 @@
 /**
- * One Host object is one web origin: robots.txt, the frontier of its crawls, and the right to fetch. At most one page is
- * on its way at any time and none before the crawl delay is over; both follow from sending one queue message at a time.
+ * One Host object is one web origin: its robots.txt, the frontier of its crawls, and the gate that every request passes.
+ * One frontier entry is on its way at any time, as one queue message; a lost message costs one lease.
  */
 import { DurableObject } from "cloudflare:workers";
 import type { Crawl, Source } from "./catalog.ts";
-import { fetchPage } from "./fetch-page.ts";
+import { ask, fetchPage, type Answer, type Page } from "./fetch-page.ts";
 import { isInScope, normalizeUrl } from "./frontier.ts";
+import { Gate } from "./gate.ts";
+import { retryAfterMs } from "./retry-after.ts";
 import { ALLOW_ALL, DISALLOW_ALL, isAllowed, parseRobots, type Robots } from "./robots.ts";
-import { parseSitemap } from "./sitemap.ts";
 import { refusalOf } from "./url-guard.ts";
 
 const ROBOTS_TTL_MS = 24 * 3600 * 1000;
@@ -16,8 +17,11 @@ const ROBOTS_FAILURE_TTL_MS = 60_000;
 const DEFAULT_DELAY_SECONDS = 1;
 const MAX_DELAY_SECONDS = 30;
 const MAX_SITEMAPS = 20;
-/** A page that is silent for this long is sent again. */
-const PAGE_LEASE_MS = 60_000;
+/** An entry that is silent for this long is sent again. */
+const LEASE_MS = 60_000;
+const MAX_ATTEMPTS = 3;
+/** A host that wants to be left alone for longer ends its crawls; the next one asks again. */
+const MAX_PATIENCE_MS = 3600 * 1000;
 
 export interface PageMessage {
   origin: string;
@@ -25,186 +29,254 @@ export interface PageMessage {
   url: string;
 }
 
+type Kind = "page" | "sitemap";
+
+/** A page or sitemap that was fetched for a crawl. */
+export interface Visit {
+  kind: Kind;
+  source: string;
+  page: Page;
+  /** robots.txt reserves the site's pages against training. */
+  reserved: boolean;
+}
+
 interface CrawlRow extends Record<string, SqlStorageValue> {
   crawl: string;
+  source: string;
   start: string;
-  scope: string;
+  scope: "host" | "path";
   budget: number;
 }
 
+interface EntryRow extends Record<string, SqlStorageValue> {
+  crawl: string;
+  url: string;
+  kind: Kind;
+  attempts: number;
+}
+
 export class Host extends DurableObject<CollectorEnv> {
+  readonly #gate: Gate;
+
   constructor(ctx: DurableObjectState, env: CollectorEnv) {
     super(ctx, env);
-    ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, json TEXT NOT NULL)");
-    ctx.storage.sql.exec(
-      "CREATE TABLE IF NOT EXISTS crawls (crawl TEXT PRIMARY KEY, start TEXT NOT NULL, scope TEXT NOT NULL, budget INTEGER NOT NULL)",
+    this.#gate = new Gate(ctx.storage.kv);
+    const { sql } = ctx.storage;
+    sql.exec(
+      "CREATE TABLE IF NOT EXISTS active (crawl TEXT PRIMARY KEY, source TEXT NOT NULL, start TEXT NOT NULL, scope TEXT NOT NULL, budget INTEGER NOT NULL)",
     );
-    ctx.storage.sql.exec(
-      "CREATE TABLE IF NOT EXISTS pages (crawl TEXT NOT NULL, url TEXT NOT NULL, state TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (crawl, url))",
+    // States: held (until robots.txt is read), open, sent (its message is on the way), taken (being fetched), done.
+    sql.exec(
+      "CREATE TABLE IF NOT EXISTS frontier (crawl TEXT NOT NULL, url TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, number INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (crawl, url))",
     );
-    ctx.storage.sql.exec("CREATE INDEX IF NOT EXISTS pages_by_state ON pages (state, number)");
+    sql.exec("CREATE INDEX IF NOT EXISTS frontier_by_state ON frontier (state, kind, number)");
   }
 
-  #read<T>(name: string): T | null {
-    const row = this.ctx.storage.sql.exec<{ json: string }>("SELECT json FROM kept WHERE name = ?", name).toArray()[0];
-    return row === undefined ? null : (JSON.parse(row.json) as T);
+  #rows<T extends Record<string, SqlStorageValue>>(query: string, ...values: SqlStorageValue[]): T[] {
+    return this.ctx.storage.sql.exec<T>(query, ...values).toArray();
   }
 
-  #write(name: string, value: unknown): void {
-    this.ctx.storage.sql.exec(
-      "INSERT INTO kept VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET json = excluded.json",
-      name,
-      JSON.stringify(value),
-    );
+  get #origin(): string {
+    return this.ctx.storage.kv.get<string>("origin")!;
   }
 
-  /** robots.txt of this origin, at most a day old. 4xx but 429 allows all; 429, 5xx and silence forbid all (RFC 9309). */
-  async robots(origin: string): Promise<Robots> {
-    const known = this.#read<{ robots: Robots; at: number; failed: boolean }>("robots");
-    if (known !== null && Date.now() - known.at < (known.failed ? ROBOTS_FAILURE_TTL_MS : ROBOTS_TTL_MS)) return known.robots;
-    let robots: Robots;
-    try {
-      const page = await fetchPage(new URL("/robots.txt", origin), this.env.LOCAL_ORIGIN, () => true);
-      if (page.status === 200) robots = parseRobots(page.text);
-      else robots = page.status >= 400 && page.status < 500 && page.status !== 429 ? ALLOW_ALL : DISALLOW_ALL;
-    } catch {
-      robots = DISALLOW_ALL;
-    }
-    this.#write("robots", { robots, at: Date.now(), failed: robots === DISALLOW_ALL });
-    return robots;
-  }
-
-  /** Begins a crawl: the start page and the pages of the sitemaps. */
-  async begin(crawl: Crawl, source: Source): Promise<void> {
-    const { origin } = new URL(source.url);
-    this.ctx.storage.sql.exec("INSERT OR IGNORE INTO crawls VALUES (?, ?, ?, ?)", crawl.id, source.url, source.scope, source.pageBudget);
-    // Held pages keep the crawl from ending while robots.txt is read, and the alarm revives it after a crash.
-    this.ctx.storage.sql.exec("INSERT OR IGNORE INTO pages VALUES (?, ?, 'held', 0)", crawl.id, source.url);
-    this.#write("origin", origin);
-    // The web is asked in the alarm, so that the caller does not wait for a slow site.
-    await this.ctx.storage.setAlarm(Date.now());
-  }
-
-  /** Reads robots.txt and the sitemaps of a crawl that waits for them. */
-  async #prepare(crawl: { id: string }, source: { url: string }): Promise<void> {
-    const { origin } = new URL(source.url);
-    const robots = await this.robots(origin);
-    const delay = robots.crawlDelaySeconds ?? (origin === this.#localOrigin() ? 0 : DEFAULT_DELAY_SECONDS);
-    if (delay > MAX_DELAY_SECONDS) {
-      await this.#catalog().skip(crawl.id, "crawl-delay", true);
-    } else {
-      this.#write("delay", Math.max(delay, origin === this.#localOrigin() ? 0 : DEFAULT_DELAY_SECONDS));
-      this.#add(crawl.id, await this.#sitemapPages(crawl.id, robots, origin), robots);
-    }
-    const start = delay <= MAX_DELAY_SECONDS && isAllowed(robots, new URL(source.url)) ? "open" : "done";
-    if (start === "done" && delay <= MAX_DELAY_SECONDS) await this.#catalog().skip(crawl.id, "robots", true);
-    this.ctx.storage.sql.exec("UPDATE pages SET state = ? WHERE crawl = ? AND state = 'held'", start, crawl.id);
-    await this.#sendNext();
-  }
-
-  #localOrigin(): string {
-    return (this.env.LOCAL_ORIGIN as string) === "" ? "" : new URL(this.env.LOCAL_ORIGIN).origin;
+  get #isLocal(): boolean {
+    const local: string = this.env.LOCAL_ORIGIN;
+    return local !== "" && this.#origin === new URL(local).origin;
   }
 
   #catalog() {
     return this.env.CATALOG.getByName("catalog");
   }
 
-  async #sitemapPages(crawl: string, robots: Robots, origin: string): Promise<string[]> {
-    const open = robots.sitemaps.filter((href) => URL.canParse(href) && new URL(href).origin === origin);
-    const pages: string[] = [];
-    for (let index = 0; index < Math.min(open.length, MAX_SITEMAPS); index++) {
-      try {
-        const page = await fetchPage(
-          new URL(open[index]!),
-          this.env.LOCAL_ORIGIN,
-          (url) => url.origin === origin && isAllowed(robots, url),
-        );
-        const found = parseSitemap(page.text);
-        pages.push(...found.pages);
-        open.push(...found.sitemaps.filter((href) => new URL(href).origin === origin));
-      } catch (error) {
-        // A sitemap is a help only: its failure is counted and the crawl goes on by links.
-        await this.#catalog().skip(crawl, `sitemap-${(error as Error).name}`, true);
-      }
-    }
-    return pages;
+  /** One request to this host, at its turn. A host that asks to be left alone is left alone. */
+  async request(href: string): Promise<Answer> {
+    return this.#gate.pass(async () => {
+      const answer = await ask(new URL(href), this.env.LOCAL_ORIGIN);
+      if (answer.status === 429 || answer.status === 503) this.#gate.hold(retryAfterMs(answer.headers.get("retry-after"), Date.now()));
+      return answer;
+    });
   }
 
-  /** Adds what is new, in scope, allowed and within the budget. */
-  #add(crawl: string, hrefs: readonly string[], robots: Robots): void {
-    const row = this.ctx.storage.sql.exec<CrawlRow>("SELECT * FROM crawls WHERE crawl = ?", crawl).toArray()[0];
-    if (row === undefined) return;
-    let count = this.ctx.storage.sql.exec<{ n: number }>("SELECT COUNT(*) AS n FROM pages WHERE crawl = ?", crawl).one().n;
+  /** A redirect may leave for another host, whose own gate it then passes. */
+  #ask(url: URL): Promise<Answer> {
+    return url.origin === this.#origin ? this.request(url.href) : this.env.HOST.getByName(url.origin).request(url.href);
+  }
+
+  /** robots.txt of this origin, at most a day old. 4xx but 429 allows all; 429, 5xx and silence forbid all (RFC 9309). */
+  async #robots(): Promise<Robots> {
+    const { kv } = this.ctx.storage;
+    const known = kv.get<{ robots: Robots; at: number; failed: boolean }>("robots");
+    if (known !== undefined && Date.now() - known.at < (known.failed ? ROBOTS_FAILURE_TTL_MS : ROBOTS_TTL_MS)) return known.robots;
+    let robots: Robots;
+    try {
+      const page = await fetchPage(
+        new URL("/robots.txt", this.#origin),
+        (url) => this.#ask(url),
+        () => null,
+      );
+      if (page.status === 200) robots = parseRobots(new TextDecoder().decode(page.bytes));
+      else robots = page.status >= 400 && page.status < 500 && page.status !== 429 ? ALLOW_ALL : DISALLOW_ALL;
+    } catch {
+      robots = DISALLOW_ALL;
+    }
+    kv.put("robots", { robots, at: Date.now(), failed: robots === DISALLOW_ALL });
+    const least = this.#isLocal ? 0 : DEFAULT_DELAY_SECONDS;
+    this.#gate.delayMs = Math.max(robots.crawlDelaySeconds ?? least, least) * 1000;
+    return robots;
+  }
+
+  /** Begins a crawl, once: the start page and the sitemaps wait for robots.txt. */
+  async begin(crawl: Crawl, source: Source): Promise<void> {
+    const { kv, sql } = this.ctx.storage;
+    const row = [crawl.id, source.id, source.url, source.scope, source.pageBudget];
+    if (sql.exec("INSERT OR IGNORE INTO active VALUES (?, ?, ?, ?, ?)", ...row).rowsWritten === 0) return;
+    kv.put("origin", new URL(source.url).origin);
+    sql.exec("INSERT INTO frontier VALUES (?, ?, 'page', 'held', 0, 0)", crawl.id, source.url);
+    // The web is asked in the alarm, so that the caller does not wait for a slow site.
+    await this.ctx.storage.setAlarm(Date.now());
+  }
+
+  /** Reads robots.txt for the crawls that wait for it. */
+  async #prepare(held: readonly EntryRow[]): Promise<void> {
+    const robots = await this.#robots();
+    const named = robots.sitemaps.filter((href) => URL.canParse(href));
+    for (const { crawl, url } of held) {
+      let refusal: string | null = null;
+      if ((robots.crawlDelaySeconds ?? 0) > MAX_DELAY_SECONDS) refusal = "crawl-delay";
+      else if (!isAllowed(robots, new URL(url))) refusal = "robots";
+      if (refusal !== null) await this.#catalog().skip(crawl, refusal, "failed");
+      if (refusal !== "crawl-delay")
+        this.#addSitemaps(crawl, named.length > 0 ? named : [new URL("/sitemap.xml", this.#origin).href], robots);
+      const state = refusal === null ? "open" : "done";
+      this.ctx.storage.sql.exec("UPDATE frontier SET state = ? WHERE crawl = ? AND state = 'held'", state, crawl);
+    }
+  }
+
+  #addSitemaps(crawl: string, hrefs: readonly string[], robots: Robots): void {
+    const { sql } = this.ctx.storage;
     for (const href of hrefs) {
-      if (count >= row.budget) return;
-      const url = normalizeUrl(href);
-      if (
-        url === null ||
-        !isInScope(url, row.start, row.scope as "host" | "path") ||
-        refusalOf(new URL(url), this.env.LOCAL_ORIGIN) !== null
-      )
-        continue;
-      if (!isAllowed(robots, new URL(url))) continue;
-      count += this.ctx.storage.sql.exec("INSERT OR IGNORE INTO pages VALUES (?, ?, 'open', ?)", crawl, url, count).rowsWritten > 0 ? 1 : 0;
+      const count = sql.exec<{ n: number }>("SELECT COUNT(*) AS n FROM frontier WHERE crawl = ? AND kind = 'sitemap'", crawl).one().n;
+      const url = new URL(href);
+      if (count >= MAX_SITEMAPS) return;
+      if (url.origin !== this.#origin || !isAllowed(robots, url)) continue;
+      sql.exec("INSERT OR IGNORE INTO frontier VALUES (?, ?, 'sitemap', 'open', ?, 0)", crawl, url.href, count);
     }
   }
 
-  /** Sends the next page if none is on its way; ends crawls that have no page left. */
+  /** Adds pages that are new, in scope, allowed and within the budget. */
+  #addPages(crawl: CrawlRow, hrefs: readonly string[], robots: Robots): void {
+    const { sql } = this.ctx.storage;
+    let count = sql.exec<{ n: number }>("SELECT COUNT(*) AS n FROM frontier WHERE crawl = ? AND kind = 'page'", crawl.crawl).one().n;
+    for (const href of hrefs) {
+      if (count >= crawl.budget) return;
+      const url = normalizeUrl(href);
+      if (url === null || !isInScope(url, crawl.start, crawl.scope)) continue;
+      if (refusalOf(new URL(url), this.env.LOCAL_ORIGIN) !== null || !isAllowed(robots, new URL(url))) continue;
+      const added = sql.exec("INSERT OR IGNORE INTO frontier VALUES (?, ?, 'page', 'open', ?, 0)", crawl.crawl, url, count);
+      if (added.rowsWritten > 0) count++;
+    }
+  }
+
+  /** Sends the next entry if none is on its way; ends crawls that have none left. */
   async #sendNext(): Promise<void> {
     const { sql } = this.ctx.storage;
-    for (const { crawl } of sql
-      .exec<{ crawl: string }>("SELECT crawl FROM crawls WHERE crawl NOT IN (SELECT crawl FROM pages WHERE state != 'done')")
-      .toArray()) {
+    const wait = this.#gate.waitMs();
+    if (wait > MAX_PATIENCE_MS) await this.#giveUp("retry-after");
+    for (const { crawl } of this.#rows<{ crawl: string }>(
+      "SELECT crawl FROM active WHERE crawl NOT IN (SELECT crawl FROM frontier WHERE state != 'done')",
+    )) {
       await this.#catalog().finish(crawl);
-      sql.exec("DELETE FROM pages WHERE crawl = ?", crawl);
-      sql.exec("DELETE FROM crawls WHERE crawl = ?", crawl);
+      sql.exec("DELETE FROM frontier WHERE crawl = ?", crawl);
+      sql.exec("DELETE FROM active WHERE crawl = ?", crawl);
     }
-    if (sql.exec("SELECT 1 FROM pages WHERE state = 'sent' LIMIT 1").toArray().length > 0) return;
-    const next = sql
-      .exec<{ crawl: string; url: string }>("SELECT crawl, url FROM pages WHERE state = 'open' ORDER BY number LIMIT 1")
-      .toArray()[0];
+    if (this.#rows("SELECT 1 FROM frontier WHERE state IN ('sent', 'taken') LIMIT 1").length > 0) return;
+    const next = this.#rows<EntryRow>(
+      "SELECT crawl, url, kind, attempts FROM frontier WHERE state = 'open' ORDER BY kind = 'page', number LIMIT 1",
+    )[0];
     if (next === undefined) return;
-    sql.exec("UPDATE pages SET state = 'sent' WHERE crawl = ? AND url = ?", next.crawl, next.url);
-    const delaySeconds = this.#read<number>("delay") ?? DEFAULT_DELAY_SECONDS;
-    const message: PageMessage = { origin: this.#read<string>("origin")!, crawl: next.crawl, url: next.url };
-    await this.env.CRAWL.send(message, { delaySeconds: Math.ceil(delaySeconds) });
-    await this.ctx.storage.setAlarm(Date.now() + PAGE_LEASE_MS + delaySeconds * 1000);
+    sql.exec("UPDATE frontier SET state = 'sent', attempts = attempts + 1 WHERE crawl = ? AND url = ?", next.crawl, next.url);
+    const message: PageMessage = { origin: this.#origin, crawl: next.crawl, url: next.url };
+    // The queue waits whole seconds, the gate the rest.
+    await this.env.CRAWL.send(message, { delaySeconds: Math.floor(wait / 1000) });
+    // A crawl that began meanwhile has set the alarm for now, and must not wait for a lease.
+    const isWaiting = this.#rows("SELECT 1 FROM frontier WHERE state = 'held' LIMIT 1").length > 0;
+    await this.ctx.storage.setAlarm(Date.now() + (isWaiting ? 0 : wait + LEASE_MS));
   }
 
-  /** Whether a message is still wanted: false for a page that was finished by an earlier delivery. */
-  async claim(message: PageMessage): Promise<boolean> {
-    return (
-      this.ctx.storage.sql.exec("SELECT 1 FROM pages WHERE crawl = ? AND url = ? AND state = 'sent'", message.crawl, message.url).toArray()
-        .length > 0
+  /** Ends all entries that are still to be fetched. */
+  async #giveUp(reason: string): Promise<void> {
+    const open = "FROM frontier WHERE state = 'open'";
+    const counts = this.#rows<{ crawl: string; n: number }>(`SELECT crawl, COUNT(*) AS n ${open} AND kind = 'page' GROUP BY crawl`);
+    this.ctx.storage.sql.exec("UPDATE frontier SET state = 'done' WHERE state = 'open'");
+    for (const { crawl, n } of counts) await this.#catalog().skip(crawl, reason, "failed", n);
+  }
+
+  /** Fetches what a message names. Null when there is nothing to do: it was finished or taken before, or must wait. */
+  async visit(message: PageMessage): Promise<Visit | null> {
+    const entry = this.#rows<EntryRow>(
+      "UPDATE frontier SET state = 'taken' WHERE crawl = ? AND url = ? AND state = 'sent' RETURNING crawl, url, kind, attempts",
+      message.crawl,
+      message.url,
+    )[0];
+    const crawl = this.#crawl(message.crawl);
+    if (entry === undefined || crawl === undefined) return null;
+    const isLast = entry.attempts >= MAX_ATTEMPTS;
+    const robots = await this.#robots();
+    if (this.#gate.isFarOff() && !isLast) return this.#postpone(message);
+    const page = await fetchPage(
+      new URL(message.url),
+      (url) => this.#ask(url),
+      (url) => (url.origin !== this.#origin ? "left-host" : isAllowed(robots, url) ? null : "robots"),
     );
+    if ((page.status === 429 || page.status === 503) && !isLast) return this.#postpone(message);
+    return { kind: entry.kind, source: crawl.source, page, reserved: robots.reserved };
   }
 
-  /** The page is over, well or badly: its links join the frontier and the next page goes out. */
-  async complete(message: PageMessage, links: readonly string[]): Promise<void> {
+  async #postpone({ crawl, url }: PageMessage): Promise<null> {
+    this.ctx.storage.sql.exec("UPDATE frontier SET state = 'open' WHERE crawl = ? AND url = ? AND state = 'taken'", crawl, url);
+    await this.#sendNext();
+    return null;
+  }
+
+  #crawl(id: string): CrawlRow | undefined {
+    return this.#rows<CrawlRow>("SELECT * FROM active WHERE crawl = ?", id)[0];
+  }
+
+  /** An entry is over, well or badly: what it names joins the frontier and the next one goes out. */
+  async complete(message: PageMessage, found: { pages: readonly string[]; sitemaps: readonly string[] }): Promise<void> {
     const { sql } = this.ctx.storage;
-    const sent = sql.exec("UPDATE pages SET state = 'done' WHERE crawl = ? AND url = ? AND state = 'sent'", message.crawl, message.url);
-    if (sent.rowsWritten === 0) return;
-    this.#add(message.crawl, links, await this.robots(message.origin));
-    const open = sql.exec<{ n: number }>("SELECT COUNT(*) AS n FROM pages WHERE crawl = ? AND state != 'done'", message.crawl).one().n;
+    const robots = await this.#robots();
+    const done = sql.exec("UPDATE frontier SET state = 'done' WHERE crawl = ? AND url = ? AND state != 'done'", message.crawl, message.url);
+    const crawl = this.#crawl(message.crawl);
+    if (done.rowsWritten === 0 || crawl === undefined) return;
+    this.#addSitemaps(message.crawl, found.sitemaps, robots);
+    this.#addPages(crawl, found.pages, robots);
+    const open = sql
+      .exec<{ n: number }>("SELECT COUNT(*) AS n FROM frontier WHERE crawl = ? AND state != 'done' AND kind = 'page'", message.crawl)
+      .one().n;
     await this.#catalog().setQueued(message.crawl, open);
     await this.#sendNext();
   }
 
-  /** A message was lost: the page is open again. */
+  /** A crawl begins, or a message was lost: its entry is open again, or over if it was lost each time. */
   override async alarm(): Promise<void> {
     try {
-      const held = this.ctx.storage.sql.exec<{ crawl: string; url: string }>("SELECT crawl, url FROM pages WHERE state = 'held'").toArray();
-      if (held.length > 0) {
-        await this.ctx.storage.setAlarm(Date.now() + PAGE_LEASE_MS);
-        for (const { crawl, url } of held) await this.#prepare({ id: crawl }, { url });
-        return;
+      await this.ctx.storage.setAlarm(Date.now() + LEASE_MS);
+      const held = this.#rows<EntryRow>("SELECT crawl, url, kind, attempts FROM frontier WHERE state = 'held'");
+      if (held.length > 0) await this.#prepare(held);
+      else {
+        const lost = this.#rows<EntryRow>(
+          "UPDATE frontier SET state = CASE WHEN attempts < ? THEN 'open' ELSE 'done' END WHERE state IN ('sent', 'taken') RETURNING crawl, url, kind, attempts",
+          MAX_ATTEMPTS,
+        );
+        for (const { crawl, attempts } of lost) if (attempts >= MAX_ATTEMPTS) await this.#catalog().skip(crawl, "lost", "failed");
       }
-      this.ctx.storage.sql.exec("UPDATE pages SET state = 'open' WHERE state = 'sent'");
-      await this.#sendNext();
+      if (this.#rows("SELECT 1 FROM active LIMIT 1").length === 0) await this.ctx.storage.deleteAlarm();
+      else await this.#sendNext();
     } catch {
       // Six failed alarms would end the retries of the platform, and the crawl with them.
-      await this.ctx.storage.setAlarm(Date.now() + PAGE_LEASE_MS);
+      await this.ctx.storage.setAlarm(Date.now() + LEASE_MS);
     }
   }
 }

@@ -46,9 +46,8 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
     if (input.source === undefined) for (const source of all) if (await this.#catalog.isDue(source)) chosen.push(source);
     const crawls: Crawl[] = [];
     for (const source of chosen) {
-      const { crawl, fresh } = await this.#catalog.openCrawl(source.id);
-      // A crawl that has fetched nothing may have been opened by a call that died before it began; to begin twice is harmless.
-      if (fresh || crawl.fetched + crawl.failed === 0) await this.env.HOST.getByName(new URL(source.url).origin).begin(crawl, source);
+      const { crawl, begun } = await this.#catalog.openCrawl(source.id);
+      if (!begun) await this.env.HOST.getByName(new URL(source.url).origin).begin(crawl, source);
       crawls.push(crawl);
     }
     return crawls;
@@ -58,7 +57,7 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
     return this.#catalog.crawl(id);
   }
 
-  /** Removes a page from what is stored; segments are rewritten. */
+  /** Removes a page for good: segments are rewritten, later crawls leave it out. */
   async removeUrl(url: string): Promise<{ removed: number }> {
     return this.#catalog.remove(normalizeUrl(url) ?? url);
   }

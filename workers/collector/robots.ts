@@ -4,6 +4,12 @@ export const AGENT = "TiffinBot";
 /** Longer lines are cut, as the reference parser does. */
 const MAX_LINE_LENGTH = 16_663;
 
+/** In a path no character is special; in a pattern a dollar is special only at the end. */
+const LITERAL_IN_PATH = /[*$]/g;
+const LITERAL_IN_PATTERN = /\$(?!$)/g;
+const UNRESERVED = /[A-Za-z0-9\-._~]/;
+const BARE_IN_QUERY = /[A-Za-z0-9\-._~:/?@!'(),;[\]]/;
+
 interface Rule {
   allow: boolean;
   pattern: string;
@@ -43,7 +49,7 @@ export function parseRobots(text: string, agent: string = AGENT): Robots {
       const group = groups.at(-1);
       if (group === undefined) continue;
       if (key === "crawl-delay") group.delay = Number.isFinite(Number(value)) && value !== "" ? Number(value) : null;
-      else if (value !== "") group.rules.push(...rulesOf(key === "allow", normalize(value)));
+      else if (value !== "") group.rules.push(...rulesOf(key === "allow", normalize(value, LITERAL_IN_PATTERN)));
     }
   }
   const named = groups.filter((group) => group.agents.includes(wanted));
@@ -67,12 +73,18 @@ function rulesOf(allow: boolean, pattern: string): Rule[] {
     : [{ allow, pattern }];
 }
 
-/** Percent-encoding made equal on both sides: unreserved octets bare, the rest upper-case encoded. */
-function normalize(path: string): string {
+/**
+ * Percent-encoding made equal on both sides (RFC 9309, section 2.2.2): unreserved octets bare, the rest upper-case
+ * encoded, but in a query the reserved ones that separate nothing there are bare as well. Octets that mean something in a
+ * pattern are encoded where they stand for themselves (section 2.2.3).
+ */
+function normalize(path: string, literal: RegExp): string {
   const encoded = path.replace(/[^\x21-\x7e]+/gu, (part) => encodeURIComponent(part.toWellFormed()));
-  return encoded.replace(/%[0-9a-fA-F]{2}/g, (escape) => {
+  const escaped = encoded.replace(literal, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+  const query = escaped.indexOf("?");
+  return escaped.replace(/%[0-9a-fA-F]{2}/g, (escape, at: number) => {
     const char = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
-    return /[A-Za-z0-9\-._~]/.test(char) ? char : escape.toUpperCase();
+    return (query >= 0 && at > query ? BARE_IN_QUERY : UNRESERVED).test(char) ? char : escape.toUpperCase();
   });
 }
 
@@ -94,7 +106,7 @@ function matches(pattern: string, path: string): boolean {
 }
 
 export function isAllowed(robots: Robots, url: URL): boolean {
-  const path = normalize(`${url.pathname}${url.search}`);
+  const path = normalize(`${url.pathname}${url.search}`, LITERAL_IN_PATH);
   if (path === "/robots.txt") return true;
   let best: Rule | null = null;
   for (const rule of robots.rules) {

@@ -1,31 +1,61 @@
-/** Page addresses of a sitemap: urlset and index, as XML. Entities are not expanded; the number of addresses is capped. */
+/**
+ * Addresses that a sitemap names, in every form of the protocol (sitemaps.org): urlset, index, RSS, Atom, plain text.
+ * Entities that a file declares are never expanded; the number of addresses is capped.
+ */
 import { XMLParser } from "fast-xml-parser";
 
-/** As the sitemap protocol says (sitemaps.org). */
+/** As the protocol says. */
 const MAX_URLS = 50_000;
+const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
+const LISTS = new Set(["url", "sitemap", "item", "entry", "link"]);
+const XML = new XMLParser({
+  removeNSPrefix: true,
+  processEntities: false,
+  ignoreAttributes: false,
+  attributeNamePrefix: "",
+  textNodeName: "text",
+  isArray: (name) => LISTS.has(name),
+});
 
-interface Entry {
-  loc?: unknown;
+export interface Sitemap {
+  pages: string[];
+  sitemaps: string[];
 }
 
-export function parseSitemap(xml: string): { pages: string[]; sitemaps: string[] } {
-  let tree: { urlset?: { url?: Entry[] }; sitemapindex?: { sitemap?: Entry[] } };
+/** An element's text, or the text in a child of it. */
+type Element = string | { text?: unknown; loc?: unknown; href?: unknown; link?: Element[] } | undefined;
+
+interface Tree {
+  urlset?: { url?: Element[] };
+  sitemapindex?: { sitemap?: Element[] };
+  rss?: { channel?: { item?: Element[] } };
+  feed?: { entry?: Element[] };
+}
+
+function addressOf(element: Element): unknown {
+  if (typeof element !== "object") return element;
+  return element.loc ?? element.href ?? (element.link === undefined ? element.text : addressOf(element.link[0]));
+}
+
+function addresses(candidates: readonly unknown[] | undefined): string[] {
+  return (candidates ?? [])
+    .slice(0, MAX_URLS)
+    .map((candidate) =>
+      (typeof candidate === "string" ? candidate : "").trim().replace(/&(amp|lt|gt|quot|apos);/g, (_, name: string) => ENTITIES[name]!),
+    )
+    .filter((href) => /^https?:/i.test(href) && URL.canParse(href));
+}
+
+export function parseSitemap(text: string): Sitemap {
+  const content = text.replace(/^\uFEFF/, "").trim();
+  if (!content.startsWith("<")) return { pages: addresses(content.split(/[\r\n]+/)), sitemaps: [] };
+  let tree: Tree;
   try {
-    tree = new XMLParser({ removeNSPrefix: true, processEntities: false, isArray: (name) => name === "url" || name === "sitemap" }).parse(
-      xml,
-    );
+    tree = XML.parse(content) as Tree;
   } catch {
     // A file that is no XML names no pages; the crawl goes on by links.
     return { pages: [], sitemaps: [] };
   }
-  const locations = (entries: Entry[] | undefined) =>
-    (entries ?? [])
-      .slice(0, MAX_URLS)
-      .map((entry) =>
-        String(entry?.loc ?? "")
-          .trim()
-          .replaceAll("&amp;", "&"),
-      )
-      .filter((href) => URL.canParse(href));
-  return { pages: locations(tree?.urlset?.url), sitemaps: locations(tree?.sitemapindex?.sitemap) };
+  const pages = [tree.urlset?.url, tree.rss?.channel?.item, tree.feed?.entry].flatMap((list) => list ?? []);
+  return { pages: addresses(pages.map(addressOf)), sitemaps: addresses(tree.sitemapindex?.sitemap?.map(addressOf)) };
 }

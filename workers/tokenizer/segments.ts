@@ -1,5 +1,5 @@
 /** Reads a snapshot's documents in segment order, a bounded number of bytes per call, from any document on. */
-import { documentSchema, type Document, type Snapshot } from "../../shared/artifacts.ts";
+import { documentSchema, successorKey, successorSchema, type Document, type Hash, type Snapshot } from "../../shared/artifacts.ts";
 import { getObject } from "../../shared/store.ts";
 
 /** The next document to read. */
@@ -40,9 +40,22 @@ export async function visitDocuments(
   return { segment: snapshot.segments.length, document: 0 };
 }
 
+/** The bytes of a segment, or of what a removal has left of it; null when that is nothing. */
+async function readSegment(corpus: R2Bucket, hash: Hash): Promise<ArrayBuffer | null> {
+  try {
+    return await getObject(corpus, "segment", hash);
+  } catch (error) {
+    const successor = await corpus.get(successorKey(hash));
+    if (successor === null) throw error;
+    const { segment } = successorSchema.parse(await successor.json());
+    return segment === null ? null : readSegment(corpus, segment);
+  }
+}
+
 /** Lines of a gzipped segment, decompressed as they are asked for. */
-async function* segmentLines(corpus: R2Bucket, hash: string): AsyncGenerator<string> {
-  const bytes = await getObject(corpus, "segment", hash);
+async function* segmentLines(corpus: R2Bucket, hash: Hash): AsyncGenerator<string> {
+  const bytes = await readSegment(corpus, hash);
+  if (bytes === null) return;
   const reader = new Response(bytes).body!.pipeThrough(new DecompressionStream("gzip")).getReader();
   const decoder = new TextDecoder();
   let parts: string[] = [];

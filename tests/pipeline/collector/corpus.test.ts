@@ -1,0 +1,113 @@
+/** What the collector in workerd keeps: one record per text, nothing that is reserved, no removed page ever again. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { documentSchema, snapshotSchema, type Document } from "../../../shared/artifacts.ts";
+import { getJson } from "../../../shared/store.ts";
+import { visitDocuments } from "../../../workers/tokenizer/segments.ts";
+import { notFound, openWeb, page, prose, text, type Site } from "./web.ts";
+
+const latin = (body: string) => Uint8Array.from(body, (char) => char.charCodeAt(0));
+const links = (...paths: string[]) => paths.map((path) => `<a href="${path}">l</a>`).join("");
+/** Pages by path, behind a robots.txt that allows everything. */
+const site =
+  (pages: Record<string, () => Response>): Site =>
+  (path) =>
+    (pages[path] ?? notFound)();
+
+const SITES: Record<string, Site> = {
+  "many.com": (path) => {
+    if (path === "/robots.txt" || path === "/sitemap.xml") return notFound();
+    if (path === "/")
+      return page(
+        prose("home") + links(...Array.from({ length: 20 }, (_, copy) => (copy < 4 ? `/same/${copy}` : `/same/0?sid=${copy}#${copy}`))),
+      );
+    return page(prose("the one page"));
+  },
+  "reserved.com": site({
+    "/": () => page(prose("home") + links("/meta", "/header", "/signal", "/usage", "/nofollow")),
+    "/meta": () => page(`<meta name="robots" content="noindex">${prose("meta")}`),
+    "/header": () => page(prose("header"), { "x-robots-tag": "noai" }),
+    "/signal": () => page(prose("signal"), { "content-signal": "search=yes, ai-train=no" }),
+    "/usage": () => page(prose("usage"), { "content-usage": "train-ai=n" }),
+    "/nofollow": () => page(`<meta name="robots" content="nofollow">${prose("nofollow")}${links("/unlinked")}`),
+  }),
+  "forbidden.com": (path) => (path === "/robots.txt" ? text("User-agent: *\nAllow: /\nContent-Signal: ai-train=no\n") : page(prose(path))),
+  "odd.com": site({
+    "/": () => page(prose("home") + links("/latin", "/declared", "/zero", "/huge", "/deep", "/picture", "/gone", "/plain")),
+    "/latin": () => new Response(latin(prose("caf\xe9")), { headers: { "content-type": "text/html; charset=iso-8859-1" } }),
+    "/declared": () =>
+      new Response(latin(`<meta charset="windows-1252">${prose("na\xefve")}`), { headers: { "content-type": "text/html" } }),
+    "/zero": () => page(prose("zero\u0000byte")),
+    "/huge": () => page("a".repeat(6 * 1024 * 1024)),
+    "/deep": () => page("<div>".repeat(100_000) + prose("deep")),
+    "/picture": () => text("no text", "image/png"),
+    "/plain": () => text("Plain text. ".repeat(30)),
+  }),
+  "changing.com": site({
+    "/": () => page(prose("home") + links("/kept", "/taken")),
+    "/kept": () => page(prose("kept")),
+    "/taken": () => page(prose("taken")),
+  }),
+};
+
+let web: Awaited<ReturnType<typeof openWeb>>;
+beforeAll(async () => {
+  web = await openWeb(SITES);
+});
+afterAll(() => web.close());
+
+/** All documents of a snapshot, as the tokenizer reads them. */
+async function read(hash: string): Promise<Document[]> {
+  const { CORPUS } = await web.worker.getEnv();
+  const documents: Document[] = [];
+  const snapshot = await getJson(CORPUS, "snapshot", hash, snapshotSchema);
+  await visitDocuments(CORPUS, snapshot, { segment: 0, document: 0 }, Infinity, (document) =>
+    documents.push(documentSchema.parse(document)),
+  );
+  return documents;
+}
+
+const stored = async (source: string) => read((await web.collector.snapshot({ sources: [source] })).hash);
+
+test.concurrent("keeps one record of a page that has twenty addresses", async () => {
+  const crawl = await web.crawl("http://many.com/");
+  // Sixteen of the twenty are one address once session ids and fragments are gone; the other three are copies of its text.
+  expect([crawl.fetched, crawl.documents, crawl.duplicates]).toEqual([5, 2, 3]);
+  expect((await stored(crawl.source)).map(({ url }) => url)).toEqual(["http://many.com/", "http://many.com/same/0"]);
+});
+
+test.concurrent("keeps nothing that its owner reserves, and records why", async () => {
+  const crawl = await web.crawl("http://reserved.com/");
+  expect(crawl.skipped).toEqual({ noindex: 2, "ai-train=no": 1, "train-ai=n": 1 });
+  expect(crawl.documents).toBe(2);
+  expect(web.asked("reserved.com")).not.toContain("/unlinked");
+  const forbidden = await web.crawl("http://forbidden.com/");
+  expect([forbidden.documents, forbidden.skipped]).toEqual([0, { "ai-train=no": 1 }]);
+});
+
+test.concurrent("reads every charset and survives pages that mean harm", async () => {
+  const crawl = await web.crawl("http://odd.com/");
+  const texts = (await stored(crawl.source)).map((document) => document.text.slice(0, 12));
+  expect(texts).toEqual(expect.arrayContaining(["café is desc", "naïve is des", "zerobyte is ", "Plain text. "]));
+  expect(crawl.skipped).toMatchObject({ "too-large": 1, "content-type": 1, "status-404": 1 });
+});
+
+test.concurrent("removes a page for good, and leaves older snapshots readable without it", async () => {
+  const first = await web.crawl("http://changing.com/", { revisitSeconds: 1 });
+  const before = await web.collector.snapshot({ sources: [first.source] });
+  expect((await read(before.hash)).map(({ url }) => url)).toContain("http://changing.com/taken");
+
+  expect(await web.collector.removeUrl("http://changing.com/taken")).toEqual({ removed: 1 });
+  expect(await web.collector.removeUrl("http://changing.com/taken")).toEqual({ removed: 0 });
+  expect((await read(before.hash)).map(({ url }) => url)).toEqual(["http://changing.com/", "http://changing.com/kept"]);
+
+  const second = await web.crawl("http://changing.com/");
+  expect([second.documents, second.duplicates, second.skipped]).toEqual([0, 2, { removed: 1 }]);
+  const after = await web.collector.snapshot({ sources: [first.source] });
+  expect((await read(after.hash)).map(({ url }) => url)).toEqual(["http://changing.com/", "http://changing.com/kept"]);
+  const { CORPUS } = await web.worker.getEnv();
+  const { objects } = await CORPUS.list({ prefix: "segments/" });
+  for (const { key } of objects) {
+    const unpacked = (await CORPUS.get(key))!.body.pipeThrough(new DecompressionStream("gzip") as never);
+    expect(await new Response(unpacked as never).text()).not.toContain("taken");
+  }
+});

@@ -1,0 +1,120 @@
+/** How the collector in workerd behaves towards hosts: robots.txt, crawl delay, one request at a time, Retry-After, redirects. */
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { notFound, openWeb, page, prose, text, type Site } from "./web.ts";
+
+const redirect = (location: string) => new Response(null, { status: 302, headers: { location } });
+const urlset = (...paths: string[]) =>
+  `<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">${paths.map((path) => `<url><loc>http://polite.com${path}</loc></url>`).join("")}</urlset>`;
+let busy = 0;
+
+const SITES: Record<string, Site> = {
+  "polite.com": (path) => {
+    if (path === "/robots.txt") return text("User-agent: *\nCrawl-delay: 1\nDisallow: /secret\nSitemap: http://polite.com/index.xml\n");
+    if (path === "/index.xml")
+      return text(
+        "<sitemapindex><sitemap><loc>http://polite.com/map.xml.gz</loc></sitemap><sitemap><loc>http://other.com/map.xml</loc></sitemap></sitemapindex>",
+        "text/xml",
+      );
+    if (path === "/map.xml.gz")
+      return new Response(gzipSync(urlset("/mapped", "/secret/map")), { headers: { "content-type": "application/gzip" } });
+    if (path === "/") return page(`${prose("home")}<a href="/moved">m</a><a href="/secret/page">s</a><a href="http://other.com/">o</a>`);
+    if (path === "/moved") return redirect("/arrived");
+    if (path === "/away") return redirect("/secret/away");
+    return page(`${prose(path)}<a href="/away">a</a>`);
+  },
+  "busy.com": (path) => {
+    if (path === "/robots.txt" || path === "/sitemap.xml") return notFound();
+    busy++;
+    return busy === 1 ? new Response("later", { status: 503, headers: { "retry-after": "3" } }) : page(prose("patience"));
+  },
+  "closed.com": (path) =>
+    path === "/robots.txt" ? notFound() : new Response("no", { status: 429, headers: { "retry-after": "99999999999" } }),
+  "slow.com": () => text("User-agent: *\nCrawl-delay: 3600\n"),
+  "ill.com": () => new Response("ill", { status: 500 }),
+  "inward.com": (path) => {
+    if (path === "/robots.txt" || path === "/sitemap.xml") return notFound();
+    const targets = [
+      "http://169.254.169.254/latest",
+      "http://127.0.0.1:8787/health",
+      "http://[::1]/",
+      "http://0x7f.1/",
+      "file:///etc/passwd",
+      "http://localhost/",
+    ];
+    if (path === "/")
+      return page(prose("inward") + targets.map((target, index) => `<a href="/r${index}">r</a><a href="${target}">t</a>`).join(""));
+    return redirect(targets[Number(path.slice(2))]!);
+  },
+};
+
+let web: Awaited<ReturnType<typeof openWeb>>;
+beforeAll(async () => {
+  web = await openWeb(SITES);
+});
+afterAll(() => web.close());
+
+test.concurrent("asks a host for one thing at a time, never before its delay is over, whatever crawls it and however often a message comes", async () => {
+  const [first, second] = await Promise.all([
+    web.addSource("http://polite.com/"),
+    web.addSource("http://polite.com/mapped", { scope: "path" }),
+  ]);
+  const crawls = await Promise.all([first, second].map(async ({ id }) => (await web.collector.startCrawls({ source: id }))[0]!));
+  const { CRAWL } = await web.worker.getEnv();
+  for (const { id } of crawls)
+    for (let copy = 0; copy < 3; copy++) await CRAWL.send({ origin: "http://polite.com", crawl: id, url: "http://polite.com/mapped" });
+  for (const { id } of crawls) await web.finished(id);
+
+  const times = web.requests.filter(({ host }) => host === "polite.com").toSorted((a, b) => a.startedAt - b.startedAt);
+  const gaps = times.slice(1).map(({ startedAt }, index) => startedAt - times[index]!.endedAt);
+  // A timer of the runtime may fire a few milliseconds early.
+  expect(Math.min(...gaps)).toBeGreaterThan(990);
+  const asked = web.asked("polite.com");
+  expect(asked.slice(0, 2)).toEqual(["/robots.txt", "/index.xml"]);
+  expect(asked).toEqual(expect.arrayContaining(["/map.xml.gz", "/mapped", "/arrived", "/away"]));
+  expect(asked.filter((path) => path.startsWith("/secret"))).toEqual([]);
+  expect(web.asked("other.com")).toEqual([]);
+  // Once for each of the two crawls, in spite of the copies.
+  expect(asked.filter((path) => path === "/mapped")).toHaveLength(2);
+});
+
+test.concurrent("comes back when a busy host says so", async () => {
+  const crawl = await web.crawl("http://busy.com/");
+  expect([crawl.documents, crawl.failed]).toEqual([1, 0]);
+  const [refused, taken] = web.requests.filter(({ host, path }) => host === "busy.com" && path === "/");
+  expect(taken!.startedAt - refused!.endedAt).toBeGreaterThan(2990);
+});
+
+test.concurrent("leaves a host alone that wants it for longer than a crawl can wait", async () => {
+  const crawl = await web.crawl("http://closed.com/");
+  expect(crawl.skipped).toEqual({ "retry-after": 1 });
+  // Another crawl does not ask either: the order holds for the host.
+  expect((await web.crawl("http://closed.com/other")).skipped).toEqual({ "retry-after": 1 });
+  expect(web.asked("closed.com")).toEqual(["/robots.txt", "/sitemap.xml"]);
+});
+
+test.concurrent("asks nothing of a host whose delay is absurd or whose robots.txt cannot be read", async () => {
+  expect((await web.crawl("http://slow.com/")).skipped).toEqual({ "crawl-delay": 1 });
+  expect((await web.crawl("http://ill.com/")).skipped).toEqual({ robots: 1 });
+  expect([...web.asked("slow.com"), ...web.asked("ill.com")]).toEqual(["/robots.txt", "/robots.txt"]);
+});
+
+test.concurrent("follows no redirect and no link to a private address", async () => {
+  const crawl = await web.crawl("http://inward.com/");
+  expect([crawl.documents, crawl.failed]).toEqual([1, 6]);
+  const known = new Set(Object.keys(SITES));
+  expect(web.requests.filter(({ host }) => !known.has(host))).toEqual([]);
+});
+
+test.each(["http://10.0.0.1/", "http://localhost:8787/", "http://u:p@example.com/", "ftp://example.com/"])(
+  "refuses to register %s",
+  async (url) => {
+    let refusal = "accepted";
+    try {
+      await web.addSource(url);
+    } catch (error) {
+      refusal = (error as Error).name;
+    }
+    expect(refusal).toBe("InvalidInput");
+  },
+);

@@ -1,0 +1,37 @@
+/** When the collector in workerd crawls: cron, revisit interval, and crawls that were opened by a call that died. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { notFound, openWeb, page, prose } from "./web.ts";
+
+let web: Awaited<ReturnType<typeof openWeb>>;
+beforeEach(async () => {
+  web = await openWeb({ "site.com": (path) => (path === "/" ? page(prose("home")) : notFound()) });
+});
+afterEach(() => web.close());
+
+const cron = () => web.worker.scheduled({ cron: "*/5 * * * *" });
+const visits = () => web.asked("site.com").filter((path) => path === "/").length;
+
+test("cron starts what is due, once although it fires twice, and again after the revisit interval", async () => {
+  const source = await web.addSource("http://site.com/", { revisitSeconds: 4 });
+  await Promise.all([cron(), cron()]);
+  // The crawl that runs is returned, not another one.
+  const [crawl] = await web.collector.startCrawls({ source: source.id });
+  expect((await web.finished(crawl!.id)).documents).toBe(1);
+  await cron();
+  expect(await web.collector.startCrawls({})).toEqual([]);
+  expect(visits()).toBe(1);
+
+  await sleep(Math.max(0, Date.parse(crawl!.startedAt) + 4100 - Date.now()));
+  await cron();
+  await vi.waitFor(() => expect(visits()).toBe(2), { timeout: 10_000 });
+});
+
+test("cron begins a crawl that was opened and never begun", async () => {
+  const source = await web.addSource("http://site.com/");
+  const { CATALOG } = await web.worker.getEnv();
+  const { crawl } = await CATALOG.getByName("catalog").openCrawl(source.id);
+  await cron();
+  expect((await web.finished(crawl.id)).documents).toBe(1);
+  expect(visits()).toBe(1);
+});

@@ -1,0 +1,61 @@
+/** The main text of pages: scored on real news pages, and bounded on hostile ones. */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { expect, test } from "vitest";
+import { ROOT } from "../../../scripts/workers.ts";
+import { extract, mainText, parsePage } from "../../../workers/collector/extract.ts";
+
+const SHARED = join(ROOT, "..", "shared");
+const PAGES = join(SHARED, "data", "extraction");
+const BASE = new URL("https://example.com/a/b");
+const prose = "<p>Some words of text, as a page has them.</p>".repeat(20);
+
+test.skipIf(!existsSync(PAGES))(
+  "finds the article of real pages at least as well as Readability alone (skipped where ../shared/data is absent)",
+  () => {
+    const found = Object.fromEntries(
+      readdirSync(join(PAGES, "html")).map((file) => {
+        const html = gunzipSync(readFileSync(join(PAGES, "html", file))).toString("utf8");
+        return [file.replace(".html.gz", ""), { articleBody: mainText(parsePage(html)) }];
+      }),
+    );
+    const folder = mkdtempSync(join(tmpdir(), "tiffin-"));
+    const answers = join(folder, "found.json");
+    writeFileSync(answers, JSON.stringify(found));
+    const tool = join(SHARED, "tools", "extraction-score.mjs");
+    const score = JSON.parse(execFileSync(process.execPath, [tool, join(PAGES, "ground-truth.json"), answers], { encoding: "utf8" })) as {
+      f1: number;
+    };
+    rmSync(folder, { recursive: true });
+    console.log(`extraction: ${JSON.stringify(score)}`);
+    // Readability on linkedom, its textContent taken as it is, gets 0.952.
+    expect(score.f1).toBeGreaterThan(0.952);
+  },
+);
+
+test.each([
+  ["100,000 nested tags", "<div>".repeat(100_000) + prose],
+  ["10,000 links", "<a href=x>word</a> ".repeat(10_000)],
+  ["200,000 paragraphs", "<p>a, b</p>".repeat(200_000)],
+])("reads %s in bounded time", (_, html) => {
+  const startedAt = performance.now();
+  expect(extract(html, BASE, new Headers()).text.length).toBeGreaterThan(200);
+  // Unbounded, the nested page takes minutes; the bound leaves room for a busy machine.
+  expect(performance.now() - startedAt).toBeLessThan(20_000);
+});
+
+test("reads pages that leave their html and body tags out", () => {
+  const found = extract(`<!doctype html><html lang="de"><title>T</title>${prose}<a href="c">c</a>`, BASE, new Headers());
+  expect([found.title, found.lang, found.links, found.refusal]).toEqual(["T", "de", ["https://example.com/a/c"], null]);
+  expect(found.text).toContain("Some words of text");
+});
+
+test("keeps the lines of code, and resolves links against the page's base", () => {
+  const code = "<pre>function a() {\n    return 1;\n}</pre>";
+  const found = extract(`<base href="/docs/"><article>${prose}${code}</article><a href="d">d</a>`, BASE, new Headers());
+  expect(found.text).toContain("function a() {\n");
+  expect(found.links).toEqual(["https://example.com/docs/d"]);
+});

@@ -1,0 +1,29 @@
+/** Bytes of a web server as text: gzip undone where a file is one, the charset found as browsers find it. */
+import htmlEncodingSniffer from "html-encoding-sniffer";
+
+const GZIP_MAGIC = [0x1f, 0x8b];
+
+/** Text of a page or an XML file by byte-order mark, Content-Type, `<meta>` or XML declaration; UTF-8 when nothing is said. */
+export function decodeText(bytes: Uint8Array, contentType: string): string {
+  const label = /charset\s*=\s*"?'?([^\s;"']+)/i.exec(contentType)?.[1];
+  const encoding = htmlEncodingSniffer(bytes, {
+    xml: /[/+]xml\b/i.test(contentType) && !/html/i.test(contentType),
+    defaultEncoding: "UTF-8",
+    ...(label === undefined ? {} : { transportLayerEncodingLabel: label }),
+  });
+  return new TextDecoder(encoding).decode(bytes).replaceAll("\u0000", "");
+}
+
+/** Undoes gzip if the bytes are gzip. Throws `too-large` beyond `limit` bytes, which are counted as they come out. */
+export async function gunzip(bytes: Uint8Array<ArrayBuffer>, limit: number): Promise<Uint8Array<ArrayBuffer>> {
+  if (!GZIP_MAGIC.every((byte, index) => bytes[index] === byte)) return bytes;
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  const unpacked = new Response(bytes).body!.pipeThrough(new DecompressionStream("gzip"));
+  for await (const part of unpacked as unknown as AsyncIterable<Uint8Array<ArrayBuffer>>) {
+    size += part.byteLength;
+    if (size > limit) throw new Error(`too-large: expected at most ${limit} bytes, got more`);
+    parts.push(part);
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
+}
