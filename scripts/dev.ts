@@ -1,16 +1,26 @@
 /** `npm run dev`: all Workers and trainers on this machine, until Ctrl-C. `--port N`, `--trainers N`, `--local-origin URL`. */
-import { parseArgs } from "node:util";
 import { startLocal } from "./local.ts";
-import { stopOnExit } from "./processes.ts";
+import { given, readOptions, webAddress, wholeNumber } from "./options.ts";
+import { stopOnExit, stopProcesses } from "./processes.ts";
 
-const { values } = parseArgs({
-  options: { port: { type: "string" }, trainers: { type: "string" }, "local-origin": { type: "string" } },
-});
+const USAGE = "npm run dev -- [--port N] [--trainers N] [--local-origin URL]";
+const OPTIONS = { port: { type: "string" }, trainers: { type: "string" }, "local-origin": { type: "string" } } as const;
+const options = readOptions(USAGE, OPTIONS, ({ port, trainers, "local-origin": localOrigin }) =>
+  given({
+    port: wholeNumber("port", port, 1, 65_535),
+    trainers: wholeNumber("trainers", trainers, 0, 64),
+    localOrigin: webAddress("local-origin", localOrigin),
+  }),
+);
 stopOnExit();
-const local = await startLocal({
-  ...(values.port === undefined ? {} : { port: Number(values.port) }),
-  ...(values.trainers === undefined ? {} : { trainers: Number(values.trainers) }),
-  ...(values["local-origin"] === undefined ? {} : { localOrigin: values["local-origin"] }),
-});
-console.log(`Tiffin is up at ${local.url}; the operator's token is OPERATOR_TOKEN in .dev.vars, logs are in .tiffin/logs. Ctrl-C ends it.`);
-setInterval(() => undefined, 60_000);
+try {
+  const local = await startLocal(options);
+  console.log(
+    `Tiffin is up at ${local.url}; the operator's token is OPERATOR_TOKEN in .dev.vars, logs are in .tiffin/logs. Ctrl-C ends it.`,
+  );
+  setInterval(() => undefined, 60_000);
+} catch (error) {
+  console.error((error as Error).message);
+  await stopProcesses();
+  process.exit(1);
+}

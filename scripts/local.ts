@@ -9,9 +9,10 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { availableParallelism } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort, killProcesses, runProcess, startProcess, stopProcesses } from "./processes.ts";
+import { freePort, killProcesses, runProcess, startProcess, stopProcesses, wantedPort } from "./processes.ts";
 import { ROOT, WORKERS, configPath } from "./workers.ts";
 
+const DEFAULT_PORT = 8787;
 const START_TIMEOUT_MS = 90_000;
 const STATE = join(ROOT, ".wrangler", "state");
 /** Where the last start left its address for `npm run watch`. */
@@ -62,6 +63,16 @@ async function waitFor(name: string, url: string, accept: (status: number) => bo
   throw new Error(`${name}: expected an answer from ${url} within ${START_TIMEOUT_MS / 1000} s, got ${last}. See .tiffin/logs/${name}.log`);
 }
 
+/** Two sets of Workers on one state would corrupt it. The token tells this folder's Tiffin from another's on the same port. */
+async function refuseSecond(token: string): Promise<void> {
+  if (!existsSync(ADDRESS)) return;
+  const url = readFileSync(ADDRESS, "utf8");
+  const headers = { authorization: `Bearer ${token}` };
+  const answer = await fetch(`${url}/models`, { headers, signal: AbortSignal.timeout(5000) }).catch(() => null);
+  await answer?.body?.cancel();
+  if (answer?.status === 200) throw new Error(`expected no Tiffin to run from this folder, found one at ${url}: end it first, with Ctrl-C`);
+}
+
 function migrate(state: string): void {
   const result = runProcess("wrangler", [
     "d1",
@@ -92,10 +103,11 @@ async function drive(url: string, signal: AbortSignal): Promise<void> {
 /** Starts everything and resolves when all seven Workers answer. */
 export async function startLocal(options: LocalOptions = {}): Promise<Local> {
   const state = options.state ?? STATE;
-  if (options.fresh) rmSync(state, { recursive: true, force: true });
+  const port = options.port === undefined ? await freePort(DEFAULT_PORT) : await wantedPort(options.port);
   const token = operatorToken();
+  if (options.state === undefined) await refuseSecond(token);
+  if (options.fresh) rmSync(state, { recursive: true, force: true });
   migrate(state);
-  const port = await freePort(options.port ?? 8787);
   const url = `http://127.0.0.1:${port}`;
   const gatewayFirst = ["gateway", ...WORKERS.map((worker) => worker.name).filter((name) => name !== "gateway")];
   const configs = gatewayFirst.flatMap((name) => ["-c", relative(ROOT, configPath(name))]);

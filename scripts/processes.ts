@@ -101,3 +101,10 @@ export async function freePort(wanted: number): Promise<number> {
   if (port === null) throw new Error("expected a free port on 127.0.0.1, found none");
   return port;
 }
+
+/** The wanted port on loopback, or an error that says what to do. */
+export async function wantedPort(port: number): Promise<number> {
+  if ((await tryPort(port)) === null)
+    throw new Error(`--port: expected a free port on 127.0.0.1, got ${port}, where something listens. End that or name another port.`);
+  return port;
+}

@@ -7,11 +7,12 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
+import { presetOf } from "../shared/config.ts";
 import type { RunStatus } from "../workers/coordinator/status.ts";
 import { Client } from "./client.ts";
 import { serveDocs } from "./docs-site.ts";
 import { startLocal } from "./local.ts";
+import { given, readOptions, webAddress, wholeNumber } from "./options.ts";
 import { freePort, stopOnExit, stopProcesses } from "./processes.ts";
 import { duration, Stage } from "./progress.ts";
 import { ROOT } from "./workers.ts";
@@ -42,30 +43,15 @@ interface Memory {
   crawls?: Record<string, string>;
 }
 
-function readOptions() {
-  try {
-    const { values } = parseArgs({
-      options: {
-        once: { type: "boolean", default: false },
-        json: { type: "boolean", default: false },
-        fresh: { type: "boolean", default: false },
-        site: { type: "string" },
-        tokens: { type: "string" },
-        preset: { type: "string", default: "small" },
-        port: { type: "string" },
-      },
-    });
-    const tokens = values.tokens === undefined ? undefined : Number(values.tokens);
-    if (tokens !== undefined && !(Number.isSafeInteger(tokens) && tokens > 0)) {
-      throw new Error(`--tokens: expected a positive whole number, got ${values.tokens}`);
-    }
-    if (values.site !== undefined && !URL.canParse(values.site)) throw new Error(`--site: expected a URL, got ${values.site}`);
-    return { ...values, tokens };
-  } catch (error) {
-    console.error(`${(error as Error).message}\nusage: ${USAGE}`);
-    process.exit(2);
-  }
-}
+const OPTIONS = {
+  once: { type: "boolean", default: false },
+  json: { type: "boolean", default: false },
+  fresh: { type: "boolean", default: false },
+  site: { type: "string" },
+  tokens: { type: "string" },
+  preset: { type: "string", default: "small" },
+  port: { type: "string" },
+} as const;
 
 function remember(memory: Memory): void {
   mkdirSync(join(ROOT, ".tiffin"), { recursive: true });
@@ -142,9 +128,15 @@ async function waitForModel(client: Client, checkpoint: string | null): Promise<
 }
 
 async function main(): Promise<void> {
-  const options = readOptions();
+  const options = readOptions(USAGE, OPTIONS, ({ once, json, fresh, site, tokens, preset, port }) => {
+    presetOf(preset);
+    return {
+      ...{ once, json, fresh, preset, site: webAddress("site", site) },
+      ...{ tokens: wholeNumber("tokens", tokens, 1, 1e10), port: wholeNumber("port", port, 1, 65_535) },
+    };
+  });
   const startedAt = Date.now();
-  if (options.fresh) rmSync(join(ROOT, ".tiffin"), { recursive: true, force: true });
+  if (options.fresh) rmSync(MEMORY, { force: true });
   const memory: Memory = existsSync(MEMORY) ? (JSON.parse(readFileSync(MEMORY, "utf8")) as Memory) : {};
   stopOnExit();
 
@@ -157,13 +149,13 @@ async function main(): Promise<void> {
   const local = await startLocal({
     localOrigin: new URL(site).origin,
     fresh: options.fresh,
-    ...(options.port === undefined ? {} : { port: Number(options.port) }),
+    ...given({ port: options.port }),
   });
   up.done(`seven Workers at ${local.url}`);
   const client = new Client(local.url, local.token);
 
   const crawl = await collect(client, site, memory);
-  const effort = { preset: options.preset, ...(options.tokens === undefined ? {} : { tokens: options.tokens }) };
+  const effort = { preset: options.preset, ...given({ tokens: options.tokens }) };
   const name = createHash("sha256")
     .update(JSON.stringify({ site, crawl: crawl.id, ...effort }))
     .digest("hex");

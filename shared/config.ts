@@ -165,7 +165,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
 
 /** The preset of a name, or an error that names the known ones. */
 export function presetOf(name: string): Preset {
-  const preset = PRESETS[name];
+  const preset = Object.hasOwn(PRESETS, name) ? PRESETS[name] : undefined;
   if (preset === undefined) throw new Error(`preset: expected one of ${Object.keys(PRESETS).join(", ")}, got ${name}`);
   return preset;
 }

@@ -1,0 +1,33 @@
+/** Command-line options of the scripts: parsed strictly, and refused with what was expected, what came and how to call it. */
+import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+
+type Values<T extends ParseArgsOptionsConfig> = ReturnType<typeof parseArgs<{ options: T }>>["values"];
+
+/** Parses the command line by `options` and hands it to `read`, whose errors count as the caller's too. Ends with exit code 2 on any. */
+export function readOptions<T extends ParseArgsOptionsConfig, R>(usage: string, options: T, read: (values: Values<T>) => R): R {
+  try {
+    return read(parseArgs({ options }).values);
+  } catch (error) {
+    console.error(`${(error as Error).message}\nusage: ${usage}`);
+    return process.exit(2);
+  }
+}
+
+/** A whole number in a range; undefined where the option was not given. */
+export function wholeNumber(option: string, text: string | undefined, min: number, max: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+  throw new Error(`--${option}: expected a whole number in ${min}..${max}, got ${text}`);
+}
+
+/** A web address; undefined where the option was not given. */
+export function webAddress(option: string, text: string | undefined): string | undefined {
+  if (text === undefined || (/^https?:\/\//i.test(text) && URL.canParse(text))) return text;
+  throw new Error(`--${option}: expected an http or https URL, got ${text}`);
+}
+
+/** Leaves out what was not given, as exact optional types want it. */
+export function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
+}
