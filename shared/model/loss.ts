@@ -5,7 +5,9 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
+import { addTo } from "../tensor/in-place.ts";
 import { crossEntropy, isFused } from "../tensor/ops.ts";
+import type { AddGradient } from "./block.ts";
 import { passGradients } from "./gradients.ts";
 import { forward } from "./transformer.ts";
 import type { Weights } from "./weights.ts";
@@ -17,6 +19,14 @@ export function liveLabels(labels: Int32Array): number {
   return live;
 }
 
+/** How a batch goes through the model; see plan.ts. */
+export interface Passes {
+  /** Sequences of one forward and backward pass; the gradients of further passes are added in place. */
+  sequences: number;
+  /** Whether the activations of a block are computed again instead of being kept. */
+  recompute: boolean;
+}
+
 /** Mean loss in nats per target and its gradients by name. inputs, labels [B*T]; label -1 is ignored. The caller disposes the gradients. */
 export function lossAndGradients(
   weights: Weights,
@@ -24,14 +34,39 @@ export function lossAndGradients(
   inputs: Int32Array,
   labels: Int32Array,
   batch: number,
-  recompute = false,
+  passes: Passes = { sequences: batch, recompute: false },
 ): { loss: number; gradients: Weights } {
   if (!isFused("AddInPlace")) return tapeGradients(weights, config, inputs, labels, batch);
-  const found = new Map<string, tf.Tensor>();
-  const pass = { inputs, labels, batch, weight: 1 / liveLabels(labels), recompute };
-  const loss = passGradients(weights, config, pass, (name, gradient) => found.set(name, gradient));
+  const sums: Weights = {};
+  const loss = eachPass(weights, config, inputs, labels, batch, passes, (name, gradient) => {
+    const sum = sums[name];
+    if (sum === undefined) sums[name] = gradient;
+    else addTo(sum, gradient);
+  });
   // In the order of the weights, which decides the order of sums over them.
-  return { loss, gradients: Object.fromEntries(Object.keys(weights).map((name) => [name, found.get(name)!])) };
+  return { loss, gradients: Object.fromEntries(Object.keys(weights).map((name) => [name, sums[name]!])) };
+}
+
+/** Mean loss in nats per target. `take` owns each parameter's gradients, one per pass, which add up to the gradient of the mean. */
+export function eachPass(
+  weights: Weights,
+  config: ModelConfig,
+  inputs: Int32Array,
+  labels: Int32Array,
+  batch: number,
+  { sequences, recompute }: Passes,
+  take: AddGradient,
+): number {
+  const weight = 1 / liveLabels(labels);
+  const length = inputs.length / batch;
+  let loss = 0;
+  for (let first = 0; first < batch; first += sequences) {
+    const count = Math.min(sequences, batch - first);
+    const [from, end] = [first * length, (first + count) * length];
+    const pass = { inputs: inputs.subarray(from, end), labels: labels.subarray(from, end), batch: count, weight, recompute };
+    loss += passGradients(weights, config, pass, take);
+  }
+  return loss;
 }
 
 function tapeGradients(...[weights, config, inputs, labels, batch]: Parameters<typeof lossAndGradients>): {

@@ -14,6 +14,11 @@ export interface Optimizer {
   init(weights: Weights): Weights;
   /** Uses its arguments up: what is returned replaces them, the gradients are gone. Weights must not share data with others. */
   update(gradients: Weights, state: Weights, weights: Weights, lrScale: number): { weights: Weights; state: Weights };
+  /**
+   * The same step one parameter at a time, on weights and state as they are: what is returned uses up a parameter's
+   * gradient and puts its new weight and state in place. Parameters may come in any order.
+   */
+  beginStep(weights: Weights, state: Weights, lrScale: number): (name: string, gradient: tf.Tensor) => void;
 }
 
 interface Parameter {
@@ -25,7 +30,7 @@ interface Parameter {
 }
 
 /** Tensors that one parameter needs beside itself. */
-function slotsOf(config: OptimizerConfig, name: string): readonly string[] {
+export function slotsOf(config: OptimizerConfig, name: string): readonly string[] {
   return config.name === "adamw" || (config.name === "muon" && !isHiddenMatrix(name)) ? ["m", "v"] : ["m"];
 }
 
@@ -34,26 +39,34 @@ export function createOptimizer(config: OptimizerConfig): Optimizer {
     init(weights) {
       const state: Weights = { step: tf.scalar(0) };
       for (const [name, weight] of Object.entries(weights)) {
-        for (const slot of slotsOf(config, name)) state[`${name}/${slot}`] = tf.zeros(weight.shape);
+        for (const slot of slotsOf(config, name)) state[`${name}/${slot}`] = tf.fill(weight.shape, 0);
       }
       return state;
     },
     update(gradients, state, weights, lrScale) {
-      const step = state["step"]!.dataSync()[0]! + 1;
-      state["step"]!.dispose();
-      const next: { weights: Weights; state: Weights } = { weights: {}, state: { step: tf.scalar(step) } };
-      for (const [name, weight] of Object.entries(weights)) {
+      const next = { weights: { ...weights }, state: { ...state } };
+      const apply = this.beginStep(next.weights, next.state, lrScale);
+      for (const name of Object.keys(weights)) {
         const gradient = gradients[name];
-        const m = state[`${name}/m`];
-        if (gradient === undefined || m === undefined)
-          throw new Error(`optimizer: expected a gradient and a state for ${name}, found none`);
-        const v = state[`${name}/v`] ?? null;
-        const updated = updateOne(config, { name, weight, gradient, m, v }, step, lrScale);
-        next.weights[name] = updated[0]!;
-        next.state[`${name}/m`] = updated[1]!;
-        if (v !== null) next.state[`${name}/v`] = updated[2]!;
+        if (gradient === undefined) throw new Error(`optimizer: expected a gradient for ${name}, found none`);
+        apply(name, gradient);
       }
       return next;
+    },
+    beginStep(weights, state, lrScale) {
+      const step = state["step"]!.dataSync()[0]! + 1;
+      state["step"]!.dispose();
+      state["step"] = tf.scalar(step);
+      return (name, gradient) => {
+        const weight = weights[name];
+        const m = state[`${name}/m`];
+        if (weight === undefined || m === undefined) throw new Error(`optimizer: expected a weight and a state for ${name}, found none`);
+        const v = state[`${name}/v`] ?? null;
+        const updated = updateOne(config, { name, weight, gradient, m, v }, step, lrScale);
+        weights[name] = updated[0]!;
+        state[`${name}/m`] = updated[1]!;
+        if (v !== null) state[`${name}/v`] = updated[2]!;
+      };
     },
   };
 }

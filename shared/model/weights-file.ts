@@ -4,6 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
+import { valuesInPlace } from "../tensor/values.ts";
 import { splitByPart, type ShapedName } from "./partition.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedArray } from "./safetensors.ts";
 import type { Weights } from "./weights.ts";
@@ -13,6 +14,11 @@ export function arraysOf(weights: Weights): NamedArray[] {
   return Object.entries(weights).map(([name, tensor]) => ({ name, shape: tensor.shape, data: tensor.dataSync() as Float32Array }));
 }
 
+/** The values of tensors where they lie: to be read before the next tensor is made. */
+export function viewsOf(weights: Weights): NamedArray[] {
+  return Object.entries(weights).map(([name, tensor]) => ({ name, shape: tensor.shape, data: valuesInPlace(tensor) }));
+}
+
 /** The caller disposes the tensors. */
 export function tensorsOf(arrays: readonly NamedArray[]): Weights {
   return Object.fromEntries(arrays.map(({ name, shape, data }) => [name, tf.tensor(data, shape, "float32")]));
@@ -20,7 +26,7 @@ export function tensorsOf(arrays: readonly NamedArray[]): Weights {
 
 /** Parameters or a state of a model, part by part; one part is in memory at a time. */
 export function* encodeParts(config: ModelConfig, weights: Weights): Generator<Uint8Array<ArrayBuffer>> {
-  for (const part of splitByPart(config, weights)) yield encodeSafetensors(arraysOf(part));
+  for (const part of splitByPart(config, weights)) yield encodeSafetensors(viewsOf(part));
 }
 
 /** The caller disposes the tensors. A tensor that is in several parts (`step`) is taken once. */

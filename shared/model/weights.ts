@@ -4,6 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
+import { valuesInPlace } from "../tensor/values.ts";
 import { createRandom, normal } from "./random.ts";
 
 export type Weights = Record<string, tf.Tensor>;
@@ -54,18 +55,17 @@ export function isHiddenMatrix(name: string): boolean {
 export function initWeights(config: ModelConfig, seed: number): Weights {
   const weights: Weights = {};
   for (const [index, [name, shape]] of weightShapes(config).entries()) {
-    const size = tf.util.sizeFromShape(shape);
-    if (name.includes("norm")) weights[name] = tf.ones(shape);
-    else if (name.includes("o_proj") || name.includes("down_proj") || name === "lm_head.weight") weights[name] = tf.zeros(shape);
+    if (name.includes("norm")) weights[name] = tf.fill(shape, 1);
+    else if (name.includes("o_proj") || name.includes("down_proj") || name === "lm_head.weight") weights[name] = tf.fill(shape, 0);
     else {
       // One stream per parameter: adding a layer does not change the others' values.
       const random = createRandom(seed + 0x9e3779b1 * (index + 1));
       const embedding = name === "model.embed_tokens.weight";
       const std = embedding ? (config.tiedEmbeddings ? 0.02 : EMBEDDING_STD) : 1 / Math.sqrt(shape[1]!);
-      weights[name] = tf.tensor(
-        Float32Array.from({ length: size }, () => std * normal(random)),
-        shape,
-      );
+      const tensor = tf.fill(shape, 0);
+      const values = valuesInPlace(tensor);
+      for (let at = 0; at < values.length; at++) values[at] = std * normal(random);
+      weights[name] = tensor;
     }
   }
   return weights;

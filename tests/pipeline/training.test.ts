@@ -116,6 +116,19 @@ describe("training", () => {
     await expect(runToEnd("wide", { shards: 9 })).rejects.toThrow("shards: expected at most 8");
   });
 
+  it("refuses a model that fits no isolate, with the figure and the limit, before anything is prepared", async () => {
+    const figures = /memory: expected a training task of at most 128 MiB .*, got one of \d+ MiB/;
+    const begin = async () => void (await coordinator.train({ name: "heavy", preset: "base", vocabSize: 65_536 }));
+    await expect(begin()).rejects.toThrow(figures);
+    expect(await coordinator.listRuns()).not.toContainEqual(expect.objectContaining({ run: "heavy" }));
+  });
+
+  it("gets the same checkpoint when activations are computed again", async () => {
+    const kept = await runToEnd("kept", { steps: 2, tokens: 2048 });
+    const again = await runToEnd("again", { steps: 2, tokens: 2048, recompute: true });
+    expect(await weightsOf("again", again.checkpoint)).toEqual(await weightsOf("kept", kept.checkpoint));
+  });
+
   it("starts one run for one name, and marks it failed with the reason when there is no corpus", async () => {
     const starts = await Promise.all([
       coordinator.train({ name: "named", preset: "tiny" }),

@@ -7,6 +7,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { datasetSchema, objectKey, type Hash } from "../../shared/artifacts.ts";
 import { namedError } from "../../shared/errors.ts";
+import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
 import { getJson } from "../../shared/store.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/task.ts";
 import { copyBase, deleteAll, deleteObjects, readBase, sweepOrphans } from "./checkpoints.ts";
@@ -63,6 +64,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     const { training } = spec;
     if (training.steps === 1 && training.shards > training.batch)
       throw namedError("InvalidInput", `shards: expected at most ${training.batch}, one sequence each, got ${training.shards}`);
+    checkMemory(estimateTaskMemory(spec.model, training));
     const base = from === undefined ? await firstCheckpoint(this.env.ARTIFACTS, spec) : await this.#branch(spec, from);
     if (base.round >= spec.rounds)
       throw namedError(

@@ -1,9 +1,17 @@
 /** What can be done with runs as a whole: start, branch, find work in, delete, clean up. */
 import { presetOf } from "../../shared/config.ts";
 import { namedError } from "../../shared/errors.ts";
+import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
 import { totalRounds } from "../../shared/training/rounds.ts";
 import type { Lease } from "../../shared/training/task.ts";
-import { branchRequestSchema, parseRequest, trainRequestSchema, type BranchRequest, type TrainRequest } from "./train-request.ts";
+import {
+  branchRequestSchema,
+  parseRequest,
+  trainingOf,
+  trainRequestSchema,
+  type BranchRequest,
+  type TrainRequest,
+} from "./train-request.ts";
 
 /** Objects younger than this may belong to a submission that is under way. */
 const GRACE_SECONDS = 3600;
@@ -38,6 +46,11 @@ export async function trainRun(env: CoordinatorEnv, request: TrainRequest): Prom
     presetOf(parsed.preset);
   } catch (error) {
     throw namedError("InvalidInput", (error as Error).message);
+  }
+  // A dataset brings its own vocabulary and is looked at when the run begins; what is known now is refused now.
+  const preset = presetOf(parsed.preset);
+  if (parsed.dataset === undefined) {
+    checkMemory(estimateTaskMemory({ ...preset.model, vocabSize: parsed.vocabSize ?? preset.vocabSize }, trainingOf(parsed)));
   }
   return start(env, parsed.name ?? crypto.randomUUID(), parsed);
 }

@@ -5,12 +5,12 @@
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep, type WorkflowStepConfig } from "cloudflare:workers";
 import { NonRetryableError } from "cloudflare:workflows";
 import { datasetSchema, type Hash } from "../../shared/artifacts.ts";
-import { presetOf, supervisionConfigSchema, trainingConfigSchema } from "../../shared/config.ts";
+import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
 import { getJson } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/rounds.ts";
 import { windowCount } from "../../shared/training/data-order.ts";
 import { publishBase } from "./checkpoints.ts";
-import { trainRequestSchema, type TrainRequest } from "./train-request.ts";
+import { trainingOf, trainRequestSchema, type TrainRequest } from "./train-request.ts";
 
 /** A run is looked at this often; the figure decides only how soon its end is noticed. */
 const POLL = "1 second";
@@ -94,16 +94,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainReque
         `corpus: expected more than ${model.context} training and 1 validation tokens, got ${trainTokens} and ${valTokens}. Crawl more pages.`,
       );
     }
-    const { tokens, seed, shards, steps, compression } = request;
-    const { training: usual } = preset;
-    const training = trainingConfigSchema.parse({
-      ...usual,
-      tokens: tokens ?? preset.tokens,
-      seed,
-      shards: shards ?? usual.shards,
-      steps: steps ?? usual.steps,
-      compression: compression ?? usual.compression,
-    });
+    const training = trainingOf(request);
     const supervision = supervisionConfigSchema.parse(request.supervision);
     const rounds = totalRounds(training, model);
     await run.begin({ run: id, preset: request.preset, dataset, tokenizer, model, training, supervision, rounds });

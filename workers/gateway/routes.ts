@@ -57,6 +57,7 @@ export const runBody = z.strictObject({
   steps: z.int().min(1).max(1000).optional(),
   seed: z.int().min(0).max(0xffff_ffff).optional(),
   compression: z.enum(["float32", "bf16", "int8"]).optional(),
+  recompute: z.boolean().optional(),
   supervision: supervisionConfigSchema.partial().optional(),
   sources: z.array(z.string().max(64)).max(100).optional(),
   dataset: hashSchema.optional(),

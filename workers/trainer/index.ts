@@ -3,6 +3,7 @@
  * at work by POST /work instead. Both run the same work session against the coordinator.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
+import { wasmBytes } from "../../shared/tensor/backend.ts";
 import { work } from "./work-session.ts";
 
 let working = false;
@@ -31,6 +32,6 @@ export default class Trainer extends WorkerEntrypoint<TrainerEnv> {
   override async fetch(request: Request): Promise<Response> {
     const asked = request.method === "POST" && new URL(request.url).pathname === "/work";
     if (!asked || (this.env.WORK_LOOP as string) !== "on") return new Response("not found", { status: 404 });
-    return Response.json({ tasks: await workOnce(this.env) });
+    return Response.json({ tasks: await workOnce(this.env), wasmBytes: wasmBytes() });
   }
 }

@@ -6,13 +6,14 @@ import type { Hash, ObjectKind } from "../../shared/artifacts.ts";
 import { MAX_RPC_BYTES } from "../../shared/limits.ts";
 import { sha256 } from "../../shared/store.ts";
 
-/** Leaves an isolate of 128 MB room to compute. */
+/** Enough for a small model's parts and states and the token shards of a small data set. */
 const MAX_CACHED_BYTES = 24 * 1024 * 1024;
 
 export class ObjectCache {
   readonly #coordinator: TrainerEnv["COORDINATOR"];
   readonly #kept = new Map<Hash, Uint8Array>();
   #bytes = 0;
+  #limit = MAX_CACHED_BYTES;
 
   constructor(coordinator: TrainerEnv["COORDINATOR"]) {
     this.#coordinator = coordinator;
@@ -34,10 +35,10 @@ export class ObjectCache {
     return bytes;
   }
 
-  async readParts(hashes: readonly Hash[], run: string): Promise<Uint8Array[]> {
-    const parts: Uint8Array[] = [];
-    for (const hash of hashes) parts.push(await this.read("part", hash, run));
-    return parts;
+  /** Keeps no more than that many bytes: what a task leaves of an isolate's memory. */
+  limit(bytes: number): void {
+    this.#limit = Math.max(0, Math.min(MAX_CACHED_BYTES, bytes));
+    this.#shrink();
   }
 
   /** Stores a part of a run and returns its name. */
@@ -53,8 +54,13 @@ export class ObjectCache {
     if (this.#kept.has(hash)) return;
     this.#kept.set(hash, bytes);
     this.#bytes += bytes.byteLength;
+    this.#shrink();
+  }
+
+  /** Drops what was not used for longest. */
+  #shrink(): void {
     for (const [oldest, held] of this.#kept) {
-      if (this.#bytes <= MAX_CACHED_BYTES || oldest === hash) break;
+      if (this.#bytes <= this.#limit) break;
       this.#kept.delete(oldest);
       this.#bytes -= held.byteLength;
     }

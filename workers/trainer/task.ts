@@ -5,135 +5,107 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../shared/config.ts";
 import { lossAndGradients, lossSum } from "../../shared/model/loss.ts";
-import { clipByGlobalNorm, createOptimizer, learningRateScale } from "../../shared/model/optimizer.ts";
+import { createOptimizer, learningRateScale } from "../../shared/model/optimizer.ts";
+import { partition, splitByPart } from "../../shared/model/partition.ts";
+import { planPasses } from "../../shared/model/plan.ts";
 import type { NamedArray } from "../../shared/model/safetensors.ts";
-import { arraysOf, tensorsOf } from "../../shared/model/weights-file.ts";
+import { trainStep } from "../../shared/model/training-step.ts";
+import { tensorsOf } from "../../shared/model/weights-file.ts";
 import type { Weights } from "../../shared/model/weights.ts";
-import { shardRange, windowCount, windowOf } from "../../shared/training/data-order.ts";
-import type { EvaluateTask, TrainTask } from "../../shared/training/task.ts";
+import { valuesInPlace } from "../../shared/tensor/values.ts";
+import { shardRange } from "../../shared/training/data-order.ts";
 import { totalRounds } from "../../shared/training/rounds.ts";
+import type { EvaluateTask, TrainTask } from "../../shared/training/task.ts";
+import { readWindows, type ReadTokens } from "./windows.ts";
 
-/** Random access to a token stream: the tokens [first, end). */
-export type ReadTokens = (first: number, end: number) => Promise<Uint16Array>;
+/**
+ * What a task reads and writes, part by part (model/partition.ts): JavaScript's memory holds one part at a time, and
+ * nothing but the tensors between.
+ */
+export interface TaskParts {
+  /** The base weights of a part. */
+  weights(part: number): Promise<readonly NamedArray[]>;
+  /** The shard's optimizer state of a part; none at the start. */
+  state(part: number): Promise<readonly NamedArray[]>;
+  /** Stores a part's update and the state after it, which is empty when there is none to keep. The tensors are the caller's. */
+  write(part: number, delta: Weights, state: Weights): Promise<void>;
+}
 
 export interface TrainOutcome {
-  delta: NamedArray[];
-  inner: NamedArray[] | null;
+  /** Mean training loss, nats per token. */
   loss: number;
   sequences: number;
   tokens: number;
 }
 
-/** Tokens of one forward and backward pass: activations of more would not fit an isolate's memory. */
-const MICRO_BATCH_TOKENS = 1024;
-
 /** Lets a process that also runs the coordinator answer between steps. */
 const breathe = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 
-/** Inputs and labels of one batch of sequence numbers. */
-async function readBatch(task: TrainTask, first: number, count: number, trainTokens: number, read: ReadTokens) {
-  const { context } = task.model;
-  const windows = windowCount(trainTokens, context);
-  const inputs = new Int32Array(count * context);
-  const labels = new Int32Array(count * context);
-  for (let index = 0; index < count; index++) {
-    const start = windowOf(task.training.seed, first + index, windows) * context;
-    const tokens = await read(start, start + context + 1);
-    inputs.set(tokens.subarray(0, context), index * context);
-    labels.set(tokens.subarray(1), index * context);
+/** The tensors of all parts. */
+async function readTensors(model: ModelConfig, read: (part: number) => Promise<readonly NamedArray[]>): Promise<Weights> {
+  const tensors: Weights = {};
+  for (let part = 0; part < partition(model).length; part++) {
+    // What is in every part (`step`) is taken once.
+    Object.assign(tensors, tensorsOf((await read(part)).filter(({ name }) => !(name in tensors))));
   }
-  return { inputs, labels };
+  return tensors;
 }
 
-/** Mean loss and gradients over `count` sequences, in micro-batches. The caller disposes the gradients. */
-function meanGradients(
-  weights: Weights,
-  model: ModelConfig,
-  inputs: Int32Array,
-  labels: Int32Array,
-  count: number,
-): { loss: number; gradients: Weights } {
-  const group = Math.max(1, Math.floor(MICRO_BATCH_TOKENS / model.context));
-  if (count <= group) return lossAndGradients(weights, model, inputs, labels, count);
-  let loss = 0;
-  let sum: Weights | null = null;
-  for (let first = 0; first < count; first += group) {
-    const size = Math.min(group, count - first);
-    const [from, end] = [first * model.context, (first + size) * model.context];
-    const part = lossAndGradients(weights, model, inputs.subarray(from, end), labels.subarray(from, end), size);
-    const share = size / count;
-    loss += part.loss * share;
-    const before: Weights | null = sum;
-    sum = Object.fromEntries(
-      Object.entries(part.gradients).map(([name, gradient]) => [
-        name,
-        tf.tidy((): tf.Tensor => (before === null ? tf.mul(gradient, share) : tf.add(before[name]!, tf.mul(gradient, share)))),
-      ]),
-    );
-    tf.dispose([part.gradients, before ?? []]);
-  }
-  return { loss, gradients: sum! };
-}
-
-/** Computes a shard's update from the base weights and the shard's optimizer state, null at the start. */
-export async function runTrainTask(
-  task: TrainTask,
-  base: readonly NamedArray[],
-  inner: readonly NamedArray[] | null,
-  trainTokens: number,
-  read: ReadTokens,
-): Promise<TrainOutcome> {
-  return task.training.steps === 1 ? gradientTask(task, base, trainTokens, read) : localSteps(task, base, inner, trainTokens, read);
+/** Computes a shard's update from the base weights and the shard's optimizer state. */
+export async function runTrainTask(task: TrainTask, parts: TaskParts, trainTokens: number, read: ReadTokens): Promise<TrainOutcome> {
+  return task.training.steps === 1 ? gradientTask(task, parts, trainTokens, read) : localSteps(task, parts, trainTokens, read);
 }
 
 /** The mean gradient over the shard's part of one batch. */
-async function gradientTask(task: TrainTask, base: readonly NamedArray[], trainTokens: number, read: ReadTokens): Promise<TrainOutcome> {
+async function gradientTask(task: TrainTask, parts: TaskParts, trainTokens: number, read: ReadTokens): Promise<TrainOutcome> {
   const { training, model, round, shard } = task;
   const [from, end] = shardRange(training.batch, shard, training.shards);
   const count = end - from;
   if (count === 0)
     throw new Error(`train task: expected at most ${training.batch} shards for a batch of ${training.batch}, got ${training.shards}`);
-  const { inputs, labels } = await readBatch(task, round * training.batch + from, count, trainTokens, read);
-  const weights = tensorsOf(base);
-  const { loss, gradients } = meanGradients(weights, model, inputs, labels, count);
-  const delta = arraysOf(gradients);
-  tf.dispose([weights, gradients]);
-  return { delta, inner: null, loss, sequences: count, tokens: count * model.context };
+  const windows = await readWindows(task, round * training.batch + from, count, trainTokens, read);
+  const { inputs, labels } = windows.batch(0, count);
+  const weights = await readTensors(model, (part) => parts.weights(part));
+  const { loss, gradients } = lossAndGradients(weights, model, inputs, labels, count, planPasses(model, training, count));
+  tf.dispose(weights);
+  for (const [part, delta] of splitByPart(model, gradients).entries()) {
+    await parts.write(part, delta, {});
+    tf.dispose(delta);
+  }
+  return { loss, sequences: count, tokens: count * model.context };
 }
 
 /** How far the shard moved in its local steps: base minus where it went. */
-async function localSteps(
-  task: TrainTask,
-  base: readonly NamedArray[],
-  inner: readonly NamedArray[] | null,
-  trainTokens: number,
-  read: ReadTokens,
-): Promise<TrainOutcome> {
+async function localSteps(task: TrainTask, parts: TaskParts, trainTokens: number, read: ReadTokens): Promise<TrainOutcome> {
   const { training, model, round, shard } = task;
+  const { steps, batch } = training;
+  const windows = await readWindows(task, (round * training.shards + shard) * steps * batch, steps * batch, trainTokens, read);
   const optimizer = createOptimizer(training.optimizer);
-  let weights = tensorsOf(base);
-  let state = inner === null ? optimizer.init(weights) : tensorsOf(inner);
-  const totalSteps = totalRounds(training, model) * training.steps;
+  const weights = await readTensors(model, (part) => parts.weights(part));
+  const stored = await readTensors(model, (part) => parts.state(part));
+  const state = Object.keys(stored).length === 0 ? optimizer.init(weights) : stored;
+  const totalSteps = totalRounds(training, model) * steps;
   let lossTotal = 0;
-  for (let step = 0; step < training.steps; step++) {
-    const first = ((round * training.shards + shard) * training.steps + step) * training.batch;
-    const { inputs, labels } = await readBatch(task, first, training.batch, trainTokens, read);
-    const { loss, gradients } = meanGradients(weights, model, inputs, labels, training.batch);
-    lossTotal += loss;
-    const clipped = clipByGlobalNorm(gradients, training.clipNorm).gradients;
-    const scale = learningRateScale(training.schedule, round * training.steps + step, totalSteps) * task.lrScale;
-    ({ weights, state } = optimizer.update(clipped, state, weights, scale));
+  for (let step = 0; step < steps; step++) {
+    const scale = learningRateScale(training.schedule, round * steps + step, totalSteps) * task.lrScale;
+    lossTotal += trainStep(model, training, optimizer, weights, state, windows.batch(step * batch, batch), scale);
     await breathe();
   }
-  const delta = arraysOf(weights);
-  for (const [index, { data }] of delta.entries()) {
-    const before = base[index]!.data;
-    for (let at = 0; at < data.length; at++) data[at] = before[at]! - data[at]!;
+  const states = splitByPart(model, state);
+  for (const [part, moved] of splitByPart(model, weights).entries()) {
+    for (const { name, data } of await parts.weights(part)) subtractFrom(data, moved[name]!);
+    await parts.write(part, moved, states[part]!);
+    tf.dispose(moved);
   }
-  const kept = arraysOf(state);
-  tf.dispose([weights, state]);
-  const sequences = training.steps * training.batch;
-  return { delta, inner: kept, loss: lossTotal / training.steps, sequences, tokens: sequences * model.context };
+  tf.dispose(state);
+  const sequences = steps * batch;
+  return { loss: lossTotal / steps, sequences, tokens: sequences * model.context };
+}
+
+/** tensor = before - tensor, in place. */
+function subtractFrom(before: Float32Array, tensor: tf.Tensor): void {
+  const values = valuesInPlace(tensor);
+  for (let at = 0; at < values.length; at++) values[at] = before[at]! - values[at]!;
 }
 
 /** Scores the windows whose number is `shard` modulo `shards`. Every validation token but the first is a target of exactly one window. */

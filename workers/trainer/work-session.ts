@@ -5,15 +5,15 @@
 // oxlint-disable no-console -- the log that `wrangler tail` shows; nobody waits for these errors.
 import * as tf from "@tensorflow/tfjs-core";
 import { datasetSchema, type Dataset, type TokenShardEntry } from "../../shared/artifacts.ts";
-import { compress, RESIDUAL } from "../../shared/model/compression.ts";
-import { parameterOf, splitByPart } from "../../shared/model/partition.ts";
-import { decodeSafetensors, encodeSafetensors, type NamedArray, type Values } from "../../shared/model/safetensors.ts";
-import { tensorsOf } from "../../shared/model/weights-file.ts";
+import { MAX_ISOLATE_BYTES } from "../../shared/limits.ts";
+import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
 import { startBackend } from "../../shared/tensor/backend.ts";
 import { decodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
-import type { EvaluateResult, EvaluateTask, Parts, Task, TaskResult, TrainResult, TrainTask } from "../../shared/training/task.ts";
+import type { EvaluateResult, EvaluateTask, Task, TaskResult, TrainResult, TrainTask } from "../../shared/training/task.ts";
 import { ObjectCache } from "./object-cache.ts";
-import { runEvaluateTask, runTrainTask, type ReadTokens } from "./task.ts";
+import { readWeights, StoredParts } from "./stored-parts.ts";
+import { runEvaluateTask, runTrainTask } from "./task.ts";
+import type { ReadTokens } from "./windows.ts";
 
 /** Empty answers in a row before a session ends, and the wait between them. */
 const MAX_IDLE_POLLS = 20;
@@ -45,65 +45,17 @@ function tokenReader(shards: readonly TokenShardEntry[], objects: ObjectCache): 
   };
 }
 
-/** A shard's state as it is stored: the local optimizer's tensors, and the rounding errors of earlier updates. */
-async function readInner(
-  task: TrainTask,
-  objects: ObjectCache,
-): Promise<{ optimizer: NamedArray[] | null; residuals: Record<string, Float32Array> }> {
-  if (task.inner === null) return { optimizer: null, residuals: {} };
-  const arrays = await readArrays(task.inner, task.run, objects);
-  const residuals = arrays.filter(({ name }) => name.endsWith(RESIDUAL));
-  const slots = arrays.filter(({ name }) => !name.endsWith(RESIDUAL));
-  return {
-    optimizer: slots.length === 0 ? null : slots,
-    residuals: Object.fromEntries(residuals.map(({ name, data }) => [parameterOf(name), data])),
-  };
-}
-
-/** The tensors of all parts, as views on the bytes; one that is in every part (`step`) comes once. */
-async function readArrays(parts: Parts, run: string, objects: ObjectCache): Promise<NamedArray[]> {
-  const arrays = (await objects.readParts(parts, run)).flatMap((bytes) => decodeSafetensors(bytes));
-  return [...new Map(arrays.map((array) => [array.name, array])).values()];
-}
-
-/** Writes named values part by part. */
-async function writeParts(
-  task: TrainTask,
-  arrays: readonly NamedArray<Values>[],
-  objects: ObjectCache,
-): Promise<{ parts: Parts; bytes: number }> {
-  const written: { parts: Parts; bytes: number } = { parts: [], bytes: 0 };
-  for (const part of splitByPart(task.model, Object.fromEntries(arrays.map((array) => [array.name, array])))) {
-    const bytes = encodeSafetensors(Object.values(part));
-    written.parts.push(await objects.writePart(bytes, task.run));
-    written.bytes += bytes.byteLength;
-  }
-  return written;
-}
-
 async function train(task: TrainTask, dataset: Dataset, objects: ObjectCache): Promise<TrainResult> {
-  const base = await readArrays(task.weights, task.run, objects);
-  const inner = await readInner(task, objects);
-  const outcome = await runTrainTask(task, base, inner.optimizer, dataset.trainTokens, tokenReader(dataset.train, objects));
-  const { arrays, residuals } = compress(outcome.delta, inner.residuals, task.training.compression);
-  const state = [...(outcome.inner ?? []), ...residuals];
-  const delta = await writeParts(task, arrays, objects);
-  const kept = state.length === 0 ? null : await writeParts(task, state, objects);
-  const { loss, sequences, tokens } = outcome;
-  return {
-    kind: "train",
-    delta: delta.parts,
-    inner: kept?.parts ?? null,
-    loss,
-    sequences,
-    tokens,
-    deltaBytes: delta.bytes,
-    innerBytes: kept?.bytes ?? 0,
-  };
+  const need = estimateTaskMemory(task.model, task.training);
+  checkMemory(need);
+  objects.limit(MAX_ISOLATE_BYTES - need.total);
+  const parts = new StoredParts(task, objects);
+  const { loss, sequences, tokens } = await runTrainTask(task, parts, dataset.trainTokens, tokenReader(dataset.train, objects));
+  return { kind: "train", loss, sequences, tokens, ...parts.written() };
 }
 
 async function evaluate(task: EvaluateTask, dataset: Dataset, objects: ObjectCache): Promise<EvaluateResult> {
-  const weights = tensorsOf(await readArrays(task.weights, task.run, objects));
+  const weights = await readWeights(task, objects);
   try {
     return { kind: "evaluate", ...(await runEvaluateTask(task, weights, dataset.valTokens, tokenReader(dataset.val, objects))) };
   } finally {

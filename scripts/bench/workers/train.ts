@@ -1,13 +1,13 @@
 /**
  * The Worker of `npm run bench -- train`: full training steps (forward, backward, clipping, update) of a preset on random
  * tokens. With STOCK it runs on tfjs's own wasm kernels, for comparison; the model is the same, written in the same ops.
- * POST /?preset=NAME&steps=N&batch=N answers with the milliseconds of each step; workerd's clock moves locally.
+ * POST /?preset=NAME&steps=N&batch=N&layers=N answers with the milliseconds of each step; workerd's clock moves locally.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { presetOf } from "../../../shared/config.ts";
-import { lossAndGradients } from "../../../shared/model/loss.ts";
-import { clipByGlobalNorm, createOptimizer } from "../../../shared/model/optimizer.ts";
+import { presetOf, type ModelConfig } from "../../../shared/config.ts";
+import { createOptimizer } from "../../../shared/model/optimizer.ts";
 import { createRandom } from "../../../shared/model/random.ts";
+import { trainStep } from "../../../shared/model/training-step.ts";
 import { initWeights, parameterCount, type Weights } from "../../../shared/model/weights.ts";
 import { startBackend, startStockBackend, wasmBytes } from "../../../shared/tensor/backend.ts";
 
@@ -21,6 +21,7 @@ export interface Steps {
 
 interface Training {
   preset: string;
+  model: ModelConfig;
   weights: Weights;
   state: Weights;
   random: () => number;
@@ -28,34 +29,32 @@ interface Training {
 
 let training: Training | null = null;
 
-function begin(preset: string): Training {
-  if (training?.preset === preset) return training;
+function begin(preset: string, layers: number): Training {
+  if (training?.preset === preset && training.model.layers === layers) return training;
   if (training !== null) tf.dispose([training.weights, training.state]);
-  const { model, vocabSize, training: config } = presetOf(preset);
-  const weights = initWeights({ ...model, vocabSize }, 1);
-  training = { preset, weights, state: createOptimizer(config.optimizer).init(weights), random: createRandom(1) };
+  const { model: shape, vocabSize, training: config } = presetOf(preset);
+  const model = { ...shape, layers, vocabSize };
+  const weights = initWeights(model, 1);
+  training = { preset, model, weights, state: createOptimizer(config.optimizer).init(weights), random: createRandom(1) };
   return training;
 }
 
 /** One step on tokens drawn at random, each label the token after. */
-function step(current: Training, batch: number): number {
-  const { model: shape, vocabSize, training: config } = presetOf(current.preset);
-  const model = { ...shape, vocabSize };
-  const tokens = Int32Array.from({ length: batch * model.context + 1 }, () => Math.floor(current.random() * vocabSize));
-  const { loss, gradients } = lossAndGradients(current.weights, model, tokens.subarray(0, -1), tokens.subarray(1), batch);
-  const clipped = clipByGlobalNorm(gradients, config.clipNorm).gradients;
-  const next = createOptimizer(config.optimizer).update(clipped, current.state, current.weights, 1);
-  current.weights = next.weights;
-  current.state = next.state;
-  return loss;
+function step({ preset, model, weights, state, random }: Training, sequences: number): number {
+  const config = { ...presetOf(preset).training, steps: 2 };
+  const tokens = Int32Array.from({ length: sequences * model.context + 1 }, () => Math.floor(random() * model.vocabSize));
+  const batch = { inputs: tokens.subarray(0, -1), labels: tokens.subarray(1), sequences };
+  return trainStep(model, config, createOptimizer(config.optimizer), weights, state, batch, 1);
 }
 
 export default {
   async fetch(request, env): Promise<Response> {
     const { searchParams } = new URL(request.url);
-    const preset = searchParams.get("preset") ?? "shakespeare-char";
+    const preset = searchParams.get("preset");
+    // The baseline of a measurement: an isolate that has loaded and done nothing.
+    if (preset === null) return new Response("ready");
     await (env.STOCK === "on" ? startStockBackend() : startBackend());
-    const current = begin(preset);
+    const current = begin(preset, Number(searchParams.get("layers") ?? presetOf(preset).model.layers));
     const batch = Number(searchParams.get("batch") ?? presetOf(preset).training.batch);
     const result: Steps = { milliseconds: [], losses: [], parameters: 0, wasmBytes: 0, tensors: 0 };
     for (let index = 0; index < Number(searchParams.get("steps") ?? 1); index++) {
@@ -63,8 +62,7 @@ export default {
       result.losses.push(step(current, batch));
       result.milliseconds.push(Date.now() - startedAt);
     }
-    const { model, vocabSize } = presetOf(preset);
-    const parameters = parameterCount({ ...model, vocabSize });
+    const parameters = parameterCount(current.model);
     return Response.json({ ...result, parameters, wasmBytes: wasmBytes(), tensors: tf.memory().numTensors } satisfies Steps);
   },
 } satisfies ExportedHandler<{ STOCK?: string }>;

@@ -8,7 +8,10 @@ import { arraysOf } from "../../../shared/model/weights-file.ts";
 import { initWeights } from "../../../shared/model/weights.ts";
 import { startBackend } from "../../../shared/tensor/backend.ts";
 import type { EvaluateTask, TrainTask } from "../../../shared/training/task.ts";
-import { runEvaluateTask, runTrainTask, type TrainOutcome } from "../../../workers/trainer/task.ts";
+import { partition, splitByPart } from "../../../shared/model/partition.ts";
+import type { Weights } from "../../../shared/model/weights.ts";
+import { runEvaluateTask, runTrainTask } from "../../../workers/trainer/task.ts";
+import type { ReadTokens } from "../../../workers/trainer/windows.ts";
 
 beforeAll(startBackend);
 
@@ -32,6 +35,44 @@ function trainTask(training: TrainingConfig, shard: number, model = MODEL): Trai
   return { kind: "train", run: "r", round: 2, shard, base: HASH, weights: [HASH], inner: null, dataset: HASH, model, training, lrScale: 1 };
 }
 
+interface Outcome {
+  delta: NamedArray[];
+  inner: NamedArray[];
+  loss: number;
+  sequences: number;
+}
+
+function keep(arrays: Map<string, NamedArray>, tensors: Weights): void {
+  for (const array of arraysOf(tensors)) arrays.set(array.name, array);
+}
+
+/** A task on arrays instead of stored parts. */
+async function runTask(
+  task: TrainTask,
+  weights: readonly NamedArray[],
+  inner: readonly NamedArray[],
+  trainTokens: number,
+  readTokens: ReadTokens,
+): Promise<Outcome> {
+  const split = (arrays: readonly NamedArray[]) =>
+    splitByPart(task.model, Object.fromEntries(arrays.map((array) => [array.name, array]))).map((part) => Object.values(part));
+  const written = { delta: new Map<string, NamedArray>(), inner: new Map<string, NamedArray>() };
+  const outcome = await runTrainTask(
+    task,
+    {
+      weights: async (part) => split(weights)[part]!,
+      state: async (part) => split(inner)[part]!,
+      write: async (_, delta, state) => {
+        keep(written.delta, delta);
+        keep(written.inner, state);
+      },
+    },
+    trainTokens,
+    readTokens,
+  );
+  return { ...outcome, delta: [...written.delta.values()], inner: [...written.inner.values()] };
+}
+
 function firstWeights(model: ModelConfig): NamedArray[] {
   const weights = initWeights(model, 1);
   const arrays = arraysOf(weights);
@@ -43,7 +84,7 @@ function firstWeights(model: ModelConfig): NamedArray[] {
 async function meanDelta(weights: readonly NamedArray[], shards: number): Promise<Record<string, number[]>> {
   const mean: Record<string, number[]> = {};
   for (let shard = 0; shard < shards; shard++) {
-    const outcome = await runTrainTask(trainTask({ ...TRAINING, shards }, shard), weights, null, TOKENS.length, read);
+    const outcome = await runTask(trainTask({ ...TRAINING, shards }, shard), weights, [], TOKENS.length, read);
     for (const { name, data } of outcome.delta) {
       mean[name] ??= Array.from(data, () => 0);
       for (const [index, value] of data.entries()) mean[name][index]! += (value * outcome.sequences) / TRAINING.batch;
@@ -52,7 +93,7 @@ async function meanDelta(weights: readonly NamedArray[], shards: number): Promis
   return mean;
 }
 
-const stepOf = ({ inner }: TrainOutcome) => inner!.find(({ name }) => name === "step")!.data[0];
+const stepOf = ({ inner }: Outcome) => inner.find(({ name }) => name === "step")!.data[0];
 
 describe("the train task", () => {
   test("gives the same mean gradient from 1, 2, 3 and 4 shards, and leaves no tensors behind", async () => {
@@ -72,14 +113,11 @@ describe("the train task", () => {
     const weights = firstWeights(MODEL);
     const before = tf.memory().numTensors;
     const task = trainTask({ ...TRAINING, shards: 2, steps: 3, batch: 2, optimizer: PRESETS["small"]!.training.optimizer }, 1);
-    const [one, two] = [
-      await runTrainTask(task, weights, null, TOKENS.length, read),
-      await runTrainTask(task, weights, null, TOKENS.length, read),
-    ];
+    const [one, two] = [await runTask(task, weights, [], TOKENS.length, read), await runTask(task, weights, [], TOKENS.length, read)];
     expect(one.sequences).toBe(6);
     expect(one).toEqual(two);
     expect(Math.max(...one.delta[0]!.data.map(Math.abs))).toBeGreaterThan(0);
-    const next = await runTrainTask(task, weights, one.inner, TOKENS.length, read);
+    const next = await runTask(task, weights, one.inner, TOKENS.length, read);
     expect([stepOf(one), stepOf(next)]).toEqual([3, 6]);
     expect(tf.memory().numTensors).toBe(before);
   });
@@ -91,18 +129,45 @@ describe("the train task", () => {
     const readLong = async (first: number, end: number) => long.slice(first, end);
     const weights = firstWeights(model);
     const before = tf.memory().numTensors;
-    const whole = await runTrainTask(trainTask({ ...TRAINING, batch: 7 }, 0, model), weights, null, long.length, readLong);
-    const parts: TrainOutcome[] = [];
+    const whole = await runTask(trainTask({ ...TRAINING, batch: 7 }, 0, model), weights, [], long.length, readLong);
+    const parts: Outcome[] = [];
     for (let shard = 0; shard < 7; shard++) {
-      parts.push(await runTrainTask(trainTask({ ...TRAINING, batch: 7, shards: 7 }, shard, model), weights, null, long.length, readLong));
+      parts.push(await runTask(trainTask({ ...TRAINING, batch: 7, shards: 7 }, shard, model), weights, [], long.length, readLong));
     }
     const name = "lm_head.weight";
-    const headOf = ({ delta }: TrainOutcome) => delta.find((array) => array.name === name)!.data;
+    const headOf = ({ delta }: Outcome) => delta.find((array) => array.name === name)!.data;
     for (const [index, value] of headOf(whole).entries()) {
       const mean = parts.reduce((sum, part) => sum + headOf(part)[index]!, 0) / 7;
       expect(Math.abs(value - mean)).toBeLessThan(1e-6);
     }
     expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+describe("parts", () => {
+  // Three parts of two megabytes: the embedding, the head, and between them the blocks.
+  const model: ModelConfig = { ...MODEL, vocabSize: 17, width: 64, mlpWidth: 2048, layers: 2, heads: 4, kvHeads: 2, headWidth: 16 };
+  const muon = PRESETS["small"]!.training.optimizer;
+
+  test("a task in parts gives what its tensors in one piece would, with gradients used up or kept for clipping", async () => {
+    expect(partition(model).length).toBeGreaterThan(1);
+    const weights = firstWeights(model);
+    const before = tf.memory().numTensors;
+    // No gradient reaches the huge norm, so both ways are the same arithmetic.
+    const used = trainTask({ ...TRAINING, steps: 2, batch: 2, clipNorm: 0, optimizer: muon }, 0, model);
+    const kept = trainTask({ ...TRAINING, steps: 2, batch: 2, clipNorm: 1e9, optimizer: muon }, 0, model);
+    const outcome = await runTask(used, weights, [], TOKENS.length, read);
+    expect(outcome).toEqual(await runTask(kept, weights, [], TOKENS.length, read));
+    expect(outcome.delta.map(({ name }) => name)).toEqual(weights.map(({ name }) => name));
+    expect(outcome.inner.filter(({ name }) => name === "step")).toHaveLength(1);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test("a task that computes activations again gives the same update", async () => {
+    const weights = firstWeights(model);
+    const task = trainTask({ ...TRAINING, steps: 2, batch: 2, clipNorm: 0, optimizer: muon }, 0, model);
+    const again = { ...task, training: { ...task.training, recompute: true } };
+    expect(await runTask(again, weights, [], TOKENS.length, read)).toEqual(await runTask(task, weights, [], TOKENS.length, read));
   });
 });
 

@@ -1,0 +1,134 @@
+/**
+ * `npm run bench -- memory [--preset NAME] [--json]`: what training needs of an isolate, from outside (the peak of workerd's
+ * resident set over its idle baseline) and inside (wasm memory), beside the planner's prediction. Every preset is measured,
+ * then `base` with more and more layers, up to the largest model that stays within 110 MB.
+ *
+ * `steps` is training alone. `task` is the real trainer, which reads weights and a full optimizer state, and writes update and state;
+ * its coordinator shares the process, and both isolates' garbage is counted.
+ */
+import { join } from "node:path";
+import { createTestHarness } from "wrangler";
+import { PRESETS, presetOf, type ModelConfig, type Preset } from "../../shared/config.ts";
+import { estimateTaskMemory } from "../../shared/model/memory.ts";
+import { parameterCount } from "../../shared/model/weights.ts";
+import type { Flags, Print } from "../named.ts";
+import { childMemory } from "../process-memory.ts";
+import { serveTask } from "./memory-task.ts";
+import type { Steps } from "./workers/train.ts";
+
+const MIB = 2 ** 20;
+const LIMIT_MB = 110;
+const STEPS = 4;
+const POLL_MS = 10;
+
+interface Row {
+  name: string;
+  parameters: number;
+  context: number;
+  vocabulary: number;
+  tokensPerStep: number;
+  tokensPerSecond: number;
+  stepsMB: number;
+  taskMB: number;
+  wasmMB: number;
+  taskWasmMB: number;
+  predictedWasmMB: number;
+  predictedMB: number;
+}
+
+/** A workerd of its own with those Workers, what `work` makes of the first of them, and how much memory that took at most. */
+async function inOwnProcess<T>(
+  files: readonly string[],
+  work: (fetch: (path: string) => Promise<Response>) => Promise<T>,
+): Promise<{ result: T; peakMB: number }> {
+  const server = createTestHarness({ workers: files.map((file) => ({ configPath: join(import.meta.dirname, "workers", file) })) });
+  try {
+    await server.listen();
+    const worker = server.getWorker();
+    // Isolates that have loaded and done nothing.
+    await worker.fetch("http://bench/");
+    const idle = childMemory("workerd");
+    let peak = idle;
+    const poll = setInterval(() => (peak = Math.max(peak, childMemory("workerd"))), POLL_MS);
+    const ask = async (path: string) => {
+      const response = await worker.fetch(`http://bench${path}`, { method: "POST" });
+      if (!response.ok) throw new Error(`bench memory: expected an answer to ${path}, got ${response.status}: ${await response.text()}`);
+      return response as unknown as Response;
+    };
+    const result = await work(ask).finally(() => clearInterval(poll));
+    return { result, peakMB: (peak - idle) / MIB };
+  } finally {
+    await server.close();
+  }
+}
+
+/** Steps in an isolate of their own, then two tasks: the first begins without a state, the second reads one. */
+async function measure(name: string, preset: string, layers: number): Promise<Row> {
+  const { model: shape, vocabSize, training: usual } = presetOf(preset);
+  const model: ModelConfig = { ...shape, layers, vocabSize };
+  const training: Preset["training"] & { seed: number; tokens: number } = { ...usual, seed: 1, tokens: 1e9, shards: 2, steps: STEPS };
+  const steps = await inOwnProcess(["train.toml"], async (ask) => {
+    return (await (await ask(`/?preset=${preset}&layers=${layers}&steps=${STEPS}`)).json()) as Steps;
+  });
+  const bench = serveTask(model, training, 2);
+  const task = await inOwnProcess(["memory/trainer.toml", "memory/coordinator.toml"], async (ask) => {
+    return (await (await ask("/work")).json()) as { tasks: number; wasmBytes: number };
+  }).finally(() => bench.close());
+  if (task.result.tasks !== 2) throw new Error(`bench memory: expected two tasks of ${name} to be done, got ${task.result.tasks}`);
+  const estimate = estimateTaskMemory(model, training);
+  const tokensPerStep = training.batch * model.context;
+  return {
+    name,
+    parameters: parameterCount(model),
+    context: model.context,
+    vocabulary: model.vocabSize,
+    tokensPerStep,
+    tokensPerSecond: Math.round((tokensPerStep * 1000) / Math.min(...steps.result.milliseconds)),
+    stepsMB: steps.peakMB,
+    taskMB: task.peakMB,
+    wasmMB: steps.result.wasmBytes / MIB,
+    taskWasmMB: task.result.wasmBytes / MIB,
+    predictedWasmMB: estimate.wasm / MIB,
+    predictedMB: estimate.total / MIB,
+  };
+}
+
+const COLUMNS: readonly (readonly [title: string, cell: (row: Row) => string])[] = [
+  ["name", ({ name }) => name],
+  ["parameters", ({ parameters }) => parameters.toLocaleString("en")],
+  ["context", ({ context }) => String(context)],
+  ["vocabulary", ({ vocabulary }) => vocabulary.toLocaleString("en")],
+  ["wasm MB", ({ wasmMB }) => wasmMB.toFixed(1)],
+  ["predicted", ({ predictedWasmMB }) => predictedWasmMB.toFixed(1)],
+  ["steps MB", ({ stepsMB }) => stepsMB.toFixed(1)],
+  ["task MB", ({ taskMB }) => taskMB.toFixed(1)],
+  ["predicted", ({ predictedMB }) => predictedMB.toFixed(1)],
+  ["tokens/s", ({ tokensPerSecond }) => tokensPerSecond.toLocaleString("en")],
+];
+
+const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+
+export async function run(flags: Flags, print: Print): Promise<Record<string, unknown>> {
+  const rows: Row[] = [];
+  print(line(COLUMNS.map(([title]) => title)));
+  print(line(COLUMNS.map(() => "---")));
+  const add = async (name: string, preset: string, layers: number) => {
+    const row = await measure(name, preset, layers);
+    rows.push(row);
+    print(line(COLUMNS.map(([, cell]) => cell(row))));
+    return row;
+  };
+  const names = flags["preset"] === undefined ? Object.keys(PRESETS) : [flags["preset"]];
+  for (const name of names) await add(name, name, presetOf(name).model.layers);
+  if (flags["preset"] !== undefined) return { rows };
+  let largest = rows.find(({ name }) => name === "base")!;
+  for (let layers = presetOf("base").model.layers + 1; ; layers++) {
+    const row = await add(`base, ${layers} layers`, "base", layers);
+    if (row.stepsMB > LIMIT_MB) break;
+    largest = row;
+  }
+  // A small model fits what wasm memory begins with, whatever is predicted.
+  const errors = rows.filter(({ wasmMB }) => wasmMB > 16).map(({ wasmMB, predictedWasmMB }) => Math.abs(predictedWasmMB / wasmMB - 1));
+  const ok = largest.parameters >= 6e6 && largest.stepsMB <= LIMIT_MB && largest.tokensPerStep >= 1024;
+  return { limitMB: LIMIT_MB, largest, worstPrediction: Math.max(...errors), rows, ok };
+}

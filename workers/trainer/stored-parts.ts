@@ -1,0 +1,77 @@
+/** The parts of a task as objects behind the coordinator: decoded when they are asked for, encoded as soon as they are there. */
+import type { Hash } from "../../shared/artifacts.ts";
+import { compress, RESIDUAL } from "../../shared/model/compression.ts";
+import { parameterOf } from "../../shared/model/partition.ts";
+import { decodeSafetensors, encodeSafetensors, type NamedArray } from "../../shared/model/safetensors.ts";
+import { tensorsOf, viewsOf } from "../../shared/model/weights-file.ts";
+import type { Weights } from "../../shared/model/weights.ts";
+import type { EvaluateTask, TrainResult, TrainTask } from "../../shared/training/task.ts";
+import type { ObjectCache } from "./object-cache.ts";
+import type { TaskParts } from "./task.ts";
+
+/** A shard's state as it is stored: the local optimizer's tensors, and the rounding errors of earlier updates. */
+const isResidual = ({ name }: NamedArray) => name.endsWith(RESIDUAL);
+
+export class StoredParts implements TaskParts {
+  readonly #task: TrainTask;
+  readonly #objects: ObjectCache;
+  readonly #delta: Hash[] = [];
+  readonly #inner: Hash[] = [];
+  #deltaBytes = 0;
+  #innerBytes = 0;
+
+  constructor(task: TrainTask, objects: ObjectCache) {
+    this.#task = task;
+    this.#objects = objects;
+  }
+
+  weights(part: number): Promise<NamedArray[]> {
+    return this.#read(this.#task.weights[part]!);
+  }
+
+  async state(part: number): Promise<NamedArray[]> {
+    return (await this.#readInner(part)).filter((array) => !isResidual(array));
+  }
+
+  async write(part: number, delta: Weights, state: Weights): Promise<void> {
+    const { training, run } = this.#task;
+    const before = training.compression === "float32" ? [] : (await this.#readInner(part)).filter(isResidual);
+    const residuals = Object.fromEntries(before.map(({ name, data }) => [parameterOf(name), data]));
+    const compressed = compress(viewsOf(delta), residuals, training.compression);
+    const bytes = encodeSafetensors(compressed.arrays);
+    this.#deltaBytes += bytes.byteLength;
+    this.#delta.push(await this.#objects.writePart(bytes, run));
+    // Views anew: while the update was stored, another request may have made wasm memory grow.
+    const kept = [...viewsOf(state), ...compressed.residuals];
+    if (kept.length === 0) return;
+    const inner = encodeSafetensors(kept);
+    this.#innerBytes += inner.byteLength;
+    this.#inner.push(await this.#objects.writePart(inner, run));
+  }
+
+  /** The names and sizes of what was written. */
+  written(): Pick<TrainResult, "delta" | "inner" | "deltaBytes" | "innerBytes"> {
+    return {
+      delta: this.#delta,
+      inner: this.#inner.length === 0 ? null : this.#inner,
+      deltaBytes: this.#deltaBytes,
+      innerBytes: this.#innerBytes,
+    };
+  }
+
+  async #readInner(part: number): Promise<NamedArray[]> {
+    const hash = this.#task.inner?.[part];
+    return hash === undefined ? [] : this.#read(hash);
+  }
+
+  async #read(hash: Hash): Promise<NamedArray[]> {
+    return decodeSafetensors(await this.#objects.read("part", hash, this.#task.run));
+  }
+}
+
+/** The weights that a task evaluates. The caller disposes the tensors. */
+export async function readWeights(task: EvaluateTask, objects: ObjectCache): Promise<Weights> {
+  const weights: Weights = {};
+  for (const hash of task.weights) Object.assign(weights, tensorsOf(decodeSafetensors(await objects.read("part", hash, task.run))));
+  return weights;
+}
