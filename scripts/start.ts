@@ -130,10 +130,8 @@ async function waitForModel(client: Client, checkpoint: string | null): Promise<
 async function main(): Promise<void> {
   const options = readOptions(USAGE, OPTIONS, ({ once, json, fresh, site, tokens, preset, port }) => {
     presetOf(preset);
-    return {
-      ...{ once, json, fresh, preset, site: webAddress("site", site) },
-      ...{ tokens: wholeNumber("tokens", tokens, 1, 1e10), port: wholeNumber("port", port, 1, 65_535) },
-    };
+    const effort = { preset, tokens: wholeNumber("tokens", tokens, 1, 1e10) };
+    return Object.assign(effort, { once, json, fresh, site: webAddress("site", site), port: wholeNumber("port", port, 1, 65_535) });
   });
   const startedAt = Date.now();
   if (options.fresh) rmSync(MEMORY, { force: true });
