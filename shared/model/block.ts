@@ -106,10 +106,11 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
 
   /** dy [N, C] becomes the gradient of `attended`. */
   function backwardMlp({ attended, gate, up }: Activations, dy: tf.Tensor2D, add: AddGradient): void {
-    const hidden = op.gated(gate, up);
+    // The gradient of the gated product, which then becomes that product itself.
+    const hidden = op.projectBack(dy, weight("mlp.down_proj"));
+    op.gatedBack(gate, up, hidden);
     add(nameOf("mlp.down_proj"), op.weightGradient(dy, hidden));
     hidden.dispose();
-    op.gatedBack(gate, up, op.projectBack(dy, weight("mlp.down_proj")));
     const { normed: inner, inverse } = op.norm(attended, weight("post_attention_layernorm"), normEpsilon);
     add(nameOf("mlp.gate_proj"), op.weightGradient(gate, inner));
     add(nameOf("mlp.up_proj"), op.weightGradient(up, inner));

@@ -67,10 +67,9 @@ export function gated(gate: tf.Tensor, up: tf.Tensor): tf.Tensor {
   return run("Swiglu", { gate, up })[0]!;
 }
 
-/** gate and up become their gradients; dy is gone. */
+/** gate and up become their gradients, dy becomes silu(gate) up [N, F] once more. */
 export function gatedBack(gate: tf.Tensor, up: tf.Tensor, dy: tf.Tensor): void {
   run("SwigluGradInPlace", { gate, up, dy });
-  dy.dispose();
 }
 
 /** logits [N, V] become weight times their gradient; weight times the sum of the losses is added to total [1]. */

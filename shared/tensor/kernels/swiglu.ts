@@ -24,8 +24,11 @@ export function swiglu(gate: usize, up: usize, out: usize, size: i32): void {
   }
 }
 
-/** For dy [size]: dgate = dy up s (1 + g (1 - s)) and dup = dy g s. dgate may lie where gate does, dup where up does. */
-export function swigluBackward(gate: usize, up: usize, dy: usize, dgate: usize, dup: usize, size: i32): void {
+/**
+ * For dy [size]: dgate = dy up s (1 + g (1 - s)), dup = dy g s, and once more hidden = g s up, which costs nothing here. Each
+ * may lie where an operand does: dgate where gate, dup where up, hidden where dy.
+ */
+export function swigluBackward(gate: usize, up: usize, dy: usize, dgate: usize, dup: usize, hidden: usize, size: i32): void {
   const vectors = size & ~3;
   let i = 0;
   for (; i < vectors; i += 4) {
@@ -34,6 +37,7 @@ export function swigluBackward(gate: usize, up: usize, dy: usize, dgate: usize, 
     const s = sigmoid4(g);
     const ds = f32x4.mul(v128.load(dy + at), s);
     const u = v128.load(up + at);
+    v128.store(hidden + at, f32x4.mul(f32x4.mul(g, s), u));
     v128.store(dup + at, f32x4.mul(ds, g));
     v128.store(dgate + at, f32x4.mul(f32x4.mul(ds, u), madd(g, f32x4.sub(ONE, s), ONE)));
   }
@@ -43,6 +47,7 @@ export function swigluBackward(gate: usize, up: usize, dy: usize, dgate: usize, 
     const s = f32x4.extract_lane(sigmoid4(f32x4.splat(g)), 0);
     const ds = load<f32>(dy + at) * s;
     const u = load<f32>(up + at);
+    store<f32>(hidden + at, g * s * u);
     store<f32>(dup + at, ds * g);
     store<f32>(dgate + at, ds * u * (g * (1 - s) + 1));
   }

@@ -12,13 +12,14 @@ export function registerSwiglu({ backend, kernels, offset, register }: KernelCon
   register("SwigluGrad", ({ inputs }) => {
     const { gate, up, dy } = inputs as Record<"gate" | "up" | "dy", tf.TensorInfo>;
     const gradients = [gate, up].map((input) => backend.makeOutput(input.shape, "float32"));
-    kernels.swigluBackward(...[gate, up, dy, ...gradients].map(offset), tf.util.sizeFromShape(gate.shape));
+    // The gated product is not asked for: it goes where the first gradient then lies.
+    kernels.swigluBackward(...[gate, up, dy, ...gradients, gradients[0]!].map(offset), tf.util.sizeFromShape(gate.shape));
     return gradients;
   });
-  // gate and up become their gradients.
+  // gate and up become their gradients, dy the gated product.
   register("SwigluGradInPlace", ({ inputs }) => {
     const { gate, up, dy } = inputs as Record<"gate" | "up" | "dy", tf.TensorInfo>;
-    kernels.swigluBackward(...[gate, up, dy, gate, up].map(offset), tf.util.sizeFromShape(gate.shape));
+    kernels.swigluBackward(...[gate, up, dy, gate, up, dy].map(offset), tf.util.sizeFromShape(gate.shape));
     return [];
   });
 }
