@@ -1,10 +1,10 @@
 /**
  * The Worker of `npm run bench -- train`: full training steps (forward, backward, clipping, update) of a preset on random
  * tokens. With STOCK it runs on tfjs's own wasm kernels, for comparison; the model is the same, written in the same ops.
- * POST /?preset=NAME&steps=N&batch=N&layers=N answers with the milliseconds of each step; workerd's clock moves locally.
+ * POST /?preset=NAME&optimizer=NAME&steps=N&batch=N&layers=N answers with the milliseconds of each step; workerd's clock moves locally.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { presetOf, type ModelConfig } from "../../../shared/config.ts";
+import { PRESETS, presetOf, type ModelConfig, type OptimizerConfig } from "../../../shared/config.ts";
 import { createOptimizer } from "../../../shared/model/optimizer.ts";
 import { createRandom } from "../../../shared/model/random.ts";
 import { trainStep } from "../../../shared/model/training-step.ts";
@@ -21,6 +21,7 @@ export interface Steps {
 
 interface Training {
   preset: string;
+  optimizer: OptimizerConfig;
   model: ModelConfig;
   weights: Weights;
   state: Weights;
@@ -29,22 +30,30 @@ interface Training {
 
 let training: Training | null = null;
 
-function begin(preset: string, layers: number): Training {
-  if (training?.preset === preset && training.model.layers === layers) return training;
+/** The optimizer of that name as presets have it. */
+function optimizerOf(name: string): OptimizerConfig {
+  const known = Object.values(PRESETS).map((preset) => preset.training.optimizer);
+  const config = known.find((optimizer) => optimizer.name === name);
+  if (config === undefined) throw new Error(`bench: expected the optimizer of a preset, got ${name}`);
+  return config;
+}
+
+function begin(preset: string, layers: number, optimizer: OptimizerConfig): Training {
+  if (training?.preset === preset && training.model.layers === layers && training.optimizer.name === optimizer.name) return training;
   if (training !== null) tf.dispose([training.weights, training.state]);
-  const { model: shape, vocabSize, training: config } = presetOf(preset);
+  const { model: shape, vocabSize } = presetOf(preset);
   const model = { ...shape, layers, vocabSize };
   const weights = initWeights(model, 1);
-  training = { preset, model, weights, state: createOptimizer(config.optimizer).init(weights), random: createRandom(1) };
+  training = { preset, optimizer, model, weights, state: createOptimizer(optimizer).init(weights), random: createRandom(1) };
   return training;
 }
 
 /** One step on tokens drawn at random, each label the token after. */
-function step({ preset, model, weights, state, random }: Training, sequences: number): number {
-  const config = { ...presetOf(preset).training, steps: 2 };
+function step({ preset, optimizer, model, weights, state, random }: Training, sequences: number): number {
+  const config = { ...presetOf(preset).training, optimizer, steps: 2 };
   const tokens = Int32Array.from({ length: sequences * model.context + 1 }, () => Math.floor(random() * model.vocabSize));
   const batch = { inputs: tokens.subarray(0, -1), labels: tokens.subarray(1), sequences };
-  return trainStep(model, config, createOptimizer(config.optimizer), weights, state, batch, 1);
+  return trainStep(model, config, createOptimizer(optimizer), weights, state, batch, 1);
 }
 
 export default {
@@ -54,7 +63,8 @@ export default {
     // The baseline of a measurement: an isolate that has loaded and done nothing.
     if (preset === null) return new Response("ready");
     await (env.STOCK === "on" ? startStockBackend() : startBackend());
-    const current = begin(preset, Number(searchParams.get("layers") ?? presetOf(preset).model.layers));
+    const optimizer = optimizerOf(searchParams.get("optimizer") ?? presetOf(preset).training.optimizer.name);
+    const current = begin(preset, Number(searchParams.get("layers") ?? presetOf(preset).model.layers), optimizer);
     const batch = Number(searchParams.get("batch") ?? presetOf(preset).training.batch);
     const result: Steps = { milliseconds: [], losses: [], parameters: 0, wasmBytes: 0, tensors: 0 };
     for (let index = 0; index < Number(searchParams.get("steps") ?? 1); index++) {
