@@ -17,13 +17,18 @@ export interface StoredObject {
 
 const asShards = (part: Uint16Array) => [async () => part];
 
-/** The dataset's name and everything that it names. */
-export async function charDataset(text: string): Promise<{ hash: Hash; dataset: Dataset; objects: StoredObject[] }> {
+/** Characters by the order of their codes, the first nine tenths and the rest; `split` is where the text is cut. */
+export function charTokens(text: string): { vocabSize: number; split: number; train: Uint16Array; val: Uint16Array } {
   const characters = [...new Set(text)].toSorted();
   const ids = new Map(characters.map((character, id) => [character, id]));
   const tokens = Uint16Array.from([...text], (character) => ids.get(character)!);
   const split = Math.floor(tokens.length * TRAIN_SHARE);
-  const [train, val] = [tokens.subarray(0, split), tokens.subarray(split)];
+  return { vocabSize: characters.length, split, train: tokens.slice(0, split), val: tokens.slice(split) };
+}
+
+/** The dataset's name and everything that it names. */
+export async function charDataset(text: string): Promise<{ hash: Hash; dataset: Dataset; objects: StoredObject[] }> {
+  const { vocabSize, split, train, val } = charTokens(text);
   const objects: StoredObject[] = [];
   const put = async (kind: ObjectKind, bytes: Uint8Array<ArrayBuffer>) => {
     const hash = await sha256(bytes);
@@ -41,15 +46,15 @@ export async function charDataset(text: string): Promise<{ hash: Hash; dataset: 
   const dataset: Dataset = {
     format: 1,
     tokenizer: NO_TOKENIZER,
-    vocabSize: characters.length,
+    vocabSize,
     train: await putShards(train),
     val: await putShards(val),
     trainTokens: train.length,
     valTokens: val.length,
     valBytes: new TextEncoder().encode([...text].slice(split).join("")).byteLength,
     documents: 1,
-    unigramLoss: await unigramLoss(characters.length, asShards(train), asShards(val)),
-    trigramLoss: await trigramLoss(characters.length, asShards(train), asShards(val)),
+    unigramLoss: await unigramLoss(vocabSize, asShards(train), asShards(val)),
+    trigramLoss: await trigramLoss(vocabSize, asShards(train), asShards(val)),
   };
   const hash = await put("dataset", new TextEncoder().encode(canonicalJson(dataset)) as Uint8Array<ArrayBuffer>);
   return { hash, dataset, objects };

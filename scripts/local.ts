@@ -1,8 +1,9 @@
 /**
- * Tiffin on this machine: one `wrangler dev` with all seven Workers, and one more trainer process per further core.
+ * Tiffin on this machine: one `wrangler dev` with six Workers, and a process per core with the seventh, the trainer.
  *
- * One workerd runs all its JavaScript on one thread, so the further trainers are processes of their own. They reach
- * the coordinator through wrangler's dev registry and are kept at work by POST /work. State lives in .wrangler/state.
+ * One workerd runs all its JavaScript on one thread: a trainer beside the coordinator would let the others wait until it
+ * breathes, a whole step per message. Trainers reach the coordinator through wrangler's dev registry and are kept at
+ * work by POST /work. State lives in .wrangler/state.
  */
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -22,7 +23,7 @@ export interface LocalOptions {
   port?: number;
   /** The one local origin that the collector may crawl. */
   localOrigin?: string;
-  /** Trainer processes beside the main one; by default one per further core. */
+  /** Trainer processes, at least one; by default one per core. */
   trainers?: number;
   fresh?: boolean;
   /** Folder of all state; proofs that kill processes keep theirs away from the user's. */
@@ -88,7 +89,12 @@ function migrate(state: string): void {
   if (result.status !== 0) throw new Error(`expected the D1 migrations to apply, got exit ${result.status}\n${result.output}`);
 }
 
-/** Keeps one further trainer at work until `signal` aborts. A failed call is tried again: the process may be restarting. */
+/** Flags of every `wrangler dev`. Processes that start at the same moment would pick the same inspector port. */
+async function quietly(): Promise<string[]> {
+  return ["--show-interactive-dev-session=false", "--inspector-port", String(await freePort(0))];
+}
+
+/** Keeps a trainer at work until `signal` aborts. A failed call is tried again: the process may be restarting. */
 async function drive(url: string, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
@@ -109,24 +115,20 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
   if (options.fresh) rmSync(state, { recursive: true, force: true });
   migrate(state);
   const url = `http://127.0.0.1:${port}`;
-  const gatewayFirst = ["gateway", ...WORKERS.map((worker) => worker.name).filter((name) => name !== "gateway")];
+  const gatewayFirst = ["gateway", ...WORKERS.map((worker) => worker.name).filter((name) => name !== "gateway" && name !== "trainer")];
   const configs = gatewayFirst.flatMap((name) => ["-c", relative(ROOT, configPath(name))]);
   // `--var` reaches only the first Worker of several, so the collector's variable goes through its own .dev.vars.
   writeFileSync(join(ROOT, "workers", "collector", ".dev.vars"), `LOCAL_ORIGIN="${options.localOrigin ?? ""}"\n`);
-  startProcess("workers", "wrangler", [
-    "dev",
-    ...configs,
-    "--port",
-    String(port),
-    "--persist-to",
-    state,
-    "--show-interactive-dev-session=false",
-  ]);
-  await waitFor("workers", `${url}/health`, (status) => status === 200);
+  startProcess("workers", "wrangler", ["dev", ...configs, "--port", String(port), "--persist-to", state, ...(await quietly())]);
+  // A trainer that is there before the coordinator finds it late: the registry tells changes only now and then.
+  await waitFor("workers", url, (status) => status < 500);
 
   const stopping = new AbortController();
-  const trainers = options.trainers ?? availableParallelism() - 1;
-  for (let index = 2; index < trainers + 2; index++) await addTrainer(`trainer-${index}`, stopping.signal);
+  const trainers = Math.max(1, options.trainers ?? availableParallelism());
+  const names = Array.from({ length: trainers }, (_, index) => `trainer-${index + 1}`);
+  // The first one goes by the Worker's own name: it is what the gateway asks for its health, and gets the queue's messages.
+  await Promise.all(names.map((name, index) => addTrainer(name, stopping.signal, index === 0 ? "tiffin-trainer" : undefined)));
+  await waitFor("workers", `${url}/health`, (status) => status === 200);
   mkdirSync(dirname(ADDRESS), { recursive: true });
   writeFileSync(ADDRESS, url);
   return {
@@ -149,22 +151,12 @@ export function runningLocal(): { url: string; token: string } {
   return { url: readFileSync(ADDRESS, "utf8"), token: operatorToken() };
 }
 
-/** Starts one further trainer process and keeps it at work until the signal. */
-export async function addTrainer(name: string, signal: AbortSignal): Promise<void> {
+/** Starts a trainer process and keeps it at work until the signal. */
+export async function addTrainer(name: string, signal: AbortSignal, worker = `tiffin-${name}`): Promise<void> {
   const port = await freePort(0);
   const vars = ["--var", "WORK_LOOP:on", "--var", `TRAINER_NAME:${name}`];
   const config = relative(ROOT, configPath("trainer"));
-  startProcess(name, "wrangler", [
-    "dev",
-    "-c",
-    config,
-    "--name",
-    `tiffin-${name}`,
-    "--port",
-    String(port),
-    "--show-interactive-dev-session=false",
-    ...vars,
-  ]);
+  startProcess(name, "wrangler", ["dev", "-c", config, "--name", worker, "--port", String(port), ...(await quietly()), ...vars]);
   const url = `http://127.0.0.1:${port}`;
   await waitFor(name, url, (status) => status < 500);
   void drive(url, signal);

@@ -17,15 +17,20 @@ const POLL_MS = 1000;
 const REPORT_MS = 10_000;
 const RUN_TIMEOUT_MS = 3_600_000;
 
+/** Throws when the text is not there: it is data, not part of the source. */
+export function shakespeareText(): string {
+  if (!existsSync(TEXT)) throw new Error(`expected tinyshakespeare at ${TEXT}, found nothing: put the text there to run this bench`);
+  return readFileSync(TEXT, "utf8");
+}
+
 /** Starts everything on an empty state that holds the dataset, with so many trainers in all. */
 export async function startBenchLocal(name: string, trainers: number): Promise<{ local: Local; dataset: string }> {
-  if (!existsSync(TEXT)) throw new Error(`expected tinyshakespeare at ${TEXT}, found nothing: put the text there to run this bench`);
   stopOnExit();
   const state = join(ROOT, ".tiffin", `bench-${name}`);
   rmSync(state, { recursive: true, force: true });
-  const { hash, objects } = await charDataset(readFileSync(TEXT, "utf8"));
+  const { hash, objects } = await charDataset(shakespeareText());
   putLocalObjects(state, objects);
-  return { local: await startLocal({ state, port: BENCH_PORT, trainers: trainers - 1 }), dataset: hash };
+  return { local: await startLocal({ state, port: BENCH_PORT, trainers }), dataset: hash };
 }
 
 /** Starts a run and waits for its end. Throws when it fails. */

@@ -12,11 +12,31 @@ export async function sha256(bytes: ArrayBuffer | ArrayBufferView): Promise<Hash
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** How often a failing operation on R2 is tried in all, and the mean wait before the second try; it doubles from then on. */
+const ATTEMPTS = 3;
+const RETRY_MS = 50;
+
+/** Storage fails now and then, and a short answer looks like a corrupt object; what is not there will not come. */
+async function withRetries<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt === ATTEMPTS || (error as Error).name === "MissingObject") throw error;
+      // Jitter keeps those who failed together from coming back together.
+      const wait = RETRY_MS * 2 ** (attempt - 1) * (0.5 + Math.random());
+      await new Promise<void>((resolve) => {
+        setTimeout(resolve, wait);
+      });
+    }
+  }
+}
+
 /** Writes bytes under their hash unless they are there, and returns the hash. `run` puts it among that run's own objects. */
 export async function putObject(bucket: R2Bucket, kind: ObjectKind, bytes: ArrayBuffer | ArrayBufferView, run?: string): Promise<Hash> {
   const hash = await sha256(bytes);
   // A null result means that the condition failed, so the object exists; its bytes are the same by construction.
-  await bucket.put(objectKey(kind, hash, run), bytes, { onlyIf: { etagDoesNotMatch: "*" }, sha256: hash });
+  await withRetries(() => bucket.put(objectKey(kind, hash, run), bytes, { onlyIf: { etagDoesNotMatch: "*" }, sha256: hash }));
   return hash;
 }
 
@@ -27,13 +47,15 @@ export function putJson(bucket: R2Bucket, kind: ObjectKind, value: unknown, run?
 
 /** Reads an object and checks it against its name. Throws `MissingObject` or `CorruptObject`. */
 export async function getObject(bucket: R2Bucket, kind: ObjectKind, hash: Hash, run?: string): Promise<ArrayBuffer> {
-  const object = await bucket.get(objectKey(kind, hash, run));
-  if (object === null) throw namedError("MissingObject", `${kind} ${hash}: expected an object, found none`);
-  const bytes = await object.arrayBuffer();
-  const actual = await sha256(bytes);
-  if (actual !== hash)
-    throw namedError("CorruptObject", `${kind} ${hash}: expected that hash, got ${actual} over ${bytes.byteLength} bytes`);
-  return bytes;
+  return withRetries(async () => {
+    const object = await bucket.get(objectKey(kind, hash, run));
+    if (object === null) throw namedError("MissingObject", `${kind} ${hash}: expected an object, found none`);
+    const bytes = await object.arrayBuffer();
+    const actual = await sha256(bytes);
+    if (actual !== hash)
+      throw namedError("CorruptObject", `${kind} ${hash}: expected that hash, got ${actual} over ${bytes.byteLength} bytes`);
+    return bytes;
+  });
 }
 
 /** Reads and validates a JSON object. */

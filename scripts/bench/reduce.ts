@@ -16,6 +16,7 @@ import { configPath } from "../workers.ts";
 
 const MIB = 2 ** 20;
 const POLL_MS = 10;
+const TIMEOUT_MS = 120_000;
 const NONE = "0".repeat(64);
 const LIMIT_MB = 64;
 
@@ -85,11 +86,16 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
       const poll = setInterval(() => (peak = Math.max(peak, childMemory("workerd"))), POLL_MS);
       peak = Math.max(peak, before);
       const startedAt = Date.now();
-      const reply = await coordinator.submit({ lease: lease.id, trainer: "bench", run: id, round, shard, base, result });
+      const reply = await coordinator.submit({ lease: lease.id, computeMs: 0, trainer: "bench", run: id, round, shard, base, result });
+      if (!reply.accepted) throw new Error(`bench reduce: expected shard ${shard} to be accepted, got ${reply.reason}`);
+      // The last one completes the round; a lease is given when it is reduced.
+      if (shard === shards - 1) {
+        while ((await coordinator.lease({ trainer: "bench", run: id })) === null) {
+          if (Date.now() - startedAt > TIMEOUT_MS) throw new Error(`bench reduce: expected a reduction within ${TIMEOUT_MS} ms`);
+        }
+      } else peak = 0;
       milliseconds = Date.now() - startedAt;
       clearInterval(poll);
-      if (!reply.accepted) throw new Error(`bench reduce: expected shard ${shard} to be accepted, got ${reply.reason}`);
-      if (shard < shards - 1) peak = 0;
     }
     const status = await coordinator.getRun("bench");
     if (status?.round !== 1) throw new Error(`bench reduce: expected one committed round, got ${status?.round}: ${status?.error}`);

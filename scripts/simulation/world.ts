@@ -89,7 +89,7 @@ export function honest(scene: Scene, { task }: Lease): TaskResult {
 
 export function answer(lease: Lease, trainer: string, result: TaskResult): Submission {
   const { run, round, shard, base } = lease.task;
-  return { lease: lease.id, trainer, run, round, shard, base, result };
+  return { lease: lease.id, computeMs: 1, trainer, run, round, shard, base, result };
 }
 
 /** The checkpoint that a list of updates makes of another one. */

@@ -81,6 +81,8 @@ export type TaskResult = TrainResult | EvaluateResult;
 
 export interface Submission {
   lease: string;
+  /** Milliseconds of computing by the trainer's own clock, without transfers. Shown, never billed: it is the trainer's word. */
+  computeMs: number;
   trainer: string;
   run: string;
   round: number;

@@ -2,6 +2,7 @@
 import { checkpointSchema, objectKey, runPrefix, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
 import { namedError } from "../../shared/errors.ts";
 import { getJson } from "../../shared/store.ts";
+import { forgetParts } from "./parts.ts";
 import { partsOf, type Base } from "./run-state.ts";
 
 /** Keys of one delete call. developers.cloudflare.com/r2/api/workers/workers-api-reference/#bucket-method-definitions */
@@ -32,6 +33,7 @@ export async function publishBase(bucket: R2Bucket, run: string, checkpoint: Has
 }
 
 export async function deleteObjects(bucket: R2Bucket, keys: readonly string[]): Promise<void> {
+  forgetParts(keys);
   for (let first = 0; first < keys.length; first += MAX_DELETED) await bucket.delete(keys.slice(first, first + MAX_DELETED));
 }
 

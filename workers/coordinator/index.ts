@@ -5,9 +5,9 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { objectKey, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
 import { namedError } from "../../shared/errors.ts";
-import { putObject } from "../../shared/store.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/task.ts";
 import { runEvents } from "./events.ts";
+import { recentPart, writePart } from "./parts.ts";
 import type { Model } from "./registry.ts";
 import type { RunSpec } from "./run-state.ts";
 import { branchRun, collectGarbage, deleteRun, findRun, leaseTask, trainRun } from "./runs.ts";
@@ -84,7 +84,7 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return runEvents(() => run.status());
   }
 
-  /** A task of the named run, or of the oldest run that has one. */
+  /** A task of the run that the trainer names (its last one), waited for a while, or of the oldest run that has one. */
   lease(input: { trainer: string; run?: string }): Promise<Lease | null> {
     return leaseTask(this.env, input);
   }
@@ -94,8 +94,10 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
   }
 
   /** The bytes of an object, of a run's own if one is named. The reader checks the hash. Throws NotFound, InvalidInput. */
-  async readObject(kind: ObjectKind, hash: Hash, run?: string): Promise<ReadableStream> {
+  async readObject(kind: ObjectKind, hash: Hash, run?: string): Promise<ReadableStream | Uint8Array<ArrayBuffer>> {
     if (!READABLE.includes(kind)) throw namedError("InvalidInput", `kind: expected one of ${READABLE.join(", ")}, got ${String(kind)}`);
+    const recent = kind === "part" && run !== undefined ? recentPart(hash, run) : undefined;
+    if (recent !== undefined) return recent;
     const object = await this.env.ARTIFACTS.get(objectKey(kind, hash, run));
     if (object === null) throw namedError("NotFound", `${kind} ${hash}: expected an object, found none`);
     return object.body;
@@ -103,7 +105,7 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
 
   /** Stores a part of an update or a state among a run's objects; a stream where it is too large for one message. Throws InvalidInput. */
   async writePart(run: string, bytes: ReadableStream | Uint8Array<ArrayBuffer>): Promise<Hash> {
-    if (bytes instanceof Uint8Array) return putObject(this.env.ARTIFACTS, "part", bytes, run);
+    if (bytes instanceof Uint8Array) return writePart(this.env.ARTIFACTS, bytes, run);
     const parts: Uint8Array[] = [];
     let size = 0;
     for await (const part of bytes as ReadableStream<Uint8Array>) {
@@ -111,7 +113,7 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
       if (size > MAX_UPLOAD_BYTES) throw namedError("InvalidInput", `part: expected at most ${MAX_UPLOAD_BYTES} bytes, got more`);
       parts.push(part);
     }
-    return putObject(this.env.ARTIFACTS, "part", await new Blob(parts as Uint8Array<ArrayBuffer>[]).arrayBuffer(), run);
+    return writePart(this.env.ARTIFACTS, new Uint8Array(await new Blob(parts as Uint8Array<ArrayBuffer>[]).arrayBuffer()), run);
   }
 
   async activeModel(): Promise<{ model: Hash; tokenizer: Hash } | null> {

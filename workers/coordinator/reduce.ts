@@ -11,9 +11,10 @@ import { partition } from "../../shared/model/partition.ts";
 import { decodeMixed, encodeSafetensors, type NamedArray } from "../../shared/model/safetensors.ts";
 import { arraysOf, checkPart, decodeParts, encodeParts, tensorsOf } from "../../shared/model/weights-file.ts";
 import { initWeights } from "../../shared/model/weights.ts";
-import { getObject, putJson, putObject } from "../../shared/store.ts";
+import { putJson } from "../../shared/store.ts";
 import { startBackend } from "../../shared/tensor/backend.ts";
 import type { Parts, TrainResult } from "../../shared/training/task.ts";
+import { readPart, writePart } from "./parts.ts";
 import { trainResults, type Base, type RunSpec, type RunState } from "./run-state.ts";
 
 /** No honest update comes near this norm: gradients are averages, and local steps are bounded by the learning rate. */
@@ -40,7 +41,7 @@ export async function firstCheckpoint(bucket: R2Bucket, spec: RunSpec): Promise<
   await startBackend();
   const initial = initWeights(spec.model, spec.training.seed);
   const weights: Parts = [];
-  for (const bytes of encodeParts(spec.model, initial)) weights.push(await putObject(bucket, "part", bytes, spec.run));
+  for (const bytes of encodeParts(spec.model, initial)) weights.push(await writePart(bucket, bytes, spec.run));
   tf.dispose(initial);
   const inner = Array.from({ length: spec.training.shards }, () => null);
   return putCheckpoint(bucket, spec, { round: 0, tokens: 0, lrScale: 1, weights, outer: null, inner });
@@ -62,8 +63,8 @@ export async function nextCheckpoint(bucket: R2Bucket, state: RunState): Promise
   const optimizer = createOptimizer(exact ? training.optimizer : training.outer);
   // The outer rule of local steps has a constant rate; schedule and rollbacks have acted inside the shards.
   const rate = exact ? learningRateScale(training.schedule, base.round, spec.rounds) * base.lrScale : 1;
-  const next: { weights: Parts; outer: Parts } = { weights: [], outer: [] };
-  const read = async (hash: Hash) => new Uint8Array(await getObject(bucket, "part", hash, run));
+  const read = (hash: Hash) => readPart(bucket, hash, run);
+  const writes: Promise<[Hash, Hash]>[] = [];
   for (const index of parts.keys()) {
     const { mean } = await meanOf(index);
     const weights = decodeParts([await read(base.weights[index]!)]);
@@ -72,14 +73,17 @@ export async function nextCheckpoint(bucket: R2Bucket, state: RunState): Promise
     const updated = optimizer.update(tensorsOf(mean), outer, weights, rate);
     const encoded = [updated.weights, updated.state].map((tensors) => encodeSafetensors(arraysOf(tensors)));
     tf.dispose([updated.weights, updated.state]);
-    next.weights.push(await putObject(bucket, "part", encoded[0]!, run));
-    next.outer.push(await putObject(bucket, "part", encoded[1]!, run));
+    // A part is written while the next one is computed, so at most two are there.
+    await writes.at(-1);
+    writes.push(Promise.all([writePart(bucket, encoded[0]!, run), writePart(bucket, encoded[1]!, run)]));
   }
+  const written = await Promise.all(writes);
   return putCheckpoint(bucket, spec, {
     round: base.round + 1,
     tokens: base.tokens + results.reduce((sum, result) => sum + result.tokens, 0),
     lrScale: base.lrScale,
-    ...next,
+    weights: written.map(([weights]) => weights),
+    outer: written.map(([, outer]) => outer),
     inner: results.map((result) => result.inner),
   });
 }
@@ -97,8 +101,7 @@ function createMean(bucket: R2Bucket, { spec }: RunState, results: readonly Trai
   /** One shard's update of a part, checked. */
   async function read(shard: number, index: number): Promise<NamedArray[]> {
     try {
-      const bytes = new Uint8Array(await getObject(bucket, "part", results[shard]!.delta[index]!, spec.run));
-      const arrays = expand(decodeMixed(bytes));
+      const arrays = expand(decodeMixed(await readPart(bucket, results[shard]!.delta[index]!, spec.run)));
       squaresOf[shard]!.set(index, checkPart(arrays, parts[index]!));
       const norm = Math.sqrt([...squaresOf[shard]!.values()].reduce((sum, value) => sum + value, 0));
       if (norm > MAX_DELTA_NORM) throw new Error(`expected a norm of at most ${MAX_DELTA_NORM}, got ${norm}`);

@@ -5,7 +5,7 @@
  */
 // oxlint-disable no-console -- the log that `wrangler tail` shows; nobody waits for these errors.
 import { DurableObject } from "cloudflare:workers";
-import { datasetSchema, objectKey, type Hash } from "../../shared/artifacts.ts";
+import { datasetSchema, objectKey, type Dataset, type Hash } from "../../shared/artifacts.ts";
 import { namedError } from "../../shared/errors.ts";
 import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
 import { getJson } from "../../shared/store.ts";
@@ -28,6 +28,13 @@ export class Run extends DurableObject<CoordinatorEnv> {
   #store: RunStore;
   #state: RunState | null;
   #working: Promise<void> | null = null;
+  /** Deletions, one after the other and beside the work. */
+  #sweeping: Promise<void> = Promise.resolve();
+  /** Set while what a rollback has made useless is deleted: some of it comes again under the same name. */
+  #closed = false;
+  /** Wakes the trainers that wait for a task. */
+  #news = Promise.withResolvers<void>();
+  #dataset: Dataset | null = null;
   #hintedAt = 0;
 
   constructor(ctx: DurableObjectState, env: CoordinatorEnv) {
@@ -39,8 +46,15 @@ export class Run extends DurableObject<CoordinatorEnv> {
 
   /** Stores a state, and only then goes by it: after a failed write the object still stands where its storage does. */
   #save(next: RunState, also?: () => void): void {
-    this.#store.save(this.#state, next, also);
+    const before = this.#state;
+    this.#store.save(before, next, also);
     this.#state = next;
+    if (before?.base !== next.base || before.phase !== next.phase) this.#wake();
+  }
+
+  #wake(): void {
+    this.#news.resolve();
+    this.#news = Promise.withResolvers<void>();
   }
 
   #begun(): RunState {
@@ -83,12 +97,22 @@ export class Run extends DurableObject<CoordinatorEnv> {
     return putCheckpoint(this.env.ARTIFACTS, spec, { ...base, lrScale: base.lrScale * (from.lrScale ?? 1) });
   }
 
-  async lease(trainer: string): Promise<Lease | null> {
-    if (this.#state === null || this.#failure() !== null) return null;
-    this.#advance();
-    const result = lease(this.#state, trainer, crypto.randomUUID(), Date.now());
-    if (result.lease !== null) this.#save(result.state);
-    return result.lease;
+  /** A task, waited for at most so long; `over` when there will never be one here again. */
+  async lease(trainer: string, waitMs: number): Promise<{ lease: Lease | null; over: boolean }> {
+    const deadline = Date.now() + waitMs;
+    for (;;) {
+      const over = this.#failure() !== null || (this.#state !== null && isOver(this.#state));
+      if (over || this.#state === null) return { lease: null, over };
+      this.#advance();
+      const result = this.#closed ? null : lease(this.#state, trainer, crypto.randomUUID(), Date.now());
+      if (result?.lease) {
+        this.#save(result.state);
+        return { lease: result.lease, over };
+      }
+      const left = deadline - Date.now();
+      if (left <= 0) return { lease: null, over };
+      await Promise.race([this.#news.promise, scheduler.wait(left)]);
+    }
   }
 
   async submit(submission: Submission): Promise<SubmissionReply> {
@@ -101,16 +125,9 @@ export class Run extends DurableObject<CoordinatorEnv> {
       const { base, valLoss } = scored;
       this.#store.addEvaluation(base.round, base.checkpoint, valLoss, before.evaluatingSince ?? Date.now(), Date.now());
     });
-    if (scored !== null) this.ctx.waitUntil(this.#sweep(before));
+    if (scored !== null) this.#sweep(before);
     this.#advance();
-    // The submitter's next question is answered from the next round, not from this one.
-    if (this.#working !== null) await this.#working;
     return result.reply;
-  }
-
-  /** True when there will never be work here again. */
-  async isOver(): Promise<boolean> {
-    return this.#failure() !== null || (this.#state !== null && isOver(this.#state));
   }
 
   #failure(): string | null {
@@ -123,6 +140,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
 
   async resume(): Promise<void> {
     this.#save(resumed(this.#begun()));
+    this.#wake();
     await this.#hint(this.#begun().spec);
     await this.ctx.storage.setAlarm(Date.now() + ALARM_MS);
   }
@@ -149,6 +167,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     await this.ctx.storage.deleteAlarm();
     await deleteAll(this.env.ARTIFACTS, id);
     this.#state = null;
+    this.#dataset = null;
     await this.ctx.storage.deleteAll();
     // This instance may live on and be asked again: by name it is a new run.
     this.#store = new RunStore(this.ctx.storage);
@@ -178,15 +197,23 @@ export class Run extends DurableObject<CoordinatorEnv> {
       else {
         const base = await putCheckpoint(this.env.ARTIFACTS, before.spec, { ...effect.to, lrScale: effect.lrScale });
         console.warn(`run ${before.spec.run}, round ${round}: back to round ${base.round}: ${effect.reason}`);
+        this.#closed = true;
         this.#save(rolledBack(this.#begun(), checkpoint, base, effect.reason), () => this.#store.dropRoundsFrom(base.round));
       }
-      await this.#sweep(before);
-      await this.#hint(before.spec);
+      const swept = this.#sweep(before);
+      if (effect.kind === "roll-back") await swept;
+      this.ctx.waitUntil(this.#hint(before.spec));
     } catch (error) {
       if (error instanceof BadDelta) {
         console.warn(error.message);
         this.#save(reissue(this.#begun(), checkpoint, error.shard, "bad-delta", Date.now()));
+        this.#wake();
       } else console.error(`run ${before.spec.run}, round ${round}: ${(error as Error).message}; tried again at the next call or alarm`);
+    } finally {
+      if (this.#closed) {
+        this.#closed = false;
+        this.#wake();
+      }
     }
   }
 
@@ -200,9 +227,19 @@ export class Run extends DurableObject<CoordinatorEnv> {
     );
   }
 
-  /** Deletes what a step has made useless: the updates, and the objects of checkpoints that are no longer kept. */
-  async #sweep(before: RunState): Promise<void> {
-    const after = this.#begun();
+  /** Deletes what a step has made useless: the updates, and the objects of checkpoints that are no longer kept. What fails becomes orphans. */
+  #sweep(before: RunState): Promise<void> {
+    const useless = this.#uselessKeys(before, this.#begun());
+    this.#sweeping = this.#sweeping
+      .then(() => deleteObjects(this.env.ARTIFACTS, useless))
+      .catch((error: Error) =>
+        console.warn(`run ${before.spec.run}: ${useless.length} objects left to garbage collection: ${error.message}`),
+      );
+    this.ctx.waitUntil(this.#sweeping);
+    return this.#sweeping;
+  }
+
+  #uselessKeys(before: RunState, after: RunState): string[] {
     const keep = retainedHashes(after);
     const old = retained(before);
     const deltas =
@@ -211,10 +248,10 @@ export class Run extends DurableObject<CoordinatorEnv> {
         : before.slots.flatMap(({ result }) => (result?.kind === "train" ? result.delta : []));
     const useless = (hashes: Hash[]) => [...new Set(hashes)].filter((hash) => !keep.has(hash));
     const { run } = before.spec;
-    await deleteObjects(this.env.ARTIFACTS, [
+    return [
       ...useless(old.map(({ checkpoint }) => checkpoint)).map((hash) => objectKey("checkpoint", hash, run)),
       ...useless([...deltas, ...old.flatMap(partsOf)]).map((hash) => objectKey("part", hash, run)),
-    ]);
+    ];
   }
 
   /** One message per shard; in production each starts a trainer. */
@@ -242,7 +279,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     const record = this.#store.read<Preparation>("record");
     const state = this.#state;
     if (record === null && state === null) return null;
-    const dataset = state === null ? null : await getJson(this.env.ARTIFACTS, "dataset", state.spec.dataset, datasetSchema);
-    return statusOf(record, state, this.#store.rounds(), this.#store.evaluations(), dataset, Date.now());
+    if (state !== null) this.#dataset ??= await getJson(this.env.ARTIFACTS, "dataset", state.spec.dataset, datasetSchema);
+    return statusOf(record, state, this.#store.rounds(), this.#store.evaluations(), this.#dataset, Date.now());
   }
 }

@@ -99,6 +99,8 @@ export interface RunState {
   slowestMs: number | null;
   /** Trainers' time from lease to result, milliseconds. */
   spentMs: number;
+  /** What of that was computing of training tasks, as the trainers say. */
+  computedMs: number;
   tasks: number;
   /** Bytes of updates and states of the last round. */
   roundBytes: { delta: number; inner: number };
@@ -132,6 +134,7 @@ export function initialState(spec: RunSpec, base: Base): RunState {
     trainers: {},
     slowestMs: null,
     spentMs: 0,
+    computedMs: 0,
     tasks: 0,
     roundBytes: { delta: 0, inner: 0 },
     firstLeaseAt: null,

@@ -5,8 +5,11 @@
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
 import type { RunState, Slot } from "./run-state.ts";
 
-/** Of the stored state; a reader that finds another number must not touch it. */
-const FORMAT = 2;
+/** Of the stored state. A reader that finds a higher number must not touch it; lower ones down to the oldest are brought up. */
+const FORMAT = 3;
+const OLDEST = 2;
+/** What a format lacks that the next one has. */
+const ADDED: Readonly<Record<number, Partial<RunState>>> = { 2: { computedMs: 0 } };
 const SLOT = "slot/";
 
 export interface RoundRow extends Record<string, SqlStorageValue> {
@@ -48,11 +51,13 @@ export class RunStore {
     this.#storage.sql.exec("INSERT INTO kept VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET json = excluded.json", name, json);
   }
 
-  /** The state, or null before the run has begun. Throws when a newer version of this Worker wrote it. */
+  /** The state, or null before the run has begun; of any earlier format. Throws when a newer version of this Worker wrote it. */
   load(): RunState | null {
     const format = this.read<number>("format");
     if (format === null) return null;
-    if (format !== FORMAT) throw new Error(`stored run: expected format ${FORMAT}, got ${format}; deploy the version that wrote it`);
+    if (format < OLDEST || format > FORMAT)
+      throw new Error(`stored run: expected a format of ${OLDEST} to ${FORMAT}, got ${format}; deploy the version that wrote it`);
+    this.#upgrade(format);
     const rows = this.#storage.sql.exec<{ name: string; json: string }>("SELECT name, json FROM kept").toArray();
     const fields: Record<string, unknown> = {};
     const slots: Slot[] = [];
@@ -63,7 +68,18 @@ export class RunStore {
     return { ...fields, slots } as unknown as RunState;
   }
 
-  /** Writes what differs between two states, and what `also` writes, in one transaction. */
+  /** Brings the rows of an older format up, in one transaction. */
+  #upgrade(format: number): void {
+    if (format === FORMAT) return;
+    this.#storage.transactionSync(() => {
+      for (let older = format; older < FORMAT; older++) {
+        for (const [name, value] of Object.entries(ADDED[older] ?? {})) this.write(`state/${name}`, value);
+      }
+      this.write("format", FORMAT);
+    });
+  }
+
+  /** Writes what differs between two states, and what `also` writes, in one transaction; all of it where `before` is null. */
   save(before: RunState | null, after: RunState, also: () => void = () => undefined): void {
     this.#storage.transactionSync(() => {
       if (before === null) this.write("format", FORMAT);

@@ -105,6 +105,7 @@ export function submit(state: RunState, submission: Submission, now: number): { 
   const timed = {
     ...voted,
     spentMs: state.spentMs + took,
+    computedMs: state.computedMs + (result.kind === "train" ? Math.min(took, Math.max(0, Number(submission.computeMs) || 0)) : 0),
     tasks: state.tasks + 1,
     // Forgotten by a tenth per task, so that one slow task does not lengthen leases for ever.
     slowestMs: Math.max(took, (state.slowestMs ?? 0) * 0.9),

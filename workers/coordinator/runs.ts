@@ -15,6 +15,8 @@ import {
 
 /** Objects younger than this may belong to a submission that is under way. */
 const GRACE_SECONDS = 3600;
+/** A trainer waits so long for its run's next round; the slower shards of this one usually take less. */
+const LEASE_WAIT_MS = 2000;
 
 const registryOf = (env: CoordinatorEnv) => env.REGISTRY.getByName("registry");
 
@@ -70,22 +72,31 @@ export async function branchRun(env: CoordinatorEnv, id: string, request: Branch
   });
 }
 
-/** A task of the named run, or of the oldest run that has one. */
+/**
+ * A task of the run that the trainer worked for last, if it has one or the next round brings one soon; else of the oldest
+ * run that has one. So a round costs one question, however many runs there are.
+ */
 export async function leaseTask(env: CoordinatorEnv, { trainer, run }: { trainer: string; run?: string }): Promise<Lease | null> {
-  const ids = run === undefined ? await registryOf(env).runs("open") : [run];
-  for (const id of ids) {
-    const object = env.RUN.getByName(id);
-    try {
-      const lease = await object.lease(trainer);
-      if (lease !== null) return lease;
-      if (await object.isOver()) await registryOf(env).setOpen(id, false);
-    } catch (error) {
-      // A run in trouble must not keep trainers from the others.
-      // oxlint-disable-next-line no-console -- the only trace of it
-      console.error(`run ${id}: no lease: ${(error as Error).message}`);
-    }
+  const own = run === undefined ? null : await leaseOf(env, run, trainer, 0);
+  if (own?.lease) return own.lease;
+  for (const id of await registryOf(env).runs("open")) {
+    const { lease } = id === run ? { lease: null } : await leaseOf(env, id, trainer, 0);
+    if (lease !== null) return lease;
   }
-  return null;
+  return run === undefined || own?.over ? null : (await leaseOf(env, run, trainer, LEASE_WAIT_MS)).lease;
+}
+
+async function leaseOf(env: CoordinatorEnv, id: string, trainer: string, waitMs: number): Promise<{ lease: Lease | null; over: boolean }> {
+  try {
+    const answer = await env.RUN.getByName(id).lease(trainer, waitMs);
+    if (answer.over) await registryOf(env).setOpen(id, false);
+    return answer;
+  } catch (error) {
+    // A run in trouble must not keep trainers from the others.
+    // oxlint-disable-next-line no-console -- the only trace of it
+    console.error(`run ${id}: no lease: ${(error as Error).message}`);
+    return { lease: null, over: true };
+  }
 }
 
 /** Ends a run and deletes it with all its objects. A model that it has published stays. */

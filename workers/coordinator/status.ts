@@ -55,6 +55,8 @@ export interface RunStatus {
   tasks: number | null;
   /** Trainers' milliseconds from lease to result, an upper bound of CPU time. */
   cpuMillisecondsPerTask: number | null;
+  /** Trainers' seconds of computing training tasks, as they say; the rest of their time is coordination. */
+  computeSeconds: number | null;
   cents: number | null;
   bytesPerRound: { delta: number; inner: number } | null;
   /** Submissions that came twice or were refused, by reason. */
@@ -99,6 +101,7 @@ function preparing(record: Preparation): RunStatus {
     trainers: [],
     tasks: null,
     cpuMillisecondsPerTask: null,
+    computeSeconds: null,
     cents: null,
     bytesPerRound: null,
     counts: {},
@@ -179,6 +182,7 @@ export function statusOf(
     })),
     tasks: state.tasks,
     cpuMillisecondsPerTask: state.tasks === 0 ? null : Math.round(state.spentMs / state.tasks),
+    computeSeconds: state.computedMs / 1000,
     cents: centsOf(state.spentMs),
     bytesPerRound: state.roundBytes,
     counts: state.counts,

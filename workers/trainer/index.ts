@@ -9,11 +9,11 @@ import { work } from "./work-session.ts";
 let working = false;
 
 /** One session at a time per isolate: a second would only share its thread and double its memory. */
-async function workOnce(env: TrainerEnv, run?: string): Promise<number> {
+async function workOnce(env: TrainerEnv): Promise<number> {
   if (working) return 0;
   working = true;
   try {
-    return await work(env, run);
+    return await work(env);
   } finally {
     working = false;
   }

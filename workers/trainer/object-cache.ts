@@ -4,6 +4,7 @@
  */
 import type { Hash, ObjectKind } from "../../shared/artifacts.ts";
 import { MAX_RPC_BYTES } from "../../shared/limits.ts";
+import { RecentBytes } from "../../shared/recent-bytes.ts";
 import { sha256 } from "../../shared/store.ts";
 
 /** Enough for a small model's parts and states and the token shards of a small data set. */
@@ -11,9 +12,7 @@ const MAX_CACHED_BYTES = 24 * 1024 * 1024;
 
 export class ObjectCache {
   readonly #coordinator: TrainerEnv["COORDINATOR"];
-  readonly #kept = new Map<Hash, Uint8Array>();
-  #bytes = 0;
-  #limit = MAX_CACHED_BYTES;
+  readonly #recent = new RecentBytes(MAX_CACHED_BYTES);
 
   constructor(coordinator: TrainerEnv["COORDINATOR"]) {
     this.#coordinator = coordinator;
@@ -21,24 +20,18 @@ export class ObjectCache {
 
   /** An object, of a run's own if one is named. Throws when its bytes are not those of its name. */
   async read(kind: ObjectKind, hash: Hash, run?: string): Promise<Uint8Array> {
-    const known = this.#kept.get(hash);
-    if (known !== undefined) {
-      // Moved to the young end.
-      this.#kept.delete(hash);
-      this.#kept.set(hash, known);
-      return known;
-    }
+    const known = this.#recent.get(hash);
+    if (known !== undefined) return known;
     const bytes = new Uint8Array(await new Response(await this.#coordinator.readObject(kind, hash, run)).arrayBuffer());
     const actual = await sha256(bytes);
     if (actual !== hash) throw new Error(`${kind} ${hash}: expected that hash, got ${actual}`);
-    this.#keep(hash, bytes);
+    this.#recent.keep(hash, bytes);
     return bytes;
   }
 
   /** Keeps no more than that many bytes: what a task leaves of an isolate's memory. */
   limit(bytes: number): void {
-    this.#limit = Math.max(0, Math.min(MAX_CACHED_BYTES, bytes));
-    this.#shrink();
+    this.#recent.limit(Math.max(0, Math.min(MAX_CACHED_BYTES, bytes)));
   }
 
   /** Stores a part of a run and returns its name. */
@@ -46,23 +39,7 @@ export class ObjectCache {
     // Half of what a message may hold leaves room for its envelope.
     const small = bytes.byteLength < MAX_RPC_BYTES / 2;
     const hash = await this.#coordinator.writePart(run, small ? bytes : new Response(bytes).body!);
-    this.#keep(hash, bytes);
+    this.#recent.keep(hash, bytes);
     return hash;
-  }
-
-  #keep(hash: Hash, bytes: Uint8Array): void {
-    if (this.#kept.has(hash)) return;
-    this.#kept.set(hash, bytes);
-    this.#bytes += bytes.byteLength;
-    this.#shrink();
-  }
-
-  /** Drops what was not used for longest. */
-  #shrink(): void {
-    for (const [oldest, held] of this.#kept) {
-      if (this.#bytes <= this.#limit) break;
-      this.#kept.delete(oldest);
-      this.#bytes -= held.byteLength;
-    }
   }
 }

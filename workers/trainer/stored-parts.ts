@@ -19,6 +19,7 @@ export class StoredParts implements TaskParts {
   readonly #inner: Hash[] = [];
   #deltaBytes = 0;
   #innerBytes = 0;
+  #transferMs = 0;
 
   constructor(task: TrainTask, objects: ObjectCache) {
     this.#task = task;
@@ -40,13 +41,26 @@ export class StoredParts implements TaskParts {
     const compressed = compress(viewsOf(delta), residuals, training.compression);
     const bytes = encodeSafetensors(compressed.arrays);
     this.#deltaBytes += bytes.byteLength;
-    this.#delta.push(await this.#objects.writePart(bytes, run));
-    // Views anew: while the update was stored, another request may have made wasm memory grow.
     const kept = [...viewsOf(state), ...compressed.residuals];
-    if (kept.length === 0) return;
-    const inner = encodeSafetensors(kept);
-    this.#innerBytes += inner.byteLength;
-    this.#inner.push(await this.#objects.writePart(inner, run));
+    const inner = kept.length === 0 ? null : encodeSafetensors(kept);
+    this.#innerBytes += inner?.byteLength ?? 0;
+    const [deltaHash, innerHash] = await this.#timed(
+      Promise.all([this.#objects.writePart(bytes, run), inner === null ? null : this.#objects.writePart(inner, run)]),
+    );
+    this.#delta.push(deltaHash);
+    if (innerHash !== null) this.#inner.push(innerHash);
+  }
+
+  /** Milliseconds of waiting for objects to come and go. */
+  transferMs(): number {
+    return this.#transferMs;
+  }
+
+  async #timed<T>(transfer: Promise<T>): Promise<T> {
+    const startedAt = performance.now();
+    const result = await transfer;
+    this.#transferMs += performance.now() - startedAt;
+    return result;
   }
 
   /** The names and sizes of what was written. */
@@ -65,7 +79,7 @@ export class StoredParts implements TaskParts {
   }
 
   async #read(hash: Hash): Promise<NamedArray[]> {
-    return decodeSafetensors(await this.#objects.read("part", hash, this.#task.run));
+    return decodeSafetensors(await this.#timed(this.#objects.read("part", hash, this.#task.run)));
   }
 }
 

@@ -17,8 +17,6 @@ import type { ReadTokens } from "./windows.ts";
 
 /** Empty answers in a row before a session ends, and the wait between them. */
 const MAX_IDLE_POLLS = 20;
-/** Enough for waiting requests to be served; under one per cent of a task. */
-const YIELD_MS = 2;
 const IDLE_POLL_MS = 100;
 /** Tokens per session: at 2,000 tokens per CPU second, the slowest preset's rate, well inside the 300 s of an invocation. */
 const SESSION_TOKENS = 400_000;
@@ -45,13 +43,15 @@ function tokenReader(shards: readonly TokenShardEntry[], objects: ObjectCache): 
   };
 }
 
-async function train(task: TrainTask, dataset: Dataset, objects: ObjectCache): Promise<TrainResult> {
+async function train(task: TrainTask, dataset: Dataset, objects: ObjectCache): Promise<{ result: TrainResult; computeMs: number }> {
   const need = estimateTaskMemory(task.model, task.training);
   checkMemory(need);
   objects.limit(MAX_ISOLATE_BYTES - need.total);
   const parts = new StoredParts(task, objects);
+  const startedAt = performance.now();
   const { loss, sequences, tokens } = await runTrainTask(task, parts, dataset.trainTokens, tokenReader(dataset.train, objects));
-  return { kind: "train", loss, sequences, tokens, ...parts.written() };
+  const computeMs = Math.max(0, performance.now() - startedAt - parts.transferMs());
+  return { result: { kind: "train", loss, sequences, tokens, ...parts.written() }, computeMs };
 }
 
 async function evaluate(task: EvaluateTask, dataset: Dataset, objects: ObjectCache): Promise<EvaluateResult> {
@@ -63,19 +63,19 @@ async function evaluate(task: EvaluateTask, dataset: Dataset, objects: ObjectCac
   }
 }
 
-/** The result of a task, and the tokens that were computed for it. */
-async function compute(task: Task, objects: ObjectCache): Promise<{ result: TaskResult; tokens: number }> {
+/** The result of a task, the tokens that were computed for it, and the milliseconds of training. */
+async function compute(task: Task, objects: ObjectCache): Promise<{ result: TaskResult; tokens: number; computeMs: number }> {
   const dataset = datasetSchema.parse(JSON.parse(new TextDecoder().decode(await objects.read("dataset", task.dataset))));
   if (task.kind === "evaluate") {
     const result = await evaluate(task, dataset, objects);
-    return { result, tokens: result.targets };
+    return { result, tokens: result.targets, computeMs: 0 };
   }
-  const result = await train(task, dataset, objects);
-  return { result, tokens: result.tokens };
+  const trained = await train(task, dataset, objects);
+  return { ...trained, tokens: trained.result.tokens };
 }
 
 /** Works and returns how many tasks were submitted. */
-export async function work(env: TrainerEnv, run?: string): Promise<number> {
+export async function work(env: TrainerEnv): Promise<number> {
   await startBackend();
   cache ??= new ObjectCache(env.COORDINATOR);
   isolate ??= crypto.randomUUID().slice(0, 8);
@@ -84,26 +84,28 @@ export async function work(env: TrainerEnv, run?: string): Promise<number> {
   let tokens = 0;
   let idle = 0;
   let failures = 0;
+  /** Of the last task; forgotten when it has nothing more to do. */
+  let run: string | undefined;
   while (idle < MAX_IDLE_POLLS && tokens < SESSION_TOKENS && failures < MAX_FAILURES) {
     const lease = await env.COORDINATOR.lease({ trainer, ...(run === undefined ? {} : { run }) }).catch((error: Error) => {
       // The coordinator may be restarting; the session waits for it as it waits for work.
       console.warn(`no lease: ${error.message}`);
       return null;
     });
+    run = lease?.task.run;
     if (lease === null) {
       idle++;
       await scheduler.wait(IDLE_POLL_MS);
       continue;
     }
     idle = 0;
-    // Short tasks would otherwise follow each other without a turn for the requests that wait on the same thread.
-    await scheduler.wait(YIELD_MS);
     const { task } = lease;
     try {
       const done = await compute(task, cache);
       tokens += done.tokens;
       const reply = await env.COORDINATOR.submit({
         lease: lease.id,
+        computeMs: done.computeMs,
         trainer,
         run: task.run,
         round: task.round,

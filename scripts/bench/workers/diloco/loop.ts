@@ -1,0 +1,121 @@
+/**
+ * A training run in a plain loop: the trainer's task and the coordinator's reduction, the product's own functions, on a
+ * bucket that is a map. No leases, no transfers, no state that is kept: what is left is the arithmetic of the mode.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import { splitByPart } from "../../../../shared/model/partition.ts";
+import { decodeSafetensors, encodeSafetensors, type NamedArray } from "../../../../shared/model/safetensors.ts";
+import { tensorsOf } from "../../../../shared/model/weights-file.ts";
+import { getObject, putObject } from "../../../../shared/store.ts";
+import { startBackend } from "../../../../shared/tensor/backend.ts";
+import type { EvaluateTask, TrainResult, TrainTask } from "../../../../shared/training/task.ts";
+import { firstCheckpoint, nextCheckpoint } from "../../../../workers/coordinator/reduce.ts";
+import { initialState, type RunSpec, type RunState } from "../../../../workers/coordinator/run-state.ts";
+import { runEvaluateTask, runTrainTask, type ReadTokens } from "../../../../workers/trainer/task.ts";
+
+/** As much of a bucket as the reduction uses. */
+class MapBucket {
+  readonly objects = new Map<string, ArrayBuffer>();
+
+  async put(key: string, value: ArrayBuffer | Uint8Array): Promise<null> {
+    this.objects.set(key, new Uint8Array(value instanceof Uint8Array ? value : new Uint8Array(value)).buffer);
+    return null;
+  }
+
+  async get(key: string): Promise<{ arrayBuffer(): Promise<ArrayBuffer> } | null> {
+    const bytes = this.objects.get(key);
+    return bytes === undefined ? null : { arrayBuffer: async () => bytes };
+  }
+}
+
+const readerOf =
+  (tokens: Uint16Array): ReadTokens =>
+  async (first, end) =>
+    tokens.subarray(first, end);
+
+export interface Progress {
+  round: number;
+  rounds: number;
+  tokens: number;
+  /** Mean training loss of the last round, nats per token. */
+  loss: number;
+  /** Of all validation tokens, when the last round is done. */
+  valLoss: number | null;
+}
+
+export class Loop {
+  readonly #fake: MapBucket;
+  readonly #bucket: R2Bucket;
+  readonly #train: Uint16Array;
+  readonly #val: Uint16Array;
+  /** Each shard's optimizer state. */
+  readonly #inner: (NamedArray[] | null)[];
+  #state: RunState;
+  #loss = Number.NaN;
+
+  private constructor(state: RunState, fake: MapBucket, train: Uint16Array, val: Uint16Array) {
+    this.#state = state;
+    this.#fake = fake;
+    this.#bucket = fake as unknown as R2Bucket;
+    this.#train = train;
+    this.#val = val;
+    this.#inner = state.slots.map(() => null);
+  }
+
+  static async begin(spec: RunSpec, train: Uint16Array, val: Uint16Array): Promise<Loop> {
+    await startBackend();
+    const fake = new MapBucket();
+    return new Loop(initialState(spec, await firstCheckpoint(fake as unknown as R2Bucket, spec)), fake, train, val);
+  }
+
+  /** Rounds for about so many seconds, or to the end. */
+  async advance(seconds: number): Promise<Progress> {
+    const { rounds } = this.#state.spec;
+    const deadline = Date.now() + seconds * 1000;
+    while (this.#state.base.round < rounds && Date.now() < deadline) await this.#round();
+    const { round, tokens } = this.#state.base;
+    return { round, rounds, tokens, loss: this.#loss, valLoss: round < rounds ? null : await this.#evaluate() };
+  }
+
+  async #weights(): Promise<NamedArray[]> {
+    const parts = await Promise.all(this.#state.base.weights.map((hash) => getObject(this.#bucket, "part", hash, this.#state.spec.run)));
+    return parts.flatMap((bytes) => decodeSafetensors(new Uint8Array(bytes)));
+  }
+
+  async #round(): Promise<void> {
+    const { spec, base } = this.#state;
+    const { model, training, dataset, run } = spec;
+    const weights = await this.#weights();
+    const results: TrainResult[] = [];
+    for (let shard = 0; shard < training.shards; shard++) {
+      const named = { run, round: base.round, shard, base: base.checkpoint, weights: base.weights, inner: null, dataset };
+      const task: TrainTask = { kind: "train", ...named, model, training, lrScale: 1 };
+      const outcome = await runTrainTask(task, weights, this.#inner[shard]!, this.#train.length, readerOf(this.#train));
+      this.#inner[shard] = outcome.inner;
+      const delta: string[] = [];
+      for (const part of splitByPart(model, Object.fromEntries(outcome.delta.map((array) => [array.name, array]))))
+        delta.push(await putObject(this.#bucket, "part", encodeSafetensors(Object.values(part)), run));
+      const { loss, sequences, tokens } = outcome;
+      results.push({ kind: "train", delta, inner: null, loss, sequences, tokens, deltaBytes: 0, innerBytes: 0 });
+    }
+    const slots = results.map((result) => ({ leases: [], votes: [], bad: [], result }));
+    const next = await nextCheckpoint(this.#bucket, { ...this.#state, slots });
+    this.#state = { ...this.#state, base: next };
+    this.#loss = results.reduce((sum, { loss }) => sum + loss, 0) / results.length;
+    const keep = new Set([...next.weights, ...(next.outer ?? [])]);
+    for (const key of this.#fake.objects.keys()) if (![...keep].some((hash) => key.includes(hash))) this.#fake.objects.delete(key);
+  }
+
+  async #evaluate(): Promise<number> {
+    const { spec, base } = this.#state;
+    const named = { run: spec.run, round: base.round, shard: 0, shards: 1, base: base.checkpoint, weights: base.weights };
+    const task: EvaluateTask = { kind: "evaluate", ...named, dataset: spec.dataset, model: spec.model, batch: 16 };
+    const weights = tensorsOf(await this.#weights());
+    try {
+      const { lossSum, targets } = await runEvaluateTask(task, weights, this.#val.length, readerOf(this.#val));
+      return lossSum / targets;
+    } finally {
+      tf.dispose(weights);
+    }
+  }
+}
