@@ -20,6 +20,9 @@ import { trainResults, type Base, type RunSpec, type RunState } from "./run-stat
 /** No honest update comes near this norm: gradients are averages, and local steps are bounded by the learning rate. */
 const MAX_DELTA_NORM = 1e4;
 
+/** Updates of a part that are read at once, since storage is slow but answers several; each is a few megabytes. */
+const READ_AHEAD = 4;
+
 /** Thrown when one shard's update cannot be used; the shard is computed again. */
 export class BadDelta extends Error {
   readonly shard: number;
@@ -99,9 +102,9 @@ function createMean(bucket: R2Bucket, { spec }: RunState, results: readonly Trai
   let last: { index: number; mean: NamedArray[]; squares: number } | null = null;
 
   /** One shard's update of a part, checked. */
-  async function read(shard: number, index: number): Promise<NamedArray[]> {
+  async function check(shard: number, index: number, bytes: Promise<Uint8Array>): Promise<NamedArray[]> {
     try {
-      const arrays = expand(decodeMixed(await readPart(bucket, results[shard]!.delta[index]!, spec.run)));
+      const arrays = expand(decodeMixed(await bytes));
       squaresOf[shard]!.set(index, checkPart(arrays, parts[index]!));
       const norm = Math.sqrt([...squaresOf[shard]!.values()].reduce((sum, value) => sum + value, 0));
       if (norm > MAX_DELTA_NORM) throw new Error(`expected a norm of at most ${MAX_DELTA_NORM}, got ${norm}`);
@@ -120,9 +123,16 @@ function createMean(bucket: R2Bucket, { spec }: RunState, results: readonly Trai
       shape,
       data: new Float32Array(tf.util.sizeFromShape(shape)),
     }));
+    const ahead: Promise<Uint8Array>[] = [];
     for (const [shard, result] of results.entries()) {
+      for (const { delta } of results.slice(shard + ahead.length, shard + READ_AHEAD)) {
+        const bytes = readPart(bucket, delta[index]!, spec.run);
+        // Its turn comes below, or never when an earlier one is bad.
+        bytes.catch(() => undefined);
+        ahead.push(bytes);
+      }
       const share = result.sequences / sequences;
-      for (const [position, { data }] of (await read(shard, index)).entries()) {
+      for (const [position, { data }] of (await check(shard, index, ahead.shift()!)).entries()) {
         const sum = mean[position]!.data;
         for (let at = 0; at < sum.length; at++) sum[at]! += share * data[at]!;
       }

@@ -1,0 +1,97 @@
+/**
+ * `npm run bench -- scaling [--seconds 20] [--rounds 3] [--json]`: what a second trainer is worth and what coordination takes, on
+ * real processes with tasks of so many seconds; then, from the measured costs of the coordinator, what rounds of up to
+ * 250 shards would take: where it saturates, and at what cost per round.
+ */
+import { measureCoordinator } from "../coordinator-costs.ts";
+import { addTrainer } from "../local.ts";
+import type { Flags, Print } from "../named.ts";
+import { shakespeareRun, startBenchLocal } from "../shakespeare.ts";
+import { simulateRounds, type Latencies } from "../simulation/saturation.ts";
+import { centsOf } from "../../workers/coordinator/cost.ts";
+
+const PRESET = "shakespeare-char";
+const TOKENS_PER_STEP = 12 * 64;
+const CALIBRATION_STEPS = 20;
+const MIN_SPEED_UP = 1.8;
+const MAX_OVERHEAD = 0.05;
+const SHARDS = [1, 2, 4, 8, 16, 32, 64, 125, 250] as const;
+/** Assumptions about the hosted platform, which this machine cannot measure. */
+const LATENCIES: Latencies = { rpcMs: 20, readMs: 40, writeMs: 80, msPerMB: 20 };
+const JITTER = 0.05;
+const READ_AHEAD = 4;
+
+/** Tokens per second and the share of the trainers' time that is not computing, from the first lease to the last commit. */
+interface Measured {
+  trainers: number;
+  taskSeconds: number;
+  tokensPerSecond: number;
+  overhead: number;
+}
+
+export async function run(flags: Flags, print: Print): Promise<Record<string, unknown>> {
+  const seconds = Number(flags["seconds"] ?? 20);
+  const rounds = Number(flags["rounds"] ?? 3);
+  const measured: Measured[] = [];
+  const stopping = new AbortController();
+  const { local, dataset } = await startBenchLocal("scaling", 1);
+  try {
+    const measure = async (trainers: number, steps: number, count: number): Promise<Measured> => {
+      const tokens = count * steps * trainers * TOKENS_PER_STEP;
+      const status = await shakespeareRun(local, { preset: PRESET, dataset, tokens, shards: trainers, steps }, print);
+      const [computing, wall] = [status.computeSeconds!, status.trainingSeconds!];
+      return {
+        trainers,
+        taskSeconds: computing / (count * trainers),
+        tokensPerSecond: status.tokens! / wall,
+        overhead: 1 - computing / (trainers * wall),
+      };
+    };
+    const { tokensPerSecond } = await measure(1, CALIBRATION_STEPS, 2);
+    const steps = Math.max(2, Math.round((seconds * tokensPerSecond) / TOKENS_PER_STEP));
+    print(`${Math.round(tokensPerSecond)} tokens/s: tasks of ${steps} steps`);
+    measured.push(await measure(1, steps, rounds));
+    await addTrainer("trainer-2", stopping.signal);
+    measured.push(await measure(2, steps, rounds));
+  } finally {
+    stopping.abort();
+    await local.stop();
+  }
+  for (const { trainers, tokensPerSecond, overhead, taskSeconds } of measured)
+    print(
+      `${trainers} trainers: ${Math.round(tokensPerSecond)} tokens/s, tasks of ${taskSeconds.toFixed(1)} s, ${(100 * overhead).toFixed(1)} % coordination`,
+    );
+  const [one, two] = measured as [Measured, Measured];
+  const speedUp = two.tokensPerSecond / one.tokensPerSecond;
+
+  const { costs, deltaMB, measured: costsAt } = await measureCoordinator(PRESET);
+  const load = { taskSeconds: seconds, jitter: JITTER, deltaMB, innerMB: deltaMB, readAhead: READ_AHEAD };
+  const simulated = SHARDS.map((shards) => simulateRounds(shards, costs, LATENCIES, load));
+  print(`assumed: ${JSON.stringify(LATENCIES)}, tasks of ${seconds} s within ${100 * JITTER} %, updates of ${deltaMB.toFixed(1)} MB`);
+  print(["shards", "s/round", "waits", "worth", "thread ms", "busy", "cents"].map((text) => text.padStart(10)).join(""));
+  for (const row of simulated)
+    print(
+      [
+        row.shards,
+        row.secondsPerRound.toFixed(1),
+        `${(100 * row.overhead).toFixed(1)} %`,
+        (row.shards * (1 - row.overhead)).toFixed(0),
+        row.coordinatorMs.toFixed(0),
+        `${(100 * row.busy).toFixed(0)} %`,
+        centsOf(row.coordinatorMs).toFixed(5),
+      ]
+        .map((text) => String(text).padStart(10))
+        .join(""),
+    );
+  const saturatesAt = simulated.find(({ busy }) => busy > 0.5)?.shards ?? null;
+  return {
+    measured,
+    speedUp,
+    overhead: two.overhead,
+    coordinatorCosts: costsAt,
+    latencies: LATENCIES,
+    simulated,
+    saturatesAt,
+    ok: speedUp >= MIN_SPEED_UP && two.overhead <= MAX_OVERHEAD,
+  };
+}
