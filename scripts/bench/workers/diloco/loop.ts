@@ -3,15 +3,16 @@
  * bucket that is a map. No leases, no transfers, no state that is kept: what is left is the arithmetic of the mode.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { splitByPart } from "../../../../shared/model/partition.ts";
+import { objectKey } from "../../../../shared/artifacts.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedArray } from "../../../../shared/model/safetensors.ts";
-import { tensorsOf } from "../../../../shared/model/weights-file.ts";
+import { arraysOf, tensorsOf, viewsOf } from "../../../../shared/model/weights-file.ts";
 import { getObject, putObject } from "../../../../shared/store.ts";
 import { startBackend } from "../../../../shared/tensor/backend.ts";
 import type { EvaluateTask, TrainResult, TrainTask } from "../../../../shared/training/task.ts";
 import { firstCheckpoint, nextCheckpoint } from "../../../../workers/coordinator/reduce.ts";
 import { initialState, type RunSpec, type RunState } from "../../../../workers/coordinator/run-state.ts";
-import { runEvaluateTask, runTrainTask, type ReadTokens } from "../../../../workers/trainer/task.ts";
+import { runEvaluateTask, runTrainTask, type TaskParts } from "../../../../workers/trainer/task.ts";
+import type { ReadTokens } from "../../../../workers/trainer/windows.ts";
 
 /** As much of a bucket as the reduction uses. */
 class MapBucket {
@@ -48,8 +49,8 @@ export class Loop {
   readonly #bucket: R2Bucket;
   readonly #train: Uint16Array;
   readonly #val: Uint16Array;
-  /** Each shard's optimizer state. */
-  readonly #inner: (NamedArray[] | null)[];
+  /** Each shard's optimizer state, by part. */
+  readonly #inner: NamedArray[][][];
   #state: RunState;
   #loss = Number.NaN;
 
@@ -59,7 +60,7 @@ export class Loop {
     this.#bucket = fake as unknown as R2Bucket;
     this.#train = train;
     this.#val = val;
-    this.#inner = state.slots.map(() => null);
+    this.#inner = state.slots.map(() => []);
   }
 
   static async begin(spec: RunSpec, train: Uint16Array, val: Uint16Array): Promise<Loop> {
@@ -77,40 +78,46 @@ export class Loop {
     return { round, rounds, tokens, loss: this.#loss, valLoss: round < rounds ? null : await this.#evaluate() };
   }
 
-  async #weights(): Promise<NamedArray[]> {
-    const parts = await Promise.all(this.#state.base.weights.map((hash) => getObject(this.#bucket, "part", hash, this.#state.spec.run)));
-    return parts.flatMap((bytes) => decodeSafetensors(new Uint8Array(bytes)));
+  /** The tensors of a part of the base weights. */
+  async #weights(part: number): Promise<NamedArray[]> {
+    const { base, spec } = this.#state;
+    return decodeSafetensors(new Uint8Array(await getObject(this.#bucket, "part", base.weights[part]!, spec.run)));
   }
 
   async #round(): Promise<void> {
     const { spec, base } = this.#state;
     const { model, training, dataset, run } = spec;
-    const weights = await this.#weights();
     const results: TrainResult[] = [];
     for (let shard = 0; shard < training.shards; shard++) {
       const named = { run, round: base.round, shard, base: base.checkpoint, weights: base.weights, inner: null, dataset };
       const task: TrainTask = { kind: "train", ...named, model, training, lrScale: 1 };
-      const outcome = await runTrainTask(task, weights, this.#inner[shard]!, this.#train.length, readerOf(this.#train));
-      this.#inner[shard] = outcome.inner;
+      const inner = this.#inner[shard]!;
       const delta: string[] = [];
-      for (const part of splitByPart(model, Object.fromEntries(outcome.delta.map((array) => [array.name, array]))))
-        delta.push(await putObject(this.#bucket, "part", encodeSafetensors(Object.values(part)), run));
-      const { loss, sequences, tokens } = outcome;
+      const parts: TaskParts = {
+        weights: (part) => this.#weights(part),
+        state: async (part) => inner[part] ?? [],
+        write: async (part, moved, state) => {
+          inner[part] = arraysOf(state);
+          delta.push(await putObject(this.#bucket, "part", encodeSafetensors(viewsOf(moved)), run));
+        },
+      };
+      const { loss, sequences, tokens } = await runTrainTask(task, parts, this.#train.length, readerOf(this.#train));
       results.push({ kind: "train", delta, inner: null, loss, sequences, tokens, deltaBytes: 0, innerBytes: 0 });
     }
     const slots = results.map((result) => ({ leases: [], votes: [], bad: [], result }));
     const next = await nextCheckpoint(this.#bucket, { ...this.#state, slots });
     this.#state = { ...this.#state, base: next };
     this.#loss = results.reduce((sum, { loss }) => sum + loss, 0) / results.length;
-    const keep = new Set([...next.weights, ...(next.outer ?? [])]);
-    for (const key of this.#fake.objects.keys()) if (![...keep].some((hash) => key.includes(hash))) this.#fake.objects.delete(key);
+    const keep = new Set([...next.weights, ...(next.outer ?? [])].map((hash) => objectKey("part", hash, run)));
+    for (const key of this.#fake.objects.keys()) if (!keep.has(key)) this.#fake.objects.delete(key);
   }
 
   async #evaluate(): Promise<number> {
     const { spec, base } = this.#state;
     const named = { run: spec.run, round: base.round, shard: 0, shards: 1, base: base.checkpoint, weights: base.weights };
     const task: EvaluateTask = { kind: "evaluate", ...named, dataset: spec.dataset, model: spec.model, batch: 16 };
-    const weights = tensorsOf(await this.#weights());
+    const parts = await Promise.all(base.weights.map((_, part) => this.#weights(part)));
+    const weights = tensorsOf(parts.flat());
     try {
       const { lossSum, targets } = await runEvaluateTask(task, weights, this.#val.length, readerOf(this.#val));
       return lossSum / targets;
