@@ -10,18 +10,6 @@ import { routes } from "./routes.ts";
 import { namedError } from "../../shared/errors.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
-const OPERATOR_PATHS = [
-  "/sources",
-  "/documents",
-  "/crawls",
-  "/crawls/*",
-  "/runs",
-  "/runs/*",
-  "/models",
-  "/models/*",
-  "/garbage-collections",
-];
-
 const notFound = (what: string): never => {
   throw namedError("NotFound", `${what}: expected a known id`);
 };
@@ -56,12 +44,12 @@ app.use(async (c, next) => {
   if (!isEmpty && !isJson) throw new HTTPException(415, { message: "content-type: expected application/json" });
   return next();
 });
-for (const path of OPERATOR_PATHS) app.use(path, requireOperator);
+for (const route of Object.values(routes)) if ("security" in route) app.use(route.getRoutingPath(), requireOperator);
 app.use("/generate", limit("GENERATE_LIMIT"));
 app.use("/feedback", limit("FEEDBACK_LIMIT"));
 
-app.get("/", (c) =>
-  c.json({ name: "Tiffin", what: "a language model grown on Cloudflare Workers", documentation: "/openapi.json", health: "/health" }),
+app.openapi(routes.about, (c) =>
+  c.json({ name: "Tiffin", what: "a language model grown on Cloudflare Workers", documentation: "/openapi.json", health: "/health" }, 200),
 );
 app.doc31("/openapi.json", { openapi: "3.1.0", info: { title: "Tiffin", version: "0.1.0" } });
 app.openAPIRegistry.registerComponent("securitySchemes", "operator", { type: "http", scheme: "bearer" });

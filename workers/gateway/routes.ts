@@ -2,11 +2,11 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { hashSchema } from "../../shared/artifacts.ts";
 import { supervisionConfigSchema } from "../../shared/config.ts";
+import * as answers from "./answers.ts";
 
 const json = <T extends z.ZodType>(schema: T, description: string) => ({ content: { "application/json": { schema } }, description });
 const body = <T extends z.ZodType>(schema: T) => ({ content: { "application/json": { schema } }, required: true });
 const error = json(z.object({ error: z.string() }), "What was expected, what came");
-const anything = z.any();
 const operator = [{ operator: [] }];
 const idParams = z.object({ id: z.string().min(1).max(128) });
 
@@ -20,14 +20,6 @@ export const generateBody = z.strictObject({
   candidates: z.int().min(1).max(8).default(3),
   seed: z.int().min(0).max(0xffff_ffff).optional(),
   stop: z.array(z.string().min(1).max(64)).max(4).default([]),
-});
-
-const answer = z.object({
-  response: z.string(),
-  id: z.string(),
-  model: z.string(),
-  candidates: z.array(z.object({ response: z.string(), reward: z.number(), logProbability: z.number() })),
-  usage: z.object({ promptTokens: z.int(), completionTokens: z.int() }),
 });
 
 export const feedbackBody = z.strictObject({
@@ -71,38 +63,42 @@ export const branchBody = z.strictObject({
   supervision: runBody.shape.supervision,
 });
 
-const ok = (description: string) => ({ 200: json(anything, description), 400: error, 401: error, 404: error, 422: error });
+/** What the checks before every operator route and the named errors of the Workers may answer. */
+const refusals = { 400: error, 401: error, 404: error, 409: error, 413: error, 415: error, 422: error, 500: error };
+const ok = <T extends z.ZodType>(schema: T, description: string) => ({ 200: json(schema, description), ...refusals });
 
-const onRun = <V extends string>(verb: V, description: string) =>
+const onRun = <V extends string, D extends string>(verb: V, done: D, description: string) =>
   createRoute({
     method: "post",
     path: `/runs/{id}/${verb}` as const,
     security: operator,
     request: { params: idParams },
-    responses: ok(description),
+    responses: ok(z.object({ [done]: z.string() } as Record<D, z.ZodString>), description),
   });
 
 export const routes = {
+  about: createRoute({ method: "get", path: "/", responses: { 200: json(answers.about, "What this is") } }),
   health: createRoute({
     method: "get",
     path: "/health",
-    responses: { 200: json(anything, "All parts are up"), 503: json(anything, "Some part is down") },
+    responses: { 200: json(answers.healthState, "All parts are up"), 503: json(answers.healthState, "Some part is down") },
   }),
   generate: createRoute({
     method: "post",
     path: "/generate",
     request: { body: body(generateBody) },
-    responses: { 200: json(answer, "The best candidate"), 400: error, 413: error, 415: error, 429: error, 503: error },
+    responses: {
+      200: json(answers.answer, "The best candidate"),
+      ...{ 400: error, 413: error, 415: error, 429: error, 500: error, 503: error },
+    },
   }),
   feedback: createRoute({
     method: "post",
     path: "/feedback",
     request: { body: body(feedbackBody) },
     responses: {
-      200: json(z.object({ stored: z.literal(true), reward: z.number(), votes: z.int() }), "Stored"),
-      400: error,
-      404: error,
-      429: error,
+      200: json(answers.storedScore, "Stored"),
+      ...{ 400: error, 404: error, 413: error, 415: error, 422: error, 429: error, 500: error },
     },
   }),
   addSource: createRoute({
@@ -110,44 +106,44 @@ export const routes = {
     path: "/sources",
     security: operator,
     request: { body: body(sourceBody) },
-    responses: ok("The source"),
+    responses: ok(answers.source, "The source"),
   }),
-  listSources: createRoute({ method: "get", path: "/sources", security: operator, responses: ok("All sources") }),
+  listSources: createRoute({ method: "get", path: "/sources", security: operator, responses: ok(z.array(answers.source), "All sources") }),
   startCrawls: createRoute({
     method: "post",
     path: "/crawls",
     security: operator,
     request: { body: body(crawlBody) },
-    responses: ok("The crawls that run now"),
+    responses: ok(z.array(answers.crawl), "The crawls that run now"),
   }),
   getCrawl: createRoute({
     method: "get",
     path: "/crawls/{id}",
     security: operator,
     request: { params: idParams },
-    responses: ok("A crawl's progress"),
+    responses: ok(answers.crawl, "A crawl's progress"),
   }),
   removeDocument: createRoute({
     method: "delete",
     path: "/documents",
     security: operator,
     request: { query: z.strictObject({ url: z.url().max(1000) }) },
-    responses: ok("How many documents were removed"),
+    responses: ok(answers.removal, "How many documents were removed"),
   }),
   startRun: createRoute({
     method: "post",
     path: "/runs",
     security: operator,
     request: { body: body(runBody) },
-    responses: ok("The run's id"),
+    responses: ok(answers.startedRun, "The run's id"),
   }),
-  listRuns: createRoute({ method: "get", path: "/runs", security: operator, responses: ok("All runs") }),
+  listRuns: createRoute({ method: "get", path: "/runs", security: operator, responses: ok(z.array(answers.run), "All runs") }),
   getRun: createRoute({
     method: "get",
     path: "/runs/{id}",
     security: operator,
     request: { params: idParams },
-    responses: ok("A run's state, losses and rate"),
+    responses: ok(answers.run, "A run's state, losses and rate"),
   }),
   runEvents: createRoute({
     method: "get",
@@ -156,39 +152,44 @@ export const routes = {
     request: { params: idParams },
     responses: {
       200: { content: { "text/event-stream": { schema: z.string() } }, description: "Progress until the run is over" },
-      404: error,
+      ...refusals,
     },
   }),
-  pauseRun: onRun("pause", "No new tasks are given out until it is resumed"),
-  resumeRun: onRun("resume", "Tasks are given out again, to every trainer"),
-  stopRun: onRun("stop", "The last checkpoint is evaluated, then the run is done"),
+  pauseRun: onRun("pause", "paused", "No new tasks are given out until it is resumed"),
+  resumeRun: onRun("resume", "resumed", "Tasks are given out again, to every trainer"),
+  stopRun: onRun("stop", "stopped", "The last checkpoint is evaluated, then the run is done"),
   branchRun: createRoute({
     method: "post",
     path: "/runs/{id}/branch",
     security: operator,
     request: { params: idParams, body: body(branchBody) },
-    responses: ok("The id of a run that goes on from a checkpoint of this one"),
+    responses: ok(answers.startedRun, "The id of a run that goes on from a checkpoint of this one"),
   }),
   deleteRun: createRoute({
     method: "delete",
     path: "/runs/{id}",
     security: operator,
     request: { params: idParams },
-    responses: ok("The run and its objects are gone; models that it has published stay"),
+    responses: ok(z.object({ deleted: z.string() }), "The run and its objects are gone; models that it has published stay"),
   }),
   collectGarbage: createRoute({
     method: "post",
     path: "/garbage-collections",
     security: operator,
     request: { body: body(z.strictObject({ graceSeconds: z.int().min(0).optional() })) },
-    responses: ok("How many objects of runs were deleted because nothing names them"),
+    responses: ok(answers.collected, "How many objects of runs were deleted because nothing names them"),
   }),
-  listModels: createRoute({ method: "get", path: "/models", security: operator, responses: ok("Published models") }),
+  listModels: createRoute({
+    method: "get",
+    path: "/models",
+    security: operator,
+    responses: ok(z.array(answers.model), "Published models"),
+  }),
   activateModel: createRoute({
     method: "post",
     path: "/models/{id}/activate",
     security: operator,
     request: { params: idParams },
-    responses: ok("Activated"),
+    responses: ok(z.object({ active: z.string() }), "Activated"),
   }),
 } as const;

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { ROOT, WORKERS } from "../../../scripts/workers.ts";
+import { configPath, ROOT, WORKERS } from "../../../scripts/workers.ts";
 
 const readme = readFileSync(join(ROOT, "README.md"), "utf8");
 
@@ -59,4 +59,13 @@ test("the top level holds only what the design fixes", () => {
   ]);
   const visible = readdirSync(ROOT).filter((name) => !name.startsWith(".") && name !== "node_modules");
   expect(visible.filter((name) => !allowed.has(name))).toEqual([]);
+});
+
+test("only the gateway has a public door", () => {
+  for (const { name } of WORKERS) {
+    const config = readFileSync(configPath(name), "utf8");
+    expect(/^workers_dev = false$/m.test(config), name).toBe(name !== "gateway");
+    // A route would be a door of its own; preview URLs follow workers_dev.
+    expect(config, name).not.toMatch(/^(\[\[)?routes?\b/m);
+  }
 });

@@ -1,0 +1,155 @@
+/** Who may pass the public door: the routes are the declared ones, and each lets in whom it should. */
+import { Validator } from "@seriousme/openapi-schema-validator";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openDoor, OPERATOR, TOKEN } from "./door.ts";
+
+const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
+  everyone: ["GET /", "GET /health", "POST /generate", "POST /feedback"],
+  operator: [
+    "POST /sources",
+    "GET /sources",
+    "DELETE /documents",
+    "POST /crawls",
+    "GET /crawls/{id}",
+    "POST /runs",
+    "GET /runs",
+    "GET /runs/{id}",
+    "DELETE /runs/{id}",
+    "GET /runs/{id}/events",
+    "POST /runs/{id}/pause",
+    "POST /runs/{id}/resume",
+    "POST /runs/{id}/stop",
+    "POST /runs/{id}/branch",
+    "POST /garbage-collections",
+    "GET /models",
+    "POST /models/{id}/activate",
+  ],
+};
+/** Bodies that would do something, were the token right. */
+const BODIES: Readonly<Record<string, unknown>> = {
+  "POST /sources": { url: "https://example.com/" },
+  "POST /crawls": {},
+  "POST /runs": { name: "not-to-be", preset: "tiny" },
+  "POST /runs/{id}/branch": {},
+  "POST /garbage-collections": { graceSeconds: 0 },
+};
+const CREDENTIALS: Readonly<Record<string, string>> = {
+  "a wrong token": "Bearer wrong",
+  "a truncated token": `Bearer ${TOKEN.slice(0, -1)}`,
+  "a longer token": `Bearer ${TOKEN}x`,
+  "an empty token": "Bearer ",
+  "another case": `Bearer ${TOKEN.toUpperCase()}`,
+  "another scheme": `Basic ${TOKEN}`,
+  "two tokens": `Bearer ${TOKEN} ${TOKEN}`,
+  "no scheme": TOKEN,
+};
+
+interface Operation {
+  security?: unknown[];
+  requestBody?: unknown;
+  responses: Record<string, { description: string; content?: Record<string, { schema?: object }> }>;
+}
+
+let door: Awaited<ReturnType<typeof openDoor>>;
+let operations: Map<string, Operation>;
+let api: { paths: Record<string, Record<string, Operation>> };
+beforeAll(async () => {
+  door = await openDoor();
+  api = (await (await door.send("GET", "/openapi.json")).json()) as typeof api;
+  operations = new Map(
+    Object.entries(api.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => [`${method.toUpperCase()} ${path}`, operation] as const),
+    ),
+  );
+}, 60_000);
+afterAll(() => door.close());
+
+const request = (route: string, headers: Record<string, string>) => {
+  const [method, path] = route.split(" ") as [string, string];
+  const url = path === "/documents" ? "/documents?url=https://example.com/" : path.replace("{id}", "x");
+  return door.send(method, url, BODIES[route], headers);
+};
+
+describe("the routes", () => {
+  test("of the running gateway are the declared ones, each open to whom it is declared for", () => {
+    const found = (isOperator: boolean) =>
+      [...operations].filter(([, { security }]) => (security !== undefined) === isOperator).map(([route]) => route);
+    expect(found(false).toSorted()).toEqual(DECLARED.everyone.toSorted());
+    expect(found(true).toSorted()).toEqual(DECLARED.operator.toSorted());
+  });
+
+  test("are described by a valid OpenAPI document, down to every answer", async () => {
+    const { valid, errors } = await new Validator().validate(api);
+    expect(errors ?? []).toEqual([]);
+    expect(valid).toBe(true);
+    for (const [route, { responses, requestBody }] of operations) {
+      const described = Object.values(responses).every(({ content }) =>
+        Object.values(content ?? {}).some(({ schema }) => schema !== undefined),
+      );
+      expect(described, route).toBe(true);
+      if (requestBody !== undefined) expect(Object.keys(responses), route).toEqual(expect.arrayContaining(["400", "413", "415"]));
+    }
+  });
+});
+
+describe("the operator's routes", () => {
+  test.each(DECLARED.operator)("%s refuses every token but the right one", async (route) => {
+    for (const [what, authorization] of [["none", undefined], ...Object.entries(CREDENTIALS)] as [string, string | undefined][]) {
+      const response = await request(route, authorization === undefined ? {} : { authorization });
+      expect(response.status, what).toBe(401);
+      expect(response.headers.get("www-authenticate")).toBe("Bearer");
+      expect(await response.text()).not.toContain(TOKEN);
+    }
+  });
+
+  test("have done nothing for any of them", async () => {
+    for (const route of ["GET /sources", "GET /runs", "GET /models"]) {
+      const response = await request(route, OPERATOR);
+      expect([response.status, await response.json()], route).toEqual([200, []]);
+    }
+  });
+
+  test.each([
+    "//sources",
+    "/Sources",
+    "/sources/",
+    "/sources.",
+    "/%2e/sources",
+    "/sources/..%2fsources",
+    "/a/%2e%2e/sources",
+    "/sources%00",
+    "/nowhere",
+  ])("cannot be reached around the token by %s", async (path) => {
+    expect([401, 404]).toContain((await door.send("GET", `http://tiffin.test${path}`)).status);
+  });
+});
+
+describe("bodies", () => {
+  const HOSTILE: readonly (readonly [string, string, number])[] = [
+    ["malformed JSON", "{", 400],
+    ["nothing", "", 400],
+    ["null", "null", 400],
+    ["a list", "[]", 400],
+    ["a text", '"text"', 400],
+    ["an unknown field", '{"colour":"red"}', 400],
+    ["a prototype", '{"__proto__":{"text":"a"},"constructor":1}', 400],
+    ["wrong types", '{"text":1,"id":1,"url":1,"source":1,"preset":1,"graceSeconds":"1","tokens":"1"}', 400],
+    ["too many bytes", JSON.stringify({ text: "a".repeat(70_000) }), 413],
+  ];
+  const ROUTES = ["/generate", "/feedback", "/sources", "/crawls", "/runs", "/runs/x/branch", "/garbage-collections"];
+
+  test.each(ROUTES.flatMap((route) => HOSTILE.map(([what, body, status]) => [route, what, body, status] as const)))(
+    "%s refuses %s",
+    async (route, _, body, status) => {
+      const response = await door.send("POST", route, body, OPERATOR);
+      expect(response.status).toBe(status);
+      expect(await response.json()).toEqual({ error: expect.any(String) });
+    },
+  );
+
+  test("of another type are refused, and so is another method", async () => {
+    expect((await door.send("POST", "/generate", "text=a", { ...OPERATOR, "content-type": "text/plain" })).status).toBe(415);
+    const response = await door.send("GET", "/generate", undefined, OPERATOR);
+    expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);
+  });
+});

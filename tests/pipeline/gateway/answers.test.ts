@@ -1,0 +1,121 @@
+/** Answers and votes through the public door. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openDoor, OPERATOR } from "./door.ts";
+
+interface Answer {
+  id: string;
+  response: string;
+  model: string;
+  candidates: { response: string; reward: number }[];
+  usage: { promptTokens: number; completionTokens: number };
+}
+
+let door: Awaited<ReturnType<typeof openDoor>>;
+let model = "";
+beforeAll(async () => {
+  door = await openDoor();
+  expect((await door.send("POST", "/generate", { text: "a" }, OPERATOR)).status).toBe(503);
+  model = await door.publish(5);
+}, 60_000);
+afterAll(() => door.close());
+
+async function ask(body: object): Promise<Answer> {
+  const response = await door.send("POST", "/generate", { seed: 7, maxTokens: 8, ...body }, OPERATOR);
+  expect(response.status).toBe(200);
+  return (await response.json()) as Answer;
+}
+const vote = (body: object, headers: Record<string, string> = OPERATOR) => door.send("POST", "/feedback", body, headers);
+
+test("the active model answers with its best candidate, and people's votes decide which that is", async () => {
+  const question = { text: "Grüße", context: { place: "gym" } };
+  const first = await ask(question);
+  expect([first.model, first.candidates.map(({ reward }) => reward)]).toEqual([model, [0, 0, 0]]);
+  for (const score of [0.25, 0.75])
+    expect(await (await vote({ id: first.id, score })).json()).toEqual({ stored: true, reward: score, votes: 1 });
+  expect((await ask(question)).candidates[0]).toMatchObject({ response: first.response, reward: 0.75 });
+  // Asked for alone, a candidate that did not win has an id; voted above the winner, it wins.
+  const alone = await Promise.all([8, 9].map((seed) => ask({ ...question, candidates: 1, seed })));
+  const other = alone.find(({ response }) => response !== first.response)!;
+  await vote({ id: other.id, score: 1 });
+  expect((await ask(question)).candidates[0]).toMatchObject({ response: other.response, reward: 1 });
+  const health = await door.send("GET", "/health");
+  const parts = Object.fromEntries(
+    ["gateway", "collector", "tokenizer", "coordinator", "trainer", "generator", "feedback"].map((part) => [part, "up"]),
+  );
+  expect([health.status, await health.json()]).toEqual([200, { ok: true, model, parts }]);
+});
+
+test("the reward is the mean of what different people gave", async () => {
+  const { id } = await ask({ text: "mean", seed: 99, maxTokens: 12 });
+  const scores = [0, 0.5, 1];
+  const voters = scores.map((_, index) => ({ "cf-connecting-ip": `203.0.113.${index}` }));
+  for (const [index, score] of scores.entries()) await vote({ id, score }, voters[index]);
+  expect(await (await vote({ id, score: 1 }, voters[0])).json()).toEqual({ stored: true, reward: (1 + 0.5 + 1) / 3, votes: 3 });
+});
+
+test("a vote that is replayed 200 times is one vote", async () => {
+  const { id } = await ask({ text: "replayed", seed: 3, maxTokens: 12 });
+  const replies = await Promise.all(Array.from({ length: 200 }, async () => (await vote({ id, score: 1 })).json()));
+  for (const reply of replies) expect(reply).toEqual({ stored: true, reward: 1, votes: 1 });
+});
+
+test("votes for unknown answers and scores out of range are refused", async () => {
+  const { id } = await ask({ text: "range" });
+  expect((await vote({ id: "x", score: 1 })).status).toBe(404);
+  for (const score of [-0.01, 1.01, 2, null, "1", true]) expect((await vote({ id, score })).status).toBe(400);
+});
+
+test("generation ends before a stop string", async () => {
+  const whole = await ask({ text: "stop", candidates: 1, maxTokens: 16 });
+  const stop = [...whole.response].at(3)!;
+  const cut = await ask({ text: "stop", candidates: 1, maxTokens: 16, stop: [stop] });
+  expect(cut.response).toBe(whole.response.slice(0, whole.response.indexOf(stop)).trim());
+});
+
+test.each([
+  ["a lone surrogate", { text: "\ud83d" }],
+  ["the largest text", { text: "😀".repeat(2000) }],
+  ["no randomness", { text: "a", temperature: 0 }],
+  ["every candidate", { text: "a", candidates: 8, topK: 65_536, topP: 1, temperature: 2 }],
+])("whole characters come back for %s", async (_, body) => {
+  const { candidates } = await ask({ maxTokens: 24, ...body });
+  for (const { response } of candidates) expect(response.isWellFormed()).toBe(true);
+});
+
+test.each([
+  ["a negative temperature", { temperature: -1 }],
+  ["an endless temperature", { temperature: 1e308 }],
+  ["no candidates", { candidates: 0 }],
+  ["too many candidates", { candidates: 9 }],
+  ["half a candidate", { candidates: 1.5 }],
+  ["an empty nucleus", { topP: 0 }],
+  ["too many tokens", { maxTokens: 1e9 }],
+  ["10,000 stop strings", { stop: Array.from({ length: 10_000 }, () => "a") }],
+  ["an empty stop string", { stop: [""] }],
+  ["an empty text", { text: "" }],
+])("%s is refused by the field's name", async (_, body) => {
+  const response = await door.send("POST", "/generate", { text: "a", ...body }, OPERATOR);
+  expect(response.status).toBe(400);
+  expect(((await response.json()) as { error: string }).error).toContain(Object.keys(body)[0]!);
+});
+
+test("fifty at once are answered or told to come back, and the next one is answered", async () => {
+  const all = await Promise.all(Array.from({ length: 50 }, (_, seed) => door.send("POST", "/generate", { text: "busy", seed }, OPERATOR)));
+  const refused = all.filter(({ status }) => status === 429);
+  for (const response of refused) expect(response.headers.get("retry-after")).toBe("1");
+  // The queue holds 16; what is answered while the fifty arrive makes room for more.
+  expect(refused.length).toBeGreaterThan(0);
+  expect(all.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(16);
+  expect(all.filter(({ status }) => status !== 200 && status !== 429)).toEqual([]);
+  await ask({ text: "after" });
+});
+
+test("one address is limited, another one and the operator are not", async () => {
+  const flood = { "cf-connecting-ip": "198.51.100.7" };
+  const statuses = [];
+  for (let index = 0; index < 61; index++) statuses.push((await vote({ id: "x", score: 1 }, flood)).status);
+  expect(statuses).toContain(429);
+  expect((await vote({ id: "x", score: 1 }, flood)).headers.get("retry-after")).toBe("60");
+  expect((await vote({ id: "x", score: 1 }, { "cf-connecting-ip": "198.51.100.8" })).status).toBe(404);
+  expect((await vote({ id: "x", score: 1 }, { ...flood, ...OPERATOR })).status).toBe(404);
+});
