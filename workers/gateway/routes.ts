@@ -6,7 +6,9 @@ import * as answers from "./answers.ts";
 
 const json = <T extends z.ZodType>(schema: T, description: string) => ({ content: { "application/json": { schema } }, description });
 const body = <T extends z.ZodType>(schema: T) => ({ content: { "application/json": { schema } }, required: true });
-const error = json(z.object({ error: z.string() }), "What was expected, what came");
+const refusal = json(z.object({ error: z.string() }), "What was expected, what came");
+const refusalsOf = <S extends number>(...statuses: S[]) =>
+  Object.fromEntries(statuses.map((status) => [status, refusal])) as Record<S, typeof refusal>;
 const operator = [{ operator: [] }];
 const idParams = z.object({ id: z.string().min(1).max(128) });
 
@@ -64,7 +66,7 @@ export const branchBody = z.strictObject({
 });
 
 /** What the checks before every operator route and the named errors of the Workers may answer. */
-const refusals = { 400: error, 401: error, 404: error, 409: error, 413: error, 415: error, 422: error, 500: error };
+const refusals = refusalsOf(400, 401, 404, 409, 413, 415, 422, 500);
 const ok = <T extends z.ZodType>(schema: T, description: string) => ({ 200: json(schema, description), ...refusals });
 
 const onRun = <V extends string, D extends string>(verb: V, done: D, description: string) =>
@@ -89,7 +91,7 @@ export const routes = {
     request: { body: body(generateBody) },
     responses: {
       200: json(answers.answer, "The best candidate"),
-      ...{ 400: error, 413: error, 415: error, 429: error, 500: error, 503: error },
+      ...refusalsOf(400, 413, 415, 429, 500, 503),
     },
   }),
   feedback: createRoute({
@@ -98,7 +100,7 @@ export const routes = {
     request: { body: body(feedbackBody) },
     responses: {
       200: json(answers.storedScore, "Stored"),
-      ...{ 400: error, 404: error, 413: error, 415: error, 422: error, 429: error, 500: error },
+      ...refusalsOf(400, 404, 413, 415, 422, 429, 500),
     },
   }),
   addSource: createRoute({

@@ -70,42 +70,43 @@ const request = (route: string, headers: Record<string, string>) => {
   return door.send(method, url, BODIES[route], headers);
 };
 
+const routesOf = (isOperator: boolean) =>
+  [...operations].filter(([, { security }]) => (security !== undefined) === isOperator).map(([route]) => route);
+
 describe("the routes", () => {
   test("of the running gateway are the declared ones, each open to whom it is declared for", () => {
-    const found = (isOperator: boolean) =>
-      [...operations].filter(([, { security }]) => (security !== undefined) === isOperator).map(([route]) => route);
-    expect(found(false).toSorted()).toEqual(DECLARED.everyone.toSorted());
-    expect(found(true).toSorted()).toEqual(DECLARED.operator.toSorted());
+    expect(routesOf(false).toSorted()).toEqual(DECLARED.everyone.toSorted());
+    expect(routesOf(true).toSorted()).toEqual(DECLARED.operator.toSorted());
   });
 
   test("are described by a valid OpenAPI document, down to every answer", async () => {
     const { valid, errors } = await new Validator().validate(api);
     expect(errors ?? []).toEqual([]);
     expect(valid).toBe(true);
-    for (const [route, { responses, requestBody }] of operations) {
-      const described = Object.values(responses).every(({ content }) =>
+    const lacking = [...operations].filter(([, { responses, requestBody }]) => {
+      const isDescribed = Object.values(responses).every(({ content }) =>
         Object.values(content ?? {}).some(({ schema }) => schema !== undefined),
       );
-      expect(described, route).toBe(true);
-      if (requestBody !== undefined) expect(Object.keys(responses), route).toEqual(expect.arrayContaining(["400", "413", "415"]));
-    }
+      return !isDescribed || (requestBody !== undefined && !["400", "413", "415"].every((status) => status in responses));
+    });
+    expect(lacking.map(([route]) => route)).toEqual([]);
   });
 });
 
 describe("the operator's routes", () => {
   test.each(DECLARED.operator)("%s refuses every token but the right one", async (route) => {
-    for (const [what, authorization] of [["none", undefined], ...Object.entries(CREDENTIALS)] as [string, string | undefined][]) {
+    for (const authorization of [undefined, ...Object.values(CREDENTIALS)]) {
       const response = await request(route, authorization === undefined ? {} : { authorization });
-      expect(response.status, what).toBe(401);
-      expect(response.headers.get("www-authenticate")).toBe("Bearer");
-      expect(await response.text()).not.toContain(TOKEN);
+      const told = await response.text();
+      expect([authorization, response.status, response.headers.get("www-authenticate")]).toEqual([authorization, 401, "Bearer"]);
+      expect(told).not.toContain(TOKEN);
     }
   });
 
   test("have done nothing for any of them", async () => {
     for (const route of ["GET /sources", "GET /runs", "GET /models"]) {
       const response = await request(route, OPERATOR);
-      expect([response.status, await response.json()], route).toEqual([200, []]);
+      expect([route, response.status, await response.json()]).toEqual([route, 200, []]);
     }
   });
 

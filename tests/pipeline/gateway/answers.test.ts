@@ -12,9 +12,11 @@ interface Answer {
 
 let door: Awaited<ReturnType<typeof openDoor>>;
 let model = "";
+/** What is answered before a model is published. */
+let before = 0;
 beforeAll(async () => {
   door = await openDoor();
-  expect((await door.send("POST", "/generate", { text: "a" }, OPERATOR)).status).toBe(503);
+  before = (await door.send("POST", "/generate", { text: "a" }, OPERATOR)).status;
   model = await door.publish(5);
 }, 60_000);
 afterAll(() => door.close());
@@ -27,6 +29,7 @@ async function ask(body: object): Promise<Answer> {
 const vote = (body: object, headers: Record<string, string> = OPERATOR) => door.send("POST", "/feedback", body, headers);
 
 test("the active model answers with its best candidate, and people's votes decide which that is", async () => {
+  expect(before).toBe(503);
   const question = { text: "Grüße", context: { place: "gym" } };
   const first = await ask(question);
   expect([first.model, first.candidates.map(({ reward }) => reward)]).toEqual([model, [0, 0, 0]]);
