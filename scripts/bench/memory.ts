@@ -18,7 +18,7 @@ import type { Steps } from "./workers/train.ts";
 
 const MIB = 2 ** 20;
 const LIMIT_MB = 110;
-const STEPS = 4;
+const STEPS = 2;
 const POLL_MS = 10;
 
 interface Row {

@@ -44,8 +44,14 @@ function parseHeader(bytes: Uint8Array): unknown {
   }
 }
 
-/** Encodes tensors in the given order. Throws when a shape and its data disagree or a name is used twice. */
-export function encodeSafetensors(tensors: readonly NamedArray<Values>[]): Uint8Array<ArrayBuffer> {
+/**
+ * Encodes tensors in the given order, into the first bytes of a buffer that `room` gives. Throws when a shape and its data
+ * disagree or a name is used twice.
+ */
+export function encodeSafetensors(
+  tensors: readonly NamedArray<Values>[],
+  room: (bytes: number) => ArrayBuffer = (bytes) => new ArrayBuffer(bytes),
+): Uint8Array<ArrayBuffer> {
   // No prototype: a tensor may be called `constructor`.
   const header = Object.create(null) as Record<string, unknown>;
   let offset = 0;
@@ -60,7 +66,7 @@ export function encodeSafetensors(tensors: readonly NamedArray<Values>[]): Uint8
   const json = new TextEncoder().encode(
     text.padEnd(text.length + ((ALIGNMENT - (new TextEncoder().encode(text).length % ALIGNMENT)) % ALIGNMENT)),
   );
-  const bytes = new Uint8Array(8 + json.length + offset);
+  const bytes = new Uint8Array(room(8 + json.length + offset), 0, 8 + json.length + offset);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(json.length), true);
   bytes.set(json, 8);
   let position = 8 + json.length;

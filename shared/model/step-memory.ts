@@ -34,13 +34,15 @@ export function stepBytes(...step: Parameters<typeof liveBytes>): number {
 
 /** The most bytes that are allocated at a time. */
 export function liveBytes(model: ModelConfig, optimizer: OptimizerConfig | null, batch: number, plan: StepPlan): number {
-  const shapes = weightShapes(model);
-  const parameters = shapes.reduce((sum, [, shape]) => sum + sizeOf(shape), 0);
-  const slots = (name: string) => (optimizer === null ? 0 : slotsOf(optimizer, name).length);
-  const state = shapes.reduce((sum, [name, shape]) => sum + slots(name) * sizeOf(shape), 0);
-  const scratch =
-    optimizer?.name === "muon" ? Math.max(0, ...shapes.filter(([name]) => isHiddenMatrix(name)).map(([, shape]) => muonFloats(shape))) : 0;
-  return 4 * (parameters + state + scratch + passFloats(model, batch, plan)) + PACK_BYTES;
+  const hidden = weightShapes(model).filter(([name]) => isHiddenMatrix(name));
+  const scratch = optimizer?.name === "muon" ? Math.max(0, ...hidden.map(([, shape]) => muonFloats(shape))) : 0;
+  return storedBytes(model, optimizer) + 4 * (scratch + passFloats(model, batch, plan)) + PACK_BYTES;
+}
+
+/** Bytes of the weights and of the optimizer's state. */
+export function storedBytes(model: ModelConfig, optimizer: OptimizerConfig | null): number {
+  const copies = (name: string) => 1 + (optimizer === null ? 0 : slotsOf(optimizer, name).length);
+  return weightShapes(model).reduce((sum, [name, shape]) => sum + 4 * copies(name) * sizeOf(shape), 0);
 }
 
 /** Scratch of Muon's update of a matrix: four squares of the short side and one copy. */

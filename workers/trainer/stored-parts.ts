@@ -2,7 +2,7 @@
 import type { Hash } from "../../shared/artifacts.ts";
 import { compress, RESIDUAL } from "../../shared/model/compression.ts";
 import { parameterOf } from "../../shared/model/partition.ts";
-import { decodeSafetensors, encodeSafetensors, type NamedArray } from "../../shared/model/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, type NamedArray, type Values } from "../../shared/model/safetensors.ts";
 import { tensorsOf, viewsOf } from "../../shared/model/weights-file.ts";
 import type { Weights } from "../../shared/model/weights.ts";
 import type { EvaluateTask, TrainResult, TrainTask } from "../../shared/training/task.ts";
@@ -35,20 +35,26 @@ export class StoredParts implements TaskParts {
   }
 
   async write(part: number, delta: Weights, state: Weights): Promise<void> {
-    const { training, run } = this.#task;
+    const { training } = this.#task;
     const before = training.compression === "float32" ? [] : (await this.#readInner(part)).filter(isResidual);
     const residuals = Object.fromEntries(before.map(({ name, data }) => [parameterOf(name), data]));
     const compressed = compress(viewsOf(delta), residuals, training.compression);
-    const bytes = encodeSafetensors(compressed.arrays);
-    this.#deltaBytes += bytes.byteLength;
+    const update = this.#store(compressed.arrays);
+    // With one buffer for both the first must be gone before the second is encoded; then the views are taken anew, for
+    // another request may have made wasm memory grow.
+    if (!this.#objects.keepsParts) await update;
     const kept = [...viewsOf(state), ...compressed.residuals];
-    const inner = kept.length === 0 ? null : encodeSafetensors(kept);
-    this.#innerBytes += inner?.byteLength ?? 0;
-    const [deltaHash, innerHash] = await this.#timed(
-      Promise.all([this.#objects.writePart(bytes, run), inner === null ? null : this.#objects.writePart(inner, run)]),
-    );
-    this.#delta.push(deltaHash);
-    if (innerHash !== null) this.#inner.push(innerHash);
+    const [stored, inner] = await this.#timed(Promise.all([update, kept.length === 0 ? null : this.#store(kept)]));
+    this.#delta.push(stored.hash);
+    this.#deltaBytes += stored.bytes;
+    if (inner === null) return;
+    this.#inner.push(inner.hash);
+    this.#innerBytes += inner.bytes;
+  }
+
+  async #store(arrays: readonly NamedArray<Values>[]): Promise<{ hash: Hash; bytes: number }> {
+    const encoded = encodeSafetensors(arrays, (size) => this.#objects.room(size));
+    return { hash: await this.#objects.writePart(encoded, this.#task.run), bytes: encoded.byteLength };
   }
 
   /** Milliseconds of waiting for objects to come and go. */
@@ -79,13 +85,13 @@ export class StoredParts implements TaskParts {
   }
 
   async #read(hash: Hash): Promise<NamedArray[]> {
-    return decodeSafetensors(await this.#timed(this.#objects.read("part", hash, this.#task.run)));
+    return decodeSafetensors(await this.#timed(this.#objects.readPart(hash, this.#task.run)));
   }
 }
 
 /** The weights that a task evaluates. The caller disposes the tensors. */
 export async function readWeights(task: EvaluateTask, objects: ObjectCache): Promise<Weights> {
   const weights: Weights = {};
-  for (const hash of task.weights) Object.assign(weights, tensorsOf(decodeSafetensors(await objects.read("part", hash, task.run))));
+  for (const hash of task.weights) Object.assign(weights, tensorsOf(decodeSafetensors(await objects.readPart(hash, task.run))));
   return weights;
 }

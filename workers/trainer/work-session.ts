@@ -7,6 +7,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { datasetSchema, type Dataset, type TokenShardEntry } from "../../shared/artifacts.ts";
 import { MAX_ISOLATE_BYTES } from "../../shared/limits.ts";
 import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
+import { storedBytes } from "../../shared/model/step-memory.ts";
 import { startBackend } from "../../shared/tensor/backend.ts";
 import { decodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
 import type { EvaluateResult, EvaluateTask, Task, TaskResult, TrainResult, TrainTask } from "../../shared/training/task.ts";
@@ -46,7 +47,7 @@ function tokenReader(shards: readonly TokenShardEntry[], objects: ObjectCache): 
 async function train(task: TrainTask, dataset: Dataset, objects: ObjectCache): Promise<{ result: TrainResult; computeMs: number }> {
   const need = estimateTaskMemory(task.model, task.training);
   checkMemory(need);
-  objects.limit(MAX_ISOLATE_BYTES - need.total);
+  objects.limit(MAX_ISOLATE_BYTES - need.total, storedBytes(task.model, task.training.steps > 1 ? task.training.optimizer : null));
   const parts = new StoredParts(task, objects);
   const startedAt = performance.now();
   const { loss, sequences, tokens } = await runTrainTask(task, parts, dataset.trainTokens, tokenReader(dataset.train, objects));
