@@ -1,6 +1,6 @@
 /**
- * Child processes that never outlive this one: each is the leader of its own process group, and every way out
- * (exit, Ctrl-C, TERM, an uncaught error) ends the groups by the ids they were started with.
+ * Child processes that never outlive this one: each has a process group of its own, and every way out (exit, Ctrl-C,
+ * TERM, an uncaught error) ends the groups by the ids they were started with. A kill is noticed by each group's supervisor.
  */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { createWriteStream, mkdirSync } from "node:fs";
@@ -25,10 +25,12 @@ export function startProcess(name: string, command: string, args: readonly strin
   const folder = join(ROOT, ".tiffin", "logs");
   mkdirSync(folder, { recursive: true });
   const log = createWriteStream(join(folder, `${name}.log`));
-  const child = spawn(join(ROOT, "node_modules", ".bin", command), args, {
+  const supervisor = join(import.meta.dirname, "supervise.ts");
+  const child = spawn(process.execPath, [supervisor, join(ROOT, "node_modules", ".bin", command), ...args], {
     cwd: ROOT,
     detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
+    // Nothing is ever written to the supervisor: its standard input ends when this process does.
+    stdio: ["pipe", "pipe", "pipe"],
     env: CHILD_ENV,
   });
   child.stdout?.pipe(log, { end: false });

@@ -1,0 +1,37 @@
+/** Processes that were started end with the one that started them, whichever way it goes. */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test, vi } from "vitest";
+import { ROOT } from "../../../scripts/workers.ts";
+
+const PARENT = `
+  import { startProcess, stopOnExit } from ${JSON.stringify(join(ROOT, "scripts/processes.ts"))};
+  stopOnExit();
+  const child = startProcess("processes-test", "node", ["-e", "setInterval(() => undefined, 1000)"]);
+  console.log(child.pid);
+  setInterval(() => undefined, 1000);
+`;
+
+function isRunning(group: number): boolean {
+  try {
+    return process.kill(-group, 0);
+  } catch {
+    // No such process: what the test waits for.
+    return false;
+  }
+}
+
+test.each(["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"] as const)("%s of the parent leaves no process behind", async (signal) => {
+  const parent = spawn(join(ROOT, "node_modules/.bin/node"), ["--input-type=module-typescript", "-e", PARENT], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const group = await new Promise<number>((resolve) => {
+    parent.stdout.once("data", (line: Buffer) => resolve(Number(line.toString())));
+  });
+  // The command starts a moment after its supervisor.
+  await sleep(500);
+  expect(isRunning(group)).toBe(true);
+  parent.kill(signal);
+  await vi.waitFor(() => expect(isRunning(group)).toBe(false), { timeout: 10_000 });
+});
