@@ -100,7 +100,7 @@ export const supervisionConfigSchema = z.strictObject({
   targetLoss: z.number().min(0).default(0),
   /** One task in so many is computed by two trainers and compared bit by bit; 0: none. */
   audit: z.int().min(0).default(0),
-  /** How often a run that diverges may go back to its last good checkpoint and on at half the rate. */
+  /** How often a run may go back to its last good checkpoint: on at half the rate after a divergence, at the same one after damage. */
   rollbacks: z.int().min(0).max(10).default(2),
   /** Seconds of trainers' time after which the run is evaluated and ends; 0: no cap. */
   maxCpuSeconds: z.number().min(0).default(0),

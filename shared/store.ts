@@ -45,6 +45,11 @@ export function putJson(bucket: R2Bucket, kind: ObjectKind, value: unknown, run?
   return putObject(bucket, kind, new TextEncoder().encode(canonicalJson(value)), run);
 }
 
+/** What `getObject` throws for an object that is gone or not what it was. */
+export function isDamage(error: unknown): boolean {
+  return ["MissingObject", "CorruptObject"].includes((error as Error).name);
+}
+
 /** Reads an object and checks it against its name. Throws `MissingObject` or `CorruptObject`. */
 export async function getObject(bucket: R2Bucket, kind: ObjectKind, hash: Hash, run?: string): Promise<ArrayBuffer> {
   return withRetries(async () => {

@@ -9,13 +9,13 @@
 import { createHash } from "node:crypto";
 import { PRESETS, supervisionConfigSchema } from "../../shared/config.ts";
 import { createRandom } from "../../shared/model/random.ts";
-import { shardRange } from "../../shared/training/data-order.ts";
-import type { Lease, Submission, TaskResult } from "../../shared/training/task.ts";
+import { sequencesOf } from "../../shared/training/data-order.ts";
+import type { Lease, Submission, TaskResult, TrainResult } from "../../shared/training/task.ts";
 import type * as Run from "../../workers/coordinator/run.ts";
 import { initialState, isOver, trainResults, type Base, type RunSpec, type RunState } from "../../workers/coordinator/run-state.ts";
 
 /** The reducer, or a copy of it with a fault. */
-export type Protocol = Pick<typeof Run, "lease" | "submit" | "reduced" | "reissue" | "restarted" | "effectOf" | "rolledBack">;
+export type Protocol = Pick<typeof Run, "lease" | "submit" | "reduced" | "reissue" | "restarted" | "effectOf" | "rolledBack" | "damaged">;
 
 export class Violation extends Error {}
 
@@ -39,7 +39,7 @@ export function drawScene(seed: number): Scene {
   const byzantine = random() < 0.1;
   const shards = byzantine ? 4 : pick([1, 2, 3, 5]);
   const rounds = byzantine ? 24 : pick([2, 4, 7, 16]);
-  const training = { ...tiny.training, seed, tokens: 1, shards, batch: 8 };
+  const training = { ...tiny.training, seed, tokens: 1, shards, batch: 8, steps: pick([1, 1, 3]) };
   const supervision = supervisionConfigSchema.parse({
     audit: byzantine ? pick([1, 2, 3]) : pick([0, 0, 2, 3]),
     evaluateEvery: pick([0, 0, 2]),
@@ -71,14 +71,14 @@ export function lossOf(scene: Scene, round: number, lrScale: number): number {
 
 /** What an honest trainer answers: a function of the task alone. */
 export function honest(scene: Scene, { task }: Lease): TaskResult {
-  const { batch, shards } = scene.spec.training;
+  const { training } = scene.spec;
   if (task.kind === "evaluate") return { kind: "evaluate", lossSum: 3 - task.round / 1000, targets: 1 };
-  const [first, end] = shardRange(batch, task.shard, shards);
+  const [first, end] = sequencesOf(training, task.round, task.shard);
   const sequences = end - first;
   return {
     kind: "train",
     delta: [nameOf("delta", task.base, task.shard)],
-    inner: null,
+    inner: training.steps === 1 ? null : [nameOf("inner", task.base, task.shard)],
     loss: lossOf(scene, task.round, task.lrScale),
     sequences,
     tokens: sequences * task.model.context,
@@ -92,10 +92,12 @@ export function answer(lease: Lease, trainer: string, result: TaskResult): Submi
   return { lease: lease.id, computeMs: 1, trainer, run, round, shard, base, result };
 }
 
-/** The checkpoint that a list of updates makes of another one. */
-export function checkpointAfter(base: Base, deltas: readonly string[], tokens: number): Base {
-  const weights = [nameOf("weights", base.weights, deltas)];
-  const next = { round: base.round + 1, tokens: base.tokens + tokens, lrScale: base.lrScale, weights, outer: null, inner: base.inner };
+/** The checkpoint that a round's results make of another one. */
+export function checkpointAfter(base: Base, results: readonly TrainResult[]): Base {
+  const weights = [nameOf("weights", base.weights, base.lrScale, ...results.map(({ delta }) => delta))];
+  const tokens = base.tokens + results.reduce((sum, result) => sum + result.tokens, 0);
+  const inner = results.map((result) => result.inner);
+  const next = { round: base.round + 1, tokens, lrScale: base.lrScale, weights, outer: null, inner };
   return { ...next, checkpoint: nameOf("checkpoint", next) };
 }
 
@@ -128,18 +130,7 @@ export function undisturbed(scene: Scene, protocol: Protocol): RunState {
     if (effect?.kind === "roll-back")
       state = protocol.rolledBack(state, state.base.checkpoint, rolledBackTo(effect.to, effect.lrScale), effect.reason);
     if (effect?.kind !== "reduce") continue;
-    const results = trainResults(state);
-    const tokens = results.reduce((sum, result) => sum + result.tokens, 0);
-    state = protocol.reduced(
-      state,
-      state.base.checkpoint,
-      checkpointAfter(
-        state.base,
-        results.flatMap(({ delta }) => delta),
-        tokens,
-      ),
-      event,
-    );
+    state = protocol.reduced(state, state.base.checkpoint, checkpointAfter(state.base, trainResults(state)), event);
   }
   return state;
 }

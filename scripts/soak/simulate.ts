@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as protocol from "../../workers/coordinator/run.ts";
 import type { Flags, Print } from "../named.ts";
-import { simulate } from "../simulation/simulate.ts";
+import { FAULTS, simulate } from "../simulation/simulate.ts";
 import { Violation, type Protocol } from "../simulation/world.ts";
 import { ROOT } from "../workers.ts";
 
@@ -69,9 +69,12 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
   const first = Number(flags["first"] ?? 0);
   const startedAt = Date.now();
   let events = 0;
+  const faults = Object.fromEntries(FAULTS.map((fault) => [fault, 0]));
   for (let seed = first; seed < first + seeds; seed++) {
     try {
-      events += simulate(seed, protocol);
+      const history = simulate(seed, protocol);
+      events += history.events;
+      for (const [fault, times] of Object.entries(history.drawn)) faults[fault]! += times;
     } catch (error) {
       if (!(error instanceof Violation)) throw error;
       print(`${error.message}\nagain: npm run soak -- simulate --first ${seed} --seeds 1`);
@@ -91,5 +94,5 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
     rmSync(MUTANTS, { recursive: true, force: true });
   }
   const ok = Object.values(mutations).every((seed) => seed !== null);
-  return { seeds, events, violations: 0, seconds, mutationsCaughtAtSeed: mutations, ok };
+  return { seeds, events, faults, violations: 0, seconds, mutationsCaughtAtSeed: mutations, ok };
 }

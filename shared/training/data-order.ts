@@ -5,6 +5,8 @@
  * The order is a Feistel permutation with cycle walking (Black and Rogaway, 2002): no list is ever stored.
  */
 
+import type { TrainingConfig } from "../config.ts";
+
 const FEISTEL_ROUNDS = 4;
 
 /** Windows of `context` inputs and as many labels, side by side; the last label of a window is the first input of the next. */
@@ -44,4 +46,14 @@ function mix(a: number, b: number): number {
 /** The half-open range of 0..count-1 that a shard takes: contiguous, as even as can be. */
 export function shardRange(count: number, shard: number, shards: number): [first: number, end: number] {
   return [Math.floor((count * shard) / shards), Math.floor((count * (shard + 1)) / shards)];
+}
+
+/**
+ * The half-open range of sequence numbers that a shard's task reads: its part of the round's one batch in exact mode,
+ * else its steps' batches. Over shards and rounds the ranges follow each other without gap or overlap.
+ */
+export function sequencesOf({ batch, shards, steps }: TrainingConfig, round: number, shard: number): [first: number, end: number] {
+  if (steps > 1) return [(round * shards + shard) * steps * batch, (round * shards + shard + 1) * steps * batch];
+  const [first, end] = shardRange(batch, shard, shards);
+  return [round * batch + first, round * batch + end];
 }

@@ -7,10 +7,10 @@ import { objectKey, type Hash, type ObjectKind } from "../../shared/artifacts.ts
 import { namedError } from "../../shared/errors.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/task.ts";
 import { runEvents } from "./events.ts";
-import { recentPart, writePart } from "./parts.ts";
+import { writePart } from "./parts.ts";
 import type { Model } from "./registry.ts";
 import type { RunSpec } from "./run-state.ts";
-import { branchRun, collectGarbage, deleteRun, findRun, leaseTask, trainRun } from "./runs.ts";
+import { branchRun, collectGarbage, deleteRun, findRun, leaseTask, readRunPart, trainRun } from "./runs.ts";
 import type { RunStatus } from "./status.ts";
 import type { BranchRequest, TrainRequest } from "./train-request.ts";
 
@@ -96,8 +96,7 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
   /** The bytes of an object, of a run's own if one is named. The reader checks the hash. Throws NotFound, InvalidInput. */
   async readObject(kind: ObjectKind, hash: Hash, run?: string): Promise<ReadableStream | Uint8Array<ArrayBuffer>> {
     if (!READABLE.includes(kind)) throw namedError("InvalidInput", `kind: expected one of ${READABLE.join(", ")}, got ${String(kind)}`);
-    const recent = kind === "part" && run !== undefined ? recentPart(hash, run) : undefined;
-    if (recent !== undefined) return recent;
+    if (kind === "part" && run !== undefined) return readRunPart(this.env, hash, run);
     const object = await this.env.ARTIFACTS.get(objectKey(kind, hash, run));
     if (object === null) throw namedError("NotFound", `${kind} ${hash}: expected an object, found none`);
     return object.body;

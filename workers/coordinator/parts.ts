@@ -21,11 +21,6 @@ export async function readPart(bucket: R2Bucket, hash: Hash, run: string): Promi
   return bytes;
 }
 
-/** A part if it is in memory. */
-export function recentPart(hash: Hash, run: string): Uint8Array<ArrayBuffer> | undefined {
-  return recent.get(objectKey("part", hash, run));
-}
-
 export async function writePart(bucket: R2Bucket, bytes: Uint8Array<ArrayBuffer>, run: string): Promise<Hash> {
   const hash = await putObject(bucket, "part", bytes, run);
   recent.keep(objectKey("part", hash, run), bytes);

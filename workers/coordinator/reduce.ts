@@ -20,6 +20,9 @@ import { trainResults, type Base, type RunSpec, type RunState } from "./run-stat
 /** No honest update comes near this norm: gradients are averages, and local steps are bounded by the learning rate. */
 const MAX_DELTA_NORM = 1e4;
 
+/** Nor is one so many times as long as the median of its round: shards differ in their data only. */
+const MAX_NORM_RATIO = 10;
+const MIN_SHARDS_TO_COMPARE = 3;
 /** Updates of a part that are read at once, since storage is slow but answers several; each is a few megabytes. */
 const READ_AHEAD = 4;
 
@@ -57,9 +60,10 @@ export async function nextCheckpoint(bucket: R2Bucket, state: RunState): Promise
   const { training, run } = spec;
   const results = trainResults(state);
   const parts = partition(spec.model);
-  const meanOf = createMean(bucket, state, results);
+  const { meanOf, norms } = createMean(bucket, state, results);
   const squares: number[] = [];
   for (const index of parts.keys()) squares.push((await meanOf(index)).squares);
+  refuseOutlier(norms());
   const exact = training.steps === 1;
   const norm = Math.sqrt(squares.reduce((sum, value) => sum + value, 0));
   const clip = exact && training.clipNorm > 0 && norm > training.clipNorm ? training.clipNorm / norm : 1;
@@ -91,6 +95,14 @@ export async function nextCheckpoint(bucket: R2Bucket, state: RunState): Promise
   });
 }
 
+/** Throws BadDelta for an update that is far longer than the others of its round. */
+function refuseOutlier(norms: readonly number[]): void {
+  if (norms.length < MIN_SHARDS_TO_COMPARE) return;
+  const limit = MAX_NORM_RATIO * norms.toSorted((a, b) => a - b)[norms.length >> 1]!;
+  const shard = norms.findIndex((norm) => norm > limit);
+  if (shard >= 0) throw new BadDelta(shard, `update of shard ${shard}: expected a norm of at most ${limit}, got ${norms[shard]}`);
+}
+
 /**
  * Mean update of a part over shards and the sum of its squares. Every part is asked for twice, first for the norm: the
  * last answer is kept, so a model of one part is read once.
@@ -101,12 +113,14 @@ function createMean(bucket: R2Bucket, { spec }: RunState, results: readonly Trai
   const squaresOf = results.map(() => new Map<number, number>());
   let last: { index: number; mean: NamedArray[]; squares: number } | null = null;
 
+  const normOf = (shard: number) => Math.sqrt([...squaresOf[shard]!.values()].reduce((sum, value) => sum + value, 0));
+
   /** One shard's update of a part, checked. */
   async function check(shard: number, index: number, bytes: Promise<Uint8Array>): Promise<NamedArray[]> {
     try {
       const arrays = expand(decodeMixed(await bytes));
       squaresOf[shard]!.set(index, checkPart(arrays, parts[index]!));
-      const norm = Math.sqrt([...squaresOf[shard]!.values()].reduce((sum, value) => sum + value, 0));
+      const norm = normOf(shard);
       if (norm > MAX_DELTA_NORM) throw new Error(`expected a norm of at most ${MAX_DELTA_NORM}, got ${norm}`);
       if (norm === 0 && squaresOf[shard]!.size === parts.length) throw new Error("expected an update, got zeros");
       return arrays;
@@ -115,7 +129,7 @@ function createMean(bucket: R2Bucket, { spec }: RunState, results: readonly Trai
     }
   }
 
-  return async (index: number): Promise<{ mean: NamedArray[]; squares: number }> => {
+  const meanOf = async (index: number): Promise<{ mean: NamedArray[]; squares: number }> => {
     if (last?.index === index) return last;
     last = null;
     const mean: NamedArray[] = parts[index]!.map(([name, shape]) => ({
@@ -140,4 +154,5 @@ function createMean(bucket: R2Bucket, { spec }: RunState, results: readonly Trai
     last = { index, mean, squares: checkPart(mean, parts[index]!) };
     return last;
   };
+  return { meanOf, norms: () => results.map((_, shard) => normOf(shard)) };
 }

@@ -8,11 +8,25 @@ import { DurableObject } from "cloudflare:workers";
 import { datasetSchema, objectKey, type Dataset, type Hash } from "../../shared/artifacts.ts";
 import { namedError } from "../../shared/errors.ts";
 import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
-import { getJson } from "../../shared/store.ts";
+import { getJson, isDamage } from "../../shared/store.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/task.ts";
 import { copyBase, deleteAll, deleteObjects, readBase, sweepOrphans } from "./checkpoints.ts";
 import { BadDelta, firstCheckpoint, nextCheckpoint, putCheckpoint } from "./reduce.ts";
-import { effectOf, failed, lease, paused, reduced, reissue, restarted, resumed, rolledBack, stopped, submit, type Effect } from "./run.ts";
+import {
+  damaged,
+  effectOf,
+  failed,
+  lease,
+  paused,
+  reduced,
+  reissue,
+  restarted,
+  resumed,
+  rolledBack,
+  stopped,
+  submit,
+  type Effect,
+} from "./run.ts";
 import { initialState, isOver, partsOf, retained, roundLoss, type Base, type RunSpec, type RunState, retainedHashes } from "./run-state.ts";
 import { RunStore } from "./run-store.ts";
 import { statusOf, type Preparation, type RunStatus } from "./status.ts";
@@ -134,6 +148,14 @@ export class Run extends DurableObject<CoordinatorEnv> {
     return this.#store.read<Preparation>("record")?.error ?? null;
   }
 
+  /** A part cannot be read. Only the current checkpoint's matter: others may be gone by right. */
+  async damaged(hash: Hash, reason: string): Promise<void> {
+    if (this.#state === null || !partsOf(this.#state.base).includes(hash)) return;
+    console.error(`run ${this.#state.spec.run}, round ${this.#state.base.round}: damaged: ${reason}`);
+    this.#save(damaged(this.#state, this.#state.base.checkpoint, reason));
+    this.#advance();
+  }
+
   async pause(): Promise<void> {
     this.#save(paused(this.#begun()));
   }
@@ -207,6 +229,10 @@ export class Run extends DurableObject<CoordinatorEnv> {
       if (error instanceof BadDelta) {
         console.warn(error.message);
         this.#save(reissue(this.#begun(), checkpoint, error.shard, "bad-delta", Date.now()));
+        this.#wake();
+      } else if (isDamage(error)) {
+        console.error(`run ${before.spec.run}, round ${round}: damaged: ${(error as Error).message}`);
+        this.#save(damaged(this.#begun(), checkpoint, (error as Error).message));
         this.#wake();
       } else console.error(`run ${before.spec.run}, round ${round}: ${(error as Error).message}; tried again at the next call or alarm`);
     } finally {

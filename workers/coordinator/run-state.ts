@@ -85,6 +85,8 @@ export interface RunState {
   candidate: Base;
   /** Why the run has to go back, until the shell has done it. */
   diverged: string | null;
+  /** What of the current checkpoint cannot be read, until the shell has gone back. */
+  damaged: string | null;
   rollbacks: Rollback[];
   best: Evaluated | null;
   /** Evaluated checkpoints that are kept to branch from, oldest first. */
@@ -125,6 +127,7 @@ export function initialState(spec: RunSpec, base: Base): RunState {
     good: base,
     candidate: base,
     diverged: null,
+    damaged: null,
     rollbacks: [],
     best: null,
     kept: [],

@@ -9,7 +9,7 @@ import type { RunState, Slot } from "./run-state.ts";
 const FORMAT = 3;
 const OLDEST = 2;
 /** What a format lacks that the next one has. */
-const ADDED: Readonly<Record<number, Partial<RunState>>> = { 2: { computedMs: 0 } };
+const ADDED: Readonly<Record<number, Partial<RunState>>> = { 2: { computedMs: 0, damaged: null } };
 const SLOT = "slot/";
 
 export interface RoundRow extends Record<string, SqlStorageValue> {

@@ -7,7 +7,7 @@
  * the run back and reports `rolledBack`. What follows an evaluation is in evaluation.ts, who is trusted in trainers.ts.
  */
 import { hashSchema, type Hash } from "../../shared/artifacts.ts";
-import { shardRange } from "../../shared/training/data-order.ts";
+import { sequencesOf } from "../../shared/training/data-order.ts";
 import type { Lease, Submission, SubmissionReply, Task, TaskResult, TrainResult } from "../../shared/training/task.ts";
 import { centsOf } from "./cost.ts";
 import { finishEvaluation } from "./evaluation.ts";
@@ -49,7 +49,8 @@ const withSlot = (state: RunState, shard: number, slot: Slot): RunState => ({ ..
 
 /** Hands out the first task that needs another result and is not already with enough trainers. */
 export function lease(state: RunState, trainer: string, id: string, now: number): { state: RunState; lease: Lease | null } {
-  if (isOver(state) || state.paused || state.diverged !== null || state.trainers[trainer]?.quarantined) return { state, lease: null };
+  if (isOver(state) || state.paused || state.diverged !== null || state.damaged !== null || state.trainers[trainer]?.quarantined)
+    return { state, lease: null };
   const known = seen(state, trainer, now);
   const alone = isAlone(known, trainer, now);
   const shard = state.slots.findIndex((slot, index) => {
@@ -123,8 +124,8 @@ function faultOf(state: RunState, shard: number, result: TaskResult): string | n
 }
 
 function faultOfTraining({ spec: { training, model }, base }: RunState, shard: number, result: TrainResult): string | null {
-  const [first, end] = shardRange(training.batch, shard, training.shards);
-  const sequences = training.steps === 1 ? end - first : training.steps * training.batch;
+  const [first, end] = sequencesOf(training, base.round, shard);
+  const sequences = end - first;
   if (result.sequences !== sequences || result.tokens !== sequences * model.context) return "wrong-amount";
   const areParts = (parts: unknown) =>
     Array.isArray(parts) && parts.length === base.weights.length && parts.every((hash) => hashSchema.safeParse(hash).success);
@@ -154,6 +155,13 @@ function diverged(state: RunState, reason: string): RunState {
 
 const canRollBack = (state: RunState) => state.phase === "training" && state.rollbacks.length < state.spec.supervision.rollbacks;
 
+/** A part of the current checkpoint turned out to be unreadable: back to the last good one, if there is another. */
+export function damaged(state: RunState, from: Hash, reason: string): RunState {
+  if (isOver(state) || from !== state.base.checkpoint) return state;
+  const hasOther = state.good.checkpoint !== from && state.rollbacks.length < state.spec.supervision.rollbacks;
+  return hasOther ? { ...state, damaged: reason } : failed(state, reason);
+}
+
 /** A delta turned out to be unusable when it was read: its task is open again. */
 export function reissue(state: RunState, from: Hash, shard: number, reason: string, now: number): RunState {
   const slot = state.slots[shard];
@@ -168,6 +176,8 @@ export type Effect = { kind: "reduce" } | { kind: "roll-back"; to: Base; lrScale
 /** What the shell has to do next, or nothing. Asked again until the state says otherwise. */
 export function effectOf(state: RunState): Effect | null {
   if (isOver(state)) return null;
+  // What was damaged in storage says nothing about the rate.
+  if (state.damaged !== null) return { kind: "roll-back", to: state.good, lrScale: state.base.lrScale, reason: state.damaged };
   const back = (reason: string): Effect => ({ kind: "roll-back", to: state.good, lrScale: state.base.lrScale * ROLLBACK_RATE, reason });
   if (state.diverged !== null) return back(state.diverged);
   if (state.phase !== "training" || !isRoundComplete(state)) return null;
@@ -203,9 +213,12 @@ function evaluating(state: RunState, stopReason: string | null, now: number): Ru
   return { ...state, phase: "evaluating", slots: emptySlots(state.slots.length), stopReason, evaluatingSince: now };
 }
 
-/** The run goes on from an earlier checkpoint at a lower rate. `base` differs from that one in its rate, so in its hash. */
+/** The run goes on from an earlier checkpoint: after a divergence at a lower rate, so under another hash. */
 export function rolledBack(state: RunState, from: Hash, base: Base, reason: string): RunState {
-  if (state.phase !== "training" || from !== state.base.checkpoint) return state;
+  const isWanted = state.phase === "training" || (state.phase === "evaluating" && state.damaged !== null);
+  if (!isWanted || from !== state.base.checkpoint) return state;
+  // An evaluation at the end of all rounds was too early; one that the operator or a cap has asked for stays.
+  const goesOn = state.stopReason === null || state.stopReason === "rounds";
   const record = { fromRound: state.base.round, toRound: base.round, lrScale: base.lrScale, reason };
   return {
     ...state,
@@ -215,6 +228,8 @@ export function rolledBack(state: RunState, from: Hash, base: Base, reason: stri
     good: base,
     candidate: base,
     diverged: null,
+    damaged: null,
+    ...(goesOn ? { phase: "training" as const, stopReason: null, evaluatingSince: null } : {}),
     rollbacks: [...state.rollbacks, record],
     // Whoever computed the diverged round did what was asked.
     trainers: Object.fromEntries(Object.entries(state.trainers).map(([name, trainer]) => [name, { ...trainer, strikes: 0 }])),

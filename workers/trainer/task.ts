@@ -13,7 +13,7 @@ import { trainStep } from "../../shared/model/training-step.ts";
 import { tensorsOf } from "../../shared/model/weights-file.ts";
 import type { Weights } from "../../shared/model/weights.ts";
 import { valuesInPlace } from "../../shared/tensor/values.ts";
-import { shardRange } from "../../shared/training/data-order.ts";
+import { sequencesOf } from "../../shared/training/data-order.ts";
 import { totalRounds } from "../../shared/training/rounds.ts";
 import type { EvaluateTask, TrainTask } from "../../shared/training/task.ts";
 import { readWindows, type ReadTokens } from "./windows.ts";
@@ -59,11 +59,11 @@ export async function runTrainTask(task: TrainTask, parts: TaskParts, trainToken
 /** The mean gradient over the shard's part of one batch. */
 async function gradientTask(task: TrainTask, parts: TaskParts, trainTokens: number, read: ReadTokens): Promise<TrainOutcome> {
   const { training, model, round, shard } = task;
-  const [from, end] = shardRange(training.batch, shard, training.shards);
-  const count = end - from;
+  const [first, end] = sequencesOf(training, round, shard);
+  const count = end - first;
   if (count === 0)
     throw new Error(`train task: expected at most ${training.batch} shards for a batch of ${training.batch}, got ${training.shards}`);
-  const windows = await readWindows(task, round * training.batch + from, count, trainTokens, read);
+  const windows = await readWindows(task, first, count, trainTokens, read);
   const { inputs, labels } = windows.batch(0, count);
   const weights = await readTensors(model, (part) => parts.weights(part));
   const { loss, gradients } = lossAndGradients(weights, model, inputs, labels, count, planPasses(model, training, count));
@@ -79,7 +79,7 @@ async function gradientTask(task: TrainTask, parts: TaskParts, trainTokens: numb
 async function localSteps(task: TrainTask, parts: TaskParts, trainTokens: number, read: ReadTokens): Promise<TrainOutcome> {
   const { training, model, round, shard } = task;
   const { steps, batch } = training;
-  const windows = await readWindows(task, (round * training.shards + shard) * steps * batch, steps * batch, trainTokens, read);
+  const windows = await readWindows(task, sequencesOf(training, round, shard)[0], steps * batch, trainTokens, read);
   const optimizer = createOptimizer(training.optimizer);
   const weights = await readTensors(model, (part) => parts.weights(part));
   const stored = await readTensors(model, (part) => parts.state(part));
