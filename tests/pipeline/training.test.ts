@@ -1,7 +1,7 @@
 /** Whole runs on the real coordinator and trainer, over a dataset that is written by hand. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestHarness } from "wrangler";
-import { checkpointSchema, type Hash } from "../../shared/artifacts.ts";
+import { checkpointSchema, objectKey, type Hash } from "../../shared/artifacts.ts";
 import { presetOf, supervisionConfigSchema, type SupervisionConfig, type TrainingConfig } from "../../shared/config.ts";
 import { decodeSafetensors } from "../../shared/model/safetensors.ts";
 import { getJson, getObject } from "../../shared/store.ts";
@@ -110,6 +110,29 @@ describe("training", () => {
         .catch(() => undefined);
     }
     expect((await ending).checkpoint).toBe(calm.checkpoint);
+  }, 60_000);
+
+  it("refuses a flipped byte of its current checkpoint and goes on from the one before, to the same end", async () => {
+    const change = { steps: 2, tokens: 16 * 16 * 2 * 60 };
+    const whole = await runToEnd("whole", change);
+    const ending = runToEnd("flipped", change);
+    await expect.poll(async () => (await coordinator.getRun("flipped"))?.round, { timeout: 20_000, interval: 5 }).toBeGreaterThan(21);
+    await coordinator.pauseRun("flipped");
+    await expect.poll(async () => (await coordinator.getRun("flipped"))?.leases, { timeout: 20_000 }).toEqual([]);
+    const { checkpoint, round } = (await coordinator.getRun("flipped"))!;
+    const { weights } = await getJson(bucket, "checkpoint", checkpoint!, checkpointSchema, "flipped");
+    const key = objectKey("part", weights[0]!, "flipped");
+    const bytes = new Uint8Array(await (await bucket.get(key))!.arrayBuffer());
+    bytes[bytes.length - 1]! ^= 1;
+    await bucket.put(key, bytes);
+    // Pushes the good bytes out of the coordinator's memory.
+    for (const filler of [1, 2]) await coordinator.writePart("flipped", new Uint8Array(12 * 2 ** 20).fill(filler));
+    await coordinator.resumeRun("flipped");
+    const end = await ending;
+    expect(end.rollbacks).toEqual([
+      { fromRound: round, toRound: expect.any(Number), lrScale: 1, reason: expect.stringContaining("expected that hash") },
+    ]);
+    expect(end.checkpoint).toBe(whole.checkpoint);
   }, 60_000);
 
   it("refuses more shards than sequences by name", async () => {

@@ -9,25 +9,11 @@ import { arraysOf, tensorsOf, viewsOf } from "../../../../shared/model/weights-f
 import { getObject, putObject } from "../../../../shared/store.ts";
 import { startBackend } from "../../../../shared/tensor/backend.ts";
 import type { EvaluateTask, TrainResult, TrainTask } from "../../../../shared/training/task.ts";
+import { MapBucket } from "../../../simulation/map-bucket.ts";
 import { firstCheckpoint, nextCheckpoint } from "../../../../workers/coordinator/reduce.ts";
 import { initialState, type RunSpec, type RunState } from "../../../../workers/coordinator/run-state.ts";
 import { runEvaluateTask, runTrainTask, type TaskParts } from "../../../../workers/trainer/task.ts";
 import type { ReadTokens } from "../../../../workers/trainer/windows.ts";
-
-/** As much of a bucket as the reduction uses. */
-class MapBucket {
-  readonly objects = new Map<string, ArrayBuffer>();
-
-  async put(key: string, value: ArrayBuffer | Uint8Array): Promise<null> {
-    this.objects.set(key, new Uint8Array(value instanceof Uint8Array ? value : new Uint8Array(value)).buffer);
-    return null;
-  }
-
-  async get(key: string): Promise<{ arrayBuffer(): Promise<ArrayBuffer> } | null> {
-    const bytes = this.objects.get(key);
-    return bytes === undefined ? null : { arrayBuffer: async () => bytes };
-  }
-}
 
 const readerOf =
   (tokens: Uint16Array): ReadTokens =>
@@ -45,7 +31,7 @@ export interface Progress {
 }
 
 export class Loop {
-  readonly #fake: MapBucket;
+  readonly #objects: MapBucket;
   readonly #bucket: R2Bucket;
   readonly #train: Uint16Array;
   readonly #val: Uint16Array;
@@ -54,10 +40,10 @@ export class Loop {
   #state: RunState;
   #loss = Number.NaN;
 
-  private constructor(state: RunState, fake: MapBucket, train: Uint16Array, val: Uint16Array) {
+  private constructor(state: RunState, objects: MapBucket, train: Uint16Array, val: Uint16Array) {
     this.#state = state;
-    this.#fake = fake;
-    this.#bucket = fake as unknown as R2Bucket;
+    this.#objects = objects;
+    this.#bucket = objects.asBucket();
     this.#train = train;
     this.#val = val;
     this.#inner = state.slots.map(() => []);
@@ -65,8 +51,8 @@ export class Loop {
 
   static async begin(spec: RunSpec, train: Uint16Array, val: Uint16Array): Promise<Loop> {
     await startBackend();
-    const fake = new MapBucket();
-    return new Loop(initialState(spec, await firstCheckpoint(fake as unknown as R2Bucket, spec)), fake, train, val);
+    const objects = new MapBucket();
+    return new Loop(initialState(spec, await firstCheckpoint(objects.asBucket(), spec)), objects, train, val);
   }
 
   /** Rounds for about so many seconds, or to the end. */
@@ -109,7 +95,7 @@ export class Loop {
     this.#state = { ...this.#state, base: next };
     this.#loss = results.reduce((sum, { loss }) => sum + loss, 0) / results.length;
     const keep = new Set([...next.weights, ...(next.outer ?? [])].map((hash) => objectKey("part", hash, run)));
-    for (const key of this.#fake.objects.keys()) if (!keep.has(key)) this.#fake.objects.delete(key);
+    for (const key of this.#objects.objects.keys()) if (!keep.has(key)) this.#objects.objects.delete(key);
   }
 
   async #evaluate(): Promise<number> {

@@ -1,0 +1,159 @@
+/** T8, T9 and T10 of the reliability design on real updates: what trainers send that is broken, and what one of four sends that is a lie. */
+import { beforeAll, describe, expect, it } from "vitest";
+import { MapBucket } from "../../../scripts/simulation/map-bucket.ts";
+import { answer } from "../../../scripts/simulation/world.ts";
+import { PRESETS, supervisionConfigSchema, type SupervisionConfig } from "../../../shared/config.ts";
+import { createRandom } from "../../../shared/model/random.ts";
+import { decodeSafetensors, encodeSafetensors, type NamedArray } from "../../../shared/model/safetensors.ts";
+import { arraysOf, viewsOf } from "../../../shared/model/weights-file.ts";
+import { getObject, putObject } from "../../../shared/store.ts";
+import { startBackend } from "../../../shared/tensor/backend.ts";
+import type { Lease, TrainResult, TrainTask } from "../../../shared/training/task.ts";
+import { BadDelta, firstCheckpoint, nextCheckpoint } from "../../../workers/coordinator/reduce.ts";
+import { effectOf, lease, reduced, reissue, submit } from "../../../workers/coordinator/run.ts";
+import { initialState, type RunSpec, type RunState } from "../../../workers/coordinator/run-state.ts";
+import { runTrainTask } from "../../../workers/trainer/task.ts";
+
+beforeAll(startBackend);
+
+const TRAINERS = ["liar", "a", "b", "c"] as const;
+const tiny = PRESETS["tiny"]!;
+const MODEL = { ...tiny.model, vocabSize: 17, width: 8, mlpWidth: 12, heads: 2, kvHeads: 1, headWidth: 4, context: 6 };
+const TRAINING = { ...tiny.training, seed: 3, tokens: 1e6, batch: 2, shards: 4, steps: 2 };
+const TOKENS = Uint16Array.from({ length: 500 }, (_, index) => (index * index) % 17);
+
+const specOf = (supervision: Partial<SupervisionConfig>): RunSpec => {
+  const none = "0".repeat(64);
+  const named = { run: "r", preset: "tiny", dataset: none, tokenizer: none, model: MODEL, training: TRAINING, rounds: 100 };
+  return { ...named, supervision: supervisionConfigSchema.parse(supervision) };
+};
+
+type Change = (delta: NamedArray[]) => NamedArray[];
+const scaled =
+  (factor: number): Change =>
+  (delta) =>
+    delta.map(({ name, shape, data }) => ({ name, shape, data: data.map((value) => value * factor) }));
+
+const normOf = (arrays: readonly NamedArray[]) => Math.hypot(...arrays.map(({ data }) => Math.hypot(...data)));
+
+/** Noise as long as the update itself. */
+const noise: Change = (delta) => {
+  const random = createRandom(7);
+  const drawn = delta.map(({ name, shape, data }) => ({ name, shape, data: data.map(() => random() - 0.5) }));
+  return scaled(normOf(delta) / normOf(drawn))(drawn);
+};
+
+/** What a trainer sends for a task: the honest update, changed. */
+async function compute(bucket: R2Bucket, task: TrainTask, change: Change): Promise<TrainResult> {
+  const read = async (hash: string) => decodeSafetensors(new Uint8Array(await getObject(bucket, "part", hash, task.run)));
+  const write = (arrays: NamedArray[]) => putObject(bucket, "part", encodeSafetensors(arrays), task.run);
+  const [delta, inner]: [string[], string[]] = [[], []];
+  const parts = {
+    weights: (part: number) => read(task.weights[part]!),
+    state: async (part: number) => (task.inner === null ? [] : read(task.inner[part]!)),
+    write: async (_: number, moved: Parameters<typeof viewsOf>[0], state: Parameters<typeof viewsOf>[0]) => {
+      delta.push(await write(change(arraysOf(moved))));
+      inner.push(await write(arraysOf(state)));
+    },
+  };
+  const { loss, sequences, tokens } = await runTrainTask(task, parts, TOKENS.length, async (first, end) => TOKENS.slice(first, end));
+  return { kind: "train", delta, inner, loss, sequences, tokens, deltaBytes: 1, innerBytes: 1 };
+}
+
+/** Rounds with four trainers, one of which changes what it sends. `refusals` gets the reasons for which updates were refused. */
+async function rounds(count: number, supervision: Partial<SupervisionConfig>, lie: Change, refusals: string[] = []): Promise<RunState> {
+  const bucket = new MapBucket().asBucket();
+  const spec = specOf(supervision);
+  let state = initialState(spec, await firstCheckpoint(bucket, spec));
+  for (let event = 0; state.base.round < count && event < 1000; event++) {
+    // Whoever has not had a turn for longest asks next; the liar begins.
+    const trainer = TRAINERS[event % TRAINERS.length]!;
+    const given: { state: RunState; lease: Lease | null } = lease(state, trainer, `l${event}`, event);
+    state = given.state;
+    if (given.lease?.task.kind === "train") {
+      const result = await compute(bucket, given.lease.task, trainer === "liar" ? lie : (delta) => delta);
+      state = submit(state, answer(given.lease, trainer, result), event).state;
+    }
+    if (effectOf(state)?.kind !== "reduce") continue;
+    try {
+      state = reduced(state, state.base.checkpoint, await nextCheckpoint(bucket, state), event);
+    } catch (error) {
+      if (!(error instanceof BadDelta)) throw error;
+      refusals.push(error.message);
+      state = reissue(state, state.base.checkpoint, error.shard, "bad-delta", event);
+    }
+  }
+  return state;
+}
+
+const same: Change = (delta) => delta;
+
+describe("one lying trainer of four", () => {
+  it.each([
+    ["the opposite", scaled(-1)],
+    ["a hundred times as much", scaled(100)],
+    ["noise of equal length", noise],
+  ] as const)("that sends %s is found by an audit of every other task and shut out", async (_, lie) => {
+    const state = await rounds(6, { audit: 2 }, lie);
+    expect(state.trainers["liar"]).toMatchObject({ quarantined: true });
+    for (const honest of ["a", "b", "c"]) expect(state.trainers[honest]).toMatchObject({ quarantined: false, strikes: 0 });
+    expect(state.base.round).toBe(6);
+  });
+
+  it("changes nothing when every task is audited: the checkpoint is that of honest trainers", async () => {
+    const [honest, lied] = [await rounds(3, {}, same), await rounds(3, { audit: 1 }, scaled(-1))];
+    expect(lied.base.checkpoint).toBe(honest.base.checkpoint);
+    expect(lied.counts).toMatchObject({ "audit-failed": expect.any(Number) });
+  });
+
+  it("that exaggerates a hundredfold is refused by the norm alone, without any audit, and changes nothing", async () => {
+    const [honest, lied] = [await rounds(3, {}, same), await rounds(3, {}, scaled(100))];
+    expect(lied.base.checkpoint).toBe(honest.base.checkpoint);
+    expect(lied.counts).toMatchObject({ "bad-delta": expect.any(Number) });
+  });
+});
+
+const filled =
+  (value: number): Change =>
+  (delta) =>
+    delta.map(({ name, shape, data }) => ({ name, shape, data: data.map(() => value) }));
+
+describe("a broken update", () => {
+  it.each([
+    ["NaN", filled(Number.NaN), "finite"],
+    ["infinite", filled(Infinity), "finite"],
+    ["huge", filled(1e30), "norm of at most 10000"],
+    ["zero", filled(0), "an update, got zeros"],
+    ["short of a tensor", (delta: NamedArray[]) => delta.slice(1), "tensors"],
+    ["misshapen", ([first, ...rest]: NamedArray[]) => [{ ...first!, shape: [first!.data.length] }, ...rest], "got model"],
+  ] as const)("that is %s is refused for its shard", async (_, change, reason) => {
+    const refusals: string[] = [];
+    expect((await rounds(1, {}, change as Change, refusals)).base.round).toBe(1);
+    expect(refusals[0]).toMatch(new RegExp(`^update of shard 0, part 0: .*expected.*${reason}`));
+  });
+
+  it.each([
+    ["truncated", (bytes: Uint8Array) => bytes.slice(0, -3)],
+    ["followed by more", (bytes: Uint8Array) => new Uint8Array([...bytes, 0])],
+    ["not a file at all", () => new Uint8Array([1, 2, 3])],
+  ] as const)("whose bytes are %s is refused by name", async (_, change) => {
+    const bucket = new MapBucket().asBucket();
+    const spec = specOf({});
+    const base = await firstCheckpoint(bucket, spec);
+    const bytes = new Uint8Array(await getObject(bucket, "part", base.weights[0]!, "r"));
+    const part = await putObject(bucket, "part", change(bytes), "r");
+    const result: TrainResult = {
+      kind: "train",
+      delta: [part],
+      inner: [part],
+      loss: 1,
+      sequences: 4,
+      tokens: 24,
+      deltaBytes: 1,
+      innerBytes: 1,
+    };
+    const state = initialState(spec, base);
+    const slots = state.slots.map((slot) => ({ ...slot, result }));
+    await expect(nextCheckpoint(bucket, { ...state, slots })).rejects.toThrow(/^update of shard 0, part 0: safetensors: .*expected/);
+  });
+});

@@ -1,0 +1,46 @@
+/** The reduction of local steps against numbers worked by hand, with DiLoCo's published outer settings (0.7, 0.9). */
+import { beforeAll, expect, it } from "vitest";
+import { MapBucket } from "../../../scripts/simulation/map-bucket.ts";
+import { PRESETS, supervisionConfigSchema } from "../../../shared/config.ts";
+import { partition } from "../../../shared/model/partition.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../../shared/model/safetensors.ts";
+import { getObject, putObject } from "../../../shared/store.ts";
+import { startBackend } from "../../../shared/tensor/backend.ts";
+import { firstCheckpoint, nextCheckpoint } from "../../../workers/coordinator/reduce.ts";
+import { initialState, type Base, type RunSpec } from "../../../workers/coordinator/run-state.ts";
+
+beforeAll(startBackend);
+
+const NONE = "0".repeat(64);
+const MODEL = { ...PRESETS["tiny"]!.model, vocabSize: 5, width: 4, mlpWidth: 4, layers: 1, heads: 1, kvHeads: 1, headWidth: 4, context: 4 };
+const training = { ...PRESETS["tiny"]!.training, seed: 1, tokens: 1e6, batch: 2, shards: 3, steps: 10 };
+const supervision = supervisionConfigSchema.parse({});
+const SPEC: RunSpec = { run: "r", preset: "tiny", dataset: NONE, tokenizer: NONE, model: MODEL, training, supervision, rounds: 10 };
+
+it("moves by 0.7 times the Nesterov momentum of the mean update, round after round", async () => {
+  const bucket = new MapBucket().asBucket();
+  const weightOf = async ({ weights }: Base) =>
+    decodeSafetensors(new Uint8Array(await getObject(bucket, "part", weights[0]!, "r")))[0]!.data[0]!;
+  /** The next checkpoint when each shard has moved by one number everywhere. */
+  const next = async (base: Base, moves: readonly number[]): Promise<Base> => {
+    const slots = moves.map(async (move) => {
+      const arrays = partition(MODEL)[0]!.map(([name, shape]) => ({
+        name,
+        shape,
+        data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(move),
+      }));
+      const delta = [await putObject(bucket, "part", encodeSafetensors(arrays), "r")];
+      const amounts = { loss: 1, sequences: 20, tokens: 80, deltaBytes: 1, innerBytes: 1 };
+      return { leases: [], votes: [], bad: [], result: { kind: "train" as const, delta, inner: delta, ...amounts } };
+    });
+    return nextCheckpoint(bucket, { ...initialState(SPEC, base), slots: await Promise.all(slots) });
+  };
+  const start = await firstCheckpoint(bucket, SPEC);
+  // Mean (1 + 2 + 3) / 3 = 2: m = 2, w falls by 0.7 (0.9 x 2 + 2) = 2.66.
+  const one = await next(start, [1, 2, 3]);
+  expect((await weightOf(start)) - (await weightOf(one))).toBeCloseTo(2.66, 5);
+  // Mean 1: m = 0.9 x 2 + 1 = 2.8, w falls by 0.7 (0.9 x 2.8 + 1) = 2.464.
+  const two = await next(one, [0.5, 1, 1.5]);
+  expect((await weightOf(one)) - (await weightOf(two))).toBeCloseTo(2.464, 5);
+  expect(two).toMatchObject({ round: 2, tokens: 480 });
+});

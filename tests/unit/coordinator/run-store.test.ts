@@ -1,0 +1,92 @@
+/** The stored state of runs: every format decodes for ever, a failed write leaves nothing behind. On real SQLite. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { describe, expect, it } from "vitest";
+import { answer, checkpointAfter, drawScene, firstBase, honest } from "../../../scripts/simulation/world.ts";
+import { MAX_DURABLE_ROW_BYTES } from "../../../shared/limits.ts";
+import { effectOf, lease, reduced, submit } from "../../../workers/coordinator/run.ts";
+import { initialState, trainResults, type RunState } from "../../../workers/coordinator/run-state.ts";
+import { RunStore } from "../../../workers/coordinator/run-store.ts";
+
+/** A Durable Object's storage on a database in memory. */
+function storage(): { database: DatabaseSync; asStorage: DurableObjectStorage } {
+  const database = new DatabaseSync(":memory:");
+  const exec = (query: string, ...values: (string | number)[]) => {
+    const rows = database.prepare(query).all(...values);
+    return { toArray: () => rows };
+  };
+  const transactionSync = (work: () => void) => {
+    database.exec("BEGIN");
+    try {
+      work();
+      database.exec("COMMIT");
+    } catch (error) {
+      database.exec("ROLLBACK");
+      throw error;
+    }
+  };
+  return { database, asStorage: { sql: { exec }, transactionSync } as unknown as DurableObjectStorage };
+}
+
+/** Format -> rows of `kept` in the middle of a round, as the version of that format wrote them. */
+const golden = (format: number): { name: string; json: string }[] =>
+  JSON.parse(readFileSync(join(import.meta.dirname, "stored", `format-${format}.json`), "utf8")) as { name: string; json: string }[];
+
+const scene = { ...drawScene(0), byzantine: false, spikeRound: -1 };
+
+/** Leases, computes and submits everything until the round is over. */
+function finishRound(state: RunState): RunState {
+  let next = state;
+  while (effectOf(next) === null) {
+    const given = lease(next, "t", `l${next.tasks}`, 1000);
+    next = submit(given.state, answer(given.lease!, "t", honest({ ...scene, spec: next.spec }, given.lease!)), 1100).state;
+  }
+  return reduced(next, next.base.checkpoint, checkpointAfter(next.base, trainResults(next)), 1200);
+}
+
+describe("stored runs", () => {
+  it.each([2, 3])("of format %i are read in mid-round, brought up, and go on", (format) => {
+    const { database, asStorage } = storage();
+    const rows = golden(format);
+    const store = new RunStore(asStorage);
+    for (const { name, json } of rows) database.prepare("INSERT INTO kept VALUES (?, ?)").run(name, json);
+    const state = store.load()!;
+    expect(Object.keys(state).toSorted()).toEqual(Object.keys(initialState(scene.spec, firstBase(scene.spec))).toSorted());
+    expect(state.base.round).toBe(1);
+    expect(state.slots.map(({ result }) => result === null)).toEqual([false, true]);
+    const next = finishRound(state);
+    expect(next.base.round).toBe(2);
+    store.save(state, next);
+    // A second start finds the current format and the same state.
+    expect(new RunStore(asStorage).load()).toEqual(next);
+    expect(store.read("format")).toBe(3);
+  });
+
+  it("of a newer format are refused and left as they are", () => {
+    const { database, asStorage } = storage();
+    const store = new RunStore(asStorage);
+    const insert = database.prepare("INSERT INTO kept VALUES (?, ?)");
+    for (const { name, json } of golden(3)) insert.run(name, name === "format" ? "4" : json);
+    const before = database.prepare("SELECT * FROM kept").all();
+    expect(() => store.load()).toThrow("expected a format of 2 to 3, got 4");
+    expect(database.prepare("SELECT * FROM kept").all()).toEqual(before);
+  });
+
+  it("stay as they were when a write of an event fails", () => {
+    const { asStorage } = storage();
+    const store = new RunStore(asStorage);
+    const state = initialState(scene.spec, firstBase(scene.spec));
+    store.save(null, state);
+    const failing = () =>
+      store.save(state, { ...state, tasks: 7 }, () => {
+        asStorage.sql.exec("INSERT INTO no_such_table VALUES (1)");
+      });
+    expect(failing).toThrow("no_such_table");
+    expect(store.load()).toEqual(state);
+    // The field before the one that is too large is taken back too.
+    const huge = { ...state, paused: true, error: "x".repeat(MAX_DURABLE_ROW_BYTES + 1) };
+    expect(() => store.save(state, huge)).toThrow("row state/error: expected at most");
+    expect(store.load()).toEqual(state);
+  });
+});
