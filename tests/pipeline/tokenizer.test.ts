@@ -100,6 +100,18 @@ test("turns a snapshot into shards that decode to its documents, and does so aga
   expect(dataset.trigramLoss).toBeLessThan(dataset.unigramLoss);
 });
 
+test("gives the same state when a step is repeated, as after a crash", async () => {
+  const hashes: string[] = [];
+  for (let state: string | null = null, done = false; !done;) {
+    const input: object = { snapshot, vocabSize: 300, state };
+    const [step, again] = [await worker.trainStep(input), await worker.trainStep(input)];
+    expect(again).toEqual(step);
+    ({ state, done } = step);
+    hashes.push(step.state);
+  }
+  expect(new Set(hashes).size).toBeGreaterThan(1);
+});
+
 test("names what is wrong with a request", async () => {
   expect(await outcome({ snapshot: "0".repeat(64), vocabSize: 300, state: null })).toBe("NotFound");
   expect(await outcome({ snapshot, vocabSize: 100, state: null })).toBe("InvalidInput");

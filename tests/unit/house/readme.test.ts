@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { routes } from "../../../workers/gateway/routes.ts";
 import { configPath, ROOT, WORKERS } from "../../../scripts/workers.ts";
 
 const readme = readFileSync(join(ROOT, "README.md"), "utf8");
@@ -37,6 +38,18 @@ describe("README", () => {
         .map((entry) => `${top}/${entry.name}`),
     );
     expect(folders.filter((folder) => !named.has(folder))).toEqual([]);
+  });
+
+  test("names every script that npm runs", () => {
+    const named = new Set(treePaths());
+    const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { scripts: Record<string, string> };
+    const files = Object.values(scripts).flatMap((command) => command.match(/scripts\/[\w-]+\.ts/g) ?? []);
+    expect(files.filter((file) => !named.has(file))).toEqual([]);
+  });
+
+  test("lists every route of the gateway", () => {
+    const listed = Object.values(routes).map(({ method, path }) => `\`${method.toUpperCase()} ${path.replace("{id}", ":id")}`);
+    expect(listed.filter((route) => !readme.includes(`${route}\``) && !readme.includes(`${route}?`))).toEqual([]);
   });
 
   test("lists every Worker", () => {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ROOT } from "../../../scripts/workers.ts";
-import { splitWords, tokenBytes, trainMerges, type BpeState } from "../../../shared/tokenizer/bpe.ts";
+import { applyMerges, rankMerges, splitWords, tokenBytes, trainMerges, type BpeState } from "../../../shared/tokenizer/bpe.ts";
 import { loadTokenizer } from "../../../shared/tokenizer/tokenizer-json.ts";
 import { Tokenizer } from "../../../shared/tokenizer/tokenizer.ts";
 
@@ -56,6 +56,24 @@ describe("byte-level BPE", () => {
     );
   });
 
+  test("round-trips every byte string, text or not", () => {
+    const { merges } = train(SAMPLE, 12);
+    const tokenizer = new Tokenizer(merges);
+    const ranks = rankMerges(merges);
+    // Pieces of the sample among the bytes, so that merges meet bytes that are no UTF-8.
+    const piece = fc.oneof(
+      fc.uint8Array({ maxLength: 8 }),
+      fc.constantFrom("west", "new", " low").map((text) => new TextEncoder().encode(text)),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
+        const bytes = Uint8Array.from(pieces.flatMap((part) => [...part]));
+        expect(tokenizer.decodeBytes(applyMerges([...bytes], ranks))).toEqual(bytes);
+      }),
+      { seed: 7, numRuns: 500 },
+    );
+  });
+
   test.skipIf(!existsSync(DATA))("reads GPT-2's own vocabulary with its ids (skipped where ../shared/data is absent)", () => {
     const vocab = JSON.parse(readFileSync(join(DATA, "gpt2_vocab.json"), "utf8")) as Record<string, number>;
     const merges = readFileSync(join(DATA, "gpt2_merges.txt"), "utf8")
@@ -64,8 +82,11 @@ describe("byte-level BPE", () => {
     const added = [{ id: 50_256, content: "<|endoftext|>" }];
     const tokenizer = loadTokenizer({ added_tokens: added, model: { type: "BPE", vocab, merges } });
     expect(tokenizer.vocabSize).toBe(50_257);
-    // GPT-2's published ids of this text.
+    // GPT-2's published ids of these texts.
     expect(tokenizer.encode("Hello world")).toEqual([15_496, 995]);
+    expect(tokenizer.encode("The quick brown fox jumps over the lazy dog")).toEqual([
+      464, 2068, 7586, 21_831, 18_045, 625, 262, 16_931, 3290,
+    ]);
     const german = readFileSync(join(DATA, "german.txt"), "utf8");
     expect(tokenizer.decode(tokenizer.encode(german))).toBe(german);
   });
