@@ -6,8 +6,8 @@
 /** Memory of one isolate, JavaScript heap and wasm together. developers.cloudflare.com/workers/platform/limits/#memory */
 export const MAX_ISOLATE_BYTES = 128 * 1024 * 1024;
 
-/** What a training task plans its wasm memory for: the rest of an isolate holds code, parts on their way and the garbage of both. */
-export const USABLE_ISOLATE_BYTES = 90 * 1024 * 1024;
+/** Wasm memory that a training task's passes are cut to; the rest of an isolate holds code, and the parts of the model on their way. */
+export const PLANNED_WASM_BYTES = 96 * 1024 * 1024;
 
 /** One RPC message must stay below this; byte streams may exceed it. developers.cloudflare.com/workers/runtime-apis/rpc/#limitations */
 export const MAX_RPC_BYTES = 32 * 1024 * 1024;

@@ -2,19 +2,22 @@
 import { createHash } from "node:crypto";
 import type { Dataset } from "../../shared/artifacts.ts";
 import type { ModelConfig, TrainingConfig } from "../../shared/config.ts";
+import { slotsOf } from "../../shared/model/optimizer.ts";
 import { partition } from "../../shared/model/partition.ts";
 import { createRandom, normal } from "../../shared/model/random.ts";
 import { encodeSafetensors } from "../../shared/model/safetensors.ts";
 import { encodeTokenShard, MAX_SHARD_TOKENS } from "../../shared/tokenizer/token-shard.ts";
-import type { Lease, Submission, TrainTask } from "../../shared/training/task.ts";
+import type { Lease } from "../../shared/training/task.ts";
 
 /** The host that workers/memory/coordinator.ts asks. */
 const HOST = "bench.invalid";
 
 const NONE = "0".repeat(64);
 
-/** Serves so many tasks, each beginning from the state that the one before it wrote, until `close`. */
-export function serveTask(model: ModelConfig, training: TrainingConfig, tasks: number): { milliseconds(): number; close(): void } {
+const sizeOf = (shape: readonly number[]) => shape.reduce((product, axis) => product * axis, 1);
+
+/** Serves one task with a full state, until `close`. */
+export function serveTask(model: ModelConfig, training: TrainingConfig): { close(): void } {
   const objects = new Map<string, Uint8Array<ArrayBuffer>>();
   const put = (bytes: Uint8Array<ArrayBuffer>): string => {
     const hash = createHash("sha256").update(bytes).digest("hex");
@@ -22,48 +25,42 @@ export function serveTask(model: ModelConfig, training: TrainingConfig, tasks: n
     return hash;
   };
   const random = createRandom(1);
-  const weights = partition(model).map((shapes) =>
+  const parts = partition(model);
+  const weights = parts.map((shapes) =>
     put(
       encodeSafetensors(
         shapes.map(([name, shape]) => {
-          const size = shape.reduce((product, axis) => product * axis, 1);
           const [center, std] = name.includes("norm") ? [1, 0] : [0, 1 / Math.sqrt(shape.at(-1)!)];
-          return { name, shape, data: Float32Array.from({ length: size }, () => center + std * normal(random)) };
+          return { name, shape, data: Float32Array.from({ length: sizeOf(shape) }, () => center + std * normal(random)) };
         }),
       ),
     ),
   );
+  const inner = parts.map((shapes) => {
+    const slots = shapes.flatMap(([name, shape]) =>
+      slotsOf(training.optimizer, name).map((slot) => ({ name: `${name}/${slot}`, shape, data: new Float32Array(sizeOf(shape)) })),
+    );
+    return put(encodeSafetensors([{ name: "step", shape: [], data: Float32Array.of(10) }, ...slots]));
+  });
   const tokens = Array.from({ length: MAX_SHARD_TOKENS }, () => Math.floor(random() * model.vocabSize));
   const shard = { hash: put(encodeTokenShard(tokens)), tokens: MAX_SHARD_TOKENS };
   const counts = { trainTokens: MAX_SHARD_TOKENS, valTokens: 0, valBytes: 0, documents: 1, unigramLoss: 0 };
   const manifest: Dataset = { format: 1, tokenizer: NONE, vocabSize: model.vocabSize, train: [shard], val: [], ...counts };
   const dataset = put(Uint8Array.from(new TextEncoder().encode(JSON.stringify(manifest))));
 
-  let inner: TrainTask["inner"] = null;
-  let leased = 0;
-  let startedAt = 0;
-  let milliseconds = 0;
+  let isLeased = false;
   function lease(): Lease | null {
-    if (leased >= tasks) return null;
-    startedAt = Date.now();
-    const common = { kind: "train" as const, run: "bench", shard: 0, base: NONE, dataset, lrScale: 1 };
-    return {
-      id: String(leased),
-      expiresAt: Number.MAX_SAFE_INTEGER,
-      task: { ...common, round: leased++, weights, inner, model, training },
-    };
+    if (isLeased) return null;
+    isLeased = true;
+    const common = { kind: "train" as const, run: "bench", round: 1, shard: 0, base: NONE, dataset, lrScale: 1 };
+    return { id: "bench", expiresAt: Number.MAX_SAFE_INTEGER, task: { ...common, weights, inner, model, training } };
   }
 
   async function reply(request: Request): Promise<Response> {
     const { pathname } = new URL(request.url);
     if (pathname === "/lease") return Response.json(lease());
     if (pathname === "/objects") return new Response(put(new Uint8Array(await request.arrayBuffer())));
-    if (pathname === "/submit") {
-      const { result } = (await request.json()) as Submission;
-      if (result.kind === "train") inner = result.inner as TrainTask["inner"];
-      milliseconds = Date.now() - startedAt;
-      return new Response();
-    }
+    if (pathname === "/submit") return new Response();
     return new Response(objects.get(pathname.slice("/objects/".length)) ?? null, { status: 200 });
   }
 
@@ -72,5 +69,5 @@ export function serveTask(model: ModelConfig, training: TrainingConfig, tasks: n
     const request = new Request(input as RequestInfo, init);
     return new URL(request.url).hostname === HOST ? reply(request) : outside(request);
   };
-  return { milliseconds: () => milliseconds, close: () => void (globalThis.fetch = outside) };
+  return { close: () => void (globalThis.fetch = outside) };
 }

@@ -1,9 +1,9 @@
 /**
- * `npm run bench -- memory [--preset NAME] [--json]`: what training needs of an isolate, from outside (the peak of workerd's
+ * `npm run bench -- memory [--preset NAME [--layers N]] [--json]`: what training needs of an isolate, from outside (the peak of workerd's
  * resident set over its idle baseline) and inside (wasm memory), beside the planner's prediction. Every preset is measured,
  * then `base` with more and more layers, up to the largest model that stays within 110 MB.
  *
- * `steps` is training alone. `task` is the real trainer, which reads weights and a full optimizer state, and writes update and state;
+ * Column `steps` is training alone, `task` the real trainer, which reads weights and a full optimizer state, and writes update and state;
  * its coordinator shares the process, and both isolates' garbage is counted.
  */
 import { join } from "node:path";
@@ -62,7 +62,7 @@ async function inOwnProcess<T>(
   }
 }
 
-/** Steps in an isolate of their own, then two tasks: the first begins without a state, the second reads one. */
+/** Steps in an isolate of their own, then a task in another. */
 async function measure(name: string, preset: string, layers: number): Promise<Row> {
   const { model: shape, vocabSize, training: usual } = presetOf(preset);
   const model: ModelConfig = { ...shape, layers, vocabSize };
@@ -70,11 +70,11 @@ async function measure(name: string, preset: string, layers: number): Promise<Ro
   const steps = await inOwnProcess(["train.toml"], async (ask) => {
     return (await (await ask(`/?preset=${preset}&layers=${layers}&steps=${STEPS}`)).json()) as Steps;
   });
-  const bench = serveTask(model, training, 2);
+  const bench = serveTask(model, training);
   const task = await inOwnProcess(["memory/trainer.toml", "memory/coordinator.toml"], async (ask) => {
     return (await (await ask("/work")).json()) as { tasks: number; wasmBytes: number };
   }).finally(() => bench.close());
-  if (task.result.tasks !== 2) throw new Error(`bench memory: expected two tasks of ${name} to be done, got ${task.result.tasks}`);
+  if (task.result.tasks !== 1) throw new Error(`bench memory: expected a task of ${name} to be done, got ${task.result.tasks}`);
   const estimate = estimateTaskMemory(model, training);
   const tokensPerStep = training.batch * model.context;
   return {
@@ -119,11 +119,14 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
     return row;
   };
   const names = flags["preset"] === undefined ? Object.keys(PRESETS) : [flags["preset"]];
-  for (const name of names) await add(name, name, presetOf(name).model.layers);
+  const layers = flags["layers"];
+  for (const name of names) {
+    await add(layers === undefined ? name : `${name}, ${layers} layers`, name, Number(layers ?? presetOf(name).model.layers));
+  }
   if (flags["preset"] !== undefined) return { rows };
   let largest = rows.find(({ name }) => name === "base")!;
-  for (let layers = presetOf("base").model.layers + 1; ; layers++) {
-    const row = await add(`base, ${layers} layers`, "base", layers);
+  for (let more = presetOf("base").model.layers + 1; ; more++) {
+    const row = await add(`base, ${more} layers`, "base", more);
     if (row.stepsMB > LIMIT_MB) break;
     largest = row;
   }

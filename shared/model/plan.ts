@@ -3,7 +3,7 @@
  * that a task's memory does not grow with its batch. A pure function of the configuration, for it decides the order of sums.
  */
 import type { ModelConfig, TrainingConfig } from "../config.ts";
-import { USABLE_ISOLATE_BYTES } from "../limits.ts";
+import { PLANNED_WASM_BYTES } from "../limits.ts";
 import { stepBytes, type StepPlan } from "./step-memory.ts";
 
 /** Tokens of a pass that keeps all activations. More rows make products no faster. */
@@ -22,12 +22,15 @@ export function planPasses(model: ModelConfig, training: Plannable, batch: numbe
     // A global norm needs all gradients at once, and so does a task that returns them.
     consume: steps > 1 && clipNorm === 0 && sequences >= batch,
   });
-  const fits = (plan: StepPlan) => stepBytes(model, steps > 1 ? training.optimizer : null, batch, plan) <= USABLE_ISOLATE_BYTES;
+  const optimizer = steps > 1 ? training.optimizer : null;
+  let best: { plan: StepPlan; bytes: number } | null = null;
   // Passes of equal size: no last one that is too small to be fast.
-  let passes = Math.ceil(batch / Math.max(1, most));
-  for (;;) {
+  for (let passes = Math.ceil(batch / Math.max(1, most)); ; passes *= 2) {
     const plan = planOf(Math.ceil(batch / passes));
-    if (plan.sequences === 1 || fits(plan)) return plan;
-    passes *= 2;
+    const bytes = stepBytes(model, optimizer, batch, plan);
+    if (bytes <= PLANNED_WASM_BYTES) return plan;
+    // Smaller passes are not always smaller in all: from the second on, the sums of all gradients stay.
+    if (best === null || bytes < best.bytes) best = { plan, bytes };
+    if (plan.sequences === 1) return best.plan;
   }
 }
