@@ -40,9 +40,9 @@ function view(status: RunStatus, losses: readonly number[]): string {
   ].join("\n");
 }
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { url: { type: "string" } } });
-const id = positionals[0];
 try {
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { url: { type: "string" } } });
+  const id = positionals[0];
   const { url: local, token } = runningLocal();
   const url = values.url ?? local;
   const client = new Client(url, token);

@@ -32,6 +32,7 @@ const SITES: Record<string, Site> = {
     path === "/robots.txt" ? notFound() : new Response("no", { status: 429, headers: { "retry-after": "99999999999" } }),
   "slow.com": () => text("User-agent: *\nCrawl-delay: 3600\n"),
   "ill.com": () => new Response("ill", { status: 500 }),
+  "lured.com": () => redirect("http://169.254.169.254/robots.txt"),
   "inward.com": (path) => {
     if (path === "/robots.txt" || path === "/sitemap.xml") return notFound();
     const targets = [
@@ -102,6 +103,7 @@ test.concurrent("asks nothing of a host whose delay is absurd or whose robots.tx
 test.concurrent("follows no redirect and no link to a private address", async () => {
   const crawl = await web.crawl("http://inward.com/");
   expect([crawl.documents, crawl.failed]).toEqual([1, 6]);
+  expect((await web.crawl("http://lured.com/")).skipped).toEqual({ robots: 1 });
   const known = new Set(Object.keys(SITES));
   expect(web.requests.filter(({ host }) => !known.has(host))).toEqual([]);
 });
