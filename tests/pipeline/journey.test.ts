@@ -58,7 +58,10 @@ test("pages become a model that answers, and a vote decides the reward of its an
   await vi.waitFor(async () => expect((await crawled()).state).toBe("done"), { timeout: 40_000, interval: 200 });
   expect((await crawled()).documents).toBe(PAGES);
 
-  const { run } = await call<{ run: string }>("POST", "/runs", { name: "journey", preset: "tiny", tokens: 4096, vocabSize: 300 });
+  const request = { name: "journey", preset: "tiny", tokens: 4096, vocabSize: 300 };
+  const { run } = await call<{ run: string }>("POST", "/runs", request);
+  // Asked for again, as after a restart, it is driven anew from where it is.
+  expect((await call<{ run: string }>("POST", "/runs", request)).run).toBe(run);
   const status = () =>
     call<{ state: string; error: string | null; checkpoint: string; valLoss: number; firstLoss: number }>("GET", `/runs/${run}`);
   const active = () => call<{ model: string | null }>("GET", "/health");

@@ -22,6 +22,9 @@ const GRACE_SECONDS = 3600;
 /** A trainer waits so long for its run's next round; the slower shards of this one usually take less. */
 const LEASE_WAIT_MS = 2000;
 
+/** States of a Workflow instance that somebody must drive on. */
+const UNFINISHED: ReadonlySet<string> = new Set(["queued", "running", "waiting", "waitingForPause", "paused", "unknown"]);
+
 const registryOf = (env: CoordinatorEnv) => env.REGISTRY.getByName("registry");
 
 /** The object of a run that exists. Throws NotFound: asking an object by an unknown name would make one. */
@@ -38,11 +41,10 @@ async function start(env: CoordinatorEnv, id: string, params: TrainRequest): Pro
     await run.prepare(id, { stage: "start", done: 0, total: 1 });
   }
   // Not inside the branch: a crash between the two would leave a run that nobody drives.
-  const known = await env.TRAIN.get(id).then(
-    () => true,
-    () => false,
-  );
-  if (!known) await env.TRAIN.create({ id, params });
+  const instance = await env.TRAIN.get(id).catch(() => null);
+  if (instance === null) await env.TRAIN.create({ id, params });
+  // The local engine forgets a sleeping instance when its process ends. One that is alive loses nothing by going to its place again.
+  else if (UNFINISHED.has((await instance.status()).status)) await instance.restart();
   return { run: id, workflow: id };
 }
 

@@ -48,6 +48,12 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainReque
     const request = trainRequestSchema.parse(payload);
     const { branch } = request;
     await step.do("register", RETRIES, () => this.env.REGISTRY.getByName("registry").addRun(id));
+    // An instance that was started anew goes straight to where its run is.
+    const isBegun = await step.do("look for the run", RETRIES, async () => {
+      const status = await run.status();
+      return status !== null && status.state !== "preparing";
+    });
+    if (isBegun) return this.#finish(id, run, step);
     if (branch === undefined) {
       const dataset = await this.#prepare(id, request, run, step);
       await step.do("begin", RETRIES, () => orGiveUp(this.#beginAnew(id, request, dataset, run)));
