@@ -10,7 +10,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { availableParallelism } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort, killProcesses, runProcess, startProcess, stopProcesses, wantedPort } from "./processes.ts";
+import { freePort, killProcesses, runProcess, startProcess, stopProcesses, untilFree, wantedPort } from "./processes.ts";
 import { ROOT, WORKERS, configPath } from "./workers.ts";
 
 const DEFAULT_PORT = 8787;
@@ -34,8 +34,8 @@ export interface Local {
   url: string;
   token: string;
   stop(): Promise<void>;
-  /** Ends all processes as a power cut would. */
-  kill(): void;
+  /** Ends all processes as a power cut would, and resolves when their port is free again. */
+  kill(): Promise<void>;
 }
 
 /** The operator's secret for local work: made once, kept in .dev.vars, never printed. */
@@ -138,9 +138,10 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
       stopping.abort();
       await stopProcesses();
     },
-    kill: () => {
+    kill: async () => {
       stopping.abort();
       killProcesses();
+      await untilFree(port);
     },
   };
 }

@@ -6,9 +6,11 @@ import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { createWriteStream, mkdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ROOT } from "./workers.ts";
 
 const KILL_GRACE_MS = 3000;
+const FREE_POLL_MS = 10;
 const CHILD_ENV = {
   ...process.env,
   WRANGLER_SEND_METRICS: "false",
@@ -102,6 +104,15 @@ export async function freePort(wanted: number): Promise<number> {
   const port = (await tryPort(wanted)) ?? (await tryPort(0));
   if (port === null) throw new Error("expected a free port on 127.0.0.1, found none");
   return port;
+}
+
+/** Waits until nobody listens on a port: what is killed lets go of it a moment later. */
+export async function untilFree(port: number): Promise<void> {
+  const deadline = Date.now() + KILL_GRACE_MS;
+  while ((await tryPort(port)) === null) {
+    if (Date.now() > deadline) throw new Error(`port ${port}: expected it to be free ${KILL_GRACE_MS} ms after a kill, somebody listens`);
+    await sleep(FREE_POLL_MS);
+  }
 }
 
 /** The wanted port on loopback, or an error that says what to do. */

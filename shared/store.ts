@@ -5,6 +5,7 @@
 import type { z } from "zod";
 import { canonicalJson, objectKey, type Hash, type ObjectKind } from "./artifacts.ts";
 import { namedError } from "./errors.ts";
+import { MIN_ROOM_BYTES, readInto } from "./read-into.ts";
 
 /** sha256 of bytes as lower-case hexadecimal. */
 export async function sha256(bytes: ArrayBuffer | ArrayBufferView): Promise<Hash> {
@@ -52,10 +53,41 @@ export function isDamage(error: unknown): boolean {
 
 /** Reads an object and checks it against its name. Throws `MissingObject` or `CorruptObject`. */
 export async function getObject(bucket: R2Bucket, kind: ObjectKind, hash: Hash, run?: string): Promise<ArrayBuffer> {
+  return readChecked(bucket, kind, hash, run, (object) => object.arrayBuffer());
+}
+
+/**
+ * The same into a buffer, which is used up: its memory is that of the result. For many large objects one after the other,
+ * since buffers that are dropped lie about until the next collection.
+ */
+export async function getObjectInto(
+  bucket: R2Bucket,
+  kind: ObjectKind,
+  hash: Hash,
+  run: string | undefined,
+  buffer: ArrayBuffer,
+): Promise<Uint8Array<ArrayBuffer>> {
+  let room: ArrayBuffer | null = buffer;
+  return readChecked(bucket, kind, hash, run, (object) => {
+    const size = object.size + MIN_ROOM_BYTES;
+    // A second try has lost the buffer to the first.
+    const into = room !== null && room.byteLength >= size ? room : new ArrayBuffer(size);
+    room = null;
+    return readInto(object.body, into);
+  });
+}
+
+function readChecked<T extends ArrayBuffer | Uint8Array>(
+  bucket: R2Bucket,
+  kind: ObjectKind,
+  hash: Hash,
+  run: string | undefined,
+  read: (object: R2ObjectBody) => Promise<T>,
+): Promise<T> {
   return withRetries(async () => {
     const object = await bucket.get(objectKey(kind, hash, run));
     if (object === null) throw namedError("MissingObject", `${kind} ${hash}: expected an object, found none`);
-    const bytes = await object.arrayBuffer();
+    const bytes = await read(object);
     const actual = await sha256(bytes);
     if (actual !== hash)
       throw namedError("CorruptObject", `${kind} ${hash}: expected that hash, got ${actual} over ${bytes.byteLength} bytes`);

@@ -63,7 +63,8 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
       return new Response("kept");
     }
     const made = updates.get(/([0-9a-f]{64})\.\w+$/.exec(pathname)?.[1] ?? "");
-    return new Response(made === undefined ? stored.get(pathname) : update(...made));
+    const bytes = made === undefined ? stored.get(pathname)! : update(...made);
+    return new Response(bytes, { headers: { "x-size": String(bytes.byteLength) } });
   };
   const server = createTestHarness({ workers: [{ configPath: join(import.meta.dirname, "workers/reduce/wrangler.toml") }] });
   try {

@@ -7,9 +7,9 @@ export class MapBucket {
     return null;
   }
 
-  async get(key: string): Promise<{ arrayBuffer(): Promise<ArrayBuffer> } | null> {
+  async get(key: string): Promise<{ size: number; body: unknown; arrayBuffer(): Promise<ArrayBuffer> } | null> {
     const bytes = this.objects.get(key);
-    return bytes === undefined ? null : { arrayBuffer: async () => bytes };
+    return bytes === undefined ? null : { size: bytes.byteLength, body: new Response(bytes).body, arrayBuffer: async () => bytes };
   }
 
   asBucket(): R2Bucket {

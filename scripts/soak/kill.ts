@@ -77,7 +77,7 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
   let maxResumeSeconds = 0;
   while (done < kills) {
     await sleep(random() * MAX_LIFE_MS);
-    local.kill();
+    await local.kill();
     done++;
     const startedAt = Date.now();
     local = await start();

@@ -1,29 +1,70 @@
 /**
- * Parts of runs in R2, the latest kept in the isolate: what trainers upload is reduced, and what a reduction writes is
- * leased out, within the second. Storage is written before anybody hears of a part; the memory only saves reading it back.
+ * Parts of runs in R2, those of small models kept in the isolate: what trainers upload is reduced, and what a reduction
+ * writes is leased out, within the second. Storage is written before anybody hears of a part; the memory only saves
+ * reading it back. Parts of larger models pass through buffers that are used again and again.
  */
 import { objectKey, type Hash } from "../../shared/artifacts.ts";
 import { RecentBytes } from "../../shared/recent-bytes.ts";
-import { getObject, putObject } from "../../shared/store.ts";
+import { getObject, getObjectInto, putObject } from "../../shared/store.ts";
 
-/** Small beside an isolate's 128 MB; the updates of two shards, weights and states of a model of a million parameters. */
-const MAX_RECENT_BYTES = 16 * 1024 * 1024;
+/** Small beside an isolate's 128 MB: weights, state and one update of the largest model that is kept. */
+const MAX_RECENT_BYTES = 18 * 1024 * 1024;
+const MAX_KEPT_MODEL_BYTES = MAX_RECENT_BYTES / 3;
 
 const recent = new RecentBytes(MAX_RECENT_BYTES);
 
-/** Throws MissingObject, CorruptObject. */
+/** Whether a model of so many bytes is worth keeping: it would only push itself out. */
+export const isKept = (modelBytes: number): boolean => modelBytes <= MAX_KEPT_MODEL_BYTES;
+
+/** A part of a run from memory or storage. Throws MissingObject, CorruptObject. */
 export async function readPart(bucket: R2Bucket, hash: Hash, run: string): Promise<Uint8Array<ArrayBuffer>> {
-  const key = objectKey("part", hash, run);
-  const known = recent.get(key);
-  if (known !== undefined) return known;
-  const bytes = new Uint8Array(await getObject(bucket, "part", hash, run));
-  recent.keep(key, bytes);
-  return bytes;
+  return recentPart(hash, run) ?? new Uint8Array(await getObject(bucket, "part", hash, run));
 }
 
-export async function writePart(bucket: R2Bucket, bytes: Uint8Array<ArrayBuffer>, run: string): Promise<Hash> {
+export function recentPart(hash: Hash, run: string): Uint8Array<ArrayBuffer> | undefined {
+  return recent.get(objectKey("part", hash, run));
+}
+
+/** One place through which parts pass, each valid until the next one. */
+export class PartBuffer {
+  #memory = new ArrayBuffer(0);
+
+  /** Throws MissingObject, CorruptObject. */
+  async read(bucket: R2Bucket, hash: Hash, run: string): Promise<Uint8Array<ArrayBuffer>> {
+    const known = recentPart(hash, run);
+    if (known !== undefined) return known;
+    const memory = this.#memory;
+    // Not there while it is read into, nor after a failure.
+    this.#memory = new ArrayBuffer(0);
+    const bytes = await getObjectInto(bucket, "part", hash, run, memory);
+    this.#memory = bytes.buffer;
+    return bytes;
+  }
+
+  /** At least so many bytes to write into. */
+  room(bytes: number): ArrayBuffer {
+    if (this.#memory.byteLength < bytes) this.#memory = new ArrayBuffer(bytes);
+    return this.#memory;
+  }
+}
+
+/** The buffers of one reduction. What is written has two of each: one is being stored while the other is filled. */
+export class Workspace {
+  readonly weights = new PartBuffer();
+  readonly outer = new PartBuffer();
+  readonly sum = new PartBuffer();
+  readonly updates: readonly PartBuffer[];
+  readonly written = [0, 1].map(() => ({ weights: new PartBuffer(), outer: new PartBuffer() }));
+
+  constructor(updates: number) {
+    this.updates = Array.from({ length: updates }, () => new PartBuffer());
+  }
+}
+
+/** Stores a part; `keeps` means that nobody changes the bytes from now on. */
+export async function writePart(bucket: R2Bucket, bytes: Uint8Array<ArrayBuffer>, run: string, keeps = true): Promise<Hash> {
   const hash = await putObject(bucket, "part", bytes, run);
-  recent.keep(objectKey("part", hash, run), bytes);
+  if (keeps) recent.keep(objectKey("part", hash, run), bytes);
   return hash;
 }
 

@@ -7,14 +7,14 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Checkpoint, Hash } from "../../shared/artifacts.ts";
 import { expand } from "../../shared/model/compression.ts";
 import { createOptimizer, learningRateScale } from "../../shared/model/optimizer.ts";
-import { partition } from "../../shared/model/partition.ts";
+import { partition, splitByPart } from "../../shared/model/partition.ts";
 import { decodeMixed, encodeSafetensors, type NamedArray } from "../../shared/model/safetensors.ts";
-import { arraysOf, checkPart, decodeParts, encodeParts, tensorsOf } from "../../shared/model/weights-file.ts";
-import { initWeights } from "../../shared/model/weights.ts";
+import { checkPart, decodeParts, tensorsOf, viewsOf } from "../../shared/model/weights-file.ts";
+import { initWeights, type Weights } from "../../shared/model/weights.ts";
 import { putJson } from "../../shared/store.ts";
 import { startBackend } from "../../shared/tensor/backend.ts";
 import type { Parts, TrainResult } from "../../shared/training/task.ts";
-import { readPart, writePart } from "./parts.ts";
+import { isKept, writePart, Workspace, PartBuffer } from "./parts.ts";
 import { trainResults, type Base, type RunSpec, type RunState } from "./run-state.ts";
 
 /** No honest update comes near this norm: gradients are averages, and local steps are bounded by the learning rate. */
@@ -47,20 +47,36 @@ export async function firstCheckpoint(bucket: R2Bucket, spec: RunSpec): Promise<
   await startBackend();
   const initial = initWeights(spec.model, spec.training.seed);
   const weights: Parts = [];
-  for (const bytes of encodeParts(spec.model, initial)) weights.push(await writePart(bucket, bytes, spec.run));
+  const room = new PartBuffer();
+  for (const part of splitByPart(spec.model, initial)) {
+    const bytes = encodeSafetensors(viewsOf(part), (size) => room.room(size));
+    weights.push(await writePart(bucket, bytes, spec.run, false));
+  }
   tf.dispose(initial);
   const inner = Array.from({ length: spec.training.shards }, () => null);
   return putCheckpoint(bucket, spec, { round: 0, tokens: 0, lrScale: 1, weights, outer: null, inner });
 }
 
+/** Workspaces of reductions that have ended; there are never more than reductions at once. */
+const idle: Workspace[] = [];
+
 /** The checkpoint after a complete round. Throws BadDelta for an update with wrong names, shapes, values or norm. */
 export async function nextCheckpoint(bucket: R2Bucket, state: RunState): Promise<Base> {
   await startBackend();
+  const space = idle.pop() ?? new Workspace(READ_AHEAD);
+  try {
+    return await reduce(bucket, state, space);
+  } finally {
+    idle.push(space);
+  }
+}
+
+async function reduce(bucket: R2Bucket, state: RunState, space: Workspace): Promise<Base> {
   const { spec, base } = state;
   const { training, run } = spec;
   const results = trainResults(state);
   const parts = partition(spec.model);
-  const { meanOf, norms } = createMean(bucket, state, results);
+  const { meanOf, norms } = createMean(bucket, state, results, space);
   const squares: number[] = [];
   for (const index of parts.keys()) squares.push((await meanOf(index)).squares);
   refuseOutlier(norms());
@@ -70,19 +86,23 @@ export async function nextCheckpoint(bucket: R2Bucket, state: RunState): Promise
   const optimizer = createOptimizer(exact ? training.optimizer : training.outer);
   // The outer rule of local steps has a constant rate; schedule and rollbacks have acted inside the shards.
   const rate = exact ? learningRateScale(training.schedule, base.round, spec.rounds) * base.lrScale : 1;
-  const read = (hash: Hash) => readPart(bucket, hash, run);
+  // What is kept in memory needs memory of its own.
+  const keeps = isKept(parts.flat().reduce((sum, [, shape]) => sum + 4 * tf.util.sizeFromShape(shape), 0));
   const writes: Promise<[Hash, Hash]>[] = [];
   for (const index of parts.keys()) {
     const { mean } = await meanOf(index);
-    const weights = decodeParts([await read(base.weights[index]!)]);
-    const outer = base.outer === null ? optimizer.init(weights) : decodeParts([await read(base.outer[index]!)]);
+    const weights = decodeParts([await space.weights.read(bucket, base.weights[index]!, run)]);
+    const outer = base.outer === null ? optimizer.init(weights) : decodeParts([await space.outer.read(bucket, base.outer[index]!, run)]);
     for (const { data } of mean) if (clip !== 1) for (let at = 0; at < data.length; at++) data[at]! *= clip;
     const updated = optimizer.update(tensorsOf(mean), outer, weights, rate);
-    const encoded = [updated.weights, updated.state].map((tensors) => encodeSafetensors(arraysOf(tensors)));
+    const rooms = space.written[index % 2]!;
+    const encode = (tensors: Weights, buffer: PartBuffer) =>
+      encodeSafetensors(viewsOf(tensors), keeps ? undefined : (bytes) => buffer.room(bytes));
+    const [encodedWeights, encodedState] = [encode(updated.weights, rooms.weights), encode(updated.state, rooms.outer)];
     tf.dispose([updated.weights, updated.state]);
     // A part is written while the next one is computed, so at most two are there.
     await writes.at(-1);
-    writes.push(Promise.all([writePart(bucket, encoded[0]!, run), writePart(bucket, encoded[1]!, run)]));
+    writes.push(Promise.all([writePart(bucket, encodedWeights, run, keeps), writePart(bucket, encodedState, run, keeps)]));
   }
   const written = await Promise.all(writes);
   return putCheckpoint(bucket, spec, {
@@ -107,7 +127,7 @@ function refuseOutlier(norms: readonly number[]): void {
  * Mean update of a part over shards and the sum of its squares. Every part is asked for twice, first for the norm: the
  * last answer is kept, so a model of one part is read once.
  */
-function createMean(bucket: R2Bucket, { spec }: RunState, results: readonly TrainResult[]) {
+function createMean(bucket: R2Bucket, { spec }: RunState, results: readonly TrainResult[], space: Workspace) {
   const parts = partition(spec.model);
   const sequences = results.reduce((sum, result) => sum + result.sequences, 0);
   const squaresOf = results.map(() => new Map<number, number>());
@@ -132,15 +152,19 @@ function createMean(bucket: R2Bucket, { spec }: RunState, results: readonly Trai
   const meanOf = async (index: number): Promise<{ mean: NamedArray[]; squares: number }> => {
     if (last?.index === index) return last;
     last = null;
-    const mean: NamedArray[] = parts[index]!.map(([name, shape]) => ({
+    const sizes = parts[index]!.map(([, shape]) => tf.util.sizeFromShape(shape));
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    const sums = new Float32Array(space.sum.room(4 * total), 0, total).fill(0);
+    let end = 0;
+    const mean: NamedArray[] = parts[index]!.map(([name, shape], position) => ({
       name,
       shape,
-      data: new Float32Array(tf.util.sizeFromShape(shape)),
+      data: sums.subarray(end, (end += sizes[position]!)),
     }));
     const ahead: Promise<Uint8Array>[] = [];
     for (const [shard, result] of results.entries()) {
-      for (const { delta } of results.slice(shard + ahead.length, shard + READ_AHEAD)) {
-        const bytes = readPart(bucket, delta[index]!, spec.run);
+      for (let next = shard + ahead.length; next < Math.min(results.length, shard + READ_AHEAD); next++) {
+        const bytes = space.updates[next % READ_AHEAD]!.read(bucket, results[next]!.delta[index]!, spec.run);
         // Its turn comes below, or never when an earlier one is bad.
         bytes.catch(() => undefined);
         ahead.push(bytes);

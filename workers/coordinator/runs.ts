@@ -3,11 +3,10 @@ import type { Hash } from "../../shared/artifacts.ts";
 import { presetOf } from "../../shared/config.ts";
 import { namedError } from "../../shared/errors.ts";
 import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
-import { MAX_RPC_BYTES } from "../../shared/limits.ts";
 import { isDamage } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/rounds.ts";
 import type { Lease } from "../../shared/training/task.ts";
-import { readPart } from "./parts.ts";
+import { readPart, recentPart } from "./parts.ts";
 import {
   branchRequestSchema,
   parseRequest,
@@ -108,9 +107,8 @@ async function leaseOf(env: CoordinatorEnv, id: string, trainer: string, waitMs:
 /** A part of a run, checked, so that a run hears of damage to its current checkpoint from the first who asks. Throws MissingObject, CorruptObject. */
 export async function readRunPart(env: CoordinatorEnv, hash: Hash, run: string): Promise<ReadableStream | Uint8Array<ArrayBuffer>> {
   try {
-    const bytes = await readPart(env.ARTIFACTS, hash, run);
-    // Half of what a message may hold leaves room for its envelope.
-    return bytes.byteLength < MAX_RPC_BYTES / 2 ? bytes : new Response(bytes).body!;
+    // A stream can be read into a buffer; a message is a new one for its reader.
+    return recentPart(hash, run) ?? new Response(await readPart(env.ARTIFACTS, hash, run)).body!;
   } catch (error) {
     if (isDamage(error) && (await registryOf(env).hasRun(run))) await env.RUN.getByName(run).damaged(hash, (error as Error).message);
     throw error;

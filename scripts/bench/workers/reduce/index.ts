@@ -9,7 +9,10 @@ const bucket = {
     await (await fetch(`http://objects.invalid/${key}`, { method: "PUT", body: value })).arrayBuffer();
     return null;
   },
-  get: (key: string) => fetch(`http://objects.invalid/${key}`),
+  async get(key: string) {
+    const { body, headers } = await fetch(`http://objects.invalid/${key}`);
+    return { body, size: Number(headers.get("x-size")) };
+  },
 } as unknown as R2Bucket;
 
 export default {

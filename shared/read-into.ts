@@ -1,7 +1,7 @@
 /** A byte stream read to its end into a buffer that is used again and again. */
 
 /** Smaller than this is not worth a read of its own. */
-const MIN_ROOM_BYTES = 64 * 1024;
+export const MIN_ROOM_BYTES = 64 * 1024;
 
 /**
  * The bytes of the stream, in `buffer` where they fit, else in a larger one. `buffer` is used up: reading hands its memory
