@@ -15,6 +15,8 @@ const TOKENS_PER_STEP = 12 * 64;
 const CALIBRATION_STEPS = 20;
 const MIN_SPEED_UP = 1.8;
 const MAX_OVERHEAD = 0.05;
+/** The coordinator is saturated where trainers wait for more than this share of a round. */
+const MAX_SIMULATED_WAIT = 0.2;
 const SHARDS = [1, 2, 4, 8, 16, 32, 64, 125, 250] as const;
 /** Assumptions about the hosted platform, which this machine cannot measure. */
 const LATENCIES: Latencies = { rpcMs: 20, readMs: 40, writeMs: 80, msPerMB: 20 };
@@ -83,7 +85,7 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
         .map((text) => String(text).padStart(10))
         .join(""),
     );
-  const saturatesAt = simulated.find(({ busy }) => busy > 0.5)?.shards ?? null;
+  const saturatesAt = simulated.find(({ overhead }) => overhead > MAX_SIMULATED_WAIT)?.shards ?? null;
   return {
     measured,
     speedUp,
