@@ -94,6 +94,9 @@ async function quietly(): Promise<string[]> {
   return ["--show-interactive-dev-session=false", "--inspector-port", String(await freePort(0))];
 }
 
+/** Where processes of one state find each other, and those of another state or checkout do not. */
+const registryOf = (state: string) => ({ WRANGLER_REGISTRY_PATH: join(state, "registry") });
+
 /** Keeps a trainer at work until `signal` aborts. A failed call is tried again: the process may be restarting. */
 async function drive(url: string, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
@@ -119,7 +122,14 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
   const configs = gatewayFirst.flatMap((name) => ["-c", relative(ROOT, configPath(name))]);
   // `--var` reaches only the first Worker of several, so the collector's variable goes through its own .dev.vars.
   writeFileSync(join(ROOT, "workers", "collector", ".dev.vars"), `LOCAL_ORIGIN="${options.localOrigin ?? ""}"\n`);
-  startProcess("workers", "wrangler", ["dev", ...configs, "--port", String(port), "--persist-to", state, ...(await quietly())]);
+  // Who was killed has left entries there, at which the others would go on calling for a minute.
+  rmSync(registryOf(state).WRANGLER_REGISTRY_PATH, { recursive: true, force: true });
+  startProcess(
+    "workers",
+    "wrangler",
+    ["dev", ...configs, "--port", String(port), "--persist-to", state, ...(await quietly())],
+    registryOf(state),
+  );
   // A trainer that is there before the coordinator finds it late: the registry tells changes only now and then.
   await waitFor("workers", url, (status) => status < 500);
 
@@ -127,7 +137,7 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
   const trainers = Math.max(1, options.trainers ?? availableParallelism());
   const names = Array.from({ length: trainers }, (_, index) => `trainer-${index + 1}`);
   // The first one goes by the Worker's own name: it is what the gateway asks for its health, and gets the queue's messages.
-  await Promise.all(names.map((name, index) => addTrainer(name, stopping.signal, index === 0 ? "tiffin-trainer" : undefined)));
+  await Promise.all(names.map((name, index) => addTrainer(name, stopping.signal, state, index === 0 ? "tiffin-trainer" : undefined)));
   await waitFor("workers", `${url}/health`, (status) => status === 200);
   mkdirSync(dirname(ADDRESS), { recursive: true });
   writeFileSync(ADDRESS, url);
@@ -152,12 +162,17 @@ export function runningLocal(): { url: string; token: string } {
   return { url: readFileSync(ADDRESS, "utf8"), token: operatorToken() };
 }
 
-/** Starts a trainer process and keeps it at work until the signal. */
-export async function addTrainer(name: string, signal: AbortSignal, worker = `tiffin-${name}`): Promise<void> {
+/** Starts a trainer process for the Tiffin of a state and keeps it at work until the signal. */
+export async function addTrainer(name: string, signal: AbortSignal, state = STATE, worker = `tiffin-${name}`): Promise<void> {
   const port = await freePort(0);
   const vars = ["--var", "WORK_LOOP:on", "--var", `TRAINER_NAME:${name}`];
   const config = relative(ROOT, configPath("trainer"));
-  startProcess(name, "wrangler", ["dev", "-c", config, "--name", worker, "--port", String(port), ...(await quietly()), ...vars]);
+  startProcess(
+    name,
+    "wrangler",
+    ["dev", "-c", config, "--name", worker, "--port", String(port), ...(await quietly()), ...vars],
+    registryOf(state),
+  );
   const url = `http://127.0.0.1:${port}`;
   await waitFor(name, url, (status) => status < 500);
   void drive(url, signal);

@@ -15,15 +15,13 @@ const CHILD_ENV = {
   ...process.env,
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_HIDE_BANNER: "true",
-  // Two checkouts on one machine must not find each other's coordinator.
-  WRANGLER_REGISTRY_PATH: join(ROOT, ".wrangler", "registry"),
   CI: "true",
   FORCE_COLOR: "0",
 };
 const running = new Set<ChildProcess>();
 
-/** Starts a command of node_modules/.bin in its own process group; output goes to .tiffin/logs/<name>.log. */
-export function startProcess(name: string, command: string, args: readonly string[]): ChildProcess {
+/** Starts a command of node_modules/.bin in its own process group; output goes to .tiffin/logs/<name>.log. `env` is added to the usual one. */
+export function startProcess(name: string, command: string, args: readonly string[], env: Readonly<Record<string, string>>): ChildProcess {
   const folder = join(ROOT, ".tiffin", "logs");
   mkdirSync(folder, { recursive: true });
   const log = createWriteStream(join(folder, `${name}.log`));
@@ -33,7 +31,7 @@ export function startProcess(name: string, command: string, args: readonly strin
     detached: true,
     // Nothing is ever written to the supervisor: its standard input ends when this process does.
     stdio: ["pipe", "pipe", "pipe"],
-    env: CHILD_ENV,
+    env: { ...CHILD_ENV, ...env },
   });
   child.stdout?.pipe(log, { end: false });
   child.stderr?.pipe(log, { end: false });

@@ -24,13 +24,13 @@ export function shakespeareText(): string {
 }
 
 /** Starts everything on an empty state that holds the dataset, with so many trainers in all. */
-export async function startBenchLocal(name: string, trainers: number): Promise<{ local: Local; dataset: string }> {
+export async function startBenchLocal(name: string, trainers: number): Promise<{ local: Local; dataset: string; state: string }> {
   stopOnExit();
   const state = join(ROOT, ".tiffin", `bench-${name}`);
   rmSync(state, { recursive: true, force: true });
   const { hash, objects } = await charDataset(shakespeareText());
   putLocalObjects(state, objects);
-  return { local: await startLocal({ state, port: BENCH_PORT, trainers }), dataset: hash };
+  return { local: await startLocal({ state, port: BENCH_PORT, trainers }), dataset: hash, state };
 }
 
 /** Starts a run and waits for its end. Throws when it fails. */

@@ -36,7 +36,7 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
   const rounds = Number(flags["rounds"] ?? 3);
   const measured: Measured[] = [];
   const stopping = new AbortController();
-  const { local, dataset } = await startBenchLocal("scaling", 1);
+  const { local, dataset, state } = await startBenchLocal("scaling", 1);
   try {
     const measure = async (trainers: number, steps: number, count: number): Promise<Measured> => {
       const tokens = count * steps * trainers * TOKENS_PER_STEP;
@@ -53,7 +53,7 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
     const steps = Math.max(2, Math.round((seconds * tokensPerSecond) / TOKENS_PER_STEP));
     print(`${Math.round(tokensPerSecond)} tokens/s: tasks of ${steps} steps`);
     measured.push(await measure(1, steps, rounds));
-    await addTrainer("trainer-2", stopping.signal);
+    await addTrainer("trainer-2", stopping.signal, state);
     measured.push(await measure(2, steps, rounds));
   } finally {
     stopping.abort();
