@@ -23,7 +23,7 @@ import {
   type RunState,
   type Slot,
 } from "./run-state.ts";
-import { count, isAlone, isLiving, leaseMs, MAX_LEASE_MS, seen, settle, strike, votesNeeded } from "./trainers.ts";
+import { count, isAlone, isLiving, isShutOut, leaseMs, MAX_LEASE_MS, seen, settle, strike, votesNeeded } from "./trainers.ts";
 
 /** Unusable results of one task after which the task is to blame, not whoever computed it. */
 export const MAX_BAD_RESULTS = 3;
@@ -49,7 +49,7 @@ const withSlot = (state: RunState, shard: number, slot: Slot): RunState => ({ ..
 
 /** Hands out the first task that needs another result and is not already with enough trainers. */
 export function lease(state: RunState, trainer: string, id: string, now: number): { state: RunState; lease: Lease | null } {
-  if (isOver(state) || state.paused || state.diverged !== null || state.damaged !== null || state.trainers[trainer]?.quarantined)
+  if (isOver(state) || state.paused || state.diverged !== null || state.damaged !== null || isShutOut(state, trainer, now))
     return { state, lease: null };
   const known = seen(state, trainer, now);
   const alone = isAlone(known, trainer, now);
@@ -232,7 +232,9 @@ export function rolledBack(state: RunState, from: Hash, base: Base, reason: stri
     ...(goesOn ? { phase: "training" as const, stopReason: null, evaluatingSince: null } : {}),
     rollbacks: [...state.rollbacks, record],
     // Whoever computed the diverged round did what was asked.
-    trainers: Object.fromEntries(Object.entries(state.trainers).map(([name, trainer]) => [name, { ...trainer, strikes: 0 }])),
+    trainers: Object.fromEntries(
+      Object.entries(state.trainers).map(([name, trainer]) => [name, trainer.quarantined ? trainer : { ...trainer, strikes: 0 }]),
+    ),
   };
 }
 

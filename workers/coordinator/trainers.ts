@@ -10,6 +10,8 @@ const MIN_LEASE_MS = 10_000;
 /** A lease is so many times the longest recent task: others share the processor at times. */
 const LEASE_FACTOR = 5;
 const MAX_STRIKES = 3;
+/** What an audit proves weighs more than results that were merely unusable: a run would rather stand still than go on with a liar. */
+const LIE_STRIKES = 100;
 /** A trainer that has not been heard of for this long does not count as another one. */
 const ACTIVE_MS = 60_000;
 /** Names kept; trainers come and go, and each name is a few bytes in every stored state. */
@@ -47,6 +49,12 @@ export function isAlone(state: RunState, name: string, now: number): boolean {
   );
 }
 
+/** True for a trainer that gets no tasks. Who was only clumsy gets them again when nobody better has been heard of lately. */
+export function isShutOut(state: RunState, name: string, now: number): boolean {
+  const record = state.trainers[name];
+  return record?.quarantined === true && (record.strikes >= LIE_STRIKES || !isAlone(state, name, now));
+}
+
 export function strike(state: RunState, name: string, now: number, strikes = 1): RunState {
   const known = state.trainers[name] ?? { seenAt: now, strikes: 0, quarantined: false };
   const total = known.strikes + strikes;
@@ -82,5 +90,5 @@ export function settle(state: RunState, shard: number): RunState {
   if (winner < 0) return count(settled, "unreproducible");
   const wrong = slot.votes.filter(({ result }) => identityOf(result) !== identityOf(chosen.result));
   const audited = count(settled, wrong.length > 0 ? "audit-failed" : "audit-passed");
-  return wrong.reduce((next, { trainer }) => strike(next, trainer, next.trainers[trainer]?.seenAt ?? 0, MAX_STRIKES), audited);
+  return wrong.reduce((next, { trainer }) => strike(next, trainer, next.trainers[trainer]?.seenAt ?? 0, LIE_STRIKES), audited);
 }

@@ -129,6 +129,15 @@ describe("run", () => {
     expect(leased(resumed(state), 10, "sick").lease.task.shard).toBe(1);
   });
 
+  it("gives tasks to a clumsy trainer again when nobody better has been heard of for a minute, and to a proven liar never", () => {
+    const state = leased(start(), 0, "gone").state;
+    const record = { seenAt: 0, quarantined: true };
+    const trainers = { ...state.trainers, clumsy: { ...record, strikes: 3 }, liar: { ...record, strikes: 100 } };
+    expect(lease({ ...state, trainers }, "clumsy", "x", 59_000).lease).toBeNull();
+    expect(lease({ ...state, trainers }, "clumsy", "x", 61_000).lease).not.toBeNull();
+    expect(lease({ ...state, trainers }, "liar", "x", 61_000).lease).toBeNull();
+  });
+
   it("counts an unusable result once, however often it is delivered", () => {
     const { state, lease: given } = leased(start());
     const bad = { ...honestly(state, given), result: { ...honest(plain, given), loss: Number.NaN } as Submission["result"] };
