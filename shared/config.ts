@@ -90,6 +90,12 @@ export const trainingConfigSchema = z.object({
 });
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
 
+const { seed: _seed, tokens: _tokens, compression, recompute, ...overridable } = trainingConfigSchema.shape;
+/** Fields of a request that override its preset's training; what is left out stays as the preset has it. */
+export const trainingOverrides = z
+  .object({ ...overridable, compression: compression.removeDefault(), recompute: recompute.removeDefault() })
+  .partial().shape;
+
 /** How a run is watched: nothing here changes the arithmetic of a round. */
 export const supervisionConfigSchema = z.strictObject({
   /** Rounds between evaluations; 0: only after the last round. */

@@ -1,24 +1,33 @@
 /**
- * `npm run bench -- time-to-loss [--tokens N] [--steps N] [--trainers N] [--json]`: wall clock until a model of characters of
+ * `npm run bench -- time-to-loss [--tokens N] [--batch N] [--steps N] [--trainers N] [--every N] [--json]`: wall clock until a model of characters of
  * tinyshakespeare reaches a validation loss, with all cores, through the real coordinator and trainers. Counted from
  * the first lease to the commit of the first checkpoint at or under the target; evaluations are not counted.
  */
 import { availableParallelism } from "node:os";
+import { presetOf } from "../../shared/config.ts";
 import type { RunStatus } from "../../workers/coordinator/status.ts";
 import type { Flags, Print } from "../named.ts";
 import { shakespeareRun, startBenchLocal } from "../shakespeare.ts";
 
 const TARGET_LOSS = 1.88;
+/** Preset shakespeare-char with the rates of a sprint: as high as a run of some 200 steps bears, and a shorter momentum. */
+const SPRINT = { lr: 0.04, adamLr: 0.01, momentum: 0.9 };
+const DECAY = 0.8;
+const TOKENS = 205 * 12 * 64;
 
 export async function run(flags: Flags, print: Print): Promise<Record<string, unknown>> {
   const trainers = Number(flags["trainers"] ?? availableParallelism());
-  const steps = Number(flags["steps"] ?? 10);
-  const tokens = Number(flags["tokens"] ?? 288_000);
-  const every = Number(flags["every"] ?? 2);
+  const steps = Number(flags["steps"] ?? 1);
+  const tokens = Number(flags["tokens"] ?? TOKENS);
+  const every = Number(flags["every"] ?? 0);
+  const { training } = presetOf("shakespeare-char");
   const { local, dataset } = await startBenchLocal("time-to-loss", trainers);
   try {
     const supervision = { evaluateEvery: every, targetLoss: TARGET_LOSS };
-    const request = { preset: "shakespeare-char", dataset, tokens, shards: trainers, steps, supervision };
+    const optimizer = { ...training.optimizer, ...SPRINT };
+    const schedule = { warmupSteps: 0, decay: DECAY };
+    const batch = Number(flags["batch"] ?? training.batch);
+    const request = { preset: "shakespeare-char", dataset, tokens, shards: trainers, steps, batch, optimizer, schedule, supervision };
     const status: RunStatus = await shakespeareRun(local, request, print);
     const last = status.evaluations.at(-1)!;
     for (const { round, valLoss, trainingSeconds } of status.evaluations)

@@ -1,7 +1,7 @@
 /** What an operator may ask of a new run, from wrangler or over HTTP. */
 import { z } from "zod";
 import { hashSchema } from "../../shared/artifacts.ts";
-import { presetOf, supervisionConfigSchema, trainingConfigSchema, type TrainingConfig } from "../../shared/config.ts";
+import { presetOf, supervisionConfigSchema, trainingConfigSchema, trainingOverrides, type TrainingConfig } from "../../shared/config.ts";
 import { namedError } from "../../shared/errors.ts";
 
 const name = z
@@ -16,12 +16,8 @@ export const trainRequestSchema = z.strictObject({
   preset: z.string().default("small"),
   tokens: z.int().positive().optional(),
   vocabSize: z.int().min(259).max(65_536).optional(),
-  shards: z.int().min(1).max(250).optional(),
-  steps: z.int().min(1).max(1000).optional(),
   seed: z.int().min(0).max(0xffff_ffff).default(1),
-  compression: z.enum(["float32", "bf16", "int8"]).optional(),
-  /** Computes activations again instead of keeping them: larger models fit a trainer, a third more slowly. */
-  recompute: z.boolean().optional(),
+  ...trainingOverrides,
   supervision,
   sources: z.array(z.string()).optional(),
   /** Trains on a dataset that is there already instead of one made from the corpus as it is now. */
@@ -46,8 +42,8 @@ export type BranchRequest = z.input<typeof branchRequestSchema>;
 /** How the run of a request trains: its preset with what the request overrides. Throws InvalidInput. */
 export function trainingOf(request: z.output<typeof trainRequestSchema>): TrainingConfig {
   const { training: usual, tokens } = presetOf(request.preset);
-  const { seed, shards = usual.shards, steps = usual.steps, compression = usual.compression, recompute = usual.recompute } = request;
-  return parseRequest(trainingConfigSchema, { ...usual, tokens: request.tokens ?? tokens, seed, shards, steps, compression, recompute });
+  const overrides = z.object(trainingOverrides).parse(request);
+  return parseRequest(trainingConfigSchema, { ...usual, ...overrides, tokens: request.tokens ?? tokens, seed: request.seed });
 }
 
 /** Parses a request. Throws InvalidInput with the fields' names. */

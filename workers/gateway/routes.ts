@@ -1,7 +1,7 @@
 /** The routes of the API with what they take and give; the OpenAPI document is made from them. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { hashSchema } from "../../shared/artifacts.ts";
-import { supervisionConfigSchema } from "../../shared/config.ts";
+import { supervisionConfigSchema, trainingOverrides } from "../../shared/config.ts";
 import * as answers from "./answers.ts";
 
 const json = <T extends z.ZodType>(schema: T, description: string) => ({ content: { "application/json": { schema } }, description });
@@ -47,11 +47,8 @@ export const runBody = z.strictObject({
   preset: z.string().max(64).optional(),
   tokens: z.int().positive().max(10_000_000_000).optional(),
   vocabSize: z.int().min(259).max(65_536).optional(),
-  shards: z.int().min(1).max(250).optional(),
-  steps: z.int().min(1).max(1000).optional(),
   seed: z.int().min(0).max(0xffff_ffff).optional(),
-  compression: z.enum(["float32", "bf16", "int8"]).optional(),
-  recompute: z.boolean().optional(),
+  ...trainingOverrides,
   supervision: supervisionConfigSchema.partial().optional(),
   sources: z.array(z.string().max(64)).max(100).optional(),
   dataset: hashSchema.optional(),
