@@ -13,6 +13,8 @@ const KILL_GRACE_MS = 3000;
 const FREE_POLL_MS = 10;
 const CHILD_ENV = {
   ...process.env,
+  // Wrangler's record of every span in every Worker: with megabytes and many storage calls in a round it takes the coordinator's thread.
+  X_LOCAL_OBSERVABILITY: "false",
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_HIDE_BANNER: "true",
   CI: "true",
