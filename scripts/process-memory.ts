@@ -27,14 +27,17 @@ export function descendants(name: string, ancestor = process.pid): number[] {
   return [...table].filter(([id, entry]) => entry.name === name && isBelow(id)).map(([id]) => id);
 }
 
-/** Resident bytes of a process, now or at its highest. Throws where there is no /proc. */
-export function residentBytes(id: number, which: "VmRSS" | "VmHWM" = "VmRSS"): number {
+/** Of the resident pages, all or those that no file backs (heaps, not the program); now, or all at their highest. */
+type Resident = "VmRSS" | "RssAnon" | "VmHWM";
+
+/** Resident bytes of a process. Throws where there is no /proc. */
+export function residentBytes(id: number, which: Resident = "VmRSS"): number {
   const kib = new RegExp(`^${which}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/${id}/status`, "utf8"))?.[1];
   if (kib === undefined) throw new Error(`process ${id}: expected ${which} in its status, found none`);
   return Number(kib) * 1024;
 }
 
 /** Resident bytes of all descendants of a name. */
-export function childMemory(name: string): number {
-  return descendants(name).reduce((sum, id) => sum + residentBytes(id), 0);
+export function childMemory(name: string, which: Resident = "VmRSS"): number {
+  return descendants(name).reduce((sum, id) => sum + residentBytes(id, which), 0);
 }

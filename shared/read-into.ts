@@ -2,13 +2,28 @@
 
 /** Smaller than this is not worth a read of its own. */
 export const MIN_ROOM_BYTES = 64 * 1024;
+/** Of one read: the runtime holds that much besides. Few reads, since each leaves something to the next collection. */
+const MAX_READ_BYTES = 1024 * 1024;
+
+/** Sizes of objects differ by little: a buffer of this grain fits the next one too. */
+const GRAIN_BYTES = 256 * 1024;
+
+/** A buffer for objects of about so many bytes, with room to see the end of a stream. */
+export function createRoom(bytes: number): ArrayBuffer {
+  return new ArrayBuffer(Math.ceil((bytes + MIN_ROOM_BYTES) / GRAIN_BYTES) * GRAIN_BYTES);
+}
+
+/** `min` is in the streams standard and in workerd, not in its types: a read that waits for so many bytes or the end. */
+interface WholeReader {
+  read(view: Uint8Array<ArrayBuffer>, options: { min: number }): Promise<{ value?: Uint8Array<ArrayBuffer>; done: boolean }>;
+}
 
 /**
  * The bytes of the stream, in `buffer` where they fit, else in a larger one. `buffer` is used up: reading hands its memory
- * to the stream and back, so the memory is that of the result's buffer.
+ * to the stream and back, so the memory is that of the result's buffer. Bytes that are `expected` come in few reads.
  */
-export async function readInto(stream: ReadableStream, buffer: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>> {
-  const reader = stream.getReader({ mode: "byob" });
+export async function readInto(stream: ReadableStream, buffer: ArrayBuffer, expected = 0): Promise<Uint8Array<ArrayBuffer>> {
+  const reader = stream.getReader({ mode: "byob" }) as WholeReader;
   let held = buffer;
   let size = 0;
   for (;;) {
@@ -17,7 +32,8 @@ export async function readInto(stream: ReadableStream, buffer: ArrayBuffer): Pro
       larger.set(new Uint8Array(held, 0, size));
       held = larger.buffer;
     }
-    const { value, done } = await reader.read(new Uint8Array(held, size, held.byteLength - size));
+    const room = Math.min(held.byteLength - size, MAX_READ_BYTES);
+    const { value, done } = await reader.read(new Uint8Array(held, size, room), { min: Math.max(1, Math.min(room, expected - size)) });
     if (value === undefined) throw new Error(`stream: expected its end, got a cancellation after ${size} bytes`);
     held = value.buffer;
     size += value.byteLength;

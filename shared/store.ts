@@ -5,7 +5,7 @@
 import type { z } from "zod";
 import { canonicalJson, objectKey, type Hash, type ObjectKind } from "./artifacts.ts";
 import { namedError } from "./errors.ts";
-import { MIN_ROOM_BYTES, readInto } from "./read-into.ts";
+import { createRoom, MIN_ROOM_BYTES, readInto } from "./read-into.ts";
 
 /** sha256 of bytes as lower-case hexadecimal. */
 export async function sha256(bytes: ArrayBuffer | ArrayBufferView): Promise<Hash> {
@@ -69,11 +69,10 @@ export async function getObjectInto(
 ): Promise<Uint8Array<ArrayBuffer>> {
   let room: ArrayBuffer | null = buffer;
   return readChecked(bucket, kind, hash, run, (object) => {
-    const size = object.size + MIN_ROOM_BYTES;
     // A second try has lost the buffer to the first.
-    const into = room !== null && room.byteLength >= size ? room : new ArrayBuffer(size);
+    const into = room !== null && room.byteLength >= object.size + MIN_ROOM_BYTES ? room : createRoom(object.size);
     room = null;
-    return readInto(object.body, into);
+    return readInto(object.body, into, object.size);
   });
 }
 

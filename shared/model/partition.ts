@@ -4,12 +4,10 @@
  * updates follow the same split: what belongs to a parameter is in the parameter's part.
  */
 import type { ModelConfig } from "../config.ts";
-import { weightShapes } from "./weights.ts";
+import { weightShapes, type ShapedName } from "./weights.ts";
 
 /** Float32 bytes of parameters in a part; a larger parameter is a part of its own. Small against an isolate's 128 MB. */
 export const PART_BYTES = 2 * 1024 * 1024;
-
-export type ShapedName = [name: string, shape: number[]];
 
 const bytesOf = (shape: readonly number[]) => shape.reduce((product, axis) => product * axis, 4);
 

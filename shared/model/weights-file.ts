@@ -5,9 +5,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
 import { valuesInPlace } from "../tensor/values.ts";
-import { splitByPart, type ShapedName } from "./partition.ts";
+import { splitByPart } from "./partition.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedArray } from "./safetensors.ts";
-import type { Weights } from "./weights.ts";
+import type { ShapedName, Weights } from "./weights.ts";
 
 /** The values of tensors, as copies. */
 export function arraysOf(weights: Weights): NamedArray[] {
@@ -46,8 +46,14 @@ export function checkPart(arrays: readonly NamedArray[], expected: readonly Shap
     const array = arrays[index]!;
     if (array.name !== name || array.shape.join() !== shape.join())
       throw new Error(`expected ${name} [${shape}], got ${array.name} [${array.shape}]`);
-    for (const value of array.data) sum += value * value;
+    sum = addSquares(sum, array.data);
     if (!Number.isFinite(sum)) throw new Error(`${name}: expected finite values, got others`);
   }
+  return sum;
+}
+
+/** By index: an iterator makes an object of every value. */
+function addSquares(sum: number, values: Float32Array): number {
+  for (let at = 0; at < values.length; at++) sum += values[at]! * values[at]!;
   return sum;
 }

@@ -8,16 +8,17 @@ import { valuesInPlace } from "../tensor/values.ts";
 import { createRandom, normal } from "./random.ts";
 
 export type Weights = Record<string, tf.Tensor>;
+export type ShapedName = [name: string, shape: number[]];
 
 /** Standard deviation of embeddings. The first norm rescales them, so only their relative movement per step matters. */
 const EMBEDDING_STD = 1;
 
 /** Name and shape of every parameter, in a fixed order. Matrices are [out, in]. */
-export function weightShapes(config: ModelConfig): [name: string, shape: number[]][] {
+export function weightShapes(config: ModelConfig): ShapedName[] {
   const { vocabSize, width, mlpWidth, headWidth } = config;
   const queryWidth = config.heads * headWidth;
   const keyWidth = config.kvHeads * headWidth;
-  const shapes: [string, number[]][] = [["model.embed_tokens.weight", [vocabSize, width]]];
+  const shapes: ShapedName[] = [["model.embed_tokens.weight", [vocabSize, width]]];
   for (let layer = 0; layer < config.layers; layer++) {
     const prefix = `model.layers.${layer}`;
     shapes.push(
@@ -50,16 +51,19 @@ export function isHiddenMatrix(name: string): boolean {
 
 /**
  * First values from a seed: norms one, output projections and an untied head zero (so that every block starts as the
- * identity and the first loss is log V), the rest normal. The caller disposes the tensors.
+ * identity and the first loss is log V), the rest normal. Of all parameters or some, whose values are the same then.
+ * The caller disposes the tensors.
  */
-export function initWeights(config: ModelConfig, seed: number): Weights {
+export function initWeights(config: ModelConfig, seed: number, some?: readonly ShapedName[]): Weights {
   const weights: Weights = {};
-  for (const [index, [name, shape]] of weightShapes(config).entries()) {
+  const all = weightShapes(config);
+  const places = new Map(all.map(([name], index) => [name, index]));
+  for (const [name, shape] of some ?? all) {
     if (name.includes("norm")) weights[name] = tf.fill(shape, 1);
     else if (name.includes("o_proj") || name.includes("down_proj") || name === "lm_head.weight") weights[name] = tf.fill(shape, 0);
     else {
       // One stream per parameter: adding a layer does not change the others' values.
-      const random = createRandom(seed + 0x9e3779b1 * (index + 1));
+      const random = createRandom(seed + 0x9e3779b1 * (places.get(name)! + 1));
       const embedding = name === "model.embed_tokens.weight";
       const std = embedding ? (config.tiedEmbeddings ? 0.02 : EMBEDDING_STD) : 1 / Math.sqrt(shape[1]!);
       const tensor = tf.fill(shape, 0);

@@ -5,6 +5,7 @@
  */
 import { objectKey, type Hash } from "../../shared/artifacts.ts";
 import { RecentBytes } from "../../shared/recent-bytes.ts";
+import { createRoom } from "../../shared/read-into.ts";
 import { getObject, getObjectInto, putObject } from "../../shared/store.ts";
 
 /** Small beside an isolate's 128 MB: weights, state and one update of the largest model that is kept. */
@@ -43,22 +44,19 @@ export class PartBuffer {
 
   /** At least so many bytes to write into. */
   room(bytes: number): ArrayBuffer {
-    if (this.#memory.byteLength < bytes) this.#memory = new ArrayBuffer(bytes);
+    if (this.#memory.byteLength < bytes) this.#memory = createRoom(bytes);
     return this.#memory;
   }
 }
 
-/** The buffers of one reduction. What is written has two of each: one is being stored while the other is filled. */
+/** Updates of a part that are read at once, since storage is slow but answers several. */
+const READ_AHEAD = 4;
+
+/** The buffers of one reduction: weights and optimizer state of a part as they are read, then as they are written. */
 export class Workspace {
   readonly weights = new PartBuffer();
   readonly outer = new PartBuffer();
-  readonly sum = new PartBuffer();
-  readonly updates: readonly PartBuffer[];
-  readonly written = [0, 1].map(() => ({ weights: new PartBuffer(), outer: new PartBuffer() }));
-
-  constructor(updates: number) {
-    this.updates = Array.from({ length: updates }, () => new PartBuffer());
-  }
+  readonly updates = Array.from({ length: READ_AHEAD }, () => new PartBuffer());
 }
 
 /** Stores a part; `keeps` means that nobody changes the bytes from now on. */

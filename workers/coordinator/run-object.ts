@@ -11,7 +11,8 @@ import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
 import { getJson, isDamage } from "../../shared/store.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/task.ts";
 import { copyBase, deleteAll, deleteObjects, readBase, sweepOrphans } from "./checkpoints.ts";
-import { BadDelta, firstCheckpoint, nextCheckpoint, putCheckpoint } from "./reduce.ts";
+import { BadDelta } from "./mean.ts";
+import { firstCheckpoint, nextCheckpoint, putCheckpoint } from "./reduce.ts";
 import {
   damaged,
   effectOf,

@@ -1,0 +1,145 @@
+/**
+ * The mean of a round's updates, part by part: weighted by sequences, in fixed shard order, each update checked on the
+ * way. The sum lies in wasm memory, where the optimizer takes it from; a few updates are read ahead into buffers that
+ * are used again and again.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import { expand } from "../../shared/model/compression.ts";
+import { partition } from "../../shared/model/partition.ts";
+import { decodeMixed, type NamedArray } from "../../shared/model/safetensors.ts";
+import { checkPart, viewsOf } from "../../shared/model/weights-file.ts";
+import type { ShapedName, Weights } from "../../shared/model/weights.ts";
+import type { TrainResult } from "../../shared/training/task.ts";
+import type { PartBuffer } from "./parts.ts";
+import type { RunSpec } from "./run-state.ts";
+
+/** No honest update comes near this norm: gradients are averages, and local steps are bounded by the learning rate. */
+const MAX_DELTA_NORM = 1e4;
+
+/** Nor is one so many times as long as the median of its round: shards differ in their data only. */
+const MAX_NORM_RATIO = 10;
+const MIN_SHARDS_TO_COMPARE = 3;
+
+/** Float32 bytes of one part's updates that are read at once, since storage is slow but answers several. */
+const READ_AHEAD_BYTES = 6 * 1024 * 1024;
+
+/** Thrown when one shard's update cannot be used; the shard is computed again. */
+export class BadDelta extends Error {
+  readonly shard: number;
+  constructor(shard: number, message: string) {
+    super(message);
+    this.shard = shard;
+  }
+}
+
+interface PartMean {
+  index: number;
+  mean: Weights;
+  squares: number;
+}
+
+/** Owns the mean that it gave last: the next one disposes what the optimizer has left of it. */
+export class MeanUpdate {
+  readonly #bucket: R2Bucket;
+  readonly #run: string;
+  readonly #parts: readonly ShapedName[][];
+  readonly #results: readonly TrainResult[];
+  readonly #buffers: readonly PartBuffer[];
+  /** Of each shard, by part. */
+  readonly #squares: readonly Map<number, number>[];
+  #last: PartMean | null = null;
+
+  constructor(bucket: R2Bucket, { run, model }: RunSpec, results: readonly TrainResult[], buffers: readonly PartBuffer[]) {
+    this.#bucket = bucket;
+    this.#run = run;
+    this.#parts = partition(model);
+    this.#results = results;
+    this.#buffers = buffers;
+    this.#squares = results.map(() => new Map<number, number>());
+  }
+
+  /** The mean's norm over all parts. Throws like `of` and `refuseOutlier`. */
+  async norm(): Promise<number> {
+    let sum = 0;
+    for (const index of this.#parts.keys()) sum += (await this.#meanOf(index)).squares;
+    this.refuseOutlier();
+    return Math.sqrt(sum);
+  }
+
+  /**
+   * The mean of a part. The one that `norm` ended with is still there, so a model of one part is read once.
+   * Throws BadDelta for an update with wrong names, shapes, values or norm.
+   */
+  async of(index: number): Promise<Weights> {
+    return (await this.#meanOf(index)).mean;
+  }
+
+  /** Throws BadDelta for an update that is far longer than the others of its round, once all parts have been asked for. */
+  refuseOutlier(): void {
+    const norms = this.#results.map((_, shard) => this.#normOf(shard));
+    if (norms.length < MIN_SHARDS_TO_COMPARE) return;
+    const limit = MAX_NORM_RATIO * norms.toSorted((a, b) => a - b)[norms.length >> 1]!;
+    const shard = norms.findIndex((norm) => norm > limit);
+    if (shard >= 0) throw new BadDelta(shard, `update of shard ${shard}: expected a norm of at most ${limit}, got ${norms[shard]}`);
+  }
+
+  dispose(): void {
+    tf.dispose(this.#last?.mean ?? []);
+    this.#last = null;
+  }
+
+  async #meanOf(index: number): Promise<PartMean> {
+    if (this.#last?.index === index) return this.#last;
+    this.dispose();
+    const part = this.#parts[index]!;
+    const mean = Object.fromEntries(part.map(([name, shape]) => [name, tf.fill(shape, 0)]));
+    const last = { index, mean, squares: 0 };
+    this.#last = last;
+    const sequences = this.#results.reduce((sum, result) => sum + result.sequences, 0);
+    for await (const [shard, update] of this.#updates(index)) {
+      const share = this.#results[shard]!.sequences / sequences;
+      // The views are made anew: wasm memory that has grown meanwhile has another buffer.
+      for (const [position, { data: sum }] of viewsOf(mean).entries()) addShare(sum, update[position]!.data, share);
+    }
+    last.squares = checkPart(viewsOf(mean), part);
+    return last;
+  }
+
+  /** All shards' updates of a part in order, each valid until the next one. */
+  async *#updates(index: number): AsyncGenerator<[shard: number, update: NamedArray[]]> {
+    const partBytes = this.#parts[index]!.reduce((sum, [, shape]) => sum + 4 * tf.util.sizeFromShape(shape), 0);
+    const atOnce = Math.max(1, Math.min(this.#buffers.length, Math.floor(READ_AHEAD_BYTES / partBytes)));
+    const ahead: Promise<Uint8Array>[] = [];
+    for (const shard of this.#results.keys()) {
+      for (let next = shard + ahead.length; next < Math.min(this.#results.length, shard + atOnce); next++) {
+        const bytes = this.#buffers[next % atOnce]!.read(this.#bucket, this.#results[next]!.delta[index]!, this.#run);
+        // Its turn comes below, or never when an earlier one is bad.
+        bytes.catch(() => undefined);
+        ahead.push(bytes);
+      }
+      yield [shard, await this.#check(shard, index, ahead.shift()!)];
+    }
+  }
+
+  async #check(shard: number, index: number, bytes: Promise<Uint8Array>): Promise<NamedArray[]> {
+    try {
+      const arrays = expand(decodeMixed(await bytes));
+      this.#squares[shard]!.set(index, checkPart(arrays, this.#parts[index]!));
+      const norm = this.#normOf(shard);
+      if (norm > MAX_DELTA_NORM) throw new Error(`expected a norm of at most ${MAX_DELTA_NORM}, got ${norm}`);
+      if (norm === 0 && this.#squares[shard]!.size === this.#parts.length) throw new Error("expected an update, got zeros");
+      return arrays;
+    } catch (error) {
+      throw new BadDelta(shard, `update of shard ${shard}, part ${index}: ${(error as Error).message}`);
+    }
+  }
+
+  /** Of one shard's update, as far as it has been read. */
+  #normOf(shard: number): number {
+    return Math.sqrt([...this.#squares[shard]!.values()].reduce((sum, value) => sum + value, 0));
+  }
+}
+
+function addShare(sum: Float32Array, values: Float32Array, share: number): void {
+  for (let at = 0; at < sum.length; at++) sum[at]! += share * values[at]!;
+}
