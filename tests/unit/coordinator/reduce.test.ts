@@ -1,7 +1,7 @@
 /** The reduction of local steps against numbers worked by hand, with DiLoCo's published outer settings (0.7, 0.9). */
 import { beforeAll, expect, it } from "vitest";
 import { MapBucket } from "../../../scripts/simulation/map-bucket.ts";
-import { PRESETS, supervisionConfigSchema } from "../../../shared/config.ts";
+import { PRESETS, supervisionConfigSchema, type ModelConfig } from "../../../shared/config.ts";
 import { partition } from "../../../shared/model/partition.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../../shared/model/safetensors.ts";
 import { getObject, putObject } from "../../../shared/store.ts";
@@ -17,6 +17,32 @@ const training = { ...PRESETS["tiny"]!.training, seed: 1, tokens: 1e6, batch: 2,
 const supervision = supervisionConfigSchema.parse({});
 const SPEC: RunSpec = { run: "r", preset: "tiny", dataset: NONE, tokenizer: NONE, model: MODEL, training, supervision, rounds: 10 };
 
+/** Updates of a part that are one number everywhere. */
+const filled = (model: ModelConfig, part: number, value: number) =>
+  encodeSafetensors(
+    partition(model)[part]!.map(([name, shape]) => ({
+      name,
+      shape,
+      data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value),
+    })),
+  );
+
+it("refuses the update that is a hundred times as long as the others, of a model of several parts too", async () => {
+  const bucket = new MapBucket().asBucket();
+  // An embedding of more than two megabytes is a part of its own.
+  const spec = { ...SPEC, model: { ...MODEL, vocabSize: 150_000 } };
+  const parts = [...partition(spec.model).keys()];
+  expect(parts.length).toBeGreaterThan(1);
+  const slots = [1e-4, 1e-4, 1e-2].map(async (move) => {
+    const delta = await Promise.all(parts.map((part) => putObject(bucket, "part", filled(spec.model, part, move), "r")));
+    const amounts = { loss: 1, sequences: 20, tokens: 80, deltaBytes: 1, innerBytes: 1 };
+    return { leases: [], votes: [], bad: [], result: { kind: "train" as const, delta, inner: delta, ...amounts } };
+  });
+  const base = await firstCheckpoint(bucket, spec);
+  const reduction = nextCheckpoint(bucket, { ...initialState(spec, base), slots: await Promise.all(slots) });
+  await expect(reduction).rejects.toMatchObject({ shard: 2, message: expect.stringContaining("update of shard 2: expected a norm") });
+});
+
 it("moves by 0.7 times the Nesterov momentum of the mean update, round after round", async () => {
   const bucket = new MapBucket().asBucket();
   const weightOf = async ({ weights }: Base) =>
@@ -24,12 +50,7 @@ it("moves by 0.7 times the Nesterov momentum of the mean update, round after rou
   /** The next checkpoint when each shard has moved by one number everywhere. */
   const next = async (base: Base, moves: readonly number[]): Promise<Base> => {
     const slots = moves.map(async (move) => {
-      const arrays = partition(MODEL)[0]!.map(([name, shape]) => ({
-        name,
-        shape,
-        data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(move),
-      }));
-      const delta = [await putObject(bucket, "part", encodeSafetensors(arrays), "r")];
+      const delta = [await putObject(bucket, "part", filled(MODEL, 0, move), "r")];
       const amounts = { loss: 1, sequences: 20, tokens: 80, deltaBytes: 1, innerBytes: 1 };
       return { leases: [], votes: [], bad: [], result: { kind: "train" as const, delta, inner: delta, ...amounts } };
     });
