@@ -135,8 +135,10 @@ const MUON: OptimizerConfig = {
   weightDecay: 0,
 };
 const ADAMW: OptimizerConfig = { name: "adamw", lr: 3e-3, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 };
-/** The outer rule of DiLoCo with its published settings. */
+/** The outer rule of DiLoCo with its published settings: for runs of hundreds of rounds. */
 const OUTER: OptimizerConfig = { name: "nesterov", lr: 0.7, momentum: 0.9 };
+/** The mean of where the shards went, which needs no rounds to gather momentum: for shorter runs. */
+const MEAN: OptimizerConfig = { name: "nesterov", lr: 1, momentum: 0 };
 const SHAPE = { ropeTheta: 10_000, normEpsilon: 1e-6, tiedEmbeddings: false };
 const HALF_DECAY: ScheduleConfig = { warmupSteps: 0, decay: 0.5 };
 
@@ -158,17 +160,16 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     },
     tokens: 200_000,
   },
-  // One exact step on one large batch: below some hundred rounds that learns much more from as many tokens than local steps do.
   small: {
     description: "the default of npm start: minutes on two cores",
     model: { ...SHAPE, width: 128, mlpWidth: 352, layers: 4, heads: 4, kvHeads: 4, headWidth: 32, context: 128 },
     vocabSize: 1024,
     training: {
-      batch: 16,
+      batch: 8,
       shards: 2,
-      steps: 1,
+      steps: 10,
       optimizer: MUON,
-      outer: OUTER,
+      outer: MEAN,
       schedule: HALF_DECAY,
       clipNorm: 0,
       compression: "float32",
