@@ -1,5 +1,6 @@
 /**
- * `npm run bench -- diloco [--tokens N] [--shards 1,2,4,8] [--steps 1,10,50] [--fresh] [--json]`: what local steps cost in loss.
+ * `npm run bench -- diloco [--tokens N] [--shards 1,2,4,8] [--steps 1,10,50] [--outer LR,MOMENTUM] [--fresh] [--json]`: what
+ * local steps cost in loss. The outer rule is the mean of the shards unless another is named (published: 0.7,0.9).
  * Validation loss on the characters of tinyshakespeare by shards and local steps, at equal tokens in all and at equal
  * tokens per shard. The arithmetic is the product's, in a plain loop in workerd, one process per core. A finished cell
  * is kept under .tiffin/diloco by its configuration, so an interrupted bench goes on where it was.
@@ -12,7 +13,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { createTestHarness } from "wrangler";
 import { canonicalJson } from "../../shared/artifacts.ts";
-import { presetOf, supervisionConfigSchema, trainingConfigSchema } from "../../shared/config.ts";
+import { presetOf, supervisionConfigSchema, trainingConfigSchema, type OptimizerConfig } from "../../shared/config.ts";
 import { parameterCount } from "../../shared/model/weights.ts";
 import { totalRounds } from "../../shared/training/rounds.ts";
 import type { RunSpec } from "../../workers/coordinator/run-state.ts";
@@ -47,9 +48,9 @@ interface Result extends Cell {
 }
 
 /** Every shard takes the preset's batch in every step; exact mode counts the batch over all shards. */
-function specOf({ shards, steps, tokens }: Cell): RunSpec {
+function specOf({ shards, steps, tokens }: Cell, outer: OptimizerConfig): RunSpec {
   const batch = steps === 1 ? PRESET.training.batch * shards : PRESET.training.batch;
-  const training = trainingConfigSchema.parse({ ...PRESET.training, shards, steps, batch, tokens, seed: SEED });
+  const training = trainingConfigSchema.parse({ ...PRESET.training, outer, shards, steps, batch, tokens, seed: SEED });
   const none = "0".repeat(64);
   const named = { run: "bench", preset: "shakespeare-char", dataset: none, tokenizer: none };
   return { ...named, model: MODEL, training, supervision: supervisionConfigSchema.parse({}), rounds: totalRounds(training, MODEL) };
@@ -72,6 +73,12 @@ async function startWorker(train: Uint16Array, val: Uint16Array) {
   return { call, close: () => server.close() };
 }
 
+/** Nesterov with the rate and the momentum of a list like 0.7,0.9. */
+function outerOf(list: string): OptimizerConfig {
+  const [lr, momentum] = list.split(",").map(Number);
+  return trainingConfigSchema.shape.outer.parse({ name: "nesterov", lr, momentum });
+}
+
 function numbers(list: string): number[] {
   const values = list.split(",").map(Number);
   if (!values.every((value) => Number.isSafeInteger(value) && value > 0)) throw new Error(`expected whole numbers like 1,2,4, got ${list}`);
@@ -91,6 +98,8 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
   const total = Number(flags["tokens"] ?? TOKENS);
   const shards = numbers(flags["shards"] ?? "1,2,4,8");
   const steps = numbers(flags["steps"] ?? "1,10,50");
+  const outer = outerOf(flags["outer"] ?? "1,0");
+  const spec = (cell: Cell) => specOf(cell, outer);
   if (flags["fresh"] === "true") rmSync(FOLDER, { recursive: true, force: true });
   mkdirSync(FOLDER, { recursive: true });
   const perShard = Math.ceil(total / Math.max(...shards));
@@ -98,10 +107,10 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
     shards.flatMap((of) => steps.map((step) => ({ shards: of, steps: step, tokens: tokensOf(of) })));
   const equalTotal = cells(() => total);
   const equalPerShard = cells((of) => Math.min(total, perShard * of));
-  const wanted = [...new Map([...equalTotal, ...equalPerShard].map((cell) => [cachePath(specOf(cell)), cell])).values()];
+  const wanted = [...new Map([...equalTotal, ...equalPerShard].map((cell) => [cachePath(spec(cell)), cell])).values()];
   const known = new Map<string, Result>();
   const read = (cell: Cell): Result | null => {
-    const path = cachePath(specOf(cell));
+    const path = cachePath(spec(cell));
     if (!known.has(path) && existsSync(path)) known.set(path, JSON.parse(readFileSync(path, "utf8")) as Result);
     return known.get(path) ?? null;
   };
@@ -120,9 +129,8 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
     const worker = await startWorker(train, val);
     try {
       for (let cell = todo.shift(); cell !== undefined; cell = todo.shift()) {
-        const spec = specOf(cell);
         const cellAt = Date.now();
-        await worker.call("/begin", JSON.stringify(spec));
+        await worker.call("/begin", JSON.stringify(spec(cell)));
         let before = 0;
         for (;;) {
           const progress = JSON.parse(await worker.call(`/rounds?seconds=${TURN_SECONDS}`)) as Progress;
@@ -131,7 +139,7 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
           before = progress.tokens;
           if (progress.valLoss !== null) {
             const result: Result = { ...cell, valLoss: progress.valLoss, rounds: progress.rounds, seconds: (Date.now() - cellAt) / 1000 };
-            writeFileSync(cachePath(spec), JSON.stringify(result));
+            writeFileSync(cachePath(spec(cell)), JSON.stringify(result));
             print(`${cell.shards} shards, ${cell.steps} steps, ${cell.tokens} tokens: validation loss ${result.valLoss.toFixed(4)}`);
             break;
           }
@@ -158,6 +166,7 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
   const ratio = one === undefined || two === undefined ? null : two / one;
   return {
     parameters: parameterCount(MODEL),
+    outer,
     equalTotal: inAll,
     equalPerShard: each,
     twoShardsTenStepsOverOneWorker: ratio,
