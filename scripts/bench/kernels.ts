@@ -1,7 +1,8 @@
 /**
  * `npm run bench -- kernels [--build simd] [--rounds 40]`: speed of the kernels inside workerd, at the shapes of training and decoding,
  * beside the processor's peak of 128-bit multiply-adds, measured in turns with them. Compare shares, not GFLOPS: other work
- * on the machine slows both.
+ * on the machine slows both. A neighbour on the same core slows loads more than arithmetic in registers, and for seconds at a
+ * time, so all rows are gone through several times and the best of each counts, of a kernel as of the peak beside it.
  */
 import { join } from "node:path";
 import { createTestHarness } from "wrangler";
@@ -11,6 +12,13 @@ import type { Measured } from "./workers/kernels.ts";
 const CONFIG = join(import.meta.dirname, "workers", "kernels.toml");
 /** Rounds of which the best counts: on a machine with other work, more of them find a quiet moment. */
 const ROUNDS = 40;
+const PASSES = 5;
+
+interface Row extends Measured {
+  /** Of the peak, for rows counted in operations. */
+  share?: number;
+  tfjsShare?: number;
+}
 
 export async function run(flags: Flags, print: Print): Promise<Record<string, unknown>> {
   const build = flags["build"] ?? "relaxed";
@@ -19,20 +27,24 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
   if (!(rounds >= 1)) throw new Error(`bench kernels: expected --rounds of at least 1, got ${flags["rounds"]}`);
   const server = createTestHarness({ workers: [{ configPath: CONFIG }] });
   await server.listen();
-  const rows: Measured[] = [];
+  const best: Measured[] = [];
   try {
     const names = (await (await server.fetch("http://bench/")).json()) as string[];
-    print(`${"kernel".padEnd(28)}${"shape".padEnd(38)}${"rate".padStart(14)}${"share".padStart(8)}${"in tfjs".padStart(9)}`);
-    for (const index of names.keys()) {
-      const response = await server.fetch(`http://bench/${index}?build=${build}&rounds=${rounds}`);
-      if (!response.ok) throw new Error(`bench kernels: expected row ${index} to be measured, got ${response.status}`);
-      const row = (await response.json()) as Measured;
-      rows.push(row);
-      print(format(row));
+    for (let pass = 1; pass <= PASSES; pass++) {
+      print(`pass ${pass} of ${PASSES}`);
+      for (const index of names.keys()) {
+        const response = await server.fetch(`http://bench/${index}?build=${build}&rounds=${Math.ceil(rounds / PASSES)}`);
+        if (!response.ok) throw new Error(`bench kernels: expected row ${index} to be measured, got ${response.status}`);
+        const measured = (await response.json()) as Measured;
+        best[index] = best[index] === undefined ? measured : better(best[index], measured);
+      }
     }
   } finally {
     await server.close();
   }
+  const rows = best.map(withShares);
+  print(`${"kernel".padEnd(28)}${"shape".padEnd(38)}${"rate".padStart(14)}${"share".padStart(8)}${"in tfjs".padStart(9)}`);
+  for (const row of rows) print(format(row));
   const training = rows.filter((row) => row.isTraining);
   const worst = training.reduce((least, row) => (row.share! < least.share! ? row : least));
   const peakGflops = Math.max(...rows.map((row) => row.peakGflops));
@@ -40,11 +52,28 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
   return { build, peakGflops, worstMatMulShare: worst.share, worstMatMul: `${worst.kernel} ${worst.shape}`, rows };
 }
 
+/** The best figures of two measurements of a row. */
+function better(a: Measured, b: Measured): Measured {
+  return {
+    ...a,
+    rate: Math.max(a.rate, b.rate),
+    ...(a.tfjsRate === undefined ? {} : { tfjsRate: Math.max(a.tfjsRate, b.tfjsRate ?? 0) }),
+    peakGflops: Math.max(a.peakGflops, b.peakGflops),
+    milliseconds: Math.min(a.milliseconds, b.milliseconds),
+  };
+}
+
+function withShares(row: Measured): Row {
+  if (row.unit !== "GFLOPS") return row;
+  const through = row.tfjsRate === undefined ? {} : { tfjsShare: row.tfjsRate / row.peakGflops };
+  return { ...row, share: row.rate / row.peakGflops, ...through };
+}
+
 function percent(share: number | undefined): string {
   return share === undefined ? "" : `${(share * 100).toFixed(0)} %`;
 }
 
-function format({ kernel, transposition, shape, rate, unit, share, tfjsShare }: Measured): string {
+function format({ kernel, transposition, shape, rate, unit, share, tfjsShare }: Row): string {
   const name = `${kernel} ${transposition}`.padEnd(28);
   const speed = `${rate.toFixed(1)} ${unit}`.padStart(14);
   return `${name}${shape.padEnd(38)}${speed}${percent(share).padStart(8)}${percent(tfjsShare).padStart(9)}`;

@@ -21,9 +21,8 @@ export interface Measured {
   unit: "GFLOPS" | "GB/s";
   rate: number;
   peakGflops: number;
-  /** Of the peak, for rows counted in operations. */
-  share?: number;
-  tfjsShare?: number;
+  /** The same through tfjs, where the row is a matMul. */
+  tfjsRate?: number;
   milliseconds: number;
   isTraining: boolean;
 }
@@ -58,9 +57,8 @@ function measure(row: Row, build: WebAssembly.Module, rounds: number): Measured 
   const { kernel, shape, transposition = "", isTraining = false } = row;
   const common = { kernel, shape, transposition, isTraining, peakGflops, milliseconds };
   if (row.flops === undefined) return { ...common, unit: "GB/s", rate: row.bytes! / milliseconds / 1e6 };
-  const rate = row.flops / milliseconds / 1e6;
-  const through = tfjsTime === undefined ? {} : { tfjsShare: row.flops / tfjsTime / 1e6 / peakGflops };
-  return { ...common, ...through, unit: "GFLOPS", rate, share: rate / peakGflops };
+  const through = tfjsTime === undefined ? {} : { tfjsRate: row.flops / tfjsTime / 1e6 };
+  return { ...common, ...through, unit: "GFLOPS", rate: row.flops / milliseconds / 1e6 };
 }
 
 export default {
