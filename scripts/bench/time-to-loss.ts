@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- time-to-loss [--tokens N] [--batch N] [--steps N] [--trainers N] [--every N] [--json]`: wall clock until a model of characters of
+ * `npm run bench -- time-to-loss [--tokens N] [--batch N] [--steps N] [--trainers N] [--every N] [--sprint false] [--json]`: wall clock until a model of characters of
  * tinyshakespeare reaches a validation loss, with all cores, through the real coordinator and trainers. Counted from
  * the first lease to the commit of the first checkpoint at or under the target; evaluations are not counted.
  */
@@ -27,8 +27,10 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
   const { local, dataset } = await startBenchLocal("time-to-loss", trainers);
   try {
     const supervision = { evaluateEvery: every, targetLoss: TARGET_LOSS };
-    const optimizer = { ...usual.optimizer, ...SPRINT };
-    const schedule = { warmupSteps: 0, decay: DECAY };
+    // Without the sprint, the preset's own rates: what a run of 250 to 400 steps wants.
+    const isSprint = flags["sprint"] !== "false";
+    const optimizer = isSprint ? { ...usual.optimizer, ...SPRINT } : usual.optimizer;
+    const schedule = isSprint ? { warmupSteps: 0, decay: DECAY } : usual.schedule;
     const batch = Number(flags["batch"] ?? usual.batch);
     const training = { shards: trainers, steps, batch, optimizer, outer: OUTER, schedule };
     const request = { preset: "shakespeare-char", dataset, tokens, ...training, supervision };
