@@ -12,13 +12,16 @@ import type { TaskParts } from "./task.ts";
 /** A shard's state as it is stored: the local optimizer's tensors, and the rounding errors of earlier updates. */
 const isResidual = ({ name }: NamedArray) => name.endsWith(RESIDUAL);
 
+interface Stored {
+  hash: Hash;
+  bytes: number;
+}
+
 export class StoredParts implements TaskParts {
   readonly #task: TrainTask;
   readonly #objects: ObjectCache;
-  readonly #delta: Hash[] = [];
-  readonly #inner: Hash[] = [];
-  #deltaBytes = 0;
-  #innerBytes = 0;
+  /** The update and the state of each part, on their way. */
+  readonly #stored: Promise<[update: Stored, inner: Stored | null]>[] = [];
   #transferMs = 0;
 
   constructor(task: TrainTask, objects: ObjectCache) {
@@ -44,15 +47,15 @@ export class StoredParts implements TaskParts {
     // another request may have made wasm memory grow.
     if (!this.#objects.keepsParts) await update;
     const kept = [...viewsOf(state), ...compressed.residuals];
-    const [stored, inner] = await this.#timed(Promise.all([update, kept.length === 0 ? null : this.#store(kept)]));
-    this.#delta.push(stored.hash);
-    this.#deltaBytes += stored.bytes;
-    if (inner === null) return;
-    this.#inner.push(inner.hash);
-    this.#innerBytes += inner.bytes;
+    const stored = Promise.all([update, kept.length === 0 ? null : this.#store(kept)]);
+    this.#stored.push(stored);
+    // What fails is heard of in `written`.
+    stored.catch(() => undefined);
+    if (!this.#objects.keepsParts) await this.#timed(stored);
   }
 
-  async #store(arrays: readonly NamedArray<Values>[]): Promise<{ hash: Hash; bytes: number }> {
+  /** Encodes at once, so that the tensors may go, and resolves when the bytes are stored. */
+  async #store(arrays: readonly NamedArray<Values>[]): Promise<Stored> {
     const encoded = encodeSafetensors(arrays, (size) => this.#objects.room(size));
     return { hash: await this.#objects.writePart(encoded, this.#task.run), bytes: encoded.byteLength };
   }
@@ -69,13 +72,16 @@ export class StoredParts implements TaskParts {
     return result;
   }
 
-  /** The names and sizes of what was written. */
-  written(): Pick<TrainResult, "delta" | "inner" | "deltaBytes" | "innerBytes"> {
+  /** The names and sizes of what was written, when all of it is stored. */
+  async written(): Promise<Pick<TrainResult, "delta" | "inner" | "deltaBytes" | "innerBytes">> {
+    const all = await Promise.all(this.#stored);
+    const inner = all.flatMap(([, state]) => state ?? []);
+    const bytesOf = (stored: readonly Stored[]) => stored.reduce((sum, { bytes }) => sum + bytes, 0);
     return {
-      delta: this.#delta,
-      inner: this.#inner.length === 0 ? null : this.#inner,
-      deltaBytes: this.#deltaBytes,
-      innerBytes: this.#innerBytes,
+      delta: all.map(([update]) => update.hash),
+      inner: inner.length === 0 ? null : inner.map(({ hash }) => hash),
+      deltaBytes: bytesOf(all.map(([update]) => update)),
+      innerBytes: bytesOf(inner),
     };
   }
 

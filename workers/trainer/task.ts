@@ -27,7 +27,7 @@ export interface TaskParts {
   weights(part: number): Promise<readonly NamedArray[]>;
   /** The shard's optimizer state of a part; none at the start. */
   state(part: number): Promise<readonly NamedArray[]>;
-  /** Stores a part's update and the state after it, which is empty when there is none to keep. The tensors are the caller's. */
+  /** Stores a part's update and the state after it, which is empty when there is none to keep; resolves when the tensors may go. */
   write(part: number, delta: Weights, state: Weights): Promise<void>;
 }
 

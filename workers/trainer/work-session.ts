@@ -52,7 +52,7 @@ async function train(task: TrainTask, dataset: Dataset, objects: ObjectCache): P
   const startedAt = performance.now();
   const { loss, sequences, tokens } = await runTrainTask(task, parts, dataset.trainTokens, tokenReader(dataset.train, objects));
   const computeMs = Math.max(0, performance.now() - startedAt - parts.transferMs());
-  return { result: { kind: "train", loss, sequences, tokens, ...parts.written() }, computeMs };
+  return { result: { kind: "train", loss, sequences, tokens, ...(await parts.written()) }, computeMs };
 }
 
 async function evaluate(task: EvaluateTask, dataset: Dataset, objects: ObjectCache): Promise<EvaluateResult> {
