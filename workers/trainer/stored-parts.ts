@@ -17,6 +17,8 @@ interface Stored {
   bytes: number;
 }
 
+const bytesOf = (stored: readonly Stored[]) => stored.reduce((sum, { bytes }) => sum + bytes, 0);
+
 export class StoredParts implements TaskParts {
   readonly #task: TrainTask;
   readonly #objects: ObjectCache;
@@ -76,7 +78,6 @@ export class StoredParts implements TaskParts {
   async written(): Promise<Pick<TrainResult, "delta" | "inner" | "deltaBytes" | "innerBytes">> {
     const all = await Promise.all(this.#stored);
     const inner = all.flatMap(([, state]) => state ?? []);
-    const bytesOf = (stored: readonly Stored[]) => stored.reduce((sum, { bytes }) => sum + bytes, 0);
     return {
       delta: all.map(([update]) => update.hash),
       inner: inner.length === 0 ? null : inner.map(({ hash }) => hash),
