@@ -135,7 +135,7 @@ const MUON: OptimizerConfig = {
   weightDecay: 0,
 };
 const ADAMW: OptimizerConfig = { name: "adamw", lr: 3e-3, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 };
-/** The outer rule of DiLoCo with its published settings: for runs of hundreds of rounds. */
+/** The outer rule of DiLoCo with its published settings, meant for many rounds: in short runs its momentum costs much (workers/coordinator/README.md). */
 const OUTER: OptimizerConfig = { name: "nesterov", lr: 0.7, momentum: 0.9 };
 /** The mean of where the shards went, which needs no rounds to gather momentum: for shorter runs. */
 const MEAN: OptimizerConfig = { name: "nesterov", lr: 1, momentum: 0 };

@@ -74,9 +74,12 @@ export function reserveStrip(runtime: WasmRuntime, { stripBytes, stripStart }: K
   const heap = allocate(runtime, 1);
   runtime._free(heap);
   const [first, end] = [stripStart(), stripStart() + stripBytes()];
-  const block = heap < first ? allocate(runtime, end - heap) : heap;
-  if (block > first)
-    throw new Error(`kernels: expected the heap of tfjs to begin below ${first}, it begins at ${block}; move STRIP in kernels/tile.ts`);
+  const bytes = Math.max(1, end - heap);
+  const block = heap < first ? allocate(runtime, bytes) : heap;
+  if (block > first || block + bytes < end)
+    throw new Error(
+      `kernels: expected the heap of tfjs to begin below ${first}, it begins at ${block}; a block of ${bytes} bytes from there does not hold the strip up to ${end}; move STRIP in kernels/tile.ts`,
+    );
 }
 
 /** One growing block of wasm memory for packing, instead of a malloc per call. */

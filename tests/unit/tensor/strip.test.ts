@@ -26,3 +26,9 @@ test("the block that is taken reaches from the heap's beginning over the strip",
 test("a heap that begins above the strip's fixed place is refused with both addresses", () => {
   expect(() => reserveStrip(runtimeAt(140_000).runtime, KERNELS)).toThrow("below 131072, it begins at 140000");
 });
+
+test("a second block that begins elsewhere and ends before the strip does is refused", () => {
+  const starts = [92_056, 90_000];
+  const runtime = { _malloc: () => starts.shift()!, _free: () => undefined } as unknown as WasmRuntime;
+  expect(() => reserveStrip(runtime, KERNELS)).toThrow("does not hold the strip up to 134144");
+});
