@@ -14,7 +14,7 @@ export const COLUMNS: i32 = 8;
 /** Bytes of one full tile of results. */
 export const TILE_BYTES: i32 = 192;
 /** Steps along k that are written out: 20 KB of machine code, which a first-level cache of 32 KB holds. */
-const DEPTH: i32 = 128;
+const DEPTH: i32 = 64;
 /** Where the strip lies: above tfjs's own data and stack (92 KB), below the first page that its heap might not have. */
 const STRIP: usize = 131072;
 
@@ -72,7 +72,7 @@ function tile(b: usize, k: i32, out: usize, outRow: usize, add: bool): void {
   let low: v128, high: v128, x: v128;
   while (true) {
     // The way out of every step also keeps binaryen from sorting the steps by accumulator, which would spill the registers.
-    // @unroll K 128
+    // @unroll K 64
     low = v128.load(b);
     high = v128.load(b, 16);
     b += 32;
