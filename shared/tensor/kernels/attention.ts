@@ -10,7 +10,7 @@ import { addLanes, maxLanes } from "./simd";
 import { COLUMNS, multiply, TILE_BYTES } from "./tile";
 
 /** Queries per block: enough to repay the tiles' set-up, few enough not to multiply what the mask then throws away. */
-export const QUERIES: i32 = 24;
+export const QUERIES: i32 = 12;
 
 /** Bytes from one query's scores to the next: whole panels, so that products need no partial columns. */
 // @ts-ignore: decorator

@@ -2,7 +2,21 @@
  * RMSNorm: y = x r weight with r = 1 / sqrt(mean(x^2) + epsilon) of each row. Forward leaves r of each row behind, the
  * only thing that backward needs beside the inputs. Rows are taken in order, so sums over rows have one order.
  */
-import { dot, madd } from "./simd";
+import { addLanes, dot, madd } from "./simd";
+
+/** Sum of a b c over width, in two sums side by side as `dot` has four. */
+function dotWeighted(a: usize, b: usize, c: usize, width: i32): f32 {
+  let even = f32x4.splat(0), odd = f32x4.splat(0);
+  let i: usize = 0;
+  const bytes = <usize>width << 2;
+  for (; i + 32 <= bytes; i += 32) {
+    even = madd(f32x4.mul(v128.load(a + i), v128.load(b + i)), v128.load(c + i), even);
+    odd = madd(f32x4.mul(v128.load(a + i, 16), v128.load(b + i, 16)), v128.load(c + i, 16), odd);
+  }
+  let sum = addLanes(f32x4.add(even, odd));
+  for (; i < bytes; i += 4) sum += load<f32>(a + i) * load<f32>(b + i) * load<f32>(c + i);
+  return sum;
+}
 
 /** x [rows, width], weight [width] -> out [rows, width], inverse [rows] */
 export function rmsNorm(x: usize, weight: usize, out: usize, inverse: usize, rows: i32, width: i32, epsilon: f32): void {
@@ -34,21 +48,12 @@ export function rmsNormBackward(x: usize, weight: usize, inverse: usize, dy: usi
   const vectors = width & ~3;
   for (let row = 0; row < rows; row++) {
     const r = load<f32>(inverse + (<usize>row << 2));
-    let sums = f32x4.splat(0);
-    let i = 0;
-    for (; i < vectors; i += 4) {
-      const at = <usize>i << 2;
-      sums = madd(f32x4.mul(v128.load(dy + at), v128.load(weight + at)), v128.load(x + at), sums);
-    }
-    let sum = f32x4.extract_lane(sums, 0) + f32x4.extract_lane(sums, 1) + (f32x4.extract_lane(sums, 2) + f32x4.extract_lane(sums, 3));
-    for (; i < width; i++) {
-      const at = <usize>i << 2;
-      sum += load<f32>(dy + at) * load<f32>(weight + at) * load<f32>(x + at);
-    }
+    const sum = dotWeighted(dy, weight, x, width);
     const pull: f32 = -(sum / <f32>width) * r * r * r;
     const rs = f32x4.splat(r);
     const pulls = f32x4.splat(pull);
-    for (i = 0; i < vectors; i += 4) {
+    let i = 0;
+    for (; i < vectors; i += 4) {
       const at = <usize>i << 2;
       const value = v128.load(x + at);
       const scaled = f32x4.mul(v128.load(dy + at), rs);

@@ -32,13 +32,21 @@ export function maxLanes(x: v128): f32 {
   return max(max(f32x4.extract_lane(x, 0), f32x4.extract_lane(x, 1)), max(f32x4.extract_lane(x, 2), f32x4.extract_lane(x, 3)));
 }
 
+/** Four sums side by side: one alone would wait for each multiply-add before the next. */
 // @ts-ignore: decorator
 @inline
 export function dot(a: usize, b: usize, width: i32): f32 {
-  let sum = f32x4.splat(0);
-  let i = 0;
-  for (; i + 4 <= width; i += 4) sum = madd(v128.load(a + (i << 2)), v128.load(b + (i << 2)), sum);
-  let total = addLanes(sum);
-  for (; i < width; i++) total += load<f32>(a + (i << 2)) * load<f32>(b + (i << 2));
+  let s0 = f32x4.splat(0), s1 = f32x4.splat(0), s2 = f32x4.splat(0), s3 = f32x4.splat(0);
+  let i: usize = 0;
+  const bytes = <usize>width << 2;
+  for (; i + 64 <= bytes; i += 64) {
+    s0 = madd(v128.load(a + i), v128.load(b + i), s0);
+    s1 = madd(v128.load(a + i, 16), v128.load(b + i, 16), s1);
+    s2 = madd(v128.load(a + i, 32), v128.load(b + i, 32), s2);
+    s3 = madd(v128.load(a + i, 48), v128.load(b + i, 48), s3);
+  }
+  for (; i + 16 <= bytes; i += 16) s0 = madd(v128.load(a + i), v128.load(b + i), s0);
+  let total = addLanes(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)));
+  for (; i < bytes; i += 4) total += load<f32>(a + i) * load<f32>(b + i);
   return total;
 }
