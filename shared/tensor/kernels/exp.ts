@@ -46,7 +46,7 @@ export function exp4(x: v128): v128 {
   return v128.andnot(boundedExp4(f32x4.pmin(f32x4.pmax(x, LOWEST), HIGHEST)), f32x4.lt(x, LOWEST));
 }
 
-/** e = exp of four lanes for e / (1 + e), which is 1 in float32 long before SATURATED: so e may still be multiplied. */
+/** e = exp of four lanes for e / (1 + e) and 1 / (1 + e): the first is 1 in float32 long before SATURATED, the second no number too small. */
 // @ts-ignore: decorator
 @inline
 export function odds4(x: v128): v128 {

@@ -1,13 +1,13 @@
 /**
- * matMul, blocked for the caches: a block of B of at most 384 x 256 is packed (it stays in L2), and strips of six rows of A
+ * matMul, blocked for the caches: a block of B of at most 256 x 384 is packed (it stays in L2), and strips of six rows of A
  * walk its panels (tile.ts). One to three rows (decoding) stream B instead (matvec.ts). All strides describe the operands, so every transposition is one routine.
  */
 import { packPanels, panelsBytes } from "./pack";
 import { multiply, TILE_BYTES } from "./tile";
 import { dotRows, sumRows } from "./matvec";
 
-const BLOCK_K: i32 = 384;
-const BLOCK_N: i32 = 256;
+const BLOCK_K: i32 = 256;
+const BLOCK_N: i32 = 384;
 /** Fewer rows than this do not repay packing B. */
 const PACKED_ROWS: i32 = 4;
 
@@ -50,7 +50,7 @@ function blocked(
   a: usize, b: usize, out: usize, m: i32, n: i32, k: i32, aRow: usize, aCol: usize, bRow: usize, bCol: usize, pack: usize,
 ): void {
   const edge = pack + panelsBytes(min(k, BLOCK_K), min(n, BLOCK_N));
-  // Blocks of equal size: 385 is not 384 and 1.
+  // Blocks of equal size: 257 is not 256 and 1.
   const blocks = (k + BLOCK_K - 1) / BLOCK_K;
   const depth = (k + blocks - 1) / blocks;
   for (let j = 0; j < n; j += BLOCK_N) {

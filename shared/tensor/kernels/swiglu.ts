@@ -2,12 +2,12 @@
 import { odds4, ONE } from "./exp";
 import { madd } from "./simd";
 
-/** g e / (1 + e) u */
+/** g s u */
 // @ts-ignore: decorator
 @inline
 function gated4(g: v128, u: v128): v128 {
   const e = odds4(g);
-  return f32x4.div(f32x4.mul(f32x4.mul(g, u), e), f32x4.add(ONE, e));
+  return f32x4.mul(f32x4.mul(g, u), f32x4.div(e, f32x4.add(ONE, e)));
 }
 
 /** gate, up [size] -> out [size] */

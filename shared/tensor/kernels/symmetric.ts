@@ -5,8 +5,8 @@
 import { packPanels, panelsBytes, transpose } from "./pack";
 import { COLUMNS, multiply, ROWS, TILE_BYTES } from "./tile";
 
-const BLOCK_K: i32 = 384;
-const BLOCK_N: i32 = 256;
+const BLOCK_K: i32 = 256;
+const BLOCK_N: i32 = 384;
 
 /** Bytes of scratch that a symmetric product [m, k] x [k, m] needs. */
 export function symmetricBytes(m: i32, k: i32): usize {

@@ -74,9 +74,9 @@ describe.each([
     );
   });
 
-  // 384 x 256 is the block of B: one above, and several blocks with a rest.
+  // 256 x 384 is the block of B: one above, and several blocks with a rest.
   test.each([
-    [7, 257, 385],
+    [7, 385, 257],
     [2, 300, 1000],
     [65, 30, 800],
     [1, 513, 385],
