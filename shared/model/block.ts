@@ -12,18 +12,28 @@ import type { Weights } from "./weights.ts";
 /** Takes over a gradient of the parameter of that name. */
 export type AddGradient = (name: string, gradient: tf.Tensor) => void;
 
+/**
+ * What goes into a block: row n of x [N, C] is rows[index[n]], or rows [N, C] are x itself where index is null. The first
+ * block sees each token of a batch many times: up to the rotation, what it computes is computed once for each of U tokens.
+ */
+export interface BlockInput {
+  /** [U, C] */
+  rows: tf.Tensor2D;
+  /** int32 [N], owned by the caller */
+  index: tf.Tensor1D | null;
+}
+
 /** What backward needs of a block's forward pass. */
 export interface Activations {
-  /** [N, C] */
-  x: tf.Tensor2D;
-  /** [B, T, H, D], before norm and rotation */
-  q: tf.Tensor4D;
-  /** [B, T, K, D], before norm and rotation */
-  k: tf.Tensor4D;
-  /** [B, T, K, D] */
-  v: tf.Tensor4D;
-  /** [B, T, H, D], what attention gave */
-  mixed: tf.Tensor4D;
+  input: BlockInput;
+  /** [U, H D], before norm and rotation */
+  q: tf.Tensor2D;
+  /** [U, K D], before norm and rotation */
+  k: tf.Tensor2D;
+  /** [U, K D] */
+  v: tf.Tensor2D;
+  /** [N, H D], what attention gave */
+  mixed: tf.Tensor2D;
   /** [N, C], x plus attention */
   attended: tf.Tensor2D;
   /** [N, F] */
@@ -33,16 +43,16 @@ export interface Activations {
 }
 
 export interface Block {
-  /** x [N, C] -> [N, C]; takes x over when activations are kept, else leaves it alone. */
-  forward(x: tf.Tensor2D, batch: number, keep: true): { y: tf.Tensor2D; kept: Activations };
-  forward(x: tf.Tensor2D, batch: number, keep: false): { y: tf.Tensor2D; kept: null };
-  /** Frees what was kept; dy [N, C] becomes dx. */
-  backward(kept: Activations, dy: tf.Tensor2D, add: AddGradient): void;
+  /** -> y [N, C]; takes the input's rows over when activations are kept, else leaves them alone. */
+  forward(input: BlockInput, batch: number, keep: true): { y: tf.Tensor2D; kept: Activations };
+  forward(input: BlockInput, batch: number, keep: false): { y: tf.Tensor2D; kept: null };
+  /** Frees what was kept and dy [N, C] -> the gradient of the input's rows [U, C] */
+  backward(kept: Activations, batch: number, dy: tf.Tensor2D, add: AddGradient): tf.Tensor2D;
 }
 
 /** The block of a layer. Throws when a parameter is missing. */
 export function blockOf(weights: Weights, config: ModelConfig, layer: number): Block {
-  const { heads, kvHeads, headWidth, normEpsilon, ropeTheta } = config;
+  const { headWidth, normEpsilon, ropeTheta } = config;
   const nameOf = (part: string) => `model.layers.${layer}.${part}.weight`;
   const weight = (part: string): tf.Tensor => {
     const tensor = weights[nameOf(part)];
@@ -50,56 +60,60 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     return tensor;
   };
 
-  /** [N, H D] -> [B, T, H, D], the same values */
-  const split = (x: tf.Tensor2D, batch: number, count: number): tf.Tensor4D => {
-    const view = tf.reshape(x, [batch, x.shape[0] / batch, count, headWidth]) as tf.Tensor4D;
-    x.dispose();
-    return view;
-  };
-  /** [B, T, H, D] -> [N, H D], the same values */
-  const merge = (x: tf.Tensor4D): tf.Tensor2D => {
-    const view = tf.reshape(x, [x.shape[0] * x.shape[1], x.shape[2] * headWidth]) as tf.Tensor2D;
-    x.dispose();
-    return view;
-  };
-  const turned = (x: tf.Tensor4D, part: string) => {
-    const { normed, inverse } = op.norm(x, weight(part), normEpsilon);
-    op.rotate(normed, ropeTheta, false);
-    return { normed, inverse };
-  };
+  /** [N, H D] -> [B, T, H, D], the same values; x is gone. */
+  const split = (x: tf.Tensor2D, batch: number): tf.Tensor4D =>
+    op.shaped(x, [batch, x.shape[0] / batch, x.shape[1] / headWidth, headWidth]);
+  /** [B, T, H, D] -> [N, H D], the same values; x is gone. */
+  const merge = (x: tf.Tensor4D): tf.Tensor2D => op.shaped(x, [x.shape[0] * x.shape[1], x.shape[2] * headWidth]);
+  const norm = (x: tf.Tensor2D, part: string) => op.norm(x, weight(part), normEpsilon);
+  /** The norm alone. */
   const normed = (x: tf.Tensor2D, part: string): tf.Tensor2D => {
-    const result = op.norm(x, weight(part), normEpsilon);
-    result.inverse.dispose();
-    return result.normed;
+    const { normed: result, inverse } = norm(x, part);
+    inverse.dispose();
+    return result;
+  };
+  /** [U, H D] -> normed and rotated [B, T, H, D] */
+  const turned = (x: tf.Tensor2D, part: string, index: tf.Tensor1D | null, batch: number) => {
+    const { normed: rows, inverse } = norm(x, part);
+    const y = split(spread(rows, index), batch);
+    rows.dispose();
+    op.rotate(y, ropeTheta, false);
+    return { y, inverse };
+  };
+  /** dy [B, T, H, D], the gradient of `turned`, becomes that of x [U, H D]. */
+  const turnedBack = (x: tf.Tensor2D, part: string, inverse: tf.Tensor, index: tf.Tensor1D | null, dy: tf.Tensor4D, add: AddGradient) => {
+    op.rotate(dy, ropeTheta, true);
+    const dx = gathered(merge(dy), index, x.shape[0]);
+    add(nameOf(part), op.normBack(x, weight(part), inverse, dx));
+    return dx;
   };
 
-  function forward(x: tf.Tensor2D, batch: number, keep: boolean): { y: tf.Tensor2D; kept: Activations | null } {
-    const input = normed(x, "input_layernorm");
-    const q = split(op.project(input, weight("self_attn.q_proj")), batch, heads); // [B, T, H, D]
-    const k = split(op.project(input, weight("self_attn.k_proj")), batch, kvHeads); // [B, T, K, D]
-    const v = split(op.project(input, weight("self_attn.v_proj")), batch, kvHeads);
-    input.dispose();
-    const queries = turned(q, "self_attn.q_norm");
-    const keys = turned(k, "self_attn.k_norm");
-    if (!keep) tf.dispose([q, k]);
-    const mixed = op.attend(queries.normed, keys.normed, v) as tf.Tensor4D; // [B, T, H, D]
-    tf.dispose([queries.normed, queries.inverse, keys.normed, keys.inverse]);
-    if (!keep) v.dispose();
-    const flat = tf.reshape(mixed, [x.shape[0], heads * headWidth]);
-    const attended = op.project(flat, weight("self_attn.o_proj")); // [N, C]
-    flat.dispose();
-    if (!keep) mixed.dispose();
-    op.addCopy(attended, x);
-    const inner = normed(attended, "post_attention_layernorm");
-    const gate = op.project(inner, weight("mlp.gate_proj")); // [N, F]
-    const up = op.project(inner, weight("mlp.up_proj"));
+  function forward(input: BlockInput, batch: number, keep: boolean): { y: tf.Tensor2D; kept: Activations | null } {
+    const { rows, index } = input;
+    const inner = normed(rows, "input_layernorm");
+    const q = op.project(inner, weight("self_attn.q_proj"));
+    const k = op.project(inner, weight("self_attn.k_proj"));
+    const v = op.project(inner, weight("self_attn.v_proj"));
     inner.dispose();
+    const queries = turned(q, "self_attn.q_norm", index, batch);
+    const keys = turned(k, "self_attn.k_norm", index, batch);
+    const values = split(spread(v, index), batch);
+    if (!keep) tf.dispose([q, k, v]);
+    const mixed = merge(op.attend(queries.y, keys.y, values));
+    tf.dispose([queries.y, queries.inverse, keys.y, keys.inverse, values]);
+    const x = spread(rows, index);
+    const attended = op.projectOnto(x, mixed, weight("self_attn.o_proj")); // [N, C]
+    x.dispose();
+    if (!keep) mixed.dispose();
+    const normal = normed(attended, "post_attention_layernorm");
+    const gate = op.project(normal, weight("mlp.gate_proj")); // [N, F]
+    const up = op.project(normal, weight("mlp.up_proj"));
+    normal.dispose();
     const hidden = op.gated(gate, up);
     if (!keep) tf.dispose([gate, up]);
-    const y = op.project(hidden, weight("mlp.down_proj")); // [N, C]
+    const y = op.projectOnto(attended, hidden, weight("mlp.down_proj")); // [N, C]
     hidden.dispose();
-    op.addCopy(y, attended);
-    if (keep) return { y, kept: { x, q, k, v, mixed, attended, gate, up } };
+    if (keep) return { y, kept: { input, q, k, v, mixed, attended, gate, up } };
     attended.dispose();
     return { y, kept: null };
   }
@@ -111,60 +125,74 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     op.gatedBack(gate, up, hidden);
     add(nameOf("mlp.down_proj"), op.weightGradient(dy, hidden));
     hidden.dispose();
-    const { normed: inner, inverse } = op.norm(attended, weight("post_attention_layernorm"), normEpsilon);
+    const { normed: inner, inverse } = norm(attended, "post_attention_layernorm");
     add(nameOf("mlp.gate_proj"), op.weightGradient(gate, inner));
     add(nameOf("mlp.up_proj"), op.weightGradient(up, inner));
     inner.dispose();
     const dinner = op.projectBack(gate, weight("mlp.gate_proj"));
     gate.dispose();
-    op.addTo(dinner, op.projectBack(up, weight("mlp.up_proj")));
+    op.projectBackInto(dinner, up, weight("mlp.up_proj"));
     up.dispose();
-    add(nameOf("post_attention_layernorm"), op.normBack(attended, weight("post_attention_layernorm"), inverse, dinner));
+    add(nameOf("post_attention_layernorm"), op.normBackInto(dy, attended, weight("post_attention_layernorm"), inverse, dinner));
     attended.dispose();
-    op.addTo(dy, dinner);
   }
 
-  /** dy [N, C], the gradient of `attended`, becomes that of x. */
-  function backwardAttention({ x, q, k, v, mixed }: Activations, dy: tf.Tensor2D, add: AddGradient): void {
-    const batch = q.shape[0];
-    const queries = turned(q, "self_attn.q_norm");
-    const keys = turned(k, "self_attn.k_norm");
-    const dmixed = split(op.projectBack(dy, weight("self_attn.o_proj")), batch, heads);
-    const [dq, dk, dv] = op.attendBack(queries.normed, keys.normed, v, mixed, dmixed) as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D];
-    tf.dispose([queries.normed, keys.normed, v, dmixed]);
-    const flat = merge(mixed);
-    add(nameOf("self_attn.o_proj"), op.weightGradient(dy, flat));
-    flat.dispose();
-    op.rotate(dq, ropeTheta, true);
-    add(nameOf("self_attn.q_norm"), op.normBack(q, weight("self_attn.q_norm"), queries.inverse, dq));
-    op.rotate(dk, ropeTheta, true);
-    add(nameOf("self_attn.k_norm"), op.normBack(k, weight("self_attn.k_norm"), keys.inverse, dk));
+  /** dy [N, C], the gradient of `attended`, is gone -> that of the input's rows [U, C] */
+  function backwardAttention({ input, q, k, v, mixed }: Activations, batch: number, dy: tf.Tensor2D, add: AddGradient): tf.Tensor2D {
+    const { rows, index } = input;
+    const count = rows.shape[0];
+    const queries = turned(q, "self_attn.q_norm", index, batch);
+    const keys = turned(k, "self_attn.k_norm", index, batch);
+    const values = split(spread(v, index), batch);
+    const dmixed = split(op.projectBack(dy, weight("self_attn.o_proj")), batch);
+    const out = op.view<tf.Tensor4D>(mixed, dmixed.shape);
+    const [dqueries, dkeys, dvalues] = op.attendBack(queries.y, keys.y, values, out, dmixed);
+    tf.dispose([queries.y, keys.y, v, values, dmixed, out]);
+    add(nameOf("self_attn.o_proj"), op.weightGradient(dy, mixed));
+    mixed.dispose();
+    const dq = turnedBack(q, "self_attn.q_norm", queries.inverse, index, dqueries, add);
+    const dk = turnedBack(k, "self_attn.k_norm", keys.inverse, index, dkeys, add);
+    const dv = gathered(merge(dvalues), index, count);
     tf.dispose([q, k]);
-    const { normed: input, inverse } = op.norm(x, weight("input_layernorm"), normEpsilon);
-    let dinput: tf.Tensor2D | null = null;
+    const { normed: inner, inverse } = norm(rows, "input_layernorm");
     for (const [part, gradient] of [
       ["q_proj", dq],
       ["k_proj", dk],
       ["v_proj", dv],
     ] as const) {
-      const rows = merge(gradient);
-      add(nameOf(`self_attn.${part}`), op.weightGradient(rows, input));
-      const share = op.projectBack(rows, weight(`self_attn.${part}`));
-      rows.dispose();
-      if (dinput === null) dinput = share;
-      else op.addTo(dinput, share);
+      add(nameOf(`self_attn.${part}`), op.weightGradient(gradient, inner));
     }
-    input.dispose();
-    add(nameOf("input_layernorm"), op.normBack(x, weight("input_layernorm"), inverse, dinput!));
-    x.dispose();
-    op.addTo(dy, dinput!);
+    inner.dispose();
+    const dinner = op.projectBack(dq, weight("self_attn.q_proj"));
+    dq.dispose();
+    op.projectBackInto(dinner, dk, weight("self_attn.k_proj"));
+    dk.dispose();
+    op.projectBackInto(dinner, dv, weight("self_attn.v_proj"));
+    dv.dispose();
+    const dx = gathered(dy, index, count);
+    add(nameOf("input_layernorm"), op.normBackInto(dx, rows, weight("input_layernorm"), inverse, dinner));
+    rows.dispose();
+    return dx;
   }
 
   return {
     forward: forward as Block["forward"],
-    backward(kept, dy, add) {
+    backward(kept, batch, dy, add) {
       backwardMlp(kept, dy, add);
-      backwardAttention(kept, dy, add);
+      return backwardAttention(kept, batch, dy, add);
     },
   };
+}
+
+/** x [U, W] -> its rows at index [N, W], which are x's own numbers where index is null; x stays. */
+function spread(x: tf.Tensor2D, index: tf.Tensor1D | null): tf.Tensor2D {
+  return index === null ? op.view<tf.Tensor2D>(x, [...x.shape]) : op.embed(x, index);
+}
+
+/** dy [N, W], the gradient of `spread`, is gone -> that of x [U, W] */
+function gathered(dy: tf.Tensor2D, index: tf.Tensor1D | null, count: number): tf.Tensor2D {
+  if (index === null) return dy;
+  const sums = op.embedBack(dy, index, count);
+  dy.dispose();
+  return sums;
 }

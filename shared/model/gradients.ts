@@ -9,7 +9,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
 import * as op from "../tensor/in-place.ts";
-import { blockOf, type Activations, type AddGradient } from "./block.ts";
+import { blockOf, type Activations, type AddGradient, type BlockInput } from "./block.ts";
 import { headBack } from "./head.ts";
 import type { Weights } from "./weights.ts";
 
@@ -50,29 +50,29 @@ export function passGradients(weights: Weights, config: ModelConfig, pass: Pass,
   return tf.tidy(() => {
     const total = tf.zeros([1]);
     const gathered = gather(take);
-    const chunks = Array.from({ length: Math.ceil(batch / sequences) }, (_, index) => {
-      const [first, end] = [index * sequences, Math.min(batch, (index + 1) * sequences)];
-      const part = (values: Int32Array) => tf.tensor1d(values.subarray(first * length, end * length), "int32");
-      const ids = part(inputs);
+    const chunks = Array.from({ length: Math.ceil(batch / sequences) }, (_, chunk) => {
+      const [first, end] = [chunk * sequences, Math.min(batch, (chunk + 1) * sequences)];
+      const part = (values: Int32Array) => values.subarray(first * length, end * length);
+      const { tokens, index } = distinctTokens(part(inputs));
       /** By layer: the block's activations, or its input alone. */
-      const kept: (Activations | tf.Tensor2D)[] = [];
-      let x = op.embed(embedding, ids); // [N, C]
+      const kept: (Activations | BlockInput)[] = [];
+      let input: BlockInput = { rows: op.embed(embedding, tokens), index };
       for (const block of blocks) {
         if (take !== null && !recompute) {
-          const result = block.forward(x, end - first, true);
+          const result = block.forward(input, end - first, true);
           kept.push(result.kept);
-          x = result.y;
+          input = { rows: result.y, index: null };
           continue;
         }
-        const { y } = block.forward(x, end - first, false);
-        if (take === null) x.dispose();
-        else kept.push(x);
-        x = y;
+        const { y } = block.forward(input, end - first, false);
+        if (take === null) input.rows.dispose();
+        else kept.push(input);
+        input = { rows: y, index: null };
       }
-      const targets = part(labels);
-      const dx = headBack(weights, config, x, targets, total, weight, take === null ? null : gathered.add);
+      const targets = tf.tensor1d(part(labels), "int32");
+      const dx = headBack(weights, config, input.rows, targets, total, weight, take === null ? null : gathered.add);
       targets.dispose();
-      return { ids, kept, dx, sequences: end - first };
+      return { tokens, kept, dx, sequences: end - first };
     });
     if (take !== null) {
       gathered.handOver(config.tiedEmbeddings ? [EMBEDDING] : []);
@@ -81,13 +81,13 @@ export function passGradients(weights: Weights, config: ModelConfig, pass: Pass,
           const kept = chunk.kept[layer]!;
           // Cleared so that nothing holds what backward frees.
           chunk.kept.length = layer;
-          const activations = kept instanceof tf.Tensor ? recomputed(block, kept, chunk.sequences) : kept;
-          block.backward(activations, chunk.dx!, gathered.add);
+          const activations = "rows" in kept ? recomputed(block, kept, chunk.sequences) : kept;
+          chunk.dx = block.backward(activations, chunk.sequences, chunk.dx!, gathered.add);
         }
         gathered.handOver(config.tiedEmbeddings ? [EMBEDDING] : []);
       }
-      for (const { ids, dx } of chunks) {
-        gathered.add(EMBEDDING, op.embedBack(dx!, ids, embedding.shape[0]!));
+      for (const { tokens, dx } of chunks) {
+        gathered.add(EMBEDDING, op.embedBack(dx!, tokens, embedding.shape[0]!));
         dx!.dispose();
       }
       gathered.handOver([]);
@@ -96,8 +96,19 @@ export function passGradients(weights: Weights, config: ModelConfig, pass: Pass,
   });
 }
 
-function recomputed(block: ReturnType<typeof blockOf>, x: tf.Tensor2D, sequences: number): Activations {
-  const { y, kept } = block.forward(x, sequences, true);
+/** The tokens [U] that occur in ids [N], in the order in which they first do, and where each of ids is among them [N]. */
+function distinctTokens(ids: Int32Array): { tokens: tf.Tensor1D; index: tf.Tensor1D } {
+  const places = new Map<number, number>();
+  const index = ids.map((id) => {
+    const place = places.get(id) ?? places.size;
+    places.set(id, place);
+    return place;
+  });
+  return { tokens: tf.tensor1d([...places.keys()], "int32"), index: tf.tensor1d(index, "int32") };
+}
+
+function recomputed(block: ReturnType<typeof blockOf>, input: BlockInput, sequences: number): Activations {
+  const { y, kept } = block.forward(input, sequences, true);
   y.dispose();
   return kept;
 }

@@ -6,25 +6,46 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 
-/** What tfjs's engine does for a kernel, without its records for a tape and a profile, which cost as much as a small kernel. */
-function run(kernelName: string, inputs: Record<string, tf.Tensor>, attrs: Record<string, number | boolean> = {}): tf.Tensor[] {
+/** A kernel as the backend has it. What tfjs's engine adds, records for a tape and a profile, costs as much as a small kernel. */
+function kernelOutput(kernelName: string, inputs: Record<string, tf.Tensor>, attrs: tf.NamedAttrMap): tf.TensorInfo | tf.TensorInfo[] {
   const kernel = tf.getKernel(kernelName, tf.getBackend());
   if (kernel === undefined) throw new Error(`${kernelName}: expected the ${tf.getBackend()} backend to have this kernel, it has not`);
-  const result = kernel.kernelFunc({ inputs, attrs, backend: tf.backend() });
-  return [result].flat().map((info) => tf.engine().makeTensorFromTensorInfo(info));
+  return kernel.kernelFunc({ inputs, attrs, backend: tf.backend() });
 }
 
-/** The matrices of a product, each as it lies or transposed. */
-function product(a: tf.Tensor, b: tf.Tensor, transposeA: boolean, transposeB: boolean): tf.Tensor2D {
-  return run("BatchMatMul", { a, b }, { transposeA, transposeB })[0] as tf.Tensor2D;
+function run(kernelName: string, inputs: Record<string, tf.Tensor>, attrs: tf.NamedAttrMap = {}): tf.Tensor[] {
+  return [kernelOutput(kernelName, inputs, attrs)].flat().map((info) => tf.engine().makeTensorFromTensorInfo(info));
 }
+
+/** The same numbers in another shape; they live until the last of their tensors is gone. */
+export function view<T extends tf.Tensor>(x: tf.Tensor, shape: number[]): T {
+  return run("Reshape", { x }, { shape })[0] as T;
+}
+
+/** The same, and x is gone. */
+export function shaped<T extends tf.Tensor>(x: tf.Tensor, shape: number[]): T {
+  const y = view<T>(x, shape);
+  x.dispose();
+  return y;
+}
+
+/** How a product reads its matrices: as they lie or transposed. */
+const FORWARD = { transposeA: false, transposeB: true };
+const BACK = { transposeA: false, transposeB: false };
+const TO_WEIGHT = { transposeA: true, transposeB: false };
 
 /** x [N, C], weight [O, C] -> x weight^T [N, O] */
-export const project = (x: tf.Tensor, weight: tf.Tensor) => product(x, weight, false, true);
+export const project = (x: tf.Tensor, weight: tf.Tensor) => run("BatchMatMul", { a: x, b: weight }, FORWARD)[0] as tf.Tensor2D;
+/** The same added to `addend` [N, O], which stays. */
+export const projectOnto = (addend: tf.Tensor, x: tf.Tensor, weight: tf.Tensor) =>
+  run("MatMulAdd", { a: x, b: weight, addend }, FORWARD)[0] as tf.Tensor2D;
 /** dy [N, O], weight [O, C] -> the gradient of x [N, C] */
-export const projectBack = (dy: tf.Tensor, weight: tf.Tensor) => product(dy, weight, false, false);
+export const projectBack = (dy: tf.Tensor, weight: tf.Tensor) => run("BatchMatMul", { a: dy, b: weight }, BACK)[0] as tf.Tensor2D;
+/** The same added to dx [N, C]. */
+export const projectBackInto = (dx: tf.Tensor, dy: tf.Tensor, weight: tf.Tensor) =>
+  void run("MatMulAddInPlace", { a: dy, b: weight, addend: dx }, BACK);
 /** dy [N, O], x [N, C] -> the gradient of the weight [O, C] */
-export const weightGradient = (dy: tf.Tensor, x: tf.Tensor) => product(dy, x, true, false);
+export const weightGradient = (dy: tf.Tensor, x: tf.Tensor) => run("BatchMatMul", { a: dy, b: x }, TO_WEIGHT)[0] as tf.Tensor2D;
 
 /** target += x; x is gone. */
 export function addTo(target: tf.Tensor, x: tf.Tensor): void {
@@ -32,21 +53,23 @@ export function addTo(target: tf.Tensor, x: tf.Tensor): void {
   x.dispose();
 }
 
-/** target += x; x stays. */
-export function addCopy(target: tf.Tensor, x: tf.Tensor): void {
-  run("AddInPlace", { target, x });
-}
-
-/** x [..., C], weight [C] -> [..., C] and the inverse rms [...] that the gradient needs */
+/** x [..., C], weight [D] -> [..., C], each D numbers divided by their rms, and the inverse rms [N C / D] that the gradient needs */
 export function norm<T extends tf.Tensor>(x: T, weight: tf.Tensor, epsilon: number): { normed: T; inverse: tf.Tensor } {
   const [normed, inverse] = run("RmsNorm", { x, weight }, { epsilon });
   return { normed: normed as T, inverse: inverse! };
 }
 
-/** dy becomes dx -> the gradient of the weight [C]; `inverse` is gone. */
+/** dy becomes dx -> the gradient of the weight [D]; `inverse` is gone. */
 export function normBack(x: tf.Tensor, weight: tf.Tensor, inverse: tf.Tensor, dy: tf.Tensor): tf.Tensor {
   const [dweight] = run("RmsNormGradInPlace", { x, weight, inverse, dy });
   inverse.dispose();
+  return dweight!;
+}
+
+/** target += dx -> the gradient of the weight [D]; `inverse` and dy are gone. */
+export function normBackInto(target: tf.Tensor, x: tf.Tensor, weight: tf.Tensor, inverse: tf.Tensor, dy: tf.Tensor): tf.Tensor {
+  const [dweight] = run("RmsNormGradInPlace", { x, weight, inverse, dy, target });
+  tf.dispose([inverse, dy]);
   return dweight!;
 }
 
@@ -56,13 +79,13 @@ export function rotate(x: tf.Tensor, theta: number, inverse: boolean): void {
 }
 
 /** q [B, T, H, D], k and v [B, T, K, D] -> [B, T, H, D] */
-export function attend(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor): tf.Tensor {
-  return run("CausalAttention", { q, k, v })[0]!;
+export function attend(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D {
+  return run("CausalAttention", { q, k, v })[0] as tf.Tensor4D;
 }
 
 /** -> the gradients of q, k, v; `out` is what `attend` gave. */
-export function attendBack(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, out: tf.Tensor, dy: tf.Tensor): [tf.Tensor, tf.Tensor, tf.Tensor] {
-  return run("CausalAttentionGrad", { q, k, v, out, dy }) as [tf.Tensor, tf.Tensor, tf.Tensor];
+export function attendBack(...[q, k, v, out, dy]: tf.Tensor4D[]): [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D] {
+  return run("CausalAttentionGrad", { q: q!, k: k!, v: v!, out: out!, dy: dy! }) as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D];
 }
 
 /** gate, up [N, F] -> silu(gate) up [N, F] */
@@ -80,7 +103,7 @@ export function lossBack(logits: tf.Tensor, labels: tf.Tensor1D, total: tf.Tenso
   run("CrossEntropyInPlace", { logits, labels, total }, { weight });
 }
 
-/** weight [V, C], ids int32 [N] -> [N, C] */
+/** weight [V, C], ids int32 [N] -> its rows at ids [N, C] */
 export function embed(weight: tf.Tensor, ids: tf.Tensor1D): tf.Tensor2D {
   return run("Embedding", { weight, ids })[0] as tf.Tensor2D;
 }

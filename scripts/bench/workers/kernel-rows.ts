@@ -49,7 +49,7 @@ function product(name: string, m: number, n: number, k: number, letters: "NN" | 
     flops: 2 * m * n * k,
     matMul: { m, n, k, transposeA, transposeB },
     isTraining,
-    run: ({ matMul }) => void matMul(X, Y, OUT, 1, m, n, k, ...strides),
+    run: ({ matMul }) => void matMul(X, Y, 0, OUT, 1, m, n, k, ...strides),
   };
 }
 

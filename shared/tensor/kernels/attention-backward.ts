@@ -39,16 +39,16 @@ export function attentionBackward(
           const limit = s - t + x + rows;
           const at = (<usize>i * t * h + <usize>x * h + head * group + j) * width;
           probabilities(q + at, queryRow, work, scores, stride, rows, limit, d, scale, edge);
-          multiply(dy + at, queryRow, 4, valueColumns, <usize>d << 5, slopes, stride, rows, <i32>(scoresRow(limit) >> 2), d, false, edge);
+          multiply(dy + at, queryRow, 4, valueColumns, <usize>d << 5, 0, slopes, stride, rows, <i32>(scoresRow(limit) >> 2), d, edge);
           for (let r: usize = 0; r < <usize>rows; r++) {
             const mean = dot(dy + at + r * queryRow, out + at + r * queryRow, d);
             slopesRow(scores + r * stride, slopes + r * stride, limit, mean, scale);
           }
-          multiply(slopes, stride, 4, keyRows, <usize>s << 5, dq + at, queryRow, rows, d, limit, false, edge);
+          multiply(slopes, stride, 4, keyRows, <usize>s << 5, 0, dq + at, queryRow, rows, d, limit, edge);
           packPanels(q + at, rows, d, queryRow, 4, queries);
           packPanels(dy + at, rows, d, queryRow, 4, outputs);
-          multiply(slopes, 4, stride, queries, <usize>rows << 5, dk + base, keyRow, limit, d, rows, true, edge);
-          multiply(scores, 4, stride, outputs, <usize>rows << 5, dv + base, keyRow, limit, d, rows, true, edge);
+          multiply(slopes, 4, stride, queries, <usize>rows << 5, dk + base, dk + base, keyRow, limit, d, rows, edge);
+          multiply(scores, 4, stride, outputs, <usize>rows << 5, dv + base, dv + base, keyRow, limit, d, rows, edge);
         }
       }
     }

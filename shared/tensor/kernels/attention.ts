@@ -54,7 +54,7 @@ export function attention(
           const limit = s - t + x + rows;
           const at = first + <usize>j * width + <usize>x * queryRow;
           probabilities(q + at, queryRow, work, scores, stride, rows, limit, d, scale, edge);
-          multiply(scores, stride, 4, values, <usize>s << 5, out + at, queryRow, rows, d, limit, false, edge);
+          multiply(scores, stride, 4, values, <usize>s << 5, 0, out + at, queryRow, rows, d, limit, edge);
         }
       }
     }
@@ -66,7 +66,7 @@ export function probabilities(
   q: usize, queryRow: usize, keys: usize, scores: usize, stride: usize, rows: i32, limit: i32, d: i32, scale: f32, edge: usize,
 ): void {
   const columns = <i32>(scoresRow(limit) >> 2);
-  multiply(q, queryRow, 4, keys, <usize>d << 5, scores, stride, rows, columns, d, false, edge);
+  multiply(q, queryRow, 4, keys, <usize>d << 5, 0, scores, stride, rows, columns, d, edge);
   for (let i = 0; i < rows; i++) softmaxRow(scores + <usize>i * stride, limit - rows + i + 1, columns, scale);
 }
 

@@ -183,8 +183,8 @@ function orthogonalize(x: usize, out: usize, rows: i32, columns: i32, scratch: u
     symmetricProduct(polynomial, side, 4, gram, side, 4, other, n, n, pack);
     symmetricProduct(other, side, 4, polynomial, side, 4, gram, n, n, pack);
   }
-  if (tall) matMul(x, product, out, 1, rows, n, n, 0, n, 1, 0, n, 1, pack);
-  else matMul(product, x, out, 1, n, columns, n, 0, n, 1, 0, columns, 1, pack);
+  if (tall) matMul(x, product, 0, out, 1, rows, n, n, 0, n, 1, 0, n, 1, pack);
+  else matMul(product, x, 0, out, 1, n, columns, n, 0, n, 1, 0, columns, 1, pack);
   scaleInPlace(out, rows * columns, 1 / norm);
 }
 

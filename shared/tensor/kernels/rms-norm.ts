@@ -41,9 +41,9 @@ export function rmsNorm(x: usize, weight: usize, out: usize, inverse: usize, row
 
 /**
  * For dy [rows, width]: dx = r (dy weight - x r^2 mean(dy weight x)) and dweight = sum over rows of dy x r. Each row is
- * read twice while it is in the cache. dx may lie where dy does.
+ * read twice while it is in the cache. To dx is added what lies at `from`, if not 0; dx may lie there or where dy does.
  */
-export function rmsNormBackward(x: usize, weight: usize, inverse: usize, dy: usize, dx: usize, dweight: usize, rows: i32, width: i32): void {
+export function rmsNormBackward(x: usize, weight: usize, inverse: usize, dy: usize, from: usize, dx: usize, dweight: usize, rows: i32, width: i32): void {
   memory.fill(dweight, 0, <usize>width << 2);
   const vectors = width & ~3;
   for (let row = 0; row < rows; row++) {
@@ -57,18 +57,22 @@ export function rmsNormBackward(x: usize, weight: usize, inverse: usize, dy: usi
       const at = <usize>i << 2;
       const value = v128.load(x + at);
       const scaled = f32x4.mul(v128.load(dy + at), rs);
-      v128.store(dx + at, madd(value, pulls, f32x4.mul(scaled, v128.load(weight + at))));
+      let slope = madd(value, pulls, f32x4.mul(scaled, v128.load(weight + at)));
+      if (from != 0) slope = f32x4.add(slope, v128.load(from + at));
+      v128.store(dx + at, slope);
       v128.store(dweight + at, madd(scaled, value, v128.load(dweight + at)));
     }
     for (; i < width; i++) {
       const at = <usize>i << 2;
       const value = load<f32>(x + at);
       const scaled = load<f32>(dy + at) * r;
-      store<f32>(dx + at, value * pull + scaled * load<f32>(weight + at));
+      const slope = value * pull + scaled * load<f32>(weight + at);
+      store<f32>(dx + at, from != 0 ? slope + load<f32>(from + at) : slope);
       store<f32>(dweight + at, load<f32>(dweight + at) + scaled * value);
     }
     x += <usize>width << 2;
     dy += <usize>width << 2;
     dx += <usize>width << 2;
+    if (from != 0) from += <usize>width << 2;
   }
 }

@@ -34,7 +34,7 @@ export function symmetricProduct(
         const target = out + <usize>i * outRow + (<usize>(j + skipped) << 2);
         const source = pack + (<usize>skipped * inner << 2);
         const rows = min(ROWS, m - i);
-        multiply(a + <usize>i * aRow + <usize>x * aCol, aRow, aCol, source, panel, target, outRow, rows, width - skipped, inner, x > 0, edge);
+        multiply(a + <usize>i * aRow + <usize>x * aCol, aRow, aCol, source, panel, x > 0 ? target : 0, target, outRow, rows, width - skipped, inner, edge);
       }
     }
   }

@@ -28,13 +28,13 @@ export function stripBytes(): i32 {
 }
 
 /**
- * out [m, n] = (add ? out : 0) + A [m, k] B [k, n]. Element (i, x) of A lies at a + i aRow + x aCol, row i of out at
- * out + i outRow; panel p of B (columns 8 p to 8 p + 7) is dense [k, 8] at b + p panel. All strides are bytes.
- * Partial tiles go through `edge`, scratch of TILE_BYTES.
+ * out [m, n] = from + A [m, k] B [k, n], where `from` is numbers that lie as those of out do, or 0 for none. Element (i, x) of
+ * A lies at a + i aRow + x aCol, row i of out at out + i outRow; panel p of B (columns 8 p to 8 p + 7) is dense [k, 8] at
+ * b + p panel. All strides are bytes. Partial tiles go through `edge`, scratch of TILE_BYTES.
  */
 export function multiply(
-  a: usize, aRow: usize, aCol: usize, b: usize, panel: usize, out: usize, outRow: usize,
-  m: i32, n: i32, k: i32, add: bool, edge: usize,
+  a: usize, aRow: usize, aCol: usize, b: usize, panel: usize, from: usize, out: usize, outRow: usize,
+  m: i32, n: i32, k: i32, edge: usize,
 ): void {
   // Pieces of equal length: 129 is not 128 and 1.
   const pieces = (k + DEPTH - 1) / DEPTH;
@@ -44,25 +44,29 @@ export function multiply(
     for (let x = 0; x < k; x += depth) {
       const inner = min(depth, k - x);
       packStrip(a + <usize>i * aRow + <usize>x * aCol, aRow, aCol, rows, inner, STRIP);
-      tiles(b + (<usize>x << 5), panel, out + <usize>i * outRow, outRow, rows, n, inner, add || x > 0, edge);
+      const target = out + <usize>i * outRow;
+      const addend = x > 0 ? target : from != 0 ? from + <usize>i * outRow : 0;
+      tiles(b + (<usize>x << 5), panel, addend, target, outRow, rows, n, inner, edge);
     }
   }
 }
 
 /** The strip times every panel. */
-function tiles(b: usize, panel: usize, out: usize, outRow: usize, rows: i32, n: i32, k: i32, add: bool, edge: usize): void {
+function tiles(b: usize, panel: usize, from: usize, out: usize, outRow: usize, rows: i32, n: i32, k: i32, edge: usize): void {
+  const step: usize = from != 0 ? <usize>COLUMNS << 2 : 0;
   for (let j = 0; j < n; j += COLUMNS) {
     const columns = min(COLUMNS, n - j);
     const isWhole = rows == ROWS && columns == COLUMNS;
     // One call, since a second one would be inlined as another 20 KB.
-    tile(b, k, isWhole ? out : edge, isWhole ? outRow : COLUMNS << 2, isWhole && add);
-    if (!isWhole) copyTile(edge, out, outRow, rows, columns, add);
+    tile(b, k, isWhole ? from : 0, isWhole ? out : edge, isWhole ? outRow : COLUMNS << 2);
+    if (!isWhole) copyTile(edge, from, out, outRow, rows, columns);
     b += panel;
+    from += step;
     out += COLUMNS << 2;
   }
 }
 
-function tile(b: usize, k: i32, out: usize, outRow: usize, add: bool): void {
+function tile(b: usize, k: i32, from: usize, out: usize, outRow: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
   let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
@@ -98,32 +102,46 @@ function tile(b: usize, k: i32, out: usize, outRow: usize, add: bool): void {
     // @end
     break;
   }
-  storeRow(out, c00, c01, add);
-  storeRow(out + outRow, c10, c11, add);
-  storeRow(out + 2 * outRow, c20, c21, add);
-  storeRow(out + 3 * outRow, c30, c31, add);
-  storeRow(out + 4 * outRow, c40, c41, add);
-  storeRow(out + 5 * outRow, c50, c51, add);
+  if (from != 0) {
+    c00 = f32x4.add(c00, v128.load(from));
+    c01 = f32x4.add(c01, v128.load(from, 16));
+    from += outRow;
+    c10 = f32x4.add(c10, v128.load(from));
+    c11 = f32x4.add(c11, v128.load(from, 16));
+    from += outRow;
+    c20 = f32x4.add(c20, v128.load(from));
+    c21 = f32x4.add(c21, v128.load(from, 16));
+    from += outRow;
+    c30 = f32x4.add(c30, v128.load(from));
+    c31 = f32x4.add(c31, v128.load(from, 16));
+    from += outRow;
+    c40 = f32x4.add(c40, v128.load(from));
+    c41 = f32x4.add(c41, v128.load(from, 16));
+    from += outRow;
+    c50 = f32x4.add(c50, v128.load(from));
+    c51 = f32x4.add(c51, v128.load(from, 16));
+  }
+  storeRow(out, c00, c01);
+  storeRow(out + outRow, c10, c11);
+  storeRow(out + 2 * outRow, c20, c21);
+  storeRow(out + 3 * outRow, c30, c31);
+  storeRow(out + 4 * outRow, c40, c41);
+  storeRow(out + 5 * outRow, c50, c51);
 }
 
 // @ts-ignore: decorator
 @inline
-function storeRow(target: usize, low: v128, high: v128, add: bool): void {
-  if (add) {
-    low = f32x4.add(low, v128.load(target));
-    high = f32x4.add(high, v128.load(target, 16));
-  }
+function storeRow(target: usize, low: v128, high: v128): void {
   v128.store(target, low);
   v128.store(target, high, 16);
 }
 
-function copyTile(edge: usize, out: usize, outRow: usize, rows: i32, columns: i32, add: bool): void {
+function copyTile(edge: usize, from: usize, out: usize, outRow: usize, rows: i32, columns: i32): void {
   for (let i = 0; i < rows; i++) {
-    const source = edge + (<usize>i << 5);
-    const target = out + <usize>i * outRow;
-    for (let j: usize = 0; j < <usize>columns; j++) {
-      const value = load<f32>(source + (j << 2));
-      store<f32>(target + (j << 2), add ? load<f32>(target + (j << 2)) + value : value);
+    const row = <usize>i * outRow;
+    for (let j: usize = 0; j < <usize>columns << 2; j += 4) {
+      const value = load<f32>(edge + (<usize>i << 5) + j);
+      store<f32>(out + row + j, from != 0 ? load<f32>(from + row + j) + value : value);
     }
   }
 }

@@ -1,5 +1,6 @@
 /**
- * matMul for every transposition, alone and with bias and activation; the stock kernels fall to a scalar loop for transposed
+ * matMul for every transposition, alone, with bias and activation, and added to a matrix (`MatMulAdd` to a new one,
+ * `MatMulAddInPlace` to that one); the stock kernels fall to a scalar loop for transposed
  * or batched operands. See kernels/matmul.ts.
  */
 import * as tf from "@tensorflow/tfjs-core";
@@ -19,7 +20,13 @@ const ACTIVATIONS: Readonly<Record<string, string>> = {
 };
 
 export function registerMatMul({ backend, kernels, offset, scratch, register }: KernelContext): void {
-  const multiply = ({ a, b }: Inputs, { transposeA, transposeB }: Attributes): tf.TensorInfo => {
+  /** addend + a b as a new tensor, or into the addend. */
+  const multiply = (
+    { a, b }: Inputs,
+    { transposeA, transposeB }: Attributes,
+    addend: tf.TensorInfo | null = null,
+    inPlace = false,
+  ): tf.TensorInfo => {
     if (a.dtype !== "float32" || b.dtype !== "float32") throw new Error(`matMul: expected float32, got ${a.dtype} and ${b.dtype}`);
     const [ar, ac] = a.shape.slice(-2) as [number, number];
     const [br, bc] = b.shape.slice(-2) as [number, number];
@@ -27,12 +34,17 @@ export function registerMatMul({ backend, kernels, offset, scratch, register }: 
     const [kb, n] = transposeB ? [bc, br] : [br, bc];
     if (k !== kb) throw new Error(`matMul: expected inner sizes to agree, got ${k} and ${kb}`);
     const { lead, aBatch, bBatch } = batches(a.shape, b.shape);
-    const out = backend.makeOutput([...lead, m, n], "float32");
+    const shape = [...lead, m, n];
+    if (addend !== null && !tf.util.arraysEqual(addend.shape, shape)) throw new Error(`matMul: expected an addend [${shape}], got [${addend.shape}]`);
+    const out = inPlace ? addend! : backend.makeOutput(shape, "float32");
     // A batch against one B is one tall product, which packs B once.
     const tall = bBatch === 1 && !transposeA ? aBatch : 1;
     const pack = scratch(kernels.packBytes(n, k));
     kernels.matMul(
-      ...[a, b, out].map(offset),
+      offset(a),
+      offset(b),
+      addend === null ? 0 : offset(addend),
+      offset(out),
       tf.util.sizeFromShape(lead) / tall,
       m * tall,
       n,
@@ -56,6 +68,11 @@ export function registerMatMul({ backend, kernels, offset, scratch, register }: 
   };
 
   register("BatchMatMul", ({ inputs, attrs }) => multiply(inputs as Inputs, attrs as unknown as Attributes));
+  register("MatMulAdd", ({ inputs, attrs }) => multiply(inputs as Inputs, attrs as unknown as Attributes, inputs["addend"] as tf.TensorInfo));
+  register("MatMulAddInPlace", ({ inputs, attrs }) => {
+    multiply(inputs as Inputs, attrs as unknown as Attributes, inputs["addend"] as tf.TensorInfo, true);
+    return [];
+  });
   register("_FusedMatMul", ({ inputs, attrs }) => {
     const { bias, preluActivationWeights: alpha } = inputs as tf.NamedTensorInfoMap;
     const { activation = "linear", leakyreluAlpha } = attrs as unknown as { activation?: string; leakyreluAlpha?: number };

@@ -3,31 +3,47 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../kernel-context.ts";
 
 export function registerRmsNorm({ backend, kernels, offset, register }: KernelContext): void {
+  /** dx = addend + the gradient of x */
+  const backward = (
+    x: tf.TensorInfo,
+    weight: tf.TensorInfo,
+    inverse: tf.TensorInfo,
+    dy: tf.TensorInfo,
+    addend: tf.TensorInfo | null,
+    dx: tf.TensorInfo,
+    dweight: tf.TensorInfo,
+  ): void => {
+    const from = addend === null ? 0 : offset(addend);
+    kernels.rmsNormBackward(...[x, weight, inverse, dy].map(offset), from, offset(dx), offset(dweight), ...sizes(x, weight));
+  };
   register("RmsNorm", ({ inputs, attrs }) => {
     const { x, weight } = inputs as Record<"x" | "weight", tf.TensorInfo>;
     const { epsilon } = attrs as { epsilon: number };
     const out = backend.makeOutput(x.shape, "float32");
-    const inverse = backend.makeOutput(x.shape.slice(0, -1), "float32");
-    kernels.rmsNorm(...[x, weight, out, inverse].map(offset), ...sizes(x), epsilon);
+    const [rows, width] = sizes(x, weight);
+    const inverse = backend.makeOutput([rows], "float32");
+    kernels.rmsNorm(...[x, weight, out, inverse].map(offset), rows, width, epsilon);
     return [out, inverse];
   });
   register("RmsNormGrad", ({ inputs }) => {
     const { x, weight, inverse, dy } = inputs as Record<"x" | "weight" | "inverse" | "dy", tf.TensorInfo>;
     const dx = backend.makeOutput(x.shape, "float32");
     const dweight = backend.makeOutput(weight.shape, "float32");
-    kernels.rmsNormBackward(...[x, weight, inverse, dy, dx, dweight].map(offset), ...sizes(x));
+    backward(x, weight, inverse, dy, null, dx, dweight);
     return [dx, dweight];
   });
-  // dy becomes dx.
+  // dy becomes dx, or dx is added to `target`.
   register("RmsNormGradInPlace", ({ inputs }) => {
     const { x, weight, inverse, dy } = inputs as Record<"x" | "weight" | "inverse" | "dy", tf.TensorInfo>;
+    const target = (inputs as Partial<Record<"target", tf.TensorInfo>>).target ?? null;
     const dweight = backend.makeOutput(weight.shape, "float32");
-    kernels.rmsNormBackward(...[x, weight, inverse, dy, dy, dweight].map(offset), ...sizes(x));
+    backward(x, weight, inverse, dy, target, target ?? dy, dweight);
     return dweight;
   });
 }
 
-/** [rows, width] of a tensor whose leading axes are folded */
-function sizes({ shape }: tf.TensorInfo): [number, number] {
-  return [tf.util.sizeFromShape(shape.slice(0, -1)), shape.at(-1)!];
+/** [rows, width] of a tensor whose leading axes are folded; an axis of several rows, such as heads side by side, counts as so many. */
+function sizes(x: tf.TensorInfo, weight: tf.TensorInfo): [number, number] {
+  const width = weight.shape[0]!;
+  return [tf.util.sizeFromShape(x.shape) / width, width];
 }
