@@ -83,7 +83,7 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
   /** dy [B, T, H, D], the gradient of `turned`, becomes that of x [U, H D]. */
   const turnedBack = (x: tf.Tensor2D, part: string, inverse: tf.Tensor, index: tf.Tensor1D | null, dy: tf.Tensor4D, add: AddGradient) => {
     op.rotate(dy, ropeTheta, true);
-    const dx = gathered(merge(dy), index, x.shape[0]);
+    const dx = spreadBack(merge(dy), index, x.shape[0]);
     add(nameOf(part), op.normBack(x, weight(part), inverse, dx));
     return dx;
   };
@@ -152,7 +152,7 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     mixed.dispose();
     const dq = turnedBack(q, "self_attn.q_norm", queries.inverse, index, dqueries, add);
     const dk = turnedBack(k, "self_attn.k_norm", keys.inverse, index, dkeys, add);
-    const dv = gathered(merge(dvalues), index, count);
+    const dv = spreadBack(merge(dvalues), index, count);
     tf.dispose([q, k]);
     const { normed: inner, inverse } = norm(rows, "input_layernorm");
     for (const [part, gradient] of [
@@ -169,7 +169,7 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     dk.dispose();
     op.projectBackInto(dinner, dv, weight("self_attn.v_proj"));
     dv.dispose();
-    const dx = gathered(dy, index, count);
+    const dx = spreadBack(dy, index, count);
     add(nameOf("input_layernorm"), op.normBackInto(dx, rows, weight("input_layernorm"), inverse, dinner));
     rows.dispose();
     return dx;
@@ -190,7 +190,7 @@ function spread(x: tf.Tensor2D, index: tf.Tensor1D | null): tf.Tensor2D {
 }
 
 /** dy [N, W], the gradient of `spread`, is gone -> that of x [U, W] */
-function gathered(dy: tf.Tensor2D, index: tf.Tensor1D | null, count: number): tf.Tensor2D {
+function spreadBack(dy: tf.Tensor2D, index: tf.Tensor1D | null, count: number): tf.Tensor2D {
   if (index === null) return dy;
   const sums = op.embedBack(dy, index, count);
   dy.dispose();

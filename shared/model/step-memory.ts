@@ -68,7 +68,10 @@ function passFloats(model: ModelConfig, batch: number, plan: StepPlan): number {
   const before = passes > 1 ? parameters : 0;
   /** Gradients of this pass that are held: none when each is used up or added to those of earlier passes. */
   const held = (floats: number) => (plan.consume || passes > 1 ? 0 : floats);
-  const kept = (count: number) => (plan.recompute ? count * C * N : count * (block - C) * N);
+  // The first block keeps a row for each distinct token where others keep one for each position.
+  const U = Math.min(V, n);
+  const perToken = plan.recompute ? C : C + Q + 2 * K;
+  const kept = (count: number) => count * (plan.recompute ? C : block - C) * N - Math.sign(count) * perToken * (N - U * chunks);
   const rows = Math.min(n, logitsRows(V));
   const sliced = n > rows;
   /** One sum of the embedding's or the head's gradient, and a second one to add when it comes in several pieces. */
@@ -86,9 +89,9 @@ function passFloats(model: ModelConfig, batch: number, plan: StepPlan): number {
   // The last layer meets all activations, the first all gradients.
   const blocks = [0, layers - 1].map((index) => {
     const others = kept(index) + headHeld + held((layers - 1 - index) * layer) + C * N;
-    const own = (block - C) * n;
+    const own = (block - C) * n - (index === 0 ? (C + Q + 2 * K) * (n - U) : 0);
     const sums = chunks > 1 ? layer + mlp : 0;
-    const duringMlp = own + Math.max(F * n, 2 * C * n) + (sums || mlp);
+    const duringMlp = own + Math.max(F, C) * n + (sums || mlp);
     const duringAttention = own - (C + 2 * F) * n + 3 * (Q + K) * n + Q * n + (sums || 3 * mlp);
     return others + (plan.recompute ? C * n : 0) + Math.max(duringMlp, duringAttention);
   });

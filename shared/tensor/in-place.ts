@@ -109,6 +109,6 @@ export function embed(weight: tf.Tensor, ids: tf.Tensor1D): tf.Tensor2D {
 }
 
 /** dy [N, C], ids int32 [N] -> the gradient of the embedding [rows, C] */
-export function embedBack(dy: tf.Tensor, ids: tf.Tensor1D, rows: number): tf.Tensor {
-  return run("EmbeddingGrad", { dy, ids }, { rows })[0]!;
+export function embedBack(dy: tf.Tensor, ids: tf.Tensor1D, rows: number): tf.Tensor2D {
+  return run("EmbeddingGrad", { dy, ids }, { rows })[0] as tf.Tensor2D;
 }

@@ -35,7 +35,8 @@ export function registerMatMul({ backend, kernels, offset, scratch, register }: 
     if (k !== kb) throw new Error(`matMul: expected inner sizes to agree, got ${k} and ${kb}`);
     const { lead, aBatch, bBatch } = batches(a.shape, b.shape);
     const shape = [...lead, m, n];
-    if (addend !== null && !tf.util.arraysEqual(addend.shape, shape)) throw new Error(`matMul: expected an addend [${shape}], got [${addend.shape}]`);
+    if (addend !== null && !tf.util.arraysEqual(addend.shape, shape))
+      throw new Error(`matMul: expected an addend [${shape}], got [${addend.shape}]`);
     const out = inPlace ? addend! : backend.makeOutput(shape, "float32");
     // A batch against one B is one tall product, which packs B once.
     const tall = bBatch === 1 && !transposeA ? aBatch : 1;
@@ -68,7 +69,9 @@ export function registerMatMul({ backend, kernels, offset, scratch, register }: 
   };
 
   register("BatchMatMul", ({ inputs, attrs }) => multiply(inputs as Inputs, attrs as unknown as Attributes));
-  register("MatMulAdd", ({ inputs, attrs }) => multiply(inputs as Inputs, attrs as unknown as Attributes, inputs["addend"] as tf.TensorInfo));
+  register("MatMulAdd", ({ inputs, attrs }) =>
+    multiply(inputs as Inputs, attrs as unknown as Attributes, inputs["addend"] as tf.TensorInfo),
+  );
   register("MatMulAddInPlace", ({ inputs, attrs }) => {
     multiply(inputs as Inputs, attrs as unknown as Attributes, inputs["addend"] as tf.TensorInfo, true);
     return [];

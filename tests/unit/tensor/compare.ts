@@ -54,7 +54,7 @@ export function worstDifference(got: Float32Array[], expected: Float32Array[]): 
   expect(got.map((values) => values.length)).toEqual(expected.map((values) => values.length));
   let worst = 0;
   for (const [index, want] of expected.entries()) {
-    const scale = Math.max(1, ...want.map(Math.abs));
+    const scale = want.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
     for (const [at, value] of want.entries()) {
       const difference = Math.abs(got[index]![at]! - value) / scale;
       // A NaN must not pass as a small difference.

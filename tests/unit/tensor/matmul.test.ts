@@ -2,6 +2,7 @@
 import * as fc from "fast-check";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
+import { TOLERANCE, worstDifference } from "./compare.ts";
 import { createRandom, normal } from "../../../shared/model/random.ts";
 import { useKernels } from "../../../shared/tensor/backend.ts";
 import relaxed from "../../../shared/tensor/kernels/kernels-relaxed.wasm";
@@ -112,6 +113,30 @@ describe.each([
       }),
       { seed: 1, numRuns: 60 },
     );
+  });
+
+  test("adds to a matrix, anew and in place", () => {
+    const any = fc.oneof(size, fc.constantFrom(129, 300, 391));
+    fc.assert(
+      fc.property(any, any, fc.oneof(any, fc.constant(0)), fc.boolean(), fc.boolean(), (m, n, k, transposeA, transposeB) => {
+        tf.tidy(() => {
+          const a = tf.tensor2d(values(m * k), transposeA ? [k, m] : [m, k]);
+          const b = tf.tensor2d(values(k * n), transposeB ? [n, k] : [k, n]);
+          const addend = tf.tensor2d(values(m * n), [m, n]);
+          const run = (kernel: string) => tf.engine().runKernel(kernel, { a, b, addend }, { transposeA, transposeB });
+          const want = tf.add(addend, tf.matMul(a, b, transposeA, transposeB)).dataSync<"float32">();
+          const got = (run("MatMulAdd") as tf.Tensor).dataSync<"float32">();
+          expect(worstDifference([got], [want])).toBeLessThanOrEqual(TOLERANCE);
+          run("MatMulAddInPlace");
+          expect(addend.dataSync()).toEqual(got);
+        });
+      }),
+      { seed: 1, numRuns: 60 },
+    );
+    const [two, three] = [tf.ones([2, 2]), tf.ones([3, 3])];
+    const wrong = () => tf.engine().runKernel("MatMulAdd", { a: two, b: two, addend: three }, { transposeA: false, transposeB: false });
+    expect(wrong).toThrow("expected an addend [2,2], got [3,3]");
+    tf.dispose([two, three]);
   });
 
   test("gives the same bits whatever was multiplied before", () => {
