@@ -49,9 +49,11 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
         overhead: 1 - computing / (trainers * wall),
       };
     };
-    const { tokensPerSecond } = await measure(1, CALIBRATION_STEPS, 2);
-    const steps = Math.max(2, Math.round((seconds * tokensPerSecond) / TOKENS_PER_STEP));
-    print(`${Math.round(tokensPerSecond)} tokens/s: tasks of ${steps} steps`);
+    // The first steps compile the kernels for speed, so they tell nothing of how long a task will take.
+    await measure(1, CALIBRATION_STEPS, 1);
+    const { taskSeconds } = await measure(1, CALIBRATION_STEPS, 2);
+    const steps = Math.max(2, Math.round((seconds * CALIBRATION_STEPS) / taskSeconds));
+    print(`${((1000 * taskSeconds) / CALIBRATION_STEPS).toFixed(0)} ms per step: tasks of ${steps} steps`);
     measured.push(await measure(1, steps, rounds));
     await addTrainer("trainer-2", stopping.signal, state);
     // A fresh process compiles its kernels, as the first one did in the calibration.
