@@ -20,7 +20,7 @@ const TOKENS = 160 * 2 * 12 * 64;
 
 export async function run(flags: Flags, print: Print): Promise<Record<string, unknown>> {
   const trainers = Number(flags["trainers"] ?? availableParallelism());
-  const steps = Number(flags["steps"] ?? 10);
+  const steps = Number(flags["steps"] ?? 16);
   const tokens = Number(flags["tokens"] ?? TOKENS);
   const every = Number(flags["every"] ?? 0);
   const usual = presetOf("shakespeare-char").training;
@@ -48,6 +48,7 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
       trainers,
       mode: steps === 1 ? "exact" : `local steps of ${steps}`,
       tokensPerSecond: Math.round(status.tokens! / last.trainingSeconds),
+      computeSeconds: status.computeSeconds! / trainers,
       ok: reached,
     };
   } finally {
