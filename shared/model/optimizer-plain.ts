@@ -6,9 +6,12 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { OptimizerConfig } from "../config.ts";
 import { isHiddenMatrix } from "./weights.ts";
 
-/** Coefficients of the quintic Newton-Schulz iteration, tuned for speed of convergence, not exactness. */
-const NEWTON_SCHULZ = [3.4445, -4.775, 2.0315] as const;
-const NEWTON_SCHULZ_STEPS = 5;
+/** Factors of x, G x and G^2 x in each step of the Newton-Schulz iteration; see tensor/kernels/optimizers.ts. */
+const NEWTON_SCHULZ = [
+  [3.4445, -4.775, 2.0315],
+  [6.8765283, -13.985199, 7.1605646],
+  [3.8710215, -2.8898153, 0.55565567],
+] as const;
 const NORM_EPSILON = 1e-7;
 
 /** -> [weight, m] or [weight, m, v] */
@@ -45,12 +48,11 @@ export function plainUpdate(
 
 /** x [m, n] -> near the closest matrix with singular values one, by Newton-Schulz on the short side */
 export function orthogonalize(x: tf.Tensor2D): tf.Tensor2D {
-  const [a, b, c] = NEWTON_SCHULZ;
   return tf.tidy(() => {
     const tall = x.shape[0] > x.shape[1];
     let y = (tall ? tf.transpose(x) : x) as tf.Tensor2D;
     y = tf.div(y, tf.add(tf.norm(y), NORM_EPSILON));
-    for (let step = 0; step < NEWTON_SCHULZ_STEPS; step++) {
+    for (const [a, b, c] of NEWTON_SCHULZ) {
       const gram = tf.matMul(y, y, false, true);
       const polynomial = tf.add(tf.mul(gram, b), tf.mul(tf.matMul(gram, gram), c)) as tf.Tensor2D;
       y = tf.add(tf.mul(y, a), tf.matMul(polynomial, y));
