@@ -63,9 +63,9 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
     for (let turn = 1; turn <= turns; turn++) {
       const pair: [Measured, Measured] = [await measure(1, steps, 1), await measure(2, steps, 1)];
       measured.push(pair);
-      for (const { trainers, tokensPerSecond, overhead, taskSeconds } of pair)
+      for (const of of pair)
         print(
-          `turn ${turn}, ${trainers} trainers: ${Math.round(tokensPerSecond)} tokens/s, tasks of ${taskSeconds.toFixed(1)} s, ${(100 * overhead).toFixed(1)} % coordination`,
+          `turn ${turn}, ${of.trainers} trainers: ${Math.round(of.tokensPerSecond)} tokens/s, tasks of ${of.taskSeconds.toFixed(1)} s, ${(100 * of.overhead).toFixed(1)} % coordination`,
         );
     }
   } finally {
@@ -95,7 +95,7 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
         .map((text) => String(text).padStart(10))
         .join(""),
     );
-  const saturatesAt = simulated.find(({ overhead }) => overhead > MAX_SIMULATED_WAIT)?.shards ?? null;
+  const saturatesAt = simulated.find((row) => row.overhead > MAX_SIMULATED_WAIT)?.shards ?? null;
   return {
     measured,
     speedUp,
