@@ -71,7 +71,7 @@ function passFloats(model: ModelConfig, batch: number, plan: StepPlan): number {
   // The first block keeps a row for each distinct token where others keep one for each position.
   const U = Math.min(V, n);
   const perToken = plan.recompute ? C : C + Q + 2 * K;
-  const kept = (count: number) => count * (plan.recompute ? C : block - C) * N - Math.sign(count) * perToken * (N - U * chunks);
+  const kept = (count: number) => (count === 0 ? 0 : count * (plan.recompute ? C : block - C) * N - perToken * (N - U * chunks));
   const rows = Math.min(n, logitsRows(V));
   const sliced = n > rows;
   /** One sum of the embedding's or the head's gradient, and a second one to add when it comes in several pieces. */

@@ -6,15 +6,12 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 
-/** A kernel as the backend has it. What tfjs's engine adds, records for a tape and a profile, costs as much as a small kernel. */
-function kernelOutput(kernelName: string, inputs: Record<string, tf.Tensor>, attrs: tf.NamedAttrMap): tf.TensorInfo | tf.TensorInfo[] {
+/** A kernel's outputs. What tfjs's engine adds to this, records for a tape and a profile, costs as much as a small kernel. */
+function run(kernelName: string, inputs: Record<string, tf.Tensor>, attrs: tf.NamedAttrMap = {}): tf.Tensor[] {
   const kernel = tf.getKernel(kernelName, tf.getBackend());
   if (kernel === undefined) throw new Error(`${kernelName}: expected the ${tf.getBackend()} backend to have this kernel, it has not`);
-  return kernel.kernelFunc({ inputs, attrs, backend: tf.backend() });
-}
-
-function run(kernelName: string, inputs: Record<string, tf.Tensor>, attrs: tf.NamedAttrMap = {}): tf.Tensor[] {
-  return [kernelOutput(kernelName, inputs, attrs)].flat().map((info) => tf.engine().makeTensorFromTensorInfo(info));
+  const outputs = kernel.kernelFunc({ inputs, attrs, backend: tf.backend() });
+  return [outputs].flat().map((info) => tf.engine().makeTensorFromTensorInfo(info));
 }
 
 /** The same numbers in another shape; they live until the last of their tensors is gone. */
@@ -84,8 +81,14 @@ export function attend(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D): tf.Tenso
 }
 
 /** -> the gradients of q, k, v; `out` is what `attend` gave. */
-export function attendBack(...[q, k, v, out, dy]: tf.Tensor4D[]): [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D] {
-  return run("CausalAttentionGrad", { q: q!, k: k!, v: v!, out: out!, dy: dy! }) as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D];
+export function attendBack(
+  q: tf.Tensor4D,
+  k: tf.Tensor4D,
+  v: tf.Tensor4D,
+  out: tf.Tensor4D,
+  dy: tf.Tensor4D,
+): [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D] {
+  return run("CausalAttentionGrad", { q, k, v, out, dy }) as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D];
 }
 
 /** gate, up [N, F] -> silu(gate) up [N, F] */

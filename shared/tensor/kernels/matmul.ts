@@ -6,8 +6,8 @@ import { packPanels, panelsBytes } from "./pack";
 import { multiply, TILE_BYTES } from "./tile";
 import { dotRows, sumRows } from "./matvec";
 
-const BLOCK_K: i32 = 256;
-const BLOCK_N: i32 = 384;
+export const BLOCK_K: i32 = 256;
+export const BLOCK_N: i32 = 384;
 /** Fewer rows than this do not repay packing B. */
 const PACKED_ROWS: i32 = 4;
 

@@ -4,7 +4,7 @@
  */
 import { matMul, packBytes } from "./matmul";
 import { madd } from "./simd";
-import { symmetricBytes, symmetricProduct } from "./symmetric";
+import { symmetricProduct } from "./symmetric";
 
 const STEPS: i32 = 3;
 
@@ -12,7 +12,7 @@ const STEPS: i32 = 3;
  * Factor of X in each step. The first step's are Muon's own, which are gentle near one, where a matrix of small rank has its
  * singular values. Each later step's have the least worst error over what the steps before make of singular values from 0.002
  * on, as Polar Express fits them (arXiv:2505.16932). What was 0.002 to 1 ends between 0.18 and 1.82. Five steps of Muon's
- * factors train no better (README.md of the folder above).
+ * factors train no better (README.md of the folder above). Functions, for an array would bring a data segment into tfjs's memory.
  */
 // @ts-ignore: decorator
 @inline
@@ -147,7 +147,7 @@ export function nesterovUpdate(weight: usize, m: usize, gradient: usize, n: i32,
 export function muonBytes(rows: i32, columns: i32): usize {
   const short = min(rows, columns);
   const square = <usize>short * short * 4;
-  return pad(<usize>rows * columns * 4) + 4 * square + pad(max(symmetricBytes(short, max(rows, columns)), packBytes(columns, max(rows, columns))));
+  return pad(<usize>rows * columns * 4) + 4 * square + pad(max(packBytes(short, max(rows, columns)), packBytes(columns, max(rows, columns))));
 }
 
 // @ts-ignore: decorator

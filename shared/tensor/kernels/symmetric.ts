@@ -2,16 +2,9 @@
  * Products that are known to be symmetric: only the tiles on and above the diagonal are computed, then mirrored. Half the
  * work of a matMul, for Newton-Schulz, which is made of them.
  */
+import { BLOCK_K, BLOCK_N } from "./matmul";
 import { packPanels, panelsBytes, transpose } from "./pack";
-import { COLUMNS, multiply, ROWS, TILE_BYTES } from "./tile";
-
-const BLOCK_K: i32 = 256;
-const BLOCK_N: i32 = 384;
-
-/** Bytes of scratch that a symmetric product [m, k] x [k, m] needs. */
-export function symmetricBytes(m: i32, k: i32): usize {
-  return panelsBytes(min(k, BLOCK_K), min(m, BLOCK_N)) + TILE_BYTES;
-}
+import { COLUMNS, multiply, ROWS } from "./tile";
 
 /**
  * out [m, m] = A [m, k] B [k, m], which must be symmetric. Element (i, x) of A lies at a + i aRow + x aCol, of B at

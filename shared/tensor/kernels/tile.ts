@@ -39,7 +39,7 @@ export function multiply(
   a: usize, aRow: usize, aCol: usize, b: usize, panel: usize, from: usize, out: usize, outRow: usize,
   m: i32, n: i32, k: i32, edge: usize,
 ): void {
-  // Pieces of equal length: 129 is not 128 and 1.
+  // Pieces of equal length: 65 is not 64 and 1.
   const pieces = (k + DEPTH - 1) / DEPTH;
   const depth = (k + pieces - 1) / pieces;
   for (let i = 0; i < m; i += ROWS) {
@@ -105,38 +105,24 @@ function tile(b: usize, k: i32, from: usize, out: usize, outRow: usize): void {
     // @end
     break;
   }
-  if (from != 0) {
-    c00 = f32x4.add(c00, v128.load(from));
-    c01 = f32x4.add(c01, v128.load(from, 16));
-    from += outRow;
-    c10 = f32x4.add(c10, v128.load(from));
-    c11 = f32x4.add(c11, v128.load(from, 16));
-    from += outRow;
-    c20 = f32x4.add(c20, v128.load(from));
-    c21 = f32x4.add(c21, v128.load(from, 16));
-    from += outRow;
-    c30 = f32x4.add(c30, v128.load(from));
-    c31 = f32x4.add(c31, v128.load(from, 16));
-    from += outRow;
-    c40 = f32x4.add(c40, v128.load(from));
-    c41 = f32x4.add(c41, v128.load(from, 16));
-    from += outRow;
-    c50 = f32x4.add(c50, v128.load(from));
-    c51 = f32x4.add(c51, v128.load(from, 16));
-  }
-  storeRow(out, c00, c01);
-  storeRow(out + outRow, c10, c11);
-  storeRow(out + 2 * outRow, c20, c21);
-  storeRow(out + 3 * outRow, c30, c31);
-  storeRow(out + 4 * outRow, c40, c41);
-  storeRow(out + 5 * outRow, c50, c51);
+  storeRow(from, out, 0, c00, c01);
+  storeRow(from, out, outRow, c10, c11);
+  storeRow(from, out, 2 * outRow, c20, c21);
+  storeRow(from, out, 3 * outRow, c30, c31);
+  storeRow(from, out, 4 * outRow, c40, c41);
+  storeRow(from, out, 5 * outRow, c50, c51);
 }
 
+/** One row of a tile, `at` bytes from where `from` and out begin. */
 // @ts-ignore: decorator
 @inline
-function storeRow(target: usize, low: v128, high: v128): void {
-  v128.store(target, low);
-  v128.store(target, high, 16);
+function storeRow(from: usize, out: usize, at: usize, low: v128, high: v128): void {
+  if (from != 0) {
+    low = f32x4.add(low, v128.load(from + at));
+    high = f32x4.add(high, v128.load(from + at, 16));
+  }
+  v128.store(out + at, low);
+  v128.store(out + at, high, 16);
 }
 
 function copyTile(edge: usize, from: usize, out: usize, outRow: usize, rows: i32, columns: i32): void {
