@@ -75,7 +75,8 @@ function softmaxRow(row: usize, live: i32, columns: i32, scale: f32): void {
   const end = row + (<usize>((live + 3) & ~3) << 2);
   for (let at = row + (<usize>live << 2); at < end; at += 4) store<f32>(at, -Infinity);
   let tops = f32x4.splat(-Infinity);
-  for (let at = row; at < end; at += 16) tops = f32x4.max(tops, v128.load(at));
+  // pmax is one instruction where max is seven. It passes a NaN over, but the exponentials and so the whole row keep it.
+  for (let at = row; at < end; at += 16) tops = f32x4.pmax(tops, v128.load(at));
   const top = f32x4.splat(maxLanes(tops));
   const factor = f32x4.splat(scale);
   let sums = f32x4.splat(0);
@@ -87,5 +88,5 @@ function softmaxRow(row: usize, live: i32, columns: i32, scale: f32): void {
   const inverse = f32x4.splat(1 / addLanes(sums));
   for (let at = row; at < end; at += 16) v128.store(at, f32x4.mul(v128.load(at), inverse));
   const rest = row + (<usize>columns << 2);
-  if (rest > end) memory.fill(end, 0, rest - end);
+  for (let at = end; at < rest; at += 16) v128.store(at, f32x4.splat(0));
 }
