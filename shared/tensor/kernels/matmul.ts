@@ -1,19 +1,36 @@
 /**
- * matMul, blocked for the caches: a block of B of at most 256 x 384 is packed (it stays in L2), and strips of six rows of A
- * walk its panels (tile.ts). One to three rows (decoding) stream B instead (matvec.ts). All strides describe the operands, so every transposition is one routine.
+ * matMul, blocked for the caches: a block of B is packed (it stays in L2), and strips of six rows of A walk its panels
+ * (tile.ts), of large matrices by Strassen's algorithm (strassen.ts). One to three rows (decoding) stream B instead
+ * (matvec.ts). All strides describe the operands, so every transposition is one routine.
  */
 import { packPanels, panelsBytes } from "./pack";
+import { factorsBytes, isStrassen, packFactors, strassen } from "./strassen";
 import { multiply, TILE_BYTES } from "./tile";
 import { dotRows, sumRows } from "./matvec";
 
-export const BLOCK_K: i32 = 256;
+/** Columns of a block, and its numbers: 458 KB as the factors of strassen.ts, half of a usual L2. */
 export const BLOCK_N: i32 = 384;
+const BLOCK: i32 = 65536;
 /** Fewer rows than this do not repay packing B. */
 const PACKED_ROWS: i32 = 4;
 
-/** Bytes of scratch that matMul needs for a product [m, k] x [k, n] of any size. */
+/** Rows that a block of B [k, n] has at most. */
+// @ts-ignore: decorator
+@inline
+function mostDepth(n: i32): i32 {
+  return (BLOCK / min(n, BLOCK_N)) & ~3;
+}
+
+/** Rows of a block of B [k, n]. Blocks are of about equal size: 257 is not 256 and 1. */
+export function blockDepth(n: i32, k: i32): i32 {
+  const most = mostDepth(n);
+  const blocks = (k + most - 1) / most;
+  return min(k, ((k + blocks - 1) / blocks + 3) & ~3);
+}
+
+/** Bytes of scratch that matMul needs for a product [m, k] x [k, n], and for each with less k. */
 export function packBytes(n: i32, k: i32): usize {
-  return panelsBytes(min(k, BLOCK_K), min(n, BLOCK_N)) + TILE_BYTES;
+  return factorsBytes(min(k, mostDepth(n)), min(n, BLOCK_N)) + TILE_BYTES;
 }
 
 /**
@@ -55,18 +72,23 @@ function product(
 function blocked(
   a: usize, b: usize, from: usize, out: usize, m: i32, n: i32, k: i32, aRow: usize, aCol: usize, bRow: usize, bCol: usize, pack: usize,
 ): void {
-  const edge = pack + panelsBytes(min(k, BLOCK_K), min(n, BLOCK_N));
-  // Blocks of equal size: 257 is not 256 and 1.
-  const blocks = (k + BLOCK_K - 1) / BLOCK_K;
-  const depth = (k + blocks - 1) / blocks;
+  const depth = blockDepth(n, k);
+  const edge = pack + factorsBytes(depth, min(n, BLOCK_N));
   for (let j = 0; j < n; j += BLOCK_N) {
     const width = min(BLOCK_N, n - j);
     for (let x = 0; x < k; x += depth) {
       const inner = min(depth, k - x);
-      packPanels(b + <usize>x * bRow + <usize>j * bCol, inner, width, bRow, bCol, pack);
+      const left = a + <usize>x * aCol;
+      const right = b + <usize>x * bRow + <usize>j * bCol;
       const target = out + (<usize>j << 2);
       const addend = x > 0 ? target : from != 0 ? from + (<usize>j << 2) : 0;
-      multiply(a + <usize>x * aCol, aRow, aCol, pack, <usize>inner << 5, addend, target, <usize>n << 2, m, width, inner, edge);
+      if (isStrassen(m, width, inner)) {
+        packFactors(right, inner / 2, width / 2, bRow, bCol, pack);
+        strassen(left, aRow, aCol, pack, addend, target, <usize>n << 2, m / 2, width / 2, inner / 2, edge);
+      } else {
+        packPanels(right, inner, width, bRow, bCol, pack);
+        multiply(left, aRow, aCol, pack, <usize>inner << 5, addend, target, <usize>n << 2, m, width, inner, edge);
+      }
     }
   }
 }

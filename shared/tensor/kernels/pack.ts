@@ -2,7 +2,8 @@
  * Packing: B [k, n] becomes panels of 8 columns, each dense [k, 8] with zeros beyond column n, and six rows of A a strip, so
  * that the register tile reads both in order. Strides are bytes.
  */
-import { COLUMNS } from "./tile";
+import { madd } from "./simd";
+import { COLUMNS, STRIP_ROW } from "./tile";
 
 /** Bytes of one packed B [k, n]. */
 // @ts-ignore: decorator
@@ -73,58 +74,69 @@ function packAny(b: usize, k: i32, columns: i32, row: usize, column: usize, targ
 }
 
 /**
- * Rows of A, at most six, become a strip, dense [k, 6]. Element (i, x) lies at a + i row + x column. What a strip of fewer
- * rows leaves in the others is left from before.
+ * Rows of A, at most six, become a strip: rows of k numbers, STRIP_ROW bytes apart. Element (i, x) lies at a + i row + x column.
+ * What a strip of fewer rows leaves in the others is left from before.
  */
 export function packStrip(a: usize, row: usize, column: usize, rows: i32, k: i32, target: usize): void {
-  if (rows == 6 && column == 4) return packStripRows(a, row, k, target);
-  if (rows == 6 && row == 4) return packStripColumns(a, column, k, target);
-  for (let x = 0; x < k; x++) {
-    for (let i: usize = 0; i < <usize>rows; i++) store<f32>(target + (i << 2), load<f32>(a + i * row));
-    a += column;
-    target += 24;
+  if (column == 4) return copyStrip(a, row, rows, k, target);
+  if (row != 4 || rows < 4) return packStripAny(a, row, column, rows, k, target);
+  // Four rows at a time are transposed in registers, some of them twice where their number is not a multiple of four.
+  const whole = k & ~3;
+  for (let i = 0; ; i = min(i + 4, rows - 4)) {
+    const source = a + (<usize>i << 2);
+    const to = target + <usize>i * STRIP_ROW;
+    for (let x = 0; x < whole; x += 4) transpose(source + <usize>x * column, column, to + (<usize>x << 2), STRIP_ROW);
+    if (i == rows - 4) break;
+  }
+  packStripAny(a + <usize>whole * column, row, column, rows, k - whole, target + (<usize>whole << 2));
+}
+
+function copyStrip(a: usize, row: usize, rows: i32, k: i32, target: usize): void {
+  for (let i = 0; i < rows; i++) {
+    const end = target + (<usize>k << 2);
+    let from = a;
+    let to = target;
+    for (; to + 32 <= end; to += 32) {
+      v128.store(to, v128.load(from));
+      v128.store(to, v128.load(from, 16), 16);
+      from += 32;
+    }
+    for (; to < end; to += 4) {
+      store<f32>(to, load<f32>(from));
+      from += 4;
+    }
+    a += row;
+    target += STRIP_ROW;
   }
 }
 
-function packStripColumns(a: usize, column: usize, k: i32, target: usize): void {
+function packStripAny(a: usize, row: usize, column: usize, rows: i32, k: i32, target: usize): void {
   for (let x = 0; x < k; x++) {
-    v128.store(target, v128.load(a));
-    store<u64>(target, load<u64>(a, 16), 16);
+    for (let i = 0; i < rows; i++) store<f32>(target + <usize>i * STRIP_ROW, load<f32>(a + <usize>i * row));
     a += column;
-    target += 24;
+    target += 4;
   }
 }
 
-/** Dense rows: blocks of six rows by four columns are transposed in registers. */
-function packStripRows(a: usize, row: usize, k: i32, target: usize): void {
-  let x = 0;
-  for (; x + 4 <= k; x += 4) {
-    const r0 = v128.load(a);
-    const r1 = v128.load(a + row);
-    const r2 = v128.load(a + 2 * row);
-    const r3 = v128.load(a + 3 * row);
-    const r4 = v128.load(a + 4 * row);
-    const r5 = v128.load(a + 5 * row);
-    const low01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
-    const low23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
-    const low45 = v128.shuffle<f32>(r4, r5, 0, 4, 1, 5);
-    const high01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
-    const high23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
-    const high45 = v128.shuffle<f32>(r4, r5, 2, 6, 3, 7);
-    v128.store(target, v128.shuffle<f64>(low01, low23, 0, 2));
-    v128.store64_lane(target, low45, 0, 16);
-    v128.store(target, v128.shuffle<f64>(low01, low23, 1, 3), 24);
-    v128.store64_lane(target, low45, 1, 40);
-    v128.store(target, v128.shuffle<f64>(high01, high23, 0, 2), 48);
-    v128.store64_lane(target, high45, 0, 64);
-    v128.store(target, v128.shuffle<f64>(high01, high23, 1, 3), 72);
-    v128.store64_lane(target, high45, 1, 88);
-    a += 16;
-    target += 96;
+/** The strip at `target` = x + sign y, both of rows of k numbers that are `row` bytes apart. */
+export function addStrips(x: usize, y: usize, sign: f32, row: usize, rows: i32, k: i32, target: usize): void {
+  for (let i = 0; i < rows; i++) {
+    addNumbers(x, y, sign, target, <usize>k << 2);
+    x += row;
+    y += row;
+    target += STRIP_ROW;
   }
-  for (; x < k; x++) {
-    for (let i: usize = 0; i < 6; i++) store<f32>(target + (i << 2), load<f32>(a + i * row));
-    a += 4;
-    target += 24;
+}
+
+/** out = x + sign y, of that many bytes */
+// @ts-ignore: decorator
+@inline
+export function addNumbers(x: usize, y: usize, sign: f32, out: usize, bytes: usize): void {
+  const signs = f32x4.splat(sign);
+  let at: usize = 0;
+  for (; at + 32 <= bytes; at += 32) {
+    v128.store(out + at, madd(v128.load(y + at), signs, v128.load(x + at)));
+    v128.store(out + at, madd(v128.load(y + at, 16), signs, v128.load(x + at, 16)), 16);
   }
+  for (; at < bytes; at += 4) store<f32>(out + at, load<f32>(x + at) + sign * load<f32>(y + at));
 }

@@ -2,7 +2,7 @@
  * Products that are known to be symmetric: only the tiles on and above the diagonal are computed, then mirrored. Half the
  * work of a matMul, for Newton-Schulz, which is made of them.
  */
-import { BLOCK_K, BLOCK_N } from "./matmul";
+import { blockDepth, BLOCK_N } from "./matmul";
 import { packPanels, panelsBytes, transpose } from "./pack";
 import { COLUMNS, multiply, ROWS } from "./tile";
 
@@ -13,12 +13,13 @@ import { COLUMNS, multiply, ROWS } from "./tile";
 export function symmetricProduct(
   a: usize, aRow: usize, aCol: usize, b: usize, bRow: usize, bCol: usize, out: usize, m: i32, k: i32, pack: usize,
 ): void {
-  const edge = pack + panelsBytes(min(k, BLOCK_K), min(m, BLOCK_N));
+  const depth = blockDepth(m, k);
+  const edge = pack + panelsBytes(depth, min(m, BLOCK_N));
   const outRow = <usize>m << 2;
   for (let j = 0; j < m; j += BLOCK_N) {
     const width = min(BLOCK_N, m - j);
-    for (let x = 0; x < k; x += BLOCK_K) {
-      const inner = min(BLOCK_K, k - x);
+    for (let x = 0; x < k; x += depth) {
+      const inner = min(depth, k - x);
       const panel = <usize>inner << 5;
       packPanels(b + <usize>x * bRow + <usize>j * bCol, inner, width, bRow, bCol, pack);
       for (let i = 0; i < j + width; i += ROWS) {

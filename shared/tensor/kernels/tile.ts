@@ -11,7 +11,8 @@ import { madd } from "./simd";
 
 export const ROWS: i32 = 6;
 export const COLUMNS: i32 = 8;
-/** Bytes of one full tile of results. */
+/** Bytes of one row of a tile, and of a full tile. */
+const TILE_ROW: usize = 32;
 export const TILE_BYTES: i32 = 192;
 /**
  * Steps along k that are written out: 10 KB of machine code. Twice as many are half a percent faster, but one process in ten
@@ -19,15 +20,27 @@ export const TILE_BYTES: i32 = 192;
  */
 const DEPTH: i32 = 64;
 /** Where the strip lies: above tfjs's own data and stack (92 KB), below the first page that its heap might not have. */
-const STRIP: usize = 131072;
+export const STRIP: usize = 131072;
+/** Bytes from one row of a strip to the next, and of a strip. */
+export const STRIP_ROW: usize = 256;
+export const STRIP_BYTES: usize = 1536;
 
 /** The first byte of the strip; memory from there on must be the kernels' own. */
 export function stripStart(): usize {
   return STRIP;
 }
 
+/** The strip's, and those of the four more that strassen.ts has behind it. */
 export function stripBytes(): i32 {
-  return DEPTH * ROWS * 4;
+  return 5 * <i32>STRIP_BYTES;
+}
+
+/** Steps along k to take at a time, of k: pieces of about equal length, since 65 is not 64 and 1, and whole vectors of a strip's rows. */
+// @ts-ignore: decorator
+@inline
+export function pieceOf(k: i32): i32 {
+  const pieces = (k + DEPTH - 1) / DEPTH;
+  return ((k + pieces - 1) / pieces + 3) & ~3;
 }
 
 /**
@@ -39,9 +52,7 @@ export function multiply(
   a: usize, aRow: usize, aCol: usize, b: usize, panel: usize, from: usize, out: usize, outRow: usize,
   m: i32, n: i32, k: i32, edge: usize,
 ): void {
-  // Pieces of equal length: 65 is not 64 and 1.
-  const pieces = (k + DEPTH - 1) / DEPTH;
-  const depth = (k + pieces - 1) / pieces;
+  const depth = pieceOf(k);
   for (let i = 0; i < m; i += ROWS) {
     const rows = min(ROWS, m - i);
     for (let x = 0; x < k; x += depth) {
@@ -49,27 +60,32 @@ export function multiply(
       packStrip(a + <usize>i * aRow + <usize>x * aCol, aRow, aCol, rows, inner, STRIP);
       const target = out + <usize>i * outRow;
       const addend = x > 0 ? target : from != 0 ? from + <usize>i * outRow : 0;
-      tiles(b + (<usize>x << 5), panel, addend, target, outRow, rows, n, inner, edge);
+      multiplyStrip(b + <usize>x * TILE_ROW, panel, addend, target, 0, 0, outRow, rows, n, inner, edge);
     }
   }
 }
 
-/** The strip times every panel. */
-function tiles(b: usize, panel: usize, from: usize, out: usize, outRow: usize, rows: i32, n: i32, k: i32, edge: usize): void {
-  const step: usize = from != 0 ? <usize>COLUMNS << 2 : 0;
+/**
+ * The strip [rows, k] times every panel: out [rows, n] = from + product, and where `second` is not 0, second += sign product.
+ * Rows of all three are outRow bytes apart; with a second one, n is a multiple of COLUMNS.
+ */
+export function multiplyStrip(
+  b: usize, panel: usize, from: usize, out: usize, second: usize, sign: f32, outRow: usize, rows: i32, n: i32, k: i32, edge: usize,
+): void {
   for (let j = 0; j < n; j += COLUMNS) {
     const columns = min(COLUMNS, n - j);
     const isWhole = rows == ROWS && columns == COLUMNS;
     // One call, since a second one would be inlined as another 10 KB.
-    tile(b, k, isWhole ? from : 0, isWhole ? out : edge, isWhole ? outRow : COLUMNS << 2);
-    if (!isWhole) copyTile(edge, from, out, outRow, rows, columns);
+    tile(b, k, isWhole ? from : 0, isWhole ? out : edge, isWhole ? second : 0, sign, isWhole ? outRow : TILE_ROW);
+    if (!isWhole) copyTile(edge, from, out, second, sign, outRow, rows, columns);
     b += panel;
-    from += step;
-    out += COLUMNS << 2;
+    out += TILE_ROW;
+    if (from != 0) from += TILE_ROW;
+    if (second != 0) second += TILE_ROW;
   }
 }
 
-function tile(b: usize, k: i32, from: usize, out: usize, outRow: usize): void {
+function tile(b: usize, k: i32, from: usize, out: usize, second: usize, sign: f32, outRow: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
   let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
@@ -83,22 +99,22 @@ function tile(b: usize, k: i32, from: usize, out: usize, outRow: usize): void {
     low = v128.load(b);
     high = v128.load(b, 16);
     b += 32;
-    x = v128.load32_splat(STRIP + K * 24);
+    x = v128.load32_splat(STRIP + K * 4);
     c00 = madd(x, low, c00);
     c01 = madd(x, high, c01);
-    x = v128.load32_splat(STRIP + K * 24 + 4);
+    x = v128.load32_splat(STRIP + 256 + K * 4);
     c10 = madd(x, low, c10);
     c11 = madd(x, high, c11);
-    x = v128.load32_splat(STRIP + K * 24 + 8);
+    x = v128.load32_splat(STRIP + 512 + K * 4);
     c20 = madd(x, low, c20);
     c21 = madd(x, high, c21);
-    x = v128.load32_splat(STRIP + K * 24 + 12);
+    x = v128.load32_splat(STRIP + 768 + K * 4);
     c30 = madd(x, low, c30);
     c31 = madd(x, high, c31);
-    x = v128.load32_splat(STRIP + K * 24 + 16);
+    x = v128.load32_splat(STRIP + 1024 + K * 4);
     c40 = madd(x, low, c40);
     c41 = madd(x, high, c41);
-    x = v128.load32_splat(STRIP + K * 24 + 20);
+    x = v128.load32_splat(STRIP + 1280 + K * 4);
     c50 = madd(x, low, c50);
     c51 = madd(x, high, c51);
     if (k == K + 1) break;
@@ -111,6 +127,14 @@ function tile(b: usize, k: i32, from: usize, out: usize, outRow: usize): void {
   storeRow(from, out, 3 * outRow, c30, c31);
   storeRow(from, out, 4 * outRow, c40, c41);
   storeRow(from, out, 5 * outRow, c50, c51);
+  if (second == 0) return;
+  const signs = f32x4.splat(sign);
+  addRow(second, signs, c00, c01);
+  addRow(second + outRow, signs, c10, c11);
+  addRow(second + 2 * outRow, signs, c20, c21);
+  addRow(second + 3 * outRow, signs, c30, c31);
+  addRow(second + 4 * outRow, signs, c40, c41);
+  addRow(second + 5 * outRow, signs, c50, c51);
 }
 
 /** One row of a tile, `at` bytes from where `from` and out begin. */
@@ -125,11 +149,26 @@ function storeRow(from: usize, out: usize, at: usize, low: v128, high: v128): vo
   v128.store(out + at, high, 16);
 }
 
-function copyTile(edge: usize, from: usize, out: usize, outRow: usize, rows: i32, columns: i32): void {
+/** row += signs [low, high] */
+// @ts-ignore: decorator
+@inline
+function addRow(row: usize, signs: v128, low: v128, high: v128): void {
+  v128.store(row, madd(low, signs, v128.load(row)));
+  v128.store(row, madd(high, signs, v128.load(row, 16)), 16);
+}
+
+/** The part of a tile that exists, from `edge` to where `tile` would have written it. */
+function copyTile(edge: usize, from: usize, out: usize, second: usize, sign: f32, outRow: usize, rows: i32, columns: i32): void {
   for (let i = 0; i < rows; i++) {
     const row = <usize>i * outRow;
+    const at = edge + <usize>i * TILE_ROW;
+    if (columns == COLUMNS) {
+      storeRow(from, out, row, v128.load(at), v128.load(at, 16));
+      if (second != 0) addRow(second + row, f32x4.splat(sign), v128.load(at), v128.load(at, 16));
+      continue;
+    }
     for (let j: usize = 0; j < <usize>columns << 2; j += 4) {
-      const value = load<f32>(edge + (<usize>i << 5) + j);
+      const value = load<f32>(at + j);
       store<f32>(out + row + j, from != 0 ? load<f32>(from + row + j) + value : value);
     }
   }
