@@ -88,6 +88,18 @@ describe.each([
     }
   });
 
+  // Large and even: Strassen's algorithm, with partial strips, several blocks and columns beside the last whole block.
+  test.each([
+    [128, 128, 128],
+    [134, 144, 130],
+    [130, 400, 172],
+    [256, 128, 514],
+  ])("equals the definition where it multiplies by quadrants: [%i, k] x [k, %i], k = %i", (m, n, k) => {
+    for (const transposeA of [false, true]) {
+      for (const transposeB of [false, true]) expect(errorOf({ m, n, k, transposeA, transposeB })).toBeLessThan(1e-6);
+    }
+  });
+
   test("multiplies batches, and one matrix with every member of a batch", () => {
     const batches = fc.constantFrom([3, 3], [3, 1], [1, 3]);
     fc.assert(
@@ -116,7 +128,7 @@ describe.each([
   });
 
   test("adds to a matrix, anew and in place", () => {
-    const any = fc.oneof(size, fc.constantFrom(129, 300, 391));
+    const any = fc.oneof(size, fc.constantFrom(128, 129, 144, 300, 391));
     fc.assert(
       fc.property(any, any, fc.oneof(any, fc.constant(0)), fc.boolean(), fc.boolean(), (m, n, k, transposeA, transposeB) => {
         tf.tidy(() => {
