@@ -53,6 +53,7 @@ export function packFactors(b: usize, k: i32, n: i32, row: usize, column: usize,
   add(b21, b22, 1, b21, bytes);
 }
 
+/** addNumbers, once instead of five times in line. */
 function add(x: usize, y: usize, sign: f32, out: usize, bytes: usize): void {
   addNumbers(x, y, sign, out, bytes);
 }
