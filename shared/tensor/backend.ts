@@ -10,6 +10,7 @@ import "@tensorflow/tfjs-core/dist/register_all_gradients";
 import "@tensorflow/tfjs-backend-wasm/dist/register_all_kernels";
 import wasmFactory from "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm.js";
 import wasmModule from "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-simd.wasm";
+import { alignHeap } from "./aligned-heap.ts";
 import { exactGrowth } from "./exact-growth.ts";
 import kernelModule from "./kernel-module.ts";
 import { instantiateKernels, reserveStrip } from "./kernel-context.ts";
@@ -36,13 +37,13 @@ let register: ((module: WebAssembly.Module) => void) | null = null;
 
 /** Starts the backend once per isolate; later calls return the same promise. */
 export function startBackend(): Promise<void> {
-  starting ??= start();
+  starting ??= start(registerKernels, alignHeap);
   return starting;
 }
 
 /** The package's own kernels, with nothing added but the gradient of `gather`, which it lacks: what benches compare with. */
 export function startStockBackend(): Promise<void> {
-  starting ??= start(registerSegmentSum);
+  starting ??= start(registerSegmentSum, () => undefined);
   return starting;
 }
 
@@ -57,7 +58,7 @@ export async function useKernels(module: WebAssembly.Module): Promise<void> {
   register!(module);
 }
 
-async function start(registerAll: typeof registerKernels = registerKernels): Promise<void> {
+async function start(registerAll: typeof registerKernels, prepare: (runtime: WasmRuntime) => void): Promise<void> {
   let memory: WebAssembly.Memory | undefined;
   const runtime = await withoutProcess(() =>
     (wasmFactory as unknown as Factory)({
@@ -73,6 +74,7 @@ async function start(registerAll: typeof registerKernels = registerKernels): Pro
   );
   if (memory === undefined) throw new Error("startBackend: expected the tfjs wasm module to export its memory, found none");
   reserveStrip(runtime, instantiateKernels(memory, kernelModule));
+  prepare(runtime);
   // The six functions that the package's own `init` wraps.
   runtime.tfjs = {
     init: runtime.cwrap("init", null, []),
