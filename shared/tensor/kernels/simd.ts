@@ -3,11 +3,14 @@
  * relaxed SIMD (scripts/build.ts), multiply and add where it has not.
  */
 
+/** Whether `madd` rounds once, on the processors there are. */
+export const IS_FUSED: bool = ASC_FEATURE_RELAXED_SIMD;
+
 /** a b + c */
 // @ts-ignore: decorator
 @inline
 export function madd(a: v128, b: v128, c: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+  if (IS_FUSED) return f32x4.relaxed_madd(a, b, c);
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
