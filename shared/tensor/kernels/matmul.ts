@@ -5,7 +5,7 @@
  */
 import { packPanels, panelsBytes } from "./pack";
 import { factorsBytes, isStrassen, packFactors, strassen } from "./strassen";
-import { multiply, TILE_BYTES } from "./tile";
+import { multiply, partOf, TILE_BYTES, TILE_ROW } from "./tile";
 import { dotRows, sumRows } from "./matvec";
 
 /** Columns of a block, and its numbers: 458 KB as the factors of strassen.ts, half of a usual L2. */
@@ -21,11 +21,9 @@ function mostDepth(n: i32): i32 {
   return (BLOCK / min(n, BLOCK_N)) & ~3;
 }
 
-/** Rows of a block of B [k, n]. Blocks are of about equal size: 257 is not 256 and 1. */
+/** Rows of a block of B [k, n]. */
 export function blockDepth(n: i32, k: i32): i32 {
-  const most = mostDepth(n);
-  const blocks = (k + most - 1) / most;
-  return min(k, ((k + blocks - 1) / blocks + 3) & ~3);
+  return min(k, partOf(k, mostDepth(n)));
 }
 
 /** Bytes of scratch that matMul needs for a product [m, k] x [k, n], and for each with less k. */
@@ -34,8 +32,9 @@ export function packBytes(n: i32, k: i32): usize {
 }
 
 /**
- * out [batch, m, n] = from + A [batch, m, k] B [batch, k, n], where `from` lies as out does and may be out, or is 0 for none. In each of the batch, which aStep and bStep floats part, element
- * (i, x) of A lies at a + 4 (i aRow + x aCol), likewise B; out is dense. `pack` is scratch of packBytes.
+ * out [batch, m, n] = from + A [batch, m, k] B [batch, k, n], where `from` lies as out does and may be out, or is 0 for
+ * none. In each of the batch, which aStep and bStep floats part, element (i, x) of A lies at a + 4 (i aRow + x aCol),
+ * likewise B; out is dense. `pack` is scratch of packBytes.
  */
 export function matMul(
   a: usize, b: usize, from: usize, out: usize, batch: i32, m: i32, n: i32, k: i32, aStep: i32, aRow: i32, aCol: i32,
@@ -87,7 +86,7 @@ function blocked(
         strassen(left, aRow, aCol, pack, addend, target, <usize>n << 2, m / 2, width / 2, inner / 2, edge);
       } else {
         packPanels(right, inner, width, bRow, bCol, pack);
-        multiply(left, aRow, aCol, pack, <usize>inner << 5, addend, target, <usize>n << 2, m, width, inner, edge);
+        multiply(left, aRow, aCol, pack, <usize>inner * TILE_ROW, addend, target, <usize>n << 2, m, width, inner, edge);
       }
     }
   }

@@ -3,16 +3,16 @@
  * that the register tile reads both in order. Strides are bytes.
  */
 import { madd } from "./simd";
-import { COLUMNS, STRIP_ROW } from "./tile";
+import { COLUMNS, STRIP_ROW, TILE_ROW } from "./tile";
 
 /** Bytes of one packed B [k, n]. */
 // @ts-ignore: decorator
 @inline
 export function panelsBytes(k: i32, n: i32): usize {
-  return ((<usize>(n + COLUMNS - 1) / COLUMNS) * <usize>k) << 5;
+  return (<usize>(n + COLUMNS - 1) / COLUMNS) * <usize>k * TILE_ROW;
 }
 
-/** Element (x, j) of B lies at b + x row + j column; panel p begins at pack + 32 p k. */
+/** Element (x, j) of B lies at b + x row + j column; panel p begins at pack + p k TILE_ROW. */
 export function packPanels(b: usize, k: i32, n: i32, row: usize, column: usize, pack: usize): void {
   for (let first = 0; first < n; first += COLUMNS) {
     const columns = min(COLUMNS, n - first);
@@ -30,7 +30,7 @@ function packRows(b: usize, k: i32, row: usize, target: usize): void {
     v128.store(target, v128.load(b));
     v128.store(target, v128.load(b, 16), 16);
     b += row;
-    target += 32;
+    target += TILE_ROW;
   }
 }
 
@@ -40,9 +40,9 @@ function packColumns(b: usize, k: i32, column: usize, target: usize): void {
   for (let half = 0; half < 2; half++) {
     const source = b + <usize>half * 4 * column;
     const out = target + (<usize>half << 4);
-    for (let x = 0; x < whole; x += 4) transpose(source + (<usize>x << 2), column, out + (<usize>x << 5), 32);
+    for (let x = 0; x < whole; x += 4) transpose(source + (<usize>x << 2), column, out + <usize>x * TILE_ROW, TILE_ROW);
   }
-  packAny(b + (<usize>whole << 2), k - whole, COLUMNS, 4, column, target + (<usize>whole << 5));
+  packAny(b + (<usize>whole << 2), k - whole, COLUMNS, 4, column, target + <usize>whole * TILE_ROW);
 }
 
 /** Four rows of four floats, `row` bytes apart, are written as columns, `step` bytes from one row to the next. */
@@ -69,7 +69,7 @@ function packAny(b: usize, k: i32, columns: i32, row: usize, column: usize, targ
       store<f32>(target + (<usize>j << 2), j < columns ? load<f32>(b + <usize>j * column) : 0);
     }
     b += row;
-    target += 32;
+    target += TILE_ROW;
   }
 }
 
@@ -120,23 +120,17 @@ function packStripAny(a: usize, row: usize, column: usize, rows: i32, k: i32, ta
 
 /** The strip at `target` = x + sign y, both of rows of k numbers that are `row` bytes apart. */
 export function addStrips(x: usize, y: usize, sign: f32, row: usize, rows: i32, k: i32, target: usize): void {
+  const signs = f32x4.splat(sign);
+  const bytes = <usize>k << 2;
   for (let i = 0; i < rows; i++) {
-    addNumbers(x, y, sign, target, <usize>k << 2);
+    let at: usize = 0;
+    for (; at + 32 <= bytes; at += 32) {
+      v128.store(target + at, madd(v128.load(y + at), signs, v128.load(x + at)));
+      v128.store(target + at, madd(v128.load(y + at, 16), signs, v128.load(x + at, 16)), 16);
+    }
+    for (; at < bytes; at += 4) store<f32>(target + at, load<f32>(x + at) + sign * load<f32>(y + at));
     x += row;
     y += row;
     target += STRIP_ROW;
   }
-}
-
-/** out = x + sign y, of that many bytes */
-// @ts-ignore: decorator
-@inline
-export function addNumbers(x: usize, y: usize, sign: f32, out: usize, bytes: usize): void {
-  const signs = f32x4.splat(sign);
-  let at: usize = 0;
-  for (; at + 32 <= bytes; at += 32) {
-    v128.store(out + at, madd(v128.load(y + at), signs, v128.load(x + at)));
-    v128.store(out + at, madd(v128.load(y + at, 16), signs, v128.load(x + at, 16)), 16);
-  }
-  for (; at < bytes; at += 4) store<f32>(out + at, load<f32>(x + at) + sign * load<f32>(y + at));
 }

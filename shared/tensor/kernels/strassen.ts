@@ -10,8 +10,8 @@
  * Rounding errors are about twice those of the plain product, in relation to the largest numbers of A and B: a row of small
  * numbers is not as exact beside one of large numbers as it would be alone.
  */
-import { addNumbers, addStrips, packPanels, packStrip, panelsBytes } from "./pack";
-import { COLUMNS, multiplyStrip, pieceOf, ROWS, STRIP, STRIP_BYTES, STRIP_ROW } from "./tile";
+import { addStrips, packPanels, packStrip, panelsBytes } from "./pack";
+import { COLUMNS, DEPTH, multiplyStrip, partOf, ROWS, STRIP, STRIP_BYTES, STRIP_ROW, TILE_ROW } from "./tile";
 
 /** Below this in any direction, adding up costs as much as an eighth of the products. */
 const LEAST: i32 = 128;
@@ -38,33 +38,57 @@ export function factorsBytes(k: i32, n: i32): usize {
 
 /** The seven factors of B [2 k, 2 n], packed one after the other: B11, B22, B11 + B12, B21 + B22, B11 + B22, B12 - B22, B21 - B11. */
 export function packFactors(b: usize, k: i32, n: i32, row: usize, column: usize, pack: usize): void {
-  const bytes = panelsBytes(k, n);
+  const factor = panelsBytes(k, n);
   const down = <usize>k * row;
   const right = <usize>n * column;
-  const b11 = pack, b22 = pack + bytes, b12 = pack + 2 * bytes, b21 = pack + 3 * bytes;
-  packPanels(b, k, n, row, column, b11);
+  if (column == 4) {
+    for (let p: usize = 0; p < <usize>n / COLUMNS; p++) {
+      const b11 = b + p * TILE_ROW;
+      combine(b11, b11 + down + right, b11 + right, b11 + down, row, k, pack + p * <usize>k * TILE_ROW, factor);
+    }
+    return;
+  }
+  // Other quadrants are packed first, where a factor will take their place.
+  const b22 = pack + factor, b12 = b22 + factor, b21 = b12 + factor;
+  packPanels(b, k, n, row, column, pack);
   packPanels(b + down + right, k, n, row, column, b22);
   packPanels(b + right, k, n, row, column, b12);
   packPanels(b + down, k, n, row, column, b21);
-  add(b11, b22, 1, pack + 4 * bytes, bytes);
-  add(b12, b22, -1, pack + 5 * bytes, bytes);
-  add(b21, b11, -1, pack + 6 * bytes, bytes);
-  add(b12, b11, 1, b12, bytes);
-  add(b21, b22, 1, b21, bytes);
+  combine(pack, b22, b12, b21, TILE_ROW, k * (n / COLUMNS), pack, factor);
 }
 
-/** addNumbers, once instead of five times in line. */
-function add(x: usize, y: usize, sign: f32, out: usize, bytes: usize): void {
-  addNumbers(x, y, sign, out, bytes);
+/** The factors, each `factor` bytes from the one before, of that many rows of a panel in each quadrant, `row` bytes apart. */
+function combine(b11: usize, b22: usize, b12: usize, b21: usize, row: usize, rows: i32, out: usize, factor: usize): void {
+  let f3 = out + 2 * factor, f5 = f3 + 2 * factor, f7 = f5 + 2 * factor;
+  for (let i = 0; i < rows; i++) {
+    // @unroll K 2
+    const x11$K = v128.load(b11, 16 * K), x22$K = v128.load(b22, 16 * K), x12$K = v128.load(b12, 16 * K), x21$K = v128.load(b21, 16 * K);
+    v128.store(out, x11$K, 16 * K);
+    v128.store(out + factor, x22$K, 16 * K);
+    v128.store(f3, f32x4.add(x11$K, x12$K), 16 * K);
+    v128.store(f3 + factor, f32x4.add(x21$K, x22$K), 16 * K);
+    v128.store(f5, f32x4.add(x11$K, x22$K), 16 * K);
+    v128.store(f5 + factor, f32x4.sub(x12$K, x22$K), 16 * K);
+    v128.store(f7, f32x4.sub(x21$K, x11$K), 16 * K);
+    // @end
+    b11 += row;
+    b22 += row;
+    b12 += row;
+    b21 += row;
+    out += TILE_ROW;
+    f3 += TILE_ROW;
+    f5 += TILE_ROW;
+    f7 += TILE_ROW;
+  }
 }
 
 /** out [2 m, 2 n] = from + A [2 m, 2 k] B, where b is what packFactors made of B; everything else as in `multiply`. */
 export function strassen(
   a: usize, aRow: usize, aCol: usize, b: usize, from: usize, out: usize, outRow: usize, m: i32, n: i32, k: i32, edge: usize,
 ): void {
-  const panel = <usize>k * (COLUMNS << 2);
+  const panel = <usize>k * TILE_ROW;
   const factor = panelsBytes(k, n);
-  const depth = pieceOf(k);
+  const depth = partOf(k, DEPTH);
   const right = <usize>n << 2;
   const down = <usize>m * outRow;
   for (let i = 0; i < m; i += ROWS) {
@@ -73,7 +97,7 @@ export function strassen(
     const c12 = c11 + right, c21 = c11 + down, c22 = c21 + right;
     for (let x = 0; x < k; x += depth) {
       const inner = min(depth, k - x);
-      const b1 = b + <usize>x * (COLUMNS << 2);
+      const b1 = b + <usize>x * TILE_ROW;
       const b2 = b1 + factor, b3 = b2 + factor, b4 = b3 + factor, b5 = b4 + factor, b6 = b5 + factor, b7 = b6 + factor;
       let a11 = a + <usize>i * aRow + <usize>x * aCol;
       let a12 = a11 + <usize>k * aCol, a21 = a11 + <usize>m * aRow;

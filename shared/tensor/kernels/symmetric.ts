@@ -4,7 +4,7 @@
  */
 import { blockDepth, BLOCK_N } from "./matmul";
 import { packPanels, panelsBytes, transpose } from "./pack";
-import { COLUMNS, multiply, ROWS } from "./tile";
+import { COLUMNS, multiply, ROWS, TILE_ROW } from "./tile";
 
 /**
  * out [m, m] = A [m, k] B [k, m], which must be symmetric. Element (i, x) of A lies at a + i aRow + x aCol, of B at
@@ -20,7 +20,7 @@ export function symmetricProduct(
     const width = min(BLOCK_N, m - j);
     for (let x = 0; x < k; x += depth) {
       const inner = min(depth, k - x);
-      const panel = <usize>inner << 5;
+      const panel = <usize>inner * TILE_ROW;
       packPanels(b + <usize>x * bRow + <usize>j * bCol, inner, width, bRow, bCol, pack);
       for (let i = 0; i < j + width; i += ROWS) {
         // The first panel that reaches the diagonal in this strip of rows.

@@ -11,19 +11,19 @@ import { madd } from "./simd";
 
 export const ROWS: i32 = 6;
 export const COLUMNS: i32 = 8;
-/** Bytes of one row of a tile, and of a full tile. */
-const TILE_ROW: usize = 32;
-export const TILE_BYTES: i32 = 192;
+/** Bytes of one row of a tile or of a panel of B, and of a full tile. */
+export const TILE_ROW: usize = <usize>COLUMNS << 2;
+export const TILE_BYTES: i32 = ROWS * <i32>TILE_ROW;
 /**
  * Steps along k that are written out: 10 KB of machine code. Twice as many are half a percent faster, but one process in ten
  * then runs at 60 to 80 % for its whole life (README.md of the folder above).
  */
-const DEPTH: i32 = 64;
+export const DEPTH: i32 = 64;
 /** Where the strip lies: above tfjs's own data and stack (92 KB), below the first page that its heap might not have. */
 export const STRIP: usize = 131072;
 /** Bytes from one row of a strip to the next, and of a strip. */
-export const STRIP_ROW: usize = 256;
-export const STRIP_BYTES: usize = 1536;
+export const STRIP_ROW: usize = <usize>DEPTH << 2;
+export const STRIP_BYTES: usize = <usize>ROWS * STRIP_ROW;
 
 /** The first byte of the strip; memory from there on must be the kernels' own. */
 export function stripStart(): usize {
@@ -35,12 +35,12 @@ export function stripBytes(): i32 {
   return 5 * <i32>STRIP_BYTES;
 }
 
-/** Steps along k to take at a time, of k: pieces of about equal length, since 65 is not 64 and 1, and whole vectors of a strip's rows. */
+/** A part of k of at most `most`, a multiple of four: parts are of about equal length, since 65 is not 64 and 1, and of whole vectors. */
 // @ts-ignore: decorator
 @inline
-export function pieceOf(k: i32): i32 {
-  const pieces = (k + DEPTH - 1) / DEPTH;
-  return ((k + pieces - 1) / pieces + 3) & ~3;
+export function partOf(k: i32, most: i32): i32 {
+  const parts = (k + most - 1) / most;
+  return ((k + parts - 1) / parts + 3) & ~3;
 }
 
 /**
@@ -52,7 +52,7 @@ export function multiply(
   a: usize, aRow: usize, aCol: usize, b: usize, panel: usize, from: usize, out: usize, outRow: usize,
   m: i32, n: i32, k: i32, edge: usize,
 ): void {
-  const depth = pieceOf(k);
+  const depth = partOf(k, DEPTH);
   for (let i = 0; i < m; i += ROWS) {
     const rows = min(ROWS, m - i);
     for (let x = 0; x < k; x += depth) {
@@ -98,23 +98,23 @@ function tile(b: usize, k: i32, from: usize, out: usize, second: usize, sign: f3
     // @unroll K 64
     low = v128.load(b);
     high = v128.load(b, 16);
-    b += 32;
+    b += TILE_ROW;
     x = v128.load32_splat(STRIP + K * 4);
     c00 = madd(x, low, c00);
     c01 = madd(x, high, c01);
-    x = v128.load32_splat(STRIP + 256 + K * 4);
+    x = v128.load32_splat(STRIP + 1 * STRIP_ROW + K * 4);
     c10 = madd(x, low, c10);
     c11 = madd(x, high, c11);
-    x = v128.load32_splat(STRIP + 512 + K * 4);
+    x = v128.load32_splat(STRIP + 2 * STRIP_ROW + K * 4);
     c20 = madd(x, low, c20);
     c21 = madd(x, high, c21);
-    x = v128.load32_splat(STRIP + 768 + K * 4);
+    x = v128.load32_splat(STRIP + 3 * STRIP_ROW + K * 4);
     c30 = madd(x, low, c30);
     c31 = madd(x, high, c31);
-    x = v128.load32_splat(STRIP + 1024 + K * 4);
+    x = v128.load32_splat(STRIP + 4 * STRIP_ROW + K * 4);
     c40 = madd(x, low, c40);
     c41 = madd(x, high, c41);
-    x = v128.load32_splat(STRIP + 1280 + K * 4);
+    x = v128.load32_splat(STRIP + 5 * STRIP_ROW + K * 4);
     c50 = madd(x, low, c50);
     c51 = madd(x, high, c51);
     if (k == K + 1) break;
