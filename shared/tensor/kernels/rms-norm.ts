@@ -2,40 +2,68 @@
  * RMSNorm: y = x r weight with r = 1 / sqrt(mean(x^2) + epsilon) of each row. Forward leaves r of each row behind, the
  * only thing that backward needs beside the inputs. Rows are taken in order, so sums over rows have one order.
  */
-import { addLanes, dot, madd } from "./simd";
+import { addLanes, madd } from "./simd";
+
+/** Sum of a^2 over a row. */
+function squares(a: usize, width: i32): f32 {
+  let s$0 = f32x4.splat(0), s$1 = f32x4.splat(0), s$2 = f32x4.splat(0), s$3 = f32x4.splat(0);
+  const end = a + (<usize>width << 2);
+  for (; a + 64 <= end; a += 64) {
+    // @unroll K 4
+    const x$K = v128.load(a, 16 * K);
+    s$K = madd(x$K, x$K, s$K);
+    // @end
+  }
+  for (; a + 16 <= end; a += 16) {
+    const x = v128.load(a);
+    s$0 = madd(x, x, s$0);
+  }
+  let sum = addLanes(f32x4.add(f32x4.add(s$0, s$1), f32x4.add(s$2, s$3)));
+  for (; a < end; a += 4) sum += load<f32>(a) * load<f32>(a);
+  return sum;
+}
 
 /** Sum of a b c over width, in two sums side by side as `dot` has four. */
 function dotWeighted(a: usize, b: usize, c: usize, width: i32): f32 {
-  let even = f32x4.splat(0), odd = f32x4.splat(0);
-  let i: usize = 0;
-  const bytes = <usize>width << 2;
-  for (; i + 32 <= bytes; i += 32) {
-    even = madd(f32x4.mul(v128.load(a + i), v128.load(b + i)), v128.load(c + i), even);
-    odd = madd(f32x4.mul(v128.load(a + i, 16), v128.load(b + i, 16)), v128.load(c + i, 16), odd);
+  let s$0 = f32x4.splat(0), s$1 = f32x4.splat(0);
+  const end = a + (<usize>width << 2);
+  for (; a + 32 <= end; a += 32) {
+    // @unroll K 2
+    s$K = madd(f32x4.mul(v128.load(a, 16 * K), v128.load(b, 16 * K)), v128.load(c, 16 * K), s$K);
+    // @end
+    b += 32;
+    c += 32;
   }
-  let sum = addLanes(f32x4.add(even, odd));
-  for (; i < bytes; i += 4) sum += load<f32>(a + i) * load<f32>(b + i) * load<f32>(c + i);
+  let sum = addLanes(f32x4.add(s$0, s$1));
+  for (; a < end; a += 4) {
+    sum += load<f32>(a) * load<f32>(b) * load<f32>(c);
+    b += 4;
+    c += 4;
+  }
   return sum;
 }
 
 /** x [rows, width], weight [width] -> out [rows, width], inverse [rows] */
 export function rmsNorm(x: usize, weight: usize, out: usize, inverse: usize, rows: i32, width: i32, epsilon: f32): void {
-  const vectors = width & ~3;
+  const share: f32 = <f32>1 / <f32>width;
   for (let row = 0; row < rows; row++) {
-    const r: f32 = <f32>1 / sqrt<f32>(dot(x, x, width) / <f32>width + epsilon);
+    const r: f32 = <f32>1 / sqrt<f32>(squares(x, width) * share + epsilon);
     store<f32>(inverse + (<usize>row << 2), r);
     const scale = f32x4.splat(r);
-    let i = 0;
-    for (; i < vectors; i += 4) {
-      const at = <usize>i << 2;
-      v128.store(out + at, f32x4.mul(f32x4.mul(v128.load(x + at), scale), v128.load(weight + at)));
+    const end = x + (<usize>width << 2);
+    let w = weight;
+    for (; x + 64 <= end; x += 64) {
+      // @unroll K 4
+      v128.store(out, f32x4.mul(f32x4.mul(v128.load(x, 16 * K), scale), v128.load(w, 16 * K)), 16 * K);
+      // @end
+      w += 64;
+      out += 64;
     }
-    for (; i < width; i++) {
-      const at = <usize>i << 2;
-      store<f32>(out + at, load<f32>(x + at) * r * load<f32>(weight + at));
+    for (; x < end; x += 4) {
+      store<f32>(out, load<f32>(x) * r * load<f32>(w));
+      w += 4;
+      out += 4;
     }
-    x += <usize>width << 2;
-    out += <usize>width << 2;
   }
 }
 
@@ -45,34 +73,41 @@ export function rmsNorm(x: usize, weight: usize, out: usize, inverse: usize, row
  */
 export function rmsNormBackward(x: usize, weight: usize, inverse: usize, dy: usize, from: usize, dx: usize, dweight: usize, rows: i32, width: i32): void {
   memory.fill(dweight, 0, <usize>width << 2);
-  const vectors = width & ~3;
+  const share: f32 = <f32>1 / <f32>width;
   for (let row = 0; row < rows; row++) {
     const r = load<f32>(inverse + (<usize>row << 2));
     const sum = dotWeighted(dy, weight, x, width);
-    const pull: f32 = -(sum / <f32>width) * r * r * r;
+    const pull: f32 = -(sum * share) * r * r * r;
     const rs = f32x4.splat(r);
     const pulls = f32x4.splat(pull);
-    let i = 0;
-    for (; i < vectors; i += 4) {
-      const at = <usize>i << 2;
-      const value = v128.load(x + at);
-      const scaled = f32x4.mul(v128.load(dy + at), rs);
-      let slope = madd(value, pulls, f32x4.mul(scaled, v128.load(weight + at)));
-      if (from != 0) slope = f32x4.add(slope, v128.load(from + at));
-      v128.store(dx + at, slope);
-      v128.store(dweight + at, madd(scaled, value, v128.load(dweight + at)));
+    const end = x + (<usize>width << 2);
+    let w = weight, dw = dweight;
+    for (; x + 32 <= end; x += 32) {
+      // @unroll K 2
+      const value$K = v128.load(x, 16 * K);
+      const scaled$K = f32x4.mul(v128.load(dy, 16 * K), rs);
+      let slope$K = madd(value$K, pulls, f32x4.mul(scaled$K, v128.load(w, 16 * K)));
+      if (from != 0) slope$K = f32x4.add(slope$K, v128.load(from, 16 * K));
+      v128.store(dx, slope$K, 16 * K);
+      v128.store(dw, madd(scaled$K, value$K, v128.load(dw, 16 * K)), 16 * K);
+      // @end
+      w += 32;
+      dw += 32;
+      dy += 32;
+      dx += 32;
+      if (from != 0) from += 32;
     }
-    for (; i < width; i++) {
-      const at = <usize>i << 2;
-      const value = load<f32>(x + at);
-      const scaled = load<f32>(dy + at) * r;
-      const slope = value * pull + scaled * load<f32>(weight + at);
-      store<f32>(dx + at, from != 0 ? slope + load<f32>(from + at) : slope);
-      store<f32>(dweight + at, load<f32>(dweight + at) + scaled * value);
+    for (; x < end; x += 4) {
+      const value = load<f32>(x);
+      const scaled = load<f32>(dy) * r;
+      const slope = value * pull + scaled * load<f32>(w);
+      store<f32>(dx, from != 0 ? slope + load<f32>(from) : slope);
+      store<f32>(dw, load<f32>(dw) + scaled * value);
+      w += 4;
+      dw += 4;
+      dy += 4;
+      dx += 4;
+      if (from != 0) from += 4;
     }
-    x += <usize>width << 2;
-    dy += <usize>width << 2;
-    dx += <usize>width << 2;
-    if (from != 0) from += <usize>width << 2;
   }
 }
