@@ -1,6 +1,6 @@
 /**
  * A decoder block and its gradients, by hand: the same arithmetic as `block` in transformer.ts, which is the definition.
- * Forward keeps the eight tensors that are dear to compute again; norms, rotations and the gated product are computed
+ * Forward keeps the nine tensors that are dear to compute again; norms, rotations and the gated product are computed
  * again in backward, which costs about a fiftieth of the block's products and saves as much memory as is kept.
  * Backward frees each of them as soon as it has been used. Axis letters as in tensor/ops.ts, N = B T rows.
  */
@@ -34,6 +34,8 @@ export interface Activations {
   v: tf.Tensor2D;
   /** [N, H D], what attention gave */
   mixed: tf.Tensor2D;
+  /** [B, T, H, 2], what its gradient needs of the scores */
+  statistics: tf.Tensor4D;
   /** [N, C], x plus attention */
   attended: tf.Tensor2D;
   /** [N, F] */
@@ -99,12 +101,13 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     const keys = turned(k, "self_attn.k_norm", index, batch);
     const values = split(spread(v, index), batch);
     if (!keep) tf.dispose([q, k, v]);
-    const mixed = merge(op.attend(queries.y, keys.y, values));
+    const { out, statistics } = op.attend(queries.y, keys.y, values);
+    const mixed = merge(out);
     tf.dispose([queries.y, queries.inverse, keys.y, keys.inverse, values]);
     const x = spread(rows, index);
     const attended = op.projectOnto(x, mixed, weight("self_attn.o_proj")); // [N, C]
     x.dispose();
-    if (!keep) mixed.dispose();
+    if (!keep) tf.dispose([mixed, statistics]);
     const normal = normed(attended, "post_attention_layernorm");
     const gate = op.project(normal, weight("mlp.gate_proj")); // [N, F]
     const up = op.project(normal, weight("mlp.up_proj"));
@@ -113,7 +116,7 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     if (!keep) tf.dispose([gate, up]);
     const y = op.projectOnto(attended, hidden, weight("mlp.down_proj")); // [N, C]
     hidden.dispose();
-    if (keep) return { y, kept: { input, q, k, v, mixed, attended, gate, up } };
+    if (keep) return { y, kept: { input, q, k, v, mixed, statistics, attended, gate, up } };
     attended.dispose();
     return { y, kept: null };
   }
@@ -138,7 +141,12 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
   }
 
   /** dy [N, C], the gradient of `attended`, is gone -> that of the input's rows [U, C] */
-  function backwardAttention({ input, q, k, v, mixed }: Activations, batch: number, dy: tf.Tensor2D, add: AddGradient): tf.Tensor2D {
+  function backwardAttention(
+    { input, q, k, v, mixed, statistics }: Activations,
+    batch: number,
+    dy: tf.Tensor2D,
+    add: AddGradient,
+  ): tf.Tensor2D {
     const { rows, index } = input;
     const count = rows.shape[0];
     const queries = turned(q, "self_attn.q_norm", index, batch);
@@ -146,8 +154,8 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     const values = split(spread(v, index), batch);
     const dmixed = split(op.projectBack(dy, weight("self_attn.o_proj")), batch);
     const out = op.view<tf.Tensor4D>(mixed, dmixed.shape);
-    const [dqueries, dkeys, dvalues] = op.attendBack(queries.y, keys.y, values, out, dmixed);
-    tf.dispose([queries.y, keys.y, v, values, dmixed, out]);
+    const [dqueries, dkeys, dvalues] = op.attendBack(queries.y, keys.y, values, out, statistics, dmixed);
+    tf.dispose([queries.y, keys.y, v, values, dmixed, out, statistics]);
     add(nameOf("self_attn.o_proj"), op.weightGradient(dy, mixed));
     mixed.dispose();
     const dq = turnedBack(q, "self_attn.q_norm", queries.inverse, index, dqueries, add);

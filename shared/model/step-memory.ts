@@ -59,7 +59,7 @@ function passFloats(model: ModelConfig, batch: number, plan: StepPlan): number {
   const N = sequences * T;
   const n = chunkSequences(sequences, T, plan.recompute) * T;
   const chunks = Math.ceil(N / n);
-  const block = 3 * C + 2 * Q + 2 * K + 2 * F; // with dx, which backward holds beside what was kept
+  const block = 3 * C + 2 * Q + 2 * K + 2 * F + 2 * model.heads; // with dx, which backward holds beside what was kept
   const mlp = C * F;
   const attention = 2 * C * Q + 2 * C * K;
   const layer = 3 * mlp + attention;

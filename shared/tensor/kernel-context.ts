@@ -13,6 +13,7 @@ export type KernelExports = Record<
   | "addInPlace"
   | "attention"
   | "attentionBackward"
+  | "attentionBackwardBytes"
   | "attentionBytes"
   | "crossEntropy"
   | "crossEntropyBackward"

@@ -99,11 +99,12 @@ export function causalAttention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D):
   return differentiable(
     [q, k, v],
     (keep) => {
-      const out = runKernel("CausalAttention", { q, k, v })[0]!;
-      keep(q, k, v, out);
-      return out;
+      const [out, statistics] = runKernel("CausalAttention", { q, k, v });
+      keep(q, k, v, out!, statistics!);
+      return out!;
     },
-    (dy, [keptQ, keptK, keptV, out]) => runKernel("CausalAttentionGrad", { q: keptQ!, k: keptK!, v: keptV!, out: out!, dy }),
+    (dy, [keptQ, keptK, keptV, out, statistics]) =>
+      runKernel("CausalAttentionGrad", { q: keptQ!, k: keptK!, v: keptV!, out: out!, statistics: statistics!, dy }),
   );
 }
 

@@ -35,7 +35,8 @@ const OUT = 25 * MIB;
 const OUT2 = 33 * MIB;
 const OUT3 = 41 * MIB;
 const OUT4 = 49 * MIB;
-export const SCRATCH = 57 * MIB;
+const OUT5 = 57 * MIB;
+export const SCRATCH = 65 * MIB;
 
 const TOKENS = 768;
 
@@ -67,10 +68,10 @@ function attention(b: number, t: number, s: number, heads: number, kvHeads: numb
   const shape = `[${b}, ${t}, ${heads}, ${d}] over [${b}, ${s}, ${kvHeads}, ${d}]`;
   const flops = 4 * b * heads * d * (t * s - (t * (t - 1)) / 2);
   const sizes = [b, t, s, heads, kvHeads, d, 1 / Math.sqrt(d), SCRATCH];
-  const forward: Row = { kernel: "attention", shape, flops, run: (kernels) => void kernels.attention(X, Y, Z, OUT, ...sizes) };
+  const forward: Row = { kernel: "attention", shape, flops, run: (kernels) => void kernels.attention(X, Y, Z, OUT, OUT2, ...sizes) };
   if (t === 1) return [forward];
   // Five products instead of two.
-  const backward = (kernels: KernelExports) => void kernels.attentionBackward(X, Y, Z, OUT, X, OUT2, OUT3, OUT4, ...sizes);
+  const backward = (kernels: KernelExports) => void kernels.attentionBackward(X, Y, Z, OUT, OUT2, X, OUT3, OUT4, OUT5, ...sizes);
   return [forward, { kernel: "attention backward", shape, flops: 2.5 * flops, run: backward }];
 }
 

@@ -1,32 +1,55 @@
 /**
- * The gradients of causal attention. Probabilities are computed again, a block of queries at a time, so that the forward
- * pass keeps nothing but its output: sum over keys of p dp is dy . out (arXiv:2205.14135, appendix B).
+ * The gradients of causal attention. Probabilities are computed again from the scores, a block of queries at a time, with
+ * what the forward pass kept of each row; sum over keys of p dp is dy . out (arXiv:2205.14135, appendix B).
  */
-import { probabilities, QUERIES, scoresRow } from "./attention";
-import { packPanels, panelsBytes } from "./pack";
+import { maskRow, QUERIES, scoresRow, STATISTICS_BYTES } from "./attention";
+import { exp4 } from "./exp";
+import { packPanels, packStrip, panelsBytes } from "./pack";
 import { dot } from "./simd";
-import { multiply } from "./tile";
+import { COLUMNS, DEPTH, multiply, multiplyStrip, ROWS, STRIP, TILE_BYTES, TILE_ROW } from "./tile";
 
-/** dq [B, T, H, D], dk, dv [B, S, K, D] from dy [B, T, H, D]; other arguments as in attention. */
+/** Queries whose probabilities are kept, so that the gradients of keys and values take them in one strip. */
+const SPAN: i32 = DEPTH;
+
+/** Bytes from one query's probabilities to the next: a strip of keys may reach beyond the last one. */
+// @ts-ignore: decorator
+@inline
+function spanRow(s: i32): usize {
+  return scoresRow(s + COLUMNS);
+}
+
+/** Bytes of scratch over s keys of width d. */
+export function attentionBackwardBytes(s: i32, d: i32): usize {
+  return 2 * panelsBytes(d, s) + panelsBytes(s, d) + 2 * panelsBytes(SPAN, d) + 2 * <usize>SPAN * spanRow(s) + TILE_BYTES;
+}
+
+/**
+ * dq [B, T, H, D], dk, dv [B, S, K, D] from dy [B, T, H, D]; `work` is scratch of attentionBackwardBytes, other arguments
+ * as in attention.
+ */
 export function attentionBackward(
-  q: usize, k: usize, v: usize, out: usize, dy: usize, dq: usize, dk: usize, dv: usize,
+  q: usize, k: usize, v: usize, out: usize, statistics: usize, dy: usize, dq: usize, dk: usize, dv: usize,
   b: i32, t: i32, s: i32, h: i32, kv: i32, d: i32, scale: f32, work: usize,
 ): void {
   const group = h / kv;
   const width = <usize>d << 2;
   const queryRow = <usize>h * width;
   const keyRow = <usize>kv * width;
-  const stride = scoresRow(s);
-  // Packed: keys and values as columns (for scores), keys as rows (for dq), the block's q and dy.
+  const stride = spanRow(s);
+  // Packed: keys and values as columns (for scores), keys as rows (for dq), the span's q and dy.
   const valueColumns = work + panelsBytes(d, s);
   const keyRows = valueColumns + panelsBytes(d, s);
   const queries = keyRows + panelsBytes(s, d);
-  const outputs = queries + panelsBytes(QUERIES, d);
-  const scores = outputs + panelsBytes(QUERIES, d);
-  const slopes = scores + <usize>QUERIES * stride;
-  const edge = slopes + <usize>QUERIES * stride;
-  memory.fill(dk, 0, <usize>b * s * keyRow);
-  memory.fill(dv, 0, <usize>b * s * keyRow);
+  const outputs = queries + panelsBytes(SPAN, d);
+  const scores = outputs + panelsBytes(SPAN, d);
+  const slopes = scores + <usize>SPAN * stride;
+  const edge = slopes + <usize>SPAN * stride;
+  // One span reaches every key, so that its gradients are the first there are.
+  const isOneSpan = t <= SPAN;
+  if (!isOneSpan) {
+    memory.fill(dk, 0, <usize>b * s * keyRow);
+    memory.fill(dv, 0, <usize>b * s * keyRow);
+  }
   for (let i = 0; i < b; i++) {
     for (let head = 0; head < kv; head++) {
       const base = (<usize>i * s * kv + head) * width;
@@ -34,34 +57,74 @@ export function attentionBackward(
       packPanels(v + base, d, s, 4, keyRow, valueColumns);
       packPanels(k + base, s, d, keyRow, 4, keyRows);
       for (let j = 0; j < group; j++) {
-        for (let x = 0; x < t; x += QUERIES) {
-          const rows = min(QUERIES, t - x);
-          const limit = s - t + x + rows;
-          const at = (<usize>i * t * h + <usize>x * h + head * group + j) * width;
-          probabilities(q + at, queryRow, work, scores, stride, rows, limit, d, scale, edge);
-          multiply(dy + at, queryRow, 4, valueColumns, <usize>d << 5, 0, slopes, stride, rows, <i32>(scoresRow(limit) >> 2), d, edge);
-          for (let r: usize = 0; r < <usize>rows; r++) {
-            const mean = dot(dy + at + r * queryRow, out + at + r * queryRow, d);
-            slopesRow(scores + r * stride, slopes + r * stride, limit, mean, scale);
+        for (let first = 0; first < t; first += SPAN) {
+          const span = min(SPAN, t - first);
+          const past = s - t + first;
+          const row = (i * t + first) * h + head * group + j;
+          for (let x = 0; x < span; x += QUERIES) {
+            const rows = min(QUERIES, span - x);
+            const limit = past + x + rows;
+            const columns = <i32>(scoresRow(limit) >> 2);
+            const at = <usize>row * width + <usize>x * queryRow;
+            const p = scores + <usize>x * stride;
+            const slope = slopes + <usize>x * stride;
+            multiply(q + at, queryRow, 4, work, <usize>d * TILE_ROW, 0, p, stride, rows, columns, d, edge);
+            multiply(dy + at, queryRow, 4, valueColumns, <usize>d * TILE_ROW, 0, slope, stride, rows, columns, d, edge);
+            for (let r: usize = 0; r < <usize>rows; r++) {
+              const mean = dot(dy + at + r * queryRow, out + at + r * queryRow, d);
+              const kept = statistics + <usize>(row + (x + <i32>r) * h) * STATISTICS_BYTES;
+              scoresBack(p + r * stride, slope + r * stride, past + x + <i32>r + 1, limit, kept, mean, scale);
+            }
+            multiply(slope, stride, 4, keyRows, <usize>s * TILE_ROW, 0, dq + at, queryRow, rows, d, limit, edge);
           }
-          multiply(slopes, stride, 4, keyRows, <usize>s << 5, 0, dq + at, queryRow, rows, d, limit, edge);
-          packPanels(q + at, rows, d, queryRow, 4, queries);
-          packPanels(dy + at, rows, d, queryRow, 4, outputs);
-          multiply(slopes, 4, stride, queries, <usize>rows << 5, dk + base, dk + base, keyRow, limit, d, rows, edge);
-          multiply(scores, 4, stride, outputs, <usize>rows << 5, dv + base, dv + base, keyRow, limit, d, rows, edge);
+          packPanels(q + <usize>row * width, span, d, queryRow, 4, queries);
+          packPanels(dy + <usize>row * width, span, d, queryRow, 4, outputs);
+          const isFirst = isOneSpan && j == 0;
+          for (let key = 0; key < past + span; key += ROWS) {
+            const rows = min(ROWS, past + span - key);
+            // Queries before this one see none of the strip's keys.
+            const blind = max(0, key - past) & ~3;
+            const at = <usize>blind * stride + (<usize>key << 2);
+            const to = base + <usize>key * keyRow;
+            keysBack(slopes + at, stride, queries, blind, span, isFirst, dk + to, keyRow, rows, d, edge);
+            keysBack(scores + at, stride, outputs, blind, span, isFirst, dv + to, keyRow, rows, d, edge);
+          }
         }
       }
     }
   }
 }
 
-/** slopes = p (slopes - mean) scale, the gradient of the scores; where p is zero, so is the result. */
-function slopesRow(p: usize, slopes: usize, limit: i32, mean: f32, scale: f32): void {
-  const end = p + (<usize>limit << 2);
+/**
+ * A row of scores becomes the probabilities that they were in the forward pass, and slopes, the gradient of those, become
+ * that of the scores, p (slope - mean) scale. Both are zero from `live` on, for as far as a strip of keys that begins at
+ * most two keys after `limit` reaches.
+ */
+function scoresBack(scores: usize, slopes: usize, live: i32, limit: i32, statistics: usize, mean: f32, scale: f32): void {
+  const rest = scores + (<usize>(((limit + 3) & ~3) + COLUMNS) << 2);
+  const end = maskRow(scores, live);
+  const top = v128.load32_splat(statistics);
+  const inverse = v128.load32_splat(statistics, 4);
   const means = f32x4.splat(mean);
   const factor = f32x4.splat(scale);
-  for (; p < end; p += 16) {
-    v128.store(slopes, f32x4.mul(f32x4.mul(v128.load(p), factor), f32x4.sub(v128.load(slopes), means)));
+  for (; scores < end; scores += 16) {
+    const p = f32x4.mul(exp4(f32x4.mul(f32x4.sub(v128.load(scores), top), factor)), inverse);
+    v128.store(scores, p);
+    v128.store(slopes, f32x4.mul(f32x4.mul(p, factor), f32x4.sub(v128.load(slopes), means)));
     slopes += 16;
   }
+  for (; scores < rest; scores += 16) {
+    v128.store(scores, f32x4.splat(0));
+    v128.store(slopes, f32x4.splat(0));
+    slopes += 16;
+  }
+}
+
+/** out [rows, d], the gradients of keys (or values), += or = x^T [rows, span] times the packed queries (or dy) from query `blind` on. */
+function keysBack(
+  x: usize, stride: usize, packed: usize, blind: i32, span: i32, isFirst: bool, out: usize, outRow: usize, rows: i32, d: i32, edge: usize,
+): void {
+  const depth = span - blind;
+  packStrip(x, 4, stride, rows, depth, STRIP);
+  multiplyStrip(packed + <usize>blind * TILE_ROW, <usize>span * TILE_ROW, isFirst ? 0 : out, out, 0, 0, outRow, rows, d, depth, edge);
 }

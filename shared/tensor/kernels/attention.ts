@@ -7,7 +7,7 @@ import { exp4 } from "./exp";
 import { dotRows, sumRows } from "./matvec";
 import { packPanels, panelsBytes } from "./pack";
 import { addLanes, maxLanes } from "./simd";
-import { COLUMNS, multiply, TILE_BYTES } from "./tile";
+import { COLUMNS, multiply, TILE_BYTES, TILE_ROW } from "./tile";
 
 /** Queries per block: enough to repay the tiles' set-up, few enough not to multiply what the mask then throws away. */
 export const QUERIES: i32 = 12;
@@ -19,14 +19,18 @@ export function scoresRow(s: i32): usize {
   return (<usize>((s + COLUMNS - 1) / COLUMNS) * COLUMNS) << 2;
 }
 
-/** Bytes of scratch for attention and its gradient over s keys of width d in groups of that many heads. */
+/** Bytes of what is kept of a row of scores, so that backward computes the same probabilities in one pass: the largest score and the inverse sum. */
+export const STATISTICS_BYTES: usize = 8;
+
+/** Bytes of scratch for attention over s keys of width d in groups of that many heads. */
 export function attentionBytes(s: i32, d: i32, group: i32): usize {
-  return 2 * panelsBytes(d, s) + panelsBytes(s, d) + 2 * panelsBytes(QUERIES, d) + 2 * <usize>max(QUERIES, group) * scoresRow(s) + TILE_BYTES;
+  return panelsBytes(d, s) + panelsBytes(s, d) + <usize>max(QUERIES, group) * scoresRow(s) + TILE_BYTES;
 }
 
-/** q [B, T, H, D], k, v [B, S, K, D] -> out [B, T, H, D]; `work` is scratch of attentionBytes. */
+/** q [B, T, H, D], k, v [B, S, K, D] -> out [B, T, H, D], statistics [B, T, H, 2]; `work` is scratch of attentionBytes. */
 export function attention(
-  q: usize, k: usize, v: usize, out: usize, b: i32, t: i32, s: i32, h: i32, kv: i32, d: i32, scale: f32, work: usize,
+  q: usize, k: usize, v: usize, out: usize, statistics: usize,
+  b: i32, t: i32, s: i32, h: i32, kv: i32, d: i32, scale: f32, work: usize,
 ): void {
   const group = h / kv;
   const width = <usize>d << 2;
@@ -39,10 +43,11 @@ export function attention(
   for (let i = 0; i < b; i++) {
     for (let head = 0; head < kv; head++) {
       const base = (<usize>i * s * kv + head) * width;
-      const first = (<usize>i * t * h + <usize>head * group) * width;
+      const row = <usize>i * t * h + <usize>head * group;
+      const first = row * width;
       if (t == 1) {
         dotRows(q + first, width, k + base, keyRow, scores, stride, group, s, d);
-        for (let j = 0; j < group; j++) softmaxRow(scores + <usize>j * stride, s, s, scale);
+        for (let j: usize = 0; j < <usize>group; j++) softmaxRow(scores + j * stride, s, s, scale, statistics + (row + j) * STATISTICS_BYTES);
         sumRows(scores, stride, v + base, keyRow, out + first, group, d, s);
         continue;
       }
@@ -53,27 +58,32 @@ export function attention(
           const rows = min(QUERIES, t - x);
           const limit = s - t + x + rows;
           const at = first + <usize>j * width + <usize>x * queryRow;
-          probabilities(q + at, queryRow, work, scores, stride, rows, limit, d, scale, edge);
-          multiply(scores, stride, 4, values, <usize>s << 5, 0, out + at, queryRow, rows, d, limit, edge);
+          const columns = <i32>(scoresRow(limit) >> 2);
+          multiply(q + at, queryRow, 4, work, <usize>d * TILE_ROW, 0, scores, stride, rows, columns, d, edge);
+          // The last query sees all of `limit` keys, each other one key less than its next.
+          for (let r = 0; r < rows; r++) {
+            const kept = statistics + (row + j + <usize>(x + r) * h) * STATISTICS_BYTES;
+            softmaxRow(scores + <usize>r * stride, limit - rows + r + 1, columns, scale, kept);
+          }
+          multiply(scores, stride, 4, values, <usize>s * TILE_ROW, 0, out + at, queryRow, rows, d, limit, edge);
         }
       }
     }
   }
 }
 
-/** scores [rows, limit] = softmax of scale q K, the last query seeing all of `limit` keys, each other one key less than its next. */
-export function probabilities(
-  q: usize, queryRow: usize, keys: usize, scores: usize, stride: usize, rows: i32, limit: i32, d: i32, scale: f32, edge: usize,
-): void {
-  const columns = <i32>(scoresRow(limit) >> 2);
-  multiply(q, queryRow, 4, keys, <usize>d << 5, 0, scores, stride, rows, columns, d, edge);
-  for (let i = 0; i < rows; i++) softmaxRow(scores + <usize>i * stride, limit - rows + i + 1, columns, scale);
+/** Where the vectors of a row's first `live` scores end, whose other lanes become such that their exponential is 0. */
+// @ts-ignore: decorator
+@inline
+export function maskRow(row: usize, live: i32): usize {
+  const end = row + (<usize>((live + 3) & ~3) << 2);
+  for (let at = row + (<usize>live << 2); at < end; at += 4) store<f32>(at, -Infinity);
+  return end;
 }
 
 /** row = softmax of scale row over its first `live` numbers; zeros up to `columns`, which is rounded up to four. */
-function softmaxRow(row: usize, live: i32, columns: i32, scale: f32): void {
-  const end = row + (<usize>((live + 3) & ~3) << 2);
-  for (let at = row + (<usize>live << 2); at < end; at += 4) store<f32>(at, -Infinity);
+function softmaxRow(row: usize, live: i32, columns: i32, scale: f32, statistics: usize): void {
+  const end = maskRow(row, live);
   let tops = f32x4.splat(-Infinity);
   // pmax is one instruction where max is seven. It passes a NaN over, but the exponentials and so the whole row keep it.
   for (let at = row; at < end; at += 16) tops = f32x4.pmax(tops, v128.load(at));
@@ -86,6 +96,8 @@ function softmaxRow(row: usize, live: i32, columns: i32, scale: f32): void {
     v128.store(at, value);
   }
   const inverse = f32x4.splat(1 / addLanes(sums));
+  store<f32>(statistics, f32x4.extract_lane(top, 0));
+  store<f32>(statistics, f32x4.extract_lane(inverse, 0), 4);
   for (let at = row; at < end; at += 16) v128.store(at, f32x4.mul(v128.load(at), inverse));
   const rest = row + (<usize>columns << 2);
   for (let at = end; at < rest; at += 16) v128.store(at, f32x4.splat(0));

@@ -7,7 +7,7 @@ export { peak } from "./peak";
 export { stripBytes, stripStart } from "./tile";
 export { addInPlace } from "./accumulate";
 export { attention, attentionBytes } from "./attention";
-export { attentionBackward } from "./attention-backward";
+export { attentionBackward, attentionBackwardBytes } from "./attention-backward";
 export { crossEntropy, crossEntropyBackward, crossEntropyInPlace, liveLabels } from "./cross-entropy";
 export { firstOutside, gatherRows, scatterAddRows } from "./embedding";
 export { rmsNorm, rmsNormBackward } from "./rms-norm";

@@ -1,26 +1,30 @@
-/** Causal attention forward and backward; see kernels/attention.ts. */
+/** Causal attention forward (with what backward needs of each row of scores) and backward; see kernels/attention.ts. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../kernel-context.ts";
 
+type Sizes = [number, number, number, number];
+
 export function registerAttention({ backend, kernels, offset, scratch, register }: KernelContext): void {
-  const sizes = (q: tf.TensorInfo, k: tf.TensorInfo): number[] => {
-    const [batch, queries, heads, width] = q.shape as [number, number, number, number];
-    const [, keys, kvHeads] = k.shape as [number, number, number, number];
-    const work = scratch(kernels.attentionBytes(keys, width, heads / kvHeads));
-    return [batch, queries, keys, heads, kvHeads, width, 1 / Math.sqrt(width), work];
+  const sizes = (q: tf.TensorInfo, k: tf.TensorInfo) => {
+    const [batch, queries, heads, width] = q.shape as Sizes;
+    const [, keys, kvHeads] = k.shape as Sizes;
+    return { keys, width, group: heads / kvHeads, all: [batch, queries, keys, heads, kvHeads, width, 1 / Math.sqrt(width)] };
   };
   register("CausalAttention", ({ inputs }) => {
     const { q, k, v } = inputs as Record<"q" | "k" | "v", tf.TensorInfo>;
+    const { keys, width, group, all } = sizes(q, k);
     const out = backend.makeOutput(q.shape, "float32");
-    const rest = sizes(q, k);
-    kernels.attention(...[q, k, v, out].map(offset), ...rest);
-    return out;
+    const statistics = backend.makeOutput([...q.shape.slice(0, 3), 2], "float32");
+    const work = scratch(kernels.attentionBytes(keys, width, group));
+    kernels.attention(...[q, k, v, out, statistics].map(offset), ...all, work);
+    return [out, statistics];
   });
   register("CausalAttentionGrad", ({ inputs }) => {
-    const { q, k, v, out, dy } = inputs as Record<"q" | "k" | "v" | "out" | "dy", tf.TensorInfo>;
+    const { q, k, v, out, statistics, dy } = inputs as Record<"q" | "k" | "v" | "out" | "statistics" | "dy", tf.TensorInfo>;
+    const { keys, width, all } = sizes(q, k);
     const gradients = [q, k, v].map((input) => backend.makeOutput(input.shape, "float32"));
-    const rest = sizes(q, k);
-    kernels.attentionBackward(...[q, k, v, out, dy, ...gradients].map(offset), ...rest);
+    const work = scratch(kernels.attentionBackwardBytes(keys, width));
+    kernels.attentionBackward(...[q, k, v, out, statistics, dy, ...gradients].map(offset), ...all, work);
     return gradients;
   });
 }

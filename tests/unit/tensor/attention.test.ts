@@ -46,8 +46,8 @@ describe.each(BUILDS)("causal attention, %s", (_, module) => {
   test("equals the definition in value and gradients over shapes, grouped heads and longer keys", async () => {
     const shape = fc.record({
       batch: fc.integer({ min: 1, max: 2 }),
-      // Around the blocks of 24 queries, and single queries, which have a way of their own.
-      queries: fc.constantFrom(1, 2, 3, 7, 13, 23, 24, 25, 31, 49),
+      // Around blocks of 12 queries and spans of 64, and single queries, which have a way of their own.
+      queries: fc.constantFrom(1, 2, 3, 7, 11, 12, 13, 25, 49, 63, 64, 65),
       past: fc.constantFrom(0, 1, 5, 8, 17),
       kvHeads: fc.integer({ min: 1, max: 2 }),
       group: fc.integer({ min: 1, max: 3 }),
