@@ -5,14 +5,9 @@ import type { KernelContext } from "../kernel-context.ts";
 type Sizes = [number, number, number, number];
 
 export function registerAttention({ backend, kernels, offset, scratch, register }: KernelContext): void {
-  const sizes = (q: tf.TensorInfo, k: tf.TensorInfo) => {
-    const [batch, queries, heads, width] = q.shape as Sizes;
-    const [, keys, kvHeads] = k.shape as Sizes;
-    return { keys, width, group: heads / kvHeads, all: [batch, queries, keys, heads, kvHeads, width, 1 / Math.sqrt(width)] };
-  };
   register("CausalAttention", ({ inputs }) => {
     const { q, k, v } = inputs as Record<"q" | "k" | "v", tf.TensorInfo>;
-    const { keys, width, group, all } = sizes(q, k);
+    const { keys, width, group, all } = sizesOf(q, k);
     const out = backend.makeOutput(q.shape, "float32");
     const statistics = backend.makeOutput([...q.shape.slice(0, 3), 2], "float32");
     const work = scratch(kernels.attentionBytes(keys, width, group));
@@ -21,10 +16,17 @@ export function registerAttention({ backend, kernels, offset, scratch, register 
   });
   register("CausalAttentionGrad", ({ inputs }) => {
     const { q, k, v, out, statistics, dy } = inputs as Record<"q" | "k" | "v" | "out" | "statistics" | "dy", tf.TensorInfo>;
-    const { keys, width, all } = sizes(q, k);
+    const { keys, width, all } = sizesOf(q, k);
     const gradients = [q, k, v].map((input) => backend.makeOutput(input.shape, "float32"));
     const work = scratch(kernels.attentionBackwardBytes(keys, width));
     kernels.attentionBackward(...[q, k, v, out, statistics, dy, ...gradients].map(offset), ...all, work);
     return gradients;
   });
+}
+
+/** What the kernels and their scratch are told of the shapes. */
+function sizesOf(q: tf.TensorInfo, k: tf.TensorInfo) {
+  const [batch, queries, heads, width] = q.shape as Sizes;
+  const [, keys, kvHeads] = k.shape as Sizes;
+  return { keys, width, group: heads / kvHeads, all: [batch, queries, keys, heads, kvHeads, width, 1 / Math.sqrt(width)] };
 }
