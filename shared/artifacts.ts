@@ -88,7 +88,12 @@ export const sourceManifestSchema = z.object({
 export type SourceManifest = z.infer<typeof sourceManifestSchema>;
 
 /** A fixed list of segments: what a tokenizer and a dataset are made from. */
-export const snapshotSchema = z.object({ format: z.literal(1), segments: z.array(segmentEntrySchema) });
+export const snapshotSchema = z.object({
+  format: z.literal(1),
+  segments: z.array(segmentEntrySchema),
+  /** Documents of the segments whose pages have another text by now; readers pass them over. */
+  superseded: z.array(hashSchema).default([]),
+});
 export type Snapshot = z.infer<typeof snapshotSchema>;
 
 /** One uint16 little-endian token file. */

@@ -45,6 +45,7 @@ export interface Crawl {
 
 type Row = Record<string, SqlStorageValue>;
 
+const totalBytes = (rows: readonly { bytes: number }[]) => rows.reduce((total, { bytes }) => total + bytes, 0);
 const hasBegun = ({ fetched, failed }: Crawl) => fetched + failed > 0;
 
 export class Catalog extends DurableObject<CollectorEnv> {
@@ -58,6 +59,9 @@ export class Catalog extends DurableObject<CollectorEnv> {
     sql.exec(
       "CREATE TABLE IF NOT EXISTS documents (sha256 TEXT PRIMARY KEY, source TEXT NOT NULL, url TEXT NOT NULL, bytes INTEGER NOT NULL, json TEXT)",
     );
+    sql.exec("CREATE TABLE IF NOT EXISTS pages (url TEXT PRIMARY KEY, sha256 TEXT NOT NULL)");
+    sql.exec("CREATE INDEX IF NOT EXISTS pages_sha256 ON pages (sha256)");
+    sql.exec("CREATE TABLE IF NOT EXISTS superseded (sha256 TEXT PRIMARY KEY)");
     sql.exec("CREATE TABLE IF NOT EXISTS removals (url TEXT PRIMARY KEY, removed_at TEXT NOT NULL)");
     sql.exec("CREATE TABLE IF NOT EXISTS manifests (source TEXT PRIMARY KEY, sequence INTEGER NOT NULL)");
     sql.exec(
@@ -166,6 +170,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
       bytes,
       json,
     );
+    this.#notePage(document);
     this.#change(crawl, (known) =>
       rowsWritten === 0
         ? { fetched: known.fetched + 1, duplicates: known.duplicates + 1 }
@@ -178,6 +183,16 @@ export class Catalog extends DurableObject<CollectorEnv> {
       )[0]?.bytes ?? 0;
     if (open >= SEGMENT_BYTES) await this.flush(document.source);
     return rowsWritten === 0 ? "duplicate" : "stored";
+  }
+
+  /** A page has this text from now on; the one it had counts no longer, unless another page has it, too. */
+  #notePage({ url, sha256 }: Document): void {
+    const { sql } = this.ctx.storage;
+    const before = this.#rows<{ sha256: string }>("SELECT sha256 FROM pages WHERE url = ?", url)[0]?.sha256;
+    sql.exec("INSERT INTO pages VALUES (?, ?) ON CONFLICT (url) DO UPDATE SET sha256 = excluded.sha256", url, sha256);
+    sql.exec("DELETE FROM superseded WHERE sha256 = ?", sha256);
+    if (before === undefined || this.#rows("SELECT 1 FROM pages WHERE sha256 = ? LIMIT 1", before).length > 0) return;
+    sql.exec("INSERT INTO superseded VALUES (?)", before);
   }
 
   async finish(id: string): Promise<void> {
@@ -210,7 +225,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
     if (rows.length === 0) return;
     const lines = `${rows.map(({ json }) => json).join("\n")}\n`;
     const hash = await this.#putSegment(lines);
-    const bytes = rows.reduce((sum, row) => sum + row.bytes, 0);
+    const bytes = totalBytes(rows);
     // No await below this line until both statements are done: they are one transaction.
     if (this.#rows("SELECT 1 FROM segments WHERE hash = ?", hash).length === 0) {
       this.ctx.storage.sql.exec(
@@ -254,6 +269,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
       const rows = this.#rows<{ source: string; json: string | null }>("SELECT source, json FROM documents WHERE url = ?", url);
       // The texts stay in the index, so that they do not come back under another URL.
       sql.exec("UPDATE documents SET json = NULL, bytes = 0 WHERE url = ?", url);
+      sql.exec("DELETE FROM pages WHERE url = ?", url);
       let removed = rows.filter(({ json }) => json !== null).length;
       for (const source of new Set(rows.map((row) => row.source))) {
         for (const segment of this.#rows<{ number: number; hash: string }>("SELECT number, hash FROM segments WHERE source = ?", source))
@@ -291,14 +307,17 @@ export class Catalog extends DurableObject<CollectorEnv> {
       .map(({ hash, documents, bytes }) => ({ hash, documents, bytes }));
   }
 
-  /** Everything collected so far, or that of some sources, as one immutable list. Throws NotFound when that is nothing. */
+  /** Everything collected so far, or that of some sources, as one immutable list: the latest text of each page. Throws NotFound when that is nothing. */
   async snapshot(sources: readonly string[] | undefined): Promise<{ hash: Hash; documents: number; bytes: number; segments: number }> {
     for (const { id } of await this.sources()) if (sources?.includes(id) ?? true) await this.flush(id);
     const segments = this.#segments(sources);
     if (segments.length === 0)
       throw namedError("NotFound", "snapshot: expected at least one document, found none. Register a source and crawl it first.");
-    const hash = await putJson(this.env.CORPUS, "snapshot", { format: 1, segments });
-    const sum = (key: "documents" | "bytes") => segments.reduce((total, segment) => total + segment[key], 0);
-    return { hash, documents: sum("documents"), bytes: sum("bytes"), segments: segments.length };
+    const superseded = this.#rows<{ sha256: string; source: string; bytes: number }>(
+      "SELECT sha256, source, bytes FROM superseded JOIN documents USING (sha256) WHERE bytes > 0 ORDER BY sha256",
+    ).filter(({ source }) => sources?.includes(source) ?? true);
+    const hash = await putJson(this.env.CORPUS, "snapshot", { format: 1, segments, superseded: superseded.map(({ sha256 }) => sha256) });
+    const documents = segments.reduce((total, segment) => total + segment.documents, 0) - superseded.length;
+    return { hash, documents, bytes: totalBytes(segments) - totalBytes(superseded), segments: segments.length };
   }
 }

@@ -10,8 +10,8 @@ export interface Position {
 }
 
 /**
- * Hands documents to `visit` with the UTF-8 bytes of their text until `budget` bytes are used, at least one;
- * returns where to go on. Past the last document `segment` is the number of segments.
+ * Hands documents that are not superseded to `visit` with the UTF-8 bytes of their text until `budget` bytes are used, at
+ * least one; returns where to go on. Past the last document `segment` is the number of segments.
  */
 export async function visitDocuments(
   corpus: R2Bucket,
@@ -21,6 +21,7 @@ export async function visitDocuments(
   visit: (document: Document, bytes: number) => void,
 ): Promise<Position> {
   const encoder = new TextEncoder();
+  const superseded = new Set(snapshot.superseded);
   let used = 0;
   let first = from.document;
   for (let segment = from.segment; segment < snapshot.segments.length; segment++) {
@@ -29,6 +30,7 @@ export async function visitDocuments(
       if (index++ < first) continue;
       if (used >= budget) return { segment, document: index - 1 };
       const document = documentSchema.parse(JSON.parse(line));
+      if (superseded.has(document.sha256)) continue;
       const text = document.text.toWellFormed();
       const bytes = encoder.encode(text).length;
       visit({ ...document, text }, bytes);

@@ -13,6 +13,7 @@ const site =
   (path) =>
     (pages[path] ?? notFound)();
 
+let edition = 0;
 const SITES: Record<string, Site> = {
   "many.com": (path) => {
     if (path === "/robots.txt" || path === "/sitemap.xml") return notFound();
@@ -42,6 +43,16 @@ const SITES: Record<string, Site> = {
     "/picture": () => text("no text", "image/png"),
     "/plain": () => text("Plain text. ".repeat(30)),
   }),
+  // A page with a text of its own for each visit of its home page, and one with a text that is on another page, too.
+  "growing.com": (path) => {
+    if (path === "/") {
+      edition++;
+      return page(prose("growing home") + links("/news", "/shared", "/copy"));
+    }
+    if (path === "/news") return page(prose(`edition ${edition === 3 ? 1 : edition}`));
+    if (path === "/shared") return page(prose(edition === 1 ? "shared" : "moved on"));
+    return path === "/copy" ? page(prose("shared")) : notFound();
+  },
   "changing.com": site({
     "/": () => page(prose("home") + links("/kept", "/taken")),
     "/kept": () => page(prose("kept")),
@@ -66,6 +77,8 @@ async function read(hash: string): Promise<Document[]> {
   return documents;
 }
 
+/** What each document of a snapshot is about; see `prose`. */
+const topics = async (hash: string) => (await read(hash)).map(({ text: words }) => words.split(" is described")[0]);
 const stored = async (source: string) => read((await web.collector.snapshot({ sources: [source] })).hash);
 
 test.concurrent("keeps one record of a page that has twenty addresses", async () => {
@@ -89,6 +102,24 @@ test.concurrent("reads every charset and survives pages that mean harm", async (
   const texts = (await stored(crawl.source)).map((document) => document.text.slice(0, 12));
   expect(texts).toEqual(expect.arrayContaining(["café is desc", "naïve is des", "zerobyte is ", "Plain text. "]));
   expect(crawl.skipped).toMatchObject({ "too-large": 1, "content-type": 1, "status-404": 1 });
+});
+
+test.concurrent("keeps the latest text of a page that changes, in later snapshots only", async () => {
+  const first = await web.crawl("http://growing.com/");
+  const before = await web.collector.snapshot({ sources: [first.source] });
+  expect(await topics(before.hash)).toEqual(["growing home", "edition 1", "shared"]);
+
+  const second = await web.crawl("http://growing.com/");
+  expect([second.documents, second.duplicates]).toEqual([2, 2]);
+  const after = await web.collector.snapshot({ sources: [first.source] });
+  expect(await topics(after.hash)).toEqual(["growing home", "shared", "edition 2", "moved on"]);
+  expect(after.documents).toBe(4);
+  expect(await topics(before.hash)).toEqual(["growing home", "edition 1", "shared"]);
+
+  // What it said at first it says again.
+  await web.crawl("http://growing.com/");
+  const again = await web.collector.snapshot({ sources: [first.source] });
+  expect(await topics(again.hash)).toEqual(["growing home", "edition 1", "shared", "moved on"]);
 });
 
 test.concurrent("removes a page for good, and leaves older snapshots readable without it", async () => {
