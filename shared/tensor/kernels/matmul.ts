@@ -5,7 +5,7 @@
  */
 import { packPanels, panelsBytes } from "./pack";
 import { factorsBytes, isStrassen, packFactors, strassen } from "./strassen";
-import { multiply, partOf, TILE_BYTES, TILE_ROW } from "./tile";
+import { DEPTH, multiply, partOf, TILE_BYTES, TILE_ROW } from "./tile";
 import { dotRows, sumRows } from "./matvec";
 
 /** Columns of a block, and its numbers: 458 KB as the factors of strassen.ts, half of a usual L2. */
@@ -14,11 +14,11 @@ const BLOCK: i32 = 65536;
 /** Fewer rows than this do not repay packing B. */
 const PACKED_ROWS: i32 = 4;
 
-/** Rows that a block of B [k, n] has at most. */
+/** Rows that a block of B [k, n] has at most: such that each half of them is written out whole (strassen.ts). */
 // @ts-ignore: decorator
 @inline
 function mostDepth(n: i32): i32 {
-  return (BLOCK / min(n, BLOCK_N)) & ~3;
+  return (BLOCK / min(n, BLOCK_N)) & ~(2 * DEPTH - 1);
 }
 
 /** Rows of a block of B [k, n]. */
