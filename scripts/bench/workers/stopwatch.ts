@@ -4,8 +4,11 @@
  * much of the last millisecond was left. Disturbances then only lengthen what is measured, so the shortest of many counts.
  */
 
-/** Work lasts about this long per measurement: short enough to fit between the turns of other programs. */
-const MEASURED_MS = 2;
+/**
+ * Work lasts about this long per measurement: short enough to fit between the turns of other programs, and several calls of
+ * the longest kernel, since the first one after reading the clock finds caches and predictors full of something else.
+ */
+const MEASURED_MS = 6;
 /** Enough calls for the engine to have compiled a kernel for speed. */
 const WARM_UP_MS = 40;
 
