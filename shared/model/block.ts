@@ -130,10 +130,10 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     hidden.dispose();
     const { normed: inner, inverse } = norm(attended, "post_attention_layernorm");
     add(nameOf("mlp.gate_proj"), op.weightGradient(gate, inner));
-    add(nameOf("mlp.up_proj"), op.weightGradient(up, inner));
-    inner.dispose();
     const dinner = op.projectBack(gate, weight("mlp.gate_proj"));
     gate.dispose();
+    add(nameOf("mlp.up_proj"), op.weightGradient(up, inner));
+    inner.dispose();
     op.projectBackInto(dinner, up, weight("mlp.up_proj"));
     up.dispose();
     add(nameOf("post_attention_layernorm"), op.normBackInto(dy, attended, weight("post_attention_layernorm"), inverse, dinner));
@@ -163,20 +163,18 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     const dv = spreadBack(merge(dvalues), index, count);
     tf.dispose([q, k]);
     const { normed: inner, inverse } = norm(rows, "input_layernorm");
-    for (const [part, gradient] of [
-      ["q_proj", dq],
-      ["k_proj", dk],
-      ["v_proj", dv],
-    ] as const) {
-      add(nameOf(`self_attn.${part}`), op.weightGradient(gradient, inner));
-    }
-    inner.dispose();
+    add(nameOf("self_attn.q_proj"), op.weightGradient(dq, inner));
     const dinner = op.projectBack(dq, weight("self_attn.q_proj"));
     dq.dispose();
-    op.projectBackInto(dinner, dk, weight("self_attn.k_proj"));
-    dk.dispose();
-    op.projectBackInto(dinner, dv, weight("self_attn.v_proj"));
-    dv.dispose();
+    for (const [part, gradient] of [
+      ["self_attn.k_proj", dk],
+      ["self_attn.v_proj", dv],
+    ] as const) {
+      add(nameOf(part), op.weightGradient(gradient, inner));
+      op.projectBackInto(dinner, gradient, weight(part));
+      gradient.dispose();
+    }
+    inner.dispose();
     const dx = spreadBack(dy, index, count);
     add(nameOf("input_layernorm"), op.normBackInto(dx, rows, weight("input_layernorm"), inverse, dinner));
     rows.dispose();
