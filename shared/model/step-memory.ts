@@ -12,8 +12,10 @@ import { isHiddenMatrix, weightShapes } from "./weights.ts";
 
 /** tfjs's code and stack in its own memory: where its allocator begins. */
 const STATIC_BYTES = 92 * 1024;
-/** Packed blocks of the operands of a product (kernels/pack.ts), and small tables. */
+/** Packed blocks of the operands of a product (kernels/matmul.ts), and small tables. */
 const PACK_BYTES = 512 * 1024;
+/** Queries that attention's gradient takes at once (kernels/attention-backward.ts). */
+const SPAN = 64;
 /** Share of what lives that lies idle between blocks, and the step by which memory grows. */
 const FRAGMENTATION = 0.02;
 const GROWTH_BYTES = 1024 * 1024;
@@ -36,7 +38,13 @@ export function stepBytes(...step: Parameters<typeof liveBytes>): number {
 export function liveBytes(model: ModelConfig, optimizer: OptimizerConfig | null, batch: number, plan: StepPlan): number {
   const hidden = weightShapes(model).filter(([name]) => isHiddenMatrix(name));
   const scratch = optimizer?.name === "muon" ? Math.max(0, ...hidden.map(([, shape]) => muonFloats(shape))) : 0;
-  return storedBytes(model, optimizer) + 4 * (scratch + passFloats(model, batch, plan)) + PACK_BYTES;
+  const pack = Math.max(PACK_BYTES, 4 * attentionFloats(model));
+  return storedBytes(model, optimizer) + 4 * (scratch + passFloats(model, batch, plan)) + pack;
+}
+
+/** Scratch of attention's gradient: keys twice, values, the queries and outputs of a span, and its probabilities and their gradients. */
+function attentionFloats({ context, headWidth }: ModelConfig): number {
+  return 3 * context * headWidth + 2 * SPAN * (headWidth + context);
 }
 
 /** Bytes of the weights and of the optimizer's state. */
