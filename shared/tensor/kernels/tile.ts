@@ -11,6 +11,8 @@ import { madd } from "./simd";
 
 export const ROWS: i32 = 6;
 export const COLUMNS: i32 = 8;
+/** Rows of a second tile, for what is left below the last whole strip: 64 and 128 leave four and two. */
+const SHORT: i32 = 4;
 /** Bytes of one row of a tile or of a panel of B, and of a full tile. */
 export const TILE_ROW: usize = <usize>COLUMNS << 2;
 export const TILE_BYTES: i32 = ROWS * <i32>TILE_ROW;
@@ -74,10 +76,14 @@ export function multiplyStrip(
 ): void {
   for (let j = 0; j < n; j += COLUMNS) {
     const columns = min(COLUMNS, n - j);
-    const isWhole = rows == ROWS && columns == COLUMNS;
-    // One call, since a second one would be inlined as another 10 KB.
-    tile(b, k, isWhole ? from : 0, isWhole ? out : edge, isWhole ? second : 0, sign, isWhole ? outRow : TILE_ROW);
-    if (!isWhole) copyTile(edge, from, out, second, sign, outRow, rows, columns);
+    // Two calls of each tile: one that is called once is inlined here, and a loop of 17 KB is slow for some processes.
+    if (columns == COLUMNS && rows == ROWS) tile(b, k, from, out, second, sign, outRow);
+    else if (columns == COLUMNS && rows == SHORT) shortTile(b, k, from, out, second, sign, outRow);
+    else {
+      if (rows > SHORT) tile(b, k, 0, edge, 0, sign, TILE_ROW);
+      else shortTile(b, k, 0, edge, 0, sign, TILE_ROW);
+      copyTile(edge, from, out, second, sign, outRow, rows, columns);
+    }
     b += panel;
     out += TILE_ROW;
     if (from != 0) from += TILE_ROW;
@@ -85,7 +91,10 @@ export function multiplyStrip(
   }
 }
 
-function tile(b: usize, k: i32, from: usize, out: usize, second: usize, sign: f32, outRow: usize): void {
+/** The tile's first `rows` rows, ROWS or SHORT of them, a number known at compile time. */
+// @ts-ignore: decorator
+@inline
+function tileOf(rows: i32, b: usize, k: i32, from: usize, out: usize, second: usize, sign: f32, outRow: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
   let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
@@ -111,12 +120,14 @@ function tile(b: usize, k: i32, from: usize, out: usize, second: usize, sign: f3
     x = v128.load32_splat(STRIP + 3 * STRIP_ROW + K * 4);
     c30 = madd(x, low, c30);
     c31 = madd(x, high, c31);
-    x = v128.load32_splat(STRIP + 4 * STRIP_ROW + K * 4);
-    c40 = madd(x, low, c40);
-    c41 = madd(x, high, c41);
-    x = v128.load32_splat(STRIP + 5 * STRIP_ROW + K * 4);
-    c50 = madd(x, low, c50);
-    c51 = madd(x, high, c51);
+    if (rows == ROWS) {
+      x = v128.load32_splat(STRIP + 4 * STRIP_ROW + K * 4);
+      c40 = madd(x, low, c40);
+      c41 = madd(x, high, c41);
+      x = v128.load32_splat(STRIP + 5 * STRIP_ROW + K * 4);
+      c50 = madd(x, low, c50);
+      c51 = madd(x, high, c51);
+    }
     if (k == K + 1) break;
     // @end
     break;
@@ -125,16 +136,29 @@ function tile(b: usize, k: i32, from: usize, out: usize, second: usize, sign: f3
   storeRow(from, out, outRow, c10, c11);
   storeRow(from, out, 2 * outRow, c20, c21);
   storeRow(from, out, 3 * outRow, c30, c31);
-  storeRow(from, out, 4 * outRow, c40, c41);
-  storeRow(from, out, 5 * outRow, c50, c51);
+  if (rows == ROWS) {
+    storeRow(from, out, 4 * outRow, c40, c41);
+    storeRow(from, out, 5 * outRow, c50, c51);
+  }
   if (second == 0) return;
   const signs = f32x4.splat(sign);
   addRow(second, signs, c00, c01);
   addRow(second + outRow, signs, c10, c11);
   addRow(second + 2 * outRow, signs, c20, c21);
   addRow(second + 3 * outRow, signs, c30, c31);
-  addRow(second + 4 * outRow, signs, c40, c41);
-  addRow(second + 5 * outRow, signs, c50, c51);
+  if (rows == ROWS) {
+    addRow(second + 4 * outRow, signs, c40, c41);
+    addRow(second + 5 * outRow, signs, c50, c51);
+  }
+}
+
+function tile(b: usize, k: i32, from: usize, out: usize, second: usize, sign: f32, outRow: usize): void {
+  tileOf(ROWS, b, k, from, out, second, sign, outRow);
+}
+
+/** The same for no more than four rows. */
+function shortTile(b: usize, k: i32, from: usize, out: usize, second: usize, sign: f32, outRow: usize): void {
+  tileOf(SHORT, b, k, from, out, second, sign, outRow);
 }
 
 /** One row of a tile, `at` bytes from where `from` and out begin. */
