@@ -12,8 +12,9 @@ import { isHiddenMatrix, weightShapes } from "./weights.ts";
 
 /** tfjs's code and stack in its own memory: where its allocator begins. */
 const STATIC_BYTES = 92 * 1024;
-/** Packed blocks of the operands of a product (kernels/matmul.ts), and small tables. */
+/** A packed block of a product's operand, the columns of a block (kernels/matmul.ts), and small tables. */
 const PACK_BYTES = 512 * 1024;
+const BLOCK_COLUMNS = 384;
 /** Queries that attention's gradient takes at once (kernels/attention-backward.ts). */
 const SPAN = 64;
 /** Share of what lives that lies idle between blocks, and the step by which memory grows. */
@@ -38,7 +39,8 @@ export function stepBytes(...step: Parameters<typeof liveBytes>): number {
 export function liveBytes(model: ModelConfig, optimizer: OptimizerConfig | null, batch: number, plan: StepPlan): number {
   const hidden = weightShapes(model).filter(([name]) => isHiddenMatrix(name));
   const scratch = optimizer?.name === "muon" ? Math.max(0, ...hidden.map(([, shape]) => muonFloats(shape))) : 0;
-  const pack = Math.max(PACK_BYTES, 4 * attentionFloats(model));
+  // The gradient of a tall weight is turned a block at a time.
+  const pack = Math.max(PACK_BYTES + 4 * BLOCK_COLUMNS * model.width, 4 * attentionFloats(model));
   return storedBytes(model, optimizer) + 4 * (scratch + passFloats(model, batch, plan)) + pack;
 }
 

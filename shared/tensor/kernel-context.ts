@@ -6,7 +6,7 @@ import type { WasmRuntime } from "./backend.ts";
 /** What kernels/index.ts exports; offsets are bytes in the shared memory, sizes are elements. Signatures stand there. */
 export type KernelExports = Record<
   | "matMul"
-  | "packBytes"
+  | "matMulBytes"
   | "peak"
   | "stripBytes"
   | "stripStart"

@@ -3,7 +3,7 @@
  * (tile.ts), of large matrices by Strassen's algorithm (strassen.ts). One to three rows (decoding) stream B instead
  * (matvec.ts). All strides describe the operands, so every transposition is one routine.
  */
-import { packPanels, panelsBytes } from "./pack";
+import { packPanels, panelsBytes, transpose } from "./pack";
 import { factorsBytes, isStrassen, packFactors, strassen } from "./strassen";
 import { DEPTH, multiply, partOf, TILE_BYTES, TILE_ROW } from "./tile";
 import { dotRows, sumRows } from "./matvec";
@@ -26,15 +26,31 @@ export function blockDepth(n: i32, k: i32): i32 {
   return min(k, partOf(k, mostDepth(n)));
 }
 
-/** Bytes of scratch that matMul needs for a product [m, k] x [k, n], and for each with less k. */
+/** Bytes of scratch for packing B [k, n], and each with less k. */
 export function packBytes(n: i32, k: i32): usize {
   return factorsBytes(min(k, mostDepth(n)), min(n, BLOCK_N)) + TILE_BYTES;
 }
 
 /**
+ * Whether A^T B is computed as (B^T A)^T, as for the gradient of a weight that is at least twice as tall as wide: a strip
+ * of the shorter side's rows, which is made seven times over (strassen.ts), then walks more panels. Strides as in matMul.
+ */
+// @ts-ignore: decorator
+@inline
+function isTurned(m: i32, n: i32, k: i32, aRow: i32, bCol: i32): bool {
+  return aRow == 1 && bCol == 1 && m >= 2 * n && ((m | n) & 3) == 0 && isStrassen(n, min(m, BLOCK_N), k);
+}
+
+/** Bytes of scratch that matMul needs; arguments as there. */
+export function matMulBytes(m: i32, n: i32, k: i32, aRow: i32, bCol: i32): usize {
+  if (!isTurned(m, n, k, aRow, bCol)) return packBytes(n, k);
+  return packBytes(min(m, BLOCK_N), k) + ((<usize>n * min(m, BLOCK_N)) << 2);
+}
+
+/**
  * out [batch, m, n] = from + A [batch, m, k] B [batch, k, n], where `from` lies as out does and may be out, or is 0 for
  * none. In each of the batch, which aStep and bStep floats part, element (i, x) of A lies at a + 4 (i aRow + x aCol),
- * likewise B; out is dense. `pack` is scratch of packBytes.
+ * likewise B; out is dense. `pack` is scratch of matMulBytes.
  */
 export function matMul(
   a: usize, b: usize, from: usize, out: usize, batch: i32, m: i32, n: i32, k: i32, aStep: i32, aRow: i32, aCol: i32,
@@ -52,7 +68,8 @@ export function matMul(
     const to = out + <usize>i * bytes;
     const addend = from != 0 ? from + <usize>i * bytes : 0;
     // A single column is a single row of the transposed product, whose elements lie in the same order.
-    if (n == 1) product(right, left, addend, to, 1, m, k, <usize>bCol << 2, <usize>bRow << 2, <usize>aCol << 2, <usize>aRow << 2, pack);
+    if (from == 0 && isTurned(m, n, k, aRow, bCol)) turned(left, right, to, m, n, k, <usize>aCol << 2, <usize>bRow << 2, pack);
+    else if (n == 1) product(right, left, addend, to, 1, m, k, <usize>bCol << 2, <usize>bRow << 2, <usize>aCol << 2, <usize>aRow << 2, pack);
     else product(left, right, addend, to, m, n, k, <usize>aRow << 2, <usize>aCol << 2, <usize>bRow << 2, <usize>bCol << 2, pack);
   }
 }
@@ -66,6 +83,21 @@ function product(
     if (bCol == 4) return sumRows(a, aRow, b, bRow, out, m, n, k);
   }
   blocked(a, b, from, out, m, n, k, aRow, aCol, bRow, bCol, pack);
+}
+
+/** out [m, n] = A^T B of rows of A [k, m] and B [k, n] that are dense, by columns of the turned product. */
+function turned(a: usize, b: usize, out: usize, m: i32, n: i32, k: i32, aRow: usize, bRow: usize, pack: usize): void {
+  const block = pack + packBytes(min(m, BLOCK_N), k);
+  const outRow = <usize>n << 2;
+  for (let first = 0; first < m; first += BLOCK_N) {
+    const width = min(BLOCK_N, m - first);
+    const row = <usize>width << 2;
+    blocked(b, a + (<usize>first << 2), 0, block, n, width, k, 4, bRow, aRow, 4, pack);
+    for (let j = 0; j < width; j += 4) {
+      const target = out + <usize>(first + j) * outRow;
+      for (let i = 0; i < n; i += 4) transpose(block + <usize>i * row + (<usize>j << 2), row, target + (<usize>i << 2), outRow);
+    }
+  }
 }
 
 function blocked(

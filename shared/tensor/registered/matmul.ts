@@ -40,7 +40,9 @@ export function registerMatMul({ backend, kernels, offset, scratch, register }: 
     const out = inPlace ? addend! : backend.makeOutput(shape, "float32");
     // A batch against one B is one tall product, which packs B once.
     const tall = bBatch === 1 && !transposeA ? aBatch : 1;
-    const pack = scratch(kernels.packBytes(n, k));
+    const aStrides = transposeA ? [1, m] : [k, 1];
+    const bStrides = transposeB ? [1, k] : [n, 1];
+    const pack = scratch(kernels.matMulBytes(m * tall, n, k, aStrides[0]!, bStrides[1]!));
     kernels.matMul(
       offset(a),
       offset(b),
@@ -51,9 +53,9 @@ export function registerMatMul({ backend, kernels, offset, scratch, register }: 
       n,
       k,
       aBatch === 1 ? 0 : m * k,
-      ...(transposeA ? [1, m] : [k, 1]),
+      ...aStrides,
       bBatch === 1 ? 0 : k * n,
-      ...(transposeB ? [1, k] : [n, 1]),
+      ...bStrides,
       pack,
     );
     return out;

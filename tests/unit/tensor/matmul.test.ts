@@ -92,12 +92,14 @@ describe.each([
     expect(errorOfAll(m, n, k)).toBeLessThan(1e-6);
   });
 
-  // Large and even: Strassen's algorithm, with partial strips, several blocks and columns beside the last whole block.
+  // Large and even: Strassen's algorithm, with partial strips, several blocks and columns beside the last whole block. The
+  // last two are turned when the left one alone is transposed, in one block and in two.
   test.each([
     [128, 128, 128],
     [134, 144, 130],
     [130, 400, 172],
     [256, 128, 514],
+    [404, 132, 128],
   ])("equals the definition where it multiplies by quadrants: [%i, k] x [k, %i], k = %i", (m, n, k) => {
     expect(errorOfAll(m, n, k)).toBeLessThan(1e-6);
   });
