@@ -12,9 +12,11 @@ import { isHiddenMatrix, weightShapes } from "./weights.ts";
 
 /** tfjs's code and stack in its own memory: where its allocator begins. */
 const STATIC_BYTES = 92 * 1024;
-/** A packed block of a product's operand, the columns of a block (kernels/matmul.ts), and small tables. */
+/** A packed block of a product's operand, and small tables. */
 const PACK_BYTES = 512 * 1024;
-const BLOCK_COLUMNS = 384;
+/** The same where the gradient of a tall weight is turned (kernels/matmul.ts): 128 x 384 numbers as seven quarters, and for each column of the weight. */
+const TURNED_BYTES = 7 * 128 * 384;
+const TURNED_COLUMN_BYTES = 4 * 384;
 /** Queries that attention's gradient takes at once (kernels/attention-backward.ts). */
 const SPAN = 64;
 /** Share of what lives that lies idle between blocks, and the step by which memory grows. */
@@ -39,8 +41,7 @@ export function stepBytes(...step: Parameters<typeof liveBytes>): number {
 export function liveBytes(model: ModelConfig, optimizer: OptimizerConfig | null, batch: number, plan: StepPlan): number {
   const hidden = weightShapes(model).filter(([name]) => isHiddenMatrix(name));
   const scratch = optimizer?.name === "muon" ? Math.max(0, ...hidden.map(([, shape]) => muonFloats(shape))) : 0;
-  // The gradient of a tall weight is turned a block at a time.
-  const pack = Math.max(PACK_BYTES + 4 * BLOCK_COLUMNS * model.width, 4 * attentionFloats(model));
+  const pack = Math.max(PACK_BYTES, TURNED_BYTES + TURNED_COLUMN_BYTES * model.width, 4 * attentionFloats(model));
   return storedBytes(model, optimizer) + 4 * (scratch + passFloats(model, batch, plan)) + pack;
 }
 
