@@ -1,6 +1,6 @@
 /** The planner's prediction against what is allocated, and the refusal of what cannot fit. */
 import * as tf from "@tensorflow/tfjs-core";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { PRESETS, presetOf, type ModelConfig, type TrainingConfig } from "../../../shared/config.ts";
 import { MAX_ISOLATE_BYTES } from "../../../shared/limits.ts";
 import { checkMemory, estimateMemory } from "../../../shared/model/memory.ts";
@@ -9,9 +9,11 @@ import { planPasses } from "../../../shared/model/plan.ts";
 import { liveBytes } from "../../../shared/model/step-memory.ts";
 import { trainStep } from "../../../shared/model/training-step.ts";
 import { initWeights } from "../../../shared/model/weights.ts";
-import { startBackend } from "../../../shared/tensor/backend.ts";
+import { useKernels } from "../../../shared/tensor/backend.ts";
+import kernelModule from "../../../shared/tensor/kernel-module.ts";
 
-beforeAll(startBackend);
+// Anew for each test, since scratch memory stays and would count for the first one alone.
+beforeEach(() => useKernels(kernelModule));
 
 interface Allocator {
   _malloc(bytes: number): number;
