@@ -101,9 +101,9 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     const keys = turned(k, "self_attn.k_norm", index, batch);
     const values = split(spread(v, index), batch);
     if (!keep) tf.dispose([q, k, v]);
-    const { out, statistics } = op.attend(queries.y, keys.y, values);
-    const mixed = merge(out);
-    tf.dispose([queries.y, queries.inverse, keys.y, keys.inverse, values]);
+    const statistics = op.attend(queries.y, keys.y, values);
+    const mixed = merge(queries.y);
+    tf.dispose([queries.inverse, keys.y, keys.inverse, values]);
     const x = spread(rows, index);
     const attended = op.projectOnto(x, mixed, weight("self_attn.o_proj")); // [N, C]
     x.dispose();
@@ -154,13 +154,14 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     const values = split(spread(v, index), batch);
     const dmixed = split(op.projectBack(dy, weight("self_attn.o_proj")), batch);
     const out = op.view<tf.Tensor4D>(mixed, dmixed.shape);
-    const [dqueries, dkeys, dvalues] = op.attendBack(queries.y, keys.y, values, out, statistics, dmixed);
-    tf.dispose([queries.y, keys.y, v, values, dmixed, out, statistics]);
+    // Queries, keys and values are their gradients from here on.
+    op.attendBack(queries.y, keys.y, values, out, statistics, dmixed);
+    tf.dispose([v, dmixed, out, statistics]);
     add(nameOf("self_attn.o_proj"), op.weightGradient(dy, mixed));
     mixed.dispose();
-    const dq = turnedBack(q, "self_attn.q_norm", queries.inverse, index, dqueries, add);
-    const dk = turnedBack(k, "self_attn.k_norm", keys.inverse, index, dkeys, add);
-    const dv = spreadBack(merge(dvalues), index, count);
+    const dq = turnedBack(q, "self_attn.q_norm", queries.inverse, index, queries.y, add);
+    const dk = turnedBack(k, "self_attn.k_norm", keys.inverse, index, keys.y, add);
+    const dv = spreadBack(merge(values), index, count);
     tf.dispose([q, k]);
     const { normed: inner, inverse } = norm(rows, "input_layernorm");
     add(nameOf("self_attn.q_proj"), op.weightGradient(dq, inner));

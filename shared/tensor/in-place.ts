@@ -75,13 +75,12 @@ export function rotate(x: tf.Tensor, theta: number, inverse: boolean): void {
   run("RotaryInPlace", { x }, { theta, first: 0, inverse });
 }
 
-/** q [B, T, H, D], k and v [B, T, K, D] -> [B, T, H, D], and what the gradient needs of the scores [B, T, H, 2] */
-export function attend(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D): { out: tf.Tensor4D; statistics: tf.Tensor4D } {
-  const [out, statistics] = run("CausalAttention", { q, k, v }) as [tf.Tensor4D, tf.Tensor4D];
-  return { out, statistics };
+/** q [B, T, H, D] becomes what it gathers from k and v [B, T, K, D] -> what the gradient needs of the scores [B, T, H, 2] */
+export function attend(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D {
+  return run("CausalAttentionInPlace", { q, k, v })[0] as tf.Tensor4D;
 }
 
-/** -> the gradients of q, k, v; `out` and statistics are what `attend` gave. */
+/** q, k and v become their gradients; `out` is what `attend` made of q, beside the statistics. */
 export function attendBack(
   q: tf.Tensor4D,
   k: tf.Tensor4D,
@@ -89,8 +88,8 @@ export function attendBack(
   out: tf.Tensor4D,
   statistics: tf.Tensor4D,
   dy: tf.Tensor4D,
-): [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D] {
-  return run("CausalAttentionGrad", { q, k, v, out, statistics, dy }) as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D];
+): void {
+  run("CausalAttentionGradInPlace", { q, k, v, out, statistics, dy });
 }
 
 /** gate, up [N, F] -> silu(gate) up [N, F] */

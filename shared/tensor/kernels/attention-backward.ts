@@ -24,8 +24,8 @@ export function attentionBackwardBytes(s: i32, d: i32): usize {
 }
 
 /**
- * dq [B, T, H, D], dk, dv [B, S, K, D] from dy [B, T, H, D]; `work` is scratch of attentionBackwardBytes, other arguments
- * as in attention.
+ * dq [B, T, H, D], dk, dv [B, S, K, D] from dy [B, T, H, D], each of which may lie where q, k and v do; `work` is scratch of
+ * attentionBackwardBytes, other arguments as in attention.
  */
 export function attentionBackward(
   q: usize, k: usize, v: usize, out: usize, statistics: usize, dy: usize, dq: usize, dk: usize, dv: usize,
@@ -44,12 +44,8 @@ export function attentionBackward(
   const scores = outputs + panelsBytes(SPAN, d);
   const slopes = scores + <usize>SPAN * stride;
   const edge = slopes + <usize>SPAN * stride;
-  // One span reaches every key, so that its gradients are the first there are.
+  // One span reaches every key, so that its gradients are the first there are. Else they are added to zeros.
   const isOneSpan = t <= SPAN;
-  if (!isOneSpan) {
-    memory.fill(dk, 0, <usize>b * s * keyRow);
-    memory.fill(dv, 0, <usize>b * s * keyRow);
-  }
   for (let i = 0; i < b; i++) {
     for (let head = 0; head < kv; head++) {
       const base = (<usize>i * s * kv + head) * width;
@@ -61,6 +57,8 @@ export function attentionBackward(
           const span = min(SPAN, t - first);
           const past = s - t + first;
           const row = (i * t + first) * h + head * group + j;
+          packPanels(q + <usize>row * width, span, d, queryRow, 4, queries);
+          packPanels(dy + <usize>row * width, span, d, queryRow, 4, outputs);
           for (let x = 0; x < span; x += QUERIES) {
             const rows = min(QUERIES, span - x);
             const limit = past + x + rows;
@@ -77,9 +75,12 @@ export function attentionBackward(
             }
             multiply(slope, stride, 4, keyRows, <usize>s * TILE_ROW, 0, dq + at, queryRow, rows, d, limit, edge);
           }
-          packPanels(q + <usize>row * width, span, d, queryRow, 4, queries);
-          packPanels(dy + <usize>row * width, span, d, queryRow, 4, outputs);
           const isFirst = isOneSpan && j == 0;
+          // Keys that no span before this one has reached.
+          for (let key = first == 0 ? 0 : past; j == 0 && !isOneSpan && key < past + span; key++) {
+            memory.fill(dk + base + <usize>key * keyRow, 0, width);
+            memory.fill(dv + base + <usize>key * keyRow, 0, width);
+          }
           for (let key = 0; key < past + span; key += ROWS) {
             const rows = min(ROWS, past + span - key);
             // Queries before this one see none of the strip's keys.
