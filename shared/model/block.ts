@@ -149,16 +149,15 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
   ): tf.Tensor2D {
     const { rows, index } = input;
     const count = rows.shape[0];
+    add(nameOf("self_attn.o_proj"), op.weightGradient(dy, mixed));
+    const dmixed = split(op.projectBack(dy, weight("self_attn.o_proj")), batch);
     const queries = turned(q, "self_attn.q_norm", index, batch);
     const keys = turned(k, "self_attn.k_norm", index, batch);
     const values = split(spread(v, index), batch);
-    const dmixed = split(op.projectBack(dy, weight("self_attn.o_proj")), batch);
     const out = op.view<tf.Tensor4D>(mixed, dmixed.shape);
     // Queries, keys and values are their gradients from here on.
     op.attendBack(queries.y, keys.y, values, out, statistics, dmixed);
-    tf.dispose([v, dmixed, out, statistics]);
-    add(nameOf("self_attn.o_proj"), op.weightGradient(dy, mixed));
-    mixed.dispose();
+    tf.dispose([v, mixed, out, statistics, dmixed]);
     const dq = turnedBack(q, "self_attn.q_norm", queries.inverse, index, queries.y, add);
     const dk = turnedBack(k, "self_attn.k_norm", keys.inverse, index, keys.y, add);
     const dv = spreadBack(merge(values), index, count);
