@@ -20,7 +20,7 @@ import {
 const fused: Op = (q, k, v) => causalAttention(q as tf.Tensor4D, k as tf.Tensor4D, v as tf.Tensor4D);
 const plain: Op = (q, k, v) => reference.causalAttention(q as tf.Tensor4D, k as tf.Tensor4D, v as tf.Tensor4D);
 
-const tensorOf = ({ values, shape }: Values) => tf.tensor(values, shape) as tf.Tensor4D;
+const tensorOf = ({ values, shape }: Values) => tf.tensor4d(values, shape as [number, number, number, number]);
 
 interface Shape {
   batch: number;
