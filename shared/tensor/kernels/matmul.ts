@@ -41,10 +41,20 @@ function isTurned(m: i32, n: i32, k: i32, aRow: i32, bCol: i32): bool {
   return aRow == 1 && bCol == 1 && m >= 2 * n && ((m | n) & 3) == 0 && isStrassen(n, min(m, BLOCK_N), k);
 }
 
+/** Bytes of a block of columns of the turned product. */
+// @ts-ignore: decorator
+@inline
+function turnedBytes(m: i32, n: i32): usize {
+  return (<usize>n * min(m, BLOCK_N)) << 2;
+}
+
 /** Bytes of scratch that matMul needs; arguments as there. */
 export function matMulBytes(m: i32, n: i32, k: i32, aRow: i32, bCol: i32): usize {
   if (!isTurned(m, n, k, aRow, bCol)) return packBytes(n, k);
-  return packBytes(min(m, BLOCK_N), k) + ((<usize>n * min(m, BLOCK_N)) << 2);
+  // A narrower last block is packed deeper, which may take more than the ones before.
+  const width = min(m, BLOCK_N);
+  const last = m % width;
+  return turnedBytes(m, n) + max(packBytes(width, k), last > 0 ? packBytes(last, k) : 0);
 }
 
 /**
@@ -86,8 +96,8 @@ function product(
 }
 
 /** out [m, n] = A^T B of rows of A [k, m] and B [k, n] that are dense, by columns of the turned product. */
-function turned(a: usize, b: usize, out: usize, m: i32, n: i32, k: i32, aRow: usize, bRow: usize, pack: usize): void {
-  const block = pack + packBytes(min(m, BLOCK_N), k);
+function turned(a: usize, b: usize, out: usize, m: i32, n: i32, k: i32, aRow: usize, bRow: usize, block: usize): void {
+  const pack = block + turnedBytes(m, n);
   const outRow = <usize>n << 2;
   for (let first = 0; first < m; first += BLOCK_N) {
     const width = min(BLOCK_N, m - first);

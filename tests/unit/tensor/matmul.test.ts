@@ -93,13 +93,14 @@ describe.each([
   });
 
   // Large and even: Strassen's algorithm, with partial strips, several blocks and columns beside the last whole block. The
-  // last two are turned when the left one alone is transposed, in one block and in two.
+  // last three are turned when the left one alone is transposed, in one block and in two, the second packed deeper.
   test.each([
     [128, 128, 128],
     [134, 144, 130],
     [130, 400, 172],
     [256, 128, 514],
     [404, 132, 128],
+    [640, 128, 512],
   ])("equals the definition where it multiplies by quadrants: [%i, k] x [k, %i], k = %i", (m, n, k) => {
     expect(errorOfAll(m, n, k)).toBeLessThan(1e-6);
   });
