@@ -14,8 +14,7 @@ import { isHiddenMatrix, weightShapes } from "./weights.ts";
 const STATIC_BYTES = 92 * 1024;
 /** A packed block of a product's operand, and small tables. */
 const PACK_BYTES = 512 * 1024;
-/** The same where the gradient of a tall weight is turned (kernels/matmul.ts): 128 x 384 numbers as seven quarters, and for each column of the weight. */
-const TURNED_BYTES = 7 * 128 * 384;
+/** For each column of a tall weight, whose gradient is turned block by block (kernels/matmul.ts). */
 const TURNED_COLUMN_BYTES = 4 * 384;
 /** Queries that attention's gradient takes at once (kernels/attention-backward.ts). */
 const SPAN = 64;
@@ -41,11 +40,11 @@ export function stepBytes(...step: Parameters<typeof liveBytes>): number {
 export function liveBytes(model: ModelConfig, optimizer: OptimizerConfig | null, batch: number, plan: StepPlan): number {
   const hidden = weightShapes(model).filter(([name]) => isHiddenMatrix(name));
   const scratch = optimizer?.name === "muon" ? Math.max(0, ...hidden.map(([, shape]) => muonFloats(shape))) : 0;
-  const pack = Math.max(PACK_BYTES, TURNED_BYTES + TURNED_COLUMN_BYTES * model.width, 4 * attentionFloats(model));
+  const pack = Math.max(PACK_BYTES + TURNED_COLUMN_BYTES * model.width, 4 * attentionFloats(model));
   return storedBytes(model, optimizer) + 4 * (scratch + passFloats(model, batch, plan)) + pack;
 }
 
-/** Scratch of attention's gradient: keys twice, values, the queries and outputs of a span, and its probabilities and their gradients. */
+/** Scratch of attention's gradient: keys twice, values, a span's queries and outputs, its probabilities and their gradients. */
 function attentionFloats({ context, headWidth }: ModelConfig): number {
   return 3 * context * headWidth + 2 * SPAN * (headWidth + context);
 }

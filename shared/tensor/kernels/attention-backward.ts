@@ -77,9 +77,11 @@ export function attentionBackward(
           }
           const isFirst = isOneSpan && j == 0;
           // Keys that no span before this one has reached.
-          for (let key = first == 0 ? 0 : past; j == 0 && !isOneSpan && key < past + span; key++) {
-            memory.fill(dk + base + <usize>key * keyRow, 0, width);
-            memory.fill(dv + base + <usize>key * keyRow, 0, width);
+          if (j == 0 && !isOneSpan) {
+            for (let key = first == 0 ? 0 : past; key < past + span; key++) {
+              memory.fill(dk + base + <usize>key * keyRow, 0, width);
+              memory.fill(dv + base + <usize>key * keyRow, 0, width);
+            }
           }
           for (let key = 0; key < past + span; key += ROWS) {
             const rows = min(ROWS, past + span - key);
@@ -121,7 +123,10 @@ function scoresBack(scores: usize, slopes: usize, live: i32, limit: i32, statist
   }
 }
 
-/** out [rows, d], the gradients of keys (or values), += or = x^T [rows, span] times the packed queries (or dy) from query `blind` on. */
+/**
+ * out [rows, d], the gradients of keys (or values), += or = x^T [rows, span] times the packed queries (or dy) from query
+ * `blind` on.
+ */
 function keysBack(
   x: usize, stride: usize, packed: usize, blind: i32, span: i32, isFirst: bool, out: usize, outRow: usize, rows: i32, d: i32, edge: usize,
 ): void {

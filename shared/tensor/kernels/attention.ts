@@ -19,7 +19,10 @@ export function scoresRow(s: i32): usize {
   return (<usize>((s + COLUMNS - 1) / COLUMNS) * COLUMNS) << 2;
 }
 
-/** Bytes of what is kept of a row of scores, so that backward computes the same probabilities in one pass: the largest score and the inverse sum. */
+/**
+ * Bytes of what is kept of a row of scores, so that backward computes the same probabilities in one pass: the largest score
+ * and the inverse sum.
+ */
 export const STATISTICS_BYTES: usize = 8;
 
 /** Bytes of scratch for attention over s keys of width d in groups of that many heads. */
@@ -27,7 +30,10 @@ export function attentionBytes(s: i32, d: i32, group: i32): usize {
   return panelsBytes(d, s) + panelsBytes(s, d) + <usize>max(QUERIES, group) * scoresRow(s) + TILE_BYTES;
 }
 
-/** q [B, T, H, D], k, v [B, S, K, D] -> out [B, T, H, D], which may lie where q does, statistics [B, T, H, 2]; `work` is scratch of attentionBytes. */
+/**
+ * q [B, T, H, D], k, v [B, S, K, D] -> out [B, T, H, D], which may lie where q does, statistics [B, T, H, 2]; `work` is
+ * scratch of attentionBytes.
+ */
 export function attention(
   q: usize, k: usize, v: usize, out: usize, statistics: usize,
   b: i32, t: i32, s: i32, h: i32, kv: i32, d: i32, scale: f32, work: usize,

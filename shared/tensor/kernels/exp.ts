@@ -1,7 +1,8 @@
 /**
  * Exponential and logarithm without tables: the library's own would bring data segments into tfjs's memory.
  * exp is x = n ln 2 + r with 1 + r + r^2 q(r), q of degree three fitted to the least relative error over |r| <= ln 2 / 2
- * (1e-7 before rounding, 2e-7 with it, 4e-7 at the lower end with fused ln 2). Everything is as short a chain as can be, since the chain is waited for and not the units.
+ * (1e-7 before rounding, 2e-7 with it, 4e-7 at the lower end with fused ln 2). Everything is as short a chain as can be,
+ * since the chain is waited for and not the units.
  */
 import { IS_FUSED, madd } from "./simd";
 

@@ -37,7 +37,10 @@ export function stripBytes(): i32 {
   return 5 * <i32>STRIP_BYTES;
 }
 
-/** A part of k of at most `most`, a multiple of four: parts are of about equal length, since 65 is not 64 and 1, and of whole vectors. */
+/**
+ * A part of k of at most `most`, a multiple of four: parts are of about equal length, since 65 is not 64 and 1, and of whole
+ * vectors.
+ */
 // @ts-ignore: decorator
 @inline
 export function partOf(k: i32, most: i32): i32 {
@@ -132,23 +135,14 @@ function tileOf(rows: i32, b: usize, k: i32, from: usize, out: usize, second: us
     // @end
     break;
   }
-  storeRow(from, out, 0, c00, c01);
-  storeRow(from, out, outRow, c10, c11);
-  storeRow(from, out, 2 * outRow, c20, c21);
-  storeRow(from, out, 3 * outRow, c30, c31);
-  if (rows == ROWS) {
-    storeRow(from, out, 4 * outRow, c40, c41);
-    storeRow(from, out, 5 * outRow, c50, c51);
-  }
-  if (second == 0) return;
   const signs = f32x4.splat(sign);
-  addRow(second, signs, c00, c01);
-  addRow(second + outRow, signs, c10, c11);
-  addRow(second + 2 * outRow, signs, c20, c21);
-  addRow(second + 3 * outRow, signs, c30, c31);
+  storeRow(from, out, second, signs, 0, c00, c01);
+  storeRow(from, out, second, signs, outRow, c10, c11);
+  storeRow(from, out, second, signs, 2 * outRow, c20, c21);
+  storeRow(from, out, second, signs, 3 * outRow, c30, c31);
   if (rows == ROWS) {
-    addRow(second + 4 * outRow, signs, c40, c41);
-    addRow(second + 5 * outRow, signs, c50, c51);
+    storeRow(from, out, second, signs, 4 * outRow, c40, c41);
+    storeRow(from, out, second, signs, 5 * outRow, c50, c51);
   }
 }
 
@@ -161,10 +155,14 @@ function shortTile(b: usize, k: i32, from: usize, out: usize, second: usize, sig
   tileOf(SHORT, b, k, from, out, second, sign, outRow);
 }
 
-/** One row of a tile, `at` bytes from where `from` and out begin. */
+/** One row of a tile, `at` bytes from where `from`, out and second begin. */
 // @ts-ignore: decorator
 @inline
-function storeRow(from: usize, out: usize, at: usize, low: v128, high: v128): void {
+function storeRow(from: usize, out: usize, second: usize, signs: v128, at: usize, low: v128, high: v128): void {
+  if (second != 0) {
+    v128.store(second + at, madd(low, signs, v128.load(second + at)));
+    v128.store(second + at, madd(high, signs, v128.load(second + at, 16)), 16);
+  }
   if (from != 0) {
     low = f32x4.add(low, v128.load(from + at));
     high = f32x4.add(high, v128.load(from + at, 16));
@@ -173,22 +171,13 @@ function storeRow(from: usize, out: usize, at: usize, low: v128, high: v128): vo
   v128.store(out + at, high, 16);
 }
 
-/** row += signs [low, high] */
-// @ts-ignore: decorator
-@inline
-function addRow(row: usize, signs: v128, low: v128, high: v128): void {
-  v128.store(row, madd(low, signs, v128.load(row)));
-  v128.store(row, madd(high, signs, v128.load(row, 16)), 16);
-}
-
 /** The part of a tile that exists, from `edge` to where `tile` would have written it. */
 function copyTile(edge: usize, from: usize, out: usize, second: usize, sign: f32, outRow: usize, rows: i32, columns: i32): void {
   for (let i = 0; i < rows; i++) {
     const row = <usize>i * outRow;
     const at = edge + <usize>i * TILE_ROW;
     if (columns == COLUMNS) {
-      storeRow(from, out, row, v128.load(at), v128.load(at, 16));
-      if (second != 0) addRow(second + row, f32x4.splat(sign), v128.load(at), v128.load(at, 16));
+      storeRow(from, out, second, f32x4.splat(sign), row, v128.load(at), v128.load(at, 16));
       continue;
     }
     for (let j: usize = 0; j < <usize>columns << 2; j += 4) {
