@@ -131,6 +131,6 @@ function keysBack(
   x: usize, stride: usize, packed: usize, blind: i32, span: i32, isFirst: bool, out: usize, outRow: usize, rows: i32, d: i32, edge: usize,
 ): void {
   const depth = span - blind;
-  packStrip(x, 4, stride, rows, depth, STRIP);
+  packStrip(x, 4, stride, rows, depth);
   multiplyStrip(packed + <usize>blind * TILE_ROW, <usize>span * TILE_ROW, isFirst ? 0 : out, out, 0, 0, outRow, rows, d, depth, edge);
 }

@@ -3,7 +3,7 @@
  * that the register tile reads both in order. Strides are bytes.
  */
 import { madd } from "./simd";
-import { COLUMNS, STRIP_ROW, TILE_ROW } from "./tile";
+import { COLUMNS, STRIP, STRIP_ROW, TILE_ROW } from "./tile";
 
 /** Bytes of one packed B [k, n]. */
 // @ts-ignore: decorator
@@ -73,13 +73,15 @@ function packAny(b: usize, k: i32, columns: i32, row: usize, column: usize, targ
   }
 }
 
-/**
- * Rows of A, at most six, become a strip: rows of k numbers, STRIP_ROW bytes apart. Element (i, x) lies at a + i row + x column.
- * What a strip of fewer rows leaves in the others is left from before.
- */
-export function packStrip(a: usize, row: usize, column: usize, rows: i32, k: i32, target: usize): void {
-  if (column == 4) return copyStrip(a, row, rows, k, target);
-  if (row != 4 || rows < 4) return packStripAny(a, row, column, rows, k, target);
+/** Rows of A, at most six, become the strip: element (i, x) lies at a + i row + x column. Rows that the strip has beyond them are arbitrary. */
+export function packStrip(a: usize, row: usize, column: usize, rows: i32, k: i32): void {
+  if (column == 4) copyStrip(a, row, rows, k);
+  else transposeStrip(a, row, column, rows, k, STRIP);
+}
+
+/** The same where rows do not lie dense, to `target`: rows of k numbers that are STRIP_ROW bytes apart. */
+export function transposeStrip(a: usize, row: usize, column: usize, rows: i32, k: i32, target: usize): void {
+  if (row != 4 || rows < 4) return transposeAny(a, row, column, rows, k, target);
   // Four rows at a time are transposed in registers, some of them twice where their number is not a multiple of four.
   const whole = k & ~3;
   for (let i = 0; ; i = min(i + 4, rows - 4)) {
@@ -88,29 +90,10 @@ export function packStrip(a: usize, row: usize, column: usize, rows: i32, k: i32
     for (let x = 0; x < whole; x += 4) transpose(source + <usize>x * column, column, to + (<usize>x << 2), STRIP_ROW);
     if (i == rows - 4) break;
   }
-  packStripAny(a + <usize>whole * column, row, column, rows, k - whole, target + (<usize>whole << 2));
+  transposeAny(a + <usize>whole * column, row, column, rows, k - whole, target + (<usize>whole << 2));
 }
 
-function copyStrip(a: usize, row: usize, rows: i32, k: i32, target: usize): void {
-  for (let i = 0; i < rows; i++) {
-    const end = target + (<usize>k << 2);
-    let from = a;
-    let to = target;
-    for (; to + 32 <= end; to += 32) {
-      v128.store(to, v128.load(from));
-      v128.store(to, v128.load(from, 16), 16);
-      from += 32;
-    }
-    for (; to < end; to += 4) {
-      store<f32>(to, load<f32>(from));
-      from += 4;
-    }
-    a += row;
-    target += STRIP_ROW;
-  }
-}
-
-function packStripAny(a: usize, row: usize, column: usize, rows: i32, k: i32, target: usize): void {
+function transposeAny(a: usize, row: usize, column: usize, rows: i32, k: i32, target: usize): void {
   for (let x = 0; x < k; x++) {
     for (let i = 0; i < rows; i++) store<f32>(target + <usize>i * STRIP_ROW, load<f32>(a + <usize>i * row));
     a += column;
@@ -118,19 +101,53 @@ function packStripAny(a: usize, row: usize, column: usize, rows: i32, k: i32, ta
   }
 }
 
-/** The strip at `target` = x + sign y, both of rows of k numbers that are `row` bytes apart. */
-export function addStrips(x: usize, y: usize, sign: f32, row: usize, rows: i32, k: i32, target: usize): void {
+function copyStrip(x: usize, row: usize, rows: i32, k: i32): void {
+  stripOf(false, x, x, 0, row, rows, k);
+}
+
+/** The strip = x + sign y, both of `rows` rows, at most six, of k numbers that are `row` bytes apart. */
+export function addStrips(x: usize, y: usize, sign: f32, row: usize, rows: i32, k: i32): void {
+  stripOf(true, x, y, sign, row, rows, k);
+}
+
+/**
+ * x or x + sign y, four columns of all six rows at a time: stores to constant addresses need no check (tile.ts), and a row
+ * that the memory is slow with holds up no other. Sixteen times four are DEPTH. Where there are fewer rows the last one is
+ * taken for those that lack.
+ */
+// @ts-ignore: decorator
+@inline
+function stripOf(isSum: bool, x: usize, y: usize, sign: f32, row: usize, rows: i32, k: i32): void {
   const signs = f32x4.splat(sign);
-  const bytes = <usize>k << 2;
-  for (let i = 0; i < rows; i++) {
-    let at: usize = 0;
-    for (; at + 32 <= bytes; at += 32) {
-      v128.store(target + at, madd(v128.load(y + at), signs, v128.load(x + at)));
-      v128.store(target + at, madd(v128.load(y + at, 16), signs, v128.load(x + at, 16)), 16);
-    }
-    for (; at < bytes; at += 4) store<f32>(target + at, load<f32>(x + at) + sign * load<f32>(y + at));
-    x += row;
-    y += row;
-    target += STRIP_ROW;
+  const last = rows - 1;
+  const row1 = <usize>min(1, last) * row, row2 = <usize>min(2, last) * row, row3 = <usize>min(3, last) * row;
+  const row4 = <usize>min(4, last) * row, row5 = <usize>min(5, last) * row;
+  while (true) {
+    // @unroll K 16
+    if (k < 4 * K + 4) break;
+    v128.store(STRIP + 16 * K, sumOf(isSum, x, y, signs));
+    v128.store(STRIP + STRIP_ROW + 16 * K, sumOf(isSum, x + row1, y + row1, signs));
+    v128.store(STRIP + 2 * STRIP_ROW + 16 * K, sumOf(isSum, x + row2, y + row2, signs));
+    v128.store(STRIP + 3 * STRIP_ROW + 16 * K, sumOf(isSum, x + row3, y + row3, signs));
+    v128.store(STRIP + 4 * STRIP_ROW + 16 * K, sumOf(isSum, x + row4, y + row4, signs));
+    v128.store(STRIP + 5 * STRIP_ROW + 16 * K, sumOf(isSum, x + row5, y + row5, signs));
+    x += 16;
+    y += 16;
+    // @end
+    break;
   }
+  for (let at = <usize>(k & ~3) << 2; at < <usize>k << 2; at += 4) {
+    for (let i: usize = 0; i < <usize>rows; i++) {
+      const value = load<f32>(x + i * row);
+      store<f32>(STRIP + i * STRIP_ROW + at, isSum ? value + sign * load<f32>(y + i * row) : value);
+    }
+    x += 4;
+    y += 4;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function sumOf(isSum: bool, x: usize, y: usize, signs: v128): v128 {
+  return isSum ? madd(v128.load(y), signs, v128.load(x)) : v128.load(x);
 }

@@ -10,7 +10,7 @@
  * Rounding errors are about twice those of the plain product, in relation to the largest numbers of A and B: a row of small
  * numbers is not as exact beside one of large numbers as it would be alone.
  */
-import { addStrips, packPanels, packStrip, panelsBytes } from "./pack";
+import { addStrips, packPanels, packStrip, panelsBytes, transposeStrip } from "./pack";
 import { COLUMNS, DEPTH, multiplyStrip, partOf, ROWS, STRIP, STRIP_BYTES, STRIP_ROW, TILE_ROW } from "./tile";
 
 /** Below this in any direction, adding up costs as much as an eighth of the products. */
@@ -104,10 +104,10 @@ export function strassen(
       let a22 = a21 + <usize>k * aCol;
       let row = aRow;
       if (aCol != 4) {
-        packStrip(a11, aRow, aCol, rows, inner, A11);
-        packStrip(a12, aRow, aCol, rows, inner, A12);
-        packStrip(a21, aRow, aCol, rows, inner, A21);
-        packStrip(a22, aRow, aCol, rows, inner, A22);
+        transposeStrip(a11, aRow, aCol, rows, inner, A11);
+        transposeStrip(a12, aRow, aCol, rows, inner, A12);
+        transposeStrip(a21, aRow, aCol, rows, inner, A21);
+        transposeStrip(a22, aRow, aCol, rows, inner, A22);
         a11 = A11;
         a12 = A12;
         a21 = A21;
@@ -118,19 +118,19 @@ export function strassen(
       const addend = x > 0 ? out : from;
       const f11 = addend != 0 ? addend + <usize>i * outRow : 0;
       const f12 = addend != 0 ? f11 + right : 0, f21 = addend != 0 ? f11 + down : 0, f22 = addend != 0 ? f21 + right : 0;
-      addStrips(a21, a11, -1, row, rows, inner, STRIP);
+      addStrips(a21, a11, -1, row, rows, inner);
       multiplyStrip(b3, panel, f22, c22, 0, 0, outRow, rows, n, inner, edge);
-      addStrips(a12, a22, -1, row, rows, inner, STRIP);
+      addStrips(a12, a22, -1, row, rows, inner);
       multiplyStrip(b4, panel, f11, c11, 0, 0, outRow, rows, n, inner, edge);
-      addStrips(a21, a22, 1, row, rows, inner, STRIP);
+      addStrips(a21, a22, 1, row, rows, inner);
       multiplyStrip(b1, panel, f21, c21, c22, -1, outRow, rows, n, inner, edge);
-      packStrip(a11, row, 4, rows, inner, STRIP);
+      packStrip(a11, row, 4, rows, inner);
       multiplyStrip(b6, panel, f12, c12, c22, 1, outRow, rows, n, inner, edge);
-      addStrips(a11, a22, 1, row, rows, inner, STRIP);
+      addStrips(a11, a22, 1, row, rows, inner);
       multiplyStrip(b5, panel, c11, c11, c22, 1, outRow, rows, n, inner, edge);
-      packStrip(a22, row, 4, rows, inner, STRIP);
+      packStrip(a22, row, 4, rows, inner);
       multiplyStrip(b7, panel, c11, c11, c21, 1, outRow, rows, n, inner, edge);
-      addStrips(a11, a12, 1, row, rows, inner, STRIP);
+      addStrips(a11, a12, 1, row, rows, inner);
       multiplyStrip(b2, panel, c12, c12, c11, -1, outRow, rows, n, inner, edge);
     }
   }

@@ -62,7 +62,7 @@ export function multiply(
     const rows = min(ROWS, m - i);
     for (let x = 0; x < k; x += depth) {
       const inner = min(depth, k - x);
-      packStrip(a + <usize>i * aRow + <usize>x * aCol, aRow, aCol, rows, inner, STRIP);
+      packStrip(a + <usize>i * aRow + <usize>x * aCol, aRow, aCol, rows, inner);
       const target = out + <usize>i * outRow;
       const addend = x > 0 ? target : from != 0 ? from + <usize>i * outRow : 0;
       multiplyStrip(b + <usize>x * TILE_ROW, panel, addend, target, 0, 0, outRow, rows, n, inner, edge);
