@@ -4,13 +4,14 @@
  * again in backward, which costs about a fiftieth of the block's products and saves as much memory as is kept.
  * Backward frees each of them as soon as it has been used. Axis letters as in tensor/ops.ts, N = B T rows.
  */
-import * as tf from "@tensorflow/tfjs-core";
+import type * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
+import { dispose, type HeapArray } from "../tensor/heap-array.ts";
 import * as op from "../tensor/in-place.ts";
-import type { Weights } from "./weights.ts";
+import { layerName, type Weights } from "./weights.ts";
 
 /** Takes over a gradient of the parameter of that name. */
-export type AddGradient = (name: string, gradient: tf.Tensor) => void;
+export type AddGradient = (name: string, gradient: HeapArray) => void;
 
 /**
  * What goes into a block: row n of x [N, C] is rows[index[n]], or rows [N, C] are x itself where index is null. The first
@@ -18,44 +19,44 @@ export type AddGradient = (name: string, gradient: tf.Tensor) => void;
  */
 export interface BlockInput {
   /** [U, C] */
-  rows: tf.Tensor2D;
+  rows: HeapArray;
   /** int32 [N], owned by the caller */
-  index: tf.Tensor1D | null;
+  index: HeapArray | null;
 }
 
 /** What backward needs of a block's forward pass. */
 export interface Activations {
   input: BlockInput;
   /** [U, H D], before norm and rotation */
-  q: tf.Tensor2D;
+  q: HeapArray;
   /** [U, K D], before norm and rotation */
-  k: tf.Tensor2D;
+  k: HeapArray;
   /** [U, K D] */
-  v: tf.Tensor2D;
+  v: HeapArray;
   /** [N, H D], what attention gave */
-  mixed: tf.Tensor2D;
+  mixed: HeapArray;
   /** [B, T, H, 2], what its gradient needs of the scores */
-  statistics: tf.Tensor4D;
+  statistics: HeapArray;
   /** [N, C], x plus attention */
-  attended: tf.Tensor2D;
+  attended: HeapArray;
   /** [N, F] */
-  gate: tf.Tensor2D;
+  gate: HeapArray;
   /** [N, F] */
-  up: tf.Tensor2D;
+  up: HeapArray;
 }
 
 export interface Block {
   /** -> y [N, C]; takes the input's rows over when activations are kept, else leaves them alone. */
-  forward(input: BlockInput, batch: number, keep: true): { y: tf.Tensor2D; kept: Activations };
-  forward(input: BlockInput, batch: number, keep: false): { y: tf.Tensor2D; kept: null };
+  forward(input: BlockInput, batch: number, keep: true): { y: HeapArray; kept: Activations };
+  forward(input: BlockInput, batch: number, keep: false): { y: HeapArray; kept: null };
   /** Frees what was kept and dy [N, C] -> the gradient of the input's rows [U, C] */
-  backward(kept: Activations, batch: number, dy: tf.Tensor2D, add: AddGradient): tf.Tensor2D;
+  backward(kept: Activations, batch: number, dy: HeapArray, add: AddGradient): HeapArray;
 }
 
 /** The block of a layer. Throws when a parameter is missing. */
 export function blockOf(weights: Weights, config: ModelConfig, layer: number): Block {
   const { headWidth, normEpsilon, ropeTheta } = config;
-  const nameOf = (part: string) => `model.layers.${layer}.${part}.weight`;
+  const nameOf = (part: string) => layerName(layer, part);
   const weight = (part: string): tf.Tensor => {
     const tensor = weights[nameOf(part)];
     if (tensor === undefined) throw new Error(`block: expected a weight named ${nameOf(part)}, found none`);
@@ -63,19 +64,18 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
   };
 
   /** [N, H D] -> [B, T, H, D], the same values; x is gone. */
-  const split = (x: tf.Tensor2D, batch: number): tf.Tensor4D =>
-    op.shaped(x, [batch, x.shape[0] / batch, x.shape[1] / headWidth, headWidth]);
+  const split = (x: HeapArray, batch: number): HeapArray => x.shaped([batch, x.shape[0]! / batch, x.shape[1]! / headWidth, headWidth]);
   /** [B, T, H, D] -> [N, H D], the same values; x is gone. */
-  const merge = (x: tf.Tensor4D): tf.Tensor2D => op.shaped(x, [x.shape[0] * x.shape[1], x.shape[2] * headWidth]);
-  const norm = (x: tf.Tensor2D, part: string) => op.norm(x, weight(part), normEpsilon);
+  const merge = (x: HeapArray): HeapArray => x.shaped([x.shape[0]! * x.shape[1]!, x.shape[2]! * headWidth]);
+  const norm = (x: HeapArray, part: string) => op.norm(x, weight(part), normEpsilon);
   /** The norm alone. */
-  const normed = (x: tf.Tensor2D, part: string): tf.Tensor2D => {
+  const normed = (x: HeapArray, part: string): HeapArray => {
     const { normed: result, inverse } = norm(x, part);
     inverse.dispose();
     return result;
   };
   /** [U, H D] -> normed and rotated [B, T, H, D] */
-  const turned = (x: tf.Tensor2D, part: string, index: tf.Tensor1D | null, batch: number) => {
+  const turned = (x: HeapArray, part: string, index: HeapArray | null, batch: number) => {
     const { normed: rows, inverse } = norm(x, part);
     const y = split(spread(rows, index), batch);
     rows.dispose();
@@ -83,14 +83,14 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     return { y, inverse };
   };
   /** dy [B, T, H, D], the gradient of `turned`, becomes that of x [U, H D]. */
-  const turnedBack = (x: tf.Tensor2D, part: string, inverse: tf.Tensor, index: tf.Tensor1D | null, dy: tf.Tensor4D, add: AddGradient) => {
+  const turnedBack = (x: HeapArray, part: string, inverse: HeapArray, index: HeapArray | null, dy: HeapArray, add: AddGradient) => {
     op.rotate(dy, ropeTheta, true);
-    const dx = spreadBack(merge(dy), index, x.shape[0]);
+    const dx = spreadBack(merge(dy), index, x.shape[0]!);
     add(nameOf(part), op.normBack(x, weight(part), inverse, dx));
     return dx;
   };
 
-  function forward(input: BlockInput, batch: number, keep: boolean): { y: tf.Tensor2D; kept: Activations | null } {
+  function forward(input: BlockInput, batch: number, keep: boolean): { y: HeapArray; kept: Activations | null } {
     const { rows, index } = input;
     const inner = normed(rows, "input_layernorm");
     const q = op.project(inner, weight("self_attn.q_proj"));
@@ -100,20 +100,20 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     const queries = turned(q, "self_attn.q_norm", index, batch);
     const keys = turned(k, "self_attn.k_norm", index, batch);
     const values = split(spread(v, index), batch);
-    if (!keep) tf.dispose([q, k, v]);
+    if (!keep) dispose(q, k, v);
     const statistics = op.attend(queries.y, keys.y, values);
     const mixed = merge(queries.y);
-    tf.dispose([queries.inverse, keys.y, keys.inverse, values]);
+    dispose(queries.inverse, keys.y, keys.inverse, values);
     const x = spread(rows, index);
     const attended = op.projectOnto(x, mixed, weight("self_attn.o_proj")); // [N, C]
     x.dispose();
-    if (!keep) tf.dispose([mixed, statistics]);
+    if (!keep) dispose(mixed, statistics);
     const normal = normed(attended, "post_attention_layernorm");
     const gate = op.project(normal, weight("mlp.gate_proj")); // [N, F]
     const up = op.project(normal, weight("mlp.up_proj"));
     normal.dispose();
     const hidden = op.gated(gate, up);
-    if (!keep) tf.dispose([gate, up]);
+    if (!keep) dispose(gate, up);
     const y = op.projectOnto(attended, hidden, weight("mlp.down_proj")); // [N, C]
     hidden.dispose();
     if (keep) return { y, kept: { input, q, k, v, mixed, statistics, attended, gate, up } };
@@ -122,7 +122,7 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
   }
 
   /** dy [N, C] becomes the gradient of `attended`. */
-  function backwardMlp({ attended, gate, up }: Activations, dy: tf.Tensor2D, add: AddGradient): void {
+  function backwardMlp({ attended, gate, up }: Activations, dy: HeapArray, add: AddGradient): void {
     // The gradient of the gated product, which then becomes that product itself.
     const hidden = op.projectBack(dy, weight("mlp.down_proj"));
     op.gatedBack(gate, up, hidden);
@@ -144,24 +144,24 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
   function backwardAttention(
     { input, q, k, v, mixed, statistics }: Activations,
     batch: number,
-    dy: tf.Tensor2D,
+    dy: HeapArray,
     add: AddGradient,
-  ): tf.Tensor2D {
+  ): HeapArray {
     const { rows, index } = input;
-    const count = rows.shape[0];
+    const count = rows.shape[0]!;
     add(nameOf("self_attn.o_proj"), op.weightGradient(dy, mixed));
     const dmixed = split(op.projectBack(dy, weight("self_attn.o_proj")), batch);
     const queries = turned(q, "self_attn.q_norm", index, batch);
     const keys = turned(k, "self_attn.k_norm", index, batch);
     const values = split(spread(v, index), batch);
-    const out = op.view<tf.Tensor4D>(mixed, dmixed.shape);
+    const out = mixed.view(dmixed.shape);
     // Queries, keys and values are their gradients from here on.
     op.attendBack(queries.y, keys.y, values, out, statistics, dmixed);
-    tf.dispose([v, mixed, out, statistics, dmixed]);
+    dispose(v, mixed, out, statistics, dmixed);
     const dq = turnedBack(q, "self_attn.q_norm", queries.inverse, index, queries.y, add);
     const dk = turnedBack(k, "self_attn.k_norm", keys.inverse, index, keys.y, add);
     const dv = spreadBack(merge(values), index, count);
-    tf.dispose([q, k]);
+    dispose(q, k);
     const { normed: inner, inverse } = norm(rows, "input_layernorm");
     add(nameOf("self_attn.q_proj"), op.weightGradient(dq, inner));
     const dinner = op.projectBack(dq, weight("self_attn.q_proj"));
@@ -191,12 +191,12 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
 }
 
 /** x [U, W] -> its rows at index [N, W], which are x's own numbers where index is null; x stays. */
-function spread(x: tf.Tensor2D, index: tf.Tensor1D | null): tf.Tensor2D {
-  return index === null ? op.view<tf.Tensor2D>(x, [...x.shape]) : op.embed(x, index);
+function spread(x: HeapArray, index: HeapArray | null): HeapArray {
+  return index === null ? x.view(x.shape) : op.embed(x, index);
 }
 
 /** dy [N, W], the gradient of `spread`, is gone -> that of x [U, W] */
-function spreadBack(dy: tf.Tensor2D, index: tf.Tensor1D | null, count: number): tf.Tensor2D {
+function spreadBack(dy: HeapArray, index: HeapArray | null, count: number): HeapArray {
   if (index === null) return dy;
   const sums = op.embedBack(dy, index, count);
   dy.dispose();

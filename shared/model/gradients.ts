@@ -8,6 +8,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
+import { arrayOf, numberOf, onHeap, tensorOf, type HeapArray } from "../tensor/heap-array.ts";
 import * as op from "../tensor/in-place.ts";
 import { blockOf, type Activations, type AddGradient, type BlockInput } from "./block.ts";
 import { headBack } from "./head.ts";
@@ -17,6 +18,9 @@ import type { Weights } from "./weights.ts";
 export const CHUNK_TOKENS = 256;
 
 const EMBEDDING = "model.embed_tokens.weight";
+
+/** Owns the gradient of the parameter of that name. */
+export type TakeGradient = (name: string, gradient: tf.Tensor) => void;
 
 export interface Pass {
   /** int32 [B*T] */
@@ -39,7 +43,7 @@ export function chunkSequences(batch: number, length: number, recompute: boolean
  * The weighted sum of the losses. `take` gets the gradient of each parameter once, from the head down to the embedding,
  * and owns it; null: no gradients, and memory for no more than a block.
  */
-export function passGradients(weights: Weights, config: ModelConfig, pass: Pass, take: AddGradient | null): number {
+export function passGradients(weights: Weights, config: ModelConfig, pass: Pass, take: TakeGradient | null): number {
   const { inputs, labels, batch, weight, recompute } = pass;
   if (inputs.length % batch !== 0 || labels.length !== inputs.length)
     throw new Error(`gradients: expected inputs and labels [B*T] with B = ${batch}, got [${inputs.length}] and [${labels.length}]`);
@@ -47,8 +51,8 @@ export function passGradients(weights: Weights, config: ModelConfig, pass: Pass,
   const sequences = chunkSequences(batch, length, recompute || take === null);
   const blocks = Array.from({ length: config.layers }, (_, layer) => blockOf(weights, config, layer));
   const embedding = weights[EMBEDDING]!;
-  return tf.tidy(() => {
-    const total = tf.zeros([1]);
+  return onHeap(() => {
+    const total = arrayOf(new Float32Array(1));
     const gathered = gather(take);
     const chunks = Array.from({ length: Math.ceil(batch / sequences) }, (_, chunk) => {
       const [first, end] = [chunk * sequences, Math.min(batch, (chunk + 1) * sequences)];
@@ -69,7 +73,7 @@ export function passGradients(weights: Weights, config: ModelConfig, pass: Pass,
         else kept.push(input);
         input = { rows: y, index: null };
       }
-      const targets = tf.tensor1d(part(labels), "int32");
+      const targets = arrayOf(part(labels));
       const dx = headBack(weights, config, input.rows, targets, total, weight, take === null ? null : gathered.add);
       targets.dispose();
       return { tokens, kept, dx, sequences: end - first };
@@ -92,19 +96,19 @@ export function passGradients(weights: Weights, config: ModelConfig, pass: Pass,
       }
       gathered.handOver([]);
     }
-    return total.dataSync()[0]!;
+    return numberOf(total);
   });
 }
 
 /** The tokens [U] that occur in ids [N], in the order in which they first do, and where each of ids is among them [N]. */
-function distinctTokens(ids: Int32Array): { tokens: tf.Tensor1D; index: tf.Tensor1D } {
+function distinctTokens(ids: Int32Array): { tokens: HeapArray; index: HeapArray } {
   const places = new Map<number, number>();
   const index = ids.map((id) => {
     const place = places.get(id) ?? places.size;
     places.set(id, place);
     return place;
   });
-  return { tokens: tf.tensor1d([...places.keys()], "int32"), index: tf.tensor1d(index, "int32") };
+  return { tokens: arrayOf(Int32Array.from(places.keys())), index: arrayOf(index) };
 }
 
 function recomputed(block: ReturnType<typeof blockOf>, input: BlockInput, sequences: number): Activations {
@@ -114,8 +118,8 @@ function recomputed(block: ReturnType<typeof blockOf>, input: BlockInput, sequen
 }
 
 /** Sums gradients of one name in place until they are handed over. */
-function gather(take: AddGradient | null): { add: AddGradient; handOver(but: readonly string[]): void } {
-  const sums = new Map<string, tf.Tensor>();
+function gather(take: TakeGradient | null): { add: AddGradient; handOver(but: readonly string[]): void } {
+  const sums = new Map<string, HeapArray>();
   return {
     add(name, gradient) {
       const sum = sums.get(name);
@@ -126,7 +130,7 @@ function gather(take: AddGradient | null): { add: AddGradient; handOver(but: rea
       for (const [name, sum] of sums) {
         if (but.includes(name)) continue;
         sums.delete(name);
-        take?.(name, tf.keep(sum));
+        take?.(name, tf.keep(tensorOf(sum)));
       }
     },
   };

@@ -2,8 +2,8 @@
  * The last norm, the head and the loss, forward and backward in one pass: logits of a few rows at a time become their own
  * gradient and are gone, so that a large vocabulary costs no memory per position. Axis letters as in tensor/ops.ts.
  */
-import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
+import { allocated, dispose, type HeapArray } from "../tensor/heap-array.ts";
 import * as op from "../tensor/in-place.ts";
 import type { AddGradient } from "./block.ts";
 import type { Weights } from "./weights.ts";
@@ -25,49 +25,45 @@ export const headName = (config: ModelConfig) => (config.tiedEmbeddings ? "model
 export function headBack(
   weights: Weights,
   config: ModelConfig,
-  x: tf.Tensor2D,
-  labels: tf.Tensor1D,
-  total: tf.Tensor,
+  x: HeapArray,
+  labels: HeapArray,
+  total: HeapArray,
   weight: number,
   add: AddGradient | null,
-): tf.Tensor2D | null {
-  const [rows, width] = x.shape;
+): HeapArray | null {
+  const rows = x.shape[0]!;
   const some = logitsRows(config.vocabSize);
   if (rows <= some) {
     const dx = rowsBack(weights, config, x, labels, total, weight, add);
     x.dispose();
     return dx;
   }
-  const gradients: tf.Tensor2D[] = [];
+  const dx = add === null ? null : allocated(x.shape);
   for (let first = 0; first < rows; first += some) {
-    const count = Math.min(some, rows - first);
-    const part = tf.slice(x, [first, 0], [count, width]);
-    const partLabels = tf.slice(labels, [first], [count]);
-    const dx = rowsBack(weights, config, part, partLabels, total, weight, add);
-    tf.dispose([part, partLabels]);
-    if (dx !== null) gradients.push(dx);
+    const [part, partLabels, into] = [x, labels, dx].map((array) => array?.rows(first, Math.min(some, rows - first)));
+    rowsBack(weights, config, part!, partLabels!, total, weight, add, into);
+    for (const view of [part, partLabels, into]) view?.dispose();
   }
   x.dispose();
-  if (gradients.length === 0) return null;
-  const whole = tf.concat2d(gradients, 0);
-  tf.dispose(gradients);
-  return whole;
+  return dx;
 }
 
-/** The same for rows whose logits are all there at once; x stays. */
-function rowsBack(...[weights, config, x, labels, total, weight, add]: Parameters<typeof headBack>): tf.Tensor2D | null {
+/** The same for rows whose logits are all there at once, the gradient in `into` where it is given; x stays. */
+function rowsBack(
+  ...[weights, config, x, labels, total, weight, add, into]: [...Parameters<typeof headBack>, into?: HeapArray]
+): HeapArray | null {
   const scale = weights["model.norm.weight"]!;
   const head = weights[headName(config)]!;
   const { normed, inverse } = op.norm(x, scale, config.normEpsilon);
   const logits = op.project(normed, head); // [N, V]
   op.lossBack(logits, labels, total, weight);
   if (add === null) {
-    tf.dispose([normed, inverse, logits]);
+    dispose(normed, inverse, logits);
     return null;
   }
   add(headName(config), op.weightGradient(logits, normed));
   normed.dispose();
-  const dx = op.projectBack(logits, head); // [N, C]
+  const dx = op.projectBack(logits, head, into); // [N, C]
   logits.dispose();
   add("model.norm.weight", op.normBack(x, scale, inverse, dx));
   return dx;

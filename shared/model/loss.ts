@@ -7,8 +7,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
 import { addTo } from "../tensor/in-place.ts";
 import { crossEntropy, isFused } from "../tensor/ops.ts";
-import type { AddGradient } from "./block.ts";
-import { passGradients } from "./gradients.ts";
+import { passGradients, type TakeGradient } from "./gradients.ts";
 import { forward } from "./transformer.ts";
 import type { Weights } from "./weights.ts";
 
@@ -55,7 +54,7 @@ export function eachPass(
   labels: Int32Array,
   batch: number,
   { sequences, recompute }: Passes,
-  take: AddGradient,
+  take: TakeGradient,
 ): number {
   const weight = 1 / liveLabels(labels);
   const length = inputs.length / batch;

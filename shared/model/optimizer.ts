@@ -7,6 +7,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { OptimizerConfig, ScheduleConfig } from "../config.ts";
+import { run } from "../tensor/heap-array.ts";
 import { plainUpdate } from "./optimizer-plain.ts";
 import { isHiddenMatrix, type Weights } from "./weights.ts";
 
@@ -34,6 +35,15 @@ export function slotsOf(config: OptimizerConfig, name: string): readonly string[
   return config.name === "adamw" || (config.name === "muon" && !isHiddenMatrix(name)) ? ["m", "v"] : ["m"];
 }
 
+const slotNames = new Map<string, Readonly<Record<"m" | "v", string>>>();
+
+/** What a parameter's slots are called in the state: the same strings each time (layerName in weights.ts). */
+function slotsNamed(name: string): Readonly<Record<"m" | "v", string>> {
+  const known = slotNames.get(name) ?? { m: `${name}/m`, v: `${name}/v` };
+  if (!slotNames.has(name)) slotNames.set(name, known);
+  return known;
+}
+
 export function createOptimizer(config: OptimizerConfig): Optimizer {
   return {
     init(weights) {
@@ -59,13 +69,14 @@ export function createOptimizer(config: OptimizerConfig): Optimizer {
       state["step"] = tf.scalar(step);
       return (name, gradient) => {
         const weight = weights[name];
-        const m = state[`${name}/m`];
+        const slots = slotsNamed(name);
+        const m = state[slots.m];
         if (weight === undefined || m === undefined) throw new Error(`optimizer: expected a weight and a state for ${name}, found none`);
-        const v = state[`${name}/v`] ?? null;
+        const v = state[slots.v] ?? null;
         const updated = updateOne(config, { name, weight, gradient, m, v }, step, lrScale);
         weights[name] = updated[0]!;
-        state[`${name}/m`] = updated[1]!;
-        if (v !== null) state[`${name}/v`] = updated[2]!;
+        state[slots.m] = updated[1]!;
+        if (v !== null) state[slots.v] = updated[2]!;
       };
     },
   };
@@ -79,20 +90,22 @@ function updateOne(config: OptimizerConfig, parameter: Parameter, step: number, 
     tf.dispose([weight, gradient, m, v ?? []]);
     return updated;
   }
-  const run = (kernel: string, inputs: Record<string, tf.Tensor>, attrs: Record<string, number>) =>
-    void tf.engine().runKernel(kernel, { weight, m, gradient, ...inputs }, attrs);
-  if (config.name === "nesterov") run("NesterovUpdate", {}, { rate: config.lr * lrScale, momentum: config.momentum });
+  if (config.name === "nesterov") run("NesterovUpdate", { weight, m, gradient }, { rate: config.lr * lrScale, momentum: config.momentum });
   else {
     const lr = (config.name === "muon" && !isHiddenMatrix(name) ? config.adamLr : config.lr) * lrScale;
     // Vectors (norm scales) are not decayed, as is usual.
     const keep = weight.rank < 2 ? 1 : 1 - lr * config.weightDecay;
     if (v !== null) {
       const { beta1, beta2, epsilon } = config;
-      run("AdamUpdate", { v }, { rate: lr / (1 - beta1 ** step), keep, beta1, beta2, second: 1 / (1 - beta2 ** step), epsilon });
+      run(
+        "AdamUpdate",
+        { weight, m, v, gradient },
+        { rate: lr / (1 - beta1 ** step), keep, beta1, beta2, second: 1 / (1 - beta2 ** step), epsilon },
+      );
     } else {
       if (config.name !== "muon") throw new Error(`optimizer: expected a second moment for ${name}, found none`);
       const scale = Math.sqrt(Math.max(1, weight.shape[0]! / weight.shape[1]!));
-      run("MuonUpdate", {}, { rate: lr * scale, keep, momentum: config.momentum });
+      run("MuonUpdate", { weight, m, gradient }, { rate: lr * scale, keep, momentum: config.momentum });
     }
   }
   gradient.dispose();
@@ -114,7 +127,7 @@ export function clipByGlobalNorm(gradients: Weights, norm: number): { gradients:
   const total = tf.tidy(() => Math.sqrt(Object.values(gradients).reduce((sum, x) => sum + squares(x).dataSync()[0]!, 0)));
   if (norm === 0 || total <= norm) return { gradients, norm: total };
   if (fused) {
-    for (const x of Object.values(gradients)) tf.engine().runKernel("ScaleInPlace", { x }, { factor: norm / total });
+    for (const x of Object.values(gradients)) run("ScaleInPlace", { x }, { factor: norm / total });
     return { gradients, norm: total };
   }
   const clipped = Object.fromEntries(Object.entries(gradients).map(([name, gradient]) => [name, tf.mul(gradient, norm / total)]));

@@ -88,12 +88,7 @@ function passFloats(model: ModelConfig, batch: number, plan: StepPlan): number {
   const table = (pieces: number) => V * C * (pieces > 1 ? 2 : 1);
 
   const head =
-    kept(layers) +
-    C * N +
-    (sliced ? C * (n + rows) : 0) +
-    Math.max(C, V) * rows +
-    Math.min(C, V) * rows +
-    table(chunks * Math.ceil(n / rows));
+    kept(layers) + C * N + (sliced ? C * n : 0) + Math.max(C, V) * rows + Math.min(C, V) * rows + table(chunks * Math.ceil(n / rows));
   const tied = model.tiedEmbeddings ? V * C : 0;
   const headHeld = model.tiedEmbeddings ? tied : held(V * C);
   // The last layer meets all activations, the first all gradients.

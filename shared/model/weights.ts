@@ -13,6 +13,15 @@ export type ShapedName = [name: string, shape: number[]];
 /** Standard deviation of embeddings. The first norm rescales them, so only their relative movement per step matters. */
 const EMBEDDING_STD = 1;
 
+const layerNames = new Map<string, string[]>();
+
+/** The name of a layer's parameter: the same string each time, since one built anew is hashed anew at every look-up. */
+export function layerName(layer: number, part: string): string {
+  const names = layerNames.get(part) ?? [];
+  if (names.length === 0) layerNames.set(part, names);
+  return (names[layer] ??= `model.layers.${layer}.${part}.weight`);
+}
+
 /** Name and shape of every parameter, in a fixed order. Matrices are [out, in]. */
 export function weightShapes(config: ModelConfig): ShapedName[] {
   const { vocabSize, width, mlpWidth, headWidth } = config;
@@ -20,19 +29,18 @@ export function weightShapes(config: ModelConfig): ShapedName[] {
   const keyWidth = config.kvHeads * headWidth;
   const shapes: ShapedName[] = [["model.embed_tokens.weight", [vocabSize, width]]];
   for (let layer = 0; layer < config.layers; layer++) {
-    const prefix = `model.layers.${layer}`;
     shapes.push(
-      [`${prefix}.input_layernorm.weight`, [width]],
-      [`${prefix}.self_attn.q_proj.weight`, [queryWidth, width]],
-      [`${prefix}.self_attn.k_proj.weight`, [keyWidth, width]],
-      [`${prefix}.self_attn.v_proj.weight`, [keyWidth, width]],
-      [`${prefix}.self_attn.q_norm.weight`, [headWidth]],
-      [`${prefix}.self_attn.k_norm.weight`, [headWidth]],
-      [`${prefix}.self_attn.o_proj.weight`, [width, queryWidth]],
-      [`${prefix}.post_attention_layernorm.weight`, [width]],
-      [`${prefix}.mlp.gate_proj.weight`, [mlpWidth, width]],
-      [`${prefix}.mlp.up_proj.weight`, [mlpWidth, width]],
-      [`${prefix}.mlp.down_proj.weight`, [width, mlpWidth]],
+      [layerName(layer, "input_layernorm"), [width]],
+      [layerName(layer, "self_attn.q_proj"), [queryWidth, width]],
+      [layerName(layer, "self_attn.k_proj"), [keyWidth, width]],
+      [layerName(layer, "self_attn.v_proj"), [keyWidth, width]],
+      [layerName(layer, "self_attn.q_norm"), [headWidth]],
+      [layerName(layer, "self_attn.k_norm"), [headWidth]],
+      [layerName(layer, "self_attn.o_proj"), [width, queryWidth]],
+      [layerName(layer, "post_attention_layernorm"), [width]],
+      [layerName(layer, "mlp.gate_proj"), [mlpWidth, width]],
+      [layerName(layer, "mlp.up_proj"), [mlpWidth, width]],
+      [layerName(layer, "mlp.down_proj"), [width, mlpWidth]],
     );
   }
   shapes.push(["model.norm.weight", [width]]);

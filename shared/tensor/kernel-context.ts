@@ -36,20 +36,33 @@ export type KernelExports = Record<
   (...values: number[]) => number
 >;
 
+export interface KernelCall {
+  inputs: Readonly<Record<string, tf.TensorInfo>>;
+  attrs: unknown;
+  /** Room for an output of float32. */
+  output(shape: number[]): tf.TensorInfo;
+}
+
+/** A kernel as tfjs runs it for tensors and heap-array.ts without tfjs. */
+export type Kernel = (call: KernelCall) => tf.TensorInfo | tf.TensorInfo[];
+
 export interface KernelContext {
   backend: BackendWasm;
   kernels: KernelExports;
-  /** Where a tensor's values lie, in bytes. */
+  /** Where the numbers of a tensor or of a heap array lie, in bytes. */
   offset(info: tf.TensorInfo): number;
+  /** The numbers themselves, until memory grows. */
+  floats(info: tf.TensorInfo): Float32Array;
+  integers(info: tf.TensorInfo): Int32Array;
   /** An offset with room for that many bytes, valid until the next call. */
   scratch(bytes: number): number;
   /** Memory that stays until `free`, for tables; tfjs does not count it as tensors. */
   allocate(bytes: number): number;
   free(offset: number): void;
   /** Copies values into wasm memory. */
-  write(offset: number, values: Float32Array): void;
-  /** Registers a tfjs kernel for the wasm backend, in place of one of that name. */
-  register(kernelName: string, kernelFunc: tf.KernelFunc): void;
+  write(offset: number, values: Float32Array | Int32Array): void;
+  /** Registers a kernel for the wasm backend, in place of one of that name. */
+  register(kernelName: string, kernel: Kernel): void;
 }
 
 export function replaceKernel(kernelName: string, kernelFunc: tf.KernelFunc): void {

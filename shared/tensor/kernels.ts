@@ -2,10 +2,11 @@
  * Kernels registered with tfjs's wasm backend beside its own: AssemblyScript code (kernels/) that works in place on
  * tfjs's memory. Each part of `registered/` turns exports of that module into tfjs kernels.
  */
-import type * as tf from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm/dist/backend_wasm";
 import type { WasmRuntime } from "./backend.ts";
-import { allocate, createScratch, instantiateKernels, replaceKernel, type KernelContext } from "./kernel-context.ts";
+import { Place, useHeap } from "./heap-array.ts";
+import { allocate, createScratch, instantiateKernels, replaceKernel, type Kernel, type KernelContext } from "./kernel-context.ts";
 import { registerAccumulate } from "./registered/accumulate.ts";
 import { registerAttention } from "./registered/attention.ts";
 import { registerCrossEntropy } from "./registered/cross-entropy.ts";
@@ -21,7 +22,8 @@ type Registration = (backend: BackendWasm, runtime: WasmRuntime, memory: WebAsse
 
 /** Registers everything for the wasm backend; a second call with another build replaces the first one's. */
 export const registerKernels: Registration = (backend, runtime, memory, module) => {
-  const context = createContext(backend, runtime, memory, module);
+  const registered = new Map<string, Kernel>();
+  const context = createContext(registered, backend, runtime, memory, module);
   registerIdentity(context);
   registerAccumulate(context);
   registerMatMul(context);
@@ -33,22 +35,32 @@ export const registerKernels: Registration = (backend, runtime, memory, module) 
   registerSwiglu(context);
   registerCrossEntropy(context);
   registerOptimizers(context);
+  useHeap(context, registered);
 };
 
 /** Registers only what the stock backend lacks. */
 export const registerSegmentSum: Registration = (backend, runtime, memory, module) =>
-  registerUnsortedSegmentSum(createContext(backend, runtime, memory, module));
+  registerUnsortedSegmentSum(createContext(new Map(), backend, runtime, memory, module));
 
-function createContext(...[backend, runtime, memory, module]: Parameters<Registration>): KernelContext {
+function createContext(registered: Map<string, Kernel>, ...[backend, runtime, memory, module]: Parameters<Registration>): KernelContext {
+  const output = (shape: number[]) => backend.makeOutput(shape, "float32");
+  const offset = ({ dataId }: tf.TensorInfo) => (dataId instanceof Place ? dataId.offset : backend.getMemoryOffset(dataId as never));
+  // Views are made anew: memory that has grown has another buffer.
+  const floats = (info: tf.TensorInfo) => new Float32Array(memory.buffer, offset(info), tf.util.sizeFromShape(info.shape));
+  const integers = (info: tf.TensorInfo) => new Int32Array(memory.buffer, offset(info), tf.util.sizeFromShape(info.shape));
   return {
     backend,
     kernels: instantiateKernels(memory, module),
-    offset: (info: tf.TensorInfo) => backend.getMemoryOffset(info.dataId as never),
+    offset,
+    floats,
+    integers,
     scratch: createScratch(runtime),
     allocate: (bytes) => allocate(runtime, bytes),
     free: (start) => runtime._free(start),
-    // The view is made anew: memory that has grown has another buffer.
-    write: (start, values) => new Float32Array(memory.buffer, start, values.length).set(values),
-    register: replaceKernel,
+    write: (start, values) => new (values.constructor as Int32ArrayConstructor)(memory.buffer, start, values.length).set(values),
+    register(kernelName, kernel) {
+      registered.set(kernelName, kernel);
+      replaceKernel(kernelName, ({ inputs, attrs }) => kernel({ inputs: inputs as Record<string, tf.TensorInfo>, attrs, output }));
+    },
   };
 }

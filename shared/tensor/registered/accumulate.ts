@@ -4,7 +4,7 @@ import type { KernelContext } from "../kernel-context.ts";
 
 export function registerAccumulate({ kernels, offset, register }: KernelContext): void {
   register("AddInPlace", ({ inputs }) => {
-    const { target, x } = inputs as Record<"target" | "x", tf.TensorInfo>;
+    const [target, x] = [inputs["target"]!, inputs["x"]!];
     const size = tf.util.sizeFromShape(target.shape);
     if (tf.util.sizeFromShape(x.shape) !== size) throw new Error(`AddInPlace: expected x [${target.shape}], got [${x.shape}]`);
     kernels.addInPlace(offset(target), offset(x), size);

@@ -2,32 +2,32 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../kernel-context.ts";
 
-export function registerCrossEntropy({ backend, kernels, offset, register }: KernelContext): void {
+export function registerCrossEntropy({ kernels, offset, floats, integers, register }: KernelContext): void {
   /** Throws for the first label that is no row of the vocabulary: labels become addresses. */
   const checkLabels = (labels: tf.TensorInfo, rows: number, vocab: number): void => {
     const bad = kernels.firstOutside(offset(labels), rows, -1, vocab);
     if (bad < 0) return;
-    const label = backend.readSync(labels.dataId as never)[bad];
-    throw new Error(`crossEntropy: expected labels of -1 (ignored) or 0..${vocab - 1}, got ${String(label)} in row ${bad}`);
+    const label = integers(labels)[bad];
+    throw new Error(`crossEntropy: expected labels of -1 (ignored) or 0..${vocab - 1}, got ${label} in row ${bad}`);
   };
 
-  register("CrossEntropy", ({ inputs }) => {
+  register("CrossEntropy", ({ inputs, output }) => {
     const { logits, labels } = inputs as Record<"logits" | "labels", tf.TensorInfo>;
     const [rows, vocab] = logits.shape as [number, number];
     checkLabels(labels, rows, vocab);
     const live = kernels.liveLabels(offset(labels), rows);
     if (live === 0) throw new Error("crossEntropy: expected at least one label, got only ignored ones");
-    const loss = backend.makeOutput([], "float32");
-    const normalizer = backend.makeOutput([rows, 2], "float32");
-    kernels.crossEntropy(...[logits, labels, loss, normalizer].map(offset), rows, vocab, live);
+    const loss = output([]);
+    const normalizer = output([rows, 2]);
+    kernels.crossEntropy(offset(logits), offset(labels), offset(loss), offset(normalizer), rows, vocab, live);
     return [loss, normalizer];
   });
-  register("CrossEntropyGrad", ({ inputs }) => {
+  register("CrossEntropyGrad", ({ inputs, output }) => {
     const { logits, labels, normalizer, dy } = inputs as Record<"logits" | "labels" | "normalizer" | "dy", tf.TensorInfo>;
     const [rows, vocab] = logits.shape as [number, number];
     const live = kernels.liveLabels(offset(labels), rows);
-    const dlogits = backend.makeOutput(logits.shape, "float32");
-    kernels.crossEntropyBackward(...[logits, labels, normalizer, dy, dlogits].map(offset), rows, vocab, live);
+    const dlogits = output(logits.shape);
+    kernels.crossEntropyBackward(offset(logits), offset(labels), offset(normalizer), offset(dy), offset(dlogits), rows, vocab, live);
     return dlogits;
   });
 
@@ -37,7 +37,7 @@ export function registerCrossEntropy({ backend, kernels, offset, register }: Ker
     const [rows, vocab] = logits.shape as [number, number];
     checkLabels(labels, rows, vocab);
     const loss = kernels.crossEntropyInPlace(offset(logits), offset(labels), rows, vocab, (attrs as { weight: number }).weight);
-    const sum = backend.typedArrayFromHeap(total) as Float32Array;
+    const sum = floats(total);
     sum[0] = sum[0]! + loss;
     return [];
   });

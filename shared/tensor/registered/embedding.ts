@@ -3,39 +3,45 @@
  * scatter and is missing upstream (tensorflow/tfjs#8082).
  */
 import * as tf from "@tensorflow/tfjs-core";
-import type { KernelContext } from "../kernel-context.ts";
+import type { KernelCall, KernelContext } from "../kernel-context.ts";
 
-function scatter({ backend, kernels, offset }: KernelContext, values: tf.TensorInfo, ids: tf.TensorInfo, rows: number): tf.TensorInfo {
+function scatter(
+  { kernels, offset }: KernelContext,
+  output: KernelCall["output"],
+  values: tf.TensorInfo,
+  ids: tf.TensorInfo,
+  rows: number,
+): tf.TensorInfo {
   const rest = values.shape.slice(1);
-  const out = backend.makeOutput([rows, ...rest], "float32");
-  kernels.scatterAddRows(...[values, ids, out].map(offset), values.shape[0]!, tf.util.sizeFromShape(rest), rows);
+  const out = output([rows, ...rest]);
+  kernels.scatterAddRows(offset(values), offset(ids), offset(out), values.shape[0]!, tf.util.sizeFromShape(rest), rows);
   return out;
 }
 
 export function registerEmbedding(context: KernelContext): void {
-  const { backend, kernels, offset, register } = context;
-  register("Embedding", ({ inputs }) => {
+  const { kernels, offset, integers, register } = context;
+  register("Embedding", ({ inputs, output }) => {
     const { weight, ids } = inputs as Record<"weight" | "ids", tf.TensorInfo>;
     const [rows, width] = weight.shape as [number, number];
     const count = ids.shape[0]!;
     const bad = kernels.firstOutside(offset(ids), count, 0, rows);
     if (bad >= 0) {
-      throw new Error(`embedding: expected ids of 0..${rows - 1}, got ${String(backend.readSync(ids.dataId as never)[bad])} at ${bad}`);
+      throw new Error(`embedding: expected ids of 0..${rows - 1}, got ${integers(ids)[bad]} at ${bad}`);
     }
-    const out = backend.makeOutput([count, width], "float32");
-    kernels.gatherRows(...[weight, ids, out].map(offset), count, width);
+    const out = output([count, width]);
+    kernels.gatherRows(offset(weight), offset(ids), offset(out), count, width);
     return out;
   });
 
-  register("EmbeddingGrad", ({ inputs, attrs }) => {
+  register("EmbeddingGrad", ({ inputs, attrs, output }) => {
     const { dy, ids } = inputs as Record<"dy" | "ids", tf.TensorInfo>;
-    return scatter(context, dy, ids, (attrs as { rows: number }).rows);
+    return scatter(context, output, dy, ids, (attrs as { rows: number }).rows);
   });
 }
 
 export function registerUnsortedSegmentSum(context: KernelContext): void {
-  context.register("UnsortedSegmentSum", ({ inputs, attrs }) => {
+  context.register("UnsortedSegmentSum", ({ inputs, attrs, output }) => {
     const { x, segmentIds } = inputs as Record<"x" | "segmentIds", tf.TensorInfo>;
-    return scatter(context, x, segmentIds, (attrs as { numSegments: number }).numSegments);
+    return scatter(context, output, x, segmentIds, (attrs as { numSegments: number }).numSegments);
   });
 }

@@ -4,9 +4,8 @@
  * or batched operands. See kernels/matmul.ts.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import type { KernelContext } from "../kernel-context.ts";
+import type { KernelCall, KernelContext } from "../kernel-context.ts";
 
-type Inputs = Record<"a" | "b", tf.TensorInfo>;
 type Attributes = Record<"transposeA" | "transposeB", boolean>;
 
 /** What `_FusedMatMul` may apply to the product, as the kernel that does it. */
@@ -20,29 +19,30 @@ const ACTIVATIONS: Readonly<Record<string, string>> = {
 };
 
 export function registerMatMul({ backend, kernels, offset, scratch, register }: KernelContext): void {
-  /** addend + a b as a new tensor, or into the addend. */
+  /** addend + a b, into what `output` gives for its shape. */
   const multiply = (
-    { a, b }: Inputs,
+    inputs: KernelCall["inputs"],
     { transposeA, transposeB }: Attributes,
-    addend: tf.TensorInfo | null = null,
-    inPlace = false,
+    addend: tf.TensorInfo | null,
+    output: KernelCall["output"],
   ): tf.TensorInfo => {
+    const { a, b } = inputs as Record<"a" | "b", tf.TensorInfo>;
     if (a.dtype !== "float32" || b.dtype !== "float32") throw new Error(`matMul: expected float32, got ${a.dtype} and ${b.dtype}`);
-    const [ar, ac] = a.shape.slice(-2) as [number, number];
-    const [br, bc] = b.shape.slice(-2) as [number, number];
-    const [m, k] = transposeA ? [ac, ar] : [ar, ac];
-    const [kb, n] = transposeB ? [bc, br] : [br, bc];
+    const m = a.shape.at(transposeA ? -1 : -2)!;
+    const k = a.shape.at(transposeA ? -2 : -1)!;
+    const n = b.shape.at(transposeB ? -2 : -1)!;
+    const kb = b.shape.at(transposeB ? -1 : -2)!;
     if (k !== kb) throw new Error(`matMul: expected inner sizes to agree, got ${k} and ${kb}`);
     const { lead, aBatch, bBatch } = batches(a.shape, b.shape);
     const shape = [...lead, m, n];
     if (addend !== null && !tf.util.arraysEqual(addend.shape, shape))
       throw new Error(`matMul: expected an addend [${shape}], got [${addend.shape}]`);
-    const out = inPlace ? addend! : backend.makeOutput(shape, "float32");
+    const out = output(shape);
     // A batch against one B is one tall product, which packs B once.
     const tall = bBatch === 1 && !transposeA ? aBatch : 1;
-    const aStrides = transposeA ? [1, m] : [k, 1];
-    const bStrides = transposeB ? [1, k] : [n, 1];
-    const pack = scratch(kernels.matMulBytes(m * tall, n, k, aStrides[0]!, bStrides[1]!));
+    const [aRow, aCol] = transposeA ? [1, m] : [k, 1];
+    const [bRow, bCol] = transposeB ? [1, k] : [n, 1];
+    const pack = scratch(kernels.matMulBytes(m * tall, n, k, aRow, bCol));
     kernels.matMul(
       offset(a),
       offset(b),
@@ -53,9 +53,11 @@ export function registerMatMul({ backend, kernels, offset, scratch, register }: 
       n,
       k,
       aBatch === 1 ? 0 : m * k,
-      ...aStrides,
+      aRow,
+      aCol,
       bBatch === 1 ? 0 : k * n,
-      ...bStrides,
+      bRow,
+      bCol,
       pack,
     );
     return out;
@@ -70,22 +72,21 @@ export function registerMatMul({ backend, kernels, offset, scratch, register }: 
     return out;
   };
 
-  register("BatchMatMul", ({ inputs, attrs }) => multiply(inputs as Inputs, attrs as unknown as Attributes));
-  register("MatMulAdd", ({ inputs, attrs }) =>
-    multiply(inputs as Inputs, attrs as unknown as Attributes, inputs["addend"] as tf.TensorInfo),
-  );
+  register("BatchMatMul", ({ inputs, attrs, output }) => multiply(inputs, attrs as Attributes, null, output));
+  register("MatMulAdd", ({ inputs, attrs, output }) => multiply(inputs, attrs as Attributes, inputs["addend"]!, output));
   register("MatMulAddInPlace", ({ inputs, attrs }) => {
-    multiply(inputs as Inputs, attrs as unknown as Attributes, inputs["addend"] as tf.TensorInfo, true);
+    const addend = inputs["addend"]!;
+    multiply(inputs, attrs as Attributes, addend, () => addend);
     return [];
   });
-  register("_FusedMatMul", ({ inputs, attrs }) => {
-    const { bias, preluActivationWeights: alpha } = inputs as tf.NamedTensorInfoMap;
-    const { activation = "linear", leakyreluAlpha } = attrs as unknown as { activation?: string; leakyreluAlpha?: number };
+  register("_FusedMatMul", ({ inputs, attrs, output }) => {
+    const { bias, preluActivationWeights: alpha } = inputs;
+    const { activation = "linear", leakyreluAlpha } = attrs as { activation?: string; leakyreluAlpha?: number };
     const kernel = ACTIVATIONS[activation];
     if (activation !== "linear" && kernel === undefined) {
       throw new Error(`_FusedMatMul: expected linear or one of ${Object.keys(ACTIVATIONS).join(", ")}, got ${activation}`);
     }
-    let x = multiply(inputs as Inputs, attrs as unknown as Attributes);
+    let x = multiply(inputs, attrs as Attributes, null, output);
     if (bias !== undefined && bias !== null) x = then("Add", x, { a: x, b: bias });
     if (kernel === undefined) return x;
     return then(kernel, x, activation === "prelu" ? { x, alpha: alpha! } : { x }, { alpha: leakyreluAlpha ?? 0 });
@@ -94,6 +95,7 @@ export function registerMatMul({ backend, kernels, offset, scratch, register }: 
 
 /** The leading axes of the product and how many matrices each operand holds: equal axes, or one matrix for all. */
 function batches(a: readonly number[], b: readonly number[]): { lead: number[]; aBatch: number; bBatch: number } {
+  if (a.length === 2 && b.length === 2) return { lead: [], aBatch: 1, bBatch: 1 };
   const [aLead, bLead] = [a.slice(0, -2), b.slice(0, -2)];
   const [aBatch, bBatch] = [tf.util.sizeFromShape(aLead), tf.util.sizeFromShape(bLead)];
   const lead = aBatch === bBatch ? (aLead.length >= bLead.length ? aLead : bLead) : aBatch === 1 ? bLead : aLead;

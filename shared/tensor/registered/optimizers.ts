@@ -7,18 +7,19 @@ import type { KernelContext } from "../kernel-context.ts";
 
 const size = (info: tf.TensorInfo) => info.shape.reduce((product, axis) => product * axis, 1);
 
-export function registerOptimizers({ backend, kernels, offset, scratch, register }: KernelContext): void {
+export function registerOptimizers({ kernels, offset, floats, scratch, register }: KernelContext): void {
   register("AdamUpdate", ({ inputs, attrs }) => {
     const { weight, m, v, gradient } = inputs as Record<"weight" | "m" | "v" | "gradient", tf.TensorInfo>;
     const { rate, keep, beta1, beta2, second, epsilon } = attrs as unknown as Record<string, number>;
-    kernels.adamUpdate(...[weight, m, v, gradient].map(offset), size(weight), rate!, keep!, beta1!, beta2!, second!, epsilon!);
+    const moments = [rate!, keep!, beta1!, beta2!, second!, epsilon!] as const;
+    kernels.adamUpdate(offset(weight), offset(m), offset(v), offset(gradient), size(weight), ...moments);
     return [];
   });
 
   register("NesterovUpdate", ({ inputs, attrs }) => {
     const { weight, m, gradient } = inputs as Record<"weight" | "m" | "gradient", tf.TensorInfo>;
     const { rate, momentum } = attrs as unknown as Record<string, number>;
-    kernels.nesterovUpdate(...[weight, m, gradient].map(offset), size(weight), rate!, momentum!);
+    kernels.nesterovUpdate(offset(weight), offset(m), offset(gradient), size(weight), rate!, momentum!);
     return [];
   });
 
@@ -27,15 +28,15 @@ export function registerOptimizers({ backend, kernels, offset, scratch, register
     const { rate, keep, momentum } = attrs as unknown as Record<string, number>;
     const [rows, columns] = weight.shape as [number, number];
     const work = scratch(kernels.muonBytes(rows, columns));
-    kernels.muonUpdate(...[weight, m, gradient].map(offset), rows, columns, rate!, keep!, momentum!, work);
+    kernels.muonUpdate(offset(weight), offset(m), offset(gradient), rows, columns, rate!, keep!, momentum!, work);
     return [];
   });
 
   /** x -> [1], the sum of its squares */
-  register("SumOfSquares", ({ inputs }) => {
+  register("SumOfSquares", ({ inputs, output }) => {
     const { x } = inputs as Record<"x", tf.TensorInfo>;
-    const out = backend.makeOutput([1], "float32");
-    backend.typedArrayFromHeap(out).set([kernels.sumOfSquares(offset(x), size(x))]);
+    const out = output([1]);
+    floats(out)[0] = kernels.sumOfSquares(offset(x), size(x));
     return out;
   });
 

@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../kernel-context.ts";
 
-export function registerRmsNorm({ backend, kernels, offset, register }: KernelContext): void {
+export function registerRmsNorm({ kernels, offset, register }: KernelContext): void {
   /** dx = addend + the gradient of x */
   const backward = (
     x: tf.TensorInfo,
@@ -14,29 +14,30 @@ export function registerRmsNorm({ backend, kernels, offset, register }: KernelCo
     dweight: tf.TensorInfo,
   ): void => {
     const from = addend === null ? 0 : offset(addend);
-    kernels.rmsNormBackward(...[x, weight, inverse, dy].map(offset), from, offset(dx), offset(dweight), ...sizes(x, weight));
+    const [rows, width] = sizes(x, weight);
+    kernels.rmsNormBackward(offset(x), offset(weight), offset(inverse), offset(dy), from, offset(dx), offset(dweight), rows, width);
   };
-  register("RmsNorm", ({ inputs, attrs }) => {
+  register("RmsNorm", ({ inputs, attrs, output }) => {
     const { x, weight } = inputs as Record<"x" | "weight", tf.TensorInfo>;
     const { epsilon } = attrs as { epsilon: number };
-    const out = backend.makeOutput(x.shape, "float32");
+    const out = output(x.shape);
     const [rows, width] = sizes(x, weight);
-    const inverse = backend.makeOutput([rows], "float32");
-    kernels.rmsNorm(...[x, weight, out, inverse].map(offset), rows, width, epsilon);
+    const inverse = output([rows]);
+    kernels.rmsNorm(offset(x), offset(weight), offset(out), offset(inverse), rows, width, epsilon);
     return [out, inverse];
   });
-  register("RmsNormGrad", ({ inputs }) => {
+  register("RmsNormGrad", ({ inputs, output }) => {
     const { x, weight, inverse, dy } = inputs as Record<"x" | "weight" | "inverse" | "dy", tf.TensorInfo>;
-    const dx = backend.makeOutput(x.shape, "float32");
-    const dweight = backend.makeOutput(weight.shape, "float32");
+    const dx = output(x.shape);
+    const dweight = output(weight.shape);
     backward(x, weight, inverse, dy, null, dx, dweight);
     return [dx, dweight];
   });
   // dy becomes dx, or dx is added to `target`.
-  register("RmsNormGradInPlace", ({ inputs }) => {
+  register("RmsNormGradInPlace", ({ inputs, output }) => {
     const { x, weight, inverse, dy } = inputs as Record<"x" | "weight" | "inverse" | "dy", tf.TensorInfo>;
     const target = (inputs as Partial<Record<"target", tf.TensorInfo>>).target ?? null;
-    const dweight = backend.makeOutput(weight.shape, "float32");
+    const dweight = output(weight.shape);
     backward(x, weight, inverse, dy, target, target ?? dy, dweight);
     return dweight;
   });

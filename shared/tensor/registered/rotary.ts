@@ -15,7 +15,7 @@ interface Table {
   positions: number;
 }
 
-export function registerRotary({ backend, kernels, offset, allocate, free, write, register }: KernelContext): void {
+export function registerRotary({ kernels, offset, allocate, free, write, register }: KernelContext): void {
   const tables = new Map<string, Table>();
 
   /** Where the row of position 0 lies in a table of at least that many positions. */
@@ -47,9 +47,9 @@ export function registerRotary({ backend, kernels, offset, allocate, free, write
     kernels.rotary(offset(x), offset(out), table, batch, length, heads, width, inverse ? -1 : 1);
   }
 
-  register("Rotary", ({ inputs, attrs }) => {
+  register("Rotary", ({ inputs, attrs, output }) => {
     const { x } = inputs as { x: tf.TensorInfo };
-    const out = backend.makeOutput(x.shape, "float32");
+    const out = output(x.shape);
     rotate(x, out, attrs);
     return out;
   });

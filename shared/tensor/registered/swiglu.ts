@@ -2,16 +2,16 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../kernel-context.ts";
 
-export function registerSwiglu({ backend, kernels, offset, register }: KernelContext): void {
-  register("Swiglu", ({ inputs }) => {
+export function registerSwiglu({ kernels, offset, register }: KernelContext): void {
+  register("Swiglu", ({ inputs, output }) => {
     const { gate, up } = inputs as Record<"gate" | "up", tf.TensorInfo>;
-    const out = backend.makeOutput(gate.shape, "float32");
-    kernels.swiglu(...[gate, up, out].map(offset), tf.util.sizeFromShape(gate.shape));
+    const out = output(gate.shape);
+    kernels.swiglu(offset(gate), offset(up), offset(out), tf.util.sizeFromShape(gate.shape));
     return out;
   });
-  register("SwigluGrad", ({ inputs }) => {
+  register("SwigluGrad", ({ inputs, output }) => {
     const { gate, up, dy } = inputs as Record<"gate" | "up" | "dy", tf.TensorInfo>;
-    const gradients = [gate, up].map((input) => backend.makeOutput(input.shape, "float32"));
+    const gradients = [gate, up].map((input) => output(input.shape));
     // The gated product is not asked for: it goes where the first gradient then lies.
     kernels.swigluBackward(...[gate, up, dy, ...gradients, gradients[0]!].map(offset), tf.util.sizeFromShape(gate.shape));
     return gradients;
