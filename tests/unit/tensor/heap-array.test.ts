@@ -34,12 +34,12 @@ function left(work: () => void): number {
 }
 
 test("memory is freed with the last array of a block", () => {
-  const work = () =>
+  const blocks = left(() =>
     onHeap(() => {
       const whole = arrayOf(Float32Array.of(1, 2, 3, 4, 5, 6)).shaped([3, 2]);
       const [wide, last] = [whole.view([2, 3]), whole.rows(2, 1)];
       whole.dispose();
-      expect([...[wide, last].map((array) => array.shape)]).toEqual([
+      expect([wide, last].map((array) => array.shape)).toEqual([
         [2, 3],
         [1, 2],
       ]);
@@ -49,12 +49,13 @@ test("memory is freed with the last array of a block", () => {
       // What still lives was not handed out again.
       expect([numberOf(last), numberOf(other)]).toEqual([5, 7]);
       expect(() => last.rows(0, 2)).toThrow("expected some of 1, got 0 to 2");
-    });
-  expect(left(work)).toBe(0);
+    }),
+  );
+  expect(blocks).toBe(0);
 });
 
 test("a scope frees what it leaves, also when it throws, and nothing of the scope around it", () => {
-  const work = () =>
+  const blocks = left(() =>
     onHeap(() => {
       const outer = arrayOf(Int32Array.of(3));
       let stray: HeapArray | null = null;
@@ -67,8 +68,9 @@ test("a scope frees what it leaves, also when it throws, and nothing of the scop
       // Freed before, and not a second time.
       stray!.dispose();
       expect([...(tf.tidy(() => tensorOf(outer).dataSync()) as Int32Array)]).toEqual([3]);
-    });
-  expect(left(work)).toBe(0);
+    }),
+  );
+  expect(blocks).toBe(0);
 });
 
 test("an array becomes a tensor without a copy, when it shares its numbers with no other", () => {
