@@ -6,9 +6,8 @@
  * With `recompute` only the blocks' inputs are kept and a few sequences at a time go through a block, once more in the
  * backward pass: memory for one block's activations of a few sequences, for a third more arithmetic.
  */
-import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
-import { arrayOf, numberOf, onHeap, tensorOf, type HeapArray } from "../tensor/heap-array.ts";
+import { arrayOf, numberOf, onHeap, type HeapArray } from "../tensor/heap-array.ts";
 import * as op from "../tensor/in-place.ts";
 import { blockOf, type Activations, type AddGradient, type BlockInput } from "./block.ts";
 import { headBack } from "./head.ts";
@@ -18,9 +17,6 @@ import type { Weights } from "./weights.ts";
 export const CHUNK_TOKENS = 256;
 
 const EMBEDDING = "model.embed_tokens.weight";
-
-/** Owns the gradient of the parameter of that name. */
-export type TakeGradient = (name: string, gradient: tf.Tensor) => void;
 
 export interface Pass {
   /** int32 [B*T] */
@@ -41,9 +37,9 @@ export function chunkSequences(batch: number, length: number, recompute: boolean
 
 /**
  * The weighted sum of the losses. `take` gets the gradient of each parameter once, from the head down to the embedding,
- * and owns it; null: no gradients, and memory for no more than a block.
+ * and owns it until the pass ends; null: no gradients, and memory for no more than a block.
  */
-export function passGradients(weights: Weights, config: ModelConfig, pass: Pass, take: TakeGradient | null): number {
+export function passGradients(weights: Weights, config: ModelConfig, pass: Pass, take: AddGradient | null): number {
   const { inputs, labels, batch, weight, recompute } = pass;
   if (inputs.length % batch !== 0 || labels.length !== inputs.length)
     throw new Error(`gradients: expected inputs and labels [B*T] with B = ${batch}, got [${inputs.length}] and [${labels.length}]`);
@@ -118,7 +114,7 @@ function recomputed(block: ReturnType<typeof blockOf>, input: BlockInput, sequen
 }
 
 /** Sums gradients of one name in place until they are handed over. */
-function gather(take: TakeGradient | null): { add: AddGradient; handOver(but: readonly string[]): void } {
+function gather(take: AddGradient | null): { add: AddGradient; handOver(but: readonly string[]): void } {
   const sums = new Map<string, HeapArray>();
   return {
     add(name, gradient) {
@@ -130,7 +126,7 @@ function gather(take: TakeGradient | null): { add: AddGradient; handOver(but: re
       for (const [name, sum] of sums) {
         if (but.includes(name)) continue;
         sums.delete(name);
-        take?.(name, tf.keep(tensorOf(sum)));
+        take?.(name, sum);
       }
     },
   };

@@ -5,9 +5,11 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
+import { tensorOf } from "../tensor/heap-array.ts";
 import { addTo } from "../tensor/in-place.ts";
 import { crossEntropy, isFused } from "../tensor/ops.ts";
-import { passGradients, type TakeGradient } from "./gradients.ts";
+import type { AddGradient } from "./block.ts";
+import { passGradients } from "./gradients.ts";
 import { forward } from "./transformer.ts";
 import type { Weights } from "./weights.ts";
 
@@ -39,14 +41,14 @@ export function lossAndGradients(
   const sums: Weights = {};
   const loss = eachPass(weights, config, inputs, labels, batch, passes, (name, gradient) => {
     const sum = sums[name];
-    if (sum === undefined) sums[name] = gradient;
+    if (sum === undefined) sums[name] = tf.keep(tensorOf(gradient));
     else addTo(sum, gradient);
   });
   // In the order of the weights, which decides the order of sums over them.
   return { loss, gradients: Object.fromEntries(Object.keys(weights).map((name) => [name, sums[name]!])) };
 }
 
-/** Mean loss in nats per target. `take` owns each parameter's gradients, one per pass, which add up to the gradient of the mean. */
+/** Mean loss in nats per target. `take` gets each parameter's gradients, one per pass, which add up to the gradient of the mean, and owns each until its pass ends. */
 export function eachPass(
   weights: Weights,
   config: ModelConfig,
@@ -54,7 +56,7 @@ export function eachPass(
   labels: Int32Array,
   batch: number,
   { sequences, recompute }: Passes,
-  take: TakeGradient,
+  take: AddGradient,
 ): number {
   const weight = 1 / liveLabels(labels);
   const length = inputs.length / batch;

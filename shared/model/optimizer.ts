@@ -7,7 +7,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { OptimizerConfig, ScheduleConfig } from "../config.ts";
-import { run } from "../tensor/heap-array.ts";
+import { run, type HeapArray } from "../tensor/heap-array.ts";
 import { plainUpdate } from "./optimizer-plain.ts";
 import { isHiddenMatrix, type Weights } from "./weights.ts";
 
@@ -19,13 +19,13 @@ export interface Optimizer {
    * The same step one parameter at a time, on weights and state as they are: what is returned uses up a parameter's
    * gradient and puts its new weight and state in place. Parameters may come in any order.
    */
-  beginStep(weights: Weights, state: Weights, lrScale: number): (name: string, gradient: tf.Tensor) => void;
+  beginStep(weights: Weights, state: Weights, lrScale: number): (name: string, gradient: tf.Tensor | HeapArray) => void;
 }
 
 interface Parameter {
   name: string;
   weight: tf.Tensor;
-  gradient: tf.Tensor;
+  gradient: tf.Tensor | HeapArray;
   m: tf.Tensor;
   v: tf.Tensor | null;
 }
@@ -85,7 +85,7 @@ export function createOptimizer(config: OptimizerConfig): Optimizer {
 /** -> [weight, m] or [weight, m, v], by a kernel in place where the backend has one, else anew */
 function updateOne(config: OptimizerConfig, parameter: Parameter, step: number, lrScale: number): tf.Tensor[] {
   const { name, weight, gradient, m, v } = parameter;
-  if (tf.getKernel("AdamUpdate", tf.getBackend()) === undefined) {
+  if (gradient instanceof tf.Tensor && tf.getKernel("AdamUpdate", tf.getBackend()) === undefined) {
     const updated = tf.tidy(() => plainUpdate(config, name, weight, gradient, m, v, step, lrScale));
     tf.dispose([weight, gradient, m, v ?? []]);
     return updated;
