@@ -53,7 +53,7 @@ export function passGradients(weights: Weights, config: ModelConfig, pass: Pass,
     const chunks = Array.from({ length: Math.ceil(batch / sequences) }, (_, chunk) => {
       const [first, end] = [chunk * sequences, Math.min(batch, (chunk + 1) * sequences)];
       const part = (values: Int32Array) => values.subarray(first * length, end * length);
-      const { tokens, index } = distinctTokens(part(inputs));
+      const { tokens, index } = distinctTokens(part(inputs), embedding.shape[0]!);
       /** By layer: the block's activations, or its input alone. */
       const kept: (Activations | BlockInput)[] = [];
       let input: BlockInput = { rows: op.embed(embedding, tokens), index };
@@ -97,14 +97,17 @@ export function passGradients(weights: Weights, config: ModelConfig, pass: Pass,
 }
 
 /** The tokens [U] that occur in ids [N], in the order in which they first do, and where each of ids is among them [N]. */
-function distinctTokens(ids: Int32Array): { tokens: HeapArray; index: HeapArray } {
-  const places = new Map<number, number>();
+function distinctTokens(ids: Int32Array, vocabSize: number): { tokens: HeapArray; index: HeapArray } {
+  const places = new Int32Array(vocabSize).fill(-1);
+  const tokens: number[] = [];
   const index = ids.map((id) => {
-    const place = places.get(id) ?? places.size;
-    places.set(id, place);
-    return place;
+    // One outside the vocabulary has no place: it is refused with all tokens.
+    const known = places[id] ?? -1;
+    if (known >= 0) return known;
+    places[id] = tokens.length;
+    return tokens.push(id) - 1;
   });
-  return { tokens: arrayOf(Int32Array.from(places.keys())), index: arrayOf(index) };
+  return { tokens: arrayOf(Int32Array.from(tokens)), index: arrayOf(index) };
 }
 
 function recomputed(block: ReturnType<typeof blockOf>, input: BlockInput, sequences: number): Activations {

@@ -121,7 +121,7 @@ describe.each(BUILDS)("gradients by hand, %s", (_, module) => {
     expect(worst(values(three, true, 7), values(three))).toBeLessThanOrEqual(1e-6);
   });
 
-  test("refuse labels outside the vocabulary, only ignored labels, and sequences of unequal length, and leave no tensor behind", () => {
+  test("refuse inputs and labels outside the vocabulary, only ignored labels, and sequences of unequal length, and leave no tensor behind", () => {
     const config: ModelConfig = {
       vocabSize: 3,
       width: 4,
@@ -137,10 +137,12 @@ describe.each(BUILDS)("gradients by hand, %s", (_, module) => {
     };
     const weights = tensors(config, 1);
     const before = tf.memory().numTensors;
-    const compute = (labels: number[], batch = 1) =>
-      lossAndGradients(weights, config, Int32Array.of(0, 1, 2), Int32Array.from(labels), batch);
+    const compute = (labels: number[], batch = 1, inputs = [0, 1, 2]) =>
+      lossAndGradients(weights, config, Int32Array.from(inputs), Int32Array.from(labels), batch);
     expect(() => compute([0, 3, 1])).toThrow("crossEntropy: expected labels of -1 (ignored) or 0..2, got 3 in row 1");
     expect(() => compute([-1, -1, -1])).toThrow("crossEntropy: expected at least one label, got only ignored ones");
+    expect(() => compute([0, 1, 2], 1, [1, 3, 0])).toThrow("embedding: expected ids of 0..2, got 3 at 1");
+    expect(() => compute([0, 1, 2], 1, [0, 1, -1])).toThrow("embedding: expected ids of 0..2, got -1 at 2");
     expect(() => compute([0, 1, 2], 2)).toThrow("gradients: expected inputs and labels [B*T] with B = 2, got [3] and [3]");
     expect(tf.memory().numTensors).toBe(before);
     tf.dispose(weights);
