@@ -63,8 +63,15 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     return tensor;
   };
 
+  /** [B, T, H, D] of x [N, H D] */
+  const splitShape = (x: HeapArray, batch: number): [number, number, number, number] => [
+    batch,
+    x.shape[0]! / batch,
+    x.shape[1]! / headWidth,
+    headWidth,
+  ];
   /** [N, H D] -> [B, T, H, D], the same values; x is gone. */
-  const split = (x: HeapArray, batch: number): HeapArray => x.shaped([batch, x.shape[0]! / batch, x.shape[1]! / headWidth, headWidth]);
+  const split = (x: HeapArray, batch: number): HeapArray => x.shaped(splitShape(x, batch));
   /** [B, T, H, D] -> [N, H D], the same values; x is gone. */
   const merge = (x: HeapArray): HeapArray => x.shaped([x.shape[0]! * x.shape[1]!, x.shape[2]! * headWidth]);
   const norm = (x: HeapArray, part: string) => op.norm(x, weight(part), normEpsilon);
@@ -76,6 +83,10 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
   };
   /** [U, H D] -> normed and rotated [B, T, H, D] */
   const turned = (x: HeapArray, part: string, index: HeapArray | null, batch: number) => {
+    if (index === null) {
+      const { normed: y, inverse } = op.headNorm(x, weight(part), splitShape(x, batch), normEpsilon, ropeTheta);
+      return { y, inverse };
+    }
     const { normed: rows, inverse } = norm(x, part);
     const y = split(spread(rows, index), batch);
     rows.dispose();
@@ -84,6 +95,10 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
   };
   /** dy [B, T, H, D], the gradient of `turned`, becomes that of x [U, H D]. */
   const turnedBack = (x: HeapArray, part: string, inverse: HeapArray, index: HeapArray | null, dy: HeapArray, add: AddGradient) => {
+    if (index === null) {
+      add(nameOf(part), op.headNormBack(x, weight(part), inverse, dy, ropeTheta));
+      return merge(dy);
+    }
     op.rotate(dy, ropeTheta, true);
     const dx = spreadBack(merge(dy), index, x.shape[0]!);
     add(nameOf(part), op.normBack(x, weight(part), inverse, dx));

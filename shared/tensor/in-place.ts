@@ -55,6 +55,25 @@ export function normBackInto(target: HeapArray, x: Operand, weight: Operand, inv
   return dweight;
 }
 
+/** x [N, H D], weight [D] -> each head normed and turned to its position [B, T, H, D], and the inverse rms [N H] that the gradient needs */
+export function headNorm(
+  x: Operand,
+  weight: Operand,
+  shape: readonly [batch: number, length: number, heads: number, width: number],
+  epsilon: number,
+  theta: number,
+): { normed: HeapArray; inverse: HeapArray } {
+  const [normed, inverse] = run<[HeapArray, HeapArray]>("HeadNorm", { x, weight }, { shape, epsilon, theta });
+  return { normed, inverse };
+}
+
+/** dy [B, T, H, D] becomes dx -> the gradient of the weight [D]; `inverse` is gone. */
+export function headNormBack(x: Operand, weight: Operand, inverse: HeapArray, dy: HeapArray, theta: number): HeapArray {
+  const dweight = run<HeapArray>("HeadNormGradInPlace", { x, weight, inverse, dy }, { theta });
+  inverse.dispose();
+  return dweight;
+}
+
 /** x [B, T, H, D] is rotated to its positions, or back. */
 export function rotate(x: HeapArray, theta: number, inverse: boolean): void {
   run("RotaryInPlace", { x }, { theta, first: 0, inverse });

@@ -21,6 +21,8 @@ export type KernelExports = Record<
   | "liveLabels"
   | "firstOutside"
   | "gatherRows"
+  | "headNorm"
+  | "headNormBackward"
   | "scatterAddRows"
   | "rmsNorm"
   | "rmsNormBackward"

@@ -11,11 +11,13 @@ import { registerAccumulate } from "./registered/accumulate.ts";
 import { registerAttention } from "./registered/attention.ts";
 import { registerCrossEntropy } from "./registered/cross-entropy.ts";
 import { registerEmbedding, registerUnsortedSegmentSum } from "./registered/embedding.ts";
+import { registerHeadNorm } from "./registered/head-norm.ts";
 import { registerIdentity } from "./registered/identity.ts";
 import { registerMatMul } from "./registered/matmul.ts";
 import { registerOptimizers } from "./registered/optimizers.ts";
 import { registerRmsNorm } from "./registered/rms-norm.ts";
 import { registerRotary } from "./registered/rotary.ts";
+import { rotaryTables } from "./registered/rotary-tables.ts";
 import { registerSwiglu } from "./registered/swiglu.ts";
 
 type Registration = (backend: BackendWasm, runtime: WasmRuntime, memory: WebAssembly.Memory, module: WebAssembly.Module) => void;
@@ -31,7 +33,9 @@ export const registerKernels: Registration = (backend, runtime, memory, module) 
   registerUnsortedSegmentSum(context);
   registerAttention(context);
   registerRmsNorm(context);
-  registerRotary(context);
+  const tableFor = rotaryTables(context);
+  registerRotary(context, tableFor);
+  registerHeadNorm(context, tableFor);
   registerSwiglu(context);
   registerCrossEntropy(context);
   registerOptimizers(context);
