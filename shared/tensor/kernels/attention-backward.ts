@@ -2,7 +2,7 @@
  * The gradients of causal attention. Probabilities are computed again from the scores, a block of queries at a time, with
  * what the forward pass kept of each row; sum over keys of p dp is dy . out (arXiv:2205.14135, appendix B).
  */
-import { maskRow, QUERIES, scoresRow, STATISTICS_BYTES } from "./attention";
+import { maskRows, QUERIES, scoresRow, STATISTICS_BYTES } from "./attention";
 import { exp4 } from "./exp";
 import { packPanels, packStrip, panelsBytes } from "./pack";
 import { dot } from "./simd";
@@ -105,7 +105,7 @@ export function attentionBackward(
  */
 function scoresBack(scores: usize, slopes: usize, live: i32, limit: i32, statistics: usize, mean: f32, scale: f32): void {
   const rest = scores + (<usize>(((limit + 3) & ~3) + COLUMNS) << 2);
-  const end = maskRow(scores, live);
+  const end = scores + maskRows(1, scores, 0, live);
   const top = v128.load32_splat(statistics);
   const inverse = v128.load32_splat(statistics, 4);
   const means = f32x4.splat(mean);

@@ -6,7 +6,7 @@
 import { exp4 } from "./exp";
 import { dotRows, sumRows } from "./matvec";
 import { packPanels, panelsBytes } from "./pack";
-import { addLanes, maxLanes } from "./simd";
+import { addAcross, maxLanes } from "./simd";
 import { COLUMNS, multiply, TILE_BYTES, TILE_ROW } from "./tile";
 
 /** Queries per block: enough to repay the tiles' set-up, few enough not to multiply what the mask then throws away. */
@@ -53,7 +53,7 @@ export function attention(
       const first = row * width;
       if (t == 1) {
         dotRows(q + first, width, k + base, keyRow, scores, stride, group, s, d);
-        for (let j: usize = 0; j < <usize>group; j++) softmaxRow(scores + j * stride, s, s, scale, statistics + (row + j) * STATISTICS_BYTES);
+        for (let j: usize = 0; j < <usize>group; j++) softmaxRows(1, scores + j * stride, stride, s, s, scale, statistics + (row + j) * STATISTICS_BYTES, 0);
         sumRows(scores, stride, v + base, keyRow, out + first, group, d, s);
         continue;
       }
@@ -67,10 +67,7 @@ export function attention(
           const columns = <i32>(scoresRow(limit) >> 2);
           multiply(q + at, queryRow, 4, work, <usize>d * TILE_ROW, 0, scores, stride, rows, columns, d, edge);
           // The last query sees all of `limit` keys, each other one key less than its next.
-          for (let r = 0; r < rows; r++) {
-            const kept = statistics + (row + j + <usize>(x + r) * h) * STATISTICS_BYTES;
-            softmaxRow(scores + <usize>r * stride, limit - rows + r + 1, columns, scale, kept);
-          }
+          softmaxBlock(scores, stride, rows, limit, scale, statistics + (row + j + <usize>x * h) * STATISTICS_BYTES, <usize>h * STATISTICS_BYTES);
           multiply(scores, stride, 4, values, <usize>s * TILE_ROW, 0, out + at, queryRow, rows, d, limit, edge);
         }
       }
@@ -78,33 +75,89 @@ export function attention(
   }
 }
 
-/** Where the vectors of a row's first `live` scores end, whose other lanes become such that their exponential is 0. */
-// @ts-ignore: decorator
-@inline
-export function maskRow(row: usize, live: i32): usize {
-  const end = row + (<usize>((live + 3) & ~3) << 2);
-  for (let at = row + (<usize>live << 2); at < end; at += 4) store<f32>(at, -Infinity);
-  return end;
+function softmaxBlock(scores: usize, stride: usize, rows: i32, limit: i32, scale: f32, statistics: usize, step: usize): void {
+  const columns = <i32>(scoresRow(limit) >> 2);
+  let live = limit - rows + 1;
+  for (; live + 3 <= limit; live += 4) {
+    softmaxRows(4, scores, stride, live, columns, scale, statistics, step);
+    scores += 4 * stride;
+    statistics += 4 * step;
+  }
+  for (; live <= limit; live++) {
+    softmaxRows(1, scores, stride, live, columns, scale, statistics, step);
+    scores += stride;
+    statistics += step;
+  }
 }
 
-/** row = softmax of scale row over its first `live` numbers; zeros up to `columns`, which is rounded up to four. */
-function softmaxRow(row: usize, live: i32, columns: i32, scale: f32, statistics: usize): void {
-  const end = maskRow(row, live);
-  let tops = f32x4.splat(-Infinity);
-  // pmax is one instruction where max is seven. It passes a NaN over, but the exponentials and so the whole row keep it.
-  for (let at = row; at < end; at += 16) tops = f32x4.pmax(tops, v128.load(at));
-  const top = f32x4.splat(maxLanes(tops));
-  const factor = f32x4.splat(scale);
-  let sums = f32x4.splat(0);
-  for (let at = row; at < end; at += 16) {
-    const value = exp4(f32x4.mul(f32x4.sub(v128.load(at), top), factor));
-    sums = f32x4.add(sums, value);
-    v128.store(at, value);
+/**
+ * Makes the scores that a query does not see such that their exponential is 0, in `n` rows (one or four, known at compile time)
+ * of which the first sees `live` keys and each other one more than the one before -> where what the last sees ends, in whole vectors.
+ */
+// @ts-ignore: decorator
+@inline
+export function maskRows(n: i32, row: usize, stride: usize, live: i32): usize {
+  const end = (live + n + 2) & ~3;
+  for (let column = live & ~3; column < end; column += 4) {
+    const columns = i32x4.add(i32x4.splat(column), i32x4(0, 1, 2, 3));
+    // @unroll R 4
+    if (R < n) {
+      const at = row + R * stride + (<usize>column << 2);
+      v128.store(at, v128.bitselect(v128.load(at), f32x4.splat(-Infinity), i32x4.lt_s(columns, i32x4.splat(live + R))));
+    }
+    // @end
   }
-  const inverse = f32x4.splat(1 / addLanes(sums));
-  store<f32>(statistics, f32x4.extract_lane(top, 0));
-  store<f32>(statistics, f32x4.extract_lane(inverse, 0), 4);
-  for (let at = row; at < end; at += 16) v128.store(at, f32x4.mul(v128.load(at), inverse));
-  const rest = row + (<usize>columns << 2);
-  for (let at = end; at < rest; at += 16) v128.store(at, f32x4.splat(0));
+  return <usize>end << 2;
+}
+
+/**
+ * Rows (maskRows) become softmax of scale row over what each sees, and zeros up to `columns`, which is rounded up to four.
+ * Four are taken side by side, so that the largest, the sum and its inverse are waited for once, and so that few loops end
+ * where the processor does not expect it. Their statistics lie `step` bytes apart.
+ */
+// @ts-ignore: decorator
+@inline
+function softmaxRows(n: i32, row: usize, stride: usize, live: i32, columns: i32, scale: f32, statistics: usize, step: usize): void {
+  const end = maskRows(n, row, stride, live);
+  // @unroll R 4
+  let tops$R = f32x4.splat(-Infinity);
+  // @end
+  // pmax is one instruction where max is seven. It passes a NaN over, but the exponentials and so the whole row keep it.
+  for (let at: usize = 0; at < end; at += 16) {
+    // @unroll R 4
+    if (R < n) tops$R = f32x4.pmax(tops$R, v128.load(row + R * stride + at));
+    // @end
+  }
+  const factor = f32x4.splat(scale);
+  // @unroll R 4
+  const top$R = f32x4.splat(maxLanes(tops$R));
+  let sums$R = f32x4.splat(0);
+  // @end
+  for (let at: usize = 0; at < end; at += 16) {
+    // @unroll R 4
+    if (R < n) {
+      const value = exp4(f32x4.mul(f32x4.sub(v128.load(row + R * stride + at), top$R), factor));
+      sums$R = f32x4.add(sums$R, value);
+      v128.store(row + R * stride + at, value);
+    }
+    // @end
+  }
+  const inverse = f32x4.div(f32x4.splat(1), addAcross(sums$0, sums$1, sums$2, sums$3));
+  // @unroll R 4
+  if (R < n) {
+    store<f32>(statistics + R * step, f32x4.extract_lane(top$R, 0));
+    store<f32>(statistics + R * step, f32x4.extract_lane(inverse, R), 4);
+  }
+  const inverse$R = v128.shuffle<f32>(inverse, inverse, R, R, R, R);
+  // @end
+  for (let at: usize = 0; at < end; at += 16) {
+    // @unroll R 4
+    if (R < n) v128.store(row + R * stride + at, f32x4.mul(v128.load(row + R * stride + at), inverse$R));
+    // @end
+  }
+  for (let at = end; at < <usize>columns << 2; at += 16) {
+    // @unroll R 4
+    if (R < n) v128.store(row + R * stride + at, f32x4.splat(0));
+    // @end
+  }
 }
