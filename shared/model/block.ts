@@ -83,15 +83,12 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
   };
   /** [U, H D] -> normed and rotated [B, T, H, D] */
   const turned = (x: HeapArray, part: string, index: HeapArray | null, batch: number) => {
-    if (index === null) {
-      const { normed: y, inverse } = op.headNorm(x, weight(part), splitShape(x, batch), normEpsilon, ropeTheta);
-      return { y, inverse };
-    }
+    if (index === null) return op.headNorm(x, weight(part), splitShape(x, batch), normEpsilon, ropeTheta);
     const { normed: rows, inverse } = norm(x, part);
-    const y = split(spread(rows, index), batch);
+    const heads = split(spread(rows, index), batch);
     rows.dispose();
-    op.rotate(y, ropeTheta, false);
-    return { y, inverse };
+    op.rotate(heads, ropeTheta, false);
+    return { normed: heads, inverse };
   };
   /** dy [B, T, H, D], the gradient of `turned`, becomes that of x [U, H D]. */
   const turnedBack = (x: HeapArray, part: string, inverse: HeapArray, index: HeapArray | null, dy: HeapArray, add: AddGradient) => {
@@ -116,9 +113,9 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     const keys = turned(k, "self_attn.k_norm", index, batch);
     const values = split(spread(v, index), batch);
     if (!keep) dispose(q, k, v);
-    const statistics = op.attend(queries.y, keys.y, values);
-    const mixed = merge(queries.y);
-    dispose(queries.inverse, keys.y, keys.inverse, values);
+    const statistics = op.attend(queries.normed, keys.normed, values);
+    const mixed = merge(queries.normed);
+    dispose(queries.inverse, keys.normed, keys.inverse, values);
     const x = spread(rows, index);
     const attended = op.projectOnto(x, mixed, weight("self_attn.o_proj")); // [N, C]
     x.dispose();
@@ -171,10 +168,10 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     const values = split(spread(v, index), batch);
     const out = mixed.view(dmixed.shape);
     // Queries, keys and values are their gradients from here on.
-    op.attendBack(queries.y, keys.y, values, out, statistics, dmixed);
+    op.attendBack(queries.normed, keys.normed, values, out, statistics, dmixed);
     dispose(v, mixed, out, statistics, dmixed);
-    const dq = turnedBack(q, "self_attn.q_norm", queries.inverse, index, queries.y, add);
-    const dk = turnedBack(k, "self_attn.k_norm", keys.inverse, index, keys.y, add);
+    const dq = turnedBack(q, "self_attn.q_norm", queries.inverse, index, queries.normed, add);
+    const dk = turnedBack(k, "self_attn.k_norm", keys.inverse, index, keys.normed, add);
     const dv = spreadBack(merge(values), index, count);
     dispose(q, k);
     const { normed: inner, inverse } = norm(rows, "input_layernorm");

@@ -48,7 +48,10 @@ export function lossAndGradients(
   return { loss, gradients: Object.fromEntries(Object.keys(weights).map((name) => [name, sums[name]!])) };
 }
 
-/** Mean loss in nats per target. `take` gets each parameter's gradients, one per pass, which add up to the gradient of the mean, and owns each until its pass ends. */
+/**
+ * Mean loss in nats per target. `take` gets each parameter's gradients, one per pass, which add up to the gradient of the
+ * mean, and owns each until its pass ends.
+ */
 export function eachPass(
   weights: Weights,
   config: ModelConfig,

@@ -58,7 +58,7 @@ export class HeapArray implements tf.TensorInfo {
     return new HeapArray(this.#block, shape, this.dtype, this.dataId);
   }
 
-  /** The same in another shape, and this array is gone. */
+  /** The same in another shape, in place of this array. */
   shaped(shape: number[]): HeapArray {
     return new HeapArray(this.#block, shape, this.dtype, this.dataId);
   }

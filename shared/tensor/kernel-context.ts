@@ -38,6 +38,7 @@ export type KernelExports = Record<
   (...values: number[]) => number
 >;
 
+/** What a kernel gets: where its operands are, its parameters, and where its outputs may go. */
 export interface KernelCall {
   inputs: Readonly<Record<string, tf.TensorInfo>>;
   attrs: unknown;

@@ -61,7 +61,8 @@ function createContext(registered: Map<string, Kernel>, ...[backend, runtime, me
     scratch: createScratch(runtime),
     allocate: (bytes) => allocate(runtime, bytes),
     free: (start) => runtime._free(start),
-    write: (start, values) => new (values.constructor as Int32ArrayConstructor)(memory.buffer, start, values.length).set(values),
+    write: (start, { buffer, byteOffset, byteLength }) =>
+      new Uint8Array(memory.buffer, start).set(new Uint8Array(buffer, byteOffset, byteLength)),
     register(kernelName, kernel) {
       registered.set(kernelName, kernel);
       replaceKernel(kernelName, ({ inputs, attrs }) => kernel({ inputs: inputs as Record<string, tf.TensorInfo>, attrs, output }));

@@ -66,7 +66,6 @@ export function attention(
           const at = first + <usize>j * width + <usize>x * queryRow;
           const columns = <i32>(scoresRow(limit) >> 2);
           multiply(q + at, queryRow, 4, work, <usize>d * TILE_ROW, 0, scores, stride, rows, columns, d, edge);
-          // The last query sees all of `limit` keys, each other one key less than its next.
           softmaxBlock(scores, stride, rows, limit, scale, statistics + (row + j + <usize>x * h) * STATISTICS_BYTES, <usize>h * STATISTICS_BYTES);
           multiply(scores, stride, 4, values, <usize>s * TILE_ROW, 0, out + at, queryRow, rows, d, limit, edge);
         }
@@ -75,6 +74,7 @@ export function attention(
   }
 }
 
+/** Softmax of a block's rows: the last sees all of `limit` keys, each other one key less than its next. */
 function softmaxBlock(scores: usize, stride: usize, rows: i32, limit: i32, scale: f32, statistics: usize, step: usize): void {
   const columns = <i32>(scoresRow(limit) >> 2);
   let live = limit - rows + 1;
