@@ -16,10 +16,7 @@ const SHORT: i32 = 4;
 /** Bytes of one row of a tile or of a panel of B, and of a full tile. */
 export const TILE_ROW: usize = <usize>COLUMNS << 2;
 export const TILE_BYTES: i32 = ROWS * <i32>TILE_ROW;
-/**
- * Steps along k that are written out: 10 KB of machine code. Twice as many are half a percent faster, but one process in ten
- * then runs at 60 to 80 % for its whole life (README.md of the folder above).
- */
+/** Steps along k that are written out: 10 KB of machine code. Twice as many are no faster, three times as many slower (README.md of the folder above). */
 export const DEPTH: i32 = 64;
 /** Where the strip lies: above tfjs's own data and stack (92 KB), below the first page that its heap might not have. */
 export const STRIP: usize = 131072;
@@ -79,7 +76,6 @@ export function multiplyStrip(
 ): void {
   for (let j = 0; j < n; j += COLUMNS) {
     const columns = min(COLUMNS, n - j);
-    // Two calls of each tile: one that is called once is inlined here, and a loop of 17 KB is slow for some processes.
     if (columns == COLUMNS && rows == ROWS) tile(b, k, from, out, second, sign, outRow);
     else if (columns == COLUMNS && rows == SHORT) shortTile(b, k, from, out, second, sign, outRow);
     else {
