@@ -94,6 +94,12 @@ async function quietly(): Promise<string[]> {
   return ["--show-interactive-dev-session=false", "--inspector-port", String(await freePort(0))];
 }
 
+/**
+ * Each trainer's own state, which holds nothing: workerd opens its databases even so, and two processes that make one at the
+ * same moment find it locked and end.
+ */
+const trainersOf = (state: string) => join(state, "trainers");
+
 /** Where processes of one state find each other, and those of another state or checkout do not. */
 const registryOf = (state: string) => ({ WRANGLER_REGISTRY_PATH: join(state, "registry") });
 
@@ -124,6 +130,7 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
   writeFileSync(join(ROOT, "workers", "collector", ".dev.vars"), `LOCAL_ORIGIN="${options.localOrigin ?? ""}"\n`);
   // Who was killed has left entries there, at which the others would go on calling for a minute.
   rmSync(registryOf(state).WRANGLER_REGISTRY_PATH, { recursive: true, force: true });
+  rmSync(trainersOf(state), { recursive: true, force: true });
   startProcess(
     "workers",
     "wrangler",
@@ -167,10 +174,11 @@ export async function addTrainer(name: string, signal: AbortSignal, state = STAT
   const port = await freePort(0);
   const vars = ["--var", "WORK_LOOP:on", "--var", `TRAINER_NAME:${name}`];
   const config = relative(ROOT, configPath("trainer"));
+  const own = join(trainersOf(state), name);
   startProcess(
     name,
     "wrangler",
-    ["dev", "-c", config, "--name", worker, "--port", String(port), ...(await quietly()), ...vars],
+    ["dev", "-c", config, "--name", worker, "--port", String(port), "--persist-to", own, ...(await quietly()), ...vars],
     registryOf(state),
   );
   const url = `http://127.0.0.1:${port}`;
