@@ -14,8 +14,8 @@ export function registerHeadNorm({ kernels, offset, register }: KernelContext, t
     const rows = batch * length * heads;
     const [out, inverse] = [output([...shape]), output([rows])];
     const table = tableFor(width, theta, length);
-    if (isFused(rows, width)) {
-      kernels.headNorm(offset(x), offset(weight), table, offset(out), offset(inverse), rows, length, heads, width, epsilon);
+    if (isFused(heads, width)) {
+      kernels.headNorm(offset(x), offset(weight), table, offset(out), offset(inverse), batch, length, heads, width, epsilon);
     } else {
       kernels.rmsNorm(offset(x), offset(weight), offset(out), offset(inverse), rows, width, epsilon);
       kernels.rotary(offset(out), offset(out), table, batch, length, heads, width, 1);
@@ -31,7 +31,7 @@ export function registerHeadNorm({ kernels, offset, register }: KernelContext, t
     const dweight = output([width]);
     const [at, scale, r, to, sum] = [offset(x), offset(weight), offset(inverse), offset(dy), offset(dweight)];
     const table = tableFor(width, theta, length);
-    if (isFused(rows, width)) kernels.headNormBackward(at, scale, table, r, to, sum, rows, length, heads, width);
+    if (isFused(heads, width)) kernels.headNormBackward(at, scale, table, r, to, sum, batch, length, heads, width);
     else {
       kernels.rotary(to, to, table, batch, length, heads, width, -1);
       kernels.rmsNormBackward(at, scale, r, to, 0, to, sum, rows, width);
@@ -41,6 +41,6 @@ export function registerHeadNorm({ kernels, offset, register }: KernelContext, t
 }
 
 /** Whether the kernel that does both takes that many heads of that width. */
-function isFused(rows: number, width: number): boolean {
-  return rows % 4 === 0 && width % 8 === 0;
+function isFused(heads: number, width: number): boolean {
+  return heads % 4 === 0 && width % 8 === 0;
 }
