@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Dataset } from "../../shared/artifacts.ts";
 import type { ModelConfig, TrainingConfig } from "../../shared/config.ts";
-import { slotsOf } from "../../shared/model/optimizer.ts";
+import { slotName, slotsOf } from "../../shared/model/optimizer.ts";
 import { partition } from "../../shared/model/partition.ts";
 import { createRandom, normal } from "../../shared/model/random.ts";
 import { encodeSafetensors } from "../../shared/model/safetensors.ts";
@@ -38,7 +38,7 @@ export function serveTask(model: ModelConfig, training: TrainingConfig): { close
   );
   const inner = parts.map((shapes) => {
     const slots = shapes.flatMap(([name, shape]) =>
-      slotsOf(training.optimizer, name).map((slot) => ({ name: `${name}/${slot}`, shape, data: new Float32Array(sizeOf(shape)) })),
+      slotsOf(training.optimizer, name).map((slot) => ({ name: slotName(name, slot), shape, data: new Float32Array(sizeOf(shape)) })),
     );
     return put(encodeSafetensors([{ name: "step", shape: [], data: Float32Array.of(10) }, ...slots]));
   });

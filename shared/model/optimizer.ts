@@ -31,17 +31,20 @@ interface Parameter {
 }
 
 /** Tensors that one parameter needs beside itself. */
-export function slotsOf(config: OptimizerConfig, name: string): readonly string[] {
+export function slotsOf(config: OptimizerConfig, name: string): readonly ("m" | "v")[] {
   return config.name === "adamw" || (config.name === "muon" && !isHiddenMatrix(name)) ? ["m", "v"] : ["m"];
 }
 
-const slotNames = new Map<string, Readonly<Record<"m" | "v", string>>>();
+const slotNames = new Map<string, Record<"m" | "v", string>>();
 
-/** What a parameter's slots are called in the state: the same strings each time (layerName in weights.ts). */
-function slotsNamed(name: string): Readonly<Record<"m" | "v", string>> {
-  const known = slotNames.get(name) ?? { m: `${name}/m`, v: `${name}/v` };
-  if (!slotNames.has(name)) slotNames.set(name, known);
-  return known;
+/** What a parameter's slot is called in the state: the same string each time (layerName in weights.ts). */
+export function slotName(name: string, slot: "m" | "v"): string {
+  let names = slotNames.get(name);
+  if (names === undefined) {
+    names = { m: `${name}/m`, v: `${name}/v` };
+    slotNames.set(name, names);
+  }
+  return names[slot];
 }
 
 export function createOptimizer(config: OptimizerConfig): Optimizer {
@@ -49,7 +52,7 @@ export function createOptimizer(config: OptimizerConfig): Optimizer {
     init(weights) {
       const state: Weights = { step: tf.scalar(0) };
       for (const [name, weight] of Object.entries(weights)) {
-        for (const slot of slotsOf(config, name)) state[`${name}/${slot}`] = tf.fill(weight.shape, 0);
+        for (const slot of slotsOf(config, name)) state[slotName(name, slot)] = tf.fill(weight.shape, 0);
       }
       return state;
     },
@@ -69,14 +72,14 @@ export function createOptimizer(config: OptimizerConfig): Optimizer {
       state["step"] = tf.scalar(step);
       return (name, gradient) => {
         const weight = weights[name];
-        const slots = slotsNamed(name);
-        const m = state[slots.m];
+        const [mName, vName] = [slotName(name, "m"), slotName(name, "v")];
+        const m = state[mName];
         if (weight === undefined || m === undefined) throw new Error(`optimizer: expected a weight and a state for ${name}, found none`);
-        const v = state[slots.v] ?? null;
+        const v = state[vName] ?? null;
         const updated = updateOne(config, { name, weight, gradient, m, v }, step, lrScale);
         weights[name] = updated[0]!;
-        state[slots.m] = updated[1]!;
-        if (v !== null) state[slots.v] = updated[2]!;
+        state[mName] = updated[1]!;
+        if (v !== null) state[vName] = updated[2]!;
       };
     },
   };

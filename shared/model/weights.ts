@@ -17,8 +17,11 @@ const layerNames = new Map<string, string[]>();
 
 /** The name of a layer's parameter: the same string each time, since one built anew is hashed anew at every look-up. */
 export function layerName(layer: number, part: string): string {
-  const names = layerNames.get(part) ?? [];
-  if (names.length === 0) layerNames.set(part, names);
+  let names = layerNames.get(part);
+  if (names === undefined) {
+    names = [];
+    layerNames.set(part, names);
+  }
   return (names[layer] ??= `model.layers.${layer}.${part}.weight`);
 }
 

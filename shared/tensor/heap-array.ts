@@ -1,7 +1,7 @@
 /**
  * Arrays in tfjs's wasm memory that tfjs does not know. What its engine and backend do for each tensor (two weak maps, a
- * record in wasm, scopes, counts, and the garbage of it) costs a training step of 78 ms more than two; a pass that frees by
- * hand needs none of it. Kernels take such arrays and tensors alike.
+ * record in wasm, scopes, counts, and the garbage of it) costs a training step of 76 ms one; a pass that frees by hand
+ * needs none of it. Kernels take such arrays and tensors alike.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Kernel, KernelContext } from "./kernel-context.ts";

@@ -7,7 +7,7 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import { dispose, run, type HeapArray } from "./heap-array.ts";
 
-/** Arrays, and tensors such as weights, which a pass only reads. */
+/** An array, or a tensor such as a weight. */
 type Operand = tf.TensorInfo;
 
 /** How a product reads its matrices: as they lie or transposed. */

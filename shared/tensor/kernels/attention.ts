@@ -53,7 +53,7 @@ export function attention(
       const first = row * width;
       if (t == 1) {
         dotRows(q + first, width, k + base, keyRow, scores, stride, group, s, d);
-        for (let j: usize = 0; j < <usize>group; j++) softmaxRows(1, scores + j * stride, stride, s, s, scale, statistics + (row + j) * STATISTICS_BYTES, 0);
+        for (let j: usize = 0; j < <usize>group; j++) softmaxBlock(scores + j * stride, stride, 1, s, scale, statistics + (row + j) * STATISTICS_BYTES, 0);
         sumRows(scores, stride, v + base, keyRow, out + first, group, d, s);
         continue;
       }

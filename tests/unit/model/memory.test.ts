@@ -11,37 +11,29 @@ import { trainStep } from "../../../shared/model/training-step.ts";
 import { initWeights } from "../../../shared/model/weights.ts";
 import { useKernels } from "../../../shared/tensor/backend.ts";
 import kernelModule from "../../../shared/tensor/kernel-module.ts";
+import { watchAllocator } from "../tensor/allocator.ts";
 
 // Anew for each test, since scratch memory stays and would count for the first one alone.
 beforeEach(() => useKernels(kernelModule));
-
-interface Allocator {
-  _malloc(bytes: number): number;
-  _free(offset: number): void;
-}
 
 /** The most bytes that are allocated at a time while `work` runs. */
 function peakBytes(work: () => void): number {
   // Emscripten puts the allocator in its own place at the first call.
   tf.scalar(0).dispose();
-  const runtime = (tf.backend() as unknown as { wasm: Allocator }).wasm;
-  const { _malloc: allocate, _free: free } = runtime;
   const sizes = new Map<number, number>();
   let [live, peak] = [0, 0];
-  runtime._malloc = (bytes) => {
-    const offset = allocate(bytes);
-    sizes.set(offset, bytes);
-    live += bytes;
-    peak = Math.max(peak, live);
-    return offset;
-  };
-  runtime._free = (offset) => {
-    live -= sizes.get(offset) ?? 0;
-    sizes.delete(offset);
-    free(offset);
-  };
-  work();
-  Object.assign(runtime, { _malloc: allocate, _free: free });
+  watchAllocator(
+    work,
+    (offset, bytes) => {
+      sizes.set(offset, bytes);
+      live += bytes;
+      peak = Math.max(peak, live);
+    },
+    (offset) => {
+      live -= sizes.get(offset) ?? 0;
+      sizes.delete(offset);
+    },
+  );
   return peak;
 }
 

@@ -3,33 +3,18 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import { startBackend } from "../../../shared/tensor/backend.ts";
 import { allocated, arrayOf, numberOf, onHeap, run, tensorOf, type HeapArray } from "../../../shared/tensor/heap-array.ts";
+import { watchAllocator } from "./allocator.ts";
 
 beforeAll(() => startBackend());
 
-interface Allocator {
-  _malloc(bytes: number): number;
-  _free(offset: number): void;
-}
-
 /** How many blocks `work` leaves allocated; frees anything only once. */
 function left(work: () => void): number {
-  const runtime = (tf.backend() as unknown as { wasm: Allocator }).wasm;
-  const { _malloc: malloc, _free: free } = runtime;
   const blocks = new Set<number>();
-  runtime._malloc = (bytes) => {
-    const offset = malloc(bytes);
-    blocks.add(offset);
-    return offset;
-  };
-  runtime._free = (offset) => {
-    expect(blocks.delete(offset)).toBe(true);
-    free(offset);
-  };
-  try {
-    work();
-  } finally {
-    Object.assign(runtime, { _malloc: malloc, _free: free });
-  }
+  watchAllocator(
+    work,
+    (offset) => blocks.add(offset),
+    (offset) => expect(blocks.delete(offset)).toBe(true),
+  );
   return blocks.size;
 }
 
