@@ -1,13 +1,19 @@
 /** A crash of whoever fetches: between the fetch and the store everything is gone but the frontier, which sends the page again. */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { notFound, openWeb, page, prose } from "./web.ts";
+import { notFound, openWeb, page, prose, text } from "./web.ts";
 
+/** The queue holds a message back for the whole seconds of it, less one: time to be there before the queue. */
+const CRAWL_DELAY_SECONDS = 5;
 /** The frontier's lease of a minute, and time to crawl. */
-const LEASE_AND_MORE_MS = 90_000;
+const LEASE_AND_MORE_MS = 120_000;
+
+const ROBOTS = `User-agent: *\nCrawl-delay: ${CRAWL_DELAY_SECONDS}\n`;
 
 let web: Awaited<ReturnType<typeof openWeb>>;
 beforeAll(async () => {
-  web = await openWeb({ "lost.com": (path) => (path === "/" ? page(prose("home")) : notFound()) });
+  web = await openWeb({
+    "lost.com": (path) => (path === "/robots.txt" ? text(ROBOTS) : path === "/" ? page(prose("home")) : notFound()),
+  });
 });
 afterAll(() => web.close());
 
