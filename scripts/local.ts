@@ -5,12 +5,13 @@
  * breathes, a whole step per message. Trainers reach the coordinator through wrangler's dev registry and are kept at
  * work by POST /work. State lives in .wrangler/state.
  */
+import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort, killProcesses, runProcess, startProcess, stopProcesses, untilFree, wantedPort } from "./processes.ts";
+import { endOfLog, freePort, killProcesses, runProcess, startProcess, stopProcesses, untilFree, wantedPort } from "./processes.ts";
 import { ROOT, WORKERS, configPath } from "./workers.ts";
 
 const DEFAULT_PORT = 8787;
@@ -48,7 +49,8 @@ function operatorToken(): string {
   return token;
 }
 
-async function waitFor(name: string, url: string, accept: (status: number) => boolean): Promise<void> {
+/** Resolves when `child`, which listens at `url`, gives an accepted answer. Throws at once when it ends before. */
+async function waitFor(name: string, child: ChildProcess, url: string, accept: (status: number) => boolean): Promise<void> {
   const deadline = Date.now() + START_TIMEOUT_MS;
   let last = "no answer";
   while (Date.now() < deadline) {
@@ -60,8 +62,12 @@ async function waitFor(name: string, url: string, accept: (status: number) => bo
       last = (error as Error).message;
     }
     await sleep(250);
+    if (child.exitCode !== null)
+      throw new Error(`${name}: expected an answer from ${url}, it ended with exit code ${child.exitCode}:\n${endOfLog(name)}`);
   }
-  throw new Error(`${name}: expected an answer from ${url} within ${START_TIMEOUT_MS / 1000} s, got ${last}. See .tiffin/logs/${name}.log`);
+  throw new Error(
+    `${name}: expected an answer from ${url} within ${START_TIMEOUT_MS / 1000} s, got ${last}. The end of its log:\n${endOfLog(name)}`,
+  );
 }
 
 /** Two sets of Workers on one state would corrupt it. The token tells this folder's Tiffin from another's on the same port. */
@@ -131,21 +137,21 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
   // Who was killed has left entries there, at which the others would go on calling for a minute.
   rmSync(registryOf(state).WRANGLER_REGISTRY_PATH, { recursive: true, force: true });
   rmSync(trainersOf(state), { recursive: true, force: true });
-  startProcess(
+  const workers = startProcess(
     "workers",
     "wrangler",
     ["dev", ...configs, "--port", String(port), "--persist-to", state, ...(await quietly())],
     registryOf(state),
   );
   // A trainer that is there before the coordinator finds it late: the registry tells changes only now and then.
-  await waitFor("workers", url, (status) => status < 500);
+  await waitFor("workers", workers, url, (status) => status < 500);
 
   const stopping = new AbortController();
   const trainers = Math.max(1, options.trainers ?? availableParallelism());
   const names = Array.from({ length: trainers }, (_, index) => `trainer-${index + 1}`);
   // The first one goes by the Worker's own name: it is what the gateway asks for its health, and gets the queue's messages.
   await Promise.all(names.map((name, index) => addTrainer(name, stopping.signal, state, index === 0 ? "tiffin-trainer" : undefined)));
-  await waitFor("workers", `${url}/health`, (status) => status === 200);
+  await waitFor("workers", workers, `${url}/health`, (status) => status === 200);
   mkdirSync(dirname(ADDRESS), { recursive: true });
   writeFileSync(ADDRESS, url);
   return {
@@ -175,13 +181,13 @@ export async function addTrainer(name: string, signal: AbortSignal, state = STAT
   const vars = ["--var", "WORK_LOOP:on", "--var", `TRAINER_NAME:${name}`];
   const config = relative(ROOT, configPath("trainer"));
   const own = join(trainersOf(state), name);
-  startProcess(
+  const child = startProcess(
     name,
     "wrangler",
     ["dev", "-c", config, "--name", worker, "--port", String(port), "--persist-to", own, ...(await quietly()), ...vars],
     registryOf(state),
   );
   const url = `http://127.0.0.1:${port}`;
-  await waitFor(name, url, (status) => status < 500);
+  await waitFor(name, child, url, (status) => status < 500);
   void drive(url, signal);
 }

@@ -3,14 +3,17 @@
  * TERM, an uncaught error) ends the groups by the ids they were started with. A kill is noticed by each group's supervisor.
  */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { createWriteStream, mkdirSync } from "node:fs";
+import { createWriteStream, mkdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { stripVTControlCharacters } from "node:util";
 import { ROOT } from "./workers.ts";
 
 const KILL_GRACE_MS = 3000;
 const FREE_POLL_MS = 10;
+/** Lines of a log that an error shows. */
+const LOG_LINES = 8;
 const CHILD_ENV = {
   ...process.env,
   // Wrangler's record of every span in every Worker: with megabytes and many storage calls in a round it takes the coordinator's thread.
@@ -22,11 +25,19 @@ const CHILD_ENV = {
 };
 const running = new Set<ChildProcess>();
 
+const logOf = (name: string) => join(ROOT, ".tiffin", "logs", `${name}.log`);
+
+/** The last lines that a process has written, and where the rest is. */
+export function endOfLog(name: string): string {
+  const lines = stripVTControlCharacters(readFileSync(logOf(name), "utf8")).split("\n");
+  const last = lines.filter((line) => line.trim() !== "").slice(-LOG_LINES);
+  return [...last, `(${relative(ROOT, logOf(name))})`].map((line) => `  ${line}`).join("\n");
+}
+
 /** Starts a command of node_modules/.bin in its own process group; output goes to .tiffin/logs/<name>.log. `env` is added to the usual one. */
 export function startProcess(name: string, command: string, args: readonly string[], env: Readonly<Record<string, string>>): ChildProcess {
-  const folder = join(ROOT, ".tiffin", "logs");
-  mkdirSync(folder, { recursive: true });
-  const log = createWriteStream(join(folder, `${name}.log`));
+  mkdirSync(dirname(logOf(name)), { recursive: true });
+  const log = createWriteStream(logOf(name));
   const supervisor = join(import.meta.dirname, "supervise.ts");
   const child = spawn(process.execPath, [supervisor, join(ROOT, "node_modules", ".bin", command), ...args], {
     cwd: ROOT,

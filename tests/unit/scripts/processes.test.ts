@@ -1,8 +1,9 @@
-/** Processes that were started end with the one that started them, whichever way it goes. */
+/** Processes that were started end with the one that started them, whichever way it goes, and leave a log to read. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
+import { endOfLog, startProcess } from "../../../scripts/processes.ts";
 import { ROOT } from "../../../scripts/workers.ts";
 
 const PARENT = `
@@ -34,4 +35,12 @@ test.each(["SIGINT", "SIGINT SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])("%s leave
   expect(isRunning(group)).toBe(true);
   for (const signal of signals.split(" ")) parent.kill(signal as NodeJS.Signals);
   await vi.waitFor(() => expect(isRunning(group)).toBe(false), { timeout: 10_000 });
+});
+
+test("the end of a log is its last lines without colours", async () => {
+  const lines = Array.from({ length: 20 }, (_, index) => `line ${index}`);
+  const text = `${lines.join("\n\n")}\n\u001b[31mwrong\u001b[0m\n`;
+  startProcess("log-test", "node", ["-e", `process.stdout.write(${JSON.stringify(text)})`], {});
+  const expected = [...lines.slice(13), "wrong", "(.tiffin/logs/log-test.log)"].map((line) => `  ${line}`).join("\n");
+  await vi.waitFor(() => expect(endOfLog("log-test")).toBe(expected), { timeout: 10_000 });
 });
