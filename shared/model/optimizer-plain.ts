@@ -14,21 +14,23 @@ const NEWTON_SCHULZ = [
 ] as const;
 const NORM_EPSILON = 1e-7;
 
-/** -> [weight, m] or [weight, m, v] */
+/** -> [weight], and m and v where they are given */
 export function plainUpdate(
   config: OptimizerConfig,
   name: string,
   weight: tf.Tensor,
   gradient: tf.Tensor,
-  m: tf.Tensor,
+  m: tf.Tensor | null,
   v: tf.Tensor | null,
   step: number,
   lrScale: number,
 ): tf.Tensor[] {
   if (config.name === "nesterov") {
-    const momentum = tf.add(tf.mul(m, config.momentum), gradient);
-    return [tf.sub(weight, tf.mul(tf.add(tf.mul(momentum, config.momentum), gradient), config.lr * lrScale)), momentum];
+    const momentum = m === null ? gradient : tf.add(tf.mul(m, config.momentum), gradient);
+    const moved = tf.sub(weight, tf.mul(tf.add(tf.mul(momentum, config.momentum), gradient), config.lr * lrScale));
+    return m === null ? [moved] : [moved, momentum];
   }
+  if (m === null) throw new Error(`optimizer: expected a first moment for ${name}, found none`);
   const lr = (config.name === "muon" && !isHiddenMatrix(name) ? config.adamLr : config.lr) * lrScale;
   // Vectors (norm scales) are not decayed, as is usual.
   const decayed = weight.rank < 2 || config.weightDecay === 0 ? weight : tf.mul(weight, 1 - lr * config.weightDecay);

@@ -26,12 +26,13 @@ interface Parameter {
   name: string;
   weight: tf.Tensor;
   gradient: tf.Tensor | HeapArray;
-  m: tf.Tensor;
+  m: tf.Tensor | null;
   v: tf.Tensor | null;
 }
 
-/** Tensors that one parameter needs beside itself. */
+/** Tensors that one parameter needs beside itself. A plain mean (Nesterov without momentum) needs none. */
 export function slotsOf(config: OptimizerConfig, name: string): readonly ("m" | "v")[] {
+  if (config.name === "nesterov" && config.momentum === 0) return [];
   return config.name === "adamw" || (config.name === "muon" && !isHiddenMatrix(name)) ? ["m", "v"] : ["m"];
 }
 
@@ -73,27 +74,30 @@ export function createOptimizer(config: OptimizerConfig): Optimizer {
       return (name, gradient) => {
         const weight = weights[name];
         const [mName, vName] = [slotName(name, "m"), slotName(name, "v")];
-        const m = state[mName];
-        if (weight === undefined || m === undefined) throw new Error(`optimizer: expected a weight and a state for ${name}, found none`);
-        const v = state[vName] ?? null;
+        const [m, v] = [state[mName] ?? null, state[vName] ?? null];
+        if (weight === undefined || (m === null && slotsOf(config, name).length > 0))
+          throw new Error(`optimizer: expected a weight and a state for ${name}, found none`);
         const updated = updateOne(config, { name, weight, gradient, m, v }, step, lrScale);
         weights[name] = updated[0]!;
-        state[mName] = updated[1]!;
+        if (m !== null) state[mName] = updated[1]!;
         if (v !== null) state[vName] = updated[2]!;
       };
     },
   };
 }
 
-/** -> [weight, m] or [weight, m, v], by a kernel in place where the backend has one, else anew */
+/** -> [weight], and m and v where they are given, by a kernel in place where the backend has one, else anew */
 function updateOne(config: OptimizerConfig, parameter: Parameter, step: number, lrScale: number): tf.Tensor[] {
   const { name, weight, gradient, m, v } = parameter;
   if (gradient instanceof tf.Tensor && tf.getKernel("AdamUpdate", tf.getBackend()) === undefined) {
     const updated = tf.tidy(() => plainUpdate(config, name, weight, gradient, m, v, step, lrScale));
-    tf.dispose([weight, gradient, m, v ?? []]);
+    tf.dispose([weight, gradient, m ?? [], v ?? []]);
     return updated;
   }
-  if (config.name === "nesterov") run("NesterovUpdate", { weight, m, gradient }, { rate: config.lr * lrScale, momentum: config.momentum });
+  if (config.name === "nesterov") {
+    // Without momentum the gradient is all there is to remember.
+    run("NesterovUpdate", { weight, m: m ?? gradient, gradient }, { rate: config.lr * lrScale, momentum: config.momentum });
+  } else if (m === null) throw new Error(`optimizer: expected a first moment for ${name}, found none`);
   else {
     const lr = (config.name === "muon" && !isHiddenMatrix(name) ? config.adamLr : config.lr) * lrScale;
     // Vectors (norm scales) are not decayed, as is usual.
@@ -112,7 +116,7 @@ function updateOne(config: OptimizerConfig, parameter: Parameter, step: number, 
     }
   }
   gradient.dispose();
-  return v === null ? [weight, m] : [weight, m, v];
+  return [weight, m, v].filter((tensor) => tensor !== null);
 }
 
 /** Factor on the learning rate at a step: linear warm-up, constant, linear to zero over the last `decay` share. */

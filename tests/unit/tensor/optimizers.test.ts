@@ -11,10 +11,12 @@ import { BUILDS, normals, SIZES, TOLERANCE, worstDifference } from "./compare.ts
 beforeAll(startBackend);
 
 const RATES = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 };
+const MUON: OptimizerConfig = { name: "muon", lr: 0.2, momentum: 0.95, adamLr: 0.1, ...RATES };
 const CONFIGS: OptimizerConfig[] = [
   { name: "adamw", lr: 0.1, ...RATES },
   { name: "nesterov", lr: 0.7, momentum: 0.9 },
-  { name: "muon", lr: 0.2, momentum: 0.95, adamLr: 0.1, ...RATES },
+  { name: "nesterov", lr: 0.7, momentum: 0 },
+  MUON,
 ];
 
 /** Weights and state after three updates of one parameter. */
@@ -51,6 +53,14 @@ describe.each(BUILDS)("with %s", (_, build) => {
     );
   });
 
+  test("a plain mean keeps no state but the step", async () => {
+    const [weight, ...state] = await threeUpdates("wasm", { name: "nesterov", lr: 1, momentum: 0 }, "lm_head.weight", [13, 31]);
+    const sum = [2, 3, 4].map((seed) => normals([13, 31], seed).values).reduce((a, b) => a.map((value, at) => value + b[at]!));
+    const moved = normals([13, 31], 1).values.map((value, at) => value - 0.5 * sum[at]!);
+    expect(worstDifference([weight!], [moved])).toBeLessThan(TOLERANCE);
+    expect(state).toEqual([Float32Array.of(3)]);
+  });
+
   test("Muon on hidden matrices equals its definition, wide, square and tall", async () => {
     for (const [rows, columns] of [
       [1, 1],
@@ -66,8 +76,8 @@ describe.each(BUILDS)("with %s", (_, build) => {
     ] as const) {
       const name = "model.layers.0.mlp.up_proj.weight";
       const [got, want] = [
-        await threeUpdates("wasm", CONFIGS[2]!, name, [rows, columns]),
-        await threeUpdates("cpu", CONFIGS[2]!, name, [rows, columns]),
+        await threeUpdates("wasm", MUON, name, [rows, columns]),
+        await threeUpdates("cpu", MUON, name, [rows, columns]),
       ];
       expect(worstDifference(got, want)).toBeLessThan(TOLERANCE);
     }
