@@ -75,10 +75,7 @@ describe.each(BUILDS)("with %s", (_, build) => {
       [352, 128],
     ] as const) {
       const name = "model.layers.0.mlp.up_proj.weight";
-      const [got, want] = [
-        await threeUpdates("wasm", MUON, name, [rows, columns]),
-        await threeUpdates("cpu", MUON, name, [rows, columns]),
-      ];
+      const [got, want] = [await threeUpdates("wasm", MUON, name, [rows, columns]), await threeUpdates("cpu", MUON, name, [rows, columns])];
       expect(worstDifference(got, want)).toBeLessThan(TOLERANCE);
     }
   });
