@@ -6,11 +6,12 @@
  */
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
 import { createRandom } from "../../shared/model/random.ts";
-import { sequencesOf, windowOf } from "../../shared/training/data-order.ts";
 import type { Lease, Submission, TaskResult } from "../../shared/training/task.ts";
 import { initialState, isOver, partsOf, retained, trainResults, type Base, type RunState } from "../../workers/coordinator/run-state.ts";
 import { MAX_BAD_RESULTS } from "../../workers/coordinator/run.ts";
 import { MAX_LEASE_MS } from "../../workers/coordinator/trainers.ts";
+import { ConsumedWindows } from "./consumed-windows.ts";
+import { spoilt, type Fault } from "./faults.ts";
 import {
   answer,
   checkpointAfter,
@@ -27,29 +28,6 @@ import {
 const HOUR_MS = 3_600_000;
 const MAX_EVENTS = 300;
 const DAMAGE = "damage";
-/** The faults that are drawn here, as the reliability design numbers them. */
-export const FAULTS = [
-  "T2",
-  "T3",
-  "T4",
-  "T5",
-  "T6",
-  "T7",
-  "T8",
-  "T9",
-  "T10",
-  "T11",
-  "T12",
-  "T13",
-  "T14",
-  "T15",
-  "T17",
-  "T19",
-  "T20",
-] as const;
-export type Fault = (typeof FAULTS)[number];
-/** Training windows of the simulated data: few, so that a run reads them several times over. */
-const WINDOWS = 29;
 /** Events of the calm after the last fault: one poll of one trainer each. */
 const MAX_CALM_EVENTS = 20_000;
 
@@ -81,8 +59,7 @@ class History {
   #pending: Pending | null = null;
   readonly #mail: Mail[] = [];
   #serial = 0;
-  /** Sequence numbers of training windows that the current line of checkpoints has consumed, by round. */
-  readonly #consumed = new Map<number, [first: number, end: number][]>();
+  readonly #consumed: ConsumedWindows;
   #acknowledged: { base: string; shard: number; delta: string } | null = null;
   /** Unusable results that were sent. */
   #unusable = 0;
@@ -94,6 +71,7 @@ class History {
     this.#protocol = protocol;
     this.#scene = drawScene(seed);
     this.#random = createRandom(seed * 7 + 1);
+    this.#consumed = new ConsumedWindows(this.#scene.spec.training, (what) => this.#fail(what));
     const base = firstBase(this.#scene.spec);
     for (const name of [base.checkpoint, ...partsOf(base)]) this.#objects.add(name);
     this.#state = initialState(this.#scene.spec, base);
@@ -215,17 +193,7 @@ class History {
   /** T10: what does not belong here, which must be refused and change no result. */
   #spoil(submission: Submission): Submission {
     this.#draw("T10");
-    const { result } = submission;
-    const spoiled: Submission[] = [
-      { ...submission, run: "other" },
-      { ...submission, base: nameOf("old base") },
-      { ...submission, shard: this.#scene.spec.training.shards },
-      { ...submission, lease: "never given" },
-    ];
-    if (result.kind === "train") {
-      spoiled.push({ ...submission, result: { ...result, delta: ["../x"] } }, { ...submission, result: { ...result, sequences: 1000 } });
-      spoiled.push({ ...submission, result: { ...result, loss: Infinity } });
-    }
+    const spoiled = spoilt(submission, this.#scene.spec.training.shards);
     this.#unusable++;
     return spoiled[Math.floor(this.#random() * spoiled.length)]!;
   }
@@ -283,11 +251,11 @@ class History {
     if (after === before) return;
     if (after.base.checkpoint !== base.checkpoint && !isOver(after)) this.#fail("I3: the pointer is not the checkpoint that was written");
     if (kind === "roll-back") {
-      for (const key of this.#consumed.keys()) if (key >= base.round) this.#consumed.delete(key);
+      this.#consumed.dropFrom(base.round);
       // Damage takes the run back to a checkpoint that it had before, with its tasks open again.
       this.#acknowledged = null;
     }
-    if (kind === "reduce") this.#consume(before);
+    if (kind === "reduce") this.#consumed.add(before.base.round);
   }
 
   #begin(): void {
@@ -309,16 +277,6 @@ class History {
     }
     const next = checkpointAfter(base, results);
     this.#pending = { from: base.checkpoint, base: next, puts: [...next.weights, next.checkpoint], kind: "reduce", reason: "" };
-  }
-
-  /** Notes the windows that a committed round has read. */
-  #consume(before: RunState): void {
-    const { round } = before.base;
-    if (this.#consumed.has(round)) this.#fail(`I2: round ${round} was committed twice`);
-    this.#consumed.set(
-      round,
-      before.slots.map((_, shard) => sequencesOf(this.#scene.spec.training, round, shard)),
-    );
   }
 
   #checkAlways(): void {
@@ -380,31 +338,10 @@ class History {
     }
   }
 
-  /** Data order: the committed rounds have read every window once per epoch, none twice, none left out. */
-  #checkData(): void {
-    const { training, rounds } = this.#scene.spec;
-    const ranges = [...this.#consumed].toSorted(([a], [b]) => a - b).flatMap(([, ofRound]) => ofRound);
-    const epochs: Set<number>[] = [];
-    for (const [first, end] of ranges) {
-      for (let sequence = first; sequence < end; sequence++) {
-        const epoch = (epochs[Math.floor(sequence / WINDOWS)] ??= new Set());
-        const window = windowOf(training.seed, sequence, WINDOWS);
-        if (epoch.has(window)) this.#fail(`data order: window ${window} was read twice in an epoch`);
-        epoch.add(window);
-      }
-    }
-    const total = rounds * (training.steps === 1 ? training.batch : training.batch * training.steps * training.shards);
-    for (let epoch = 0; epoch * WINDOWS < total; epoch++) {
-      const expected = Math.min(WINDOWS, total - epoch * WINDOWS);
-      if (epochs[epoch]?.size !== expected)
-        this.#fail(`data order: expected ${expected} windows in epoch ${epoch}, got ${epochs[epoch]?.size ?? 0}`);
-    }
-  }
-
   #checkEnd(): void {
     const state = this.#state;
     if (state.phase !== "done") this.#fail(`expected the run to be done, it is ${state.phase}: ${state.error ?? ""}`);
-    this.#checkData();
+    this.#consumed.check(this.#scene.spec.rounds);
     if (this.#scene.byzantine) {
       if (!state.trainers["t0"]?.quarantined) this.#fail("T9: expected the lying trainer to be found out");
       return;

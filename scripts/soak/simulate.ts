@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as protocol from "../../workers/coordinator/run.ts";
 import type { Flags, Print } from "../named.ts";
-import { FAULTS, simulate } from "../simulation/simulate.ts";
+import { FAULTS } from "../simulation/faults.ts";
+import { simulate } from "../simulation/simulate.ts";
 import { Violation, type Protocol } from "../simulation/world.ts";
 import { ROOT } from "../workers.ts";
 

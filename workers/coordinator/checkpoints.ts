@@ -3,7 +3,7 @@ import { checkpointSchema, objectKey, runPrefix, type Hash, type ObjectKind } fr
 import { namedError } from "../../shared/errors.ts";
 import { getJson } from "../../shared/store.ts";
 import { forgetParts } from "./parts.ts";
-import { partsOf, type Base } from "./run-state.ts";
+import { partsOf, retained, retainedHashes, type Base, type RunState } from "./run-state.ts";
 
 /** Keys of one delete call. developers.cloudflare.com/r2/api/workers/workers-api-reference/#bucket-method-definitions */
 const MAX_DELETED = 1000;
@@ -30,6 +30,20 @@ export async function publishBase(bucket: R2Bucket, run: string, checkpoint: Has
   const { weights } = await readBase(bucket, run, checkpoint);
   for (const hash of weights) await copy(bucket, "part", hash, run);
   await copy(bucket, "checkpoint", checkpoint, run);
+}
+
+/** Keys of what a step of a run has made useless: its updates, and the objects of checkpoints that are no longer kept. */
+export function uselessKeys(before: RunState, after: RunState): string[] {
+  const keep = retainedHashes(after);
+  const old = retained(before);
+  const isUsedUp = before.base !== after.base && before.phase === "training";
+  const deltas = isUsedUp ? before.slots.flatMap(({ result }) => (result?.kind === "train" ? result.delta : [])) : [];
+  const useless = (hashes: Hash[]) => [...new Set(hashes)].filter((hash) => !keep.has(hash));
+  const { run } = before.spec;
+  return [
+    ...useless(old.map(({ checkpoint }) => checkpoint)).map((hash) => objectKey("checkpoint", hash, run)),
+    ...useless([...deltas, ...old.flatMap(partsOf)]).map((hash) => objectKey("part", hash, run)),
+  ];
 }
 
 export async function deleteObjects(bucket: R2Bucket, keys: readonly string[]): Promise<void> {

@@ -5,12 +5,12 @@
  */
 // oxlint-disable no-console -- the log that `wrangler tail` shows; nobody waits for these errors.
 import { DurableObject } from "cloudflare:workers";
-import { datasetSchema, objectKey, type Dataset, type Hash } from "../../shared/artifacts.ts";
+import { datasetSchema, type Dataset, type Hash } from "../../shared/artifacts.ts";
 import { namedError } from "../../shared/errors.ts";
 import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
 import { getJson, isDamage } from "../../shared/store.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/task.ts";
-import { copyBase, deleteAll, deleteObjects, readBase, sweepOrphans } from "./checkpoints.ts";
+import { copyBase, deleteAll, deleteObjects, readBase, sweepOrphans, uselessKeys } from "./checkpoints.ts";
 import { BadDelta } from "./mean.ts";
 import { firstCheckpoint, nextCheckpoint, putCheckpoint } from "./reduce.ts";
 import {
@@ -256,7 +256,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
 
   /** Deletes what a step has made useless: the updates, and the objects of checkpoints that are no longer kept. What fails becomes orphans. */
   #sweep(before: RunState): Promise<void> {
-    const useless = this.#uselessKeys(before, this.#begun());
+    const useless = uselessKeys(before, this.#begun());
     this.#sweeping = this.#sweeping
       .then(() => deleteObjects(this.env.ARTIFACTS, useless))
       .catch((error: Error) =>
@@ -264,21 +264,6 @@ export class Run extends DurableObject<CoordinatorEnv> {
       );
     this.ctx.waitUntil(this.#sweeping);
     return this.#sweeping;
-  }
-
-  #uselessKeys(before: RunState, after: RunState): string[] {
-    const keep = retainedHashes(after);
-    const old = retained(before);
-    const deltas =
-      before.base === after.base || before.phase !== "training"
-        ? []
-        : before.slots.flatMap(({ result }) => (result?.kind === "train" ? result.delta : []));
-    const useless = (hashes: Hash[]) => [...new Set(hashes)].filter((hash) => !keep.has(hash));
-    const { run } = before.spec;
-    return [
-      ...useless(old.map(({ checkpoint }) => checkpoint)).map((hash) => objectKey("checkpoint", hash, run)),
-      ...useless([...deltas, ...old.flatMap(partsOf)]).map((hash) => objectKey("part", hash, run)),
-    ];
   }
 
   /** One message per shard; in production each starts a trainer. */

@@ -1,6 +1,7 @@
 /** The training protocol, event by event, and under simulated faults. */
 import { describe, expect, it } from "vitest";
-import { FAULTS, simulate } from "../../../scripts/simulation/simulate.ts";
+import { FAULTS } from "../../../scripts/simulation/faults.ts";
+import { simulate } from "../../../scripts/simulation/simulate.ts";
 import { answer, checkpointAfter, drawScene, firstBase, honest, nameOf, rolledBackTo } from "../../../scripts/simulation/world.ts";
 import { supervisionConfigSchema, type SupervisionConfig } from "../../../shared/config.ts";
 import type { EvaluateResult, Lease, Submission, TrainResult } from "../../../shared/training/task.ts";

@@ -1,0 +1,54 @@
+/** Data order: the committed rounds of a history read every window once per epoch, none twice, none left out. */
+import type { TrainingConfig } from "../../shared/config.ts";
+import { sequencesOf, windowOf } from "../../shared/training/data-order.ts";
+
+/** Training windows of the simulated data: few, so that a run reads them several times over. */
+const WINDOWS = 29;
+
+export class ConsumedWindows {
+  readonly #training: TrainingConfig;
+  readonly #fail: (what: string) => never;
+  /** Sequence numbers that the current line of checkpoints has consumed, by round. */
+  readonly #rounds = new Map<number, [first: number, end: number][]>();
+
+  /** `fail` is told what is wrong, and throws. */
+  constructor(training: TrainingConfig, fail: (what: string) => never) {
+    this.#training = training;
+    this.#fail = fail;
+  }
+
+  /** A round is committed. */
+  add(round: number): void {
+    if (this.#rounds.has(round)) this.#fail(`I2: round ${round} was committed twice`);
+    this.#rounds.set(
+      round,
+      Array.from({ length: this.#training.shards }, (_, shard) => sequencesOf(this.#training, round, shard)),
+    );
+  }
+
+  /** The run goes back: this round and later ones will come again. */
+  dropFrom(round: number): void {
+    for (const key of this.#rounds.keys()) if (key >= round) this.#rounds.delete(key);
+  }
+
+  /** At the end of a run of so many rounds. */
+  check(rounds: number): void {
+    const { seed, steps, batch, shards } = this.#training;
+    const ranges = [...this.#rounds].toSorted(([a], [b]) => a - b).flatMap(([, ofRound]) => ofRound);
+    const epochs: Set<number>[] = [];
+    for (const [first, end] of ranges) {
+      for (let sequence = first; sequence < end; sequence++) {
+        const epoch = (epochs[Math.floor(sequence / WINDOWS)] ??= new Set());
+        const window = windowOf(seed, sequence, WINDOWS);
+        if (epoch.has(window)) this.#fail(`data order: window ${window} was read twice in an epoch`);
+        epoch.add(window);
+      }
+    }
+    const total = rounds * (steps === 1 ? batch : batch * steps * shards);
+    for (let epoch = 0; epoch * WINDOWS < total; epoch++) {
+      const expected = Math.min(WINDOWS, total - epoch * WINDOWS);
+      if (epochs[epoch]?.size !== expected)
+        this.#fail(`data order: expected ${expected} windows in epoch ${epoch}, got ${epochs[epoch]?.size ?? 0}`);
+    }
+  }
+}
