@@ -7,7 +7,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { OptimizerConfig, ScheduleConfig } from "../config.ts";
-import { run, type HeapArray } from "../tensor/heap-array.ts";
+import { numberOf, onHeap, run, type HeapArray } from "../tensor/heap-array.ts";
 import { plainUpdate } from "./optimizer-plain.ts";
 import { isHiddenMatrix, type Weights } from "./weights.ts";
 
@@ -130,8 +130,9 @@ export function learningRateScale(schedule: ScheduleConfig, step: number, totalS
 /** Gradients scaled so that their global norm is at most `norm` (0: unchanged), and the norm before. Uses the given ones up. */
 export function clipByGlobalNorm(gradients: Weights, norm: number): { gradients: Weights; norm: number } {
   const fused = tf.getKernel("SumOfSquares", tf.getBackend()) !== undefined;
-  const squares = (x: tf.Tensor): tf.Tensor => (fused ? tf.engine().runKernel("SumOfSquares", { x }) : tf.sum(tf.square(x)));
-  const total = tf.tidy(() => Math.sqrt(Object.values(gradients).reduce((sum, x) => sum + squares(x).dataSync()[0]!, 0)));
+  const squares = (x: tf.Tensor): number =>
+    fused ? onHeap(() => numberOf(run<HeapArray>("SumOfSquares", { x }))) : tf.tidy(() => tf.sum(tf.square(x)).dataSync()[0]!);
+  const total = Math.sqrt(Object.values(gradients).reduce((sum, x) => sum + squares(x), 0));
   if (norm === 0 || total <= norm) return { gradients, norm: total };
   if (fused) {
     for (const x of Object.values(gradients)) run("ScaleInPlace", { x }, { factor: norm / total });
