@@ -62,8 +62,9 @@ async function waitFor(name: string, child: ChildProcess, url: string, accept: (
       last = (error as Error).message;
     }
     await sleep(250);
-    if (child.exitCode !== null)
-      throw new Error(`${name}: expected an answer from ${url}, it ended with exit code ${child.exitCode}:\n${endOfLog(name)}`);
+    const end = child.exitCode ?? child.signalCode;
+    if (end !== null)
+      throw new Error(`${name}: expected an answer from ${url}, it ended with ${end}. The end of its log:\n${endOfLog(name)}`);
   }
   throw new Error(
     `${name}: expected an answer from ${url} within ${START_TIMEOUT_MS / 1000} s, got ${last}. The end of its log:\n${endOfLog(name)}`,
