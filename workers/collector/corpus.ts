@@ -1,0 +1,193 @@
+/**
+ * What has been collected: the index of known texts, the open segments, the text that each page has now, and what was
+ * removed. A document is acknowledged when it is a row here; it leaves the table in the transaction that lists its segment.
+ */
+import {
+  canonicalJson,
+  manifestKey,
+  objectKey,
+  successorKey,
+  type Document,
+  type Hash,
+  type SegmentEntry,
+} from "../../shared/artifacts.ts";
+import { namedError } from "../../shared/errors.ts";
+import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
+import { getObject, putJson, putObject } from "../../shared/store.ts";
+
+/** Text that a segment gathers before it is written. */
+const SEGMENT_BYTES = 1024 * 1024;
+
+export type Verdict = "stored" | "duplicate" | "too-large" | "removed";
+
+type Row = Record<string, SqlStorageValue>;
+
+const byteLength = (text: string) => new TextEncoder().encode(text).length;
+const totalBytes = (rows: readonly { bytes: number }[]) => rows.reduce((total, { bytes }) => total + bytes, 0);
+
+export class Corpus {
+  readonly #sql: SqlStorage;
+  readonly #bucket: R2Bucket;
+  /** The last write of segments; the next one waits for it, so that no document is written twice. */
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor({ sql }: DurableObjectStorage, bucket: R2Bucket) {
+    this.#sql = sql;
+    this.#bucket = bucket;
+    sql.exec(
+      "CREATE TABLE IF NOT EXISTS documents (sha256 TEXT PRIMARY KEY, source TEXT NOT NULL, url TEXT NOT NULL, bytes INTEGER NOT NULL, json TEXT)",
+    );
+    sql.exec("CREATE TABLE IF NOT EXISTS pages (url TEXT PRIMARY KEY, sha256 TEXT NOT NULL)");
+    sql.exec("CREATE INDEX IF NOT EXISTS pages_sha256 ON pages (sha256)");
+    sql.exec("CREATE TABLE IF NOT EXISTS superseded (sha256 TEXT PRIMARY KEY)");
+    sql.exec("CREATE TABLE IF NOT EXISTS removals (url TEXT PRIMARY KEY, removed_at TEXT NOT NULL)");
+    sql.exec("CREATE TABLE IF NOT EXISTS manifests (source TEXT PRIMARY KEY, sequence INTEGER NOT NULL)");
+    sql.exec(
+      "CREATE TABLE IF NOT EXISTS segments (number INTEGER PRIMARY KEY, source TEXT NOT NULL, hash TEXT NOT NULL, documents INTEGER NOT NULL, bytes INTEGER NOT NULL)",
+    );
+  }
+
+  #rows<T extends Row>(query: string, ...values: SqlStorageValue[]): T[] {
+    return this.#sql.exec<T>(query, ...values).toArray();
+  }
+
+  /**
+   * Takes a document unless its text is known, its URL was removed or it is too large -> what became of it, and the bytes
+   * of its text. No await: what the caller writes next is in the same transaction.
+   */
+  take(document: Document): { verdict: Verdict; bytes: number } {
+    const { sha256, source, url } = document;
+    const bytes = byteLength(document.text);
+    if (this.#rows("SELECT 1 FROM removals WHERE url = ?", url).length > 0) return { verdict: "removed", bytes };
+    const json = JSON.stringify(document);
+    if (byteLength(json) > MAX_DURABLE_ROW_BYTES / 2) return { verdict: "too-large", bytes };
+    const { rowsWritten } = this.#sql.exec("INSERT OR IGNORE INTO documents VALUES (?, ?, ?, ?, ?)", sha256, source, url, bytes, json);
+    this.#notePage(document);
+    return { verdict: rowsWritten === 0 ? "duplicate" : "stored", bytes };
+  }
+
+  /** Whether a source's open documents are enough for a segment. */
+  isFull(source: string): boolean {
+    const query = "SELECT SUM(bytes) AS bytes FROM documents WHERE source = ? AND json IS NOT NULL";
+    return (this.#rows<{ bytes: number | null }>(query, source)[0]?.bytes ?? 0) >= SEGMENT_BYTES;
+  }
+
+  /** A page has this text from now on; the one it had counts no longer, unless another page has it, too. */
+  #notePage({ url, sha256 }: Document): void {
+    const before = this.#rows<{ sha256: string }>("SELECT sha256 FROM pages WHERE url = ?", url)[0]?.sha256;
+    this.#sql.exec("INSERT INTO pages VALUES (?, ?) ON CONFLICT (url) DO UPDATE SET sha256 = excluded.sha256", url, sha256);
+    this.#sql.exec("DELETE FROM superseded WHERE sha256 = ?", sha256);
+    if (before === undefined || this.#rows("SELECT 1 FROM pages WHERE sha256 = ? LIMIT 1", before).length > 0) return;
+    this.#sql.exec("INSERT INTO superseded VALUES (?)", before);
+  }
+
+  /** Writes a source's open documents as one segment, then lists it. */
+  async flush(source: string): Promise<void> {
+    await this.#exclusively(() => this.#flush(source));
+  }
+
+  async #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#writing.then(work);
+    // A failure belongs to its caller; the next writer starts anew.
+    this.#writing = result.then(
+      () => {},
+      () => {},
+    );
+    return result;
+  }
+
+  async #flush(source: string): Promise<void> {
+    const rows = this.#rows<{ sha256: string; json: string; bytes: number }>(
+      "SELECT sha256, json, bytes FROM documents WHERE source = ? AND json IS NOT NULL ORDER BY rowid",
+      source,
+    );
+    if (rows.length === 0) return;
+    const lines = `${rows.map(({ json }) => json).join("\n")}\n`;
+    const hash = await this.#putSegment(lines);
+    const bytes = totalBytes(rows);
+    // No await below this line until both statements are done: they are one transaction.
+    if (this.#rows("SELECT 1 FROM segments WHERE hash = ?", hash).length === 0) {
+      this.#sql.exec("INSERT INTO segments (source, hash, documents, bytes) VALUES (?, ?, ?, ?)", source, hash, rows.length, bytes);
+    }
+    for (const { sha256 } of rows) this.#sql.exec("UPDATE documents SET json = NULL WHERE sha256 = ?", sha256);
+    await this.#putManifest(source);
+  }
+
+  async #putSegment(lines: string): Promise<Hash> {
+    const gzip = new Response(lines).body!.pipeThrough(new CompressionStream("gzip"));
+    return putObject(this.#bucket, "segment", await new Response(gzip).arrayBuffer());
+  }
+
+  async #putManifest(source: string): Promise<void> {
+    const { sequence } = this.#sql
+      .exec<{ sequence: number }>(
+        "INSERT INTO manifests VALUES (?, 1) ON CONFLICT (source) DO UPDATE SET sequence = sequence + 1 RETURNING sequence",
+        source,
+      )
+      .one();
+    await this.#bucket.put(
+      manifestKey(source, sequence),
+      canonicalJson({ format: 1, source, sequence, segments: this.#segments([source]) }),
+    );
+  }
+
+  /**
+   * Removes a URL for good: open documents are dropped, segments that hold it are rewritten without it and deleted, and no
+   * later crawl stores it again. Older snapshots find each rewritten segment's successor. What was trained on stays trained.
+   */
+  async remove(url: string): Promise<{ removed: number }> {
+    return this.#exclusively(async () => {
+      this.#sql.exec("INSERT OR IGNORE INTO removals VALUES (?, ?)", url, new Date().toISOString());
+      const rows = this.#rows<{ source: string; json: string | null }>("SELECT source, json FROM documents WHERE url = ?", url);
+      // The texts stay in the index, so that they do not come back under another URL.
+      this.#sql.exec("UPDATE documents SET json = NULL, bytes = 0 WHERE url = ?", url);
+      this.#sql.exec("DELETE FROM pages WHERE url = ?", url);
+      let removed = rows.filter(({ json }) => json !== null).length;
+      for (const source of new Set(rows.map((row) => row.source))) {
+        for (const segment of this.#rows<{ number: number; hash: string }>("SELECT number, hash FROM segments WHERE source = ?", source))
+          removed += await this.#rewrite(source, segment, url);
+      }
+      return { removed };
+    });
+  }
+
+  /** Takes a URL out of a segment and returns how many documents that were. A crash between two lines is mended by a repetition. */
+  async #rewrite(source: string, { number, hash }: { number: number; hash: Hash }, url: string): Promise<number> {
+    const old = await getObject(this.#bucket, "segment", hash);
+    const text = await new Response(new Response(old).body!.pipeThrough(new DecompressionStream("gzip"))).text();
+    const lines = text.split("\n").filter((line) => line !== "");
+    const kept = lines.filter((line) => (JSON.parse(line) as Document).url !== url);
+    if (kept.length === lines.length) return 0;
+    const successor = kept.length === 0 ? null : await this.#putSegment(`${kept.join("\n")}\n`);
+    await this.#bucket.put(successorKey(hash), canonicalJson({ format: 1, segment: successor }));
+    if (successor === null) this.#sql.exec("DELETE FROM segments WHERE number = ?", number);
+    else {
+      const bytes = kept.reduce((sum, line) => sum + byteLength((JSON.parse(line) as Document).text), 0);
+      this.#sql.exec("UPDATE segments SET hash = ?, documents = ?, bytes = ? WHERE number = ?", successor, kept.length, bytes, number);
+    }
+    await this.#putManifest(source);
+    await this.#bucket.delete(objectKey("segment", hash));
+    return lines.length - kept.length;
+  }
+
+  #segments(sources: readonly string[] | undefined): SegmentEntry[] {
+    return this.#rows<{ source: string; hash: string; documents: number; bytes: number }>(
+      "SELECT source, hash, documents, bytes FROM segments ORDER BY number",
+    )
+      .filter(({ source }) => sources?.includes(source) ?? true)
+      .map(({ hash, documents, bytes }) => ({ hash, documents, bytes }));
+  }
+
+  /** What segments hold, of all sources or of some, as one immutable list: the latest text of each page. Throws NotFound when that is nothing. */
+  async snapshot(sources: readonly string[] | undefined): Promise<{ hash: Hash; documents: number; bytes: number; segments: number }> {
+    const segments = this.#segments(sources);
+    if (segments.length === 0)
+      throw namedError("NotFound", "snapshot: expected at least one document, found none. Register a source and crawl it first.");
+    const superseded = this.#rows<{ sha256: string; source: string; bytes: number }>(
+      "SELECT sha256, source, bytes FROM superseded JOIN documents USING (sha256) WHERE bytes > 0 ORDER BY sha256",
+    ).filter(({ source }) => sources?.includes(source) ?? true);
+    const hash = await putJson(this.#bucket, "snapshot", { format: 1, segments, superseded: superseded.map(({ sha256 }) => sha256) });
+    const documents = segments.reduce((total, segment) => total + segment.documents, 0) - superseded.length;
+    return { hash, documents, bytes: totalBytes(segments) - totalBytes(superseded), segments: segments.length };
+  }
+}
