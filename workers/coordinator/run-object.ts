@@ -87,9 +87,17 @@ export class Run extends DurableObject<CoordinatorEnv> {
     if (this.#state !== null) this.#save(failed(this.#state, message));
   }
 
-  /** Begins training, from a checkpoint of another run if one is named; a second call with the run under way changes nothing. */
+  /** Begins training, from a checkpoint of another run if one is named. A second call only sees to it that the first one's work goes on. */
   async begin(spec: RunSpec, from?: { run: string; checkpoint: Hash; lrScale?: number }): Promise<void> {
-    if (this.#state !== null) return;
+    if (this.#state === null) {
+      const state = await this.#firstState(spec, from);
+      // Another call may have begun while the first checkpoint was written: it is the same one.
+      if (this.#state === null) this.#save(state);
+    }
+    await this.#rouse();
+  }
+
+  async #firstState(spec: RunSpec, from?: { run: string; checkpoint: Hash; lrScale?: number }): Promise<RunState> {
     const { training } = spec;
     if (training.steps === 1 && training.shards > training.batch)
       throw namedError("InvalidInput", `shards: expected at most ${training.batch}, one sequence each, got ${training.shards}`);
@@ -100,10 +108,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
         "InvalidInput",
         `tokens: expected more than the ${base.tokens} that the checkpoint has seen, got ${training.tokens}`,
       );
-    // Another call may have begun while the first checkpoint was written: it is the same one.
-    if (this.#state === null) this.#save(initialState(spec, base));
-    await this.#hint(spec);
-    await this.ctx.storage.setAlarm(Date.now() + ALARM_MS);
+    return initialState(spec, base);
   }
 
   async #branch(spec: RunSpec, from: { run: string; checkpoint: Hash; lrScale?: number }): Promise<Base> {
@@ -164,8 +169,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
   async resume(): Promise<void> {
     this.#save(resumed(this.#begun()));
     this.#wake();
-    await this.#hint(this.#begun().spec);
-    await this.ctx.storage.setAlarm(Date.now() + ALARM_MS);
+    await this.#rouse();
   }
 
   /** Ends training cleanly: the last checkpoint is evaluated, then the run is done. */
@@ -266,13 +270,25 @@ export class Run extends DurableObject<CoordinatorEnv> {
     return this.#sweeping;
   }
 
-  /** One message per shard; in production each starts a trainer. */
-  async #hint(spec: RunSpec): Promise<void> {
+  /** Sets the alarm, in one transaction with what was stored just before, and tells trainers that there is work. */
+  async #rouse(): Promise<void> {
+    const state = this.#begun();
+    if (isOver(state)) return;
+    await this.ctx.storage.setAlarm(Date.now() + ALARM_MS);
+    await this.#hint(state.spec);
+  }
+
+  /** One message per shard; in production each starts a trainer. A queue that refuses them spoils nothing: the alarm comes again. */
+  async #hint({ run, training }: RunSpec): Promise<void> {
     if (Date.now() - this.#hintedAt < HINT_MS) return;
     this.#hintedAt = Date.now();
-    for (let left = spec.training.shards; left > 0; left -= MAX_BATCH_MESSAGES) {
-      const size = Math.min(left, MAX_BATCH_MESSAGES);
-      await this.env.STEPS.sendBatch(Array.from({ length: size }, () => ({ body: { run: spec.run } })));
+    try {
+      for (let left = training.shards; left > 0; left -= MAX_BATCH_MESSAGES) {
+        const size = Math.min(left, MAX_BATCH_MESSAGES);
+        await this.env.STEPS.sendBatch(Array.from({ length: size }, () => ({ body: { run } })));
+      }
+    } catch (error) {
+      console.warn(`run ${run}: no hint to trainers: ${(error as Error).message}; tried again at the next alarm`);
     }
   }
 

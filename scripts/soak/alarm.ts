@@ -1,0 +1,36 @@
+/**
+ * `npm run soak -- alarm [--json]`: the run's alarm goes on although it fails seven times (T14 of the reliability design).
+ * No trainer asks, and the queue refuses the run's message when it begins and at its first seven alarms; the eighth alarm,
+ * two minutes later, must get it through.
+ */
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createTestHarness } from "wrangler";
+import type { Flags, Print } from "../named.ts";
+import type { RefusingQueueCalls } from "./workers/refusing-queue.ts";
+
+/** One when the run begins, then one for each alarm. */
+const REFUSALS = 8;
+const POLL_MS = 1000;
+const TIMEOUT_MS = 240_000;
+
+export async function run(_flags: Flags, print: Print): Promise<Record<string, unknown>> {
+  const server = createTestHarness({ workers: [{ configPath: join(import.meta.dirname, "workers", "refusing-queue.toml") }] });
+  await server.listen();
+  try {
+    const worker = (await server.getWorker("tiffin-refusing-queue").getExport()) as unknown as RefusingQueueCalls;
+    await worker.begin(REFUSALS);
+    const startedAt = Date.now();
+    let hints = await worker.hints();
+    while (hints.sent === 0 && hints.nextAlarm !== null && Date.now() - startedAt < TIMEOUT_MS) {
+      await sleep(POLL_MS);
+      const before = hints.refused;
+      hints = await worker.hints();
+      if (hints.refused > before) print(`refused ${hints.refused} times after ${Math.round((Date.now() - startedAt) / 1000)} s`);
+    }
+    const ok = hints.sent === 1 && hints.refused === REFUSALS && hints.nextAlarm !== null;
+    return { ...hints, seconds: Math.round((Date.now() - startedAt) / 1000), ok };
+  } finally {
+    await server.close();
+  }
+}

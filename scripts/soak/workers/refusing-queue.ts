@@ -1,0 +1,78 @@
+/** A training run that nobody works for, whose queue refuses its first messages: only the run's own alarm can tell trainers. */
+import { WorkerEntrypoint } from "cloudflare:workers";
+import { presetOf, supervisionConfigSchema } from "../../../shared/config.ts";
+import { totalRounds } from "../../../shared/training/rounds.ts";
+import { Run } from "../../../workers/coordinator/run-object.ts";
+
+const RUN = "refused";
+const NO_OBJECT = "0".repeat(64);
+
+export interface Hints {
+  refused: number;
+  sent: number;
+  /** Milliseconds since 1970 of the next alarm; null: there will be none. */
+  nextAlarm: number | null;
+}
+
+/** What the Worker's RPC offers. */
+export type RefusingQueueCalls = Pick<RefusingQueue, "begin" | "loseAlarm" | "hints">;
+
+interface Env extends Omit<CoordinatorEnv, "RUN"> {
+  RUN: DurableObjectNamespace<RefusedRun>;
+}
+
+export class RefusedRun extends Run {
+  constructor(ctx: DurableObjectState, env: CoordinatorEnv) {
+    const { kv } = ctx.storage;
+    const read = (name: string) => kv.get<number>(name) ?? 0;
+    const sendBatch = async () => {
+      if (read("refused") >= read("refusals")) return kv.put("sent", read("sent") + 1);
+      kv.put("refused", read("refused") + 1);
+      throw new Error("the queue refuses");
+    };
+    super(ctx, { ...env, STEPS: { sendBatch } as unknown as Queue });
+  }
+
+  async refuse(refusals: number): Promise<void> {
+    this.ctx.storage.kv.put("refusals", refusals);
+  }
+
+  /** As if whoever began the run had died before the alarm was set. */
+  async loseAlarm(): Promise<void> {
+    await this.ctx.storage.deleteAlarm();
+  }
+
+  async hints(): Promise<Hints> {
+    const { kv } = this.ctx.storage;
+    return { refused: kv.get<number>("refused") ?? 0, sent: kv.get<number>("sent") ?? 0, nextAlarm: await this.ctx.storage.getAlarm() };
+  }
+}
+
+export default class RefusingQueue extends WorkerEntrypoint<Env> {
+  /** Begins the run, whose first so many messages are refused. */
+  async begin(refusals: number): Promise<void> {
+    const { model: shape, training } = presetOf("tiny");
+    const model = { ...shape, vocabSize: 300 };
+    const whole = { ...training, seed: 1, tokens: 10_000 };
+    const run = this.env.RUN.getByName(RUN);
+    await run.refuse(refusals);
+    await run.begin({
+      run: RUN,
+      preset: "tiny",
+      dataset: NO_OBJECT,
+      tokenizer: NO_OBJECT,
+      model,
+      training: whole,
+      supervision: supervisionConfigSchema.parse({}),
+      rounds: totalRounds(whole, model),
+    });
+  }
+
+  loseAlarm(): Promise<void> {
+    return this.env.RUN.getByName(RUN).loseAlarm();
+  }
+
+  hints(): Promise<Hints> {
+    return this.env.RUN.getByName(RUN).hints();
+  }
+}
