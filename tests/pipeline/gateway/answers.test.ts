@@ -115,10 +115,13 @@ test("fifty at once are answered or told to come back, and the next one is answe
 
 test("one address is limited, another one and the operator are not", async () => {
   const flood = { "cf-connecting-ip": "198.51.100.7" };
-  const statuses = [];
-  for (let index = 0; index < 61; index++) statuses.push((await vote({ id: "x", score: 1 }, flood)).status);
-  expect(statuses).toContain(429);
-  expect((await vote({ id: "x", score: 1 }, flood)).headers.get("retry-after")).toBe("60");
+  let retryAfter: string | null = null;
+  // The limit is 60 in a minute of the clock: a new minute may begin on the way, but not twice.
+  for (let index = 0; index < 2 * 60 + 1 && retryAfter === null; index++) {
+    const answer = await vote({ id: "x", score: 1 }, flood);
+    if (answer.status === 429) retryAfter = answer.headers.get("retry-after");
+  }
+  expect(retryAfter).toBe("60");
   expect((await vote({ id: "x", score: 1 }, { "cf-connecting-ip": "198.51.100.8" })).status).toBe(404);
   expect((await vote({ id: "x", score: 1 }, { ...flood, ...OPERATOR })).status).toBe(404);
 });
