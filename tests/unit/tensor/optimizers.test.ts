@@ -61,6 +61,18 @@ describe.each(BUILDS)("with %s", (_, build) => {
     expect(state).toEqual([Float32Array.of(3)]);
   });
 
+  test("a plain mean goes on with the momentum that runs from before 2026-11-27 have stored", () => {
+    const shape = [13, 31];
+    const make = (seed: number) => tf.tensor(normals(shape, seed).values, shape);
+    const optimizer = createOptimizer({ name: "nesterov", lr: 1, momentum: 0 });
+    const update = (state: Record<string, tf.Tensor>) =>
+      optimizer.update({ w: make(2) }, { step: tf.scalar(4), ...state }, { w: make(1) }, 1);
+    const [without, stored] = [update({}), update({ "w/m": make(3) })];
+    expect(Object.keys(stored.state).toSorted()).toEqual(["step", "w/m"]);
+    expect(arraysOf(stored.weights)).toEqual(arraysOf(without.weights));
+    for (const { weights, state } of [without, stored]) tf.dispose([weights, state]);
+  });
+
   test("Muon on hidden matrices equals its definition, wide, square and tall", async () => {
     for (const [rows, columns] of [
       [1, 1],
