@@ -5,13 +5,12 @@
  * breathes, a whole step per message. Trainers reach the coordinator through wrangler's dev registry and are kept at
  * work by POST /work. State lives in .wrangler/state.
  */
-import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { endOfLog, freePort, killProcesses, runProcess, startProcess, stopProcesses, untilFree, wantedPort } from "./processes.ts";
+import { freePort, killProcesses, runProcess, startProcess, stopProcesses, untilAnswers, untilFree, wantedPort } from "./processes.ts";
 import { ROOT, WORKERS, configPath } from "./workers.ts";
 
 const DEFAULT_PORT = 8787;
@@ -47,28 +46,6 @@ function operatorToken(): string {
   const token = randomBytes(24).toString("base64url");
   writeFileSync(path, `OPERATOR_TOKEN="${token}"\n`, { mode: 0o600, flag: "a" });
   return token;
-}
-
-/** Resolves when `child`, which listens at `url`, gives an accepted answer. Throws at once when it ends before. */
-async function waitFor(name: string, child: ChildProcess, url: string, accept: (status: number) => boolean): Promise<void> {
-  const deadline = Date.now() + START_TIMEOUT_MS;
-  let last = "no answer";
-  while (Date.now() < deadline) {
-    try {
-      const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
-      if (accept(response.status)) return;
-      last = `status ${response.status}: ${(await response.text()).slice(0, 300)}`;
-    } catch (error) {
-      last = (error as Error).message;
-    }
-    await sleep(250);
-    const end = child.exitCode ?? child.signalCode;
-    if (end !== null)
-      throw new Error(`${name}: expected an answer from ${url}, it ended with ${end}. The end of its log:\n${endOfLog(name)}`);
-  }
-  throw new Error(
-    `${name}: expected an answer from ${url} within ${START_TIMEOUT_MS / 1000} s, got ${last}. The end of its log:\n${endOfLog(name)}`,
-  );
 }
 
 /** Two sets of Workers on one state would corrupt it. The token tells this folder's Tiffin from another's on the same port. */
@@ -145,14 +122,14 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
     registryOf(state),
   );
   // A trainer that is there before the coordinator finds it late: the registry tells changes only now and then.
-  await waitFor("workers", workers, url, (status) => status < 500);
+  await untilAnswers("workers", workers, url, (status) => status < 500, START_TIMEOUT_MS);
 
   const stopping = new AbortController();
   const trainers = Math.max(1, options.trainers ?? availableParallelism());
   const names = Array.from({ length: trainers }, (_, index) => `trainer-${index + 1}`);
   // The first one goes by the Worker's own name: it is what the gateway asks for its health, and gets the queue's messages.
   await Promise.all(names.map((name, index) => addTrainer(name, stopping.signal, state, index === 0 ? "tiffin-trainer" : undefined)));
-  await waitFor("workers", workers, `${url}/health`, (status) => status === 200);
+  await untilAnswers("workers", workers, `${url}/health`, (status) => status === 200, START_TIMEOUT_MS);
   mkdirSync(dirname(ADDRESS), { recursive: true });
   writeFileSync(ADDRESS, url);
   return {
@@ -189,6 +166,6 @@ export async function addTrainer(name: string, signal: AbortSignal, state = STAT
     registryOf(state),
   );
   const url = `http://127.0.0.1:${port}`;
-  await waitFor(name, child, url, (status) => status < 500);
+  await untilAnswers(name, child, url, (status) => status < 500, START_TIMEOUT_MS);
   void drive(url, signal);
 }

@@ -12,6 +12,8 @@ import { ROOT } from "./workers.ts";
 
 const KILL_GRACE_MS = 3000;
 const FREE_POLL_MS = 10;
+const ANSWER_POLL_MS = 250;
+const ANSWER_TIMEOUT_MS = 10_000;
 /** Lines of a log that an error shows. */
 const LOG_LINES = 8;
 const CHILD_ENV = {
@@ -51,6 +53,34 @@ export function startProcess(name: string, command: string, args: readonly strin
   running.add(child);
   child.once("exit", () => running.delete(child));
   return child;
+}
+
+/** Resolves when `child`, which listens at `url`, gives an accepted answer. Throws at once when it ends before, or when the time is over. */
+export async function untilAnswers(
+  name: string,
+  child: ChildProcess,
+  url: string,
+  accept: (status: number) => boolean,
+  timeoutMs: number,
+): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  let last = "no answer";
+  while (Date.now() < deadline) {
+    try {
+      const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
+      if (accept(response.status)) return;
+      last = `status ${response.status}: ${(await response.text()).slice(0, 300)}`;
+    } catch (error) {
+      last = (error as Error).message;
+    }
+    await sleep(ANSWER_POLL_MS);
+    const end = child.exitCode ?? child.signalCode;
+    if (end !== null)
+      throw new Error(`${name}: expected an answer from ${url}, it ended with ${end}. The end of its log:\n${endOfLog(name)}`);
+  }
+  throw new Error(
+    `${name}: expected an answer from ${url} within ${timeoutMs / 1000} s, got ${last}. The end of its log:\n${endOfLog(name)}`,
+  );
 }
 
 /** Runs a command of node_modules/.bin to its end. */

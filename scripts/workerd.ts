@@ -4,12 +4,10 @@
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { freePort, runProcess, startProcess } from "./processes.ts";
+import { freePort, runProcess, startProcess, untilAnswers } from "./processes.ts";
 import { ROOT } from "./workers.ts";
 
 const START_MS = 10_000;
-const POLL_MS = 20;
 const MAIN = "index.js";
 
 /** Bundles and starts the Worker of a wrangler config whose `main` is index.ts; returns its address. `stopProcesses` ends it. */
@@ -37,15 +35,8 @@ const config :Workerd.Config = (
 );
 `,
   );
-  startProcess(name, "workerd", ["serve", config], {});
+  const child = startProcess(name, "workerd", ["serve", config], {});
   const url = `http://127.0.0.1:${port}`;
-  for (let waited = 0; waited < START_MS; waited += POLL_MS) {
-    const answers = await fetch(url).then(
-      (response) => response.ok,
-      () => false,
-    );
-    if (answers) return url;
-    await sleep(POLL_MS);
-  }
-  throw new Error(`${name}: expected an answer within ${START_MS} ms, got none; see .tiffin/logs/${name}.log`);
+  await untilAnswers(name, child, url, (status) => status >= 200 && status < 300, START_MS);
+  return url;
 }
