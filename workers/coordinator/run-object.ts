@@ -270,12 +270,12 @@ export class Run extends DurableObject<CoordinatorEnv> {
     return this.#sweeping;
   }
 
-  /** Sets the alarm, in one transaction with what was stored just before, and tells trainers that there is work. */
+  /** Sets the alarm, in one transaction with what was stored just before, and tells trainers that there is work, if there is. */
   async #rouse(): Promise<void> {
     const state = this.#begun();
     if (isOver(state)) return;
     await this.ctx.storage.setAlarm(Date.now() + ALARM_MS);
-    await this.#hint(state.spec);
+    if (!state.paused) await this.#hint(state.spec);
   }
 
   /** One message per shard; in production each starts a trainer. A queue that refuses them spoils nothing: the alarm comes again. */
@@ -296,11 +296,10 @@ export class Run extends DurableObject<CoordinatorEnv> {
     if (this.#state === null || isOver(this.#state) || this.#failure() !== null) return;
     try {
       this.#advance();
-      if (!this.#state.paused) await this.#hint(this.#state.spec);
     } catch (error) {
       console.error(`alarm: ${(error as Error).message}`);
     }
-    await this.ctx.storage.setAlarm(Date.now() + ALARM_MS);
+    await this.#rouse();
   }
 
   async status(): Promise<RunStatus | null> {

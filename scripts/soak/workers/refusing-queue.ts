@@ -17,17 +17,19 @@ export interface Hints {
 /** What the Worker's RPC offers. */
 export type RefusingQueueCalls = Pick<RefusingQueue, "begin" | "loseAlarm" | "hints">;
 
+const read = ({ kv }: DurableObjectStorage, name: string) => kv.get<number>(name) ?? 0;
+
 interface Env extends Omit<CoordinatorEnv, "RUN"> {
   RUN: DurableObjectNamespace<RefusedRun>;
 }
 
 export class RefusedRun extends Run {
   constructor(ctx: DurableObjectState, env: CoordinatorEnv) {
-    const { kv } = ctx.storage;
-    const read = (name: string) => kv.get<number>(name) ?? 0;
+    const { storage } = ctx;
+    const count = (name: string) => storage.kv.put(name, read(storage, name) + 1);
     const sendBatch = async () => {
-      if (read("refused") >= read("refusals")) return kv.put("sent", read("sent") + 1);
-      kv.put("refused", read("refused") + 1);
+      if (read(storage, "refused") >= read(storage, "refusals")) return count("sent");
+      count("refused");
       throw new Error("the queue refuses");
     };
     super(ctx, { ...env, STEPS: { sendBatch } as unknown as Queue });
@@ -43,8 +45,8 @@ export class RefusedRun extends Run {
   }
 
   async hints(): Promise<Hints> {
-    const { kv } = this.ctx.storage;
-    return { refused: kv.get<number>("refused") ?? 0, sent: kv.get<number>("sent") ?? 0, nextAlarm: await this.ctx.storage.getAlarm() };
+    const { storage } = this.ctx;
+    return { refused: read(storage, "refused"), sent: read(storage, "sent"), nextAlarm: await storage.getAlarm() };
   }
 }
 

@@ -16,13 +16,24 @@ const SIDE_BY_SIDE: i32 = 4;
 export function headNorm(
   x: usize, weight: usize, table: usize, out: usize, inverse: usize, batch: i32, length: i32, heads: i32, width: i32, epsilon: f32,
 ): void {
+  eachFour(false, x, weight, table, inverse, out, 0, batch, length, heads, width, epsilon);
+}
+
+/** Goes through all heads, four at a time: forward, where y is `out`, or backward, where y is dy. */
+// @ts-ignore: decorator
+@inline
+function eachFour(
+  isBackward: bool, x: usize, weight: usize, table: usize, inverse: usize, y: usize, dweight: usize, batch: i32, length: i32,
+  heads: i32, width: i32, epsilon: f32,
+): void {
   const row = <usize>width << 2;
   for (let n = 0; n < batch * length; n++) {
     const angles = table + <usize>(n % length) * row;
     for (let head = 0; head < heads; head += SIDE_BY_SIDE) {
-      forward(x, weight, angles, out, inverse, row, epsilon);
+      if (isBackward) backward(x, weight, angles, inverse, y, dweight, row);
+      else forward(x, weight, angles, y, inverse, row, epsilon);
       x += <usize>SIDE_BY_SIDE * row;
-      out += <usize>SIDE_BY_SIDE * row;
+      y += <usize>SIDE_BY_SIDE * row;
       inverse += SIDE_BY_SIDE << 2;
     }
   }
@@ -63,17 +74,8 @@ function forward(x: usize, weight: usize, angles: usize, out: usize, inverse: us
 export function headNormBackward(
   x: usize, weight: usize, table: usize, inverse: usize, dy: usize, dweight: usize, batch: i32, length: i32, heads: i32, width: i32,
 ): void {
-  const row = <usize>width << 2;
-  memory.fill(dweight, 0, row);
-  for (let n = 0; n < batch * length; n++) {
-    const angles = table + <usize>(n % length) * row;
-    for (let head = 0; head < heads; head += SIDE_BY_SIDE) {
-      backward(x, weight, angles, inverse, dy, dweight, row);
-      x += <usize>SIDE_BY_SIDE * row;
-      dy += <usize>SIDE_BY_SIDE * row;
-      inverse += SIDE_BY_SIDE << 2;
-    }
-  }
+  memory.fill(dweight, 0, <usize>width << 2);
+  eachFour(true, x, weight, table, inverse, dy, dweight, batch, length, heads, width, 0);
 }
 
 // @ts-ignore: decorator
