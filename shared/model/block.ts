@@ -1,6 +1,6 @@
 /**
  * A decoder block and its gradients, by hand: the same arithmetic as `block` in transformer.ts, which is the definition.
- * Forward keeps the nine tensors that are dear to compute again; norms, rotations and the gated product are computed
+ * Forward keeps the nine tensors that are dear to compute again; norms and the gated product are computed
  * again in backward, which costs about a fiftieth of the block's products and saves as much memory as is kept.
  * Backward frees each of them as soon as it has been used. Axis letters as in tensor/ops.ts, N = B T rows.
  */
@@ -15,7 +15,7 @@ export type AddGradient = (name: string, gradient: HeapArray) => void;
 
 /**
  * What goes into a block: row n of x [N, C] is rows[index[n]], or rows [N, C] are x itself where index is null. The first
- * block sees each token of a batch many times: up to the rotation, what it computes is computed once for each of U tokens.
+ * block sees each token of a batch many times: up to attention, what it computes is computed once for each of U tokens.
  */
 export interface BlockInput {
   /** [U, C] */
@@ -35,7 +35,7 @@ export interface Activations {
   v: HeapArray;
   /** [N, H D], what attention gave */
   mixed: HeapArray;
-  /** [B, T, H, 2], what its gradient needs of the scores */
+  /** [N, H, 2], what its gradient needs of the scores */
   statistics: HeapArray;
   /** [N, C], x plus attention */
   attended: HeapArray;
@@ -55,7 +55,7 @@ export interface Block {
 
 /** The block of a layer. Throws when a parameter is missing. */
 export function blockOf(weights: Weights, config: ModelConfig, layer: number): Block {
-  const { headWidth, normEpsilon, ropeTheta } = config;
+  const { normEpsilon, ropeTheta } = config;
   const nameOf = (part: string) => layerName(layer, part);
   const weight = (part: string): tf.Tensor => {
     const tensor = weights[nameOf(part)];
@@ -63,17 +63,6 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     return tensor;
   };
 
-  /** [B, T, H, D] of x [N, H D] */
-  const splitShape = (x: HeapArray, batch: number): [number, number, number, number] => [
-    batch,
-    x.shape[0]! / batch,
-    x.shape[1]! / headWidth,
-    headWidth,
-  ];
-  /** [N, H D] -> [B, T, H, D], the same values; x is gone. */
-  const split = (x: HeapArray, batch: number): HeapArray => x.shaped(splitShape(x, batch));
-  /** [B, T, H, D] -> [N, H D], the same values; x is gone. */
-  const merge = (x: HeapArray): HeapArray => x.shaped([x.shape[0]! * x.shape[1]!, x.shape[2]! * headWidth]);
   const norm = (x: HeapArray, part: string) => op.norm(x, weight(part), normEpsilon);
   /** The norm alone. */
   const normed = (x: HeapArray, part: string): HeapArray => {
@@ -81,26 +70,9 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     inverse.dispose();
     return result;
   };
-  /** [U, H D] -> normed and rotated [B, T, H, D] */
-  const turned = (x: HeapArray, part: string, index: HeapArray | null, batch: number) => {
-    if (index === null) return op.headNorm(x, weight(part), splitShape(x, batch), normEpsilon, ropeTheta);
-    const { normed: rows, inverse } = norm(x, part);
-    const heads = split(spread(rows, index), batch);
-    rows.dispose();
-    op.rotate(heads, ropeTheta, false);
-    return { normed: heads, inverse };
-  };
-  /** dy [B, T, H, D], the gradient of `turned`, becomes that of x [U, H D]. */
-  const turnedBack = (x: HeapArray, part: string, inverse: HeapArray, index: HeapArray | null, dy: HeapArray, add: AddGradient) => {
-    if (index === null) {
-      add(nameOf(part), op.headNormBack(x, weight(part), inverse, dy, ropeTheta));
-      return merge(dy);
-    }
-    op.rotate(dy, ropeTheta, true);
-    const dx = spreadBack(merge(dy), index, x.shape[0]!);
-    add(nameOf(part), op.normBack(x, weight(part), inverse, dx));
-    return dx;
-  };
+  /** The same arguments to attention forward and backward. */
+  const attention = (batch: number) => ({ batch, epsilon: normEpsilon, theta: ropeTheta });
+  const headWeights = () => ({ qWeight: weight("self_attn.q_norm"), kWeight: weight("self_attn.k_norm") });
 
   function forward(input: BlockInput, batch: number, keep: boolean): { y: HeapArray; kept: Activations | null } {
     const { rows, index } = input;
@@ -109,13 +81,10 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     const k = op.project(inner, weight("self_attn.k_proj"));
     const v = op.project(inner, weight("self_attn.v_proj"));
     inner.dispose();
-    const queries = turned(q, "self_attn.q_norm", index, batch);
-    const keys = turned(k, "self_attn.k_norm", index, batch);
-    const values = split(spread(v, index), batch);
+    const heads = { q: spread(q, index), k: spread(k, index), v: spread(v, index) };
     if (!keep) dispose(q, k, v);
-    const statistics = op.attend(queries.normed, keys.normed, values);
-    const mixed = merge(queries.normed);
-    dispose(queries.inverse, keys.normed, keys.inverse, values);
+    const { mixed, statistics } = op.attend({ ...heads, ...headWeights() }, attention(batch));
+    dispose(heads.q, heads.k, heads.v);
     const x = spread(rows, index);
     const attended = op.projectOnto(x, mixed, weight("self_attn.o_proj")); // [N, C]
     x.dispose();
@@ -162,18 +131,18 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     const { rows, index } = input;
     const count = rows.shape[0]!;
     add(nameOf("self_attn.o_proj"), op.weightGradient(dy, mixed));
-    const dmixed = split(op.projectBack(dy, weight("self_attn.o_proj")), batch);
-    const queries = turned(q, "self_attn.q_norm", index, batch);
-    const keys = turned(k, "self_attn.k_norm", index, batch);
-    const values = split(spread(v, index), batch);
-    const out = mixed.view(dmixed.shape);
+    const dmixed = op.projectBack(dy, weight("self_attn.o_proj"));
+    const heads = { q: spread(q, index), k: spread(k, index), v: spread(v, index) };
+    dispose(q, k, v);
     // Queries, keys and values are their gradients from here on.
-    op.attendBack(queries.normed, keys.normed, values, out, statistics, dmixed);
-    dispose(v, mixed, out, statistics, dmixed);
-    const dq = turnedBack(q, "self_attn.q_norm", queries.inverse, index, queries.normed, add);
-    const dk = turnedBack(k, "self_attn.k_norm", keys.inverse, index, keys.normed, add);
-    const dv = spreadBack(merge(values), index, count);
-    dispose(q, k);
+    const operands = { ...heads, ...headWeights(), out: mixed, statistics, dy: dmixed };
+    const { dqWeight, dkWeight } = op.attendBack(operands, attention(batch));
+    add(nameOf("self_attn.q_norm"), dqWeight);
+    add(nameOf("self_attn.k_norm"), dkWeight);
+    dispose(mixed, statistics, dmixed);
+    const dq = spreadBack(heads.q, index, count);
+    const dk = spreadBack(heads.k, index, count);
+    const dv = spreadBack(heads.v, index, count);
     const { normed: inner, inverse } = norm(rows, "input_layernorm");
     add(nameOf("self_attn.q_proj"), op.weightGradient(dq, inner));
     const dinner = op.projectBack(dq, weight("self_attn.q_proj"));

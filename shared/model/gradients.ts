@@ -53,7 +53,9 @@ export function passGradients(weights: Weights, config: ModelConfig, pass: Pass,
     const chunks = Array.from({ length: Math.ceil(batch / sequences) }, (_, chunk) => {
       const [first, end] = [chunk * sequences, Math.min(batch, (chunk + 1) * sequences)];
       const part = (values: Int32Array) => values.subarray(first * length, end * length);
+      // What JavaScript writes comes first: kernels that wait must not be waited for.
       const { tokens, index } = distinctTokens(part(inputs), embedding.shape[0]!);
+      const targets = arrayOf(part(labels));
       /** By layer: the block's activations, or its input alone. */
       const kept: (Activations | BlockInput)[] = [];
       let input: BlockInput = { rows: op.embed(embedding, tokens), index };
@@ -69,7 +71,6 @@ export function passGradients(weights: Weights, config: ModelConfig, pass: Pass,
         else kept.push(input);
         input = { rows: y, index: null };
       }
-      const targets = arrayOf(part(labels));
       const dx = headBack(weights, config, input.rows, targets, total, weight, take === null ? null : gathered.add);
       targets.dispose();
       return { tokens, kept, dx, sequences: end - first };

@@ -44,9 +44,12 @@ export function liveBytes(model: ModelConfig, optimizer: OptimizerConfig | null,
   return storedBytes(model, optimizer) + 4 * (scratch + passFloats(model, batch, plan)) + pack;
 }
 
-/** Scratch of attention's gradient: keys twice, values, a span's queries and outputs, its probabilities and their gradients. */
-function attentionFloats({ context, headWidth }: ModelConfig): number {
-  return 3 * context * headWidth + 2 * SPAN * (headWidth + context);
+/**
+ * Scratch of attention's gradient: a sequence's normed queries and keys, a head's keys twice and values, a span's queries and
+ * outputs, its probabilities and their gradients.
+ */
+function attentionFloats({ context, heads, kvHeads, headWidth }: ModelConfig): number {
+  return context * (heads + kvHeads) * headWidth + 3 * context * headWidth + 2 * SPAN * (headWidth + context);
 }
 
 /** Bytes of the weights and of the optimizer's state. */
@@ -97,7 +100,9 @@ function passFloats(model: ModelConfig, batch: number, plan: StepPlan): number {
     const own = (block - C) * n - (index === 0 ? (C + Q + 2 * K) * (n - U) : 0);
     const sums = chunks > 1 ? layer + mlp : 0;
     const duringMlp = own + Math.max(F, C) * n + (sums || mlp);
-    const duringAttention = own - (C + 2 * F) * n + 3 * (Q + K) * n + Q * n + (sums || 3 * mlp);
+    // The gradients of queries, keys and values lie where those do; of the first block's each position has its own.
+    const spread = index === 0 ? (Q + 2 * K) * n : 0;
+    const duringAttention = own - (C + 2 * F) * n + Q * n + spread + (sums || 3 * mlp);
     return others + (plan.recompute ? C * n : 0) + Math.max(duringMlp, duringAttention);
   });
   const forward = plan.recompute ? kept(layers) + (block + F) * n : kept(layers) + (F + C) * n;

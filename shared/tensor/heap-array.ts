@@ -4,6 +4,7 @@
  * needs none of it. Kernels take such arrays and tensors alike.
  */
 import * as tf from "@tensorflow/tfjs-core";
+import { Arena } from "./arena.ts";
 import type { Kernel, KernelContext } from "./kernel-context.ts";
 
 /** Where an array lies, in bytes: what it has in place of tfjs's id. */
@@ -14,9 +15,16 @@ export class Place {
   }
 }
 
-/** Memory and how many arrays share it. */
+/** Memory of an arena and how many arrays share it. */
 class Block extends Place {
   references = 1;
+  readonly arena: Arena;
+  readonly bytes: number;
+  constructor(arena: Arena, bytes: number) {
+    super(arena.allocate(bytes));
+    this.arena = arena;
+    this.bytes = bytes;
+  }
 }
 
 interface Heap {
@@ -25,8 +33,8 @@ interface Heap {
 }
 
 let heap: Heap | null = null;
-/** What is alive in this scope. */
-let live = new Set<Block>();
+/** That of the innermost scope. */
+let arena: Arena | null = null;
 
 /** Arrays are allocated, and kernels found, there from now on. */
 export function useHeap(context: KernelContext, registered: ReadonlyMap<string, Kernel>): void {
@@ -72,16 +80,23 @@ export class HeapArray implements tf.TensorInfo {
     return new HeapArray(this.#block, [count, ...rest], this.dtype, place);
   }
 
-  /** The array, whose numbers are from now on someone else's to free. */
-  released(): this {
-    if (this.#block.references !== 1 || this.dataId !== this.#block || !live.delete(this.#block))
+  /** The numbers as a block of its own of tfjs's allocator; the array, which must share them with no other, is gone. */
+  moved(): number {
+    const { arena: owner, bytes, references } = this.#block;
+    if (references !== 1 || this.dataId !== this.#block || !owner.has(this.dataId.offset))
       throw new Error("heap: expected an array that shares its numbers with no other");
-    return this;
+    const { context } = opened();
+    const start = context.allocate(bytes);
+    context.copy(this.dataId.offset, start, bytes);
+    this.dispose();
+    // Else there would be room for it twice.
+    owner.trim();
+    return start;
   }
 
   dispose(): void {
     this.#block.references--;
-    if (this.#block.references === 0 && live.delete(this.#block)) opened().context.free(this.#block.offset);
+    if (this.#block.references === 0) this.#block.arena.free(this.#block.offset);
   }
 }
 
@@ -89,23 +104,24 @@ export function dispose(...arrays: readonly HeapArray[]): void {
   for (const array of arrays) array.dispose();
 }
 
-/** Runs `body`; what it leaves is freed, also when it throws. */
+/** Runs `body`, whose kernels wait (waiting-calls.ts); what it leaves is freed, also when it throws. */
 export function onHeap<T>(body: () => T): T {
-  const outer = live;
-  live = new Set();
+  const { context } = opened();
+  const outer = arena;
+  const own = new Arena(context.allocate, context.free);
+  arena = own;
   try {
-    return body();
+    return context.calls.hold(body);
   } finally {
-    for (const { offset } of live) opened().context.free(offset);
-    live = outer;
+    own.close();
+    arena = outer;
   }
 }
 
 /** Numbers that are yet to be written. */
 export function allocated(shape: number[], dtype: "float32" | "int32" = "float32"): HeapArray {
-  const block = new Block(opened().context.allocate(4 * tf.util.sizeFromShape(shape)));
-  live.add(block);
-  return new HeapArray(block, shape, dtype);
+  if (arena === null) throw new Error("heap: expected an array to be made within onHeap");
+  return new HeapArray(new Block(arena, 4 * tf.util.sizeFromShape(shape)), shape, dtype);
 }
 
 /** [N] of the given numbers */
@@ -120,10 +136,10 @@ export function numberOf(array: HeapArray): number {
   return opened().context.floats(array)[0]!;
 }
 
-/** The array as a tensor that tfjs frees; it must be the only one of its block, and is gone. */
+/** The array as a tensor that tfjs frees; it must share its numbers with no other, and is gone. */
 export function tensorOf(array: HeapArray): tf.Tensor {
-  const { shape, dtype, dataId } = array.released();
-  return tf.engine().makeTensorFromTensorInfo(opened().context.backend.makeOutput(shape, dtype, dataId.offset));
+  const { shape, dtype } = array;
+  return tf.engine().makeTensorFromTensorInfo(opened().context.backend.makeOutput(shape, dtype, array.moved()));
 }
 
 /** Runs a registered kernel outside of tfjs's engine; its outputs are arrays, or `into` where it is given. */

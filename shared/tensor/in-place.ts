@@ -35,58 +35,43 @@ export function addTo(target: Operand, x: HeapArray | tf.Tensor): void {
   x.dispose();
 }
 
-/** x [..., C], weight [D] -> [..., C], each D numbers divided by their rms, and the inverse rms [N C / D] that the gradient needs */
+/** x [N, C], weight [C] -> [N, C], each row divided by its rms, and the inverse rms [N] that the gradient needs */
 export function norm(x: Operand, weight: Operand, epsilon: number): { normed: HeapArray; inverse: HeapArray } {
   const [normed, inverse] = run<[HeapArray, HeapArray]>("RmsNorm", { x, weight }, { epsilon });
   return { normed, inverse };
 }
 
-/** dy becomes dx -> the gradient of the weight [D]; `inverse` is gone. */
+/** dy becomes dx -> the gradient of the weight [C]; `inverse` is gone. */
 export function normBack(x: Operand, weight: Operand, inverse: HeapArray, dy: HeapArray): HeapArray {
   const dweight = run<HeapArray>("RmsNormGradInPlace", { x, weight, inverse, dy });
   inverse.dispose();
   return dweight;
 }
 
-/** target += dx -> the gradient of the weight [D]; `inverse` and dy are gone. */
+/** target += dx -> the gradient of the weight [C]; `inverse` and dy are gone. */
 export function normBackInto(target: HeapArray, x: Operand, weight: Operand, inverse: HeapArray, dy: HeapArray): HeapArray {
   const dweight = run<HeapArray>("RmsNormGradInPlace", { x, weight, inverse, dy, target });
   dispose(inverse, dy);
   return dweight;
 }
 
-/** x [N, H D], weight [D] -> each head normed and turned to its position [B, T, H, D], and the inverse rms [N H] that the gradient needs */
-export function headNorm(
-  x: Operand,
-  weight: Operand,
-  shape: readonly [batch: number, length: number, heads: number, width: number],
-  epsilon: number,
-  theta: number,
-): { normed: HeapArray; inverse: HeapArray } {
-  const [normed, inverse] = run<[HeapArray, HeapArray]>("HeadNorm", { x, weight }, { shape, epsilon, theta });
-  return { normed, inverse };
+/** What attention takes: q [N, H D], k, v [N, K D], and the weights of the norms of heads [D]. */
+export type AttentionOperands = Record<"q" | "k" | "v" | "qWeight" | "kWeight", Operand>;
+export type AttentionAttributes = Record<"batch" | "epsilon" | "theta", number>;
+
+/** -> what queries gather [N, H D], and what the gradient needs of the scores [N, H, 2] */
+export function attend(operands: AttentionOperands, attributes: AttentionAttributes): { mixed: HeapArray; statistics: HeapArray } {
+  const [mixed, statistics] = run<[HeapArray, HeapArray]>("NormedAttention", operands, attributes);
+  return { mixed, statistics };
 }
 
-/** dy [B, T, H, D] becomes dx -> the gradient of the weight [D]; `inverse` is gone. */
-export function headNormBack(x: Operand, weight: Operand, inverse: HeapArray, dy: HeapArray, theta: number): HeapArray {
-  const dweight = run<HeapArray>("HeadNormGradInPlace", { x, weight, inverse, dy }, { theta });
-  inverse.dispose();
-  return dweight;
-}
-
-/** x [B, T, H, D] is rotated to its positions, or back. */
-export function rotate(x: HeapArray, theta: number, inverse: boolean): void {
-  run("RotaryInPlace", { x }, { theta, first: 0, inverse });
-}
-
-/** q [B, T, H, D] becomes what it gathers from k and v [B, T, K, D] -> what the gradient needs of the scores [B, T, H, 2] */
-export function attend(q: Operand, k: Operand, v: Operand): HeapArray {
-  return run<HeapArray>("CausalAttentionInPlace", { q, k, v });
-}
-
-/** q, k and v become their gradients; `out` is what `attend` made of q, beside the statistics. */
-export function attendBack(q: Operand, k: Operand, v: Operand, out: Operand, statistics: Operand, dy: Operand): void {
-  run("CausalAttentionGradInPlace", { q, k, v, out, statistics, dy });
+/** q, k and v become their gradients -> those of the weights [D]; `out` and statistics are what `attend` gave. */
+export function attendBack(
+  operands: AttentionOperands & Record<"out" | "statistics" | "dy", Operand>,
+  attributes: AttentionAttributes,
+): { dqWeight: HeapArray; dkWeight: HeapArray } {
+  const [dqWeight, dkWeight] = run<[HeapArray, HeapArray]>("NormedAttentionGradInPlace", operands, attributes);
+  return { dqWeight, dkWeight };
 }
 
 /** gate, up [N, F] -> silu(gate) up [N, F] */

@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm/dist/backend_wasm";
 import type { WasmRuntime } from "./backend.ts";
+import type { WaitingCalls } from "./waiting-calls.ts";
 
 /** What kernels/index.ts exports; offsets are bytes in the shared memory, sizes are elements. Signatures stand there. */
 export type KernelExports = Record<
@@ -21,8 +22,10 @@ export type KernelExports = Record<
   | "liveLabels"
   | "firstOutside"
   | "gatherRows"
-  | "headNorm"
-  | "headNormBackward"
+  | "normedAttention"
+  | "normedAttentionBackward"
+  | "normedAttentionBackwardBytes"
+  | "normedAttentionBytes"
   | "scatterAddRows"
   | "rmsNorm"
   | "rmsNormBackward"
@@ -52,16 +55,19 @@ export type Kernel = (call: KernelCall) => tf.TensorInfo | tf.TensorInfo[];
 export interface KernelContext {
   backend: BackendWasm;
   kernels: KernelExports;
+  calls: WaitingCalls;
   /** Where the numbers of a tensor or of a heap array lie, in bytes. */
   offset(info: tf.TensorInfo): number;
   /** The numbers themselves, until memory grows. */
   floats(info: tf.TensorInfo): Float32Array;
+  /** Ids or labels, which no kernel writes. */
   integers(info: tf.TensorInfo): Int32Array;
   /** An offset with room for that many bytes, valid until the next call. */
   scratch(bytes: number): number;
   /** Memory that stays until `free`, for tables; tfjs does not count it as tensors. */
   allocate(bytes: number): number;
   free(offset: number): void;
+  copy(from: number, to: number, bytes: number): void;
   /** Copies values into wasm memory. */
   write(offset: number, values: Float32Array | Int32Array): void;
   /** Registers a kernel for the wasm backend, in place of one of that name. */
@@ -100,14 +106,14 @@ export function reserveStrip(runtime: WasmRuntime, { stripBytes, stripStart }: K
 }
 
 /** One growing block of wasm memory for packing, instead of a malloc per call. */
-export function createScratch(runtime: WasmRuntime): (bytes: number) => number {
+export function createScratch(allocateBytes: (bytes: number) => number, free: (start: number) => void): (bytes: number) => number {
   let size = 0;
   let start = 0;
   return (bytes) => {
     if (bytes > size) {
-      if (size > 0) runtime._free(start);
+      if (size > 0) free(start);
       size = 0;
-      start = allocate(runtime, bytes);
+      start = allocateBytes(bytes);
       size = bytes;
     }
     return start;

@@ -11,16 +11,20 @@ import { registerAccumulate } from "./registered/accumulate.ts";
 import { registerAttention } from "./registered/attention.ts";
 import { registerCrossEntropy } from "./registered/cross-entropy.ts";
 import { registerEmbedding, registerUnsortedSegmentSum } from "./registered/embedding.ts";
-import { registerHeadNorm } from "./registered/head-norm.ts";
 import { registerIdentity } from "./registered/identity.ts";
 import { registerMatMul } from "./registered/matmul.ts";
+import { registerNormedAttention } from "./registered/normed-attention.ts";
 import { registerOptimizers } from "./registered/optimizers.ts";
 import { registerRmsNorm } from "./registered/rms-norm.ts";
 import { registerRotary } from "./registered/rotary.ts";
 import { rotaryTables } from "./registered/rotary-tables.ts";
 import { registerSwiglu } from "./registered/swiglu.ts";
+import { waitingCalls } from "./waiting-calls.ts";
 
 type Registration = (backend: BackendWasm, runtime: WasmRuntime, memory: WebAssembly.Memory, module: WebAssembly.Module) => void;
+
+/** What a runtime frees with, without what each registration puts before it. */
+const ownFree = new WeakMap<WasmRuntime, WasmRuntime["_free"]>();
 
 /** Registers everything for the wasm backend; a second call with another build replaces the first one's. */
 export const registerKernels: Registration = (backend, runtime, memory, module) => {
@@ -35,7 +39,7 @@ export const registerKernels: Registration = (backend, runtime, memory, module) 
   registerRmsNorm(context);
   const tableFor = rotaryTables(context);
   registerRotary(context, tableFor);
-  registerHeadNorm(context, tableFor);
+  registerNormedAttention(context, tableFor);
   registerSwiglu(context);
   registerCrossEntropy(context);
   registerOptimizers(context);
@@ -47,25 +51,49 @@ export const registerSegmentSum: Registration = (backend, runtime, memory, modul
   registerUnsortedSegmentSum(createContext(new Map(), backend, runtime, memory, module));
 
 function createContext(registered: Map<string, Kernel>, ...[backend, runtime, memory, module]: Parameters<Registration>): KernelContext {
+  const calls = waitingCalls(instantiateKernels(memory, module));
+  const take = (bytes: number) => allocate(runtime, bytes);
+  const free = ownFree.get(runtime) ?? runtime._free.bind(runtime);
+  ownFree.set(runtime, free);
+  // The allocator writes to what is free, which calls that wait may yet read, be it tfjs's or ours.
+  runtime._free = (start) => {
+    calls.flush();
+    free(start);
+  };
+  const giveBack = (start: number) => runtime._free(start);
   const output = (shape: number[]) => backend.makeOutput(shape, "float32");
   const offset = ({ dataId }: tf.TensorInfo) => (dataId instanceof Place ? dataId.offset : backend.getMemoryOffset(dataId as never));
   // Views are made anew: memory that has grown has another buffer.
-  const floats = (info: tf.TensorInfo) => new Float32Array(memory.buffer, offset(info), tf.util.sizeFromShape(info.shape));
+  const floats = (info: tf.TensorInfo) => {
+    calls.flush();
+    return new Float32Array(memory.buffer, offset(info), tf.util.sizeFromShape(info.shape));
+  };
   const integers = (info: tf.TensorInfo) => new Int32Array(memory.buffer, offset(info), tf.util.sizeFromShape(info.shape));
   return {
     backend,
-    kernels: instantiateKernels(memory, module),
+    kernels: calls.kernels,
+    calls,
     offset,
     floats,
     integers,
-    scratch: createScratch(runtime),
-    allocate: (bytes) => allocate(runtime, bytes),
-    free: (start) => runtime._free(start),
-    write: (start, { buffer, byteOffset, byteLength }) =>
-      new Uint8Array(memory.buffer, start).set(new Uint8Array(buffer, byteOffset, byteLength)),
+    scratch: createScratch(take, giveBack),
+    allocate: take,
+    free: giveBack,
+    copy(from, to, bytes) {
+      calls.flush();
+      new Uint8Array(memory.buffer).copyWithin(to, from, from + bytes);
+    },
+    write(start, { buffer, byteOffset, byteLength }) {
+      // The place may be one that calls which wait still read.
+      calls.flush();
+      new Uint8Array(memory.buffer, start).set(new Uint8Array(buffer, byteOffset, byteLength));
+    },
     register(kernelName, kernel) {
       registered.set(kernelName, kernel);
-      replaceKernel(kernelName, ({ inputs, attrs }) => kernel({ inputs: inputs as Record<string, tf.TensorInfo>, attrs, output }));
+      // tfjs's own kernels read what this one writes, and do not wait.
+      replaceKernel(kernelName, ({ inputs, attrs }) =>
+        calls.atOnce(() => kernel({ inputs: inputs as Record<string, tf.TensorInfo>, attrs, output })),
+      );
     },
   };
 }

@@ -90,11 +90,11 @@ export function crossEntropyBackward(logits: usize, labels: usize, normalizer: u
 
 /**
  * Loss and gradient of one pass over logits [rows, vocab], which become weight (softmax - one-hot), 0 in ignored rows.
- * Returns weight times the sum of the losses. Each exponential is taken once and stays where its logit was.
+ * Weight times the sum of the losses is added to total [1]. Each exponential is taken once and stays where its logit was.
  */
-export function crossEntropyInPlace(logits: usize, labels: usize, rows: i32, vocab: i32, weight: f32): f64 {
+export function crossEntropyInPlace(logits: usize, labels: usize, total: usize, rows: i32, vocab: i32, weight: f32): void {
   const vectors = vocab & ~3;
-  let total: f64 = 0;
+  let losses: f64 = 0;
   for (let row = 0; row < rows; row++) {
     const label = load<i32>(labels + (<usize>row << 2));
     const x = logits + ((<usize>row * vocab) << 2);
@@ -121,7 +121,7 @@ export function crossEntropyInPlace(logits: usize, labels: usize, rows: i32, voc
       store<f32>(at, value);
       sum += value;
     }
-    total += isNaN(sum) ? NaN : <f64>top + log(<f64>sum) - <f64>target;
+    losses += isNaN(sum) ? NaN : <f64>top + log(<f64>sum) - <f64>target;
     const scale: f32 = weight / sum;
     const scales = f32x4.splat(scale);
     for (i = 0; i < vectors; i += 4) {
@@ -134,5 +134,5 @@ export function crossEntropyInPlace(logits: usize, labels: usize, rows: i32, voc
     }
     store<f32>(hit, load<f32>(hit) - weight);
   }
-  return <f64>weight * total;
+  store<f32>(total, <f32>(<f64>load<f32>(total) + <f64>weight * losses));
 }

@@ -1,41 +1,55 @@
 /**
- * RMSNorm of each head and the turn to its position in one pass over memory, for which either alone waits: what rms-norm.ts
- * and then rotary.ts do, where a head is a multiple of eight numbers and a position has a multiple of four heads.
- *
- * Four heads are taken side by side: what each waits for, a sum over lanes, a root, a division, is waited for once, and
- * weights and angles are the same for all.
+ * RMSNorm of each head and the turn to its position, for one sequence. Where a head is a multiple of eight numbers and a
+ * position has a multiple of four heads it is one pass instead of two, with four heads side by side: what each waits for, a
+ * sum over lanes, a root, a division, is waited for once, and weights and angles are the same for all.
  */
+import { rmsNorm, rmsNormSlopes } from "./rms-norm";
+import { rotary } from "./rotary";
 import { addAcross, madd } from "./simd";
 
 const SIDE_BY_SIDE: i32 = 4;
 
-/**
- * x [batch, length, heads, width], weight [width], table [length][cos width/2, sin width/2] -> out, of x's shape, and
- * inverse [batch, length, heads].
- */
+// @ts-ignore: decorator
+@inline
+function areFour(heads: i32, width: i32): bool {
+  return heads % SIDE_BY_SIDE == 0 && width % 8 == 0;
+}
+
+/** x [length, heads, width], weight [width], table [length][cos width/2, sin width/2] -> out, of x's shape, and inverse [length, heads]. */
 export function headNorm(
-  x: usize, weight: usize, table: usize, out: usize, inverse: usize, batch: i32, length: i32, heads: i32, width: i32, epsilon: f32,
+  x: usize, weight: usize, table: usize, out: usize, inverse: usize, length: i32, heads: i32, width: i32, epsilon: f32,
 ): void {
-  eachFour(false, x, weight, table, inverse, out, 0, batch, length, heads, width, epsilon);
+  if (areFour(heads, width)) return eachFour(false, x, weight, table, inverse, out, 0, length, heads, width, epsilon);
+  rmsNorm(x, weight, out, inverse, length * heads, width, epsilon);
+  rotary(out, out, table, 1, length, heads, width, 1);
+}
+
+/** x becomes its gradient, and that of the weight is added to dweight [width]; dy, of x's shape, is used up. Formulas as in rms-norm.ts. */
+export function headNormBackward(
+  x: usize, weight: usize, table: usize, inverse: usize, dy: usize, dweight: usize, length: i32, heads: i32, width: i32,
+): void {
+  if (areFour(heads, width)) return eachFour(true, x, weight, table, inverse, dy, dweight, length, heads, width, 0);
+  rotary(dy, dy, table, 1, length, heads, width, -1);
+  rmsNormSlopes(x, weight, inverse, dy, 0, x, dweight, length * heads, width);
 }
 
 /** Goes through all heads, four at a time: forward, where y is `out`, or backward, where y is dy. */
 // @ts-ignore: decorator
 @inline
 function eachFour(
-  isBackward: bool, x: usize, weight: usize, table: usize, inverse: usize, y: usize, dweight: usize, batch: i32, length: i32,
-  heads: i32, width: i32, epsilon: f32,
+  isBackward: bool, x: usize, weight: usize, table: usize, inverse: usize, y: usize, dweight: usize, length: i32, heads: i32,
+  width: i32, epsilon: f32,
 ): void {
   const row = <usize>width << 2;
-  for (let n = 0; n < batch * length; n++) {
-    const angles = table + <usize>(n % length) * row;
+  for (let n = 0; n < length; n++) {
     for (let head = 0; head < heads; head += SIDE_BY_SIDE) {
-      if (isBackward) backward(x, weight, angles, inverse, y, dweight, row);
-      else forward(x, weight, angles, y, inverse, row, epsilon);
+      if (isBackward) backward(x, weight, table, inverse, y, dweight, row);
+      else forward(x, weight, table, y, inverse, row, epsilon);
       x += <usize>SIDE_BY_SIDE * row;
       y += <usize>SIDE_BY_SIDE * row;
       inverse += SIDE_BY_SIDE << 2;
     }
+    table += row;
   }
 }
 
@@ -70,14 +84,6 @@ function forward(x: usize, weight: usize, angles: usize, out: usize, inverse: us
   }
 }
 
-/** dy, of x's shape, becomes dx; dweight [width] is the sum over heads. Other arguments as in headNorm, formulas as in rms-norm.ts. */
-export function headNormBackward(
-  x: usize, weight: usize, table: usize, inverse: usize, dy: usize, dweight: usize, batch: i32, length: i32, heads: i32, width: i32,
-): void {
-  memory.fill(dweight, 0, <usize>width << 2);
-  eachFour(true, x, weight, table, inverse, dy, dweight, batch, length, heads, width, 0);
-}
-
 // @ts-ignore: decorator
 @inline
 function backward(x: usize, weight: usize, angles: usize, inverse: usize, dy: usize, dweight: usize, row: usize): void {
@@ -85,7 +91,7 @@ function backward(x: usize, weight: usize, angles: usize, inverse: usize, dy: us
   // @unroll R 4
   let s$R = f32x4.splat(0);
   // @end
-  // dy is turned back where it lies.
+  // dy is turned back where it lies, which the second loop reads.
   for (let at: usize = 0; at < far; at += 16) {
     const w = v128.load(weight + at), v = v128.load(weight + far + at);
     const cos = v128.load(angles + at), sin = v128.load(angles + far + at);
@@ -112,7 +118,7 @@ function backward(x: usize, weight: usize, angles: usize, inverse: usize, dy: us
     // @unroll R 4
     const value$R = v128.load(x + R * row + at);
     const scaled$R = f32x4.mul(v128.load(dy + R * row + at), r$R);
-    v128.store(dy + R * row + at, madd(value$R, pull$R, f32x4.mul(scaled$R, w)));
+    v128.store(x + R * row + at, madd(value$R, pull$R, f32x4.mul(scaled$R, w)));
     dw = madd(scaled$R, value$R, dw);
     // @end
     v128.store(dweight + at, dw);

@@ -10,7 +10,9 @@ export { attention, attentionBytes } from "./attention";
 export { attentionBackward, attentionBackwardBytes } from "./attention-backward";
 export { crossEntropy, crossEntropyBackward, crossEntropyInPlace, liveLabels } from "./cross-entropy";
 export { firstOutside, gatherRows, scatterAddRows } from "./embedding";
-export { headNorm, headNormBackward } from "./head-norm";
+export {
+  normedAttention, normedAttentionBackward, normedAttentionBackwardBytes, normedAttentionBytes,
+} from "./normed-attention";
 export { rmsNorm, rmsNormBackward } from "./rms-norm";
 export { rotary } from "./rotary";
 export { swiglu, swigluBackward } from "./swiglu";

@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../kernel-context.ts";
 
-export function registerCrossEntropy({ kernels, offset, floats, integers, register }: KernelContext): void {
+export function registerCrossEntropy({ kernels, offset, integers, register }: KernelContext): void {
   /** Throws for the first label that is no row of the vocabulary: labels become addresses. */
   const checkLabels = (labels: tf.TensorInfo, rows: number, vocab: number): void => {
     const bad = kernels.firstOutside(offset(labels), rows, -1, vocab);
@@ -36,9 +36,7 @@ export function registerCrossEntropy({ kernels, offset, floats, integers, regist
     const { logits, labels, total } = inputs as Record<"logits" | "labels" | "total", tf.TensorInfo>;
     const [rows, vocab] = logits.shape as [number, number];
     checkLabels(labels, rows, vocab);
-    const loss = kernels.crossEntropyInPlace(offset(logits), offset(labels), rows, vocab, (attrs as { weight: number }).weight);
-    const sum = floats(total);
-    sum[0] = sum[0]! + loss;
+    kernels.crossEntropyInPlace(offset(logits), offset(labels), offset(total), rows, vocab, (attrs as { weight: number }).weight);
     return [];
   });
 }

@@ -1,25 +1,16 @@
-/** Rotary positions, to a new tensor or in place; see kernels/rotary.ts. */
+/** Rotary positions; see kernels/rotary.ts. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../kernel-context.ts";
 import type { RotaryTables } from "./rotary-tables.ts";
 
 export function registerRotary({ kernels, offset, register }: KernelContext, tableFor: RotaryTables): void {
-  function rotate(x: tf.TensorInfo, out: tf.TensorInfo, attrs: unknown): void {
+  register("Rotary", ({ inputs, attrs, output }) => {
+    const { x } = inputs as { x: tf.TensorInfo };
     const { theta, first, inverse } = attrs as { theta: number; first: number; inverse: boolean };
     const [batch, length, heads, width] = x.shape as [number, number, number, number];
     const table = tableFor(width, theta, first + length) + first * width * 4;
-    kernels.rotary(offset(x), offset(out), table, batch, length, heads, width, inverse ? -1 : 1);
-  }
-
-  register("Rotary", ({ inputs, attrs, output }) => {
-    const { x } = inputs as { x: tf.TensorInfo };
     const out = output(x.shape);
-    rotate(x, out, attrs);
+    kernels.rotary(offset(x), offset(out), table, batch, length, heads, width, inverse ? -1 : 1);
     return out;
-  });
-  register("RotaryInPlace", ({ inputs, attrs }) => {
-    const { x } = inputs as { x: tf.TensorInfo };
-    rotate(x, x, attrs);
-    return [];
   });
 }

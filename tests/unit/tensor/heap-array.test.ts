@@ -58,7 +58,7 @@ test("a scope frees what it leaves, also when it throws, and nothing of the scop
   expect(blocks).toBe(0);
 });
 
-test("an array becomes a tensor without a copy, when it shares its numbers with no other", () => {
+test("an array becomes a tensor, when it shares its numbers with no other", () => {
   const before = tf.memory().numTensors;
   const tensor = onHeap(() => {
     const array = arrayOf(Float32Array.of(1, 2));

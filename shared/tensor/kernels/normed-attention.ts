@@ -1,0 +1,87 @@
+/**
+ * Attention as the decoder has it: the heads of queries and keys are normed and turned to their positions (head-norm.ts) and
+ * attend to each other (attention.ts), one sequence after the other, so that what is between the two stays in the cache.
+ */
+import { attention, attentionBytes, STATISTICS_BYTES } from "./attention";
+import { attentionBackward, attentionBackwardBytes } from "./attention-backward";
+import { headNorm, headNormBackward } from "./head-norm";
+
+/** Bytes of `count` numbers as whole vectors, so that what lies behind them is aligned. */
+// @ts-ignore: decorator
+@inline
+function bytesOf(count: i32): usize {
+  return <usize>((count + 3) & ~3) << 2;
+}
+
+/** Bytes of a sequence's heads and their inverse rms. */
+// @ts-ignore: decorator
+@inline
+function headsBytes(t: i32, heads: i32, d: i32): usize {
+  return bytesOf(t * heads * d) + bytesOf(t * heads);
+}
+
+/** Bytes of scratch. */
+export function normedAttentionBytes(t: i32, h: i32, kv: i32, d: i32): usize {
+  return bytesOf(t * kv * d) + bytesOf(t * h) + attentionBytes(t, d, h / kv);
+}
+
+/** Bytes of scratch. */
+export function normedAttentionBackwardBytes(t: i32, h: i32, kv: i32, d: i32): usize {
+  return headsBytes(t, h, d) + headsBytes(t, kv, d) + attentionBackwardBytes(t, d);
+}
+
+/**
+ * q [B, T, H, D], k, v [B, T, K, D], weights of the norms [D] and the table of rotary.ts -> out [B, T, H, D], statistics
+ * [B, T, H, 2] (attention.ts); `work` is scratch of normedAttentionBytes.
+ */
+export function normedAttention(
+  q: usize, k: usize, v: usize, qWeight: usize, kWeight: usize, table: usize, out: usize, statistics: usize,
+  b: i32, t: i32, h: i32, kv: i32, d: i32, epsilon: f32, scale: f32, work: usize,
+): void {
+  const queries = <usize>(t * h * d) << 2;
+  const keys = <usize>(t * kv * d) << 2;
+  const inverse = work + bytesOf(t * kv * d);
+  const rest = inverse + bytesOf(t * h);
+  for (let i = 0; i < b; i++) {
+    // Queries become the output where they lie.
+    headNorm(q, qWeight, table, out, inverse, t, h, d, epsilon);
+    headNorm(k, kWeight, table, work, inverse, t, kv, d, epsilon);
+    attention(out, work, v, out, statistics, 1, t, t, h, kv, d, scale, rest);
+    q += queries;
+    k += keys;
+    v += keys;
+    out += queries;
+    statistics += <usize>(t * h) * STATISTICS_BYTES;
+  }
+}
+
+/**
+ * q, k and v become their gradients, and dqWeight, dkWeight [D] are those of the norms' weights. `out` and statistics are
+ * the forward pass's, dy [B, T, H, D], `work` scratch of normedAttentionBackwardBytes.
+ */
+export function normedAttentionBackward(
+  q: usize, k: usize, v: usize, qWeight: usize, kWeight: usize, table: usize, out: usize, statistics: usize, dy: usize,
+  dqWeight: usize, dkWeight: usize, b: i32, t: i32, h: i32, kv: i32, d: i32, epsilon: f32, scale: f32, work: usize,
+): void {
+  const queries = <usize>(t * h * d) << 2;
+  const keys = <usize>(t * kv * d) << 2;
+  const qInverse = work + bytesOf(t * h * d);
+  const normedKeys = qInverse + bytesOf(t * h);
+  const kInverse = normedKeys + bytesOf(t * kv * d);
+  const rest = kInverse + bytesOf(t * kv);
+  memory.fill(dqWeight, 0, <usize>d << 2);
+  memory.fill(dkWeight, 0, <usize>d << 2);
+  for (let i = 0; i < b; i++) {
+    headNorm(q, qWeight, table, work, qInverse, t, h, d, epsilon);
+    headNorm(k, kWeight, table, normedKeys, kInverse, t, kv, d, epsilon);
+    attentionBackward(work, normedKeys, v, out, statistics, dy, work, normedKeys, v, 1, t, t, h, kv, d, scale, rest);
+    headNormBackward(q, qWeight, table, qInverse, work, dqWeight, t, h, d);
+    headNormBackward(k, kWeight, table, kInverse, normedKeys, dkWeight, t, kv, d);
+    q += queries;
+    k += keys;
+    v += keys;
+    out += queries;
+    dy += queries;
+    statistics += <usize>(t * h) * STATISTICS_BYTES;
+  }
+}

@@ -1,0 +1,56 @@
+/** Attention with the norm and the rotation of heads against the definitions one after the other. */
+import * as fc from "fast-check";
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, test } from "vitest";
+import { useKernels } from "../../../shared/tensor/backend.ts";
+import { arrayOf, onHeap, tensorOf, type HeapArray } from "../../../shared/tensor/heap-array.ts";
+import { attend, attendBack } from "../../../shared/tensor/in-place.ts";
+import * as reference from "../../../shared/tensor/reference.ts";
+import { BUILDS, normals, TOLERANCE, valueAndGradients, worstDifference, type Op, type Values } from "./compare.ts";
+
+const EPSILON = 1e-3;
+const THETA = 100;
+
+const turned = (x: tf.Tensor, weight: tf.Tensor) => reference.rotary(reference.rmsNorm(x, weight, EPSILON) as tf.Tensor4D, THETA, 0);
+const plain: Op = (q, k, v, qWeight, kWeight) => reference.causalAttention(turned(q!, qWeight!), turned(k!, kWeight!), v as tf.Tensor4D);
+
+/** Value, then the gradients of all inputs, for the dy of `valueAndGradients`. */
+function fused(inputs: readonly Values[]): Float32Array[] {
+  const [batch, length] = inputs[0]!.shape as [number, number];
+  const flat = ({ values, shape }: Values) => arrayOf(values).shaped(shape.length === 1 ? shape : [batch * length, shape[2]! * shape[3]!]);
+  return tf.tidy(() =>
+    onHeap(() => {
+      const [q, k, v, qWeight, kWeight] = inputs.map(flat) as [HeapArray, HeapArray, HeapArray, HeapArray, HeapArray];
+      const operands = { q, k, v, qWeight, kWeight };
+      const attributes = { batch, epsilon: EPSILON, theta: THETA };
+      const { mixed, statistics } = attend(operands, attributes);
+      const dy = flat(normals(inputs[0]!.shape, 99));
+      const { dqWeight, dkWeight } = attendBack({ ...operands, out: mixed, statistics, dy }, attributes);
+      return [mixed, q, k, v, dqWeight, dkWeight].map((array) => tensorOf(array).dataSync() as Float32Array);
+    }),
+  );
+}
+
+describe.each(BUILDS)("norm, rotation and attention of heads, %s", (_, module) => {
+  beforeAll(() => useKernels(module));
+
+  // Heads of a multiple of eight numbers, a multiple of four of them, which are taken four at a time, and others, which are not.
+  test("equal the definitions in value and gradients over shapes", async () => {
+    const sizes = fc.record({
+      batch: fc.integer({ min: 1, max: 3 }),
+      length: fc.constantFrom(1, 2, 5, 64, 70),
+      kvHeads: fc.constantFrom(1, 2, 4),
+      group: fc.integer({ min: 1, max: 2 }),
+      width: fc.constantFrom(2, 6, 8, 16, 24, 32, 62),
+    });
+    await fc.assert(
+      fc.asyncProperty(sizes, fc.nat(), async ({ batch, length, kvHeads, group, width }, seed) => {
+        const keys = [batch, length, kvHeads, width];
+        const shapes = [[batch, length, kvHeads * group, width], keys, keys, [width], [width]];
+        const inputs = shapes.map((shape, index) => normals(shape, seed + index));
+        expect(worstDifference(fused(inputs), await valueAndGradients("cpu", plain, inputs))).toBeLessThanOrEqual(TOLERANCE);
+      }),
+      { seed: 1, numRuns: 80 },
+    );
+  });
+});
