@@ -1,9 +1,9 @@
 /**
- * The gradients of causal attention. Probabilities are computed again from the scores, a block of queries at a time, with
+ * The gradients of causal attention. Probabilities are computed again from the scores, a strip of queries at a time, with
  * what the forward pass kept of each row; sum over keys of p dp is dy . out (arXiv:2205.14135, appendix B).
  */
-import { maskRows, QUERIES, scoresRow, STATISTICS_BYTES } from "./attention";
-import { exp4 } from "./exp";
+import { maskRows, scoresRow, STATISTICS_BYTES } from "./attention";
+import { decay4 } from "./exp";
 import { packPanels, packStrip, panelsBytes } from "./pack";
 import { dot } from "./simd";
 import { COLUMNS, DEPTH, multiply, multiplyStrip, ROWS, STRIP, TILE_BYTES, TILE_ROW } from "./tile";
@@ -59,8 +59,8 @@ export function attentionBackward(
           const row = (i * t + first) * h + head * group + j;
           packPanels(q + <usize>row * width, span, d, queryRow, 4, queries);
           packPanels(dy + <usize>row * width, span, d, queryRow, 4, outputs);
-          for (let x = 0; x < span; x += QUERIES) {
-            const rows = min(QUERIES, span - x);
+          for (let x = 0; x < span; x += ROWS) {
+            const rows = min(ROWS, span - x);
             const limit = past + x + rows;
             const columns = <i32>(scoresRow(limit) >> 2);
             const at = <usize>row * width + <usize>x * queryRow;
@@ -111,7 +111,7 @@ function scoresBack(scores: usize, slopes: usize, live: i32, limit: i32, statist
   const means = f32x4.splat(mean);
   const factor = f32x4.splat(scale);
   for (; scores < end; scores += 16) {
-    const p = f32x4.mul(exp4(f32x4.mul(f32x4.sub(v128.load(scores), top), factor)), inverse);
+    const p = f32x4.mul(decay4(f32x4.mul(f32x4.sub(v128.load(scores), top), factor)), inverse);
     v128.store(scores, p);
     v128.store(slopes, f32x4.mul(f32x4.mul(p, factor), f32x4.sub(v128.load(slopes), means)));
     slopes += 16;

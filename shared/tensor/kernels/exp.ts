@@ -13,9 +13,9 @@ let LOWEST: v128 = f32x4.splat(-87.33);
 let HIGHEST: v128 = f32x4.splat(88.37);
 let SATURATED: v128 = f32x4.splat(30);
 /** 1.5 * 2^23: x + ROUND has the nearest integer to x in its lowest bits, and x + ROUND - ROUND is that integer. */
-let ROUND: v128 = f32x4.splat(12582912);
-let LOG2_E: v128 = f32x4.splat(1.44269504);
-let MINUS_LN2: v128 = f32x4.splat(-0.69314718);
+export let ROUND: v128 = f32x4.splat(12582912);
+export let LOG2_E: v128 = f32x4.splat(1.44269504);
+export let MINUS_LN2: v128 = f32x4.splat(-0.69314718);
 /** ln 2 in two parts, so that r keeps its last bits without a fused multiply-add. */
 let MINUS_LN2_HIGH: v128 = f32x4.splat(-0.693359375);
 let MINUS_LN2_LOW: v128 = f32x4.splat(2.12194440e-4);
@@ -25,15 +25,15 @@ let C3: v128 = f32x4.splat(0.16667114);
 let C2: v128 = f32x4.splat(0.49999232);
 export let ONE: v128 = f32x4.splat(1);
 
-/** exp of four lanes between LOWEST and HIGHEST, or NaN. */
+/** exp of four lanes between LOWEST and HIGHEST, or NaN. The other arguments are the globals of their names. */
 // @ts-ignore: decorator
 @inline
-function boundedExp4(x: v128): v128 {
-  const rounded = madd(x, LOG2_E, ROUND);
-  const n = f32x4.sub(rounded, ROUND);
-  const r = IS_FUSED ? madd(n, MINUS_LN2, x) : madd(n, MINUS_LN2_LOW, madd(n, MINUS_LN2_HIGH, x));
+function boundedExp4(x: v128, round: v128, log2e: v128, minusLn2: v128, one: v128): v128 {
+  const rounded = madd(x, log2e, round);
+  const n = f32x4.sub(rounded, round);
+  const r = IS_FUSED ? madd(n, minusLn2, x) : madd(n, MINUS_LN2_LOW, madd(n, MINUS_LN2_HIGH, x));
   const square = f32x4.mul(r, r);
-  const y = madd(madd(madd(C5, r, C4), square, madd(C3, r, C2)), square, f32x4.add(r, ONE));
+  const y = madd(madd(madd(C5, r, C4), square, madd(C3, r, C2)), square, f32x4.add(r, one));
   // Times 2^n: the shift leaves n alone, ROUND's own bits fall out, and n is added to the exponent.
   return i32x4.add(y, i32x4.shl(rounded, 23));
 }
@@ -43,14 +43,24 @@ function boundedExp4(x: v128): v128 {
 @inline
 export function exp4(x: v128): v128 {
   // pmin and pmax are one instruction each, where min and max are several; they return their first operand for a NaN in it.
-  return v128.andnot(boundedExp4(f32x4.pmin(f32x4.pmax(x, LOWEST), HIGHEST)), f32x4.lt(x, LOWEST));
+  return v128.andnot(boundedExp4(f32x4.pmin(f32x4.pmax(x, LOWEST), HIGHEST), ROUND, LOG2_E, MINUS_LN2, ONE), f32x4.lt(x, LOWEST));
 }
 
-/** e = exp of four lanes for e / (1 + e) and 1 / (1 + e): the first is 1 in float32 long before SATURATED, the second no number too small. */
+/** The same of lanes that are at most 0, as scores less the largest of them are: nothing is above HIGHEST. */
 // @ts-ignore: decorator
 @inline
-export function odds4(x: v128): v128 {
-  return boundedExp4(f32x4.pmin(f32x4.pmax(x, LOWEST), SATURATED));
+export function decay4(x: v128): v128 {
+  return v128.andnot(boundedExp4(f32x4.pmax(x, LOWEST), ROUND, LOG2_E, MINUS_LN2, ONE), f32x4.lt(x, LOWEST));
+}
+
+/**
+ * e = exp of four lanes for e / (1 + e) and 1 / (1 + e): the first is 1 in float32 long before SATURATED, the second no
+ * number too small. A loop keeps the globals that it passes in registers, where V8 would load them in every turn.
+ */
+// @ts-ignore: decorator
+@inline
+export function odds4(x: v128, round: v128, log2e: v128, minusLn2: v128, one: v128): v128 {
+  return boundedExp4(f32x4.pmin(f32x4.pmax(x, LOWEST), SATURATED), round, log2e, minusLn2, one);
 }
 
 /** exp of one number, bit for bit what a lane of exp4 gives. */
