@@ -77,9 +77,7 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
   function forward(input: BlockInput, batch: number, keep: boolean): { y: HeapArray; kept: Activations | null } {
     const { rows, index } = input;
     const inner = normed(rows, "input_layernorm");
-    const q = op.project(inner, weight("self_attn.q_proj"));
-    const k = op.project(inner, weight("self_attn.k_proj"));
-    const v = op.project(inner, weight("self_attn.v_proj"));
+    const [q, k, v] = op.projectAll(inner, [weight("self_attn.q_proj"), weight("self_attn.k_proj"), weight("self_attn.v_proj")]);
     inner.dispose();
     const heads = { q: spread(q, index), k: spread(k, index), v: spread(v, index) };
     if (!keep) dispose(q, k, v);
@@ -90,8 +88,7 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     x.dispose();
     if (!keep) dispose(mixed, statistics);
     const normal = normed(attended, "post_attention_layernorm");
-    const gate = op.project(normal, weight("mlp.gate_proj")); // [N, F]
-    const up = op.project(normal, weight("mlp.up_proj"));
+    const [gate, up] = op.projectAll(normal, [weight("mlp.gate_proj"), weight("mlp.up_proj")]); // [N, F]
     normal.dispose();
     const hidden = op.gated(gate, up);
     if (!keep) dispose(gate, up);
@@ -110,11 +107,12 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     add(nameOf("mlp.down_proj"), op.weightGradient(dy, hidden));
     hidden.dispose();
     const { normed: inner, inverse } = norm(attended, "post_attention_layernorm");
-    add(nameOf("mlp.gate_proj"), op.weightGradient(gate, inner));
+    const [dgate, dup] = op.weightGradients([gate, up], inner);
+    add(nameOf("mlp.gate_proj"), dgate);
+    add(nameOf("mlp.up_proj"), dup);
+    inner.dispose();
     const dinner = op.projectBack(gate, weight("mlp.gate_proj"));
     gate.dispose();
-    add(nameOf("mlp.up_proj"), op.weightGradient(up, inner));
-    inner.dispose();
     op.projectBackInto(dinner, up, weight("mlp.up_proj"));
     up.dispose();
     add(nameOf("post_attention_layernorm"), op.normBackInto(dy, attended, weight("post_attention_layernorm"), inverse, dinner));
@@ -144,18 +142,15 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     const dk = spreadBack(heads.k, index, count);
     const dv = spreadBack(heads.v, index, count);
     const { normed: inner, inverse } = norm(rows, "input_layernorm");
-    add(nameOf("self_attn.q_proj"), op.weightGradient(dq, inner));
-    const dinner = op.projectBack(dq, weight("self_attn.q_proj"));
-    dq.dispose();
-    for (const [part, gradient] of [
-      ["self_attn.k_proj", dk],
-      ["self_attn.v_proj", dv],
-    ] as const) {
-      add(nameOf(part), op.weightGradient(gradient, inner));
-      op.projectBackInto(dinner, gradient, weight(part));
-      gradient.dispose();
-    }
+    const [dqProjection, dkProjection, dvProjection] = op.weightGradients([dq, dk, dv], inner);
+    add(nameOf("self_attn.q_proj"), dqProjection);
+    add(nameOf("self_attn.k_proj"), dkProjection);
+    add(nameOf("self_attn.v_proj"), dvProjection);
     inner.dispose();
+    const dinner = op.projectBack(dq, weight("self_attn.q_proj"));
+    op.projectBackInto(dinner, dk, weight("self_attn.k_proj"));
+    op.projectBackInto(dinner, dv, weight("self_attn.v_proj"));
+    dispose(dq, dk, dv);
     const dx = spreadBack(dy, index, count);
     add(nameOf("input_layernorm"), op.normBackInto(dx, rows, weight("input_layernorm"), inverse, dinner));
     rows.dispose();

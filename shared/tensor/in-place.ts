@@ -10,6 +10,12 @@ import { dispose, run, type HeapArray } from "./heap-array.ts";
 /** An array, or a tensor such as a weight. */
 type Operand = tf.TensorInfo;
 
+/** Several of them, and as many arrays. */
+type Operands = readonly [Operand, Operand, Operand?];
+type ArrayEach<Each extends Operands> = { [Index in keyof Each]: HeapArray };
+/** x and the others by their indices, as inputs of a kernel. */
+const beside = (x: Operand, others: Operands) => ({ ...others, x }) as unknown as Record<string, Operand>;
+
 /** How a product reads its matrices: as they lie or transposed. */
 const FORWARD = { transposeA: false, transposeB: true };
 const BACK = { transposeA: false, transposeB: false };
@@ -17,6 +23,9 @@ const TO_WEIGHT = { transposeA: true, transposeB: false };
 
 /** x [N, C], weight [O, C] -> x weight^T [N, O] */
 export const project = (x: Operand, weight: Operand) => run<HeapArray>("BatchMatMul", { a: x, b: weight }, FORWARD);
+/** x [N, C], two or three weights [O, C] -> x weight^T [N, O] each */
+export const projectAll = <Weights extends Operands>(x: Operand, weights: Weights) =>
+  run<ArrayEach<Weights>>("Project", beside(x, weights));
 /** The same added to `addend` [N, O], which stays. */
 export const projectOnto = (addend: Operand, x: Operand, weight: Operand) =>
   run<HeapArray>("MatMulAdd", { a: x, b: weight, addend }, FORWARD);
@@ -28,6 +37,10 @@ export const projectBackInto = (dx: HeapArray, dy: Operand, weight: Operand) =>
   run("MatMulAddInPlace", { a: dy, b: weight, addend: dx }, BACK);
 /** dy [N, O], x [N, C] -> the gradient of the weight [O, C] */
 export const weightGradient = (dy: Operand, x: Operand) => run<HeapArray>("BatchMatMul", { a: dy, b: x }, TO_WEIGHT);
+
+/** Two or three dy [N, O], x [N, C] -> the gradients of the weights [O, C] */
+export const weightGradients = <Gradients extends Operands>(dys: Gradients, x: Operand) =>
+  run<ArrayEach<Gradients>>("WeightGradients", beside(x, dys));
 
 /** target += x; x is gone. */
 export function addTo(target: Operand, x: HeapArray | tf.Tensor): void {

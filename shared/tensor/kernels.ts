@@ -18,6 +18,7 @@ import { registerOptimizers } from "./registered/optimizers.ts";
 import { registerRmsNorm } from "./registered/rms-norm.ts";
 import { registerRotary } from "./registered/rotary.ts";
 import { rotaryTables } from "./registered/rotary-tables.ts";
+import { registerSharedProduct } from "./registered/shared-product.ts";
 import { registerSwiglu } from "./registered/swiglu.ts";
 import { waitingCalls } from "./waiting-calls.ts";
 
@@ -33,6 +34,7 @@ export const registerKernels: Registration = (backend, runtime, memory, module) 
   registerIdentity(context);
   registerAccumulate(context);
   registerMatMul(context);
+  registerSharedProduct(context);
   registerEmbedding(context);
   registerUnsortedSegmentSum(context);
   registerAttention(context);

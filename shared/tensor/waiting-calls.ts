@@ -19,8 +19,10 @@ const QUERIES: ReadonlySet<string> = new Set<keyof KernelExports>([
   "muonBytes",
   "normedAttentionBackwardBytes",
   "normedAttentionBytes",
+  "projectBytes",
   "stripBytes",
   "stripStart",
+  "weightGradientsBytes",
 ]);
 /** What answers with something that kernels wrote. */
 const ANSWERS: ReadonlySet<string> = new Set<keyof KernelExports>(["peak", "sumOfSquares"]);

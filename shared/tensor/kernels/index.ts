@@ -13,6 +13,7 @@ export { firstOutside, gatherRows, scatterAddRows } from "./embedding";
 export {
   normedAttention, normedAttentionBackward, normedAttentionBackwardBytes, normedAttentionBytes,
 } from "./normed-attention";
+export { project, projectBytes, weightGradients, weightGradientsBytes } from "./shared-product";
 export { rmsNorm, rmsNormBackward } from "./rms-norm";
 export { rotary } from "./rotary";
 export { swiglu, swigluBackward } from "./swiglu";

@@ -4,7 +4,7 @@
  * (matvec.ts). All strides describe the operands, so every transposition is one routine.
  */
 import { packPanels, panelsBytes, transpose } from "./pack";
-import { factorsBytes, isStrassen, packFactors, strassen } from "./strassen";
+import { factorsBytes, isStrassen, packFactors, setRight, strassen } from "./strassen";
 import { DEPTH, multiply, partOf, TILE_BYTES, TILE_ROW } from "./tile";
 import { dotRows, sumRows } from "./matvec";
 
@@ -103,10 +103,15 @@ function turned(a: usize, b: usize, out: usize, m: i32, n: i32, k: i32, aRow: us
     const width = min(BLOCK_N, m - first);
     const row = <usize>width << 2;
     blocked(b, a + (<usize>first << 2), 0, block, n, width, k, 4, bRow, aRow, 4, pack);
-    for (let j = 0; j < width; j += 4) {
-      const target = out + <usize>(first + j) * outRow;
-      for (let i = 0; i < n; i += 4) transpose(block + <usize>i * row + (<usize>j << 2), row, target + (<usize>i << 2), outRow);
-    }
+    turn(block, row, out + <usize>first * outRow, outRow, n, width);
+  }
+}
+
+/** The block [n, width] is written as columns, `outRow` bytes from one to the next; both sizes are multiples of four. */
+export function turn(block: usize, row: usize, out: usize, outRow: usize, n: i32, width: i32): void {
+  for (let j = 0; j < width; j += 4) {
+    for (let i = 0; i < n; i += 4) transpose(block + <usize>i * row + (<usize>j << 2), row, out + (<usize>i << 2), outRow);
+    out += 4 * outRow;
   }
 }
 
@@ -125,7 +130,8 @@ function blocked(
       const addend = x > 0 ? target : from != 0 ? from + (<usize>j << 2) : 0;
       if (isStrassen(m, width, inner)) {
         packFactors(right, inner / 2, width / 2, bRow, bCol, pack);
-        strassen(left, aRow, aCol, pack, addend, target, <usize>n << 2, m / 2, width / 2, inner / 2, edge);
+        setRight(0, pack, addend, target, <usize>n << 2, m / 2, width / 2, inner / 2);
+        strassen(left, aRow, aCol, 1, m / 2, inner / 2, edge);
       } else {
         packPanels(right, inner, width, bRow, bCol, pack);
         multiply(left, aRow, aCol, pack, <usize>inner * TILE_ROW, addend, target, <usize>n << 2, m, width, inner, edge);

@@ -16,11 +16,24 @@ import { COLUMNS, DEPTH, multiplyStrip, partOf, ROWS, STRIP, STRIP_BYTES, STRIP_
 /** Below this in any direction, adding up costs as much as an eighth of the products. */
 const LEAST: i32 = 128;
 
+/** Quadrants of C. */
+const C11: i32 = 0;
+const C12: i32 = 1;
+const C21: i32 = 2;
+const C22: i32 = 3;
+const NONE: i32 = -1;
+
 /** The quadrants of A for one strip, where their rows do not lie dense. */
 const A11: usize = STRIP + STRIP_BYTES;
 const A12: usize = STRIP + 2 * STRIP_BYTES;
 const A21: usize = STRIP + 3 * STRIP_BYTES;
 const A22: usize = STRIP + 4 * STRIP_BYTES;
+/**
+ * What A is multiplied with, behind them: one matrix, or several for which strips and their sums are made once
+ * (shared-product.ts). For each stands here what its products need, so that they begin at once.
+ */
+const RIGHT: usize = STRIP + 5 * STRIP_BYTES;
+const RIGHT_BYTES: usize = 32;
 
 /** Whether halves are whole: whole panels of B, and even in the other directions. */
 // @ts-ignore: decorator
@@ -82,23 +95,25 @@ function combine(b11: usize, b22: usize, b12: usize, b21: usize, row: usize, row
   }
 }
 
-/** out [2 m, 2 n] = from + A [2 m, 2 k] B, where b is what packFactors made of B; everything else as in `multiply`. */
-export function strassen(
-  a: usize, aRow: usize, aCol: usize, b: usize, from: usize, out: usize, outRow: usize, m: i32, n: i32, k: i32, edge: usize,
-): void {
-  const panel = <usize>k * TILE_ROW;
-  const factor = panelsBytes(k, n);
+/** What A is multiplied with at `index`, the first of which is 0: what packFactors made of B [2 k, 2 n]; else as in `multiply`. */
+export function setRight(index: i32, b: usize, from: usize, out: usize, outRow: usize, m: i32, n: i32, k: i32): void {
+  const at = RIGHT + <usize>index * RIGHT_BYTES;
+  store<usize>(at, b);
+  store<usize>(at, from, 4);
+  store<usize>(at, out, 8);
+  store<usize>(at, outRow, 12);
+  store<i32>(at, n, 16);
+  store<usize>(at, <usize>m * outRow, 20);
+  store<usize>(at, panelsBytes(k, n), 24);
+}
+
+/** out [2 m, 2 n] = from + A [2 m, 2 k] B for each of as many `rights`; everything else as in `multiply`. */
+export function strassen(a: usize, aRow: usize, aCol: usize, rights: i32, m: i32, k: i32, edge: usize): void {
   const depth = partOf(k, DEPTH);
-  const right = <usize>n << 2;
-  const down = <usize>m * outRow;
   for (let i = 0; i < m; i += ROWS) {
     const rows = min(ROWS, m - i);
-    const c11 = out + <usize>i * outRow;
-    const c12 = c11 + right, c21 = c11 + down, c22 = c21 + right;
     for (let x = 0; x < k; x += depth) {
       const inner = min(depth, k - x);
-      const b1 = b + <usize>x * TILE_ROW;
-      const b2 = b1 + factor, b3 = b2 + factor, b4 = b3 + factor, b5 = b4 + factor, b6 = b5 + factor, b7 = b6 + factor;
       let a11 = a + <usize>i * aRow + <usize>x * aCol;
       let a12 = a11 + <usize>k * aCol, a21 = a11 + <usize>m * aRow;
       let a22 = a21 + <usize>k * aCol;
@@ -114,24 +129,49 @@ export function strassen(
         a22 = A22;
         row = STRIP_ROW;
       }
-      // What the first product of each quadrant is added to.
-      const addend = x > 0 ? out : from;
-      const f11 = addend != 0 ? addend + <usize>i * outRow : 0;
-      const f12 = addend != 0 ? f11 + right : 0, f21 = addend != 0 ? f11 + down : 0, f22 = addend != 0 ? f21 + right : 0;
+      // The first product of each quadrant is added to `from`.
       addStrips(a21, a11, -1, row, rows, inner);
-      multiplyStrip(b3, panel, f22, c22, 0, 0, outRow, rows, n, inner, edge);
+      multiplyRights(rights, 2, true, C22, NONE, 0, k, i, x, rows, inner, edge);
       addStrips(a12, a22, -1, row, rows, inner);
-      multiplyStrip(b4, panel, f11, c11, 0, 0, outRow, rows, n, inner, edge);
+      multiplyRights(rights, 3, true, C11, NONE, 0, k, i, x, rows, inner, edge);
       addStrips(a21, a22, 1, row, rows, inner);
-      multiplyStrip(b1, panel, f21, c21, c22, -1, outRow, rows, n, inner, edge);
+      multiplyRights(rights, 0, true, C21, C22, -1, k, i, x, rows, inner, edge);
       packStrip(a11, row, 4, rows, inner);
-      multiplyStrip(b6, panel, f12, c12, c22, 1, outRow, rows, n, inner, edge);
+      multiplyRights(rights, 5, true, C12, C22, 1, k, i, x, rows, inner, edge);
       addStrips(a11, a22, 1, row, rows, inner);
-      multiplyStrip(b5, panel, c11, c11, c22, 1, outRow, rows, n, inner, edge);
+      multiplyRights(rights, 4, false, C11, C22, 1, k, i, x, rows, inner, edge);
       packStrip(a22, row, 4, rows, inner);
-      multiplyStrip(b7, panel, c11, c11, c21, 1, outRow, rows, n, inner, edge);
+      multiplyRights(rights, 6, false, C11, C21, 1, k, i, x, rows, inner, edge);
       addStrips(a11, a12, 1, row, rows, inner);
-      multiplyStrip(b2, panel, c12, c12, c11, -1, outRow, rows, n, inner, edge);
+      multiplyRights(rights, 1, false, C12, C11, -1, k, i, x, rows, inner, edge);
     }
   }
+}
+
+/**
+ * The strip, which is of rows i.. and columns x.. of a quadrant of A [m, k], times that factor of each B: what quadrant
+ * `to` of C is from then on, or is added to where it is not the first, and what is added `sign` times to quadrant `second`.
+ */
+// @ts-ignore: decorator
+@inline
+function multiplyRights(
+  rights: i32, factor: i32, isFirst: bool, to: i32, second: i32, sign: f32, k: i32, i: i32, x: i32, rows: i32, inner: i32, edge: usize,
+): void {
+  for (let at = RIGHT; at < RIGHT + <usize>rights * RIGHT_BYTES; at += RIGHT_BYTES) {
+    const from = load<usize>(at, 4), out = load<usize>(at, 8), outRow = load<usize>(at, 12);
+    const n = load<i32>(at, 16);
+    const target = placeIn(to, at, <usize>i * outRow);
+    const addend = !isFirst || x > 0 ? out + target : from != 0 ? from + target : 0;
+    const b = load<usize>(at) + <usize>factor * load<usize>(at, 24) + <usize>x * TILE_ROW;
+    const other: usize = second == NONE ? 0 : out + placeIn(second, at, <usize>i * outRow);
+    multiplyStrip(b, <usize>k * TILE_ROW, addend, out + target, other, sign, outRow, rows, n, inner, edge);
+  }
+}
+
+/** Bytes from where C begins to a row of a quadrant, which is `row` bytes from that of the first. */
+// @ts-ignore: decorator
+@inline
+function placeIn(quadrant: i32, right: usize, row: usize): usize {
+  const far: usize = (quadrant & 1) == 0 ? 0 : <usize>load<i32>(right, 16) << 2;
+  return row + far + (quadrant < C21 ? 0 : load<usize>(right, 20));
 }
