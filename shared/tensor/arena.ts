@@ -30,10 +30,11 @@ export class Arena {
     const size = Math.max(1, Math.ceil(bytes / LINE_BYTES)) * LINE_BYTES;
     let best = -1;
     let least = Infinity;
-    for (const [index, { start, end }] of this.#ranges.entries()) {
-      if (end - start < size || end - start >= least) continue;
+    for (let index = 0; index < this.#ranges.length; index++) {
+      const room = this.#ranges[index]!.end - this.#ranges[index]!.start;
+      if (room < size || room >= least) continue;
       best = index;
-      least = end - start;
+      least = room;
     }
     if (best < 0) {
       const start = this.#allocate(size);
@@ -54,8 +55,8 @@ export class Arena {
     const end = this.#blocks.get(start);
     if (end === undefined) return;
     this.#blocks.delete(start);
-    let index = this.#ranges.findIndex((range) => range.start > start);
-    if (index < 0) index = this.#ranges.length;
+    let index = 0;
+    while (index < this.#ranges.length && this.#ranges[index]!.start < start) index++;
     const [before, after] = [this.#ranges[index - 1], this.#ranges[index]];
     const joinsBefore = before !== undefined && before.end === start && !this.#segments.has(start);
     const joinsAfter = after !== undefined && after.start === end && !this.#segments.has(end);

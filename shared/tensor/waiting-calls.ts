@@ -43,6 +43,7 @@ export function waitingCalls(exports: KernelExports): WaitingCalls {
   let isHolding = false;
 
   function flush(): void {
+    if (waiting.length === 0) return;
     const calls = waiting;
     waiting = [];
     for (const { kernel, values } of calls) kernel(...values);
@@ -72,13 +73,14 @@ export function waitingCalls(exports: KernelExports): WaitingCalls {
     kernels: Object.fromEntries(Object.entries(exports).map(([name, kernel]) => [name, wrapped(name, kernel)])) as KernelExports,
     flush,
     hold(body) {
-      const before = waiting.length;
+      const [outer, before] = [waiting, waiting.length];
       try {
         const result = within(true, body);
         flush();
         return result;
       } catch (error) {
-        waiting.length = Math.min(before, waiting.length);
+        // After a flush all that wait are of this scope.
+        waiting.length = waiting === outer ? before : 0;
         throw error;
       }
     },

@@ -51,3 +51,17 @@ test("a scope that fails leaves no call, and those of the scope around it are ma
   calls.kernels.matMul(4);
   expect(made).toEqual(["matMul 1", "matMul 3", "matMul 4"]);
 });
+
+test("nor does one that fails after a flush", () => {
+  calls.hold(() => {
+    calls.kernels.matMul(1);
+    const inner = () =>
+      calls.hold(() => {
+        calls.flush();
+        calls.kernels.matMul(2);
+        throw new Error("inner");
+      });
+    expect(inner).toThrow("inner");
+  });
+  expect(made).toEqual(["matMul 1"]);
+});
