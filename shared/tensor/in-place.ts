@@ -13,8 +13,8 @@ type Operand = tf.TensorInfo;
 /** Several of them, and as many arrays. */
 type Operands = readonly [Operand, Operand, Operand?];
 type ArrayEach<Each extends Operands> = { [Index in keyof Each]: HeapArray };
-/** x and the others by their indices, as inputs of a kernel. */
-const beside = (x: Operand, others: Operands) => ({ ...others, x }) as unknown as Record<string, Operand>;
+/** x and the others as inputs of a kernel. */
+const beside = (x: Operand, [a, b, c]: Operands): Record<string, Operand> => (c === undefined ? { x, a, b } : { x, a, b, c });
 
 /** How a product reads its matrices: as they lie or transposed. */
 const FORWARD = { transposeA: false, transposeB: true };

@@ -7,8 +7,8 @@ type Inputs = Readonly<Record<string, tf.TensorInfo>>;
 
 /** Of a third that is not there the kernels read nothing. */
 const three = (numbers: readonly number[]): Three => [numbers[0]!, numbers[1]!, numbers[2] ?? 0];
-/** All but x, in their order. */
-const others = (inputs: Inputs): tf.TensorInfo[] => Object.keys(inputs).flatMap((name) => (name === "x" ? [] : [inputs[name]!]));
+/** The others than x. */
+const others = ({ a, b, c }: Inputs): tf.TensorInfo[] => (c === undefined ? [a!, b!] : [a!, b!, c]);
 
 export function registerSharedProduct({ kernels, offset, scratch, register }: KernelContext): void {
   const places = (infos: readonly tf.TensorInfo[]): Three => three(infos.map(offset));
