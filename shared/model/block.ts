@@ -1,8 +1,8 @@
 /**
  * A decoder block and its gradients, by hand: the same arithmetic as `block` in transformer.ts, which is the definition.
- * Forward keeps the nine tensors that are dear to compute again; norms and the gated product are computed
- * again in backward, which costs about a fiftieth of the block's products and saves as much memory as is kept.
- * Backward frees each of them as soon as it has been used. Axis letters as in tensor/ops.ts, N = B T rows.
+ * Forward keeps the nine tensors that are dear to compute again; norms and the gated product are computed again in
+ * backward, which costs about a fiftieth of the block's products and saves as much memory as is kept. Backward frees each
+ * of them as soon as it has been used. Axis letters as in tensor/ops.ts, N = B T rows.
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
@@ -70,7 +70,7 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     inverse.dispose();
     return result;
   };
-  /** The same arguments to attention forward and backward. */
+  /** What attention is told beside its operands. */
   const attention = (batch: number) => ({ batch, epsilon: normEpsilon, theta: ropeTheta });
   const headWeights = () => ({ qWeight: weight("self_attn.q_norm"), kWeight: weight("self_attn.k_norm") });
 

@@ -104,7 +104,10 @@ export function dispose(...arrays: readonly HeapArray[]): void {
   for (const array of arrays) array.dispose();
 }
 
-/** Runs `body`, whose kernels wait (waiting-calls.ts); what it leaves is freed, also when it throws. */
+/**
+ * Runs `body`, whose kernels wait (waiting-calls.ts); what it leaves is freed, also when it throws. A tensor that they write
+ * to is for tfjs to read after it.
+ */
 export function onHeap<T>(body: () => T): T {
   const { context } = opened();
   const outer = arena;

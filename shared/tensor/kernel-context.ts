@@ -58,6 +58,7 @@ export type Kernel = (call: KernelCall) => tf.TensorInfo | tf.TensorInfo[];
 
 export interface KernelContext {
   backend: BackendWasm;
+  /** Those of `calls`. */
   kernels: KernelExports;
   calls: WaitingCalls;
   /** Where the numbers of a tensor or of a heap array lie, in bytes. */
@@ -71,8 +72,8 @@ export interface KernelContext {
   /** Memory that stays until `free`, for tables; tfjs does not count it as tensors. */
   allocate(bytes: number): number;
   free(offset: number): void;
+  /** Both between and into places in wasm memory, after what waits. */
   copy(from: number, to: number, bytes: number): void;
-  /** Copies values into wasm memory. */
   write(offset: number, values: Float32Array | Int32Array): void;
   /** Registers a kernel for the wasm backend, in place of one of that name. */
   register(kernelName: string, kernel: Kernel): void;

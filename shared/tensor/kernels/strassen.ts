@@ -16,6 +16,14 @@ import { COLUMNS, DEPTH, multiplyStrip, partOf, ROWS, STRIP, STRIP_BYTES, STRIP_
 /** Below this in any direction, adding up costs as much as an eighth of the products. */
 const LEAST: i32 = 128;
 
+/** Where each product's factor of B stands among those that are packed. */
+const M2: i32 = 0;
+const M5: i32 = 1;
+const M6: i32 = 2;
+const M7: i32 = 3;
+const M1: i32 = 4;
+const M3: i32 = 5;
+const M4: i32 = 6;
 /** Quadrants of C. */
 const C11: i32 = 0;
 const C12: i32 = 1;
@@ -131,19 +139,19 @@ export function strassen(a: usize, aRow: usize, aCol: usize, rights: i32, m: i32
       }
       // The first product of each quadrant is added to `from`.
       addStrips(a21, a11, -1, row, rows, inner);
-      multiplyRights(rights, 2, true, C22, NONE, 0, k, i, x, rows, inner, edge);
+      multiplyRights(rights, M6, true, C22, NONE, 0, k, i, x, rows, inner, edge);
       addStrips(a12, a22, -1, row, rows, inner);
-      multiplyRights(rights, 3, true, C11, NONE, 0, k, i, x, rows, inner, edge);
+      multiplyRights(rights, M7, true, C11, NONE, 0, k, i, x, rows, inner, edge);
       addStrips(a21, a22, 1, row, rows, inner);
-      multiplyRights(rights, 0, true, C21, C22, -1, k, i, x, rows, inner, edge);
+      multiplyRights(rights, M2, true, C21, C22, -1, k, i, x, rows, inner, edge);
       packStrip(a11, row, 4, rows, inner);
-      multiplyRights(rights, 5, true, C12, C22, 1, k, i, x, rows, inner, edge);
+      multiplyRights(rights, M3, true, C12, C22, 1, k, i, x, rows, inner, edge);
       addStrips(a11, a22, 1, row, rows, inner);
-      multiplyRights(rights, 4, false, C11, C22, 1, k, i, x, rows, inner, edge);
+      multiplyRights(rights, M1, false, C11, C22, 1, k, i, x, rows, inner, edge);
       packStrip(a22, row, 4, rows, inner);
-      multiplyRights(rights, 6, false, C11, C21, 1, k, i, x, rows, inner, edge);
+      multiplyRights(rights, M4, false, C11, C21, 1, k, i, x, rows, inner, edge);
       addStrips(a11, a12, 1, row, rows, inner);
-      multiplyRights(rights, 1, false, C12, C11, -1, k, i, x, rows, inner, edge);
+      multiplyRights(rights, M5, false, C12, C11, -1, k, i, x, rows, inner, edge);
     }
   }
 }
