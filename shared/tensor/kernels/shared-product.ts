@@ -26,7 +26,9 @@ function isShared(m: i32, k: i32, n0: i32, n1: i32, n2: i32): bool {
 
 /** Bytes of scratch for `project`. */
 export function projectBytes(m: i32, k: i32, n0: i32, n1: i32, n2: i32): usize {
-  return packBytes(isShared(m, k, n0, n1, n2) ? n0 + n1 + n2 : max(n0, max(n1, n2)), k);
+  if (isShared(m, k, n0, n1, n2)) return packBytes(n0 + n1 + n2, k);
+  // A narrower matrix is packed deeper, which may take more.
+  return max(packBytes(n0, k), max(packBytes(n1, k), n2 > 0 ? packBytes(n2, k) : 0));
 }
 
 /** x [m, k], weights [n, k] -> x weight^T, dense [m, n] each; `pack` is scratch of projectBytes. */
