@@ -66,3 +66,17 @@ test("what is free is used before more is asked for: the best fit, and neighbour
   expect(arena.allocate(640)).toBe(large);
   expect(segments.size).toBe(3);
 });
+
+test("trimming gives back what came as one and is free as one, and nothing else", () => {
+  const { arena, segments } = allocator();
+  const [whole, kept] = [arena.allocate(640), arena.allocate(128)];
+  arena.free(whole);
+  const part = arena.allocate(64);
+  arena.trim();
+  expect([...segments.keys()]).toEqual([whole, kept]);
+  arena.free(part);
+  arena.trim();
+  expect([...segments.keys()]).toEqual([kept]);
+  arena.close();
+  expect(segments.size).toBe(0);
+});
