@@ -3,10 +3,10 @@
  * what the forward pass kept of each row; sum over keys of p dp is dy . out (arXiv:2205.14135, appendix B).
  */
 import { maskRows, scoresRow, STATISTICS_BYTES } from "./attention";
-import { decay4 } from "./exp";
+import { exp4 } from "./exp";
 import { packPanels, packStrip, panelsBytes } from "./pack";
 import { dot } from "./simd";
-import { COLUMNS, DEPTH, multiply, multiplyStrip, ROWS, STRIP, TILE_BYTES, TILE_ROW } from "./tile";
+import { COLUMNS, DEPTH, multiply, multiplyStrip, ROWS, TILE_BYTES, TILE_ROW } from "./tile";
 
 /** Queries whose probabilities are kept, so that the gradients of keys and values take them in one strip. */
 const SPAN: i32 = DEPTH;
@@ -111,7 +111,7 @@ function scoresBack(scores: usize, slopes: usize, live: i32, limit: i32, statist
   const means = f32x4.splat(mean);
   const factor = f32x4.splat(scale);
   for (; scores < end; scores += 16) {
-    const p = f32x4.mul(decay4(f32x4.mul(f32x4.sub(v128.load(scores), top), factor)), inverse);
+    const p = f32x4.mul(exp4(f32x4.mul(f32x4.sub(v128.load(scores), top), factor)), inverse);
     v128.store(scores, p);
     v128.store(slopes, f32x4.mul(f32x4.mul(p, factor), f32x4.sub(v128.load(slopes), means)));
     slopes += 16;

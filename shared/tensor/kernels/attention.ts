@@ -3,7 +3,7 @@
  * at a time takes the two products of tile.ts with a vectorised softmax between; only that block's scores exist.
  * A single query (decoding) packs nothing: each key and value is read once (matvec.ts).
  */
-import { decay4 } from "./exp";
+import { exp4 } from "./exp";
 import { dotRows, sumRows } from "./matvec";
 import { packPanels, panelsBytes } from "./pack";
 import { addAcross, maxLanes } from "./simd";
@@ -136,7 +136,7 @@ function softmaxRows(n: i32, row: usize, stride: usize, live: i32, columns: i32,
   for (let at: usize = 0; at < end; at += 16) {
     // @unroll R 4
     if (R < n) {
-      const value = decay4(f32x4.mul(f32x4.sub(v128.load(row + R * stride + at), top$R), factor));
+      const value = exp4(f32x4.mul(f32x4.sub(v128.load(row + R * stride + at), top$R), factor));
       sums$R = f32x4.add(sums$R, value);
       v128.store(row + R * stride + at, value);
     }

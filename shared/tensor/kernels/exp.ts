@@ -8,9 +8,8 @@ import { IS_FUSED, madd } from "./simd";
 
 // Variables, though never written: V8 builds a vector constant anew in every turn of a loop (four instructions each), but
 // loads a mutable global with one, which makes exp4 1.7 times as fast.
-/** Below LOWEST the result would not be a normal number any more; above HIGHEST it would overflow. */
+/** Below this the result would not be a normal number any more. */
 let LOWEST: v128 = f32x4.splat(-87.33);
-let HIGHEST: v128 = f32x4.splat(88.37);
 let SATURATED: v128 = f32x4.splat(30);
 /** 1.5 * 2^23: x + ROUND has the nearest integer to x in its lowest bits, and x + ROUND - ROUND is that integer. */
 export let ROUND: v128 = f32x4.splat(12582912);
@@ -25,7 +24,7 @@ let C3: v128 = f32x4.splat(0.16667114);
 let C2: v128 = f32x4.splat(0.49999232);
 export let ONE: v128 = f32x4.splat(1);
 
-/** exp of four lanes between LOWEST and HIGHEST, or NaN. The other arguments are the globals of their names. */
+/** exp of four lanes from LOWEST to 88, above which it would overflow, or NaN. The other arguments are the globals of their names. */
 // @ts-ignore: decorator
 @inline
 function boundedExp4(x: v128, round: v128, log2e: v128, minusLn2: v128, one: v128): v128 {
@@ -38,18 +37,11 @@ function boundedExp4(x: v128, round: v128, log2e: v128, minusLn2: v128, one: v12
   return i32x4.add(y, i32x4.shl(rounded, 23));
 }
 
-/** exp of four lanes: 0 below LOWEST, exp(HIGHEST) above HIGHEST, NaN stays NaN. */
+/** exp of four lanes of at most 88, as what is left of scores without the largest of them: 0 below LOWEST, NaN stays NaN. */
 // @ts-ignore: decorator
 @inline
 export function exp4(x: v128): v128 {
-  // pmin and pmax are one instruction each, where min and max are several; they return their first operand for a NaN in it.
-  return v128.andnot(boundedExp4(f32x4.pmin(f32x4.pmax(x, LOWEST), HIGHEST), ROUND, LOG2_E, MINUS_LN2, ONE), f32x4.lt(x, LOWEST));
-}
-
-/** The same of lanes that are at most 0, as scores less the largest of them are: nothing is above HIGHEST. */
-// @ts-ignore: decorator
-@inline
-export function decay4(x: v128): v128 {
+  // pmax is one instruction, where max is several; it returns its first operand for a NaN in it.
   return v128.andnot(boundedExp4(f32x4.pmax(x, LOWEST), ROUND, LOG2_E, MINUS_LN2, ONE), f32x4.lt(x, LOWEST));
 }
 

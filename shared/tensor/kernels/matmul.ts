@@ -3,7 +3,7 @@
  * (tile.ts), of large matrices by Strassen's algorithm (strassen.ts). One to three rows (decoding) stream B instead
  * (matvec.ts). All strides describe the operands, so every transposition is one routine.
  */
-import { packPanels, panelsBytes, transpose } from "./pack";
+import { packPanels, transpose } from "./pack";
 import { factorsBytes, isStrassen, packFactors, setRight, strassen } from "./strassen";
 import { DEPTH, multiply, partOf, TILE_BYTES, TILE_ROW } from "./tile";
 import { dotRows, sumRows } from "./matvec";

@@ -5,7 +5,6 @@
  */
 import { BLOCK_N, blockDepth, matMul, matMulBytes, packBytes, turn } from "./matmul";
 import { factorsBytes, isStrassen, packFactors, setRight, strassen } from "./strassen";
-import { TILE_BYTES } from "./tile";
 
 // @ts-ignore: decorator
 @inline

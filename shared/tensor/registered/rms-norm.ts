@@ -43,7 +43,7 @@ export function registerRmsNorm({ kernels, offset, register }: KernelContext): v
   });
 }
 
-/** [rows, width] of a tensor whose leading axes are folded; an axis of several rows, such as heads side by side, counts as so many. */
+/** [rows, width] of a tensor whose leading axes are folded. */
 function sizes(x: tf.TensorInfo, weight: tf.TensorInfo): [number, number] {
   const width = weight.shape[0]!;
   return [tf.util.sizeFromShape(x.shape) / width, width];
