@@ -5,6 +5,7 @@
 import { attention, attentionBytes, STATISTICS_BYTES } from "./attention";
 import { attentionBackward, attentionBackwardBytes } from "./attention-backward";
 import { headNorm, headNormBackward } from "./head-norm";
+import { prefetchRows } from "./prefetch";
 
 /** Bytes of `count` numbers as whole vectors, so that what lies behind them is aligned. */
 // @ts-ignore: decorator
@@ -43,6 +44,8 @@ export function normedAttention(
   const inverse = work + bytesOf(t * kv * d);
   const rest = inverse + bytesOf(t * h);
   for (let i = 0; i < b; i++) {
+    // Attention goes head by head. Norms read queries and keys in order.
+    prefetchRows(v, 1, keys, 0);
     // Queries become the output where they lie.
     headNorm(q, qWeight, table, out, inverse, t, h, d, epsilon);
     headNorm(k, kWeight, table, work, inverse, t, kv, d, epsilon);
@@ -74,6 +77,9 @@ export function normedAttentionBackward(
   for (let i = 0; i < b; i++) {
     headNorm(q, qWeight, table, work, qInverse, t, h, d, epsilon);
     headNorm(k, kWeight, table, normedKeys, kInverse, t, kv, d, epsilon);
+    prefetchRows(v, 1, keys, 0);
+    prefetchRows(out, 1, queries, 0);
+    prefetchRows(dy, 1, queries, 0);
     attentionBackward(work, normedKeys, v, out, statistics, dy, work, normedKeys, v, 1, t, t, h, kv, d, scale, rest);
     headNormBackward(q, qWeight, table, qInverse, work, dqWeight, t, h, d);
     headNormBackward(k, kWeight, table, kInverse, normedKeys, dkWeight, t, kv, d);

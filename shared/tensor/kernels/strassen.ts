@@ -11,6 +11,7 @@
  * numbers is not as exact beside one of large numbers as it would be alone.
  */
 import { addStrips, packPanels, packStrip, panelsBytes, transposeStrip } from "./pack";
+import { prefetchRows, rowsAhead } from "./prefetch";
 import { COLUMNS, DEPTH, multiplyStrip, partOf, ROWS, STRIP, STRIP_BYTES, STRIP_ROW, TILE_ROW } from "./tile";
 
 /** Below this in any direction, adding up costs as much as an eighth of the products. */
@@ -62,6 +63,8 @@ export function packFactors(b: usize, k: i32, n: i32, row: usize, column: usize,
   const factor = panelsBytes(k, n);
   const down = <usize>k * row;
   const right = <usize>n * column;
+  if (column == 4) prefetchRows(b, 2 * k, <usize>n << 3, row);
+  else if (row == 4) prefetchRows(b, 2 * n, <usize>k << 3, column);
   if (column == 4) {
     for (let p: usize = 0; p < <usize>n / COLUMNS; p++) {
       const b11 = b + p * TILE_ROW;
@@ -118,8 +121,10 @@ export function setRight(index: i32, b: usize, from: usize, out: usize, outRow: 
 /** out [2 m, 2 n] = from + A [2 m, 2 k] B for each of as many `rights`; everything else as in `multiply`. */
 export function strassen(a: usize, aRow: usize, aCol: usize, rights: i32, m: i32, k: i32, edge: usize): void {
   const depth = partOf(k, DEPTH);
+  const ahead = rowsAhead(ROWS, k << 3);
   for (let i = 0; i < m; i += ROWS) {
     const rows = min(ROWS, m - i);
+    if (aCol == 4 && i % ahead == 0) prefetchHalves(a, aRow, rights, i, min(ahead, m - i), m, k);
     for (let x = 0; x < k; x += depth) {
       const inner = min(depth, k - x);
       let a11 = a + <usize>i * aRow + <usize>x * aCol;
@@ -153,6 +158,18 @@ export function strassen(a: usize, aRow: usize, aCol: usize, rights: i32, m: i32
       addStrips(a11, a12, 1, row, rows, inner);
       multiplyRights(rights, M5, false, C12, C11, -1, k, i, x, rows, inner, edge);
     }
+  }
+}
+
+/** Rows i.. of both halves of A, and of what the products are added to. */
+function prefetchHalves(a: usize, aRow: usize, rights: i32, i: i32, count: i32, m: i32, k: i32): void {
+  for (let half = 0; half < 2; half++) {
+    prefetchRows(a + <usize>i * aRow, count, <usize>k << 3, aRow);
+    for (let at = RIGHT; at < RIGHT + <usize>rights * RIGHT_BYTES; at += RIGHT_BYTES) {
+      const from = load<usize>(at, 4), row = load<usize>(at, 12);
+      if (from != 0) prefetchRows(from + <usize>i * row, count, <usize>load<i32>(at, 16) << 3, row);
+    }
+    i += m;
   }
 }
 
