@@ -44,8 +44,6 @@ export function normedAttention(
   const inverse = work + bytesOf(t * kv * d);
   const rest = inverse + bytesOf(t * h);
   for (let i = 0; i < b; i++) {
-    // Attention goes head by head. Norms read queries and keys in order.
-    prefetchRows(v, 1, keys, 0);
     // Queries become the output where they lie.
     headNorm(q, qWeight, table, out, inverse, t, h, d, epsilon);
     headNorm(k, kWeight, table, work, inverse, t, kv, d, epsilon);
@@ -75,11 +73,14 @@ export function normedAttentionBackward(
   memory.fill(dqWeight, 0, <usize>d << 2);
   memory.fill(dkWeight, 0, <usize>d << 2);
   for (let i = 0; i < b; i++) {
-    headNorm(q, qWeight, table, work, qInverse, t, h, d, epsilon);
-    headNorm(k, kWeight, table, normedKeys, kInverse, t, kv, d, epsilon);
+    // The forward pass left them long ago.
+    prefetchRows(q, 1, queries, 0);
+    prefetchRows(k, 1, keys, 0);
     prefetchRows(v, 1, keys, 0);
     prefetchRows(out, 1, queries, 0);
     prefetchRows(dy, 1, queries, 0);
+    headNorm(q, qWeight, table, work, qInverse, t, h, d, epsilon);
+    headNorm(k, kWeight, table, normedKeys, kInverse, t, kv, d, epsilon);
     attentionBackward(work, normedKeys, v, out, statistics, dy, work, normedKeys, v, 1, t, t, h, kv, d, scale, rest);
     headNormBackward(q, qWeight, table, qInverse, work, dqWeight, t, h, d);
     headNormBackward(k, kWeight, table, kInverse, normedKeys, dkWeight, t, kv, d);
