@@ -73,10 +73,8 @@ function migrate(state: string): void {
   if (result.status !== 0) throw new Error(`expected the D1 migrations to apply, got exit ${result.status}\n${result.output}`);
 }
 
-/** Flags of every `wrangler dev`. Processes that start at the same moment would pick the same inspector port. */
-async function quietly(): Promise<string[]> {
-  return ["--show-interactive-dev-session=false", "--inspector-port", String(await freePort(0))];
-}
+/** Flags of every `wrangler dev`. Without one, processes that start at the same moment pick the same inspector port. */
+const QUIETLY = ["--show-interactive-dev-session=false", "--inspector-port", "0"];
 
 /**
  * Each trainer's own state, which holds nothing: workerd opens its databases even so, and two processes that make one at the
@@ -118,7 +116,7 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
   const workers = startProcess(
     "workers",
     "wrangler",
-    ["dev", ...configs, "--port", String(port), "--persist-to", state, ...(await quietly())],
+    ["dev", ...configs, "--port", String(port), "--persist-to", state, ...QUIETLY],
     registryOf(state),
   );
   // A trainer that is there before the coordinator finds it late: the registry tells changes only now and then.
@@ -162,7 +160,7 @@ export async function addTrainer(name: string, signal: AbortSignal, state = STAT
   const child = startProcess(
     name,
     "wrangler",
-    ["dev", "-c", config, "--name", worker, "--port", String(port), "--persist-to", own, ...(await quietly()), ...vars],
+    ["dev", "-c", config, "--name", worker, "--port", String(port), "--persist-to", own, ...QUIETLY, ...vars],
     registryOf(state),
   );
   const url = `http://127.0.0.1:${port}`;

@@ -3,6 +3,7 @@
  * TERM, an uncaught error) ends the groups by the ids they were started with. A kill is noticed by each group's supervisor.
  */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { createWriteStream, mkdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join, relative } from "node:path";
@@ -14,6 +15,15 @@ const KILL_GRACE_MS = 3000;
 const FREE_POLL_MS = 10;
 const ANSWER_POLL_MS = 250;
 const ANSWER_TIMEOUT_MS = 10_000;
+/**
+ * Where a free port is looked for: below those that Linux (from 32768), macOS and Windows (from 49152, RFC 6335) give to
+ * outgoing connections. One of theirs could be gone to a connection before the process that it was found for listens.
+ */
+const FIRST_PORT = 20_000;
+const END_PORT = 32_768;
+const PORT_ATTEMPTS = 50;
+/** In order, so that none is found twice. */
+let nextPort = randomInt(FIRST_PORT, END_PORT);
 /** Lines of a log that an error shows. */
 const LOG_LINES = 8;
 const CHILD_ENV = {
@@ -129,28 +139,30 @@ export function stopOnExit(onStop: () => void = () => undefined): void {
   process.once("exit", killProcesses);
 }
 
-function tryPort(port: number): Promise<number | null> {
+/** Whether nobody listens at a port on loopback. */
+function tryPort(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once("error", () => resolve(null));
-    server.listen(port, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : null));
-    });
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
 }
 
-/** The wanted port on loopback if nobody listens there, else any free one. */
+/** The wanted port on loopback if nobody listens there, else, or where it is 0, any free one. */
 export async function freePort(wanted: number): Promise<number> {
-  const port = (await tryPort(wanted)) ?? (await tryPort(0));
-  if (port === null) throw new Error("expected a free port on 127.0.0.1, found none");
-  return port;
+  if (wanted !== 0 && (await tryPort(wanted))) return wanted;
+  for (let attempt = 0; attempt < PORT_ATTEMPTS; attempt++) {
+    const port = nextPort;
+    nextPort = port + 1 < END_PORT ? port + 1 : FIRST_PORT;
+    if (await tryPort(port)) return port;
+  }
+  throw new Error(`expected a free port on 127.0.0.1, found none of ${PORT_ATTEMPTS} from ${FIRST_PORT} to ${END_PORT - 1}`);
 }
 
 /** Waits until nobody listens on a port: what is killed lets go of it a moment later. */
 export async function untilFree(port: number): Promise<void> {
   const deadline = Date.now() + KILL_GRACE_MS;
-  while ((await tryPort(port)) === null) {
+  while (!(await tryPort(port))) {
     if (Date.now() > deadline) throw new Error(`port ${port}: expected it to be free ${KILL_GRACE_MS} ms after a kill, somebody listens`);
     await sleep(FREE_POLL_MS);
   }
@@ -158,7 +170,7 @@ export async function untilFree(port: number): Promise<void> {
 
 /** The wanted port on loopback, or an error that says what to do. */
 export async function wantedPort(port: number): Promise<number> {
-  if ((await tryPort(port)) === null)
+  if (!(await tryPort(port)))
     throw new Error(`--port: expected a free port on 127.0.0.1, got ${port}, where something listens. End that or name another port.`);
   return port;
 }

@@ -2,7 +2,7 @@
  * Memory that is in no cache comes at the pace of the bus only to code that reads it in order. Strips of A and panels of B go
  * to and fro between rows and wait two to four times as long for each line, so the rows are read once in order before.
  */
-import { PREFETCHED } from "./tile";
+import { PREFETCHED, ROWS } from "./tile";
 
 /** Bytes of a cache line. */
 const LINE: usize = 64;
@@ -12,8 +12,8 @@ const SPAN_BYTES: i32 = 131072;
 /** Rows of so many bytes to be read at a time: whole strips. */
 // @ts-ignore: decorator
 @inline
-export function rowsAhead(strip: i32, bytes: i32): i32 {
-  return max(1, SPAN_BYTES / (strip * bytes)) * strip;
+export function rowsAhead(bytes: i32): i32 {
+  return max(1, SPAN_BYTES / (ROWS * bytes)) * ROWS;
 }
 
 /** Reads rows of `bytes` that are `row` bytes apart, line by line. */

@@ -63,15 +63,15 @@ export function packFactors(b: usize, k: i32, n: i32, row: usize, column: usize,
   const factor = panelsBytes(k, n);
   const down = <usize>k * row;
   const right = <usize>n * column;
-  if (column == 4) prefetchRows(b, 2 * k, <usize>n << 3, row);
-  else if (row == 4) prefetchRows(b, 2 * n, <usize>k << 3, column);
   if (column == 4) {
+    prefetchRows(b, 2 * k, <usize>n << 3, row);
     for (let p: usize = 0; p < <usize>n / COLUMNS; p++) {
       const b11 = b + p * TILE_ROW;
       combine(b11, b11 + down + right, b11 + right, b11 + down, row, k, pack + p * <usize>k * TILE_ROW, factor);
     }
     return;
   }
+  if (row == 4) prefetchRows(b, 2 * n, <usize>k << 3, column);
   // Other quadrants are packed first, where a factor will take their place.
   const b22 = pack + factor, b12 = b22 + factor, b21 = b12 + factor;
   packPanels(b, k, n, row, column, pack);
@@ -121,7 +121,7 @@ export function setRight(index: i32, b: usize, from: usize, out: usize, outRow: 
 /** out [2 m, 2 n] = from + A [2 m, 2 k] B for each of as many `rights`; everything else as in `multiply`. */
 export function strassen(a: usize, aRow: usize, aCol: usize, rights: i32, m: i32, k: i32, edge: usize): void {
   const depth = partOf(k, DEPTH);
-  const ahead = rowsAhead(ROWS, k << 3);
+  const ahead = rowsAhead(k << 3);
   for (let i = 0; i < m; i += ROWS) {
     const rows = min(ROWS, m - i);
     if (aCol == 4 && i % ahead == 0) prefetchHalves(a, aRow, rights, i, min(ahead, m - i), m, k);

@@ -1,9 +1,11 @@
 /** Processes that were started end with the one that started them, whichever way it goes, and leave a log to read. */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
-import { endOfLog, startProcess } from "../../../scripts/processes.ts";
+import { endOfLog, freePort, startProcess } from "../../../scripts/processes.ts";
 import { ROOT } from "../../../scripts/workers.ts";
 
 const PARENT = `
@@ -43,4 +45,19 @@ test("the end of a log is its last lines without colours", async () => {
   startProcess("log-test", "node", ["-e", `process.stdout.write(${JSON.stringify(text)})`], {});
   const expected = [...lines.slice(13), "wrong", "(.tiffin/logs/log-test.log)"].map((line) => `  ${line}`).join("\n");
   await vi.waitFor(() => expect(endOfLog("log-test")).toBe(expected), { timeout: 10_000 });
+});
+
+test("free ports are none that the system may give to a connection meanwhile, and none is found twice", async () => {
+  const ports = await Promise.all(Array.from({ length: 40 }, () => freePort(0)));
+  expect(new Set(ports).size).toBe(40);
+  expect(Math.max(...ports)).toBeLessThan(32_768);
+});
+
+test("a wanted port is kept while nobody listens there", async () => {
+  const wanted = await freePort(0);
+  expect(await freePort(wanted)).toBe(wanted);
+  const server = createServer().listen(wanted, "127.0.0.1");
+  await once(server, "listening");
+  expect(await freePort(wanted)).not.toBe(wanted);
+  server.close();
 });
