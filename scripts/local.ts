@@ -73,7 +73,7 @@ function migrate(state: string): void {
   if (result.status !== 0) throw new Error(`expected the D1 migrations to apply, got exit ${result.status}\n${result.output}`);
 }
 
-/** Flags of every `wrangler dev`. Without one, processes that start at the same moment pick the same inspector port. */
+/** Flags of every `wrangler dev`. Inspector port 0 lets workerd choose one as it listens: what is found before may be taken by then. */
 const QUIETLY = ["--show-interactive-dev-session=false", "--inspector-port", "0"];
 
 /**

@@ -140,7 +140,7 @@ export function stopOnExit(onStop: () => void = () => undefined): void {
 }
 
 /** Whether nobody listens at a port on loopback. */
-function tryPort(port: number): Promise<boolean> {
+function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once("error", () => resolve(false));
@@ -150,11 +150,11 @@ function tryPort(port: number): Promise<boolean> {
 
 /** The wanted port on loopback if nobody listens there, else, or where it is 0, any free one. */
 export async function freePort(wanted: number): Promise<number> {
-  if (wanted !== 0 && (await tryPort(wanted))) return wanted;
+  if (wanted !== 0 && (await isFree(wanted))) return wanted;
   for (let attempt = 0; attempt < PORT_ATTEMPTS; attempt++) {
     const port = nextPort;
     nextPort = port + 1 < END_PORT ? port + 1 : FIRST_PORT;
-    if (await tryPort(port)) return port;
+    if (await isFree(port)) return port;
   }
   throw new Error(`expected a free port on 127.0.0.1, found none of ${PORT_ATTEMPTS} from ${FIRST_PORT} to ${END_PORT - 1}`);
 }
@@ -162,7 +162,7 @@ export async function freePort(wanted: number): Promise<number> {
 /** Waits until nobody listens on a port: what is killed lets go of it a moment later. */
 export async function untilFree(port: number): Promise<void> {
   const deadline = Date.now() + KILL_GRACE_MS;
-  while (!(await tryPort(port))) {
+  while (!(await isFree(port))) {
     if (Date.now() > deadline) throw new Error(`port ${port}: expected it to be free ${KILL_GRACE_MS} ms after a kill, somebody listens`);
     await sleep(FREE_POLL_MS);
   }
@@ -170,7 +170,7 @@ export async function untilFree(port: number): Promise<void> {
 
 /** The wanted port on loopback, or an error that says what to do. */
 export async function wantedPort(port: number): Promise<number> {
-  if (!(await tryPort(port)))
+  if (!(await isFree(port)))
     throw new Error(`--port: expected a free port on 127.0.0.1, got ${port}, where something listens. End that or name another port.`);
   return port;
 }

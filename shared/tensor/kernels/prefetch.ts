@@ -16,7 +16,7 @@ export function rowsAhead(bytes: i32): i32 {
   return max(1, SPAN_BYTES / (ROWS * bytes)) * ROWS;
 }
 
-/** Reads rows of `bytes` that are `row` bytes apart, line by line. */
+/** Reads rows of `bytes` that are `row` bytes apart, line by line; for a single one `row` says nothing. */
 export function prefetchRows(from: usize, rows: i32, bytes: usize, row: usize): void {
   if (row == bytes) {
     bytes *= <usize>rows;

@@ -161,7 +161,7 @@ export function strassen(a: usize, aRow: usize, aCol: usize, rights: i32, m: i32
   }
 }
 
-/** Rows i.. of both halves of A, and of what the products are added to. */
+/** Rows i.. of both halves of A, where they lie dense (columns come in long rows anyway), and of what the products are added to. */
 function prefetchHalves(a: usize, aRow: usize, rights: i32, i: i32, count: i32, m: i32, k: i32): void {
   for (let half = 0; half < 2; half++) {
     prefetchRows(a + <usize>i * aRow, count, <usize>k << 3, aRow);

@@ -29,12 +29,10 @@ export function stripStart(): usize {
   return STRIP;
 }
 
-/** What strassen.ts has behind the strip: four more, and a small table. */
-const TABLES_BYTES: usize = 4 * STRIP_BYTES + 96;
-/** A number that nothing reads (prefetch.ts). */
-export const PREFETCHED: usize = STRIP + STRIP_BYTES + TABLES_BYTES;
+/** A number that nothing reads (prefetch.ts), behind what strassen.ts has behind the strip: four more, and a small table. */
+export const PREFETCHED: usize = STRIP + 5 * STRIP_BYTES + 96;
 
-/** The strip's, and those of what lies behind it. */
+/** Bytes from the strip to the end of what lies behind it. */
 export function stripBytes(): i32 {
   return <i32>(PREFETCHED + 16 - STRIP);
 }

@@ -1,4 +1,4 @@
-/** Processes that were started end with the one that started them, whichever way it goes, and leave a log to read. */
+/** Processes that were started end with the one that started them, whichever way it goes, and leave a log to read. Ports for them stay free. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
