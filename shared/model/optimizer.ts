@@ -8,6 +8,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { OptimizerConfig, ScheduleConfig } from "../config.ts";
 import { numberOf, onHeap, run, type HeapArray } from "../tensor/heap-array.ts";
+import { valuesInPlace } from "../tensor/values.ts";
 import { plainUpdate } from "./optimizer-plain.ts";
 import { isHiddenMatrix, type Weights } from "./weights.ts";
 
@@ -68,9 +69,9 @@ export function createOptimizer(config: OptimizerConfig): Optimizer {
       return next;
     },
     beginStep(weights, state, lrScale) {
-      const step = state["step"]!.dataSync()[0]! + 1;
-      state["step"]!.dispose();
-      state["step"] = tf.scalar(step);
+      const count = valuesInPlace(state["step"]!);
+      const step = count[0]! + 1;
+      count[0] = step;
       return (name, gradient) => {
         const weight = weights[name];
         const [mName, vName] = [slotName(name, "m"), slotName(name, "v")];

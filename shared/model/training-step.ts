@@ -1,9 +1,9 @@
 /** One optimizer step on one batch, in the passes that a plan says (plan.ts). */
-import type { ModelConfig, TrainingConfig } from "../config.ts";
+import type { ModelConfig } from "../config.ts";
 import { isFused } from "../tensor/ops.ts";
 import { eachPass, lossAndGradients } from "./loss.ts";
 import { clipByGlobalNorm, type Optimizer } from "./optimizer.ts";
-import { planPasses } from "./plan.ts";
+import type { StepPlan } from "./step-memory.ts";
 import type { Weights } from "./weights.ts";
 
 export interface Batch {
@@ -15,25 +15,29 @@ export interface Batch {
   sequences: number;
 }
 
+/** What steps work on. */
+export interface Training {
+  model: ModelConfig;
+  /** How a batch goes through the model. */
+  plan: StepPlan;
+  /** The most that the gradients' global norm may be; 0: whatever it is. */
+  clipNorm: number;
+  optimizer: Optimizer;
+  weights: Weights;
+  state: Weights;
+}
+
 /**
  * Puts new weights and a new state in place of the old and returns the mean loss before. Where one pass does and no global
  * norm is wanted, each gradient is used up before the next one is computed, so that no more than a block's exist.
  */
-export function trainStep(
-  model: ModelConfig,
-  training: Pick<TrainingConfig, "optimizer" | "clipNorm" | "recompute" | "steps">,
-  optimizer: Optimizer,
-  weights: Weights,
-  state: Weights,
-  { inputs, labels, sequences }: Batch,
-  lrScale: number,
-): number {
-  const plan = planPasses(model, training, sequences);
+export function trainStep(training: Training, { inputs, labels, sequences }: Batch, lrScale: number): number {
+  const { model, plan, clipNorm, optimizer, weights, state } = training;
   if (plan.consume && isFused("AddInPlace")) {
     return eachPass(weights, model, inputs, labels, sequences, plan, optimizer.beginStep(weights, state, lrScale));
   }
   const { loss, gradients } = lossAndGradients(weights, model, inputs, labels, sequences, plan);
-  const clipped = clipByGlobalNorm(gradients, training.clipNorm).gradients;
+  const clipped = clipByGlobalNorm(gradients, clipNorm).gradients;
   const apply = optimizer.beginStep(weights, state, lrScale);
   for (const name of Object.keys(weights)) apply(name, clipped[name]!);
   return loss;

@@ -84,11 +84,12 @@ async function localSteps(task: TrainTask, parts: TaskParts, trainTokens: number
   const weights = await readTensors(model, (part) => parts.weights(part));
   const stored = await readTensors(model, (part) => parts.state(part));
   const state = Object.keys(stored).length === 0 ? optimizer.init(weights) : stored;
+  const stepped = { model, plan: planPasses(model, training, batch), clipNorm: training.clipNorm, optimizer, weights, state };
   const totalSteps = totalRounds(training, model) * steps;
   let lossTotal = 0;
   for (let step = 0; step < steps; step++) {
     const scale = learningRateScale(training.schedule, round * steps + step, totalSteps) * task.lrScale;
-    lossTotal += trainStep(model, training, optimizer, weights, state, windows.batch(step * batch, batch), scale);
+    lossTotal += trainStep(stepped, windows.batch(step * batch, batch), scale);
     await breathe();
   }
   const states = splitByPart(model, state);

@@ -4,11 +4,12 @@
  * POST /?preset=NAME&optimizer=NAME&steps=N&batch=N&layers=N answers with the milliseconds of each step; workerd's clock moves locally.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { PRESETS, presetOf, type ModelConfig, type OptimizerConfig } from "../../../shared/config.ts";
+import { PRESETS, presetOf, type OptimizerConfig } from "../../../shared/config.ts";
 import { createOptimizer } from "../../../shared/model/optimizer.ts";
+import { planPasses } from "../../../shared/model/plan.ts";
 import { createRandom } from "../../../shared/model/random.ts";
-import { trainStep } from "../../../shared/model/training-step.ts";
-import { initWeights, parameterCount, type Weights } from "../../../shared/model/weights.ts";
+import { trainStep, type Training } from "../../../shared/model/training-step.ts";
+import { initWeights, parameterCount } from "../../../shared/model/weights.ts";
 import { startBackend, startStockBackend, wasmBytes } from "../../../shared/tensor/backend.ts";
 
 export interface Steps {
@@ -19,16 +20,15 @@ export interface Steps {
   tensors: number;
 }
 
-interface Training {
+/** What is trained, and what it was made of. */
+interface Subject extends Training {
   preset: string;
-  optimizer: OptimizerConfig;
-  model: ModelConfig;
-  weights: Weights;
-  state: Weights;
+  optimizerName: string;
+  sequences: number;
   random: () => number;
 }
 
-let training: Training | null = null;
+let subject: Subject | null = null;
 
 /** The optimizer of that name as presets have it. */
 function optimizerOf(name: string): OptimizerConfig {
@@ -38,22 +38,26 @@ function optimizerOf(name: string): OptimizerConfig {
   return config;
 }
 
-function begin(preset: string, layers: number, optimizer: OptimizerConfig): Training {
-  if (training?.preset === preset && training.model.layers === layers && training.optimizer.name === optimizer.name) return training;
-  if (training !== null) tf.dispose([training.weights, training.state]);
-  const { model: shape, vocabSize } = presetOf(preset);
+function begin(preset: string, layers: number, config: OptimizerConfig, sequences: number): Subject {
+  const { model: shape, vocabSize, training } = presetOf(preset);
   const model = { ...shape, layers, vocabSize };
+  const plan = planPasses(model, { ...training, optimizer: config, steps: 2 }, sequences);
+  const same = subject?.preset === preset && subject.model.layers === layers && subject.optimizerName === config.name;
+  if (same) return { ...subject!, plan, sequences };
+  if (subject !== null) tf.dispose([subject.weights, subject.state]);
+  const optimizer = createOptimizer(config);
   const weights = initWeights(model, 1);
-  training = { preset, optimizer, model, weights, state: createOptimizer(optimizer).init(weights), random: createRandom(1) };
-  return training;
+  const state = optimizer.init(weights);
+  const { clipNorm } = training;
+  subject = { preset, optimizerName: config.name, sequences, model, plan, clipNorm, optimizer, weights, state, random: createRandom(1) };
+  return subject;
 }
 
 /** One step on tokens drawn at random, each label the token after. */
-function step({ preset, optimizer, model, weights, state, random }: Training, sequences: number): number {
-  const config = { ...presetOf(preset).training, optimizer, steps: 2 };
+function step({ sequences, random, ...training }: Subject): number {
+  const { model } = training;
   const tokens = Int32Array.from({ length: sequences * model.context + 1 }, () => Math.floor(random() * model.vocabSize));
-  const batch = { inputs: tokens.subarray(0, -1), labels: tokens.subarray(1), sequences };
-  return trainStep(model, config, createOptimizer(optimizer), weights, state, batch, 1);
+  return trainStep(training, { inputs: tokens.subarray(0, -1), labels: tokens.subarray(1), sequences }, 1);
 }
 
 export default {
@@ -64,12 +68,12 @@ export default {
     if (preset === null) return new Response("ready");
     await (env.STOCK === "on" ? startStockBackend() : startBackend());
     const optimizer = optimizerOf(searchParams.get("optimizer") ?? presetOf(preset).training.optimizer.name);
-    const current = begin(preset, Number(searchParams.get("layers") ?? presetOf(preset).model.layers), optimizer);
     const batch = Number(searchParams.get("batch") ?? presetOf(preset).training.batch);
+    const current = begin(preset, Number(searchParams.get("layers") ?? presetOf(preset).model.layers), optimizer, batch);
     const result: Steps = { milliseconds: [], losses: [], parameters: 0, wasmBytes: 0, tensors: 0 };
     for (let index = 0; index < Number(searchParams.get("steps") ?? 1); index++) {
       const startedAt = Date.now();
-      result.losses.push(step(current, batch));
+      result.losses.push(step(current));
       result.milliseconds.push(Date.now() - startedAt);
     }
     const parameters = parameterCount(current.model);
