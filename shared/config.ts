@@ -90,11 +90,21 @@ export const trainingConfigSchema = z.object({
 });
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
 
-const { seed: _seed, tokens: _tokens, compression, recompute, ...overridable } = trainingConfigSchema.shape;
-/** Fields of a request that override its preset's training; what is left out stays as the preset has it. */
-export const trainingOverrides = z
-  .object({ ...overridable, compression: compression.removeDefault(), recompute: recompute.removeDefault() })
-  .partial().shape;
+/**
+ * Fields of a request that override a configuration that is there already: each may be left out, and stays away then. (An
+ * optional field with a default would bring that default along.)
+ */
+function overridesOf<S extends z.ZodRawShape>(shape: S) {
+  const fields = Object.entries(shape).map(([name, field]) => [
+    name,
+    (field instanceof z.ZodDefault ? (field.removeDefault() as z.ZodType) : (field as z.ZodType)).optional(),
+  ]);
+  return Object.fromEntries(fields) as { [K in keyof S]: z.ZodOptional<S[K] extends z.ZodDefault<infer Inner> ? Inner : S[K]> };
+}
+
+const { seed: _seed, tokens: _tokens, ...overridable } = trainingConfigSchema.shape;
+/** What a request may change of its preset's training. */
+export const trainingOverrides = overridesOf(overridable);
 
 /** How a run is watched: nothing here changes the arithmetic of a round. */
 export const supervisionConfigSchema = z.strictObject({
@@ -114,6 +124,9 @@ export const supervisionConfigSchema = z.strictObject({
   maxCents: z.number().min(0).default(0),
 });
 export type SupervisionConfig = z.infer<typeof supervisionConfigSchema>;
+
+/** What a request says of it: a branch is watched as its run is but for that. */
+export const supervisionOverrides = z.strictObject(overridesOf(supervisionConfigSchema.shape));
 
 /** A named starting point for a run. */
 export interface Preset {

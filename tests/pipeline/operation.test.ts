@@ -87,10 +87,15 @@ it("pauses, goes on, shows events until the end, branches, cleans up and deletes
   expect(tooShort.status).toBe(422);
   expect(tooShort.body.error).toMatch(/^tokens: expected at least/);
   const { checkpoint } = first.evaluations[8]!;
-  expect((await send("POST", "/runs/first/branch", { name: "second", checkpoint, tokens: 60 * 8 * 16, lrScale: 0.5 })).status).toBe(200);
+  expect(
+    (await send("POST", "/runs/first/branch", { name: "second", checkpoint, tokens: 60 * 8 * 16, lrScale: 0.5, supervision: { audit: 0 } }))
+      .status,
+  ).toBe(200);
   await expect.poll(async () => (await status("second")).state, { timeout: 30_000 }).toBe("done");
   expect(await status("second")).toMatchObject({ rounds: 60, firstLoss: expect.any(Number), losses: expect.any(Array) });
   expect((await status("second")).losses[0]!.round).toBe(36);
+  // It is watched as the first one was, but for what its request says.
+  expect((await status("second")).evaluations.map(({ round }) => round)).toEqual([40, 44, 48, 52, 56, 60]);
 
   expect((await send("DELETE", "/runs/first")).status).toBe(200);
   expect(await keysUnder(runPrefix("first"))).toEqual([]);

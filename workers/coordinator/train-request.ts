@@ -1,15 +1,14 @@
 /** What an operator may ask of a new run, from wrangler or over HTTP. */
 import { z } from "zod";
 import { hashSchema } from "../../shared/artifacts.ts";
-import { presetOf, supervisionConfigSchema, trainingConfigSchema, trainingOverrides, type TrainingConfig } from "../../shared/config.ts";
+import { presetOf, supervisionOverrides, trainingConfigSchema, trainingOverrides, type TrainingConfig } from "../../shared/config.ts";
 import { namedError } from "../../shared/errors.ts";
 
 const name = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/)
   .optional();
-/** Every part may be left out. */
-const supervision = supervisionConfigSchema.partial().default({});
+const supervision = supervisionOverrides.default({});
 
 export const trainRequestSchema = z.strictObject({
   name,

@@ -1,7 +1,7 @@
 /** The routes of the API with what they take and give; the OpenAPI document is made from them. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { hashSchema } from "../../shared/artifacts.ts";
-import { supervisionConfigSchema, trainingOverrides } from "../../shared/config.ts";
+import { supervisionOverrides, trainingOverrides } from "../../shared/config.ts";
 import * as answers from "./answers.ts";
 
 const json = <T extends z.ZodType>(schema: T, description: string) => ({ content: { "application/json": { schema } }, description });
@@ -49,7 +49,7 @@ export const runBody = z.strictObject({
   vocabSize: z.int().min(259).max(65_536).optional(),
   seed: z.int().min(0).max(0xffff_ffff).optional(),
   ...trainingOverrides,
-  supervision: supervisionConfigSchema.partial().optional(),
+  supervision: supervisionOverrides.optional(),
   sources: z.array(z.string().max(64)).max(100).optional(),
   dataset: hashSchema.optional(),
 });
