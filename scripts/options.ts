@@ -4,9 +4,14 @@ import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 type Values<T extends ParseArgsOptionsConfig> = ReturnType<typeof parseArgs<{ options: T }>>["values"];
 
 /** Parses the command line by `options` and hands it to `read`, whose errors count as the caller's too. Ends with exit code 2 on any. */
-export function readOptions<T extends ParseArgsOptionsConfig, R>(usage: string, options: T, read: (values: Values<T>) => R): R {
+export function readOptions<T extends ParseArgsOptionsConfig, R>(
+  usage: string,
+  options: T,
+  read: (values: Values<T>) => R,
+  args: string[] = process.argv.slice(2),
+): R {
   try {
-    return read(parseArgs({ options }).values);
+    return read(parseArgs({ args, options, allowNegative: true }).values as Values<T>);
   } catch (error) {
     console.error(`${(error as Error).message}\nusage: ${usage}`);
     return process.exit(2);
@@ -19,6 +24,13 @@ export function wholeNumber(option: string, text: string | undefined, min: numbe
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= min && value <= max) return value;
   throw new Error(`--${option}: expected a whole number in ${min}..${max}, got ${text}`);
+}
+
+/** A number that is not negative; undefined where the option was not given. */
+export function amount(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
+  throw new Error(`--${option}: expected a number like 10 or 0.5, got ${text}`);
 }
 
 /** A web address; undefined where the option was not given. */

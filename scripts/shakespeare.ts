@@ -11,24 +11,31 @@ import type { Print } from "./named.ts";
 import { stopOnExit } from "./processes.ts";
 import { ROOT } from "./workers.ts";
 
-const TEXT = join(ROOT, "..", "shared", "data", "tinyshakespeare.txt");
+/** Where the text is unless a bench is told with `--text FILE`. */
+export const SHAKESPEARE = join(ROOT, "..", "shared", "data", "tinyshakespeare.txt");
 const BENCH_PORT = 8888;
 const POLL_MS = 1000;
 const REPORT_MS = 10_000;
 const RUN_TIMEOUT_MS = 3_600_000;
 
 /** Throws when the text is not there: it is data, not part of the source. */
-export function shakespeareText(): string {
-  if (!existsSync(TEXT)) throw new Error(`expected tinyshakespeare at ${TEXT}, found nothing: put the text there to run this bench`);
-  return readFileSync(TEXT, "utf8");
+export function readText(path: string): string {
+  if (existsSync(path)) return readFileSync(path, "utf8");
+  throw new Error(
+    `--text: expected a text file, found none at ${path}: name one (the figures of README.md are of tinyshakespeare, data/tinyshakespeare/input.txt of github.com/karpathy/char-rnn)`,
+  );
 }
 
-/** Starts everything on an empty state that holds the dataset, with so many trainers in all. */
-export async function startBenchLocal(name: string, trainers: number): Promise<{ local: Local; dataset: string; state: string }> {
+/** Starts everything on an empty state that holds the characters of a text file as a dataset, with so many trainers in all. */
+export async function startBenchLocal(
+  name: string,
+  text: string,
+  trainers: number,
+): Promise<{ local: Local; dataset: string; state: string }> {
   stopOnExit();
   const state = join(ROOT, ".tiffin", `bench-${name}`);
   rmSync(state, { recursive: true, force: true });
-  const { hash, objects } = await charDataset(shakespeareText());
+  const { hash, objects } = await charDataset(readText(text));
   putLocalObjects(state, objects);
   return { local: await startLocal({ state, port: BENCH_PORT, trainers }), dataset: hash, state };
 }

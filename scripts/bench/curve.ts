@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createTestHarness } from "wrangler";
 import { presetOf } from "../../shared/config.ts";
-import type { Flags, Print } from "../named.ts";
+import type { Print } from "../named.ts";
 import { largestGap, syntheticTokens } from "./workers/curve/loss-curve.ts";
 
 const MAX_GAP = 1e-3;
@@ -21,12 +21,12 @@ function charactersOf(path: string, vocabSize: number): Uint16Array {
   return Uint16Array.from(characters, (character) => ids.get(character)!);
 }
 
-export async function run(flags: Flags, print: Print): Promise<Record<string, unknown>> {
-  const steps = Number(flags["steps"] ?? 50);
+export const FLAGS = { steps: 50, text: "" };
+
+export async function run({ steps, text }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
   const { vocabSize } = presetOf("shakespeare-char");
-  const text = flags["text"];
-  if (text === undefined) print("no --text FILE given: a synthetic sequence takes its place");
-  const tokens = text === undefined ? syntheticTokens(SYNTHETIC_TOKENS, vocabSize) : charactersOf(text, vocabSize);
+  if (text === "") print("no --text FILE given: a synthetic sequence takes its place");
+  const tokens = text === "" ? syntheticTokens(SYNTHETIC_TOKENS, vocabSize) : charactersOf(text, vocabSize);
   const server = createTestHarness({ workers: [{ configPath: join(import.meta.dirname, "workers/curve/wrangler.toml") }] });
   await server.listen();
   try {

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- diloco [--tokens N] [--shards 1,2,4,8] [--steps 1,10,50] [--outer LR,MOMENTUM] [--fresh] [--json]`: what
+ * `npm run bench -- diloco [--tokens N] [--shards 1,2,4,8] [--steps 1,10,50] [--outer LR,MOMENTUM] [--fresh] [--text FILE] [--json]`: what
  * local steps cost in loss. The outer rule is the mean of the shards unless another is named (published: 0.7,0.9).
  * Validation loss on the characters of tinyshakespeare by shards and local steps, at equal tokens in all and at equal
  * tokens per shard. The arithmetic is the product's, in a plain loop in workerd, one process per core. A finished cell
@@ -18,9 +18,9 @@ import { parameterCount } from "../../shared/model/weights.ts";
 import { totalRounds } from "../../shared/training/rounds.ts";
 import type { RunSpec } from "../../workers/coordinator/run-state.ts";
 import { charTokens } from "../char-dataset.ts";
-import type { Flags, Print } from "../named.ts";
+import type { Print } from "../named.ts";
 import { duration } from "../progress.ts";
-import { shakespeareText } from "../shakespeare.ts";
+import { readText, SHAKESPEARE } from "../shakespeare.ts";
 import { ROOT } from "../workers.ts";
 import type { Progress } from "./workers/diloco/loop.ts";
 
@@ -94,13 +94,15 @@ function table(title: string, cells: readonly Result[], shards: readonly number[
   ].join("\n");
 }
 
-export async function run(flags: Flags, print: Print): Promise<Record<string, unknown>> {
-  const total = Number(flags["tokens"] ?? TOKENS);
-  const shards = numbers(flags["shards"] ?? "1,2,4,8");
-  const steps = numbers(flags["steps"] ?? "1,10,50");
-  const outer = outerOf(flags["outer"] ?? "1,0");
+export const FLAGS = { tokens: TOKENS, shards: "1,2,4,8", steps: "1,10,50", outer: "1,0", fresh: false, text: SHAKESPEARE };
+
+export async function run(flags: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
+  const total = flags.tokens;
+  const shards = numbers(flags.shards);
+  const steps = numbers(flags.steps);
+  const outer = outerOf(flags.outer);
   const spec = (cell: Cell) => specOf(cell, outer);
-  if (flags["fresh"] === "true") rmSync(FOLDER, { recursive: true, force: true });
+  if (flags.fresh) rmSync(FOLDER, { recursive: true, force: true });
   mkdirSync(FOLDER, { recursive: true });
   const perShard = Math.ceil(total / Math.max(...shards));
   const cells = (tokensOf: (of: number) => number): Cell[] =>
@@ -121,7 +123,7 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
     `${MODEL.layers} layers of width ${MODEL.width}, ${parameterCount(MODEL)} parameters; ${wanted.length} cells, ${todo.length} to compute, ${left} tokens`,
   );
 
-  const { train, val } = charTokens(shakespeareText());
+  const { train, val } = charTokens(readText(flags.text));
   const startedAt = Date.now();
   let done = 0;
   let reportedAt = startedAt;

@@ -6,7 +6,7 @@
  */
 import { join } from "node:path";
 import { createTestHarness } from "wrangler";
-import type { Flags, Print } from "../named.ts";
+import type { Print } from "../named.ts";
 import type { Measured } from "./workers/kernels.ts";
 
 const CONFIG = join(import.meta.dirname, "workers", "kernels.toml");
@@ -20,11 +20,11 @@ interface Row extends Measured {
   tfjsShare?: number;
 }
 
-export async function run(flags: Flags, print: Print): Promise<Record<string, unknown>> {
-  const build = flags["build"] ?? "relaxed";
+export const FLAGS = { build: "relaxed", rounds: ROUNDS };
+
+export async function run({ build, rounds }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
   if (build !== "relaxed" && build !== "simd") throw new Error(`bench kernels: expected --build relaxed or simd, got ${build}`);
-  const rounds = Number(flags["rounds"] ?? ROUNDS);
-  if (!(rounds >= 1)) throw new Error(`bench kernels: expected --rounds of at least 1, got ${flags["rounds"]}`);
+  if (rounds < 1) throw new Error(`bench kernels: expected --rounds of at least 1, got ${rounds}`);
   const server = createTestHarness({ workers: [{ configPath: CONFIG }] });
   await server.listen();
   const best: Measured[] = [];

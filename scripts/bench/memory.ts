@@ -11,9 +11,9 @@ import { createTestHarness } from "wrangler";
 import { PRESETS, presetOf, type ModelConfig, type Preset } from "../../shared/config.ts";
 import { estimateTaskMemory } from "../../shared/model/memory.ts";
 import { parameterCount } from "../../shared/model/weights.ts";
-import type { Flags, Print } from "../named.ts";
+import type { Print } from "../named.ts";
 import { childMemory } from "../process-memory.ts";
-import { serveTask } from "./memory-task.ts";
+import { serveTask } from "../memory-task.ts";
 import type { Steps } from "./workers/train.ts";
 
 const MIB = 2 ** 20;
@@ -108,22 +108,24 @@ const COLUMNS: readonly (readonly [title: string, cell: (row: Row) => string])[]
 
 const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
 
-export async function run(flags: Flags, print: Print): Promise<Record<string, unknown>> {
+/** No preset is all of them, no layers those that it has. */
+export const FLAGS = { preset: "", layers: 0 };
+
+export async function run({ preset, layers }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
   const rows: Row[] = [];
   print(line(COLUMNS.map(([title]) => title)));
   print(line(COLUMNS.map(() => "---")));
-  const add = async (name: string, preset: string, layers: number) => {
-    const row = await measure(name, preset, layers);
+  const add = async (name: string, of: string, deep: number) => {
+    const row = await measure(name, of, deep);
     rows.push(row);
     print(line(COLUMNS.map(([, cell]) => cell(row))));
     return row;
   };
-  const names = flags["preset"] === undefined ? Object.keys(PRESETS) : [flags["preset"]];
-  const layers = flags["layers"];
+  const names = preset === "" ? Object.keys(PRESETS) : [preset];
   for (const name of names) {
-    await add(layers === undefined ? name : `${name}, ${layers} layers`, name, Number(layers ?? presetOf(name).model.layers));
+    await add(layers === 0 ? name : `${name}, ${layers} layers`, name, layers === 0 ? presetOf(name).model.layers : layers);
   }
-  if (flags["preset"] !== undefined) return { rows };
+  if (preset !== "") return { rows };
   let largest = rows.find(({ name }) => name === "base")!;
   for (let more = presetOf("base").model.layers + 1; ; more++) {
     const row = await add(`base, ${more} layers`, "base", more);

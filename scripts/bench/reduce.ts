@@ -15,7 +15,7 @@ import { parameterCount } from "../../shared/model/weights.ts";
 import { sha256 } from "../../shared/store.ts";
 import type { TrainResult } from "../../shared/training/task.ts";
 import { initialState, type Base, type RunSpec } from "../../workers/coordinator/run-state.ts";
-import type { Flags, Print } from "../named.ts";
+import type { Print } from "../named.ts";
 import { childMemory } from "../process-memory.ts";
 import { stopOnExit, stopProcesses } from "../processes.ts";
 import { startWorkerd } from "../workerd.ts";
@@ -28,8 +28,9 @@ const ROUNDS = 3;
 
 const memory = () => ({ own: childMemory("workerd", "RssAnon"), all: childMemory("workerd") });
 
-export async function run(flags: Flags, print: Print): Promise<Record<string, unknown>> {
-  const shards = Number(flags["shards"] ?? 16);
+export const FLAGS = { shards: 16 };
+
+export async function run({ shards }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
   const preset = presetOf("base");
   const model = { ...preset.model, vocabSize: preset.vocabSize };
   const training = trainingConfigSchema.parse({ ...preset.training, seed: 1, tokens: 1e9, shards, steps: 2 });

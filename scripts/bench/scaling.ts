@@ -1,13 +1,13 @@
 /**
- * `npm run bench -- scaling [--seconds 20] [--turns 5] [--json]`: what a second trainer is worth and what coordination takes, on
+ * `npm run bench -- scaling [--seconds 20] [--turns 5] [--text FILE] [--json]`: what a second trainer is worth and what coordination takes, on
  * real processes with tasks of so many seconds. One shard and two take turns, since these machines change their pace within
  * minutes; of the turns the median counts. Then, from the measured costs of the coordinator, what rounds of up to
  * 250 shards would take: where it saturates, and at what cost per round.
  */
 import { measureCoordinator } from "../coordinator-costs.ts";
 import { addTrainer } from "../local.ts";
-import type { Flags, Print } from "../named.ts";
-import { shakespeareRun, startBenchLocal } from "../shakespeare.ts";
+import type { Print } from "../named.ts";
+import { SHAKESPEARE, shakespeareRun, startBenchLocal } from "../shakespeare.ts";
 import { simulateRounds, type Latencies } from "../simulation/saturation.ts";
 import { centsOf } from "../../workers/coordinator/cost.ts";
 
@@ -34,12 +34,12 @@ interface Measured {
 
 const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
-export async function run(flags: Flags, print: Print): Promise<Record<string, unknown>> {
-  const seconds = Number(flags["seconds"] ?? 20);
-  const turns = Number(flags["turns"] ?? 5);
+export const FLAGS = { seconds: 20, turns: 5, text: SHAKESPEARE };
+
+export async function run({ seconds, turns, text }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
   const measured: [Measured, Measured][] = [];
   const stopping = new AbortController();
-  const { local, dataset, state } = await startBenchLocal("scaling", 1);
+  const { local, dataset, state } = await startBenchLocal("scaling", text, 1);
   try {
     const measure = async (trainers: number, steps: number, count: number): Promise<Measured> => {
       const tokens = count * steps * trainers * TOKENS_PER_STEP;
@@ -80,7 +80,7 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
   const load = { taskSeconds: seconds, jitter: JITTER, deltaMB, innerMB: deltaMB, readAhead: READ_AHEAD };
   const simulated = SHARDS.map((shards) => simulateRounds(shards, costs, LATENCIES, load));
   print(`assumed: ${JSON.stringify(LATENCIES)}, tasks of ${seconds} s within ${100 * JITTER} %, updates of ${deltaMB.toFixed(1)} MB`);
-  print(["shards", "s/round", "waits", "worth", "thread ms", "busy", "cents"].map((text) => text.padStart(10)).join(""));
+  print(["shards", "s/round", "waits", "worth", "thread ms", "busy", "cents"].map((head) => head.padStart(10)).join(""));
   for (const row of simulated)
     print(
       [
@@ -92,7 +92,7 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
         `${(100 * row.busy).toFixed(0)} %`,
         centsOf(row.coordinatorMs).toFixed(5),
       ]
-        .map((text) => String(text).padStart(10))
+        .map((cell) => String(cell).padStart(10))
         .join(""),
     );
   const saturatesAt = simulated.find((row) => row.overhead > MAX_SIMULATED_WAIT)?.shards ?? null;

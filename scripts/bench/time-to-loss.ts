@@ -1,13 +1,13 @@
 /**
- * `npm run bench -- time-to-loss [--tokens N] [--batch N] [--steps N] [--trainers N] [--every N] [--sprint false] [--json]`: wall clock until a model of characters of
+ * `npm run bench -- time-to-loss [--tokens N] [--batch N] [--steps N] [--trainers N] [--every N] [--no-sprint] [--text FILE] [--json]`: wall clock until a model of characters of
  * tinyshakespeare reaches a validation loss, with all cores, through the real coordinator and trainers. Counted from
  * the first lease to the commit of the first checkpoint at or under the target; evaluations are not counted.
  */
 import { availableParallelism } from "node:os";
 import { presetOf } from "../../shared/config.ts";
 import type { RunStatus } from "../../workers/coordinator/status.ts";
-import type { Flags, Print } from "../named.ts";
-import { shakespeareRun, startBenchLocal } from "../shakespeare.ts";
+import type { Print } from "../named.ts";
+import { SHAKESPEARE, shakespeareRun, startBenchLocal } from "../shakespeare.ts";
 
 const TARGET_LOSS = 1.88;
 /** Preset shakespeare-char with the rates of a sprint: as high as a run of some 200 steps bears, and a shorter momentum. */
@@ -18,20 +18,26 @@ const OUTER = { name: "nesterov", lr: 1, momentum: 0 } as const;
 /** 160 local steps of each of two shards. */
 const TOKENS = 160 * 2 * 12 * 64;
 
-export async function run(flags: Flags, print: Print): Promise<Record<string, unknown>> {
-  const trainers = Number(flags["trainers"] ?? availableParallelism());
-  const steps = Number(flags["steps"] ?? 16);
-  const tokens = Number(flags["tokens"] ?? TOKENS);
-  const every = Number(flags["every"] ?? 0);
-  const usual = presetOf("shakespeare-char").training;
-  const { local, dataset } = await startBenchLocal("time-to-loss", trainers);
+const USUAL = presetOf("shakespeare-char").training;
+
+export const FLAGS = {
+  tokens: TOKENS,
+  batch: USUAL.batch,
+  steps: 16,
+  trainers: availableParallelism(),
+  every: 0,
+  sprint: true,
+  text: SHAKESPEARE,
+};
+
+export async function run(flags: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
+  const { tokens, batch, steps, trainers } = flags;
+  const { local, dataset } = await startBenchLocal("time-to-loss", flags.text, trainers);
   try {
-    const supervision = { evaluateEvery: every, targetLoss: TARGET_LOSS };
+    const supervision = { evaluateEvery: flags.every, targetLoss: TARGET_LOSS };
     // Without the sprint, the preset's own rates: what a run of 250 to 400 steps wants.
-    const isSprint = flags["sprint"] !== "false";
-    const optimizer = isSprint ? { ...usual.optimizer, ...SPRINT } : usual.optimizer;
-    const schedule = isSprint ? { warmupSteps: 0, decay: DECAY } : usual.schedule;
-    const batch = Number(flags["batch"] ?? usual.batch);
+    const optimizer = flags.sprint ? { ...USUAL.optimizer, ...SPRINT } : USUAL.optimizer;
+    const schedule = flags.sprint ? { warmupSteps: 0, decay: DECAY } : USUAL.schedule;
     const training = { shards: trainers, steps, batch, optimizer, outer: OUTER, schedule };
     const request = { preset: "shakespeare-char", dataset, tokens, ...training, supervision };
     const status: RunStatus = await shakespeareRun(local, request, print);

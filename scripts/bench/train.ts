@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- train [--preset NAME] [--blocks N] [--json]`: a full training step inside workerd, beside the same step
+ * `npm run bench -- train [--preset NAME] [--batch N] [--blocks N] [--json]`: a full training step inside workerd, beside the same step
  * on tfjs's unmodified wasm backend, in turns in one run. By default nanoGPT's CPU shape, 768 tokens a step. The figures are of
  * AdamW, which is nanoGPT's recipe and the cheapest there is; those of Muon, which presets train with, stand beside them.
  * matMul and peak come from `npm run bench -- kernels`, run here too, so that all figures are of one machine and moment.
@@ -7,7 +7,7 @@
 import { join } from "node:path";
 import { createTestHarness } from "wrangler";
 import { presetOf } from "../../shared/config.ts";
-import type { Flags, Print } from "../named.ts";
+import type { Print } from "../named.ts";
 import { childMemory } from "../process-memory.ts";
 import { run as benchKernels } from "./kernels.ts";
 import type { Steps } from "./workers/train.ts";
@@ -20,12 +20,14 @@ type Four = [number, number, number, number];
 
 const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
-export async function run(flags: Flags, print: Print): Promise<Record<string, unknown>> {
-  const name = flags["preset"] ?? "shakespeare-char";
+/** A batch of 0 is the preset's own. */
+export const FLAGS = { preset: "shakespeare-char", batch: 0, blocks: 5 };
+
+export async function run(flags: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
+  const { preset: name, blocks } = flags;
   const { model, training } = presetOf(name);
-  const batch = Number(flags["batch"] ?? training.batch);
+  const batch = flags.batch === 0 ? training.batch : flags.batch;
   const tokens = batch * model.context;
-  const blocks = Number(flags["blocks"] ?? 5);
   const configs = ["train.toml", "train-stock.toml"].map((file) => ({ configPath: join(import.meta.dirname, "workers", file) }));
   const server = createTestHarness({ workers: configs });
   await server.listen();
@@ -60,7 +62,7 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
     }
     const [msPerStep, stockMsPerStep, muonMsPerStep, stockMuonMsPerStep] = series.map(({ times }) => median(times)) as Four;
     const [best, bestStock, bestMuon, bestStockMuon] = series.map(({ times }) => Math.min(...times)) as Four;
-    const kernels = await benchKernels({ rounds: "20" }, () => undefined);
+    const kernels = await benchKernels({ build: "relaxed", rounds: 20 }, () => undefined);
     const rows = (kernels["rows"] as { isTraining: boolean; rate: number; milliseconds: number }[]).filter((row) => row.isTraining);
     const work = rows.reduce((sum, row) => sum + row.rate * row.milliseconds, 0);
     const matmulGflops = work / rows.reduce((sum, row) => sum + row.milliseconds, 0);

@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createTestHarness } from "wrangler";
-import type { Flags, Print } from "../named.ts";
+import type { Print } from "../named.ts";
 import type { RefusingQueueCalls } from "./workers/refusing-queue.ts";
 
 /** One when the run begins, then one for each alarm. */
@@ -14,7 +14,9 @@ const REFUSALS = 8;
 const POLL_MS = 1000;
 const TIMEOUT_MS = 240_000;
 
-export async function run(_flags: Flags, print: Print): Promise<Record<string, unknown>> {
+export const FLAGS = {};
+
+export async function run(_flags: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
   const server = createTestHarness({ workers: [{ configPath: join(import.meta.dirname, "workers", "refusing-queue.toml") }] });
   await server.listen();
   try {

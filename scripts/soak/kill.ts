@@ -1,5 +1,5 @@
 /**
- * `npm run soak -- kill [--kills N] [--json]`: SIGKILL of all processes at random moments of one training run (T1 of the
+ * `npm run soak -- kill [--kills N] [--seed N] [--json]`: SIGKILL of all processes at random moments of one training run (T1 of the
  * reliability design), each followed by a start, until the run is done. Its last checkpoint must be that of an
  * undisturbed run of the same work. The moments come from a seed, the machine's own timing does the rest.
  */
@@ -10,7 +10,7 @@ import { createRandom } from "../../shared/model/random.ts";
 import { Client } from "../client.ts";
 import { serveDocs } from "../docs-site.ts";
 import { startLocal, type Local } from "../local.ts";
-import type { Flags, Print } from "../named.ts";
+import type { Print } from "../named.ts";
 import { freePort, stopOnExit } from "../processes.ts";
 import { ROOT } from "../workers.ts";
 
@@ -46,9 +46,10 @@ async function until(client: Client, id: string, holds: (status: Status) => bool
   }
 }
 
-export async function run(flags: Flags, print: Print): Promise<Record<string, unknown>> {
-  const kills = Number(flags["kills"] ?? 30);
-  const random = createRandom(Number(flags["seed"] ?? 1));
+export const FLAGS = { kills: 30, seed: 1 };
+
+export async function run({ kills, seed }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
+  const random = createRandom(seed);
   stopOnExit();
   rmSync(STATE, { recursive: true, force: true });
   const docs = await freePort(0);

@@ -1,12 +1,12 @@
 /**
- * `npm run soak -- simulate [--seeds N] [--first N] [--mutations false] [--json]`: seeded histories of the training
+ * `npm run soak -- simulate [--seeds N] [--first N] [--no-mutations] [--json]`: seeded histories of the training
  * protocol under faults, then the same with one safeguard removed at a time: each such mutant must be caught.
  */
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as protocol from "../../workers/coordinator/run.ts";
-import type { Flags, Print } from "../named.ts";
+import type { Print } from "../named.ts";
 import { FAULTS } from "../simulation/faults.ts";
 import { simulate } from "../simulation/simulate.ts";
 import { Violation, type Protocol } from "../simulation/world.ts";
@@ -65,9 +65,9 @@ function firstCaught(mutant: Protocol): number | null {
   return null;
 }
 
-export async function run(flags: Flags, print: Print): Promise<Record<string, unknown>> {
-  const seeds = Number(flags["seeds"] ?? 10_000);
-  const first = Number(flags["first"] ?? 0);
+export const FLAGS = { seeds: 10_000, first: 0, mutations: true };
+
+export async function run({ seeds, first, mutations: mutate }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
   const startedAt = Date.now();
   let events = 0;
   const faults = Object.fromEntries(FAULTS.map((fault) => [fault, 0]));
@@ -86,7 +86,7 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
   }
   const seconds = (Date.now() - startedAt) / 1000;
   const mutations: Record<string, number | null> = {};
-  if (flags["mutations"] !== "false") {
+  if (mutate) {
     rmSync(MUTANTS, { recursive: true, force: true });
     for (const name of Object.keys(MUTATIONS)) {
       mutations[name] = firstCaught(await loadMutant(name));
@@ -94,6 +94,6 @@ export async function run(flags: Flags, print: Print): Promise<Record<string, un
     }
     rmSync(MUTANTS, { recursive: true, force: true });
   }
-  const ok = Object.values(mutations).every((seed) => seed !== null);
+  const ok = events > 0 && Object.values(mutations).every((seed) => seed !== null);
   return { seeds, events, faults, violations: 0, seconds, mutationsCaughtAtSeed: mutations, ok };
 }

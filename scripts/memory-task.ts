@@ -1,13 +1,13 @@
 /** The Node side of the bench `memory`: the objects of a task and the replies to a trainer, behind this process's `fetch`. */
 import { createHash } from "node:crypto";
-import type { Dataset } from "../../shared/artifacts.ts";
-import type { ModelConfig, TrainingConfig } from "../../shared/config.ts";
-import { slotName, slotsOf } from "../../shared/model/optimizer.ts";
-import { partition } from "../../shared/model/partition.ts";
-import { createRandom, normal } from "../../shared/model/random.ts";
-import { encodeSafetensors } from "../../shared/model/safetensors.ts";
-import { encodeTokenShard, MAX_SHARD_TOKENS } from "../../shared/tokenizer/token-shard.ts";
-import type { Lease } from "../../shared/training/task.ts";
+import type { Dataset } from "../shared/artifacts.ts";
+import type { ModelConfig, TrainingConfig } from "../shared/config.ts";
+import { slotName, slotsOf } from "../shared/model/optimizer.ts";
+import { partition } from "../shared/model/partition.ts";
+import { createRandom, normal } from "../shared/model/random.ts";
+import { encodeSafetensors } from "../shared/model/safetensors.ts";
+import { encodeTokenShard, MAX_SHARD_TOKENS } from "../shared/tokenizer/token-shard.ts";
+import type { Lease } from "../shared/training/task.ts";
 
 /** The host that workers/memory/coordinator.ts asks. */
 const HOST = "bench.invalid";
