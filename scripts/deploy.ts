@@ -1,8 +1,9 @@
 /**
  * `npm run deploy`: creates the buckets and queues, deploys the seven Workers (callees first) and applies the D1 migrations.
- * `npm run deploy -- --dry-run` touches nothing and prints each bundle's size. Needs `wrangler login` and, once,
- * `wrangler secret put OPERATOR_TOKEN -c wrangler.toml`.
+ * `npm run deploy -- --dry-run` touches nothing and prints each bundle's size. Needs `wrangler login` and, once and before,
+ * `wrangler secret put OPERATOR_TOKEN -c wrangler.toml`: the gateway is refused without its secret.
  */
+import { readOptions } from "./options.ts";
 import { runProcess } from "./processes.ts";
 import { WORKERS } from "./workers.ts";
 
@@ -10,7 +11,9 @@ const BUCKETS = ["tiffin-corpus", "tiffin-artifacts"];
 const QUEUES = ["tiffin-crawl", "tiffin-steps"];
 /** The house limit for one bundle; the platform's own is 3 MB on the free plan (developers.cloudflare.com/workers/platform/limits/#worker-size). */
 const MAX_GZIP_KIB = 1024;
-const dryRun = process.argv.includes("--dry-run");
+// npm takes a `--dry-run` without the `--` before it for its own, and says so in the environment alone.
+const asked = { type: "boolean", default: process.env["npm_config_dry_run"] === "true" } as const;
+const dryRun = readOptions("npm run deploy -- [--dry-run]", { "dry-run": asked }, (values) => values["dry-run"]);
 
 function wrangler(args: readonly string[], tolerate?: RegExp): string {
   const { status, output } = runProcess("wrangler", args);
@@ -29,7 +32,9 @@ try {
     const output = wrangler(["deploy", "-c", config, ...(dryRun ? ["--dry-run"] : [])]);
     const gzip = /gzip:\s*([\d.]+)\s*KiB/.exec(output)?.[1];
     if (gzip === undefined) throw new Error(`${name}: expected wrangler to state a gzip size, got\n${output}`);
-    console.log(`${name.padEnd(12)} ${gzip.padStart(8)} KiB gzip${dryRun ? "" : "  deployed"}`);
+    // The one that has an address is the gateway.
+    const address = /https:\/\/\S+\.workers\.dev/.exec(output)?.[0] ?? "";
+    console.log(`${name.padEnd(12)} ${gzip.padStart(8)} KiB gzip${dryRun ? "" : `  deployed ${address}`}`);
     if (Number(gzip) > MAX_GZIP_KIB) throw new Error(`${name}: expected a bundle of at most ${MAX_GZIP_KIB} KiB gzip, got ${gzip}`);
     if (name === "feedback" && !dryRun) wrangler(["d1", "migrations", "apply", "tiffin-feedback", "--remote", "-c", config]);
   }

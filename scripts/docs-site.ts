@@ -38,12 +38,21 @@ function send(response: ServerResponse, status: number, type: string, body: stri
   response.writeHead(status, { "content-type": `${type}; charset=utf-8` }).end(body);
 }
 
+/** A path without its escapes; as it is where they are none. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
 /** Serves the site on 127.0.0.1 and resolves with the listening server. */
 export function serveDocs(port: number): Promise<Server> {
   const readmes = findReadmes();
   const origin = `http://127.0.0.1:${port}`;
   const server = createServer((request, response) => {
-    const path = decodeURIComponent(new URL(request.url ?? "/", origin).pathname);
+    const path = decoded(new URL(request.url ?? "/", origin).pathname);
     if (path === "/robots.txt") return send(response, 200, "text/plain", `User-agent: *\nAllow: /\nSitemap: ${origin}/sitemap.xml\n`);
     if (path === "/sitemap.xml") {
       const urls = [...readmes.keys()].map((name) => `<url><loc>${origin}/package/${escapeHtml(name)}</loc></url>`);

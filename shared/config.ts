@@ -1,7 +1,7 @@
 /**
  * Configurations of models and runs: types, parsing of untrusted JSON, presets.
  *
- * Model fields follow the Qwen3 decoder; `model/export.ts` maps them to the names of a Hugging Face config.json.
+ * Model fields follow the Qwen3 decoder, as the names of its parameters do (model/weights.ts).
  * A preset is a starting point: a request may override its parts.
  */
 import { z } from "zod";
