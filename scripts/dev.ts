@@ -8,7 +8,7 @@ const OPTIONS = { port: { type: "string" }, trainers: { type: "string" }, "local
 const options = readOptions(USAGE, OPTIONS, ({ port, trainers, "local-origin": localOrigin }) =>
   given({
     port: wholeNumber("port", port, 1, 65_535),
-    trainers: wholeNumber("trainers", trainers, 0, 64),
+    trainers: wholeNumber("trainers", trainers, 1, 64),
     localOrigin: webAddress("local-origin", localOrigin),
   }),
 );

@@ -8,16 +8,26 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { dirname, join, relative } from "node:path";
+import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort, killProcesses, runProcess, startProcess, stopProcesses, untilAnswers, untilFree, wantedPort } from "./processes.ts";
+import {
+  endWith,
+  freePort,
+  killProcesses,
+  runProcess,
+  startProcess,
+  stopProcesses,
+  untilAnswers,
+  untilFree,
+  wantedPort,
+} from "./processes.ts";
 import { ROOT, WORKERS, configPath } from "./workers.ts";
 
 const DEFAULT_PORT = 8787;
 const START_TIMEOUT_MS = 90_000;
 const STATE = join(ROOT, ".wrangler", "state");
-/** Where the last start left its address for `npm run watch`. */
-const ADDRESS = join(ROOT, ".tiffin", "address");
+/** Where the last start on a state left its address, for the next one and for `npm run watch`. */
+const addressOf = (state: string) => join(state, "address");
 
 export interface LocalOptions {
   port?: number;
@@ -49,9 +59,9 @@ function operatorToken(): string {
 }
 
 /** Two sets of Workers on one state would corrupt it. The token tells this folder's Tiffin from another's on the same port. */
-async function refuseSecond(token: string): Promise<void> {
-  if (!existsSync(ADDRESS)) return;
-  const url = readFileSync(ADDRESS, "utf8");
+async function refuseSecond(state: string, token: string): Promise<void> {
+  if (!existsSync(addressOf(state))) return;
+  const url = readFileSync(addressOf(state), "utf8");
   const headers = { authorization: `Bearer ${token}` };
   const answer = await fetch(`${url}/models`, { headers, signal: AbortSignal.timeout(5000) }).catch(() => null);
   await answer?.body?.cancel();
@@ -82,8 +92,11 @@ const QUIETLY = ["--show-interactive-dev-session=false", "--inspector-port", "0"
  */
 const trainersOf = (state: string) => join(state, "trainers");
 
-/** Where processes of one state find each other, and those of another state or checkout do not. */
-const registryOf = (state: string) => ({ WRANGLER_REGISTRY_PATH: join(state, "registry") });
+/**
+ * Where processes of one state find each other, and those of another state or checkout do not; and their temporary files,
+ * which who is killed leaves behind.
+ */
+const foldersOf = (state: string) => ({ WRANGLER_REGISTRY_PATH: join(state, "registry"), TMPDIR: join(state, "tmp") });
 
 /** Keeps a trainer at work until `signal` aborts. A failed call is tried again: the process may be restarting. */
 async function drive(url: string, signal: AbortSignal): Promise<void> {
@@ -102,7 +115,7 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
   const state = options.state ?? STATE;
   const port = options.port === undefined ? await freePort(DEFAULT_PORT) : await wantedPort(options.port);
   const token = operatorToken();
-  if (options.state === undefined) await refuseSecond(token);
+  await refuseSecond(state, token);
   if (options.fresh) rmSync(state, { recursive: true, force: true });
   migrate(state);
   const url = `http://127.0.0.1:${port}`;
@@ -110,14 +123,14 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
   const configs = gatewayFirst.flatMap((name) => ["-c", relative(ROOT, configPath(name))]);
   // `--var` reaches only the first Worker of several, so the collector's variable goes through its own .dev.vars.
   writeFileSync(join(ROOT, "workers", "collector", ".dev.vars"), `LOCAL_ORIGIN="${options.localOrigin ?? ""}"\n`);
-  // Who was killed has left entries there, at which the others would go on calling for a minute.
-  rmSync(registryOf(state).WRANGLER_REGISTRY_PATH, { recursive: true, force: true });
-  rmSync(trainersOf(state), { recursive: true, force: true });
+  // Who was killed has left entries in the registry, at which the others would go on calling for a minute.
+  for (const folder of [...Object.values(foldersOf(state)), trainersOf(state)]) rmSync(folder, { recursive: true, force: true });
+  mkdirSync(foldersOf(state).TMPDIR, { recursive: true });
   const workers = startProcess(
     "workers",
     "wrangler",
     ["dev", ...configs, "--port", String(port), "--persist-to", state, ...QUIETLY],
-    registryOf(state),
+    foldersOf(state),
   );
   // A trainer that is there before the coordinator finds it late: the registry tells changes only now and then.
   await untilAnswers("workers", workers, url, (status) => status < 500, START_TIMEOUT_MS);
@@ -128,8 +141,8 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
   // The first one goes by the Worker's own name: it is what the gateway asks for its health, and gets the queue's messages.
   await Promise.all(names.map((name, index) => addTrainer(name, stopping.signal, state, index === 0 ? "tiffin-trainer" : undefined)));
   await untilAnswers("workers", workers, `${url}/health`, (status) => status === 200, START_TIMEOUT_MS);
-  mkdirSync(dirname(ADDRESS), { recursive: true });
-  writeFileSync(ADDRESS, url);
+  endWith("workers", workers);
+  writeFileSync(addressOf(state), url);
   return {
     url,
     token,
@@ -147,8 +160,8 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
 
 /** The address and the operator's token of the Tiffin that was last started from this folder. */
 export function runningLocal(): { url: string; token: string } {
-  if (!existsSync(ADDRESS)) throw new Error("expected a running Tiffin, found none: start it with `npm run dev` or `npm start`");
-  return { url: readFileSync(ADDRESS, "utf8"), token: operatorToken() };
+  if (!existsSync(addressOf(STATE))) throw new Error("expected a running Tiffin, found none: start it with `npm run dev` or `npm start`");
+  return { url: readFileSync(addressOf(STATE), "utf8"), token: operatorToken() };
 }
 
 /** Starts a trainer process for the Tiffin of a state and keeps it at work until the signal. */
@@ -161,9 +174,10 @@ export async function addTrainer(name: string, signal: AbortSignal, state = STAT
     name,
     "wrangler",
     ["dev", "-c", config, "--name", worker, "--port", String(port), "--persist-to", own, ...QUIETLY, ...vars],
-    registryOf(state),
+    foldersOf(state),
   );
   const url = `http://127.0.0.1:${port}`;
   await untilAnswers(name, child, url, (status) => status < 500, START_TIMEOUT_MS);
+  endWith(name, child);
   void drive(url, signal);
 }

@@ -36,6 +36,8 @@ const CHILD_ENV = {
   FORCE_COLOR: "0",
 };
 const running = new Set<ChildProcess>();
+/** Those that this process ends. */
+const ending = new WeakSet<ChildProcess>();
 
 const logOf = (name: string) => join(ROOT, ".tiffin", "logs", `${name}.log`);
 
@@ -93,6 +95,19 @@ export async function untilAnswers(
   );
 }
 
+/** From now on this process ends when `child` does, but for one that it ends itself: the others would wait for it for ever. */
+export function endWith(name: string, child: ChildProcess): void {
+  const end = (): void => {
+    if (ending.has(child)) return;
+    console.error(
+      `\n${name}: expected it to run on, it ended with ${child.exitCode ?? child.signalCode}. The end of its log:\n${endOfLog(name)}`,
+    );
+    void stopProcesses().then(() => process.exit(1));
+  };
+  if (child.exitCode === null && child.signalCode === null) child.once("exit", end);
+  else end();
+}
+
 /** Runs a command of node_modules/.bin to its end. */
 export function runProcess(command: string, args: readonly string[]): { status: number | null; output: string } {
   const result = spawnSync(join(ROOT, "node_modules", ".bin", command), args, { cwd: ROOT, encoding: "utf8", env: CHILD_ENV });
@@ -100,6 +115,7 @@ export function runProcess(command: string, args: readonly string[]): { status: 
 }
 
 function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  ending.add(child);
   if (child.pid === undefined) return;
   try {
     process.kill(-child.pid, signal);

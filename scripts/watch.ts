@@ -1,6 +1,7 @@
 /**
  * `npm run watch -- RUN [--url URL]`: a run live in the terminal, from its server-sent events: loss curve, rate, shards,
- * leases, time left. Ends with the run. Reads only; the run does not notice.
+ * leases, time left. Ends with the run. Reads only; the run does not notice. Of a Tiffin elsewhere it takes the operator's token
+ * from the environment's OPERATOR_TOKEN.
  */
 import { parseArgs } from "node:util";
 import { plot } from "asciichart";
@@ -25,6 +26,13 @@ function chart(losses: readonly number[]): string {
   return points.length < 2 ? "" : plot(points, { height: CHART_HEIGHT });
 }
 
+/** What opens a Tiffin elsewhere. */
+function tokenOf(url: string): string {
+  const token = process.env["OPERATOR_TOKEN"];
+  if (token === undefined) throw new Error(`--url: expected the operator's token of ${url} in OPERATOR_TOKEN, the variable is not set`);
+  return token;
+}
+
 function view(status: RunStatus, losses: readonly number[]): string {
   const left = status.secondsLeft === null ? "" : `, ${duration(status.secondsLeft)} left`;
   const rate = status.tokensPerSecond === null ? "" : `, ${status.tokensPerSecond} tokens/s`;
@@ -43,8 +51,7 @@ function view(status: RunStatus, losses: readonly number[]): string {
 try {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { url: { type: "string" } } });
   const id = positionals[0];
-  const { url: local, token } = runningLocal();
-  const url = values.url ?? local;
+  const { url, token } = values.url === undefined ? runningLocal() : { url: values.url, token: tokenOf(values.url) };
   const client = new Client(url, token);
   if (id === undefined) {
     const runs = await client.call<RunStatus[]>("GET", "/runs");
