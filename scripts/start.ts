@@ -34,7 +34,9 @@ interface Crawl {
   queued: number;
   fetched: number;
   documents: number;
+  duplicates: number;
   bytes: number;
+  startedAt: string;
 }
 
 /** What earlier starts did, so that this one need not. */
@@ -58,8 +60,20 @@ function remember(memory: Memory): void {
   writeFileSync(MEMORY, JSON.stringify(memory, null, 2));
 }
 
-/** Crawls the site unless an earlier start did, and returns the finished crawl. */
-async function collect(client: Client, site: string, memory: Memory): Promise<Crawl> {
+/** The crawl of an earlier start, if it goes on still or found something that is not too old. */
+async function currentCrawl(client: Client, id: string): Promise<string | null> {
+  // Of a state that was deleted it knows nothing.
+  const crawl = await client.call<Crawl>("GET", `/crawls/${id}`).catch((error: Error) => {
+    if (error.message.includes("got 404")) return null;
+    throw error;
+  });
+  if (crawl === null) return null;
+  const isFresh = Date.now() - Date.parse(crawl.startedAt) < REVISIT_SECONDS * 1000;
+  return crawl.state === "running" || (isFresh && crawl.documents + crawl.duplicates > 0) ? id : null;
+}
+
+/** Crawls the site unless an earlier start did, and returns its source and the finished crawl. */
+async function collect(client: Client, site: string, memory: Memory): Promise<{ source: string; crawl: Crawl }> {
   const stage = new Stage("collect", "pages");
   const source = await client.call<{ id: string }>("POST", "/sources", {
     url: site,
@@ -68,8 +82,9 @@ async function collect(client: Client, site: string, memory: Memory): Promise<Cr
     revisitSeconds: REVISIT_SECONDS,
   });
   const known = memory.crawls?.[source.id];
-  const [started] = known === undefined ? await client.call<Crawl[]>("POST", "/crawls", { source: source.id }) : [];
-  const id = known ?? started?.id;
+  const current = known === undefined ? null : await currentCrawl(client, known);
+  const [started] = current === null ? await client.call<Crawl[]>("POST", "/crawls", { source: source.id }) : [];
+  const id = current ?? started?.id;
   if (id === undefined) throw new Error(`expected a crawl of ${site} to start, got none`);
   memory.crawls = { ...memory.crawls, [source.id]: id };
   remember(memory);
@@ -77,7 +92,7 @@ async function collect(client: Client, site: string, memory: Memory): Promise<Cr
     const crawl = await client.call<Crawl>("GET", `/crawls/${id}`);
     if (crawl.state === "done") {
       stage.done(`${crawl.fetched} pages, ${crawl.documents} documents, ${(crawl.bytes / 1e6).toFixed(2)} MB of text`);
-      return crawl;
+      return { source: source.id, crawl };
     }
     stage.update(crawl.fetched, crawl.fetched + crawl.queued, `${crawl.documents} documents`);
     await sleep(POLL_MS);
@@ -116,13 +131,21 @@ async function train(client: Client, request: Record<string, unknown>): Promise<
   }
 }
 
-/** Publication follows the run's end by a step of the Workflow. */
-async function waitForModel(client: Client, checkpoint: string | null): Promise<void> {
+/** Publication, which activates, follows the run's end by a step of the Workflow; since an earlier start's another model may have become the active one. */
+async function activate(client: Client, checkpoint: string | null): Promise<void> {
   const deadline = Date.now() + PUBLISH_TIMEOUT_MS;
   for (;;) {
-    const { model } = await client.call<{ model: string | null }>("GET", "/health");
-    if (model === checkpoint) return;
-    if (Date.now() > deadline) throw new Error(`expected the active model to become ${checkpoint}, it is ${model}`);
+    const models = await client.call<{ model: string; active: boolean }[]>("GET", "/models");
+    const own = models.find(({ model }) => model === checkpoint);
+    if (own?.active) return;
+    if (own !== undefined) {
+      await client.call("POST", `/models/${checkpoint}/activate`);
+      return;
+    }
+    if (Date.now() > deadline)
+      throw new Error(
+        `expected model ${checkpoint} to be published within ${PUBLISH_TIMEOUT_MS / 1000} s, it is not. Logs are in .tiffin/logs; \`npm start\` tries again.`,
+      );
     await sleep(POLL_MS);
   }
 }
@@ -134,8 +157,7 @@ async function main(): Promise<void> {
     return Object.assign(effort, { once, json, fresh, site: webAddress("site", site), port: wholeNumber("port", port, 1, 65_535) });
   });
   const startedAt = Date.now();
-  if (options.fresh) rmSync(MEMORY, { force: true });
-  const memory: Memory = existsSync(MEMORY) ? (JSON.parse(readFileSync(MEMORY, "utf8")) as Memory) : {};
+  const memory: Memory = existsSync(MEMORY) && !options.fresh ? (JSON.parse(readFileSync(MEMORY, "utf8")) as Memory) : {};
   stopOnExit();
 
   if (options.site === undefined) {
@@ -149,17 +171,20 @@ async function main(): Promise<void> {
     fresh: options.fresh,
     ...given({ port: options.port }),
   });
+  // Not before: a start that is refused leaves everything to the one that runs.
+  if (options.fresh) rmSync(MEMORY, { force: true });
   up.done(`seven Workers at ${local.url}`);
   const client = new Client(local.url, local.token);
 
-  const crawl = await collect(client, site, memory);
+  const { source, crawl } = await collect(client, site, memory);
   const effort = { preset: options.preset, ...given({ tokens: options.tokens }) };
   const name = createHash("sha256")
-    .update(JSON.stringify({ site, crawl: crawl.id, ...effort }))
+    .update(JSON.stringify({ source, crawl: crawl.id, ...effort }))
     .digest("hex");
-  const run = await train(client, { name: `start-${name.slice(0, 16)}`, ...effort });
+  // What earlier starts crawled elsewhere is not this model's business.
+  const run = await train(client, { name: `start-${name.slice(0, 16)}`, sources: [source], ...effort });
 
-  await waitForModel(client, run.checkpoint);
+  await activate(client, run.checkpoint);
   let first: { response: string; model: string } | null = null;
   for (const text of QUESTIONS) {
     const answer = await client.call<{ response: string; model: string }>("POST", "/generate", { text });
