@@ -86,10 +86,11 @@ export class HeapArray implements tf.TensorInfo {
     if (references !== 1 || this.dataId !== this.#block || !owner.has(this.dataId.offset))
       throw new Error("heap: expected an array that shares its numbers with no other");
     const { context } = opened();
+    // What the arena has free may be all the room that there is for the copy, and the room of the copied is free after it.
+    owner.trim();
     const start = context.allocate(bytes);
     context.copy(this.dataId.offset, start, bytes);
     this.dispose();
-    // Else there would be room for it twice.
     owner.trim();
     return start;
   }

@@ -54,6 +54,7 @@ const CASES: readonly [what: string, model: Partial<ModelConfig>, training: Part
   ["tied embeddings", { vocabSize: 4099, tiedEmbeddings: true }, { ...muon, steps: 10 }, 12],
   ["wide", { width: 256, mlpWidth: 704, heads: 8, layers: 2 }, { ...muon, steps: 10 }, 5],
   ["long, grouped queries", { context: 384, kvHeads: 1 }, { ...muon, steps: 10 }, 2],
+  ["gradients alone, a large vocabulary", { vocabSize: 4099, layers: 1 }, { ...muon, steps: 1 }, 12],
   ["deep, recomputed", { layers: 9 }, { ...muon, steps: 10, recompute: true }, 16],
 ];
 
