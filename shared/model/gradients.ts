@@ -35,15 +35,19 @@ export function chunkSequences(batch: number, length: number, recompute: boolean
   return recompute ? Math.min(batch, Math.max(1, Math.floor(CHUNK_TOKENS / length))) : batch;
 }
 
+/** Positions of each of `batch` sequences. */
+export function lengthOf(inputs: Int32Array, labels: Int32Array, batch: number): number {
+  if (inputs.length % batch === 0 && labels.length === inputs.length) return inputs.length / batch;
+  throw new Error(`gradients: expected inputs and labels [B*T] with B = ${batch}, got [${inputs.length}] and [${labels.length}]`);
+}
+
 /**
  * The weighted sum of the losses. `take` gets the gradient of each parameter once, from the head down to the embedding,
  * and owns it until the pass ends; null: no gradients, and memory for no more than a block.
  */
 export function passGradients(weights: Weights, config: ModelConfig, pass: Pass, take: AddGradient | null): number {
   const { inputs, labels, batch, weight, recompute } = pass;
-  if (inputs.length % batch !== 0 || labels.length !== inputs.length)
-    throw new Error(`gradients: expected inputs and labels [B*T] with B = ${batch}, got [${inputs.length}] and [${labels.length}]`);
-  const length = inputs.length / batch;
+  const length = lengthOf(inputs, labels, batch);
   const sequences = chunkSequences(batch, length, recompute || take === null);
   const blocks = Array.from({ length: config.layers }, (_, layer) => blockOf(weights, config, layer));
   const embedding = weights[EMBEDDING]!;

@@ -9,7 +9,7 @@ import { tensorOf } from "../tensor/heap-array.ts";
 import { addTo } from "../tensor/in-place.ts";
 import { crossEntropy, isFused } from "../tensor/ops.ts";
 import type { AddGradient } from "./block.ts";
-import { passGradients } from "./gradients.ts";
+import { lengthOf, passGradients } from "./gradients.ts";
 import { forward } from "./transformer.ts";
 import type { Weights } from "./weights.ts";
 
@@ -39,11 +39,17 @@ export function lossAndGradients(
 ): { loss: number; gradients: Weights } {
   if (!isFused("AddInPlace")) return tapeGradients(weights, config, inputs, labels, batch);
   const sums: Weights = {};
-  const loss = eachPass(weights, config, inputs, labels, batch, passes, (name, gradient) => {
-    const sum = sums[name];
-    if (sum === undefined) sums[name] = tf.keep(tensorOf(gradient));
-    else addTo(sum, gradient);
-  });
+  let loss: number;
+  try {
+    loss = eachPass(weights, config, inputs, labels, batch, passes, (name, gradient) => {
+      const sum = sums[name];
+      if (sum === undefined) sums[name] = tf.keep(tensorOf(gradient));
+      else addTo(sum, gradient);
+    });
+  } catch (error) {
+    tf.dispose(sums);
+    throw error;
+  }
   // In the order of the weights, which decides the order of sums over them.
   return { loss, gradients: Object.fromEntries(Object.keys(weights).map((name) => [name, sums[name]!])) };
 }
@@ -62,7 +68,7 @@ export function eachPass(
   take: AddGradient,
 ): number {
   const weight = 1 / liveLabels(labels);
-  const length = inputs.length / batch;
+  const length = lengthOf(inputs, labels, batch);
   let loss = 0;
   for (let first = 0; first < batch; first += sequences) {
     const count = Math.min(sequences, batch - first);

@@ -33,6 +33,8 @@ export interface Training {
  */
 export function trainStep(training: Training, { inputs, labels, sequences }: Batch, lrScale: number): number {
   const { model, plan, clipNorm, optimizer, weights, state } = training;
+  if (plan.consume && plan.sequences < sequences)
+    throw new Error(`trainStep: expected a batch of at most the ${plan.sequences} sequences of its plan, got ${sequences}`);
   if (plan.consume && isFused("AddInPlace")) {
     return eachPass(weights, model, inputs, labels, sequences, plan, optimizer.beginStep(weights, state, lrScale));
   }

@@ -50,11 +50,13 @@ function turnedBytes(m: i32, n: i32): usize {
 
 /** Bytes of scratch that matMul needs; arguments as there. */
 export function matMulBytes(m: i32, n: i32, k: i32, aRow: i32, bCol: i32): usize {
-  if (!isTurned(m, n, k, aRow, bCol)) return packBytes(n, k);
+  // With something to add to, no product is turned, and one with a single column is that of its row.
+  const plain = packBytes(n == 1 ? max(m, 1) : n, k);
+  if (!isTurned(m, n, k, aRow, bCol)) return plain;
   // A narrower last block is packed deeper, which may take more than the ones before.
   const width = min(m, BLOCK_N);
   const last = m % width;
-  return turnedBytes(m, n) + max(packBytes(width, k), last > 0 ? packBytes(last, k) : 0);
+  return max(plain, turnedBytes(m, n) + max(packBytes(width, k), last > 0 ? packBytes(last, k) : 0));
 }
 
 /**

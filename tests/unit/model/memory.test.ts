@@ -84,6 +84,15 @@ describe("the prediction", () => {
 /** Takes gradients and does nothing with them. */
 const IDLE = { beginStep: () => (_: string, gradient: tf.Tensor) => gradient.dispose() } as unknown as ReturnType<typeof createOptimizer>;
 
+test("a step takes no larger batch than its plan is for, of which weights would be updated twice", () => {
+  const plan = planPasses(SHAPE, { ...muon, steps: 10 }, 4);
+  const inputs = new Int32Array(8 * SHAPE.context);
+  const work = { model: SHAPE, plan, clipNorm: 0, optimizer: IDLE, weights: {}, state: {} };
+  expect(() => trainStep(work, { inputs, labels: inputs, sequences: 8 }, 1)).toThrow(
+    "trainStep: expected a batch of at most the 4 sequences of its plan, got 8",
+  );
+});
+
 test("every preset fits an isolate, and a task's memory does not grow with its batch", () => {
   for (const { model, vocabSize, training } of Object.values(PRESETS)) {
     const shape = { ...model, vocabSize };

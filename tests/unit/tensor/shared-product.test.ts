@@ -4,7 +4,6 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { useKernels } from "../../../shared/tensor/backend.ts";
 import { allocated, arrayOf, onHeap, tensorOf, type HeapArray } from "../../../shared/tensor/heap-array.ts";
-import { instantiateKernels } from "../../../shared/tensor/kernel-context.ts";
 import { projectAll, weightGradients } from "../../../shared/tensor/in-place.ts";
 import { BUILDS, normals, TOLERANCE, worstDifference, type Values } from "./compare.ts";
 
@@ -78,23 +77,6 @@ describe.each(BUILDS)("products that share a matrix, %s", (_, module) => {
     ["an odd number of rows", { rows: 131, width: 128, columns: [128, 128] }],
   ])("equal them where quadrants are large enough, and where they are not: %s", async (__, sizes) => {
     expect(await worst(sizes, 1)).toBeLessThanOrEqual(TOLERANCE);
-  });
-
-  test("have room for each product alone where they share nothing", () => {
-    const kernels = instantiateKernels(new WebAssembly.Memory({ initial: 4 }), module);
-    const sizes = [1, 24, 128, 256, 352, 400];
-    for (const width of [128, 768]) {
-      for (const a of sizes) {
-        for (const b of sizes) {
-          if (Math.min(a, b) >= 128 && a + b <= 384) continue;
-          const most = (bytes: (columns: number) => number) => Math.max(bytes(a), bytes(b));
-          const forward = most((columns) => kernels.matMulBytes(700, columns, width, width, width));
-          expect(kernels.projectBytes(700, width, a, b, 0)).toBeGreaterThanOrEqual(forward);
-          const back = most((columns) => kernels.matMulBytes(columns, width, 700, 1, 1));
-          expect(kernels.weightGradientsBytes(width, 700, a, b, 0)).toBeGreaterThanOrEqual(back);
-        }
-      }
-    }
   });
 
   test("refuse matrices that do not fit", () => {
