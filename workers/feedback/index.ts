@@ -1,6 +1,6 @@
 /**
  * Feedback: answers and their scores in D1. A response's reward is the mean score that people gave the same text before,
- * whatever the question was and whichever model said it.
+ * whatever the question was and whichever model said it; each person counts once, however often that text was scored.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { sha256 } from "../../shared/store.ts";
@@ -48,25 +48,35 @@ export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
     )
       .bind(input.id, input.voter, input.score, input.comment ?? null, new Date().toISOString())
       .run();
-    const total = await this.env.DB.prepare(
-      "SELECT AVG(score) AS reward, COUNT(*) AS votes FROM scores JOIN responses ON response_id = id WHERE response_hash = ?",
-    )
-      .bind(known.response_hash)
-      .first<{ reward: number; votes: number }>();
-    return { stored: true, reward: total?.reward ?? 0, votes: total?.votes ?? 0 };
+    const [tally] = await this.#tallies([known.response_hash]);
+    return { stored: true, ...tally! };
   }
 
-  /** The reward of each response text: the mean of all scores for it, 0 if nobody scored it. */
+  /** The reward of each response text: the mean over the people who scored it, 0 if nobody did. */
   async rewards(responses: string[]): Promise<number[]> {
     if (responses.length > MAX_PARAMETERS)
       throw namedError("InvalidInput", `responses: expected at most ${MAX_PARAMETERS}, got ${responses.length}`);
-    const hashes = await Promise.all(responses.map(hashText));
+    const tallies = await this.#tallies(await Promise.all(responses.map(hashText)));
+    return tallies.map(({ reward }) => reward);
+  }
+
+  /**
+   * What people gave each text, and how many they were. A text has an id per answer, and whoever asks again gets a new one:
+   * so the scores of one voter are averaged first.
+   */
+  async #tallies(hashes: string[]): Promise<{ reward: number; votes: number }[]> {
     const marks = hashes.map(() => "?").join(", ");
     const { results } = await this.env.DB.prepare(
-      `SELECT response_hash, AVG(score) AS reward FROM scores JOIN responses ON response_id = id WHERE response_hash IN (${marks}) GROUP BY response_hash`,
+      `SELECT response_hash, AVG(score) AS reward, COUNT(*) AS votes FROM (
+        SELECT response_hash, AVG(score) AS score FROM scores JOIN responses ON response_id = id
+        WHERE response_hash IN (${marks}) GROUP BY response_hash, voter
+      ) GROUP BY response_hash`,
     )
       .bind(...hashes)
-      .all<{ response_hash: string; reward: number }>();
-    return hashes.map((hash) => results.find((row) => row.response_hash === hash)?.reward ?? 0);
+      .all<{ response_hash: string; reward: number; votes: number }>();
+    return hashes.map((hash) => {
+      const { reward = 0, votes = 0 } = results.find((row) => row.response_hash === hash) ?? {};
+      return { reward, votes };
+    });
   }
 }

@@ -56,6 +56,16 @@ test("the reward is the mean of what different people gave", async () => {
   expect(await (await vote({ id, score: 1 }, voters[0])).json()).toEqual({ stored: true, reward: (1 + 0.5 + 1) / 3, votes: 3 });
 });
 
+test("whoever scores the same text under many ids counts once", async () => {
+  const body = { text: "twice", seed: 41, candidates: 1, maxTokens: 12 };
+  const [first, second, third] = [await ask(body), await ask(body), await ask(body)];
+  expect([second.response, third.response]).toEqual([first.response, first.response]);
+  for (const { id } of [first, second, third]) await vote({ id, score: 1 }, { "cf-connecting-ip": "203.0.113.10" });
+  const reply = await vote({ id: first.id, score: 0 }, { "cf-connecting-ip": "203.0.113.11" });
+  expect(await reply.json()).toEqual({ stored: true, reward: (1 + 0) / 2, votes: 2 });
+  expect((await ask(body)).candidates[0]).toMatchObject({ reward: (1 + 0) / 2 });
+});
+
 test("a vote that is replayed 200 times is one vote", async () => {
   const { id } = await ask({ text: "replayed", seed: 3, maxTokens: 12 });
   const replies = await Promise.all(Array.from({ length: 200 }, async () => (await vote({ id, score: 1 })).json()));
