@@ -18,6 +18,13 @@ export interface ResponseRecord {
   createdAt: string;
 }
 
+export interface Tally {
+  /** The mean over the people who scored a text, 0 if nobody did. */
+  reward: number;
+  /** How many people scored it. */
+  votes: number;
+}
+
 export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
   async health(): Promise<{ ok: true }> {
     await this.env.DB.prepare("SELECT 1 FROM responses LIMIT 1").all();
@@ -32,12 +39,7 @@ export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
   }
 
   /** Stores a score in 0..1; a voter's second score replaces the first. Throws NotFound, InvalidInput. */
-  async score(input: {
-    id: string;
-    score: number;
-    comment?: string;
-    voter: string;
-  }): Promise<{ stored: true; reward: number; votes: number }> {
+  async score(input: { id: string; score: number; comment?: string; voter: string }): Promise<{ stored: true } & Tally> {
     if (!(input.score >= 0 && input.score <= 1)) throw namedError("InvalidInput", `score: expected a number in 0..1, got ${input.score}`);
     const known = await this.env.DB.prepare("SELECT response_hash FROM responses WHERE id = ?")
       .bind(input.id)
@@ -52,19 +54,15 @@ export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
     return { stored: true, ...tally! };
   }
 
-  /** The reward of each response text: the mean over the people who scored it, 0 if nobody did. */
-  async rewards(responses: string[]): Promise<number[]> {
+  /** What people gave each response text. */
+  async rewards(responses: string[]): Promise<Tally[]> {
     if (responses.length > MAX_PARAMETERS)
       throw namedError("InvalidInput", `responses: expected at most ${MAX_PARAMETERS}, got ${responses.length}`);
-    const tallies = await this.#tallies(await Promise.all(responses.map(hashText)));
-    return tallies.map(({ reward }) => reward);
+    return this.#tallies(await Promise.all(responses.map(hashText)));
   }
 
-  /**
-   * What people gave each text, and how many they were. A text has an id per answer, and whoever asks again gets a new one:
-   * so the scores of one voter are averaged first.
-   */
-  async #tallies(hashes: string[]): Promise<{ reward: number; votes: number }[]> {
+  /** A text has an id per answer, and whoever asks again gets a new one: so the scores of one voter are averaged first. */
+  async #tallies(hashes: string[]): Promise<Tally[]> {
     const marks = hashes.map(() => "?").join(", ");
     const { results } = await this.env.DB.prepare(
       `SELECT response_hash, AVG(score) AS reward, COUNT(*) AS votes FROM (
@@ -73,7 +71,7 @@ export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
       ) GROUP BY response_hash`,
     )
       .bind(...hashes)
-      .all<{ response_hash: string; reward: number; votes: number }>();
+      .all<Tally & { response_hash: string }>();
     return hashes.map((hash) => {
       const { reward = 0, votes = 0 } = results.find((row) => row.response_hash === hash) ?? {};
       return { reward, votes };

@@ -49,15 +49,24 @@ export async function generate(env: GeneratorEnv, input: GenerateInput): Promise
   } finally {
     prompted.dispose();
   }
-  const rewards = await env.FEEDBACK.rewards(sampled.map(({ response }) => response));
+  const tallies = await env.FEEDBACK.rewards(sampled.map(({ response }) => response));
   const candidates = sampled
-    .map(({ response, logProbability }, index) => ({ response, reward: rewards[index]!, logProbability }))
-    .toSorted((a, b) => b.reward - a.reward || b.logProbability - a.logProbability);
+    .map(({ response, logProbability }, index) => ({ response, logProbability, ...tallies[index]! }))
+    .toSorted((a, b) => standing(b) - standing(a) || b.logProbability - a.logProbability)
+    .map(({ response, reward, logProbability }) => ({ response, reward, logProbability }));
   const { response } = candidates[0]!;
   const id = crypto.randomUUID();
   await env.FEEDBACK.record({ id, text: input.text, response, model: model.hash, createdAt: new Date().toISOString() });
   const completionTokens = sampled.reduce((sum, { tokens }) => sum + tokens, 0);
   return { response, id, model: model.hash, candidates, usage: { promptTokens: ids.length, completionTokens } };
+}
+
+/**
+ * What candidates are ranked by: the mean score as if one more person had given the middle of 0..1. Ranked by the reward alone, a
+ * text that nobody knows would stand with the worst (both 0), and a bad vote could move nothing.
+ */
+function standing({ reward, votes }: { reward: number; votes: number }): number {
+  return (reward * votes + 0.5) / (votes + 1);
 }
 
 function sampleOne(model: LoadedModel, prompted: Decoder, promptLogits: Float32Array, input: GenerateInput, room: number, seed: number) {

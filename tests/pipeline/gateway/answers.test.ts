@@ -48,6 +48,18 @@ test("the active model answers with its best candidate, and people's votes decid
   expect([health.status, await health.json()]).toEqual([200, { ok: true, model, parts }]);
 });
 
+test("a candidate that was voted down comes after those that nobody knows", async () => {
+  const question = { text: "down", seed: 21, maxTokens: 12 };
+  const first = await ask(question);
+  expect(first.candidates.map(({ reward }) => reward)).toEqual([0, 0, 0]);
+  await vote({ id: first.id, score: 0 });
+  const again = await ask(question);
+  const texts = first.candidates.map(({ response }) => response);
+  expect(new Set(texts).size).toBe(3);
+  expect(again.candidates.map(({ response }) => response)).toEqual([texts[1], texts[2], texts[0]]);
+  expect([again.response, again.candidates.map(({ reward }) => reward)]).toEqual([texts[1], [0, 0, 0]]);
+});
+
 test("the reward is the mean of what different people gave", async () => {
   const { id } = await ask({ text: "mean", seed: 99, maxTokens: 12 });
   const scores = [0, 0.5, 1];
