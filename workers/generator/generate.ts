@@ -49,16 +49,42 @@ export async function generate(env: GeneratorEnv, input: GenerateInput): Promise
   } finally {
     prompted.dispose();
   }
-  const tallies = await env.FEEDBACK.rewards(sampled.map(({ response }) => response));
+  const tallies = await talliesOf(
+    env,
+    sampled.map(({ response }) => response),
+  );
   const candidates = sampled
     .map(({ response, logProbability }, index) => ({ response, logProbability, ...tallies[index]! }))
     .toSorted((a, b) => standing(b) - standing(a) || b.logProbability - a.logProbability)
     .map(({ response, reward, logProbability }) => ({ response, reward, logProbability }));
   const { response } = candidates[0]!;
   const id = crypto.randomUUID();
-  await env.FEEDBACK.record({ id, text: input.text, response, model: model.hash, createdAt: new Date().toISOString() });
+  await record(env, { id, text: input.text, response, model: model.hash, createdAt: new Date().toISOString() });
   const completionTokens = sampled.reduce((sum, { tokens }) => sum + tokens, 0);
   return { response, id, model: model.hash, candidates, usage: { promptTokens: ids.length, completionTokens } };
+}
+
+/** What people gave each text. It only orders the candidates: while it cannot be had, all of them count as unrated. */
+async function talliesOf(env: GeneratorEnv, responses: string[]): Promise<{ reward: number; votes: number }[]> {
+  try {
+    return await env.FEEDBACK.rewards(responses);
+  } catch (error) {
+    // oxlint-disable-next-line no-console -- the only trace of an order that people had no part in
+    console.error(`rewards: ${(error as Error).message}; all candidates count as unrated`);
+    return responses.map(() => ({ reward: 0, votes: 0 }));
+  }
+}
+
+/** Keeps an answer. Throws Unavailable if that fails: every answer has an id that can be scored, and this one's could not. */
+async function record(env: GeneratorEnv, answer: Parameters<GeneratorEnv["FEEDBACK"]["record"]>[0]): Promise<void> {
+  try {
+    await env.FEEDBACK.record(answer);
+  } catch (error) {
+    // oxlint-disable-next-line no-console -- the caller learns nothing of the cause, so the log must
+    console.error(`record: ${(error as Error).message}; the answer is not given`);
+    const message = "the answer could not be kept, so it could not be scored, and is not given: try again in a minute";
+    throw Object.assign(new Error(message), { name: "Unavailable" });
+  }
 }
 
 /**

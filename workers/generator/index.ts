@@ -11,7 +11,7 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
     return { ok: true };
   }
 
-  /** Answers a text. Throws NoModel, or Busy when too many are waiting or the wait is too long. */
+  /** Answers a text. Throws NoModel, Unavailable when it cannot be kept, Busy when too many are waiting or the wait is too long. */
   async generate(input: GenerateInput): Promise<GenerateOutput> {
     const answer = inTurn(() => generate(this.env, input));
     // A caller that goes away should not end this invocation in mid-turn: the tensors of a model half loaded would never be freed.
