@@ -110,7 +110,7 @@ function sampleOne(model: LoadedModel, prompted: Decoder, promptLogits: Float32A
       ids.push(sample.id);
       logProbability += sample.logProbability;
       // Streaming mode holds back the bytes of a character that is not complete, so the text never ends in half of one.
-      text = new TextDecoder().decode(tokenizer.decodeBytes(ids), { stream: true });
+      text = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(tokenizer.decodeBytes(ids), { stream: true });
       const stop = input.stop.map((word) => text.indexOf(word)).filter((at) => at >= 0);
       if (stop.length > 0) {
         text = text.slice(0, Math.min(...stop));
