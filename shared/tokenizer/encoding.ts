@@ -62,7 +62,8 @@ export class Tokenizer {
   }
 
   decode(ids: Iterable<number>): string {
-    return new TextDecoder().decode(this.decodeBytes(ids));
+    // A leading U+FEFF is text like any other here; by default it would be taken for a mark and dropped.
+    return new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(this.decodeBytes(ids));
   }
 
   /** The tokenizer.json of this tokenizer. */

@@ -1,6 +1,6 @@
 /**
  * Feedback: answers and their scores in D1. A response's reward is the mean score that people gave the same text before,
- * whatever the question was and whichever model said it.
+ * whatever the question was and whichever model said it; each person counts once, however often that text was scored.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { sha256 } from "../../shared/store.ts";
@@ -18,6 +18,13 @@ export interface ResponseRecord {
   createdAt: string;
 }
 
+export interface Tally {
+  /** The mean over the people who scored a text, 0 if nobody did. */
+  reward: number;
+  /** How many people scored it. */
+  votes: number;
+}
+
 export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
   async health(): Promise<{ ok: true }> {
     await this.env.DB.prepare("SELECT 1 FROM responses LIMIT 1").all();
@@ -32,12 +39,7 @@ export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
   }
 
   /** Stores a score in 0..1; a voter's second score replaces the first. Throws NotFound, InvalidInput. */
-  async score(input: {
-    id: string;
-    score: number;
-    comment?: string;
-    voter: string;
-  }): Promise<{ stored: true; reward: number; votes: number }> {
+  async score(input: { id: string; score: number; comment?: string; voter: string }): Promise<{ stored: true } & Tally> {
     if (!(input.score >= 0 && input.score <= 1)) throw namedError("InvalidInput", `score: expected a number in 0..1, got ${input.score}`);
     const known = await this.env.DB.prepare("SELECT response_hash FROM responses WHERE id = ?")
       .bind(input.id)
@@ -48,25 +50,31 @@ export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
     )
       .bind(input.id, input.voter, input.score, input.comment ?? null, new Date().toISOString())
       .run();
-    const total = await this.env.DB.prepare(
-      "SELECT AVG(score) AS reward, COUNT(*) AS votes FROM scores JOIN responses ON response_id = id WHERE response_hash = ?",
-    )
-      .bind(known.response_hash)
-      .first<{ reward: number; votes: number }>();
-    return { stored: true, reward: total?.reward ?? 0, votes: total?.votes ?? 0 };
+    const [tally] = await this.#tallies([known.response_hash]);
+    return { stored: true, ...tally! };
   }
 
-  /** The reward of each response text: the mean of all scores for it, 0 if nobody scored it. */
-  async rewards(responses: string[]): Promise<number[]> {
+  /** What people gave each response text. */
+  async rewards(responses: string[]): Promise<Tally[]> {
     if (responses.length > MAX_PARAMETERS)
       throw namedError("InvalidInput", `responses: expected at most ${MAX_PARAMETERS}, got ${responses.length}`);
-    const hashes = await Promise.all(responses.map(hashText));
+    return this.#tallies(await Promise.all(responses.map(hashText)));
+  }
+
+  /** A text has an id per answer, and whoever asks again gets a new one: so the scores of one voter are averaged first. */
+  async #tallies(hashes: string[]): Promise<Tally[]> {
     const marks = hashes.map(() => "?").join(", ");
     const { results } = await this.env.DB.prepare(
-      `SELECT response_hash, AVG(score) AS reward FROM scores JOIN responses ON response_id = id WHERE response_hash IN (${marks}) GROUP BY response_hash`,
+      `SELECT response_hash, AVG(score) AS reward, COUNT(*) AS votes FROM (
+        SELECT response_hash, AVG(score) AS score FROM scores JOIN responses ON response_id = id
+        WHERE response_hash IN (${marks}) GROUP BY response_hash, voter
+      ) GROUP BY response_hash`,
     )
       .bind(...hashes)
-      .all<{ response_hash: string; reward: number }>();
-    return hashes.map((hash) => results.find((row) => row.response_hash === hash)?.reward ?? 0);
+      .all<Tally & { response_hash: string }>();
+    return hashes.map((hash) => {
+      const { reward = 0, votes = 0 } = results.find((row) => row.response_hash === hash) ?? {};
+      return { reward, votes };
+    });
   }
 }

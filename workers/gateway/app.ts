@@ -4,6 +4,7 @@ import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
 import { secureHeaders } from "hono/secure-headers";
 import { limit, requireOperator } from "./auth.ts";
+import { voterOf } from "./client.ts";
 import { onError } from "./errors.ts";
 import { health } from "./health.ts";
 import { routes } from "./routes.ts";
@@ -59,14 +60,9 @@ app.openapi(routes.health, async (c) => {
   return c.json(state, state.ok ? 200 : 503);
 });
 app.openapi(routes.generate, async (c) => c.json(await c.env.GENERATOR.generate(defined(c.req.valid("json"))), 200));
-app.openapi(routes.feedback, async (c) => {
-  // The address itself is not kept: only whether two votes came from the same one.
-  const address = new TextEncoder().encode(c.req.header("cf-connecting-ip") ?? "local");
-  const voter = [...new Uint8Array(await crypto.subtle.digest("SHA-256", address)).slice(0, 16)]
-    .map((byte) => byte.toString(16).padStart(2, "0"))
-    .join("");
-  return c.json(await c.env.FEEDBACK.score({ ...defined(c.req.valid("json")), voter }), 200);
-});
+app.openapi(routes.feedback, async (c) =>
+  c.json(await c.env.FEEDBACK.score({ ...defined(c.req.valid("json")), voter: await voterOf(c) }), 200),
+);
 app.openapi(routes.addSource, async (c) => c.json(await c.env.COLLECTOR.addSource(c.req.valid("json")), 200));
 app.openapi(routes.listSources, async (c) => c.json(await c.env.COLLECTOR.listSources(), 200));
 app.openapi(routes.startCrawls, async (c) => c.json(await c.env.COLLECTOR.startCrawls(defined(c.req.valid("json"))), 200));

@@ -1,5 +1,6 @@
 /** Who may operate: the bearer of OPERATOR_TOKEN, compared in constant time over digests of equal length. */
 import type { MiddlewareHandler } from "hono";
+import { clientOf } from "./client.ts";
 
 async function digest(text: string): Promise<ArrayBuffer> {
   return crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
@@ -23,7 +24,7 @@ export const requireOperator: MiddlewareHandler<{ Bindings: GatewayEnv }> = asyn
 /** Limits a public route per client; the operator is not limited. */
 export function limit(binding: "GENERATE_LIMIT" | "FEEDBACK_LIMIT"): MiddlewareHandler<{ Bindings: GatewayEnv }> {
   return async (c, next) => {
-    const key = c.req.header("cf-connecting-ip") ?? "local";
+    const key = clientOf(c);
     if ((await isOperator(c.env, c.req.header("authorization"))) || (await c.env[binding].limit({ key })).success) return next();
     c.header("retry-after", "60");
     return c.json({ error: "too many requests from this address: try again in a minute" }, 429);

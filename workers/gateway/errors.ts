@@ -9,6 +9,7 @@ const STATUS_OF: Readonly<Record<string, ContentfulStatusCode>> = {
   Conflict: 409,
   Busy: 429,
   NoModel: 503,
+  Unavailable: 503,
 };
 const RETRY_AFTER_SECONDS = "1";
 

@@ -49,15 +49,50 @@ export async function generate(env: GeneratorEnv, input: GenerateInput): Promise
   } finally {
     prompted.dispose();
   }
-  const rewards = await env.FEEDBACK.rewards(sampled.map(({ response }) => response));
+  const tallies = await talliesOf(
+    env,
+    sampled.map(({ response }) => response),
+  );
   const candidates = sampled
-    .map(({ response, logProbability }, index) => ({ response, reward: rewards[index]!, logProbability }))
-    .toSorted((a, b) => b.reward - a.reward || b.logProbability - a.logProbability);
+    .map(({ response, logProbability }, index) => ({ response, logProbability, ...tallies[index]! }))
+    .toSorted((a, b) => standing(b) - standing(a) || b.logProbability - a.logProbability)
+    .map(({ response, reward, logProbability }) => ({ response, reward, logProbability }));
   const { response } = candidates[0]!;
   const id = crypto.randomUUID();
-  await env.FEEDBACK.record({ id, text: input.text, response, model: model.hash, createdAt: new Date().toISOString() });
+  await record(env, { id, text: input.text, response, model: model.hash, createdAt: new Date().toISOString() });
   const completionTokens = sampled.reduce((sum, { tokens }) => sum + tokens, 0);
   return { response, id, model: model.hash, candidates, usage: { promptTokens: ids.length, completionTokens } };
+}
+
+/** What people gave each text. It only orders the candidates: while it cannot be had, all of them count as unrated. */
+async function talliesOf(env: GeneratorEnv, responses: string[]): Promise<{ reward: number; votes: number }[]> {
+  try {
+    return await env.FEEDBACK.rewards(responses);
+  } catch (error) {
+    // oxlint-disable-next-line no-console -- the only trace of an order that people had no part in
+    console.error(`rewards: ${(error as Error).message}; all candidates count as unrated`);
+    return responses.map(() => ({ reward: 0, votes: 0 }));
+  }
+}
+
+/** Keeps an answer. Throws Unavailable if that fails: every answer has an id that can be scored, and this one's could not. */
+async function record(env: GeneratorEnv, answer: Parameters<GeneratorEnv["FEEDBACK"]["record"]>[0]): Promise<void> {
+  try {
+    await env.FEEDBACK.record(answer);
+  } catch (error) {
+    // oxlint-disable-next-line no-console -- the caller learns nothing of the cause, so the log must
+    console.error(`record: ${(error as Error).message}; the answer is not given`);
+    const message = "the answer could not be kept, so it could not be scored, and is not given: try again in a minute";
+    throw Object.assign(new Error(message), { name: "Unavailable" });
+  }
+}
+
+/**
+ * What candidates are ranked by: the mean score as if one more person had given the middle of 0..1. Ranked by the reward alone, a
+ * text that nobody knows would stand with the worst (both 0), and a bad vote could move nothing.
+ */
+function standing({ reward, votes }: { reward: number; votes: number }): number {
+  return (reward * votes + 0.5) / (votes + 1);
 }
 
 function sampleOne(model: LoadedModel, prompted: Decoder, promptLogits: Float32Array, input: GenerateInput, room: number, seed: number) {
@@ -75,7 +110,7 @@ function sampleOne(model: LoadedModel, prompted: Decoder, promptLogits: Float32A
       ids.push(sample.id);
       logProbability += sample.logProbability;
       // Streaming mode holds back the bytes of a character that is not complete, so the text never ends in half of one.
-      text = new TextDecoder().decode(tokenizer.decodeBytes(ids), { stream: true });
+      text = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(tokenizer.decodeBytes(ids), { stream: true });
       const stop = input.stop.map((word) => text.indexOf(word)).filter((at) => at >= 0);
       if (stop.length > 0) {
         text = text.slice(0, Math.min(...stop));

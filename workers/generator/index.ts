@@ -1,30 +1,21 @@
-/** Generator: the active model, answering. One generation at a time per isolate, a bounded queue before it. */
+/** Generator: the active model, answering. One generation at a time per isolate, a bounded line before it. */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { generate, type GenerateInput, type GenerateOutput } from "./generate.ts";
-import { namedError } from "../../shared/errors.ts";
+import { createLine } from "./line.ts";
 
-const MAX_WAITING = 16;
-
-let waiting = 0;
-let tail: Promise<unknown> = Promise.resolve();
+/** Wait and turn together are the 30 s that are left to whom nobody waits for. developers.cloudflare.com/workers/runtime-apis/context/#waituntil */
+const inTurn = createLine({ places: 16, waitMs: 15_000, turnMs: 15_000 });
 
 export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
   async health(): Promise<{ ok: true }> {
     return { ok: true };
   }
 
-  /** Answers a text. Throws NoModel, or Busy when too many are waiting. */
+  /** Answers a text. Throws NoModel, Unavailable when it cannot be kept, Busy when too many are waiting or the wait is too long. */
   async generate(input: GenerateInput): Promise<GenerateOutput> {
-    if (waiting >= MAX_WAITING) throw namedError("Busy", `expected at most ${MAX_WAITING} answers in the making, try again in a second`);
-    waiting++;
-    const turn = tail.then(() => generate(this.env, input));
-    tail = turn.catch(() => undefined);
-    // A caller that goes away must not end this invocation in mid-turn: the tail would never settle and nobody would get a turn again.
-    this.ctx.waitUntil(tail);
-    try {
-      return await turn;
-    } finally {
-      waiting--;
-    }
+    const answer = inTurn(() => generate(this.env, input));
+    // A caller that goes away should not end this invocation in mid-turn: the tensors of a model half loaded would never be freed.
+    this.ctx.waitUntil(answer.catch(() => undefined));
+    return answer;
   }
 }

@@ -32,23 +32,30 @@ async function readObject(env: GeneratorEnv, kind: ObjectKind, hash: Hash): Prom
   return bytes;
 }
 
-/** The active model. A new one that cannot be loaded leaves the old one in place. Throws NoModel when there is none. */
+/**
+ * The active model. One that is loaded goes on serving while nobody can tell which is active, or the new one cannot be loaded.
+ * Throws NoModel when there is none.
+ */
 export async function activeModel(env: GeneratorEnv): Promise<LoadedModel> {
   if (loaded !== null && Date.now() - checkedAt < RECHECK_MS) return loaded;
-  const active = await env.COORDINATOR.activeModel();
-  if (active === null) throw namedError("NoModel", "no model is active yet: train one, or activate a published one");
   checkedAt = Date.now();
-  if (loaded?.hash === active.model) return loaded;
   try {
-    const next = await load(env, active.model);
-    if (loaded !== null) tf.dispose(loaded.weights);
-    loaded = next;
+    const active = await env.COORDINATOR.activeModel();
+    if (active === null) throw namedError("NoModel", "no model is active yet: train one, or activate a published one");
+    if (loaded?.hash !== active.model) {
+      const next = await load(env, active.model);
+      if (loaded !== null) tf.dispose(loaded.weights);
+      loaded = next;
+    }
+    return loaded;
   } catch (error) {
-    if (loaded === null) throw error;
+    const { name, message } = error as Error;
+    if (name === "NoModel") throw error;
     // oxlint-disable-next-line no-console -- the only trace of a model that could not be loaded
-    console.error(`model ${active.model}: ${(error as Error).message}; the old one goes on serving`);
+    console.error(`active model: ${message}; ${loaded === null ? "there is no other one to serve" : "the loaded one goes on serving"}`);
+    if (loaded !== null) return loaded;
+    throw namedError("NoModel", "the active model cannot be loaded: try again in a minute; if that does not help, activate another one");
   }
-  return loaded!;
 }
 
 function parse(bytes: Uint8Array): unknown {

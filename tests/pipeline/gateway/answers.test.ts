@@ -1,5 +1,6 @@
 /** Answers and votes through the public door. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { sha256 } from "../../../shared/store.ts";
 import { openDoor, OPERATOR } from "./door.ts";
 
 interface Answer {
@@ -48,12 +49,54 @@ test("the active model answers with its best candidate, and people's votes decid
   expect([health.status, await health.json()]).toEqual([200, { ok: true, model, parts }]);
 });
 
+test("a candidate that was voted down comes after those that nobody knows", async () => {
+  const question = { text: "down", seed: 21, maxTokens: 12 };
+  const first = await ask(question);
+  expect(first.candidates.map(({ reward }) => reward)).toEqual([0, 0, 0]);
+  await vote({ id: first.id, score: 0 });
+  const again = await ask(question);
+  const texts = first.candidates.map(({ response }) => response);
+  expect(new Set(texts).size).toBe(3);
+  expect(again.candidates.map(({ response }) => response)).toEqual([texts[1], texts[2], texts[0]]);
+  expect([again.response, again.candidates.map(({ reward }) => reward)]).toEqual([texts[1], [0, 0, 0]]);
+});
+
 test("the reward is the mean of what different people gave", async () => {
   const { id } = await ask({ text: "mean", seed: 99, maxTokens: 12 });
   const scores = [0, 0.5, 1];
   const voters = scores.map((_, index) => ({ "cf-connecting-ip": `203.0.113.${index}` }));
   for (const [index, score] of scores.entries()) await vote({ id, score }, voters[index]);
   expect(await (await vote({ id, score: 1 }, voters[0])).json()).toEqual({ stored: true, reward: (1 + 0.5 + 1) / 3, votes: 3 });
+});
+
+test("whoever scores the same text under many ids counts once", async () => {
+  const body = { text: "twice", seed: 41, candidates: 1, maxTokens: 12 };
+  const [first, second, third] = [await ask(body), await ask(body), await ask(body)];
+  expect([second.response, third.response]).toEqual([first.response, first.response]);
+  for (const { id } of [first, second, third]) await vote({ id, score: 1 }, { "cf-connecting-ip": "203.0.113.10" });
+  const reply = await vote({ id: first.id, score: 0 }, { "cf-connecting-ip": "203.0.113.11" });
+  expect(await reply.json()).toEqual({ stored: true, reward: (1 + 0) / 2, votes: 2 });
+  expect((await ask(body)).candidates[0]).toMatchObject({ reward: (1 + 0) / 2 });
+});
+
+test("the addresses of one IPv6 network are one voter, and no address can be found by its hash", async () => {
+  const { id } = await ask({ text: "networks", seed: 51, maxTokens: 12 });
+  const votesWith = async (address: string) => {
+    const reply = await vote({ id, score: 1 }, { "cf-connecting-ip": address });
+    return ((await reply.json()) as { votes: number }).votes;
+  };
+  expect(await votesWith("2001:db8:1:2::1")).toBe(1);
+  expect(await votesWith("2001:0DB8:1:2:ffff:eeee:dddd:cccc")).toBe(1);
+  expect(await votesWith("2001:db8:1:3::1")).toBe(2);
+  expect(await votesWith("203.0.113.20")).toBe(3);
+  expect(await votesWith("::ffff:203.0.113.20")).toBe(3);
+  expect(await votesWith("203.0.113.21")).toBe(4);
+  const { DB } = await door.server.getWorker<FeedbackEnv>("tiffin-feedback").getEnv();
+  const { results } = await DB.prepare("SELECT voter FROM scores WHERE response_id = ?").bind(id).all<{ voter: string }>();
+  const voters = results.map(({ voter }) => voter);
+  expect(voters).toEqual(Array.from({ length: 4 }, () => expect.stringMatching(/^[0-9a-f]{32}$/)));
+  for (const address of ["203.0.113.20", "203.0.113.21"])
+    expect(voters).not.toContain((await sha256(new TextEncoder().encode(address))).slice(0, 32));
 });
 
 test("a vote that is replayed 200 times is one vote", async () => {
@@ -113,15 +156,17 @@ test("fifty at once are answered or told to come back, and the next one is answe
   await ask({ text: "after" });
 });
 
-test("one address is limited, another one and the operator are not", async () => {
-  const flood = { "cf-connecting-ip": "198.51.100.7" };
+test.each([
+  ["one address", () => "198.51.100.7", "198.51.100.8"],
+  ["one IPv6 network", (index: number) => `2001:db8:7::${index.toString(16)}`, "2001:db8:8::1"],
+])("%s is limited, another one and the operator are not", async (_, addressOf, another) => {
   let retryAfter: string | null = null;
   // The limit is 60 in a minute of the clock: a new minute may begin on the way, but not twice.
   for (let index = 0; index < 2 * 60 + 1 && retryAfter === null; index++) {
-    const answer = await vote({ id: "x", score: 1 }, flood);
+    const answer = await vote({ id: "x", score: 1 }, { "cf-connecting-ip": addressOf(index) });
     if (answer.status === 429) retryAfter = answer.headers.get("retry-after");
   }
   expect(retryAfter).toBe("60");
-  expect((await vote({ id: "x", score: 1 }, { "cf-connecting-ip": "198.51.100.8" })).status).toBe(404);
-  expect((await vote({ id: "x", score: 1 }, { ...flood, ...OPERATOR })).status).toBe(404);
+  expect((await vote({ id: "x", score: 1 }, { "cf-connecting-ip": another })).status).toBe(404);
+  expect((await vote({ id: "x", score: 1 }, { "cf-connecting-ip": addressOf(0), ...OPERATOR })).status).toBe(404);
 });

@@ -36,6 +36,7 @@ export async function openDoor() {
   await server.getWorker("tiffin-feedback").applyD1Migrations("DB");
   return {
     close: () => server.close(),
+    server,
     /** A body that is a string goes out as it is. */
     send: (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
       server.fetch(path, {

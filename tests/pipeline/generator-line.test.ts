@@ -1,0 +1,37 @@
+/** The generator's line in workerd, where an invocation ends when its client leaves. */
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createTestHarness } from "wrangler";
+
+const server = createTestHarness({ workers: [{ configPath: join(import.meta.dirname, "fixtures/line/wrangler.toml") }] });
+beforeAll(() => server.listen());
+afterAll(() => server.close());
+
+/** Longer than every time of the fixture's line. */
+const FOR_EVER_MS = 30_000;
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+async function work(ms: number, signal: AbortSignal | null = null): Promise<string> {
+  return (await server.fetch(`/${ms}`, { signal })).text();
+}
+
+test("whoever is cancelled in its turn or in its place holds up the others for its time only", async () => {
+  const client = new AbortController();
+  const left = Promise.allSettled([work(FOR_EVER_MS, client.signal), work(FOR_EVER_MS, client.signal)]);
+  await wait(100);
+  client.abort();
+  expect((await left).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+  await expect.poll(() => work(0), { timeout: 5000 }).toBe("done");
+  expect(await Promise.all([work(0), work(0), work(0)])).toEqual(["done", "done", "done"]);
+});
+
+test("a full line and a turn that does not come are refused as busy", async () => {
+  const client = new AbortController();
+  const atWork = [work(FOR_EVER_MS, client.signal), work(FOR_EVER_MS, client.signal)].map((done) => done.catch(() => "left"));
+  await wait(100);
+  const third = work(0);
+  await wait(100);
+  expect(await work(0)).toMatch(/^Busy: expected at most 3 /);
+  expect(await third).toMatch(/^Busy: expected a turn within 1 s/);
+  client.abort();
+  expect(await Promise.all(atWork)).toEqual(["left", "left"]);
+});
