@@ -55,7 +55,7 @@ export function successorKey(segment: Hash): string {
 /** What a removal has left of a segment; null when nothing. The segment itself is gone: removed means that no bytes remain. */
 export const successorSchema = z.object({ format: z.literal(1), segment: hashSchema.nullable() });
 
-/** One line of a corpus segment: the record that FineWeb tools read. */
+/** One line of a corpus segment: the record that FineWeb tools read. Where one was removed the line is empty. */
 export const documentSchema = z.object({
   id: z.string(),
   url: z.string(),

@@ -8,6 +8,8 @@ import { tokenizerToJson } from "./tokenizer-json-writer.ts";
 
 export const SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"] as const;
 const MAX_CACHED_WORDS = 50_000;
+/** UTF-16 units; a longer word hardly comes twice, and a page without gaps is one word. */
+const MAX_CACHED_LENGTH = 64;
 
 export class Tokenizer {
   readonly vocabSize: number;
@@ -43,7 +45,7 @@ export class Tokenizer {
       let known = this.#cache.get(word);
       if (known === undefined) {
         known = applyMerges([...encoder.encode(word)], this.#ranks).map((token) => this.ids[token]!);
-        if (this.#cache.size < MAX_CACHED_WORDS) this.#cache.set(word, known);
+        if (this.#cache.size < MAX_CACHED_WORDS && word.length <= MAX_CACHED_LENGTH) this.#cache.set(word, known);
       }
       for (const id of known) ids.push(id);
     }

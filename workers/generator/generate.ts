@@ -2,6 +2,7 @@
 import { createDecoder, type Decoder } from "../../shared/model/decoder.ts";
 import { createRandom } from "../../shared/model/random.ts";
 import { sampleToken } from "../../shared/model/sampling.ts";
+import { namedError } from "../../shared/errors.ts";
 import { activeModel, type LoadedModel } from "./model.ts";
 
 export interface GenerateInput {
@@ -82,8 +83,7 @@ async function record(env: GeneratorEnv, answer: Parameters<GeneratorEnv["FEEDBA
   } catch (error) {
     // oxlint-disable-next-line no-console -- the caller learns nothing of the cause, so the log must
     console.error(`record: ${(error as Error).message}; the answer is not given`);
-    const message = "the answer could not be kept, so it could not be scored, and is not given: try again in a minute";
-    throw Object.assign(new Error(message), { name: "Unavailable" });
+    throw namedError("Unavailable", "the answer could not be kept, so it could not be scored, and is not given: try again in a minute");
   }
 }
 
