@@ -4,7 +4,7 @@
  */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { randomInt } from "node:crypto";
-import { createWriteStream, mkdirSync, readFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -51,17 +51,17 @@ export function endOfLog(name: string): string {
 /** Starts a command of node_modules/.bin in its own process group; output goes to .tiffin/logs/<name>.log. `env` is added to the usual one. */
 export function startProcess(name: string, command: string, args: readonly string[], env: Readonly<Record<string, string>>): ChildProcess {
   mkdirSync(dirname(logOf(name)), { recursive: true });
-  const log = createWriteStream(logOf(name));
+  const log = openSync(logOf(name), "w");
   const supervisor = join(import.meta.dirname, "supervise.ts");
   const child = spawn(process.execPath, [supervisor, join(ROOT, "node_modules", ".bin", command), ...args], {
     cwd: ROOT,
     detached: true,
     // Nothing is ever written to the supervisor: its standard input ends when this process does.
-    stdio: ["pipe", "pipe", "pipe"],
+    stdio: ["pipe", log, log],
     env: { ...CHILD_ENV, ...env },
   });
-  child.stdout?.pipe(log, { end: false });
-  child.stderr?.pipe(log, { end: false });
+  // It has its own.
+  closeSync(log);
   running.add(child);
   child.once("exit", () => running.delete(child));
   return child;

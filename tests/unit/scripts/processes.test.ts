@@ -39,6 +39,30 @@ test.each(["SIGINT", "SIGINT SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])("%s leave
   await vi.waitFor(() => expect(isRunning(group)).toBe(false), { timeout: 10_000 });
 });
 
+const DEPENDENT = `
+  import { endWith, startProcess, stopProcesses } from ${JSON.stringify(join(ROOT, "scripts/processes.ts"))};
+  const child = startProcess("dependent-test", "node", ["-e", "console.log('out of memory'); setTimeout(() => process.exit(7), 300)"], {});
+  endWith("dependent-test", child);
+  if (process.argv.includes("stop")) await stopProcesses();
+  setInterval(() => undefined, 1000);
+`;
+
+test("a process that others wait for ends them, with its last words; one that is stopped does not", async () => {
+  const run = (...args: string[]) =>
+    spawn(join(ROOT, "node_modules/.bin/node"), ["--input-type=module-typescript", "-e", DEPENDENT, "--", ...args], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+  const left = run();
+  let words = "";
+  left.stderr.on("data", (data: Buffer) => (words += data.toString()));
+  expect((await once(left, "exit"))[0]).toBe(1);
+  expect(words).toContain("dependent-test: expected it to run on, it ended with 7. The end of its log:\n  out of memory");
+  const stopped = run("stop");
+  await sleep(1500);
+  expect(stopped.exitCode).toBeNull();
+  stopped.kill();
+});
+
 test("the end of a log is its last lines without colours", async () => {
   const lines = Array.from({ length: 20 }, (_, index) => `line ${index}`);
   const text = `${lines.join("\n\n")}\n\u001b[31mwrong\u001b[0m\n`;
