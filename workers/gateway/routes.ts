@@ -6,6 +6,8 @@ import * as answers from "./answers.ts";
 
 const json = <T extends z.ZodType>(schema: T, description: string) => ({ content: { "application/json": { schema } }, description });
 const body = <T extends z.ZodType>(schema: T) => ({ content: { "application/json": { schema } }, required: true });
+/** One that may be left out, as all of its fields may. */
+const optionalBody = <T extends z.ZodType>(schema: T) => ({ ...body(schema), required: false });
 const refusal = json(z.object({ error: z.string() }), "What was expected, what came");
 const refusalsOf = <S extends number>(...statuses: S[]) =>
   Object.fromEntries(statuses.map((status) => [status, refusal])) as Record<S, typeof refusal>;
@@ -112,7 +114,7 @@ export const routes = {
     method: "post",
     path: "/crawls",
     security: operator,
-    request: { body: body(crawlBody) },
+    request: { body: optionalBody(crawlBody) },
     responses: ok(z.array(answers.crawl), "The crawls that run now"),
   }),
   getCrawl: createRoute({
@@ -133,7 +135,7 @@ export const routes = {
     method: "post",
     path: "/runs",
     security: operator,
-    request: { body: body(runBody) },
+    request: { body: optionalBody(runBody) },
     responses: ok(answers.startedRun, "The run's id"),
   }),
   listRuns: createRoute({ method: "get", path: "/runs", security: operator, responses: ok(z.array(answers.run), "All runs") }),
@@ -161,7 +163,7 @@ export const routes = {
     method: "post",
     path: "/runs/{id}/branch",
     security: operator,
-    request: { params: idParams, body: body(branchBody) },
+    request: { params: idParams, body: optionalBody(branchBody) },
     responses: ok(answers.startedRun, "The id of a run that goes on from a checkpoint of this one"),
   }),
   deleteRun: createRoute({
@@ -175,7 +177,7 @@ export const routes = {
     method: "post",
     path: "/garbage-collections",
     security: operator,
-    request: { body: body(z.strictObject({ graceSeconds: z.int().min(0).optional() })) },
+    request: { body: optionalBody(z.strictObject({ graceSeconds: z.int().min(0).optional() })) },
     responses: ok(answers.collected, "How many objects of runs were deleted because nothing names them"),
   }),
   listModels: createRoute({

@@ -46,7 +46,7 @@ const CREDENTIALS: Readonly<Record<string, string>> = {
 
 interface Operation {
   security?: unknown[];
-  requestBody?: unknown;
+  requestBody?: { required?: boolean };
   responses: Record<string, { description: string; content?: Record<string, { schema?: object }> }>;
 }
 
@@ -147,6 +147,15 @@ describe("bodies", () => {
       expect(await response.json()).toEqual({ error: expect.any(String) });
     },
   );
+
+  test("may be left out where nothing must be said, and nowhere else", async () => {
+    expect(await (await door.send("POST", "/crawls", undefined, OPERATOR)).json()).toEqual([]);
+    expect((await door.send("POST", "/garbage-collections", undefined, OPERATOR)).status).toBe(200);
+    for (const route of ["/generate", "/feedback", "/sources"])
+      expect((await door.send("POST", route, undefined, OPERATOR)).status).toBe(400);
+    const required = [...operations].filter(([, { requestBody }]) => requestBody?.required).map(([route]) => route);
+    expect(required.toSorted()).toEqual(["POST /feedback", "POST /generate", "POST /sources"]);
+  });
 
   test("of another type are refused, and so is another method", async () => {
     expect((await door.send("POST", "/generate", "text=a", { ...OPERATOR, "content-type": "text/plain" })).status).toBe(415);
