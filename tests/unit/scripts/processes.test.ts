@@ -47,17 +47,19 @@ const DEPENDENT = `
   setInterval(() => undefined, 1000);
 `;
 
+function startDependent(...args: string[]) {
+  return spawn(join(ROOT, "node_modules/.bin/node"), ["--input-type=module-typescript", "-e", DEPENDENT, "--", ...args], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+}
+
 test("a process that others wait for ends them, with its last words; one that is stopped does not", async () => {
-  const run = (...args: string[]) =>
-    spawn(join(ROOT, "node_modules/.bin/node"), ["--input-type=module-typescript", "-e", DEPENDENT, "--", ...args], {
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-  const left = run();
+  const left = startDependent();
   let words = "";
   left.stderr.on("data", (data: Buffer) => (words += data.toString()));
   expect((await once(left, "exit"))[0]).toBe(1);
   expect(words).toContain("dependent-test: expected it to run on, it ended with 7. The end of its log:\n  out of memory");
-  const stopped = run("stop");
+  const stopped = startDependent("stop");
   await sleep(1500);
   expect(stopped.exitCode).toBeNull();
   stopped.kill();
