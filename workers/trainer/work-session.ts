@@ -8,6 +8,7 @@ import { datasetSchema, type Dataset, type TokenShardEntry } from "../../shared/
 import { MAX_ISOLATE_BYTES } from "../../shared/limits.ts";
 import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
 import { storedBytes } from "../../shared/model/step-memory.ts";
+import type { Weights } from "../../shared/model/weights.ts";
 import { startBackend } from "../../shared/tensor/backend.ts";
 import { decodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
 import type { EvaluateResult, EvaluateTask, Task, TaskResult, TrainResult, TrainTask } from "../../shared/training/task.ts";
@@ -56,8 +57,9 @@ async function train(task: TrainTask, dataset: Dataset, objects: ObjectCache): P
 }
 
 async function evaluate(task: EvaluateTask, dataset: Dataset, objects: ObjectCache): Promise<EvaluateResult> {
-  const weights = await readWeights(task, objects);
+  const weights: Weights = {};
   try {
+    await readWeights(task, objects, weights);
     return { kind: "evaluate", ...(await runEvaluateTask(task, weights, dataset.valTokens, tokenReader(dataset.val, objects))) };
   } finally {
     tf.dispose(weights);
