@@ -9,6 +9,12 @@ export const MAX_ISOLATE_BYTES = 128 * 1024 * 1024;
 /** Wasm memory that a training task's passes are cut to; the rest of an isolate holds code, and the parts of the model on their way. */
 export const PLANNED_WASM_BYTES = 96 * 1024 * 1024;
 
+/** CPU time of one invocation, the most that a configuration may allow it. developers.cloudflare.com/workers/platform/limits/#cpu-time */
+export const MAX_CPU_SECONDS = 300;
+
+/** CPU time that a training task may need on the machine where its rate was measured: one half as fast finishes it too. */
+export const PLANNED_CPU_SECONDS = MAX_CPU_SECONDS / 2;
+
 /** One RPC message must stay below this; byte streams may exceed it. developers.cloudflare.com/workers/runtime-apis/rpc/#limitations */
 export const MAX_RPC_BYTES = 32 * 1024 * 1024;
 
