@@ -29,3 +29,6 @@ export const MAX_D1_ROW_BYTES = 1024 * 1024;
 
 /** Connections that may wait for response headers in one invocation. developers.cloudflare.com/workers/platform/limits/#simultaneous-open-connections */
 export const MAX_OPEN_CONNECTIONS = 6;
+
+/** Requests of one invocation, calls of other Workers among them. developers.cloudflare.com/workers/platform/limits/#subrequests */
+export const MAX_SUBREQUESTS = 10_000;
