@@ -21,6 +21,9 @@ export const MAX_RPC_BYTES = 32 * 1024 * 1024;
 /** One queue message. developers.cloudflare.com/queues/platform/limits/ */
 export const MAX_QUEUE_MESSAGE_BYTES = 128_000;
 
+/** Time that a queue's consumer has, waiting included. developers.cloudflare.com/queues/platform/limits/ */
+export const MAX_CONSUMER_SECONDS = 15 * 60;
+
 /** One row (and one string or blob) of a SQLite Durable Object. developers.cloudflare.com/durable-objects/platform/limits/ */
 export const MAX_DURABLE_ROW_BYTES = 2 * 1024 * 1024;
 

@@ -23,7 +23,7 @@ const IDLE_POLL_MS = 100;
 /**
  * Time in which a session takes tasks. The clock stands still while a Worker computes and is right again when the coordinator
  * has answered, so at each lease no more CPU time is used up than has passed: as much again is left for the last task.
- * The 15 minutes that a queue's consumer has (developers.cloudflare.com/queues/platform/limits/) are far.
+ * A queue's consumer has several times that in all (MAX_CONSUMER_SECONDS).
  */
 const SESSION_MS = (MAX_CPU_SECONDS * 1000) / 2;
 /** Leases of a session: with a submission and a few parts that are read or written, each comes to some ten requests. */
