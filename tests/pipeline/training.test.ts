@@ -146,6 +146,13 @@ describe("training", () => {
     expect(await coordinator.listRuns()).not.toContainEqual(expect.objectContaining({ run: "heavy" }));
   });
 
+  it("refuses a task that no trainer could finish, with the figures and what to do, before anything is prepared", async () => {
+    const figures = /cpu: expected a training task of at most 150 CPU seconds .*, got one of about \d+ \(409600 tokens\); take fewer steps/;
+    const begin = async () => void (await coordinator.train({ name: "endless", preset: "base", steps: 200 }));
+    await expect(begin()).rejects.toThrow(figures);
+    expect(await coordinator.listRuns()).not.toContainEqual(expect.objectContaining({ run: "endless" }));
+  });
+
   it("gets the same checkpoint when activations are computed again", async () => {
     const kept = await runToEnd("kept", { steps: 2, tokens: 2048 });
     const again = await runToEnd("again", { steps: 2, tokens: 2048, recompute: true });

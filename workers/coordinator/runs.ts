@@ -2,6 +2,7 @@
 import type { Hash } from "../../shared/artifacts.ts";
 import { presetOf } from "../../shared/config.ts";
 import { namedError } from "../../shared/errors.ts";
+import { checkCpu, estimateTaskCpu } from "../../shared/model/cpu-time.ts";
 import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
 import { isDamage } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/rounds.ts";
@@ -57,7 +58,10 @@ export async function trainRun(env: CoordinatorEnv, request: TrainRequest): Prom
   // A dataset brings its own vocabulary and is looked at when the run begins; what is known now is refused now.
   const preset = presetOf(parsed.preset);
   if (parsed.dataset === undefined) {
-    checkMemory(estimateTaskMemory({ ...preset.model, vocabSize: parsed.vocabSize ?? preset.vocabSize }, trainingOf(parsed)));
+    const model = { ...preset.model, vocabSize: parsed.vocabSize ?? preset.vocabSize };
+    const training = trainingOf(parsed);
+    checkMemory(estimateTaskMemory(model, training));
+    checkCpu(estimateTaskCpu(model, training));
   }
   return start(env, parsed.name ?? crypto.randomUUID(), parsed);
 }

@@ -4,20 +4,11 @@
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { wasmBytes } from "../../shared/tensor/backend.ts";
+import { oneAtATime } from "./one-at-a-time.ts";
 import { work } from "./work-session.ts";
 
-let working = false;
-
-/** One session at a time per isolate: a second would only share its thread and double its memory. */
-async function workOnce(env: TrainerEnv): Promise<number> {
-  if (working) return 0;
-  working = true;
-  try {
-    return await work(env);
-  } finally {
-    working = false;
-  }
-}
+/** Tasks that were submitted; none where a session is going on already. */
+const workOnce = async (env: TrainerEnv) => (await oneAtATime(() => work(env))) ?? 0;
 
 export default class Trainer extends WorkerEntrypoint<TrainerEnv> {
   async health(): Promise<{ ok: true }> {

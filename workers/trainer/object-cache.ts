@@ -24,7 +24,7 @@ export class ObjectCache {
   readonly #coordinator: TrainerEnv["COORDINATOR"];
   readonly #recent = new RecentBytes(MAX_CACHED_BYTES);
   /** Parts on their way, one at a time. */
-  #buffer = new ArrayBuffer(FIRST_BUFFER_BYTES);
+  #buffer: ArrayBuffer | null = null;
   #keepsParts = true;
 
   constructor(coordinator: TrainerEnv["COORDINATOR"]) {
@@ -51,21 +51,26 @@ export class ObjectCache {
     const known = this.#recent.get(hash);
     if (known !== undefined) return known;
     const object = await this.#coordinator.readObject("part", hash, run);
-    const bytes = object instanceof Uint8Array ? object : await readInto(object, this.#buffer);
+    const isMessage = object instanceof Uint8Array;
+    const bytes = isMessage ? object : await this.#readIntoBuffer(object);
     await check("part", hash, bytes);
-    if (object instanceof Uint8Array) {
-      if (this.#keepsParts) this.#recent.keep(hash, bytes);
-      return bytes;
-    }
+    if (this.#keepsParts) this.#recent.keep(hash, isMessage ? bytes : bytes.slice());
+    return bytes;
+  }
+
+  async #readIntoBuffer(stream: ReadableStream): Promise<Uint8Array<ArrayBuffer>> {
+    const buffer = this.#buffer ?? new ArrayBuffer(FIRST_BUFFER_BYTES);
+    // Not there while it is read into, which uses it up, nor after a failure.
+    this.#buffer = null;
+    const bytes = await readInto(stream, buffer);
     this.#buffer = bytes.buffer;
-    if (this.#keepsParts) this.#recent.keep(hash, bytes.slice());
     return bytes;
   }
 
   /** Where a part of that many bytes is to be encoded: what was read before is no longer valid. */
   room(bytes: number): ArrayBuffer {
     if (this.#keepsParts) return new ArrayBuffer(bytes);
-    if (this.#buffer.byteLength < bytes) this.#buffer = new ArrayBuffer(bytes);
+    if (this.#buffer === null || this.#buffer.byteLength < bytes) this.#buffer = new ArrayBuffer(bytes);
     return this.#buffer;
   }
 

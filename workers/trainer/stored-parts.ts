@@ -96,9 +96,7 @@ export class StoredParts implements TaskParts {
   }
 }
 
-/** The weights that a task evaluates. The caller disposes the tensors. */
-export async function readWeights(task: EvaluateTask, objects: ObjectCache): Promise<Weights> {
-  const weights: Weights = {};
-  for (const hash of task.weights) Object.assign(weights, tensorsOf(decodeSafetensors(await objects.readPart(hash, task.run))));
-  return weights;
+/** Adds the weights that a task evaluates to `into`, whose owner disposes them: after a failure too, those of the parts before it. */
+export async function readWeights(task: EvaluateTask, objects: ObjectCache, into: Weights): Promise<void> {
+  for (const hash of task.weights) Object.assign(into, tensorsOf(decodeSafetensors(await objects.readPart(hash, task.run))));
 }

@@ -41,17 +41,18 @@ export interface TrainOutcome {
 /** Lets a process that also runs the coordinator answer between steps. */
 const breathe = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 
-/** The tensors of all parts. */
-async function readTensors(model: ModelConfig, read: (part: number) => Promise<readonly NamedArray[]>): Promise<Weights> {
-  const tensors: Weights = {};
+/** Adds the tensors of all parts to `into`, whose owner disposes them: after a failure too, those of the parts before it. */
+async function readTensors(model: ModelConfig, read: (part: number) => Promise<readonly NamedArray[]>, into: Weights): Promise<void> {
   for (let part = 0; part < partition(model).length; part++) {
     // What is in every part (`step`) is taken once.
-    Object.assign(tensors, tensorsOf((await read(part)).filter(({ name }) => !(name in tensors))));
+    for (const array of await read(part)) if (!(array.name in into)) Object.assign(into, tensorsOf([array]));
   }
-  return tensors;
 }
 
-/** Computes a shard's update from the base weights and the shard's optimizer state. */
+/**
+ * Computes a shard's update from the base weights and the shard's optimizer state. Leaves no tensors behind, also when it
+ * fails: wasm memory never shrinks, so they would be lost to all later tasks of the isolate.
+ */
 export async function runTrainTask(task: TrainTask, parts: TaskParts, trainTokens: number, read: ReadTokens): Promise<TrainOutcome> {
   return task.training.steps === 1 ? gradientTask(task, parts, trainTokens, read) : localSteps(task, parts, trainTokens, read);
 }
@@ -65,14 +66,17 @@ async function gradientTask(task: TrainTask, parts: TaskParts, trainTokens: numb
     throw new Error(`train task: expected at most ${training.batch} shards for a batch of ${training.batch}, got ${training.shards}`);
   const windows = await readWindows(task, first, count, trainTokens, read);
   const { inputs, labels } = windows.batch(0, count);
-  const weights = await readTensors(model, (part) => parts.weights(part));
-  const { loss, gradients } = lossAndGradients(weights, model, inputs, labels, count, planPasses(model, training, count));
-  tf.dispose(weights);
-  for (const [part, delta] of splitByPart(model, gradients).entries()) {
-    await parts.write(part, delta, {});
-    tf.dispose(delta);
+  const weights: Weights = {};
+  const gradients: Weights = {};
+  try {
+    await readTensors(model, (part) => parts.weights(part), weights);
+    const computed = lossAndGradients(weights, model, inputs, labels, count, planPasses(model, training, count));
+    Object.assign(gradients, computed.gradients);
+    for (const [part, delta] of splitByPart(model, gradients).entries()) await parts.write(part, delta, {});
+    return { loss: computed.loss, sequences: count, tokens: count * model.context };
+  } finally {
+    tf.dispose([weights, gradients]);
   }
-  return { loss, sequences: count, tokens: count * model.context };
 }
 
 /** How far the shard moved in its local steps: base minus where it went. */
@@ -81,26 +85,30 @@ async function localSteps(task: TrainTask, parts: TaskParts, trainTokens: number
   const { steps, batch } = training;
   const windows = await readWindows(task, sequencesOf(training, round, shard)[0], steps * batch, trainTokens, read);
   const optimizer = createOptimizer(training.optimizer);
-  const weights = await readTensors(model, (part) => parts.weights(part));
-  const stored = await readTensors(model, (part) => parts.state(part));
-  const state = Object.keys(stored).length === 0 ? optimizer.init(weights) : stored;
-  const stepped = { model, plan: planPasses(model, training, batch), clipNorm: training.clipNorm, optimizer, weights, state };
-  const totalSteps = totalRounds(training, model) * steps;
-  let lossTotal = 0;
-  for (let step = 0; step < steps; step++) {
-    const scale = learningRateScale(training.schedule, round * steps + step, totalSteps) * task.lrScale;
-    lossTotal += trainStep(stepped, windows.batch(step * batch, batch), scale);
-    await breathe();
+  const weights: Weights = {};
+  const state: Weights = {};
+  try {
+    await readTensors(model, (part) => parts.weights(part), weights);
+    await readTensors(model, (part) => parts.state(part), state);
+    if (Object.keys(state).length === 0) Object.assign(state, optimizer.init(weights));
+    const stepped = { model, plan: planPasses(model, training, batch), clipNorm: training.clipNorm, optimizer, weights, state };
+    const totalSteps = totalRounds(training, model) * steps;
+    let lossTotal = 0;
+    for (let step = 0; step < steps; step++) {
+      const scale = learningRateScale(training.schedule, round * steps + step, totalSteps) * task.lrScale;
+      lossTotal += trainStep(stepped, windows.batch(step * batch, batch), scale);
+      await breathe();
+    }
+    const states = splitByPart(model, state);
+    for (const [part, moved] of splitByPart(model, weights).entries()) {
+      for (const { name, data } of await parts.weights(part)) subtractFrom(data, moved[name]!);
+      await parts.write(part, moved, states[part]!);
+    }
+    const sequences = steps * batch;
+    return { loss: lossTotal / steps, sequences, tokens: sequences * model.context };
+  } finally {
+    tf.dispose([weights, state]);
   }
-  const states = splitByPart(model, state);
-  for (const [part, moved] of splitByPart(model, weights).entries()) {
-    for (const { name, data } of await parts.weights(part)) subtractFrom(data, moved[name]!);
-    await parts.write(part, moved, states[part]!);
-    tf.dispose(moved);
-  }
-  tf.dispose(state);
-  const sequences = steps * batch;
-  return { loss: lossTotal / steps, sequences, tokens: sequences * model.context };
 }
 
 /** tensor = before - tensor, in place. */

@@ -5,9 +5,10 @@
 // oxlint-disable no-console -- the log that `wrangler tail` shows; nobody waits for these errors.
 import * as tf from "@tensorflow/tfjs-core";
 import { datasetSchema, type Dataset, type TokenShardEntry } from "../../shared/artifacts.ts";
-import { MAX_ISOLATE_BYTES } from "../../shared/limits.ts";
+import { MAX_CPU_SECONDS, MAX_ISOLATE_BYTES, MAX_SUBREQUESTS } from "../../shared/limits.ts";
 import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
 import { storedBytes } from "../../shared/model/step-memory.ts";
+import type { Weights } from "../../shared/model/weights.ts";
 import { startBackend } from "../../shared/tensor/backend.ts";
 import { decodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
 import type { EvaluateResult, EvaluateTask, Task, TaskResult, TrainResult, TrainTask } from "../../shared/training/task.ts";
@@ -19,8 +20,14 @@ import type { ReadTokens } from "./windows.ts";
 /** Empty answers in a row before a session ends, and the wait between them. */
 const MAX_IDLE_POLLS = 20;
 const IDLE_POLL_MS = 100;
-/** Tokens per session: at 2,000 tokens per CPU second, the slowest preset's rate, well inside the 300 s of an invocation. */
-const SESSION_TOKENS = 400_000;
+/**
+ * Time in which a session takes tasks. The clock stands still while a Worker computes and is right again when the coordinator
+ * has answered, so at each lease no more CPU time is used up than has passed: as much again is left for the last task.
+ * A queue's consumer has several times that in all (MAX_CONSUMER_SECONDS).
+ */
+const SESSION_MS = (MAX_CPU_SECONDS * 1000) / 2;
+/** Leases of a session: with a submission and a few parts that are read or written, each comes to some ten requests. */
+const MAX_LEASES = MAX_SUBREQUESTS / 10;
 const MAX_FAILURES = 3;
 
 let cache: ObjectCache | null = null;
@@ -56,38 +63,35 @@ async function train(task: TrainTask, dataset: Dataset, objects: ObjectCache): P
 }
 
 async function evaluate(task: EvaluateTask, dataset: Dataset, objects: ObjectCache): Promise<EvaluateResult> {
-  const weights = await readWeights(task, objects);
+  const weights: Weights = {};
   try {
+    await readWeights(task, objects, weights);
     return { kind: "evaluate", ...(await runEvaluateTask(task, weights, dataset.valTokens, tokenReader(dataset.val, objects))) };
   } finally {
     tf.dispose(weights);
   }
 }
 
-/** The result of a task, the tokens that were computed for it, and the milliseconds of training. */
-async function compute(task: Task, objects: ObjectCache): Promise<{ result: TaskResult; tokens: number; computeMs: number }> {
+/** The result of a task and the milliseconds of training. */
+async function compute(task: Task, objects: ObjectCache): Promise<{ result: TaskResult; computeMs: number }> {
   const dataset = datasetSchema.parse(JSON.parse(new TextDecoder().decode(await objects.read("dataset", task.dataset))));
-  if (task.kind === "evaluate") {
-    const result = await evaluate(task, dataset, objects);
-    return { result, tokens: result.targets, computeMs: 0 };
-  }
-  const trained = await train(task, dataset, objects);
-  return { ...trained, tokens: trained.result.tokens };
+  return task.kind === "train" ? train(task, dataset, objects) : { result: await evaluate(task, dataset, objects), computeMs: 0 };
 }
 
 /** Works and returns how many tasks were submitted. */
 export async function work(env: TrainerEnv): Promise<number> {
+  const startedAt = Date.now();
   await startBackend();
   cache ??= new ObjectCache(env.COORDINATOR);
   isolate ??= crypto.randomUUID().slice(0, 8);
   const trainer = `${env.TRAINER_NAME}-${isolate}`;
   let tasks = 0;
-  let tokens = 0;
   let idle = 0;
   let failures = 0;
   /** Of the last task; forgotten when it has nothing more to do. */
   let run: string | undefined;
-  while (idle < MAX_IDLE_POLLS && tokens < SESSION_TOKENS && failures < MAX_FAILURES) {
+  for (let leases = 0; leases < MAX_LEASES && Date.now() - startedAt < SESSION_MS; leases++) {
+    if (idle === MAX_IDLE_POLLS || failures === MAX_FAILURES) break;
     const lease = await env.COORDINATOR.lease({ trainer, ...(run === undefined ? {} : { run }) }).catch((error: Error) => {
       // The coordinator may be restarting; the session waits for it as it waits for work.
       console.warn(`no lease: ${error.message}`);
@@ -103,7 +107,6 @@ export async function work(env: TrainerEnv): Promise<number> {
     const { task } = lease;
     try {
       const done = await compute(task, cache);
-      tokens += done.tokens;
       const reply = await env.COORDINATOR.submit({
         lease: lease.id,
         computeMs: done.computeMs,

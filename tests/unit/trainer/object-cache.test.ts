@@ -35,15 +35,28 @@ test("a stream is read whole into a buffer that fits or grows", async () => {
   );
 });
 
-/** A coordinator of three objects, which counts what is read. */
-async function coordinator(objects: readonly Uint8Array[]) {
+/** A stream that ends in an error after some bytes. */
+function broken(): ReadableStream {
+  let sent = false;
+  return new ReadableStream({
+    type: "bytes",
+    pull(controller) {
+      if (sent) controller.error(new Error("connection lost"));
+      else controller.enqueue(bytesOf(1000, 1));
+      sent = true;
+    },
+  });
+}
+
+/** A coordinator of three objects, which counts what is read; its first answers are `faults`. */
+async function coordinator(objects: readonly Uint8Array[], faults: ReadableStream[] = []) {
   const reads: string[] = [];
   const byHash = new Map<string, Uint8Array>();
   for (const bytes of objects) byHash.set(await sha256(bytes as Uint8Array<ArrayBuffer>), bytes);
   const binding = {
     readObject: async (_: string, hash: string) => {
       reads.push(hash);
-      return streamOf(byHash.get(hash) ?? bytesOf(10, 9), 50_000);
+      return faults.shift() ?? streamOf(byHash.get(hash) ?? bytesOf(10, 9), 50_000);
     },
     writePart: async (_: string, bytes: Uint8Array<ArrayBuffer> | ReadableStream) =>
       sha256(bytes instanceof Uint8Array ? bytes : new Uint8Array(await new Response(bytes).arrayBuffer())),
@@ -86,5 +99,16 @@ describe("the object cache", () => {
     const wrong = "0".repeat(64);
     await expect(cache.readPart(wrong, "run")).rejects.toThrow(`part ${wrong}: expected that hash, got`);
     await expect(cache.read("dataset", wrong)).rejects.toThrow(`dataset ${wrong}: expected that hash, got`);
+  });
+
+  test("reads on after a stream that broke and after bytes of another name", async () => {
+    const { hashes, cache } = await coordinator(PARTS, [broken(), streamOf(bytesOf(10, 9), 10)]);
+    cache.limit(300_000, 350_000);
+    await expect(cache.readPart(hashes[0]!, "run")).rejects.toThrow("connection lost");
+    await expect(cache.readPart(hashes[0]!, "run")).rejects.toThrow("expected that hash");
+    for (const [index, hash] of hashes.entries()) {
+      expect(Buffer.from(await cache.readPart(hash, "run")).equals(Buffer.from(PARTS[index]!))).toBe(true);
+    }
+    expect(cache.room(5000).byteLength).toBeGreaterThanOrEqual(5000);
   });
 });

@@ -10,7 +10,7 @@ import { startBackend } from "../../../shared/tensor/backend.ts";
 import type { EvaluateTask, TrainTask } from "../../../shared/training/task.ts";
 import { partition, splitByPart } from "../../../shared/model/partition.ts";
 import type { Weights } from "../../../shared/model/weights.ts";
-import { runEvaluateTask, runTrainTask } from "../../../workers/trainer/task.ts";
+import { runEvaluateTask, runTrainTask, type TaskParts } from "../../../workers/trainer/task.ts";
 import type { ReadTokens } from "../../../workers/trainer/windows.ts";
 
 beforeAll(startBackend);
@@ -46,13 +46,14 @@ function keep(arrays: Map<string, NamedArray>, tensors: Weights): void {
   for (const array of arraysOf(tensors)) arrays.set(array.name, array);
 }
 
-/** A task on arrays instead of stored parts. */
+/** A task on arrays instead of stored parts; `before` hears of each read and write before it is done. */
 async function runTask(
   task: TrainTask,
   weights: readonly NamedArray[],
   inner: readonly NamedArray[],
   trainTokens: number,
   readTokens: ReadTokens,
+  before: (what: keyof TaskParts) => void = () => undefined,
 ): Promise<Outcome> {
   const split = (arrays: readonly NamedArray[]) =>
     splitByPart(task.model, Object.fromEntries(arrays.map((array) => [array.name, array]))).map((part) => Object.values(part));
@@ -60,9 +61,16 @@ async function runTask(
   const outcome = await runTrainTask(
     task,
     {
-      weights: async (part) => split(weights)[part]!,
-      state: async (part) => split(inner)[part]!,
+      weights: async (part) => {
+        before("weights");
+        return split(weights)[part]!;
+      },
+      state: async (part) => {
+        before("state");
+        return split(inner)[part]!;
+      },
       write: async (_, delta, state) => {
+        before("write");
         keep(written.delta, delta);
         keep(written.inner, state);
       },
@@ -160,6 +168,27 @@ describe("parts", () => {
     expect(outcome).toEqual(await runTask(kept, weights, [], TOKENS.length, read));
     expect(outcome.delta.map(({ name }) => name)).toEqual(weights.map(({ name }) => name));
     expect(outcome.inner.filter(({ name }) => name === "step")).toHaveLength(1);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test.each([
+    [1, "weights", 2],
+    [1, "write", 2],
+    [2, "weights", 2],
+    // Two parts are read before training, and again when their updates are made.
+    [2, "weights", 4],
+    [2, "state", 2],
+    [2, "write", 2],
+  ] as const)("a task of %d steps whose %s fails at the call number %d leaves no tensors behind", async (steps, what, call) => {
+    const weights = firstWeights(model);
+    const task = trainTask({ ...TRAINING, steps, batch: 2, optimizer: muon }, 0, model);
+    const { inner } = await runTask(task, weights, [], TOKENS.length, read);
+    const before = tf.memory().numTensors;
+    let calls = 0;
+    const failing = runTask(task, weights, inner, TOKENS.length, read, (each) => {
+      if (each === what && ++calls === call) throw new Error("connection lost");
+    });
+    await expect(failing).rejects.toThrow("connection lost");
     expect(tf.memory().numTensors).toBe(before);
   });
 

@@ -1,0 +1,102 @@
+/** Sessions against a coordinator of a few lines, which hands out what a test says. */
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeEach, expect, test, vi } from "vitest";
+import { canonicalJson } from "../../../shared/artifacts.ts";
+import { presetOf, type ModelConfig } from "../../../shared/config.ts";
+import { MAX_SUBREQUESTS } from "../../../shared/limits.ts";
+import { encodeParts } from "../../../shared/model/weights-file.ts";
+import { initWeights } from "../../../shared/model/weights.ts";
+import { sha256 } from "../../../shared/store.ts";
+import { startBackend } from "../../../shared/tensor/backend.ts";
+import { encodeTokenShard } from "../../../shared/tokenizer/token-shard.ts";
+import type { EvaluateTask, Submission, Task } from "../../../shared/training/task.ts";
+import { work } from "../../../workers/trainer/work-session.ts";
+
+/** In two parts. */
+const MODEL: ModelConfig = { ...presetOf("tiny").model, vocabSize: 17, mlpWidth: 2048, context: 6 };
+
+const objects = new Map<string, Uint8Array>();
+const submissions: Submission[] = [];
+let requests = 0;
+let leases: () => Task;
+/** What a task adds to the clock, which stands still otherwise: so it does in production while a Worker computes. */
+let taskMs = 0;
+let now = 0;
+
+async function put(bytes: Uint8Array): Promise<string> {
+  const hash = await sha256(bytes);
+  objects.set(hash, bytes);
+  return hash;
+}
+
+const COORDINATOR = {
+  lease: async () => {
+    requests++;
+    return { id: "lease", task: leases(), expiresAt: 0 };
+  },
+  readObject: async (kind: string, hash: string) => {
+    requests++;
+    const bytes = objects.get(hash);
+    if (bytes === undefined) throw new Error(`${kind} ${hash}: expected an object, found none`);
+    return bytes;
+  },
+  submit: async (submission: Submission) => {
+    requests++;
+    submissions.push(submission);
+    now += taskMs;
+    return { accepted: true, duplicate: false };
+  },
+};
+const ENV = { TRAINER_NAME: "trainer", COORDINATOR } as unknown as TrainerEnv;
+
+async function evaluateTask(model = MODEL): Promise<EvaluateTask> {
+  await startBackend();
+  const tensors = initWeights(model, 1);
+  const weights = await Promise.all([...encodeParts(model, tensors)].map(put));
+  tf.dispose(tensors);
+  const tokens = Uint16Array.from({ length: 100 }, (_, index) => (index * 7) % model.vocabSize);
+  const side = [{ hash: await put(encodeTokenShard(tokens)), tokens: tokens.length }];
+  const sizes = { trainTokens: 100, valTokens: 100, valBytes: 300, documents: 3, unigramLoss: 4 };
+  const none = "0".repeat(64);
+  const dataset = { format: 1, tokenizer: none, vocabSize: model.vocabSize, train: side, val: side, ...sizes };
+  const hash = await put(new TextEncoder().encode(canonicalJson(dataset)));
+  return { kind: "evaluate", run: "r", round: 0, shard: 0, shards: 1, base: none, weights, dataset: hash, model, batch: 4 };
+}
+
+beforeEach(() => {
+  submissions.length = 0;
+  taskMs = 0;
+  now = Date.UTC(2026, 10, 27);
+  vi.spyOn(Date, "now").mockImplementation(() => now);
+  // Where a session reports the tasks that failed.
+  vi.spyOn(console, "error").mockReturnValue();
+});
+
+test("an evaluation whose second part is lost leaves no tensors behind", async () => {
+  const task = await evaluateTask();
+  expect(task.weights).toHaveLength(2);
+  const before = tf.memory().numTensors;
+  leases = () => ({ ...task, weights: [task.weights[0]!, "f".repeat(64)] });
+  expect(await work(ENV)).toBe(0);
+  expect(tf.memory().numTensors).toBe(before);
+});
+
+test("a session takes tasks in the first half of an invocation's CPU time, whatever its machine makes of them", async () => {
+  const task = await evaluateTask();
+  leases = () => task;
+  // At 0, 60 and 120 of 150 seconds.
+  taskMs = 60_000;
+  expect(await work(ENV)).toBe(3);
+  // One that alone takes longer is the only one.
+  taskMs = 200_000;
+  expect(await work(ENV)).toBe(1);
+  expect(submissions).toHaveLength(4);
+});
+
+test("a session of short tasks stays within an invocation's requests", async () => {
+  const task = { ...(await evaluateTask({ ...MODEL, mlpWidth: 8, layers: 1 })), shards: 25 };
+  leases = () => task;
+  const before = requests;
+  expect(await work(ENV)).toBeGreaterThan(500);
+  expect(requests - before).toBeLessThan(MAX_SUBREQUESTS);
+});
