@@ -8,7 +8,7 @@ import { ask, fetchPage, type Answer, type Page } from "./fetch-page.ts";
 import { isInScope, normalizeUrl } from "./frontier.ts";
 import { Gate } from "./gate.ts";
 import { retryAfterMs } from "./retry-after.ts";
-import { ALLOW_ALL, DISALLOW_ALL, isAllowed, parseRobots, type Robots } from "./robots.ts";
+import { DISALLOW_ALL, isAllowed, MAX_ROBOTS_BYTES, parseRobots, type Robots } from "./robots.ts";
 import { refusalOf } from "./url-guard.ts";
 
 const ROBOTS_TTL_MS = 24 * 3600 * 1000;
@@ -55,8 +55,18 @@ interface EntryRow extends Record<string, SqlStorageValue> {
   attempts: number;
 }
 
+/** robots.txt as it came, which is bounded; the rules in it could be too many for one value of storage (2 MB). */
+interface RobotsFile {
+  /** Null when it could not be read; none when there is no such file. */
+  bytes: Uint8Array<ArrayBuffer> | null;
+  at: number;
+}
+
+const rulesOf = ({ bytes }: RobotsFile) => (bytes === null ? DISALLOW_ALL : parseRobots(new TextDecoder().decode(bytes)));
+
 export class Host extends DurableObject<CollectorEnv> {
   readonly #gate: Gate;
+  #rules: Robots | null = null;
 
   constructor(ctx: DurableObjectState, env: CollectorEnv) {
     super(ctx, env);
@@ -106,24 +116,29 @@ export class Host extends DurableObject<CollectorEnv> {
   /** robots.txt of this origin, at most a day old. 4xx but 429 allows all; 429, 5xx and silence forbid all (RFC 9309). */
   async #robots(): Promise<Robots> {
     const { kv } = this.ctx.storage;
-    const known = kv.get<{ robots: Robots; at: number; failed: boolean }>("robots");
-    if (known !== undefined && Date.now() - known.at < (known.failed ? ROBOTS_FAILURE_TTL_MS : ROBOTS_TTL_MS)) return known.robots;
-    let robots: Robots;
+    const known = kv.get<RobotsFile>("robotsFile");
+    if (known !== undefined && Date.now() - known.at < (known.bytes === null ? ROBOTS_FAILURE_TTL_MS : ROBOTS_TTL_MS))
+      return (this.#rules ??= rulesOf(known));
+    let bytes: RobotsFile["bytes"] = null;
     try {
       const page = await fetchPage(
         new URL("/robots.txt", this.#origin),
         (url) => this.#ask(url),
         () => null,
       );
-      if (page.status === 200) robots = parseRobots(new TextDecoder().decode(page.bytes));
-      else robots = page.status >= 400 && page.status < 500 && page.status !== 429 ? ALLOW_ALL : DISALLOW_ALL;
-    } catch {
-      robots = DISALLOW_ALL;
+      // A copy: a part of an array would be stored with the whole of it.
+      if (page.status === 200) bytes = page.bytes.slice(0, MAX_ROBOTS_BYTES);
+      else if (page.status >= 400 && page.status < 500 && page.status !== 429) bytes = new Uint8Array();
+    } catch (error) {
+      // oxlint-disable-next-line no-console -- an operator who wonders why nothing is crawled has only this
+      console.warn(`${this.#origin}: robots.txt cannot be read: ${(error as Error).message}`);
     }
-    kv.put("robots", { robots, at: Date.now(), failed: robots === DISALLOW_ALL });
+    const file = { bytes, at: Date.now() };
+    kv.put("robotsFile", file);
+    this.#rules = rulesOf(file);
     const least = this.#isLocal ? 0 : DEFAULT_DELAY_SECONDS;
-    this.#gate.delayMs = Math.max(robots.crawlDelaySeconds ?? least, least) * 1000;
-    return robots;
+    this.#gate.delayMs = Math.max(this.#rules.crawlDelaySeconds ?? least, least) * 1000;
+    return this.#rules;
   }
 
   /** Begins a crawl, once: the start page and the sitemaps wait for robots.txt. */

@@ -32,6 +32,12 @@ const SITES: Record<string, Site> = {
     path === "/robots.txt" ? notFound() : new Response("no", { status: 429, headers: { "retry-after": "99999999999" } }),
   "slow.com": () => text("User-agent: *\nCrawl-delay: 3600\n"),
   "ill.com": () => new Response("ill", { status: 500 }),
+  // Octets that are no UTF-8 grow ninefold on their way into a pattern.
+  "endless.com": (path) => {
+    if (path !== "/robots.txt") return page(`${prose(path)}<a href="/secret/page">s</a>`);
+    const lines = `Disallow: /${"\xff".repeat(16_000)}\n`.repeat(100);
+    return new Response(Uint8Array.from(`User-agent: *\nDisallow: /secret\n${lines}`, (char) => char.charCodeAt(0)));
+  },
   "lured.com": () => redirect("http://169.254.169.254/robots.txt"),
   "inward.com": (path) => {
     if (path === "/robots.txt" || path === "/sitemap.xml") return notFound();
@@ -98,6 +104,12 @@ test.concurrent("asks nothing of a host whose delay is absurd or whose robots.tx
   expect((await web.crawl("http://slow.com/")).skipped).toEqual({ "crawl-delay": 1 });
   expect((await web.crawl("http://ill.com/")).skipped).toEqual({ robots: 1 });
   expect([...web.asked("slow.com"), ...web.asked("ill.com")]).toEqual(["/robots.txt", "/robots.txt"]);
+});
+
+test.concurrent("keeps to a robots.txt whose rules would be too large to store", async () => {
+  const crawl = await web.crawl("http://endless.com/");
+  expect([crawl.documents, crawl.skipped]).toEqual([1, {}]);
+  expect(web.asked("endless.com")).toEqual(["/robots.txt", "/sitemap.xml", "/"]);
 });
 
 test.concurrent("follows no redirect and no link to a private address", async () => {
