@@ -97,26 +97,41 @@ interface TreeNode {
   childNodes: Iterable<TreeNode>;
 }
 
-/** Text with a line break around each block, white space folded except in preformatted parts. Iterative: pages nest without limit. */
+/**
+ * Text with a line break around each block. White space is folded except in preformatted parts, which keep their lines and
+ * indentation; no line ends in blanks. Iterative: pages nest without limit.
+ */
 function blockText(root: unknown): string {
-  const parts: string[] = [];
-  const stack: { node: TreeNode | string; preformatted: boolean }[] = [{ node: root as TreeNode, preformatted: false }];
+  const lines: string[] = [];
+  let line = "";
+  const endLine = () => {
+    lines.push(line.trimEnd());
+    line = "";
+  };
+  const stack: { node: TreeNode | "break"; preformatted: boolean }[] = [{ node: root as TreeNode, preformatted: false }];
   for (let item = stack.pop(); item !== undefined; item = stack.pop()) {
     const { node, preformatted } = item;
-    if (typeof node === "string") parts.push(node);
-    else if (node.nodeType === 3) parts.push(preformatted ? (node.textContent ?? "") : (node.textContent ?? "").replace(/\s+/g, " "));
-    else if (node.nodeType === 1 && !LEFT_OUT.has(node.nodeName.toUpperCase())) {
+    if (node === "break") endLine();
+    else if (node.nodeType === 3 && preformatted) {
+      for (const [index, part] of (node.textContent ?? "").split("\n").entries()) {
+        if (index > 0) endLine();
+        line += part;
+      }
+    } else if (node.nodeType === 3) {
+      const words = (node.textContent ?? "").replace(/\s+/g, " ");
+      line += line === "" ? words.trimStart() : words;
+    } else if (node.nodeType === 1 && !LEFT_OUT.has(node.nodeName.toUpperCase())) {
       const name = node.nodeName.toUpperCase();
       const block = BLOCKS.has(name);
-      if (block) stack.push({ node: "\n", preformatted });
+      if (block) stack.push({ node: "break", preformatted });
       const children = [...node.childNodes].toReversed();
       for (const child of children) stack.push({ node: child, preformatted: preformatted || name === "PRE" });
-      if (block) stack.push({ node: "\n", preformatted });
+      if (block) stack.push({ node: "break", preformatted });
     }
   }
-  return parts
-    .join("")
-    .replace(/[ \t]*\n[ \t]*/g, (gap) => (gap.includes("\n") ? "\n" : gap))
+  endLine();
+  return lines
+    .join("\n")
     .replace(/\n{3,}/g, "\n\n")
-    .trim();
+    .replace(/^\n+|\n+$/g, "");
 }

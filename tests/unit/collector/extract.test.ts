@@ -40,6 +40,7 @@ test.each([
   ["100,000 nested tags", "<div>".repeat(100_000) + prose],
   ["10,000 links", "<a href=x>word</a> ".repeat(10_000)],
   ["200,000 paragraphs", "<p>a, b</p>".repeat(200_000)],
+  ["200,000 blanks in a row", `${prose}<pre>x${" ".repeat(200_000)}x</pre>`],
 ])("reads %s in bounded time", (_, html) => {
   const startedAt = performance.now();
   expect(extract(html, BASE, new Headers()).text.length).toBeGreaterThan(200);
@@ -53,9 +54,14 @@ test("reads pages that leave their html and body tags out", () => {
   expect(found.text).toContain("Some words of text");
 });
 
-test("keeps the lines of code, and resolves links against the page's base", () => {
+test("drops blanks around line breaks outside of code, and at the ends of lines of code", () => {
+  const html = "<pre>  a\n\n\tb \t\r\n</pre> <b> </b> c <i> </i>\n<p> d <br> e";
+  expect(mainText(parsePage(html))).toBe("  a\n\n\tb\n\nc\nd\n\ne");
+});
+
+test("keeps the lines of code with their indentation, and resolves links against the page's base", () => {
   const code = "<pre>function a() {\n    return 1;\n}</pre>";
   const found = extract(`<base href="/docs/"><article>${prose}${code}</article><a href="d">d</a>`, BASE, new Headers());
-  expect(found.text).toContain("function a() {\n");
+  expect(found.text).toContain("function a() {\n    return 1;\n}");
   expect(found.links).toEqual(["https://example.com/docs/d"]);
 });
