@@ -48,6 +48,16 @@ test.each([
   expect(performance.now() - startedAt).toBeLessThan(20_000);
 });
 
+test.each([
+  ["levels", "<i>".repeat(500_000)],
+  ["elements", "<p>a</p>".repeat(250_000)],
+  ["end tags", "<i></b>".repeat(120_000)],
+])("refuses a page of too many %s before it is parsed", (_, html) => {
+  const startedAt = performance.now();
+  expect(extract(prose + html, BASE, new Headers())).toEqual({ text: "", title: "", lang: "", links: [], refusal: "too-complex" });
+  expect(performance.now() - startedAt).toBeLessThan(1000);
+});
+
 test("reads pages that leave their html and body tags out", () => {
   const found = extract(`<!doctype html><html lang="de"><title>T</title>${prose}<a href="c">c</a>`, BASE, new Headers());
   expect([found.title, found.lang, found.links, found.refusal]).toEqual(["T", "de", ["https://example.com/a/c"], null]);
