@@ -71,9 +71,17 @@ function isParsable(html: string): boolean {
   return true;
 }
 
-/** The parser builds what is written, and a page may leave its body tag unwritten. */
+/**
+ * The parser builds what is written, and a page may leave its html, head and body tags unwritten. It also takes for the body
+ * only what follows the head at once, else a new and empty element, so the real one is put there.
+ */
 export function parsePage(html: string): Document {
-  return parseHTML(/<body[\s>]/i.test(html) ? html : `<html><body>${html}</body></html>`).document;
+  const [hasHtml, hasBody] = [/<html[\s>]/i.test(html), /<body[\s>]/i.test(html)];
+  const missing = hasHtml && hasBody ? "" : hasBody ? "<html>" : "<html><body>";
+  const { document } = parseHTML(`${missing}${html}`);
+  const body = document.querySelector("body");
+  if (body !== null && body !== document.body) document.body.replaceWith(body);
+  return document;
 }
 
 function linksOf(document: Document, base: URL): string[] {

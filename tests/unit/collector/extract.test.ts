@@ -58,10 +58,18 @@ test.each([
   expect(performance.now() - startedAt).toBeLessThan(1000);
 });
 
-test("reads pages that leave their html and body tags out", () => {
-  const found = extract(`<!doctype html><html lang="de"><title>T</title>${prose}<a href="c">c</a>`, BASE, new Headers());
-  expect([found.title, found.lang, found.links, found.refusal]).toEqual(["T", "de", ["https://example.com/a/c"], null]);
-  expect(found.text).toContain("Some words of text");
+const inside = `${prose}<a href="c">c</a>`;
+test.each([
+  ["its html and body tags out", `<!doctype html><html lang="de"><title>T</title>${inside}`],
+  ["its head tags out", `<!doctype html><html lang="de"><meta charset="utf-8"><title>T</title><body>${inside}</body></html>`],
+  ["its html tag out", `<!doctype html><title>T</title><body>${inside}</body>`],
+  ["its html tag out, and has a head", `<head><title>T</title></head><body>${inside}`],
+  ["a script between head and body", `<html lang="de"><head><title>T</title></head><script>1</script><body>${inside}</body></html>`],
+])("reads a page that leaves %s", (_, html) => {
+  const found = extract(html, BASE, new Headers());
+  expect([found.title, found.links, found.refusal]).toEqual(["T", ["https://example.com/a/c"], null]);
+  expect(found.lang).toBe(html.includes("<html") ? "de" : "");
+  expect(found.text).toMatch(/^(T\n+)?Some words of text/);
 });
 
 test("drops blanks around line breaks outside of code, and at the ends of lines of code", () => {
