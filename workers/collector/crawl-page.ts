@@ -4,6 +4,7 @@ import { sha256 } from "../../shared/store.ts";
 import { decodeText, gunzip } from "./decode.ts";
 import { extract, type Extraction } from "./extract.ts";
 import { MAX_PAGE_BYTES } from "./fetch-page.ts";
+import { normalizeUrl } from "./frontier.ts";
 import type { PageMessage, Visit } from "./host.ts";
 import { parseSitemap, type Sitemap } from "./sitemap.ts";
 
@@ -50,12 +51,15 @@ async function readPage(env: CollectorEnv, message: PageMessage, visit: Visit): 
   else found.refusal = "content-type";
 
   const refusal = visit.reserved ? "ai-train=no" : found.refusal;
-  if (refusal !== null) await catalog.skip(message.crawl, refusal, page.status === 429 || page.status >= 500 ? "failed" : "fetched");
+  // A redirect may lead to an address that no link could have named.
+  const url = normalizeUrl(page.url);
+  if (refusal !== null || url === null)
+    await catalog.skip(message.crawl, refusal ?? "address", page.status === 429 || page.status >= 500 ? "failed" : "fetched");
   else {
     const { text, title, lang } = found;
     const hash = await sha256(new TextEncoder().encode(text));
     const fetchedAt = new Date().toISOString();
-    const document = { id: hash, url: page.url, text, title, lang, licence: "", source: visit.source, fetchedAt, sha256: hash };
+    const document = { id: hash, url, text, title, lang, licence: "", source: visit.source, fetchedAt, sha256: hash };
     await catalog.append(message.crawl, documentSchema.parse(document));
   }
   return { pages: found.links, sitemaps: [] };

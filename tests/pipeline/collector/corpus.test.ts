@@ -43,6 +43,13 @@ const SITES: Record<string, Site> = {
     "/picture": () => text("no text", "image/png"),
     "/plain": () => text("Plain text. ".repeat(30)),
   }),
+  "anchored.com": site({
+    "/": () => page(prose("home") + links("/old", "/trap")),
+    "/old": () => new Response(null, { status: 302, headers: { location: "/new?sid=1#part" } }),
+    "/new?sid=1": () => page(prose("anchored")),
+    "/trap": () => new Response(null, { status: 302, headers: { location: "/a/a/a" } }),
+    "/a/a/a": () => page(prose("trap")),
+  }),
   // A page with a text of its own for each visit of its home page, and one with a text that is on another page, too.
   "growing.com": (path) => {
     if (path === "/") {
@@ -102,6 +109,13 @@ test.concurrent("reads every charset and survives pages that mean harm", async (
   const texts = (await stored(crawl.source)).map((document) => document.text.slice(0, 12));
   expect(texts).toEqual(expect.arrayContaining(["café is desc", "naïve is des", "zerobyte is ", "Plain text. "]));
   expect(crawl.skipped).toMatchObject({ "too-large": 1, "content-type": 1, "status-404": 1 });
+});
+
+test.concurrent("knows a page that was redirected by the same address as one that was not", async () => {
+  const crawl = await web.crawl("http://anchored.com/");
+  expect((await stored(crawl.source)).map(({ url }) => url)).toEqual(["http://anchored.com/", "http://anchored.com/new"]);
+  expect(crawl.skipped).toEqual({ address: 1 });
+  expect(await web.collector.removeUrl("http://anchored.com/new#part")).toEqual({ removed: 1 });
 });
 
 test.concurrent("keeps the latest text of a page that changes, in later snapshots only", async () => {
