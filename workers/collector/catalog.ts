@@ -137,6 +137,11 @@ export class Catalog extends DurableObject<CollectorEnv> {
     return verdict;
   }
 
+  /** A page has no text any more: it is gone, or its owner reserves it. Later snapshots are without the one it had. */
+  async withdraw(url: string): Promise<void> {
+    this.#corpus.withdraw(url);
+  }
+
   async finish(id: string): Promise<void> {
     const crawl = await this.crawl(id);
     if (crawl === null || crawl.state === "done") return;

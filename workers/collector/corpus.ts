@@ -72,13 +72,18 @@ export class Corpus {
     return (this.#rows<{ bytes: number | null }>(query, source)[0]?.bytes ?? 0) >= SEGMENT_BYTES;
   }
 
-  /** A page has this text from now on; the one it had counts no longer, unless another page has it, too. */
+  /** A page has this text from now on, instead of the one it had. */
   #notePage({ url, sha256 }: Document): void {
-    const before = this.#rows<{ sha256: string }>("SELECT sha256 FROM pages WHERE url = ?", url)[0]?.sha256;
-    this.#sql.exec("INSERT INTO pages VALUES (?, ?) ON CONFLICT (url) DO UPDATE SET sha256 = excluded.sha256", url, sha256);
+    this.withdraw(url);
+    this.#sql.exec("INSERT INTO pages VALUES (?, ?)", url, sha256);
     this.#sql.exec("DELETE FROM superseded WHERE sha256 = ?", sha256);
+  }
+
+  /** A page has no text from now on; the one it had counts no longer, unless another page has it, too. */
+  withdraw(url: string): void {
+    const before = this.#rows<{ sha256: string }>("DELETE FROM pages WHERE url = ? RETURNING sha256", url)[0]?.sha256;
     if (before === undefined || this.#rows("SELECT 1 FROM pages WHERE sha256 = ? LIMIT 1", before).length > 0) return;
-    this.#sql.exec("INSERT INTO superseded VALUES (?)", before);
+    this.#sql.exec("INSERT OR IGNORE INTO superseded VALUES (?)", before);
   }
 
   /** Writes a source's open documents as one segment, then lists it. */
@@ -181,13 +186,13 @@ export class Corpus {
   /** What segments hold, of all sources or of some, as one immutable list: the latest text of each page. Throws NotFound when that is nothing. */
   async snapshot(sources: readonly string[] | undefined): Promise<{ hash: Hash; documents: number; bytes: number; segments: number }> {
     const segments = this.#segments(sources);
-    if (segments.length === 0)
-      throw namedError("NotFound", "snapshot: expected at least one document, found none. Register a source and crawl it first.");
     const superseded = this.#rows<{ sha256: string; source: string; bytes: number }>(
       "SELECT sha256, source, bytes FROM superseded JOIN documents USING (sha256) WHERE bytes > 0 ORDER BY sha256",
     ).filter(({ source }) => sources?.includes(source) ?? true);
-    const hash = await putJson(this.#bucket, "snapshot", { format: 1, segments, superseded: superseded.map(({ sha256 }) => sha256) });
     const documents = segments.reduce((total, segment) => total + segment.documents, 0) - superseded.length;
+    if (documents === 0)
+      throw namedError("NotFound", "snapshot: expected at least one document, found none. Register a source and crawl it first.");
+    const hash = await putJson(this.#bucket, "snapshot", { format: 1, segments, superseded: superseded.map(({ sha256 }) => sha256) });
     return { hash, documents, bytes: totalBytes(segments) - totalBytes(superseded), segments: segments.length };
   }
 }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { ROOT } from "../../../scripts/workers.ts";
-import { extract, mainText, parsePage } from "../../../workers/collector/extract.ts";
+import { extract, extractPlain, mainText, parsePage } from "../../../workers/collector/extract.ts";
 
 const SHARED = join(ROOT, "..", "shared");
 const PAGES = join(SHARED, "data", "extraction");
@@ -56,6 +56,16 @@ test.each([
   const startedAt = performance.now();
   expect(extract(prose + html, BASE, new Headers())).toEqual({ text: "", title: "", lang: "", links: [], refusal: "too-complex" });
   expect(performance.now() - startedAt).toBeLessThan(1000);
+});
+
+test.each([
+  ["short", {}, "too-short"],
+  ["long ".repeat(100), {}, null],
+  ["long ".repeat(100), { "x-robots-tag": "noai" }, "noindex"],
+  ["long ".repeat(100), { "content-signal": "search=yes, ai-train=no" }, "ai-train=no"],
+])("judges plain text as it does pages: %.5s %j is %j", (words, headers, refusal) => {
+  const found = extractPlain(words, new Headers(headers));
+  expect([found.text !== "", found.refusal]).toEqual([refusal === null || refusal === "too-short", refusal]);
 });
 
 const inside = `${prose}<a href="c">c</a>`;
