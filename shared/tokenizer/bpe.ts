@@ -4,6 +4,7 @@
  * Training keeps a count per pair and an index from pair to the words that hold it, so a merge touches only those words.
  * Equal counts are decided by the greater pair of byte strings, which makes the result unique.
  */
+import { MinHeap } from "./min-heap.ts";
 
 /** GPT-2's split pattern (Radford et al., 2019). */
 const SPLIT = /'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
@@ -16,6 +17,8 @@ export function splitWords(text: string): string[] {
 export type Merge = readonly [left: number, right: number];
 
 const PAIR = 65_536;
+/** Stands where a token was merged into its left neighbour. A pair with it has a negative key, so it has no rank. */
+const GONE = -1;
 /** Training makes no longer token: rows of dashes would fill the vocabulary. Reading accepts 1024. */
 const MAX_TOKEN_BYTES = 256;
 
@@ -181,14 +184,46 @@ export function rankMerges(merges: readonly Merge[]): Map<number, number> {
   return new Map(merges.map(([left, right], rank) => [left * PAIR + right, rank]));
 }
 
-/** Merges a word's ids, lowest rank first. Merge number r makes token 256 + r. */
-export function applyMerges(ids: number[], ranks: ReadonlyMap<number, number>): number[] {
-  let word = ids;
-  for (;;) {
-    let best = Number.POSITIVE_INFINITY;
-    for (let index = 0; index + 1 < word.length; index++) best = Math.min(best, ranks.get(word[index]! * PAIR + word[index + 1]!) ?? best);
-    if (best === Number.POSITIVE_INFINITY) return word;
-    const at = word.findIndex((id, index) => index + 1 < word.length && ranks.get(id * PAIR + word[index + 1]!) === best);
-    word = mergeWord(word, word[at]!, word[at + 1]!, 256 + best);
+/**
+ * Merges a word's ids: the lowest rank first, the leftmost among equals. Merge number r makes token 256 + r, which only
+ * later merges name, so no new pair comes before those that wait. Words may be as long as a page: the parts are a linked
+ * list, the pairs a heap, the time O(n log n).
+ */
+export function applyMerges(ids: readonly number[], ranks: ReadonlyMap<number, number>): number[] {
+  const size = ids.length;
+  // A part is named by the place where it begins.
+  const tokens = ids.slice();
+  const next: number[] = [];
+  const previous: number[] = [];
+  for (let place = 0; place < size; place++) {
+    next.push(place + 1);
+    previous.push(place - 1);
   }
+  const rankAt = (place: number) => {
+    const right = next[place]!;
+    return right < size ? ranks.get(tokens[place]! * PAIR + tokens[right]!) : undefined;
+  };
+  // Rank and place as one number, which orders by both and stays exact: there are at most 65,536 ranks.
+  const pairs = new MinHeap();
+  const addPair = (place: number) => {
+    const rank = rankAt(place);
+    if (rank !== undefined) pairs.push(rank * size + place);
+  };
+  for (let place = 0; place < size; place++) addPair(place);
+
+  for (let pair = pairs.pop(); pair !== undefined; pair = pairs.pop()) {
+    const left = pair % size;
+    const rank = (pair - left) / size;
+    // One of the two was merged meanwhile.
+    if (rankAt(left) !== rank) continue;
+    const right = next[left]!;
+    const after = next[right]!;
+    tokens[left] = 256 + rank;
+    tokens[right] = GONE;
+    next[left] = after;
+    if (after < size) previous[after] = left;
+    if (left > 0) addPair(previous[left]!);
+    addPair(left);
+  }
+  return tokens.filter((token) => token !== GONE);
 }

@@ -23,10 +23,16 @@ beforeAll(async () => {
   const handle = server.getWorker("tiffin-tokenizer");
   env = (await handle.getEnv()) as unknown as typeof env;
   worker = (await handle.getExport()) as unknown as Steps;
+  snapshot = await storeSnapshot([texts.slice(0, 15), texts.slice(15)]);
+});
+afterAll(() => server.close());
+
+/** Stores texts as a snapshot with these segments. */
+async function storeSnapshot(parts: string[][]): Promise<string> {
   const segments = [];
-  for (const half of [texts.slice(0, 15), texts.slice(15)]) {
+  for (const part of parts) {
     const lines = [];
-    for (const text of half) {
+    for (const text of part) {
       const hash = await sha256(new TextEncoder().encode(text));
       const record = {
         id: hash,
@@ -42,16 +48,20 @@ beforeAll(async () => {
       lines.push(`${JSON.stringify(record)}\n`);
     }
     const hash = await putObject(env.CORPUS, "segment", new Uint8Array(gzipSync(lines.join(""))));
-    segments.push({ hash, documents: half.length, bytes: half.join("").length });
+    segments.push({ hash, documents: part.length, bytes: part.join("").length });
   }
-  snapshot = await putJson(env.CORPUS, "snapshot", { format: 1, segments });
-});
-afterAll(() => server.close());
+  return putJson(env.CORPUS, "snapshot", { format: 1, segments });
+}
+
+/** Trains a tokenizer on a snapshot and returns the last step's outcome. */
+async function train(on: string): ReturnType<Steps["trainStep"]> {
+  let step = await worker.trainStep({ snapshot: on, vocabSize: 300, state: null });
+  while (!step.done) step = await worker.trainStep({ snapshot: on, vocabSize: 300, state: step.state });
+  return step;
+}
 
 async function grow(): Promise<{ hash: string; dataset: Dataset }> {
-  let trained = await worker.trainStep({ snapshot, vocabSize: 300, state: null });
-  while (!trained.done) trained = await worker.trainStep({ snapshot, vocabSize: 300, state: trained.state });
-  const { tokenizer } = trained;
+  const { tokenizer } = await train(snapshot);
   let encoded = await worker.encodeStep({ snapshot, tokenizer, state: null });
   while (!encoded.done) encoded = await worker.encodeStep({ snapshot, tokenizer, state: encoded.state });
   return { hash: encoded.dataset!, dataset: await getJson(env.ARTIFACTS, "dataset", encoded.dataset!, datasetSchema) };
@@ -110,6 +120,15 @@ test("gives the same state when a step is repeated, as after a crash", async () 
     hashes.push(step.state);
   }
   expect(new Set(hashes).size).toBeGreaterThan(1);
+});
+
+test("learns nothing from a page without gaps and keeps nothing of it, but learns from the rules of drawn tables", async () => {
+  const rule = "═".repeat(200);
+  const endless = "zq".repeat(100_000);
+  // The last state has every word that was counted.
+  const ruled = await train(await storeSnapshot([[...texts, rule]]));
+  expect(await train(await storeSnapshot([[...texts, rule, endless]]))).toEqual(ruled);
+  expect(await train(await storeSnapshot([texts]))).not.toEqual(ruled);
 });
 
 test("names what is wrong with a request", async () => {

@@ -156,14 +156,19 @@ export class Corpus {
     });
   }
 
-  /** Takes a URL out of a segment and returns how many documents that were. A crash between two lines is mended by a repetition. */
+  /**
+   * Takes a URL out of a segment and returns how many documents that were. A crash between two lines is mended by a repetition.
+   * An empty line is left for each, because a reader under way knows its place by the number of the line.
+   */
   async #rewrite(source: string, { number, hash }: { number: number; hash: Hash }, url: string): Promise<number> {
     const old = await getObject(this.#bucket, "segment", hash);
     const text = await new Response(new Response(old).body!.pipeThrough(new DecompressionStream("gzip"))).text();
-    const lines = text.split("\n").filter((line) => line !== "");
-    const kept = lines.filter((line) => (JSON.parse(line) as Document).url !== url);
-    if (kept.length === lines.length) return 0;
-    const successor = kept.length === 0 ? null : await this.#putSegment(`${kept.join("\n")}\n`);
+    const lines = text.split("\n");
+    const left = lines.map((line) => (line !== "" && (JSON.parse(line) as Document).url === url ? "" : line));
+    const removed = lines.filter((line, index) => line !== left[index]).length;
+    if (removed === 0) return 0;
+    const kept = left.filter((line) => line !== "");
+    const successor = kept.length === 0 ? null : await this.#putSegment(left.join("\n"));
     await this.#bucket.put(successorKey(hash), canonicalJson({ format: 1, segment: successor }));
     if (successor === null) this.#sql.exec("DELETE FROM segments WHERE number = ?", number);
     else {
@@ -172,7 +177,7 @@ export class Corpus {
     }
     await this.#putManifest(source);
     await this.#bucket.delete(objectKey("segment", hash));
-    return lines.length - kept.length;
+    return removed;
   }
 
   #segments(sources: readonly string[] | undefined): SegmentEntry[] {

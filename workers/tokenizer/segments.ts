@@ -5,7 +5,7 @@ import { getObject } from "../../shared/store.ts";
 /** The next document to read. */
 export interface Position {
   segment: number;
-  /** Within the segment. */
+  /** Its line within the segment. A removal empties lines and takes none away, so a position outlasts it. */
   document: number;
 }
 
@@ -27,7 +27,7 @@ export async function visitDocuments(
   for (let segment = from.segment; segment < snapshot.segments.length; segment++) {
     let index = 0;
     for await (const line of segmentLines(corpus, snapshot.segments[segment]!.hash)) {
-      if (index++ < first) continue;
+      if (index++ < first || line === "") continue;
       if (used >= budget) return { segment, document: index - 1 };
       const document = documentSchema.parse(JSON.parse(line));
       if (superseded.has(document.sha256)) continue;
@@ -54,7 +54,7 @@ async function readSegment(corpus: R2Bucket, hash: Hash): Promise<ArrayBuffer | 
   }
 }
 
-/** Lines of a gzipped segment, decompressed as they are asked for. */
+/** Lines of a gzipped segment, empty ones too, decompressed as they are asked for. */
 async function* segmentLines(corpus: R2Bucket, hash: Hash): AsyncGenerator<string> {
   const bytes = await readSegment(corpus, hash);
   if (bytes === null) return;
@@ -68,9 +68,8 @@ async function* segmentLines(corpus: R2Bucket, hash: Hash): AsyncGenerator<strin
       for (const [index, line] of lines.entries()) {
         parts.push(line);
         if (index === lines.length - 1 && !done) break;
-        const whole = parts.join("");
+        yield parts.join("");
         parts = [];
-        if (whole !== "") yield whole;
       }
       if (done) return;
     }

@@ -13,6 +13,11 @@ import { namedError } from "../../shared/errors.ts";
 
 /** Distinct words kept between steps; beyond it the rarest go. */
 const MAX_WORDS = 200_000;
+/**
+ * UTF-16 units of the longest word that is counted; words are longer where a page has no gaps, and what one of them
+ * teaches is worth nothing, but every merge reads it and every state holds it. Tables drawn in READMEs have rules of 152.
+ */
+const MAX_WORD_LENGTH = 256;
 /** UTF-8 bytes of text counted by one call. */
 const COUNT_BYTES_PER_STEP = 8_000_000;
 const MERGES_PER_STEP = 1000;
@@ -54,7 +59,7 @@ export async function trainStep(
   if (state.segment < snapshot.segments.length) {
     const counts = new Map<string, number>(state.words);
     const at = await visitDocuments(env.CORPUS, snapshot, state, COUNT_BYTES_PER_STEP, ({ text }) => {
-      for (const word of splitWords(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
+      for (const word of splitWords(text)) if (word.length <= MAX_WORD_LENGTH) counts.set(word, (counts.get(word) ?? 0) + 1);
     });
     // Sorted, so that the state's hash depends on the counts alone.
     const words = [...counts].toSorted(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)).slice(0, MAX_WORDS);

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { documentSchema, snapshotSchema, type Document } from "../../../shared/artifacts.ts";
 import { getJson, sha256 } from "../../../shared/store.ts";
-import { visitDocuments } from "../../../workers/tokenizer/segments.ts";
+import { visitDocuments, type Position } from "../../../workers/tokenizer/segments.ts";
 import { notFound, openWeb, page, prose, text, type Site } from "./web.ts";
 
 const latin = (body: string) => Uint8Array.from(body, (char) => char.charCodeAt(0));
@@ -65,6 +65,12 @@ const SITES: Record<string, Site> = {
     if (path === "/shared") return page(prose(edition === 1 ? "shared" : "moved on"));
     return path === "/copy" ? page(prose("shared")) : notFound();
   },
+  "shrinking.com": site({
+    "/": () => page(prose("home") + links("/one", "/two", "/three")),
+    "/one": () => page(prose("one")),
+    "/two": () => page(prose("two")),
+    "/three": () => page(prose("three")),
+  }),
   "changing.com": site({
     "/": () => page(prose("home") + links("/kept", "/taken")),
     "/kept": () => page(prose("kept")),
@@ -86,19 +92,23 @@ beforeAll(async () => {
 });
 afterAll(() => web.close());
 
-/** All documents of a snapshot, as the tokenizer reads them. */
-async function read(hash: string): Promise<Document[]> {
+const START: Position = { segment: 0, document: 0 };
+
+/** Documents of a snapshot from a position on, until `budget` bytes are used, as the tokenizer reads them, and where to go on. */
+async function readFrom(hash: string, from: Position, budget: number): Promise<{ documents: Document[]; at: Position }> {
   const { CORPUS } = await web.worker.getEnv();
   const documents: Document[] = [];
   const snapshot = await getJson(CORPUS, "snapshot", hash, snapshotSchema);
-  await visitDocuments(CORPUS, snapshot, { segment: 0, document: 0 }, Infinity, (document) =>
-    documents.push(documentSchema.parse(document)),
-  );
-  return documents;
+  const at = await visitDocuments(CORPUS, snapshot, from, budget, (document) => documents.push(documentSchema.parse(document)));
+  return { documents, at };
 }
 
-/** What each document of a snapshot is about; see `prose`. */
-const topics = async (hash: string) => (await read(hash)).map(({ text: words }) => words.split(" is described")[0]);
+/** All documents of a snapshot. */
+const read = async (hash: string) => (await readFrom(hash, START, Infinity)).documents;
+
+/** What a document is about; see `prose`. */
+const topic = ({ text: words }: Document) => words.split(" is described")[0];
+const topics = async (hash: string) => (await read(hash)).map(topic);
 const stored = async (source: string) => read((await web.collector.snapshot({ sources: [source] })).hash);
 
 test.concurrent("keeps one record of a page that has twenty addresses", async () => {
@@ -187,4 +197,29 @@ test.concurrent("removes a page for good, and leaves older snapshots readable wi
     const unpacked = (await CORPUS.get(key))!.body.pipeThrough(new DecompressionStream("gzip") as never);
     expect(await new Response(unpacked as never).text()).not.toContain("taken");
   }
+});
+
+test.concurrent("a reader under way misses no document but the removed ones", async () => {
+  const { source } = await web.crawl("http://shrinking.com/");
+  const { hash } = await web.collector.snapshot({ sources: [source] });
+  expect(await topics(hash)).toEqual(["home", "one", "two", "three"]);
+
+  const first = await readFrom(hash, START, 1);
+  await web.collector.removeUrl("http://shrinking.com/");
+  const second = await readFrom(hash, first.at, 1);
+  await web.collector.removeUrl("http://shrinking.com/one");
+  const third = await readFrom(hash, second.at, 1);
+  // The last one goes before it is read.
+  await web.collector.removeUrl("http://shrinking.com/three");
+  const rest = await readFrom(hash, third.at, 1);
+  expect([first, second, third, rest].map(({ documents }) => documents.map(topic))).toEqual([["home"], ["one"], ["two"], []]);
+  expect(rest.at).toEqual({ segment: 1, document: 0 });
+
+  expect(await topics(hash)).toEqual(["two"]);
+  const after = await web.collector.snapshot({ sources: [source] });
+  expect([after.documents, await topics(after.hash)]).toEqual([1, ["two"]]);
+
+  expect(await web.collector.removeUrl("http://shrinking.com/two")).toEqual({ removed: 1 });
+  expect(await read(hash)).toEqual([]);
+  await expect(async () => web.collector.snapshot({ sources: [source] })).rejects.toThrow("expected at least one document");
 });

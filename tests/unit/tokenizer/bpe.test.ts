@@ -3,7 +3,16 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ROOT } from "../../../scripts/workers.ts";
-import { applyMerges, rankMerges, splitWords, tokenBytes, trainMerges, type BpeState } from "../../../shared/tokenizer/bpe.ts";
+import {
+  applyMerges,
+  mergeWord,
+  rankMerges,
+  splitWords,
+  tokenBytes,
+  trainMerges,
+  type BpeState,
+  type Merge,
+} from "../../../shared/tokenizer/bpe.ts";
 import { loadTokenizer } from "../../../shared/tokenizer/tokenizer-json.ts";
 import { Tokenizer } from "../../../shared/tokenizer/tokenizer.ts";
 
@@ -19,6 +28,20 @@ function train(text: string, merges: number, perStep = Number.POSITIVE_INFINITY)
   const state: BpeState = { words: countWords(text), merges: [] };
   while (!trainMerges(state, merges, perStep));
   return state;
+}
+
+const PAIR = 65_536;
+
+/** What `applyMerges` must give: until nothing is left to merge, every occurrence of the pair of lowest rank, from the left. */
+function applyMergesSimply(ids: number[], ranks: ReadonlyMap<number, number>): number[] {
+  let word = ids;
+  for (;;) {
+    let best = Number.POSITIVE_INFINITY;
+    for (let index = 0; index + 1 < word.length; index++) best = Math.min(best, ranks.get(word[index]! * PAIR + word[index + 1]!) ?? best);
+    if (best === Number.POSITIVE_INFINITY) return word;
+    const at = word.findIndex((id, index) => index + 1 < word.length && ranks.get(id * PAIR + word[index + 1]!) === best);
+    word = mergeWord(word, word[at]!, word[at + 1]!, 256 + best);
+  }
 }
 
 const SAMPLE = "low low low low low lower lower widest widest widest newest newest newest newest newest newest";
@@ -72,6 +95,43 @@ describe("byte-level BPE", () => {
       }),
       { seed: 7, numRuns: 500 },
     );
+  });
+
+  test("merges any word by any merges as the definition says", () => {
+    // Few letters, so that pairs overlap ("aaa"), merges meet and merged tokens are merged again.
+    const letter = fc.integer({ min: 97, max: 99 });
+    const choices = fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 30 });
+    fc.assert(
+      fc.property(choices, fc.array(letter, { maxLength: 200 }), (chosen, word) => {
+        const known = [97, 98, 99];
+        const merges = chosen.map(([left, right], rank): Merge => {
+          const merge = [known[left % known.length]!, known[right % known.length]!] as const;
+          known.push(256 + rank);
+          return merge;
+        });
+        const ranks = rankMerges(merges);
+        expect(applyMerges(word, ranks)).toEqual(applyMergesSimply([...word], ranks));
+      }),
+      { seed: 7, numRuns: 2000 },
+    );
+  });
+
+  test("looks a constant number of times at each letter of a word without end", () => {
+    const letters = Array.from({ length: 26 }, (_, index) => 97 + index);
+    const merges = letters.flatMap((left) => letters.map((right): Merge => [left, right]));
+    const word = Array.from({ length: 20 }, () => merges.flat()).flat();
+    const ranks = rankMerges(merges);
+    let looks = 0;
+    const watched = new Map(ranks);
+    watched.get = (pair) => {
+      looks++;
+      return ranks.get(pair);
+    };
+    const merged = applyMerges(word, watched);
+    expect(merged.length).toBeLessThan(word.length);
+    // A pair is looked up when it arises and when its turn comes, and each of fewer than n merges makes two new ones.
+    expect(looks).toBeLessThan(6 * word.length);
+    expect(merged).toEqual(applyMergesSimply(word, ranks));
   });
 
   test.skipIf(!existsSync(DATA))("reads GPT-2's own vocabulary with its ids (skipped where ../shared/data is absent)", () => {
