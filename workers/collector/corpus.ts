@@ -2,18 +2,10 @@
  * What has been collected: the index of known texts, the open segments, the text that each page has now, and what was
  * removed. A document is acknowledged when it is a row here; it leaves the table in the transaction that lists its segment.
  */
-import {
-  canonicalJson,
-  manifestKey,
-  objectKey,
-  successorKey,
-  type Document,
-  type Hash,
-  type SegmentEntry,
-} from "../../shared/artifacts.ts";
+import { manifestKey, objectKey, successorKey, type Document, type Hash, type SegmentEntry } from "../../shared/artifacts.ts";
 import { namedError } from "../../shared/errors.ts";
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
-import { getObject, putJson, putObject } from "../../shared/store.ts";
+import { getObject, putJson, putObject, putRecord } from "../../shared/store.ts";
 
 /** Text that a segment gathers before it is written. */
 const SEGMENT_BYTES = 1024 * 1024;
@@ -130,10 +122,8 @@ export class Corpus {
         source,
       )
       .one();
-    await this.#bucket.put(
-      manifestKey(source, sequence),
-      canonicalJson({ format: 1, source, sequence, segments: this.#segments([source]) }),
-    );
+    const segments = this.#segments([source]);
+    await putRecord(this.#bucket, manifestKey(source, sequence), { format: 1, source, sequence, segments });
   }
 
   /**
@@ -169,7 +159,7 @@ export class Corpus {
     if (removed === 0) return 0;
     const kept = left.filter((line) => line !== "");
     const successor = kept.length === 0 ? null : await this.#putSegment(left.join("\n"));
-    await this.#bucket.put(successorKey(hash), canonicalJson({ format: 1, segment: successor }));
+    await putRecord(this.#bucket, successorKey(hash), { format: 1, segment: successor });
     if (successor === null) this.#sql.exec("DELETE FROM segments WHERE number = ?", number);
     else {
       const bytes = kept.reduce((sum, line) => sum + byteLength((JSON.parse(line) as Document).text), 0);
