@@ -8,7 +8,7 @@ import { ask, fetchPage, type Answer, type Page } from "./fetch-page.ts";
 import { isInScope, normalizeUrl } from "./frontier.ts";
 import { Gate } from "./gate.ts";
 import { retryAfterMs } from "./retry-after.ts";
-import { DISALLOW_ALL, isAllowed, MAX_ROBOTS_BYTES, parseRobots, type Robots } from "./robots.ts";
+import { isAllowed, MAX_ROBOTS_BYTES, parseRobots, type Robots } from "./robots.ts";
 import { refusalOf } from "./url-guard.ts";
 
 const ROBOTS_TTL_MS = 24 * 3600 * 1000;
@@ -56,13 +56,13 @@ interface EntryRow extends Record<string, SqlStorageValue> {
 }
 
 /** robots.txt as it came, which is bounded; the rules in it could be too many for one value of storage (2 MB). */
-interface RobotsFile {
-  /** Null when it could not be read; none when there is no such file. */
-  bytes: Uint8Array<ArrayBuffer> | null;
-  at: number;
+interface RobotsRow extends Record<string, SqlStorageValue> {
+  /** As it was last read, empty when there is none; null when it never could be read. */
+  bytes: ArrayBuffer | null;
+  read_at: number;
+  /** The first failure since then. */
+  failing_since: number | null;
 }
-
-const rulesOf = ({ bytes }: RobotsFile) => (bytes === null ? DISALLOW_ALL : parseRobots(new TextDecoder().decode(bytes)));
 
 export class Host extends DurableObject<CollectorEnv> {
   readonly #gate: Gate;
@@ -74,6 +74,9 @@ export class Host extends DurableObject<CollectorEnv> {
     const { sql } = ctx.storage;
     sql.exec(
       "CREATE TABLE IF NOT EXISTS active (crawl TEXT PRIMARY KEY, source TEXT NOT NULL, start TEXT NOT NULL, scope TEXT NOT NULL, budget INTEGER NOT NULL)",
+    );
+    sql.exec(
+      "CREATE TABLE IF NOT EXISTS robots (id INTEGER PRIMARY KEY CHECK (id = 0), bytes BLOB, read_at INTEGER NOT NULL, failing_since INTEGER)",
     );
     // States: held (until robots.txt is read), open, sent (its message is on the way), taken (being fetched), done.
     sql.exec(
@@ -113,29 +116,49 @@ export class Host extends DurableObject<CollectorEnv> {
     return url.origin === this.#origin ? this.request(url.href) : this.env.HOST.getByName(url.origin).request(url.href);
   }
 
-  /** robots.txt of this origin, at most a day old. 4xx but 429 allows all; 429, 5xx and silence forbid all (RFC 9309). */
-  async #robots(): Promise<Robots> {
-    const { kv } = this.ctx.storage;
-    const known = kv.get<RobotsFile>("robotsFile");
-    if (known !== undefined && Date.now() - known.at < (known.bytes === null ? ROBOTS_FAILURE_TTL_MS : ROBOTS_TTL_MS))
-      return (this.#rules ??= rulesOf(known));
-    let bytes: RobotsFile["bytes"] = null;
+  #robotsRow(): RobotsRow | undefined {
+    return this.#rows<RobotsRow>("SELECT bytes, read_at, failing_since FROM robots")[0];
+  }
+
+  /** The rules as they were last read, however long ago. Null when that never was. */
+  #lastRules(): Robots | null {
+    const bytes = this.#rules === null ? this.#robotsRow()?.bytes : undefined;
+    if (bytes) this.#rules = parseRobots(new TextDecoder().decode(bytes));
+    return this.#rules;
+  }
+
+  /**
+   * The rules, read at most a day ago: 4xx but 429 allows all. Null when robots.txt cannot be read (429, 5xx, silence): then
+   * nothing else may be asked for either (RFC 9309, section 2.3.1.4), so the gate is held until the next try.
+   */
+  async #robots(): Promise<Robots | null> {
+    const { sql } = this.ctx.storage;
+    const known = this.#robotsRow();
+    if (known !== undefined && known.failing_since === null && Date.now() - known.read_at < ROBOTS_TTL_MS) return this.#lastRules();
+    if (known !== undefined && known.failing_since !== null && this.#gate.isFarOff()) return null;
+    let bytes: Uint8Array<ArrayBuffer> | null = null;
     try {
       const page = await fetchPage(
         new URL("/robots.txt", this.#origin),
         (url) => this.#ask(url),
         () => null,
       );
-      // A copy: a part of an array would be stored with the whole of it.
       if (page.status === 200) bytes = page.bytes.slice(0, MAX_ROBOTS_BYTES);
       else if (page.status >= 400 && page.status < 500 && page.status !== 429) bytes = new Uint8Array();
     } catch (error) {
       // oxlint-disable-next-line no-console -- an operator who wonders why nothing is crawled has only this
       console.warn(`${this.#origin}: robots.txt cannot be read: ${(error as Error).message}`);
     }
-    const file = { bytes, at: Date.now() };
-    kv.put("robotsFile", file);
-    this.#rules = rulesOf(file);
+    if (bytes === null) {
+      sql.exec(
+        "INSERT INTO robots VALUES (0, NULL, 0, ?) ON CONFLICT (id) DO UPDATE SET failing_since = COALESCE(failing_since, excluded.failing_since)",
+        Date.now(),
+      );
+      this.#gate.hold(ROBOTS_FAILURE_TTL_MS);
+      return null;
+    }
+    sql.exec("INSERT OR REPLACE INTO robots VALUES (0, ?, ?, NULL)", bytes, Date.now());
+    this.#rules = parseRobots(new TextDecoder().decode(bytes));
     const least = this.#isLocal ? 0 : DEFAULT_DELAY_SECONDS;
     this.#gate.delayMs = Math.max(this.#rules.crawlDelaySeconds ?? least, least) * 1000;
     return this.#rules;
@@ -155,13 +178,13 @@ export class Host extends DurableObject<CollectorEnv> {
   /** Reads robots.txt for the crawls that wait for it. */
   async #prepare(held: readonly EntryRow[]): Promise<void> {
     const robots = await this.#robots();
-    const named = robots.sitemaps.filter((href) => URL.canParse(href));
+    const named = robots?.sitemaps.filter((href) => URL.canParse(href)) ?? [];
     for (const { crawl, url } of held) {
       let refusal: string | null = null;
-      if ((robots.crawlDelaySeconds ?? 0) > MAX_DELAY_SECONDS) refusal = "crawl-delay";
-      else if (!isAllowed(robots, new URL(url))) refusal = "robots";
+      if ((robots?.crawlDelaySeconds ?? 0) > MAX_DELAY_SECONDS) refusal = "crawl-delay";
+      else if (robots === null || !isAllowed(robots, new URL(url))) refusal = "robots";
       if (refusal !== null) await this.#catalog().skip(crawl, refusal, "failed");
-      if (refusal !== "crawl-delay")
+      if (robots !== null && refusal !== "crawl-delay")
         this.#addSitemaps(crawl, named.length > 0 ? named : [new URL("/sitemap.xml", this.#origin).href], robots);
       const state = refusal === null ? "open" : "done";
       this.ctx.storage.sql.exec("UPDATE frontier SET state = ? WHERE crawl = ? AND state = 'held'", state, crawl);
@@ -197,7 +220,9 @@ export class Host extends DurableObject<CollectorEnv> {
   async #sendNext(): Promise<void> {
     const { sql } = this.ctx.storage;
     const wait = this.#gate.waitMs();
+    const failingSince = this.#robotsRow()?.failing_since ?? Infinity;
     if (wait > MAX_PATIENCE_MS) await this.#giveUp("retry-after");
+    else if (Date.now() - failingSince > MAX_PATIENCE_MS) await this.#giveUp("robots");
     for (const { crawl } of this.#rows<{ crawl: string }>(
       "SELECT crawl FROM active WHERE crawl NOT IN (SELECT crawl FROM frontier WHERE state != 'done')",
     )) {
@@ -236,20 +261,22 @@ export class Host extends DurableObject<CollectorEnv> {
     )[0];
     const crawl = this.#crawl(message.crawl);
     if (entry === undefined || crawl === undefined) return null;
-    const isLast = entry.attempts >= MAX_ATTEMPTS;
     const robots = await this.#robots();
-    if (this.#gate.isFarOff() && !isLast) return this.#postpone(message);
+    // Nothing was asked on behalf of this entry, so this was none of its attempts.
+    if (robots === null || this.#gate.isFarOff()) return this.#postpone(message, entry.attempts - 1);
     const page = await fetchPage(
       new URL(message.url),
       (url) => this.#ask(url),
       (url) => (url.origin !== this.#origin ? "left-host" : isAllowed(robots, url) ? null : "robots"),
     );
-    if ((page.status === 429 || page.status === 503) && !isLast) return this.#postpone(message);
+    const isBusy = page.status === 429 || page.status === 503;
+    if (isBusy && entry.attempts < MAX_ATTEMPTS) return this.#postpone(message, entry.attempts);
     return { kind: entry.kind, source: crawl.source, page, reserved: robots.reserved };
   }
 
-  async #postpone({ crawl, url }: PageMessage): Promise<null> {
-    this.ctx.storage.sql.exec("UPDATE frontier SET state = 'open' WHERE crawl = ? AND url = ? AND state = 'taken'", crawl, url);
+  async #postpone({ crawl, url }: PageMessage, attempts: number): Promise<null> {
+    const { sql } = this.ctx.storage;
+    sql.exec("UPDATE frontier SET state = 'open', attempts = ? WHERE crawl = ? AND url = ? AND state = 'taken'", attempts, crawl, url);
     await this.#sendNext();
     return null;
   }
@@ -261,12 +288,15 @@ export class Host extends DurableObject<CollectorEnv> {
   /** An entry is over, well or badly: what it names joins the frontier and the next one goes out. */
   async complete(message: PageMessage, found: { pages: readonly string[]; sitemaps: readonly string[] }): Promise<void> {
     const { sql } = this.ctx.storage;
-    const robots = await this.#robots();
+    const robots = this.#lastRules();
     const done = sql.exec("UPDATE frontier SET state = 'done' WHERE crawl = ? AND url = ? AND state != 'done'", message.crawl, message.url);
     const crawl = this.#crawl(message.crawl);
     if (done.rowsWritten === 0 || crawl === undefined) return;
-    this.#addSitemaps(message.crawl, found.sitemaps, robots);
-    this.#addPages(crawl, found.pages, robots);
+    // What was fetched was fetched by rules. They may be old by now; each entry meets the newest before it is asked for.
+    if (robots !== null) {
+      this.#addSitemaps(message.crawl, found.sitemaps, robots);
+      this.#addPages(crawl, found.pages, robots);
+    }
     const open = sql
       .exec<{ n: number }>("SELECT COUNT(*) AS n FROM frontier WHERE crawl = ? AND state != 'done' AND kind = 'page'", message.crawl)
       .one().n;

@@ -25,9 +25,6 @@ export interface Robots {
   reserved: boolean;
 }
 
-/** For a server that cannot say. */
-export const DISALLOW_ALL: Robots = { rules: [{ allow: false, pattern: "/" }], crawlDelaySeconds: null, sitemaps: [], reserved: false };
-
 /** The rules for `agent`: all groups that name it, else all groups of `*`. */
 export function parseRobots(text: string, agent: string = AGENT): Robots {
   const wanted = agent.toLowerCase();
