@@ -112,7 +112,8 @@ export class Host extends DurableObject<CollectorEnv> {
   }
 
   /** A redirect may leave for another host, whose own gate it then passes. */
-  #ask(url: URL): Promise<Answer> {
+  async #ask(url: URL): Promise<Answer> {
+    await this.#renewLease();
     return url.origin === this.#origin ? this.request(url.href) : this.env.HOST.getByName(url.origin).request(url.href);
   }
 
@@ -160,7 +161,10 @@ export class Host extends DurableObject<CollectorEnv> {
     sql.exec("INSERT OR REPLACE INTO robots VALUES (0, ?, ?, NULL)", bytes, Date.now());
     this.#rules = parseRobots(new TextDecoder().decode(bytes));
     const least = this.#isLocal ? 0 : DEFAULT_DELAY_SECONDS;
-    this.#gate.delayMs = Math.max(this.#rules.crawlDelaySeconds ?? least, least) * 1000;
+    // A delay beyond a day would keep robots.txt itself from being read again.
+    this.#gate.delayMs = Math.min(Math.max(this.#rules.crawlDelaySeconds ?? least, least) * 1000, ROBOTS_TTL_MS);
+    // The delay counts from the request that has just told it.
+    this.#gate.hold(this.#gate.delayMs);
     return this.#rules;
   }
 
@@ -239,9 +243,14 @@ export class Host extends DurableObject<CollectorEnv> {
     const message: PageMessage = { origin: this.#origin, crawl: next.crawl, url: next.url };
     // The queue waits whole seconds, the gate the rest.
     await this.env.CRAWL.send(message, { delaySeconds: Math.floor(wait / 1000) });
+    await this.#renewLease();
+  }
+
+  /** From its turn on the entry that is on its way has a lease's time, and so again at each redirect. */
+  async #renewLease(): Promise<void> {
     // A crawl that began meanwhile has set the alarm for now, and must not wait for a lease.
-    const isWaiting = this.#rows("SELECT 1 FROM frontier WHERE state = 'held' LIMIT 1").length > 0;
-    await this.ctx.storage.setAlarm(Date.now() + (isWaiting ? 0 : wait + LEASE_MS));
+    if (this.#rows("SELECT 1 FROM frontier WHERE state = 'held' LIMIT 1").length > 0) return;
+    await this.ctx.storage.setAlarm(Date.now() + this.#gate.waitMs() + LEASE_MS);
   }
 
   /** Ends all entries that are still to be fetched. */
@@ -307,7 +316,7 @@ export class Host extends DurableObject<CollectorEnv> {
   /** A crawl begins, or a message was lost: its entry is open again, or over if it was lost each time. */
   override async alarm(): Promise<void> {
     try {
-      await this.ctx.storage.setAlarm(Date.now() + LEASE_MS);
+      await this.ctx.storage.setAlarm(Date.now() + this.#gate.waitMs() + LEASE_MS);
       const held = this.#rows<EntryRow>("SELECT crawl, url, kind, attempts FROM frontier WHERE state = 'held'");
       if (held.length > 0) await this.#prepare(held);
       else {

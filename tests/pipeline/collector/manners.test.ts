@@ -39,6 +39,7 @@ const SITES: Record<string, Site> = {
     const lines = `Disallow: /${"\xff".repeat(16_000)}\n`.repeat(100);
     return new Response(Uint8Array.from(`User-agent: *\nDisallow: /secret\n${lines}`, (char) => char.charCodeAt(0)));
   },
+  "patient.com": (path) => (path === "/robots.txt" ? text("User-agent: *\nCrawl-delay: 3\n") : notFound()),
   "flaky.com": (path) => {
     if (path !== "/robots.txt") return notFound();
     return flaky ? new Response("for a moment", { status: 500 }) : text("User-agent: *\nDisallow: /secret\n");
@@ -115,6 +116,14 @@ test.concurrent("keeps to a robots.txt whose rules would be too large to store",
   const crawl = await web.crawl("http://endless.com/");
   expect([crawl.documents, crawl.skipped]).toEqual([1, {}]);
   expect(web.asked("endless.com")).toEqual(["/robots.txt", "/sitemap.xml", "/"]);
+});
+
+test.concurrent("keeps the delay that it has just read before the next request already", async () => {
+  const { id } = await web.addSource("http://patient.com/");
+  await web.collector.startCrawls({ source: id });
+  await vi.waitFor(() => expect(web.asked("patient.com")).toEqual(["/robots.txt", "/sitemap.xml"]), { timeout: 10_000, interval: 20 });
+  const [robots, sitemap] = web.requests.filter(({ host }) => host === "patient.com");
+  expect(sitemap!.startedAt - robots!.endedAt).toBeGreaterThan(2990);
 });
 
 test.concurrent("loses neither an entry nor a link when robots.txt cannot be read for a moment, and asks for nothing else", async () => {
