@@ -8,14 +8,16 @@ import { ask, fetchPage, type Answer, type Page } from "./fetch-page.ts";
 import { isInScope, normalizeUrl } from "./frontier.ts";
 import { Gate } from "./gate.ts";
 import { retryAfterMs } from "./retry-after.ts";
-import { isAllowed, MAX_ROBOTS_BYTES, parseRobots, type Robots } from "./robots.ts";
+import { RobotsFile } from "./robots-file.ts";
+import { isAllowed, type Robots } from "./robots.ts";
 import { refusalOf } from "./url-guard.ts";
 
-const ROBOTS_TTL_MS = 24 * 3600 * 1000;
-/** A failure is asked about again sooner: a day of silence for one bad moment serves nobody. */
-const ROBOTS_FAILURE_TTL_MS = 60_000;
+/** Until a robots.txt that cannot be read is asked for again. */
+const ROBOTS_RETRY_MS = 60_000;
 const DEFAULT_DELAY_SECONDS = 1;
+/** A host with a longer crawl delay is not crawled. */
 const MAX_DELAY_SECONDS = 30;
+const MAX_GATE_SECONDS = 24 * 3600;
 const MAX_SITEMAPS = 20;
 /** An entry that is silent for this long is sent again. */
 const LEASE_MS = 60_000;
@@ -55,28 +57,17 @@ interface EntryRow extends Record<string, SqlStorageValue> {
   attempts: number;
 }
 
-/** robots.txt as it came, which is bounded; the rules in it could be too many for one value of storage (2 MB). */
-interface RobotsRow extends Record<string, SqlStorageValue> {
-  /** As it was last read, empty when there is none; null when it never could be read. */
-  bytes: ArrayBuffer | null;
-  read_at: number;
-  /** The first failure since then. */
-  failing_since: number | null;
-}
-
 export class Host extends DurableObject<CollectorEnv> {
   readonly #gate: Gate;
-  #rules: Robots | null = null;
+  readonly #robotsFile: RobotsFile;
 
   constructor(ctx: DurableObjectState, env: CollectorEnv) {
     super(ctx, env);
     this.#gate = new Gate(ctx.storage.kv);
+    this.#robotsFile = new RobotsFile(ctx.storage.sql);
     const { sql } = ctx.storage;
     sql.exec(
       "CREATE TABLE IF NOT EXISTS active (crawl TEXT PRIMARY KEY, source TEXT NOT NULL, start TEXT NOT NULL, scope TEXT NOT NULL, budget INTEGER NOT NULL)",
-    );
-    sql.exec(
-      "CREATE TABLE IF NOT EXISTS robots (id INTEGER PRIMARY KEY CHECK (id = 0), bytes BLOB, read_at INTEGER NOT NULL, failing_since INTEGER)",
     );
     // States: held (until robots.txt is read), open, sent (its message is on the way), taken (being fetched), done.
     sql.exec(
@@ -117,55 +108,37 @@ export class Host extends DurableObject<CollectorEnv> {
     return url.origin === this.#origin ? this.request(url.href) : this.env.HOST.getByName(url.origin).request(url.href);
   }
 
-  #robotsRow(): RobotsRow | undefined {
-    return this.#rows<RobotsRow>("SELECT bytes, read_at, failing_since FROM robots")[0];
-  }
-
-  /** The rules as they were last read, however long ago. Null when that never was. */
-  #lastRules(): Robots | null {
-    const bytes = this.#rules === null ? this.#robotsRow()?.bytes : undefined;
-    if (bytes) this.#rules = parseRobots(new TextDecoder().decode(bytes));
-    return this.#rules;
-  }
-
   /**
    * The rules, read at most a day ago: 4xx but 429 allows all. Null when robots.txt cannot be read (429, 5xx, silence): then
    * nothing else may be asked for either (RFC 9309, section 2.3.1.4), so the gate is held until the next try.
    */
   async #robots(): Promise<Robots | null> {
-    const { sql } = this.ctx.storage;
-    const known = this.#robotsRow();
-    if (known !== undefined && known.failing_since === null && Date.now() - known.read_at < ROBOTS_TTL_MS) return this.#lastRules();
-    if (known !== undefined && known.failing_since !== null && this.#gate.isFarOff()) return null;
-    let bytes: Uint8Array<ArrayBuffer> | null = null;
+    const file = this.#robotsFile;
+    const known = file.rules;
+    if (known !== null) return known;
+    if (file.failingSince !== null && this.#gate.isFarOff()) return null;
     try {
-      const page = await fetchPage(
+      const { status, bytes } = await fetchPage(
         new URL("/robots.txt", this.#origin),
         (url) => this.#ask(url),
         () => null,
       );
-      if (page.status === 200) bytes = page.bytes.slice(0, MAX_ROBOTS_BYTES);
-      else if (page.status >= 400 && page.status < 500 && page.status !== 429) bytes = new Uint8Array();
+      const isThere = status === 200;
+      if (!isThere && (status < 400 || status >= 500 || status === 429)) throw new Error(`expected 200 or 4xx but 429, got ${status}`);
+      const rules = file.keep(isThere ? bytes : new Uint8Array());
+      const least = this.#isLocal ? 0 : DEFAULT_DELAY_SECONDS;
+      // A delay beyond a day would keep robots.txt itself from being read again.
+      this.#gate.delayMs = Math.min(Math.max(rules.crawlDelaySeconds ?? least, least), MAX_GATE_SECONDS) * 1000;
+      // The delay counts from the request that has just told it.
+      this.#gate.hold(this.#gate.delayMs);
+      return rules;
     } catch (error) {
       // oxlint-disable-next-line no-console -- an operator who wonders why nothing is crawled has only this
       console.warn(`${this.#origin}: robots.txt cannot be read: ${(error as Error).message}`);
-    }
-    if (bytes === null) {
-      sql.exec(
-        "INSERT INTO robots VALUES (0, NULL, 0, ?) ON CONFLICT (id) DO UPDATE SET failing_since = COALESCE(failing_since, excluded.failing_since)",
-        Date.now(),
-      );
-      this.#gate.hold(ROBOTS_FAILURE_TTL_MS);
+      file.noteFailure();
+      this.#gate.hold(ROBOTS_RETRY_MS);
       return null;
     }
-    sql.exec("INSERT OR REPLACE INTO robots VALUES (0, ?, ?, NULL)", bytes, Date.now());
-    this.#rules = parseRobots(new TextDecoder().decode(bytes));
-    const least = this.#isLocal ? 0 : DEFAULT_DELAY_SECONDS;
-    // A delay beyond a day would keep robots.txt itself from being read again.
-    this.#gate.delayMs = Math.min(Math.max(this.#rules.crawlDelaySeconds ?? least, least) * 1000, ROBOTS_TTL_MS);
-    // The delay counts from the request that has just told it.
-    this.#gate.hold(this.#gate.delayMs);
-    return this.#rules;
   }
 
   /** Begins a crawl, once: the start page and the sitemaps wait for robots.txt. */
@@ -224,7 +197,7 @@ export class Host extends DurableObject<CollectorEnv> {
   async #sendNext(): Promise<void> {
     const { sql } = this.ctx.storage;
     const wait = this.#gate.waitMs();
-    const failingSince = this.#robotsRow()?.failing_since ?? Infinity;
+    const failingSince = this.#robotsFile.failingSince ?? Infinity;
     if (wait > MAX_PATIENCE_MS) await this.#giveUp("retry-after");
     else if (Date.now() - failingSince > MAX_PATIENCE_MS) await this.#giveUp("robots");
     for (const { crawl } of this.#rows<{ crawl: string }>(
@@ -297,7 +270,7 @@ export class Host extends DurableObject<CollectorEnv> {
   /** An entry is over, well or badly: what it names joins the frontier and the next one goes out. */
   async complete(message: PageMessage, found: { pages: readonly string[]; sitemaps: readonly string[] }): Promise<void> {
     const { sql } = this.ctx.storage;
-    const robots = this.#lastRules();
+    const robots = this.#robotsFile.lastRules;
     const done = sql.exec("UPDATE frontier SET state = 'done' WHERE crawl = ? AND url = ? AND state != 'done'", message.crawl, message.url);
     const crawl = this.#crawl(message.crawl);
     if (done.rowsWritten === 0 || crawl === undefined) return;
