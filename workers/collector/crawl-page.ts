@@ -56,8 +56,8 @@ async function readPage(env: CollectorEnv, message: PageMessage, visit: Visit): 
   // A redirect may lead to an address that no link could have named.
   const url = normalizeUrl(page.url);
   if (refusal !== null || url === null) {
-    await catalog.skip(message.crawl, refusal ?? "address", page.status === 429 || page.status >= 500 ? "failed" : "fetched");
     if (WITHDRAWALS.has(refusal ?? "")) for (const address of new Set([message.url, url ?? page.url])) await catalog.withdraw(address);
+    await catalog.skip(message.crawl, refusal ?? "address", page.status === 429 || page.status >= 500 ? "failed" : "fetched");
   } else {
     const { text, title, lang } = found;
     const hash = await sha256(new TextEncoder().encode(text));
