@@ -46,6 +46,11 @@ export function putJson(bucket: R2Bucket, kind: ObjectKind, value: unknown, run?
   return putObject(bucket, kind, new TextEncoder().encode(canonicalJson(value)), run);
 }
 
+/** Writes a value as canonical JSON under a key that is no hash: a manifest, a successor. */
+export async function putRecord(bucket: R2Bucket, key: string, value: unknown): Promise<void> {
+  await withRetries(() => bucket.put(key, canonicalJson(value)));
+}
+
 /** What `getObject` throws for an object that is gone or not what it was. */
 export function isDamage(error: unknown): boolean {
   return ["MissingObject", "CorruptObject"].includes((error as Error).name);

@@ -133,8 +133,19 @@ export class Catalog extends DurableObject<CollectorEnv> {
       fetched: known.fetched + 1,
       ...(verdict === "duplicate" ? { duplicates: known.duplicates + 1 } : { documents: known.documents + 1, bytes: known.bytes + bytes }),
     }));
-    if (this.#corpus.isFull(document.source)) await this.#corpus.flush(document.source);
+    try {
+      if (this.#corpus.isFull(document.source)) await this.#corpus.flush(document.source);
+    } catch (error) {
+      // The document is safe all the same, and whatever flushes next writes the segment.
+      // oxlint-disable-next-line no-console -- nobody waits for this error
+      console.error(`source ${document.source}: no segment written: ${(error as Error).message}; tried again at the next flush`);
+    }
     return verdict;
+  }
+
+  /** A page has no text any more: it is gone, or its owner reserves it. Later snapshots are without the one it had. */
+  async withdraw(url: string): Promise<void> {
+    this.#corpus.withdraw(url);
   }
 
   async finish(id: string): Promise<void> {

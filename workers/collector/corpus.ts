@@ -2,18 +2,10 @@
  * What has been collected: the index of known texts, the open segments, the text that each page has now, and what was
  * removed. A document is acknowledged when it is a row here; it leaves the table in the transaction that lists its segment.
  */
-import {
-  canonicalJson,
-  manifestKey,
-  objectKey,
-  successorKey,
-  type Document,
-  type Hash,
-  type SegmentEntry,
-} from "../../shared/artifacts.ts";
+import { manifestKey, objectKey, successorKey, type Document, type Hash, type SegmentEntry } from "../../shared/artifacts.ts";
 import { namedError } from "../../shared/errors.ts";
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
-import { getObject, putJson, putObject } from "../../shared/store.ts";
+import { getObject, putJson, putObject, putRecord, sha256 as hashOf } from "../../shared/store.ts";
 
 /** Text that a segment gathers before it is written. */
 const SEGMENT_BYTES = 1024 * 1024;
@@ -37,6 +29,7 @@ export class Corpus {
     sql.exec(
       "CREATE TABLE IF NOT EXISTS documents (sha256 TEXT PRIMARY KEY, source TEXT NOT NULL, url TEXT NOT NULL, bytes INTEGER NOT NULL, json TEXT)",
     );
+    sql.exec("CREATE INDEX IF NOT EXISTS documents_open ON documents (source) WHERE json IS NOT NULL");
     sql.exec("CREATE TABLE IF NOT EXISTS pages (url TEXT PRIMARY KEY, sha256 TEXT NOT NULL)");
     sql.exec("CREATE INDEX IF NOT EXISTS pages_sha256 ON pages (sha256)");
     sql.exec("CREATE TABLE IF NOT EXISTS superseded (sha256 TEXT PRIMARY KEY)");
@@ -45,6 +38,8 @@ export class Corpus {
     sql.exec(
       "CREATE TABLE IF NOT EXISTS segments (number INTEGER PRIMARY KEY, source TEXT NOT NULL, hash TEXT NOT NULL, documents INTEGER NOT NULL, bytes INTEGER NOT NULL)",
     );
+    // Objects that may be there and that no segment names: about to be listed, or rewritten.
+    sql.exec("CREATE TABLE IF NOT EXISTS unlisted (hash TEXT PRIMARY KEY)");
   }
 
   #rows<T extends Row>(query: string, ...values: SqlStorageValue[]): T[] {
@@ -72,18 +67,26 @@ export class Corpus {
     return (this.#rows<{ bytes: number | null }>(query, source)[0]?.bytes ?? 0) >= SEGMENT_BYTES;
   }
 
-  /** A page has this text from now on; the one it had counts no longer, unless another page has it, too. */
+  /** A page has this text from now on, instead of the one it had. */
   #notePage({ url, sha256 }: Document): void {
-    const before = this.#rows<{ sha256: string }>("SELECT sha256 FROM pages WHERE url = ?", url)[0]?.sha256;
-    this.#sql.exec("INSERT INTO pages VALUES (?, ?) ON CONFLICT (url) DO UPDATE SET sha256 = excluded.sha256", url, sha256);
+    this.withdraw(url);
+    this.#sql.exec("INSERT INTO pages VALUES (?, ?)", url, sha256);
     this.#sql.exec("DELETE FROM superseded WHERE sha256 = ?", sha256);
+  }
+
+  /** A page has no text from now on; the one it had counts no longer, unless another page has it, too. */
+  withdraw(url: string): void {
+    const before = this.#rows<{ sha256: string }>("DELETE FROM pages WHERE url = ? RETURNING sha256", url)[0]?.sha256;
     if (before === undefined || this.#rows("SELECT 1 FROM pages WHERE sha256 = ? LIMIT 1", before).length > 0) return;
-    this.#sql.exec("INSERT INTO superseded VALUES (?)", before);
+    this.#sql.exec("INSERT OR IGNORE INTO superseded VALUES (?)", before);
   }
 
   /** Writes a source's open documents as one segment, then lists it. */
   async flush(source: string): Promise<void> {
-    await this.#exclusively(() => this.#flush(source));
+    await this.#exclusively(async () => {
+      await this.#deleteUnlisted();
+      await this.#flush(source);
+    });
   }
 
   async #exclusively<T>(work: () => Promise<T>): Promise<T> {
@@ -105,17 +108,30 @@ export class Corpus {
     const lines = `${rows.map(({ json }) => json).join("\n")}\n`;
     const hash = await this.#putSegment(lines);
     const bytes = totalBytes(rows);
-    // No await below this line until both statements are done: they are one transaction.
+    // No await below this line until all statements are done: they are one transaction.
     if (this.#rows("SELECT 1 FROM segments WHERE hash = ?", hash).length === 0) {
       this.#sql.exec("INSERT INTO segments (source, hash, documents, bytes) VALUES (?, ?, ?, ?)", source, hash, rows.length, bytes);
     }
+    this.#sql.exec("DELETE FROM unlisted WHERE hash = ?", hash);
     for (const { sha256 } of rows) this.#sql.exec("UPDATE documents SET json = NULL WHERE sha256 = ?", sha256);
     await this.#putManifest(source);
   }
 
+  /** Writes an object and notes it first as one that is not listed. The caller takes it off in the turn that lists it. */
   async #putSegment(lines: string): Promise<Hash> {
     const gzip = new Response(lines).body!.pipeThrough(new CompressionStream("gzip"));
-    return putObject(this.#bucket, "segment", await new Response(gzip).arrayBuffer());
+    const bytes = await new Response(gzip).arrayBuffer();
+    this.#sql.exec("INSERT OR IGNORE INTO unlisted VALUES (?)", await hashOf(bytes));
+    return putObject(this.#bucket, "segment", bytes);
+  }
+
+  /** Deletes what a write that failed or a removal has left. Only while nothing is being written. */
+  async #deleteUnlisted(): Promise<void> {
+    for (const { hash } of this.#rows<{ hash: string }>("SELECT hash FROM unlisted")) {
+      // An equal object may have been listed before.
+      if (this.#rows("SELECT 1 FROM segments WHERE hash = ?", hash).length === 0) await this.#bucket.delete(objectKey("segment", hash));
+      this.#sql.exec("DELETE FROM unlisted WHERE hash = ?", hash);
+    }
   }
 
   async #putManifest(source: string): Promise<void> {
@@ -125,53 +141,61 @@ export class Corpus {
         source,
       )
       .one();
-    await this.#bucket.put(
-      manifestKey(source, sequence),
-      canonicalJson({ format: 1, source, sequence, segments: this.#segments([source]) }),
-    );
+    const segments = this.#segments([source]);
+    await putRecord(this.#bucket, manifestKey(source, sequence), { format: 1, source, sequence, segments });
   }
 
   /**
-   * Removes a URL for good: open documents are dropped, segments that hold it are rewritten without it and deleted, and no
-   * later crawl stores it again. Older snapshots find each rewritten segment's successor. What was trained on stays trained.
+   * Removes a URL for good: open documents are dropped, segments that hold a text of it are rewritten without and deleted, and
+   * no later crawl stores it again. Older snapshots find each rewritten segment's successor. What was trained on stays trained.
+   * A text goes with any page that has it. A crash between two lines is mended by a repetition.
    */
   async remove(url: string): Promise<{ removed: number }> {
     return this.#exclusively(async () => {
       this.#sql.exec("INSERT OR IGNORE INTO removals VALUES (?, ?)", url, new Date().toISOString());
-      const rows = this.#rows<{ source: string; json: string | null }>("SELECT source, json FROM documents WHERE url = ?", url);
+      const rows = this.#rows<{ sha256: string; source: string; json: string | null }>(
+        "SELECT sha256, source, json FROM documents WHERE url = ?1 OR sha256 IN (SELECT sha256 FROM pages WHERE url = ?1)",
+        url,
+      );
+      const texts = new Set(rows.map(({ sha256 }) => sha256));
       // The texts stay in the index, so that they do not come back under another URL.
-      this.#sql.exec("UPDATE documents SET json = NULL, bytes = 0 WHERE url = ?", url);
-      this.#sql.exec("DELETE FROM pages WHERE url = ?", url);
+      for (const text of texts) this.#sql.exec("UPDATE documents SET json = NULL, bytes = 0 WHERE sha256 = ?", text);
+      await this.#deleteUnlisted();
       let removed = rows.filter(({ json }) => json !== null).length;
       for (const source of new Set(rows.map((row) => row.source))) {
         for (const segment of this.#rows<{ number: number; hash: string }>("SELECT number, hash FROM segments WHERE source = ?", source))
-          removed += await this.#rewrite(source, segment, url);
+          removed += await this.#rewrite(segment, texts);
+        await this.#putManifest(source);
       }
+      await this.#deleteUnlisted();
+      // Last, since a repetition finds its texts by it.
+      this.#sql.exec("DELETE FROM pages WHERE url = ?", url);
       return { removed };
     });
   }
 
   /**
-   * Takes a URL out of a segment and returns how many documents that were. A crash between two lines is mended by a repetition.
+   * Takes texts out of a segment and returns how many documents that were.
    * An empty line is left for each, because a reader under way knows its place by the number of the line.
    */
-  async #rewrite(source: string, { number, hash }: { number: number; hash: Hash }, url: string): Promise<number> {
+  async #rewrite({ number, hash }: { number: number; hash: Hash }, texts: ReadonlySet<string>): Promise<number> {
     const old = await getObject(this.#bucket, "segment", hash);
     const text = await new Response(new Response(old).body!.pipeThrough(new DecompressionStream("gzip"))).text();
     const lines = text.split("\n");
-    const left = lines.map((line) => (line !== "" && (JSON.parse(line) as Document).url === url ? "" : line));
+    const left = lines.map((line) => (line !== "" && texts.has((JSON.parse(line) as Document).sha256) ? "" : line));
     const removed = lines.filter((line, index) => line !== left[index]).length;
     if (removed === 0) return 0;
     const kept = left.filter((line) => line !== "");
     const successor = kept.length === 0 ? null : await this.#putSegment(left.join("\n"));
-    await this.#bucket.put(successorKey(hash), canonicalJson({ format: 1, segment: successor }));
+    await putRecord(this.#bucket, successorKey(hash), { format: 1, segment: successor });
+    // No await below this line: the statements are one transaction.
     if (successor === null) this.#sql.exec("DELETE FROM segments WHERE number = ?", number);
     else {
       const bytes = kept.reduce((sum, line) => sum + byteLength((JSON.parse(line) as Document).text), 0);
       this.#sql.exec("UPDATE segments SET hash = ?, documents = ?, bytes = ? WHERE number = ?", successor, kept.length, bytes, number);
+      this.#sql.exec("DELETE FROM unlisted WHERE hash = ?", successor);
     }
-    await this.#putManifest(source);
-    await this.#bucket.delete(objectKey("segment", hash));
+    this.#sql.exec("INSERT OR IGNORE INTO unlisted VALUES (?)", hash);
     return removed;
   }
 
@@ -186,13 +210,13 @@ export class Corpus {
   /** What segments hold, of all sources or of some, as one immutable list: the latest text of each page. Throws NotFound when that is nothing. */
   async snapshot(sources: readonly string[] | undefined): Promise<{ hash: Hash; documents: number; bytes: number; segments: number }> {
     const segments = this.#segments(sources);
-    if (segments.length === 0)
-      throw namedError("NotFound", "snapshot: expected at least one document, found none. Register a source and crawl it first.");
     const superseded = this.#rows<{ sha256: string; source: string; bytes: number }>(
       "SELECT sha256, source, bytes FROM superseded JOIN documents USING (sha256) WHERE bytes > 0 ORDER BY sha256",
     ).filter(({ source }) => sources?.includes(source) ?? true);
-    const hash = await putJson(this.#bucket, "snapshot", { format: 1, segments, superseded: superseded.map(({ sha256 }) => sha256) });
     const documents = segments.reduce((total, segment) => total + segment.documents, 0) - superseded.length;
+    if (documents === 0)
+      throw namedError("NotFound", "snapshot: expected at least one document, found none. Register a source and crawl it first.");
+    const hash = await putJson(this.#bucket, "snapshot", { format: 1, segments, superseded: superseded.map(({ sha256 }) => sha256) });
     return { hash, documents, bytes: totalBytes(segments) - totalBytes(superseded), segments: segments.length };
   }
 }

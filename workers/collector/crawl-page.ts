@@ -2,11 +2,14 @@
 import { documentSchema } from "../../shared/artifacts.ts";
 import { sha256 } from "../../shared/store.ts";
 import { decodeText, gunzip } from "./decode.ts";
-import { extract, type Extraction } from "./extract.ts";
+import { extract, extractPlain, RESERVATIONS, type Extraction } from "./extract.ts";
 import { MAX_PAGE_BYTES } from "./fetch-page.ts";
+import { normalizeUrl } from "./frontier.ts";
 import type { PageMessage, Visit } from "./host.ts";
 import { parseSitemap, type Sitemap } from "./sitemap.ts";
 
+/** Refusals that are the owner's last word on a page: its text of an earlier crawl counts no longer. */
+const WITHDRAWALS = new Set(["status-404", "status-410", ...RESERVATIONS]);
 const NOTHING: Sitemap = { pages: [], sitemaps: [] };
 
 export async function crawlPage(env: CollectorEnv, message: PageMessage): Promise<void> {
@@ -44,18 +47,22 @@ async function readPage(env: CollectorEnv, message: PageMessage, visit: Visit): 
   let found: Extraction = { text: "", title: "", lang: "", links: [], refusal: null };
   if (page.status !== 200) found.refusal = `status-${page.status}`;
   else if (page.truncated) found.refusal = "too-large";
-  else if (/^text\/plain\b/i.test(type)) found.text = decodeText(page.bytes, type).trim();
+  else if (/^text\/plain\b/i.test(type)) found = extractPlain(decodeText(page.bytes, type), page.headers);
   else if (/^(text\/html|application\/xhtml\+xml)\b/i.test(type))
     found = extract(decodeText(page.bytes, type), new URL(page.url), page.headers);
   else found.refusal = "content-type";
 
   const refusal = visit.reserved ? "ai-train=no" : found.refusal;
-  if (refusal !== null) await catalog.skip(message.crawl, refusal, page.status === 429 || page.status >= 500 ? "failed" : "fetched");
-  else {
+  // A redirect may lead to an address that no link could have named.
+  const url = normalizeUrl(page.url);
+  if (refusal !== null || url === null) {
+    if (WITHDRAWALS.has(refusal ?? "")) for (const address of new Set([message.url, url ?? page.url])) await catalog.withdraw(address);
+    await catalog.skip(message.crawl, refusal ?? "address", page.status === 429 || page.status >= 500 ? "failed" : "fetched");
+  } else {
     const { text, title, lang } = found;
     const hash = await sha256(new TextEncoder().encode(text));
     const fetchedAt = new Date().toISOString();
-    const document = { id: hash, url: page.url, text, title, lang, licence: "", source: visit.source, fetchedAt, sha256: hash };
+    const document = { id: hash, url, text, title, lang, licence: "", source: visit.source, fetchedAt, sha256: hash };
     await catalog.append(message.crawl, documentSchema.parse(document));
   }
   return { pages: found.links, sitemaps: [] };

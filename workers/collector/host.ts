@@ -8,14 +8,16 @@ import { ask, fetchPage, type Answer, type Page } from "./fetch-page.ts";
 import { isInScope, normalizeUrl } from "./frontier.ts";
 import { Gate } from "./gate.ts";
 import { retryAfterMs } from "./retry-after.ts";
-import { ALLOW_ALL, DISALLOW_ALL, isAllowed, parseRobots, type Robots } from "./robots.ts";
+import { RobotsFile } from "./robots-file.ts";
+import { isAllowed, type Robots } from "./robots.ts";
 import { refusalOf } from "./url-guard.ts";
 
-const ROBOTS_TTL_MS = 24 * 3600 * 1000;
-/** A failure is asked about again sooner: a day of silence for one bad moment serves nobody. */
-const ROBOTS_FAILURE_TTL_MS = 60_000;
+/** Until a robots.txt that cannot be read is asked for again. */
+const ROBOTS_RETRY_MS = 60_000;
 const DEFAULT_DELAY_SECONDS = 1;
+/** A host with a longer crawl delay is not crawled. */
 const MAX_DELAY_SECONDS = 30;
+const MAX_GATE_SECONDS = 24 * 3600;
 const MAX_SITEMAPS = 20;
 /** An entry that is silent for this long is sent again. */
 const LEASE_MS = 60_000;
@@ -57,10 +59,12 @@ interface EntryRow extends Record<string, SqlStorageValue> {
 
 export class Host extends DurableObject<CollectorEnv> {
   readonly #gate: Gate;
+  readonly #robotsFile: RobotsFile;
 
   constructor(ctx: DurableObjectState, env: CollectorEnv) {
     super(ctx, env);
     this.#gate = new Gate(ctx.storage.kv);
+    this.#robotsFile = new RobotsFile(ctx.storage.sql);
     const { sql } = ctx.storage;
     sql.exec(
       "CREATE TABLE IF NOT EXISTS active (crawl TEXT PRIMARY KEY, source TEXT NOT NULL, start TEXT NOT NULL, scope TEXT NOT NULL, budget INTEGER NOT NULL)",
@@ -99,31 +103,42 @@ export class Host extends DurableObject<CollectorEnv> {
   }
 
   /** A redirect may leave for another host, whose own gate it then passes. */
-  #ask(url: URL): Promise<Answer> {
+  async #ask(url: URL): Promise<Answer> {
+    await this.#renewLease();
     return url.origin === this.#origin ? this.request(url.href) : this.env.HOST.getByName(url.origin).request(url.href);
   }
 
-  /** robots.txt of this origin, at most a day old. 4xx but 429 allows all; 429, 5xx and silence forbid all (RFC 9309). */
-  async #robots(): Promise<Robots> {
-    const { kv } = this.ctx.storage;
-    const known = kv.get<{ robots: Robots; at: number; failed: boolean }>("robots");
-    if (known !== undefined && Date.now() - known.at < (known.failed ? ROBOTS_FAILURE_TTL_MS : ROBOTS_TTL_MS)) return known.robots;
-    let robots: Robots;
+  /**
+   * The rules, read at most a day ago: 4xx but 429 allows all. Null when robots.txt cannot be read (429, 5xx, silence): then
+   * nothing else may be asked for either (RFC 9309, section 2.3.1.4), so the gate is held until the next try.
+   */
+  async #robots(): Promise<Robots | null> {
+    const file = this.#robotsFile;
+    const known = file.rules;
+    if (known !== null) return known;
+    if (file.failingSince !== null && this.#gate.isFarOff()) return null;
     try {
-      const page = await fetchPage(
+      const { status, bytes } = await fetchPage(
         new URL("/robots.txt", this.#origin),
         (url) => this.#ask(url),
         () => null,
       );
-      if (page.status === 200) robots = parseRobots(new TextDecoder().decode(page.bytes));
-      else robots = page.status >= 400 && page.status < 500 && page.status !== 429 ? ALLOW_ALL : DISALLOW_ALL;
-    } catch {
-      robots = DISALLOW_ALL;
+      const isThere = status === 200;
+      if (!isThere && (status < 400 || status >= 500 || status === 429)) throw new Error(`expected 200 or 4xx but 429, got ${status}`);
+      const rules = file.keep(isThere ? bytes : new Uint8Array());
+      const least = this.#isLocal ? 0 : DEFAULT_DELAY_SECONDS;
+      // A delay beyond a day would keep robots.txt itself from being read again.
+      this.#gate.delayMs = Math.min(Math.max(rules.crawlDelaySeconds ?? least, least), MAX_GATE_SECONDS) * 1000;
+      // The delay counts from the request that has just told it.
+      this.#gate.hold(this.#gate.delayMs);
+      return rules;
+    } catch (error) {
+      // oxlint-disable-next-line no-console -- an operator who wonders why nothing is crawled has only this
+      console.warn(`${this.#origin}: robots.txt cannot be read: ${(error as Error).message}`);
+      file.noteFailure();
+      this.#gate.hold(ROBOTS_RETRY_MS);
+      return null;
     }
-    kv.put("robots", { robots, at: Date.now(), failed: robots === DISALLOW_ALL });
-    const least = this.#isLocal ? 0 : DEFAULT_DELAY_SECONDS;
-    this.#gate.delayMs = Math.max(robots.crawlDelaySeconds ?? least, least) * 1000;
-    return robots;
   }
 
   /** Begins a crawl, once: the start page and the sitemaps wait for robots.txt. */
@@ -140,13 +155,13 @@ export class Host extends DurableObject<CollectorEnv> {
   /** Reads robots.txt for the crawls that wait for it. */
   async #prepare(held: readonly EntryRow[]): Promise<void> {
     const robots = await this.#robots();
-    const named = robots.sitemaps.filter((href) => URL.canParse(href));
+    const named = robots?.sitemaps.filter((href) => URL.canParse(href)) ?? [];
     for (const { crawl, url } of held) {
       let refusal: string | null = null;
-      if ((robots.crawlDelaySeconds ?? 0) > MAX_DELAY_SECONDS) refusal = "crawl-delay";
-      else if (!isAllowed(robots, new URL(url))) refusal = "robots";
+      if ((robots?.crawlDelaySeconds ?? 0) > MAX_DELAY_SECONDS) refusal = "crawl-delay";
+      else if (robots === null || !isAllowed(robots, new URL(url))) refusal = "robots";
       if (refusal !== null) await this.#catalog().skip(crawl, refusal, "failed");
-      if (refusal !== "crawl-delay")
+      if (robots !== null && refusal !== "crawl-delay")
         this.#addSitemaps(crawl, named.length > 0 ? named : [new URL("/sitemap.xml", this.#origin).href], robots);
       const state = refusal === null ? "open" : "done";
       this.ctx.storage.sql.exec("UPDATE frontier SET state = ? WHERE crawl = ? AND state = 'held'", state, crawl);
@@ -182,7 +197,9 @@ export class Host extends DurableObject<CollectorEnv> {
   async #sendNext(): Promise<void> {
     const { sql } = this.ctx.storage;
     const wait = this.#gate.waitMs();
+    const failingSince = this.#robotsFile.failingSince ?? Infinity;
     if (wait > MAX_PATIENCE_MS) await this.#giveUp("retry-after");
+    else if (Date.now() - failingSince > MAX_PATIENCE_MS) await this.#giveUp("robots");
     for (const { crawl } of this.#rows<{ crawl: string }>(
       "SELECT crawl FROM active WHERE crawl NOT IN (SELECT crawl FROM frontier WHERE state != 'done')",
     )) {
@@ -199,9 +216,14 @@ export class Host extends DurableObject<CollectorEnv> {
     const message: PageMessage = { origin: this.#origin, crawl: next.crawl, url: next.url };
     // The queue waits whole seconds, the gate the rest.
     await this.env.CRAWL.send(message, { delaySeconds: Math.floor(wait / 1000) });
+    await this.#renewLease();
+  }
+
+  /** From its turn on the entry that is on its way has a lease's time, and so again at each redirect. */
+  async #renewLease(): Promise<void> {
     // A crawl that began meanwhile has set the alarm for now, and must not wait for a lease.
-    const isWaiting = this.#rows("SELECT 1 FROM frontier WHERE state = 'held' LIMIT 1").length > 0;
-    await this.ctx.storage.setAlarm(Date.now() + (isWaiting ? 0 : wait + LEASE_MS));
+    if (this.#rows("SELECT 1 FROM frontier WHERE state = 'held' LIMIT 1").length > 0) return;
+    await this.ctx.storage.setAlarm(Date.now() + this.#gate.waitMs() + LEASE_MS);
   }
 
   /** Ends all entries that are still to be fetched. */
@@ -221,20 +243,22 @@ export class Host extends DurableObject<CollectorEnv> {
     )[0];
     const crawl = this.#crawl(message.crawl);
     if (entry === undefined || crawl === undefined) return null;
-    const isLast = entry.attempts >= MAX_ATTEMPTS;
     const robots = await this.#robots();
-    if (this.#gate.isFarOff() && !isLast) return this.#postpone(message);
+    // Nothing was asked on behalf of this entry, so this was none of its attempts.
+    if (robots === null || this.#gate.isFarOff()) return this.#postpone(message, entry.attempts - 1);
     const page = await fetchPage(
       new URL(message.url),
       (url) => this.#ask(url),
       (url) => (url.origin !== this.#origin ? "left-host" : isAllowed(robots, url) ? null : "robots"),
     );
-    if ((page.status === 429 || page.status === 503) && !isLast) return this.#postpone(message);
+    const isBusy = page.status === 429 || page.status === 503;
+    if (isBusy && entry.attempts < MAX_ATTEMPTS) return this.#postpone(message, entry.attempts);
     return { kind: entry.kind, source: crawl.source, page, reserved: robots.reserved };
   }
 
-  async #postpone({ crawl, url }: PageMessage): Promise<null> {
-    this.ctx.storage.sql.exec("UPDATE frontier SET state = 'open' WHERE crawl = ? AND url = ? AND state = 'taken'", crawl, url);
+  async #postpone({ crawl, url }: PageMessage, attempts: number): Promise<null> {
+    const { sql } = this.ctx.storage;
+    sql.exec("UPDATE frontier SET state = 'open', attempts = ? WHERE crawl = ? AND url = ? AND state = 'taken'", attempts, crawl, url);
     await this.#sendNext();
     return null;
   }
@@ -246,12 +270,15 @@ export class Host extends DurableObject<CollectorEnv> {
   /** An entry is over, well or badly: what it names joins the frontier and the next one goes out. */
   async complete(message: PageMessage, found: { pages: readonly string[]; sitemaps: readonly string[] }): Promise<void> {
     const { sql } = this.ctx.storage;
-    const robots = await this.#robots();
+    const robots = this.#robotsFile.lastRules;
     const done = sql.exec("UPDATE frontier SET state = 'done' WHERE crawl = ? AND url = ? AND state != 'done'", message.crawl, message.url);
     const crawl = this.#crawl(message.crawl);
     if (done.rowsWritten === 0 || crawl === undefined) return;
-    this.#addSitemaps(message.crawl, found.sitemaps, robots);
-    this.#addPages(crawl, found.pages, robots);
+    // What was fetched was fetched by rules. They may be old by now; each entry meets the newest before it is asked for.
+    if (robots !== null) {
+      this.#addSitemaps(message.crawl, found.sitemaps, robots);
+      this.#addPages(crawl, found.pages, robots);
+    }
     const open = sql
       .exec<{ n: number }>("SELECT COUNT(*) AS n FROM frontier WHERE crawl = ? AND state != 'done' AND kind = 'page'", message.crawl)
       .one().n;
@@ -262,7 +289,7 @@ export class Host extends DurableObject<CollectorEnv> {
   /** A crawl begins, or a message was lost: its entry is open again, or over if it was lost each time. */
   override async alarm(): Promise<void> {
     try {
-      await this.ctx.storage.setAlarm(Date.now() + LEASE_MS);
+      await this.ctx.storage.setAlarm(Date.now() + this.#gate.waitMs() + LEASE_MS);
       const held = this.#rows<EntryRow>("SELECT crawl, url, kind, attempts FROM frontier WHERE state = 'held'");
       if (held.length > 0) await this.#prepare(held);
       else {

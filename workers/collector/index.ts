@@ -37,7 +37,7 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
     return this.#catalog.sources();
   }
 
-  /** Crawls one source at once, or all that are due. A source that is being crawled is not started twice. */
+  /** Crawls one source at once, or all that are due. A source that is being crawled is not started twice. Throws when all have been tried. */
   async startCrawls(input: { source?: string }): Promise<Crawl[]> {
     const all = await this.#catalog.sources();
     const chosen = input.source === undefined ? [] : all.filter(({ id }) => id === input.source);
@@ -45,11 +45,17 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
       throw namedError("NotFound", `source: expected a registered id, got ${input.source}`);
     if (input.source === undefined) for (const source of all) if (await this.#catalog.isDue(source)) chosen.push(source);
     const crawls: Crawl[] = [];
+    const failures: string[] = [];
     for (const source of chosen) {
-      const { crawl, begun } = await this.#catalog.openCrawl(source.id);
-      if (!begun) await this.env.HOST.getByName(new URL(source.url).origin).begin(crawl, source);
-      crawls.push(crawl);
+      try {
+        const { crawl, begun } = await this.#catalog.openCrawl(source.id);
+        if (!begun) await this.env.HOST.getByName(new URL(source.url).origin).begin(crawl, source);
+        crawls.push(crawl);
+      } catch (error) {
+        failures.push(`source ${source.id}: ${(error as Error).message}`);
+      }
     }
+    if (failures.length > 0) throw new Error(`crawls: expected all to begin, got ${failures.join("; ")} (cron tries these again)`);
     return crawls;
   }
 

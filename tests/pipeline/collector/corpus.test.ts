@@ -1,7 +1,7 @@
 /** What the collector in workerd keeps: one record per text, nothing that is reserved, no removed page ever again. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { documentSchema, snapshotSchema, type Document } from "../../../shared/artifacts.ts";
-import { getJson } from "../../../shared/store.ts";
+import { getJson, sha256 } from "../../../shared/store.ts";
 import { visitDocuments, type Position } from "../../../workers/tokenizer/segments.ts";
 import { notFound, openWeb, page, prose, text, type Site } from "./web.ts";
 
@@ -43,6 +43,18 @@ const SITES: Record<string, Site> = {
     "/picture": () => text("no text", "image/png"),
     "/plain": () => text("Plain text. ".repeat(30)),
   }),
+  "anchored.com": site({
+    "/": () => new Response(null, { status: 302, headers: { location: "/new?sid=1#part" } }),
+    "/new?sid=1": () => page(prose("anchored")),
+  }),
+  "trap.com": site({
+    "/": () => new Response(null, { status: 302, headers: { location: "/a/a/a" } }),
+    "/a/a/a": () => page(prose("trap")),
+  }),
+  "reserving.com": site({
+    "/": () => new Response("Plain text. ".repeat(30), { headers: { "content-type": "text/plain", "x-robots-tag": "noai" } }),
+  }),
+  "gone.com": site({}),
   // A page with a text of its own for each visit of its home page, and one with a text that is on another page, too.
   "growing.com": (path) => {
     if (path === "/") {
@@ -65,6 +77,14 @@ const SITES: Record<string, Site> = {
     "/taken": () => page(prose("taken")),
   }),
 };
+
+/** A document, as an earlier crawl has left it. */
+async function keep(source: string, url: string, words: string): Promise<void> {
+  const hash = await sha256(new TextEncoder().encode(words));
+  const { CATALOG } = await web.worker.getEnv();
+  const rest = { title: "", lang: "", licence: "", fetchedAt: "" };
+  await CATALOG.getByName("catalog").append("earlier", { id: hash, url, text: words, source, sha256: hash, ...rest });
+}
 
 let web: Awaited<ReturnType<typeof openWeb>>;
 beforeAll(async () => {
@@ -112,6 +132,32 @@ test.concurrent("reads every charset and survives pages that mean harm", async (
   const texts = (await stored(crawl.source)).map((document) => document.text.slice(0, 12));
   expect(texts).toEqual(expect.arrayContaining(["café is desc", "naïve is des", "zerobyte is ", "Plain text. "]));
   expect(crawl.skipped).toMatchObject({ "too-large": 1, "content-type": 1, "status-404": 1 });
+});
+
+test.concurrent("knows a page that was redirected by the same address as one that was not", async () => {
+  const [anchored, trap] = await Promise.all([web.crawl("http://anchored.com/"), web.crawl("http://trap.com/")]);
+  expect((await stored(anchored.source)).map(({ url }) => url)).toEqual(["http://anchored.com/new"]);
+  expect(await web.collector.removeUrl("http://anchored.com/new#part")).toEqual({ removed: 1 });
+  expect(trap.skipped).toEqual({ address: 1 });
+});
+
+test.concurrent("drops the text of a page that its owner reserves from now on, plain text too", async () => {
+  const { id } = await web.addSource("http://reserving.com/");
+  await keep(id, "http://reserving.com/", "reserving");
+  await keep(id, "http://reserving.com/other", "other");
+  expect((await web.crawl("http://reserving.com/")).skipped).toEqual({ noindex: 1 });
+  expect((await stored(id)).map(({ text: words }) => words)).toEqual(["other"]);
+});
+
+test.concurrent("drops the text of a page that is gone, unless another page has it, too", async () => {
+  const { id } = await web.addSource("http://gone.com/");
+  await keep(id, "http://gone.com/", "gone");
+  await keep(id, "http://gone.com/copy", "gone");
+  expect((await web.crawl("http://gone.com/")).skipped).toEqual({ "status-404": 1 });
+  expect(await stored(id)).toHaveLength(1);
+  const { CATALOG } = await web.worker.getEnv();
+  await CATALOG.getByName("catalog").withdraw("http://gone.com/copy");
+  await expect(stored(id)).rejects.toThrow("expected at least one document");
 });
 
 test.concurrent("keeps the latest text of a page that changes, in later snapshots only", async () => {

@@ -1,12 +1,13 @@
 /** How the collector in workerd behaves towards hosts: robots.txt, crawl delay, one request at a time, Retry-After, redirects. */
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { notFound, openWeb, page, prose, text, type Site } from "./web.ts";
 
 const redirect = (location: string) => new Response(null, { status: 302, headers: { location } });
 const urlset = (...paths: string[]) =>
   `<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">${paths.map((path) => `<url><loc>http://polite.com${path}</loc></url>`).join("")}</urlset>`;
 let busy = 0;
+let flaky = false;
 
 const SITES: Record<string, Site> = {
   "polite.com": (path) => {
@@ -32,6 +33,17 @@ const SITES: Record<string, Site> = {
     path === "/robots.txt" ? notFound() : new Response("no", { status: 429, headers: { "retry-after": "99999999999" } }),
   "slow.com": () => text("User-agent: *\nCrawl-delay: 3600\n"),
   "ill.com": () => new Response("ill", { status: 500 }),
+  // Octets that are no UTF-8 grow ninefold on their way into a pattern.
+  "endless.com": (path) => {
+    if (path !== "/robots.txt") return page(`${prose(path)}<a href="/secret/page">s</a>`);
+    const lines = `Disallow: /${"\xff".repeat(16_000)}\n`.repeat(100);
+    return new Response(Uint8Array.from(`User-agent: *\nDisallow: /secret\n${lines}`, (char) => char.charCodeAt(0)));
+  },
+  "patient.com": (path) => (path === "/robots.txt" ? text("User-agent: *\nCrawl-delay: 3\n") : notFound()),
+  "flaky.com": (path) => {
+    if (path !== "/robots.txt") return notFound();
+    return flaky ? new Response("for a moment", { status: 500 }) : text("User-agent: *\nDisallow: /secret\n");
+  },
   "lured.com": () => redirect("http://169.254.169.254/robots.txt"),
   "inward.com": (path) => {
     if (path === "/robots.txt" || path === "/sitemap.xml") return notFound();
@@ -98,6 +110,45 @@ test.concurrent("asks nothing of a host whose delay is absurd or whose robots.tx
   expect((await web.crawl("http://slow.com/")).skipped).toEqual({ "crawl-delay": 1 });
   expect((await web.crawl("http://ill.com/")).skipped).toEqual({ robots: 1 });
   expect([...web.asked("slow.com"), ...web.asked("ill.com")]).toEqual(["/robots.txt", "/robots.txt"]);
+});
+
+test.concurrent("keeps to a robots.txt whose rules would be too large to store", async () => {
+  const crawl = await web.crawl("http://endless.com/");
+  expect([crawl.documents, crawl.skipped]).toEqual([1, {}]);
+  expect(web.asked("endless.com")).toEqual(["/robots.txt", "/sitemap.xml", "/"]);
+});
+
+test.concurrent("keeps the delay that it has just read before the next request already", async () => {
+  const { id } = await web.addSource("http://patient.com/");
+  await web.collector.startCrawls({ source: id });
+  await vi.waitFor(() => expect(web.asked("patient.com")).toEqual(["/robots.txt", "/sitemap.xml"]), { timeout: 10_000, interval: 20 });
+  const [robots, sitemap] = web.requests.filter(({ host }) => host === "patient.com");
+  expect(sitemap!.startedAt - robots!.endedAt).toBeGreaterThan(2990);
+});
+
+test.concurrent("loses neither an entry nor a link when robots.txt cannot be read for a moment, and asks for nothing else", async () => {
+  const { id } = await web.addSource("http://flaky.com/");
+  const [crawl] = await web.collector.startCrawls({ source: id });
+  await vi.waitFor(() => expect(web.asked("flaky.com")).toEqual(["/robots.txt", "/sitemap.xml"]), { timeout: 10_000, interval: 20 });
+  flaky = true;
+  const storage = await web.worker.getDurableObjectStorage("HOST", { name: "http://flaky.com" });
+  await storage.exec("UPDATE robots SET read_at = 0");
+  const entries = () => storage.exec("SELECT url, state, attempts FROM frontier WHERE kind = 'page' ORDER BY number");
+  await vi.waitFor(async () => expect(await storage.exec("SELECT 1 FROM robots WHERE failing_since > 0")).toHaveLength(1), {
+    timeout: 10_000,
+  });
+  await vi.waitFor(async () => expect(await entries()).toEqual([{ url: "http://flaky.com/", state: "sent", attempts: 1 }]));
+  expect(web.asked("flaky.com")).toEqual(["/robots.txt", "/sitemap.xml", "/robots.txt"]);
+  expect(await web.collector.getCrawl(crawl!.id)).toMatchObject({ state: "running", failed: 0 });
+
+  // As if the page had been fetched before: its links are judged by the rules that were read last.
+  const { HOST } = await web.worker.getEnv();
+  const message = { origin: "http://flaky.com", crawl: crawl!.id, url: "http://flaky.com/" };
+  await HOST.getByName("http://flaky.com").complete(message, { pages: ["http://flaky.com/next", "http://flaky.com/secret"], sitemaps: [] });
+  expect(await entries()).toEqual([
+    { url: "http://flaky.com/", state: "done", attempts: 1 },
+    { url: "http://flaky.com/next", state: "sent", attempts: 1 },
+  ]);
 });
 
 test.concurrent("follows no redirect and no link to a private address", async () => {

@@ -38,3 +38,13 @@ test("cron begins a crawl that was opened and never begun", async () => {
   expect((await web.finished(crawl.id)).documents).toBe(1);
   expect(visits()).toBe(1);
 });
+
+test("cron begins the sources after one that cannot be begun, and says that one could not", async () => {
+  const { CATALOG } = await web.worker.getEnv();
+  const catalog = CATALOG.getByName("catalog");
+  const broken = { id: "0", url: "no address", scope: "host", pageBudget: 1, revisitSeconds: 1, createdAt: "" } as const;
+  await catalog.putSource(broken);
+  await web.addSource("http://site.com/");
+  await expect(async () => web.collector.startCrawls({})).rejects.toThrow("source 0: ");
+  await vi.waitFor(() => expect(web.asked("site.com")).toEqual(["/robots.txt"]), { timeout: 10_000 });
+});

@@ -47,6 +47,22 @@ test("takes a star that stands for itself for no wildcard", () => {
 });
 
 test.each([
+  ["blanks before a line separator", `a:${" ".repeat(8000)}x${" ".repeat(8000)}\u2028x`],
+  ["number signs before a line separator", `a:${"#".repeat(16_000)}\u2028x`],
+  ["a key without an end", "a".repeat(16_000)],
+])("reads a file of %s in time that grows with its length", (_, line) => {
+  const startedAt = performance.now();
+  parseRobots(`${line}\n`.repeat(30));
+  // A tenth of a second on a busy machine; what backtracks needs many minutes.
+  expect(performance.now() - startedAt).toBeLessThan(2000);
+});
+
+test("takes keys with blanks around the colon or without one, and no key of a line that has neither", () => {
+  const robots = parseRobots("User-agent : *\n \tDisallow  :  /a \nDisallow /b\nDisallow\n: /c\nDisallow:/d#e\n");
+  expect(robots.rules.map(({ pattern }) => pattern)).toEqual(["/a", "/b", "/d"]);
+});
+
+test.each([
   "http://127.0.0.1/",
   "http://2130706433/",
   "http://0x7f.1/",
