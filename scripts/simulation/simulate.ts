@@ -268,6 +268,8 @@ class History {
       return;
     }
     const results = trainResults(this.#state);
+    // Reading an update fails: that is nobody's fault and changes nothing.
+    if (this.#faulty && this.#chance(0.05)) return this.#draw("T12");
     const bad = results.findIndex(({ delta }) => this.#badObjects.has(delta[0]!));
     if (bad >= 0) {
       this.#store(this.#protocol.reissue(this.#state, base.checkpoint, bad, "bad-delta", this.#now));

@@ -9,6 +9,7 @@ import { partition } from "../../shared/model/partition.ts";
 import { decodeMixed, type NamedArray } from "../../shared/model/safetensors.ts";
 import { checkPart, viewsOf } from "../../shared/model/weights-file.ts";
 import type { ShapedName, Weights } from "../../shared/model/weights.ts";
+import { isDamage } from "../../shared/store.ts";
 import type { TrainResult } from "../../shared/training/task.ts";
 import type { PartBuffer } from "./parts.ts";
 import type { RunSpec } from "./run-state.ts";
@@ -121,16 +122,21 @@ export class MeanUpdate {
     }
   }
 
-  async #check(shard: number, index: number, bytes: Promise<Uint8Array>): Promise<NamedArray[]> {
+  async #check(shard: number, index: number, read: Promise<Uint8Array>): Promise<NamedArray[]> {
+    const blame = (error: unknown) => new BadDelta(shard, `update of shard ${shard}, part ${index}: ${(error as Error).message}`);
+    const bytes = await read.catch((error: unknown) => {
+      // A storage that fails says nothing about the update: the reduction is tried again.
+      throw isDamage(error) ? blame(error) : error;
+    });
     try {
-      const arrays = expand(decodeMixed(await bytes));
+      const arrays = expand(decodeMixed(bytes));
       this.#squares[shard]!.set(index, checkPart(arrays, this.#parts[index]!));
       const norm = this.#normOf(shard);
       if (norm > MAX_DELTA_NORM) throw new Error(`expected a norm of at most ${MAX_DELTA_NORM}, got ${norm}`);
       if (norm === 0 && this.#squares[shard]!.size === this.#parts.length) throw new Error("expected an update, got zeros");
       return arrays;
     } catch (error) {
-      throw new BadDelta(shard, `update of shard ${shard}, part ${index}: ${(error as Error).message}`);
+      throw blame(error);
     }
   }
 
