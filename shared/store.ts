@@ -33,11 +33,20 @@ async function withRetries<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** A run's objects are cleared away by age. One that is needed again after so long is written again, which makes it young. */
+const RENEW_AFTER_MS = 60_000;
+
 /** Writes bytes under their hash unless they are there, and returns the hash. `run` puts it among that run's own objects. */
 export async function putObject(bucket: R2Bucket, kind: ObjectKind, bytes: ArrayBuffer | ArrayBufferView, run?: string): Promise<Hash> {
   const hash = await sha256(bytes);
-  // A null result means that the condition failed, so the object exists; its bytes are the same by construction.
-  await withRetries(() => bucket.put(objectKey(kind, hash, run), bytes, { onlyIf: { etagDoesNotMatch: "*" }, sha256: hash }));
+  const key = objectKey(kind, hash, run);
+  await withRetries(async () => {
+    // A null result means that the condition failed, so the object exists; its bytes are the same by construction.
+    const written = await bucket.put(key, bytes, { onlyIf: { etagDoesNotMatch: "*" }, sha256: hash });
+    if (written !== null || run === undefined) return;
+    const there = await bucket.head(key);
+    if (there === null || Date.now() - there.uploaded.getTime() > RENEW_AFTER_MS) await bucket.put(key, bytes, { sha256: hash });
+  });
   return hash;
 }
 

@@ -1,12 +1,23 @@
 /** As much of an R2 bucket as reductions and checkpoints use, in memory. */
 export class MapBucket {
   readonly objects = new Map<string, ArrayBuffer>();
+  readonly uploaded = new Map<string, Date>();
+  /** Keys of all writes, in order. */
+  readonly puts: string[] = [];
   /** Reads of a key that still fail, as storage does now and then. */
   readonly failures = new Map<string, number>();
 
-  async put(key: string, value: ArrayBuffer | Uint8Array): Promise<null> {
+  async put(key: string, value: ArrayBuffer | Uint8Array, options: { onlyIf?: unknown } = {}): Promise<object | null> {
+    if (options.onlyIf !== undefined && this.objects.has(key)) return null;
     this.objects.set(key, new Uint8Array(value instanceof Uint8Array ? value : new Uint8Array(value)).buffer);
-    return null;
+    this.uploaded.set(key, new Date());
+    this.puts.push(key);
+    return {};
+  }
+
+  async head(key: string): Promise<{ uploaded: Date } | null> {
+    const uploaded = this.uploaded.get(key);
+    return uploaded === undefined ? null : { uploaded };
   }
 
   async get(key: string): Promise<{ size: number; body: unknown; arrayBuffer(): Promise<ArrayBuffer> } | null> {

@@ -7,11 +7,21 @@
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
 import { createRandom } from "../../shared/model/random.ts";
 import type { Lease, Submission, TaskResult } from "../../shared/training/task.ts";
-import { initialState, isOver, partsOf, retained, trainResults, type Base, type RunState } from "../../workers/coordinator/run-state.ts";
+import {
+  initialState,
+  isOver,
+  partsOf,
+  retained,
+  retainedHashes,
+  trainResults,
+  type Base,
+  type RunState,
+} from "../../workers/coordinator/run-state.ts";
 import { MAX_BAD_RESULTS } from "../../workers/coordinator/run.ts";
 import { MAX_LEASE_MS } from "../../workers/coordinator/trainers.ts";
 import { ConsumedWindows } from "./consumed-windows.ts";
 import { spoilt, type Fault } from "./faults.ts";
+import { StoredObjects } from "./stored-objects.ts";
 import {
   answer,
   checkpointAfter,
@@ -53,7 +63,7 @@ class History {
   #state: RunState;
   /** What survives a crash: the stored rows and the objects. */
   #disk: string;
-  readonly #objects = new Set<string>();
+  readonly #objects = new StoredObjects();
   /** Updates whose bytes are bad, as whoever reads them finds out. */
   readonly #badObjects = new Set<string>();
   #pending: Pending | null = null;
@@ -73,7 +83,7 @@ class History {
     this.#random = createRandom(seed * 7 + 1);
     this.#consumed = new ConsumedWindows(this.#scene.spec.training, (what) => this.#fail(what));
     const base = firstBase(this.#scene.spec);
-    for (const name of [base.checkpoint, ...partsOf(base)]) this.#objects.add(name);
+    for (const name of [base.checkpoint, ...partsOf(base)]) this.#objects.put(name, this.events);
     this.#state = initialState(this.#scene.spec, base);
     this.#disk = JSON.stringify(this.#state);
   }
@@ -142,14 +152,14 @@ class History {
     const liar = this.#scene.byzantine && trainer === "t0";
     if (liar) this.#draw("T9");
     const delta = liar ? [nameOf("lie", lease.id)] : result.delta;
-    for (const name of [...delta, ...(result.inner ?? [])]) this.#objects.add(name);
+    for (const name of [...delta, ...(result.inner ?? [])]) this.#objects.put(name, this.events);
     // T8, T12, T13: bad numbers, or bytes that turn out to be bad when they are read. Only some trainers, only sometimes.
     if (faulty && trainer === "t1" && this.#chance(0.1)) {
       this.#unusable++;
       this.#draw("T8");
       if (this.#chance(0.5)) return { ...result, loss: Number.NaN };
       const bad = nameOf("bad", lease.id);
-      this.#objects.add(bad);
+      this.#objects.put(bad, this.events);
       this.#badObjects.add(bad);
       return { ...result, delta: [bad] };
     }
@@ -231,7 +241,7 @@ class History {
     if (next !== undefined) {
       // The put fails and is tried again.
       if (faulty && this.#chance(0.1)) return this.#draw("T12");
-      this.#objects.add(next);
+      this.#objects.put(next, this.events);
       // It was stored but the reply is lost, so it is put once more.
       if (faulty && this.#chance(0.1)) return this.#draw("T12");
       puts.shift();
@@ -270,8 +280,10 @@ class History {
     const results = trainResults(this.#state);
     // Reading an update fails: that is nobody's fault and changes nothing.
     if (this.#faulty && this.#chance(0.05)) return this.#draw("T12");
-    const bad = results.findIndex(({ delta }) => this.#badObjects.has(delta[0]!));
+    const bad = results.findIndex(({ delta }) => this.#badObjects.has(delta[0]!) || !this.#objects.has(delta[0]!));
     if (bad >= 0) {
+      // Its submission came so late that a collection had come before it.
+      if (!this.#objects.has(results[bad]!.delta[0]!)) this.#unusable++;
       this.#store(this.#protocol.reissue(this.#state, base.checkpoint, bad, "bad-delta", this.#now));
       // Bytes that turned out to be bad are taken back: that word is not broken by it.
       if (this.#acknowledged?.shard === bad) this.#acknowledged = null;
@@ -279,6 +291,20 @@ class History {
     }
     const next = checkpointAfter(base, results);
     this.#pending = { from: base.checkpoint, base: next, puts: [...next.weights, next.checkpoint], kind: "reduce", reason: "" };
+  }
+
+  /** The operator clears up; nothing is under way then, and what was submitted stays. */
+  #collect(): void {
+    if (this.#pending !== null) return;
+    const results = this.#state.slots.flatMap(({ votes, result }) => [...votes.map((vote) => vote.result), result]);
+    const submitted = results.flatMap((result) => (result?.kind === "train" ? result.delta : []));
+    const there = submitted.filter((name) => this.#objects.has(name));
+    this.#objects.collect(retainedHashes(this.#state), this.events);
+    const lost = there.find((name) => !this.#objects.has(name));
+    if (lost !== undefined) this.#fail(`I1: an acknowledged update was cleared away: ${lost}`);
+    for (const name of retained(this.#state).flatMap(partsOf)) {
+      if (!this.#objects.has(name)) this.#fail(`I3: a part of a kept checkpoint was cleared away: ${name}`);
+    }
   }
 
   #checkAlways(): void {
@@ -305,6 +331,7 @@ class History {
       this.#tick();
       if (this.#chance(0.03)) this.#crash();
       if (this.#chance(0.003)) this.#flip();
+      if (this.#chance(0.02)) this.#collect();
       // Who asks changes all the time: trainers stop and come back in any order, some names come once and never again.
       const isGuest = this.#chance(0.05);
       this.#draw(isGuest ? "T20" : "T19");

@@ -10,7 +10,7 @@ import { namedError } from "../../shared/errors.ts";
 import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
 import { getJson, isDamage } from "../../shared/store.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/task.ts";
-import { copyBase, deleteAll, deleteObjects, readBase, sweepOrphans, uselessKeys } from "./checkpoints.ts";
+import { copyBase, deleteAll, deleteObjects, isNamed, oldKeys, readBase, uselessKeys } from "./checkpoints.ts";
 import { BadDelta } from "./mean.ts";
 import { firstCheckpoint, nextCheckpoint, putCheckpoint } from "./reduce.ts";
 import {
@@ -36,6 +36,8 @@ import { statusOf, type Preparation, type RunStatus } from "./status.ts";
 const ALARM_MS = 15_000;
 /** Hints are sent no more often: trainers at work ask by themselves, and unread messages pile up. */
 const HINT_MS = 5_000;
+/** What a task or a reduction has written, and what nothing names yet, is younger than this. */
+const MIN_GRACE_MS = 10 * 60_000;
 /** Messages of one sendBatch. developers.cloudflare.com/queues/platform/limits/ */
 const MAX_BATCH_MESSAGES = 100;
 
@@ -44,7 +46,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
   #state: RunState | null;
   #working: Promise<void> | null = null;
   /** Deletions, one after the other and beside the work. */
-  #sweeping: Promise<void> = Promise.resolve();
+  #turn: Promise<unknown> = Promise.resolve();
   /** Set while what a rollback has made useless is deleted: some of it comes again under the same name. */
   #closed = false;
   /** Wakes the trainers that wait for a task. */
@@ -200,10 +202,39 @@ export class Run extends DurableObject<CoordinatorEnv> {
     this.#store = new RunStore(this.ctx.storage);
   }
 
-  /** Deletes objects of this run that no kept checkpoint names and that are older than a grace time. */
+  /**
+   * Deletes objects of this run that nothing names and that are older than a grace time, which has a least length while
+   * there is work. Nothing is reduced meanwhile: that writes objects before the state names them.
+   */
   async collectGarbage(id: string, graceMs: number): Promise<number> {
-    const keep = this.#state === null ? new Set<Hash>() : retainedHashes(this.#state);
-    return sweepOrphans(this.env.ARTIFACTS, id, keep, Date.now() - graceMs);
+    while (this.#working !== null) await this.#working.catch(() => undefined);
+    const isOpen = this.#state === null || !isOver(this.#state);
+    const sweep = this.#inTurn(async () => {
+      const old = await oldKeys(this.env.ARTIFACTS, id, Date.now() - (isOpen ? Math.max(graceMs, MIN_GRACE_MS) : graceMs));
+      // Asked after the listing, which takes its time: trainers submit meanwhile.
+      const named = this.#state === null ? new Set<Hash>() : retainedHashes(this.#state);
+      const orphans = old.filter((key) => !isNamed(key, named));
+      await deleteObjects(this.env.ARTIFACTS, orphans);
+      return orphans.length;
+    });
+    this.#occupy(sweep);
+    return sweep;
+  }
+
+  /** Nothing else is begun before this has ended. */
+  #occupy(work: Promise<unknown>): void {
+    this.#working = work
+      .then(() => undefined)
+      .finally(() => {
+        this.#working = null;
+      });
+    this.ctx.waitUntil(this.#working);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
   }
 
   /** Sets the next effect going; at most one at a time. */
@@ -211,10 +242,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     if (this.#working !== null || this.#state === null) return;
     const effect = effectOf(this.#state);
     if (effect === null) return;
-    this.#working = this.#perform(this.#state, effect).finally(() => {
-      this.#working = null;
-    });
-    this.ctx.waitUntil(this.#working);
+    this.#occupy(this.#perform(this.#state, effect));
   }
 
   async #perform(before: RunState, effect: Effect): Promise<void> {
@@ -261,13 +289,11 @@ export class Run extends DurableObject<CoordinatorEnv> {
   /** Deletes what a step has made useless: the updates, and the objects of checkpoints that are no longer kept. What fails becomes orphans. */
   #sweep(before: RunState): Promise<void> {
     const useless = uselessKeys(before, this.#begun());
-    this.#sweeping = this.#sweeping
-      .then(() => deleteObjects(this.env.ARTIFACTS, useless))
-      .catch((error: Error) =>
-        console.warn(`run ${before.spec.run}: ${useless.length} objects left to garbage collection: ${error.message}`),
-      );
-    this.ctx.waitUntil(this.#sweeping);
-    return this.#sweeping;
+    const swept = this.#inTurn(() => deleteObjects(this.env.ARTIFACTS, useless)).catch((error: Error) =>
+      console.warn(`run ${before.spec.run}: ${useless.length} objects left to garbage collection: ${error.message}`),
+    );
+    this.ctx.waitUntil(swept);
+    return swept;
   }
 
   /** Sets the alarm, in one transaction with what was stored just before, and tells trainers that there is work, if there is. */

@@ -6,6 +6,7 @@ import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
 import { isDamage } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/rounds.ts";
 import type { Lease } from "../../shared/training/task.ts";
+import { deleteObjects, oldKeys, runsWithObjects } from "./checkpoints.ts";
 import { readPart, recentPart } from "./parts.ts";
 import {
   branchRequestSchema,
@@ -125,8 +126,20 @@ export async function deleteRun(env: CoordinatorEnv, id: string): Promise<void> 
   await registryOf(env).removeRun(id);
 }
 
+/** Deletes objects that nothing names and that are older than the grace time, those included that a trainer wrote for a run that was gone by then. */
 export async function collectGarbage(env: CoordinatorEnv, graceSeconds = GRACE_SECONDS): Promise<{ objects: number }> {
+  const before = Date.now() - graceSeconds * 1000;
+  // Asked before the registry: a run is registered before it writes its first object.
+  const withObjects = await runsWithObjects(env.ARTIFACTS);
+  const runs = await registryOf(env).runs();
   let objects = 0;
-  for (const id of await registryOf(env).runs()) objects += await env.RUN.getByName(id).collectGarbage(id, graceSeconds * 1000);
+  for (const id of runs) objects += await env.RUN.getByName(id).collectGarbage(id, graceSeconds * 1000);
+  for (const id of withObjects.filter((each) => !runs.includes(each))) {
+    const keys = await oldKeys(env.ARTIFACTS, id, before);
+    // A new run may have got the name meanwhile.
+    if (await registryOf(env).hasRun(id)) continue;
+    await deleteObjects(env.ARTIFACTS, keys);
+    objects += keys.length;
+  }
   return { objects };
 }

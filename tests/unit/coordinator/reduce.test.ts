@@ -1,6 +1,7 @@
 /** The reduction of local steps against numbers worked by hand, with DiLoCo's published outer settings (0.7, 0.9). */
 import { beforeAll, expect, it } from "vitest";
 import { MapBucket } from "../../../scripts/simulation/map-bucket.ts";
+import { objectKey } from "../../../shared/artifacts.ts";
 import { PRESETS, supervisionConfigSchema, type ModelConfig } from "../../../shared/config.ts";
 import { partition } from "../../../shared/model/partition.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../../shared/model/safetensors.ts";
@@ -64,4 +65,15 @@ it("moves by 0.7 times the Nesterov momentum of the mean update, round after rou
   const two = await next(one, [0.5, 1, 1.5]);
   expect((await weightOf(one)) - (await weightOf(two))).toBeCloseTo(2.464, 5);
   expect(two).toMatchObject({ round: 2, tokens: 480 });
+});
+
+it("makes a part young that is written again after a while, which clearing up by age must see", async () => {
+  const bucket = new MapBucket();
+  const bytes = new Uint8Array([1, 2, 3]);
+  const key = objectKey("part", await putObject(bucket.asBucket(), "part", bytes, "r"), "r");
+  await putObject(bucket.asBucket(), "part", bytes, "r");
+  expect(bucket.puts).toEqual([key]);
+  bucket.uploaded.set(key, new Date(0));
+  await putObject(bucket.asBucket(), "part", bytes, "r");
+  expect(bucket.uploaded.get(key)!.getTime()).toBeGreaterThan(Date.now() - 60_000);
 });

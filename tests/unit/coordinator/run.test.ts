@@ -6,7 +6,7 @@ import { answer, checkpointAfter, drawScene, firstBase, honest, nameOf, rolledBa
 import { supervisionConfigSchema, type SupervisionConfig } from "../../../shared/config.ts";
 import type { EvaluateResult, Lease, Submission, TrainResult } from "../../../shared/training/task.ts";
 import * as protocol from "../../../workers/coordinator/run.ts";
-import { initialState, trainResults, type RunState } from "../../../workers/coordinator/run-state.ts";
+import { initialState, retainedHashes, trainResults, type RunState } from "../../../workers/coordinator/run-state.ts";
 import { MAX_LEASE_MS } from "../../../workers/coordinator/trainers.ts";
 
 const { damaged, effectOf, lease, MAX_BAD_RESULTS, paused, reduced, restarted, resumed, rolledBack, stopped, submit } = protocol;
@@ -68,6 +68,17 @@ describe("run", () => {
 
   it("takes a lease from the future for over: the clock went back", () => {
     expect(leased(leased(start(), 1_000_000).state, 0).lease.task.shard).toBe(0);
+  });
+
+  it("keeps what was submitted for the current round, the votes of an open audit too", () => {
+    const first = leased(start());
+    const one = submit(first.state, honestly(first.state, first.lease), 1).state;
+    expect(retainedHashes(one)).toContain(nameOf("delta", one.base.checkpoint, 0));
+    const audited = leased(start({ audit: 1 }));
+    const vote = submit(audited.state, honestly(audited.state, audited.lease), 1).state;
+    expect(vote.slots[0]!.result).toBeNull();
+    expect(retainedHashes(vote)).toContain(nameOf("delta", vote.base.checkpoint, 0));
+    expect(retainedHashes(start())).not.toContain(nameOf("delta", vote.base.checkpoint, 0));
   });
 
   it("makes leases as long as tasks need", () => {
