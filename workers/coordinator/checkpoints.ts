@@ -8,7 +8,7 @@ import { partsOf, retained, retainedHashes, type Base, type RunState } from "./r
 /** Keys of one delete call. developers.cloudflare.com/r2/api/workers/workers-api-reference/#bucket-method-definitions */
 const MAX_DELETED = 1000;
 
-export async function readBase(bucket: R2Bucket, run: string, checkpoint: Hash): Promise<Base> {
+async function readBase(bucket: R2Bucket, run: string, checkpoint: Hash): Promise<Base> {
   const { round, tokens, lrScale, weights, outer, inner } = await getJson(bucket, "checkpoint", checkpoint, checkpointSchema, run);
   return { checkpoint, round, tokens, lrScale, weights, outer, inner };
 }

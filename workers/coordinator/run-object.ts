@@ -10,7 +10,7 @@ import { namedError } from "../../shared/errors.ts";
 import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
 import { getJson, isDamage } from "../../shared/store.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/task.ts";
-import { copyBase, deleteAll, deleteObjects, isNamed, oldKeys, readBase, uselessKeys } from "./checkpoints.ts";
+import { copyBase, deleteAll, deleteObjects, isNamed, oldKeys, uselessKeys } from "./checkpoints.ts";
 import { BadDelta } from "./mean.ts";
 import { firstCheckpoint, nextCheckpoint, putCheckpoint } from "./reduce.ts";
 import {
@@ -40,6 +40,12 @@ const HINT_MS = 5_000;
 const MIN_GRACE_MS = 10 * 60_000;
 /** Messages of one sendBatch. developers.cloudflare.com/queues/platform/limits/ */
 const MAX_BATCH_MESSAGES = 100;
+
+interface BranchOrigin {
+  run: string;
+  checkpoint?: Hash | undefined;
+  lrScale?: number;
+}
 
 export class Run extends DurableObject<CoordinatorEnv> {
   #store: RunStore;
@@ -84,13 +90,14 @@ export class Run extends DurableObject<CoordinatorEnv> {
     this.#store.write("record", { id, progress, error: null } satisfies Preparation);
   }
 
+  /** Its report that training cannot begin. A run that has begun goes on without the Workflow. */
   async fail(id: string, message: string): Promise<void> {
+    if (this.#state !== null) return;
     this.#store.write("record", { id, progress: { stage: "failed", done: 0, total: 0 }, error: message } satisfies Preparation);
-    if (this.#state !== null) this.#save(failed(this.#state, message));
   }
 
   /** Begins training, from a checkpoint of another run if one is named. A second call only sees to it that the first one's work goes on. */
-  async begin(spec: RunSpec, from?: { run: string; checkpoint: Hash; lrScale?: number }): Promise<void> {
+  async begin(spec: RunSpec, from?: BranchOrigin): Promise<void> {
     if (this.#state === null) {
       const state = await this.#firstState(spec, from);
       // Another call may have begun while the first checkpoint was written: it is the same one.
@@ -99,7 +106,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     await this.#rouse();
   }
 
-  async #firstState(spec: RunSpec, from?: { run: string; checkpoint: Hash; lrScale?: number }): Promise<RunState> {
+  async #firstState(spec: RunSpec, from?: BranchOrigin): Promise<RunState> {
     const { training } = spec;
     if (training.steps === 1 && training.shards > training.batch)
       throw namedError("InvalidInput", `shards: expected at most ${training.batch}, one sequence each, got ${training.shards}`);
@@ -113,9 +120,8 @@ export class Run extends DurableObject<CoordinatorEnv> {
     return initialState(spec, base);
   }
 
-  async #branch(spec: RunSpec, from: { run: string; checkpoint: Hash; lrScale?: number }): Promise<Base> {
-    const base = await readBase(this.env.ARTIFACTS, from.run, from.checkpoint);
-    await copyBase(this.env.ARTIFACTS, base, from.run, spec.run);
+  async #branch(spec: RunSpec, from: BranchOrigin): Promise<Base> {
+    const base = await this.env.RUN.getByName(from.run).copyTo(spec.run, from.checkpoint);
     return putCheckpoint(this.env.ARTIFACTS, spec, { ...base, lrScale: base.lrScale * (from.lrScale ?? 1) });
   }
 
@@ -180,14 +186,25 @@ export class Run extends DurableObject<CoordinatorEnv> {
     await this.#hint(this.#begun().spec);
   }
 
-  /** What a branch of this run starts with: its spec, and the newest of the checkpoints that are kept unless one is named. */
-  async branchPoint(checkpoint?: Hash): Promise<{ spec: RunSpec; checkpoint: Hash }> {
+  /** What a branch of this run starts with: its spec, and the newest of the checkpoints that are kept unless one is named. Throws NotFound. */
+  async branchPoint(checkpoint?: Hash): Promise<{ spec: RunSpec; base: Base }> {
     const state = this.#begun();
-    const hashes = retained(state).map((base) => base.checkpoint);
-    const wanted = checkpoint ?? state.base.checkpoint;
-    if (!hashes.includes(wanted))
-      throw namedError("NotFound", `checkpoint: expected one of ${[...new Set(hashes)].join(", ")}, got ${wanted}`);
-    return { spec: state.spec, checkpoint: wanted };
+    const kept = retained(state);
+    const base = kept.find((each) => each.checkpoint === (checkpoint ?? state.base.checkpoint));
+    if (base === undefined) {
+      const hashes = new Set(kept.map((each) => each.checkpoint));
+      throw namedError("NotFound", `checkpoint: expected one of ${[...hashes].join(", ")}, got ${checkpoint}`);
+    }
+    return { spec: state.spec, base };
+  }
+
+  /** Copies a kept checkpoint's parts to another run. Nothing is deleted meanwhile, however fast this run leaves the checkpoint behind. */
+  async copyTo(run: string, checkpoint?: Hash): Promise<Base> {
+    return this.#inTurn(async () => {
+      const { spec, base } = await this.branchPoint(checkpoint);
+      await copyBase(this.env.ARTIFACTS, base, spec.run, run);
+      return base;
+    });
   }
 
   /** Forgets the run and all its objects. */
