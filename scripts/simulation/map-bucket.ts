@@ -17,7 +17,7 @@ export class MapBucket {
 
   async head(key: string): Promise<{ uploaded: Date } | null> {
     const uploaded = this.uploaded.get(key);
-    return uploaded === undefined ? null : { uploaded };
+    return uploaded === undefined || !this.objects.has(key) ? null : { uploaded };
   }
 
   async get(key: string): Promise<{ size: number; body: unknown; arrayBuffer(): Promise<ArrayBuffer> } | null> {

@@ -10,6 +10,7 @@ import type { Lease, Submission, TaskResult } from "../../shared/training/task.t
 import {
   initialState,
   isOver,
+  namesIn,
   partsOf,
   retained,
   retainedHashes,
@@ -161,7 +162,8 @@ class History {
       const bad = nameOf("bad", lease.id);
       this.#objects.put(bad, this.events);
       this.#badObjects.add(bad);
-      return { ...result, delta: [bad] };
+      // The update's bytes, or those of the state that comes with it.
+      return result.inner !== null && this.#chance(0.5) ? { ...result, delta, inner: [bad] } : { ...result, delta: [bad] };
     }
     return { ...result, delta };
   }
@@ -249,6 +251,7 @@ class History {
     }
     for (const name of [base.checkpoint, ...partsOf(base)]) {
       if (!this.#objects.has(name)) this.#fail(`I3: ${name} was committed before it was stored`);
+      if (this.#badObjects.has(name)) this.#fail(`T8: unusable bytes became part of a checkpoint: ${name}`);
     }
     const before = this.#state;
     const after =
@@ -280,10 +283,11 @@ class History {
     const results = trainResults(this.#state);
     // Reading an update fails: that is nobody's fault and changes nothing.
     if (this.#faulty && this.#chance(0.05)) return this.#draw("T12");
-    const bad = results.findIndex(({ delta }) => this.#badObjects.has(delta[0]!) || !this.#objects.has(delta[0]!));
+    const isLost = (name: string) => !this.#objects.has(name);
+    const bad = results.findIndex((result) => namesIn(result).some((name) => this.#badObjects.has(name) || isLost(name)));
     if (bad >= 0) {
       // Its submission came so late that a collection had come before it.
-      if (!this.#objects.has(results[bad]!.delta[0]!)) this.#unusable++;
+      if (namesIn(results[bad]!).some(isLost)) this.#unusable++;
       this.#store(this.#protocol.reissue(this.#state, base.checkpoint, bad, "bad-delta", this.#now));
       // Bytes that turned out to be bad are taken back: that word is not broken by it.
       if (this.#acknowledged?.shard === bad) this.#acknowledged = null;
@@ -297,8 +301,7 @@ class History {
   #collect(): void {
     if (this.#pending !== null) return;
     const results = this.#state.slots.flatMap(({ votes, result }) => [...votes.map((vote) => vote.result), result]);
-    const submitted = results.flatMap((result) => (result?.kind === "train" ? result.delta : []));
-    const there = submitted.filter((name) => this.#objects.has(name));
+    const there = results.flatMap(namesIn).filter((name) => this.#objects.has(name));
     this.#objects.collect(retainedHashes(this.#state), this.events);
     const lost = there.find((name) => !this.#objects.has(name));
     if (lost !== undefined) this.#fail(`I1: an acknowledged update was cleared away: ${lost}`);

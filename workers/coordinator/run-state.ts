@@ -10,6 +10,8 @@ export interface RunSpec {
   run: string;
   preset: string;
   dataset: Hash;
+  /** Validation tokens of the dataset, by which evaluations are checked; absent in runs that an earlier version began. */
+  valTokens?: number;
   tokenizer: Hash;
   model: ModelConfig;
   training: TrainingConfig;
@@ -186,7 +188,8 @@ export function partsOf({ weights, outer, inner }: Base): Hash[] {
   return [weights, outer ?? [], ...inner.map((parts) => parts ?? [])].flat();
 }
 
-const namesIn = (result: TaskResult | null): Hash[] => (result?.kind === "train" ? [result.delta, result.inner ?? []].flat() : []);
+/** Objects that a result names. */
+export const namesIn = (result: TaskResult | null): Hash[] => (result?.kind === "train" ? [result.delta, result.inner ?? []].flat() : []);
 
 /** Names of all objects that must stay: those of the retained checkpoints, and of what was submitted for the current round. */
 export function retainedHashes(state: RunState): Set<Hash> {

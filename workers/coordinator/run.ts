@@ -7,7 +7,7 @@
  * the run back and reports `rolledBack`. What follows an evaluation is in evaluation.ts, who is trusted in trainers.ts.
  */
 import { hashSchema, type Hash } from "../../shared/artifacts.ts";
-import { sequencesOf } from "../../shared/training/data-order.ts";
+import { sequencesOf, validationTargets } from "../../shared/training/data-order.ts";
 import type { Lease, Submission, SubmissionReply, Task, TaskResult, TrainResult } from "../../shared/training/task.ts";
 import { centsOf } from "./cost.ts";
 import { finishEvaluation } from "./evaluation.ts";
@@ -120,7 +120,10 @@ export function submit(state: RunState, submission: Submission, now: number): { 
 function faultOf(state: RunState, shard: number, result: TaskResult): string | null {
   const numbers = result.kind === "train" ? [result.loss, result.deltaBytes, result.innerBytes] : [result.lossSum, result.targets];
   if (!numbers.every((value) => Number.isFinite(value) && value >= 0)) return "not-finite";
-  return result.kind === "train" ? faultOfTraining(state, shard, result) : null;
+  if (result.kind === "train") return faultOfTraining(state, shard, result);
+  const { valTokens, model, training } = state.spec;
+  if (valTokens === undefined) return null;
+  return result.targets === validationTargets(valTokens, model.context, shard, training.shards) ? null : "wrong-amount";
 }
 
 function faultOfTraining({ spec: { training, model }, base }: RunState, shard: number, result: TrainResult): string | null {

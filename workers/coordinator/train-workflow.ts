@@ -115,7 +115,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainReque
     const training = trainingOf(request);
     const supervision = supervisionConfigSchema.parse(request.supervision);
     const rounds = totalRounds(training, model);
-    await run.begin({ run: id, preset: request.preset, dataset, tokenizer, model, training, supervision, rounds });
+    await run.begin({ run: id, preset: request.preset, dataset, valTokens, tokenizer, model, training, supervision, rounds });
   }
 
   /** Waits for the run's end and publishes its best checkpoint. */

@@ -173,6 +173,35 @@ async function complete(): Promise<{ bucket: MapBucket; state: RunState; deltaKe
   return { bucket, state, deltaKey: objectKey("part", trainResults(state)[2]!.delta[0]!, "r") };
 }
 
+describe("a shard's state that the next task of the shard could not begin with", () => {
+  it.each([
+    ["is not there", () => "f".repeat(64), "found none"],
+    ["is not a file", async (bucket: R2Bucket) => putObject(bucket, "part", new Uint8Array([1, 2, 3]), "r"), "safetensors: .*expected"],
+    [
+      "holds NaN",
+      async (bucket: R2Bucket, state: NamedArray[]) => putObject(bucket, "part", encodeSafetensors(filled(Number.NaN)(state)), "r"),
+      "step: expected finite values",
+    ],
+    [
+      "has other names",
+      async (bucket: R2Bucket, state: NamedArray[]) =>
+        putObject(bucket, "part", encodeSafetensors(state.map((array, at) => ({ ...array, name: `other${at}` }))), "r"),
+      "expected step .*, got other0",
+    ],
+  ] as const)("because it %s is blamed on who sent it, not on who would begin with it", async (_, replace, reason) => {
+    const { bucket, state } = await complete();
+    const result = trainResults(state)[1]!;
+    const arrays = decodeSafetensors(new Uint8Array(await getObject(bucket.asBucket(), "part", result.inner![0]!, "r")));
+    const inner = [await replace(bucket.asBucket(), arrays)];
+    const slots = state.slots.with(1, { ...state.slots[1]!, result: { ...result, inner } });
+    const reduction = nextCheckpoint(bucket.asBucket(), { ...state, slots });
+    await expect(reduction).rejects.toMatchObject({
+      shard: 1,
+      message: expect.stringMatching(new RegExp(`^state of shard 1, part 0: .*${reason}`)),
+    });
+  });
+});
+
 describe("an update that cannot be read", () => {
   it("because storage fails is nobody's fault: the reduction fails, and gives the same checkpoint when it is tried again", async () => {
     const { bucket, state, deltaKey } = await complete();

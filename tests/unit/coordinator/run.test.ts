@@ -42,6 +42,10 @@ function round(state: RunState, change: (result: TrainResult | EvaluateResult) =
   return next;
 }
 
+/** An evaluation with this loss on every target. */
+const scored = (loss: number) => (result: TrainResult | EvaluateResult) =>
+  result.kind === "evaluate" ? { ...result, lossSum: loss * result.targets } : result;
+
 /** A task that stays unusable. */
 function spoil(state: RunState): RunState {
   let next = state;
@@ -208,18 +212,27 @@ describe("run", () => {
       state = committed(state);
       expect(state.phase).toBe("evaluating");
       checkpoints.push(state.base.checkpoint);
-      state = round(state, (result) => ({ ...result, lossSum: loss, targets: 1 }));
+      state = round(state, scored(loss));
     }
     expect(state).toMatchObject({
       phase: "done",
       stopReason: "patience",
-      best: { valLoss: 2 },
+      best: { valLoss: expect.closeTo(2, 10) },
       base: { checkpoint: checkpoints[1], round: 2 },
     });
   });
 
+  it("refuses a score over other targets than the slice has, which would make the loss what its sender likes", () => {
+    const state = committed(start({ evaluateEvery: 1, targetLoss: 2 }));
+    const given = leased(state);
+    const lie = { ...honestly(given.state, given.lease), result: { kind: "evaluate" as const, lossSum: 0, targets: 1e9 } };
+    const { state: next, reply } = submit(given.state, lie, 1);
+    expect(reply).toEqual({ accepted: false, reason: "wrong-amount" });
+    expect(next).toMatchObject({ phase: "evaluating", trainers: { a: { strikes: 1 } } });
+  });
+
   it("stops at the target loss and at the caps on time and cost", () => {
-    let state = round(committed(start({ evaluateEvery: 1, targetLoss: 2 })), (result) => ({ ...result, lossSum: 1.9, targets: 1 }));
+    let state = round(committed(start({ evaluateEvery: 1, targetLoss: 2 })), scored(1.9));
     expect(state).toMatchObject({ phase: "done", stopReason: "target-loss", base: { round: 1 } });
     // Two tasks of 100 ms each.
     state = committed(start({ maxCpuSeconds: 0.2 }));
