@@ -13,19 +13,22 @@ export async function sha256(bytes: ArrayBuffer | ArrayBufferView): Promise<Hash
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** How often a failing operation on R2 is tried in all, and the mean wait before the second try; it doubles from then on. */
-const ATTEMPTS = 3;
-const RETRY_MS = 50;
+/**
+ * The least waits before a failing operation on R2 is tried again. The last is longer than the second in which R2 takes one
+ * write per key (developers.cloudflare.com/r2/platform/limits/).
+ */
+const RETRY_MS = [30, 60, 1100] as const;
 
 /** Storage fails now and then, and a short answer looks like a corrupt object; what is not there will not come. */
 async function withRetries<T>(work: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
+  for (let attempt = 0; ; attempt++) {
     try {
       return await work();
     } catch (error) {
-      if (attempt === ATTEMPTS || (error as Error).name === "MissingObject") throw error;
+      const least = RETRY_MS[attempt];
+      if (least === undefined || (error as Error).name === "MissingObject") throw error;
       // Jitter keeps those who failed together from coming back together.
-      const wait = RETRY_MS * 2 ** (attempt - 1) * (0.5 + Math.random());
+      const wait = least * (1 + Math.random());
       await new Promise<void>((resolve) => {
         setTimeout(resolve, wait);
       });

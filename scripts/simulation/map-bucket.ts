@@ -2,16 +2,16 @@
 export class MapBucket {
   readonly objects = new Map<string, ArrayBuffer>();
   readonly uploaded = new Map<string, Date>();
-  /** Keys of all writes, in order. */
-  readonly puts: string[] = [];
+  /** Keys of all writes that were asked for, in order. */
+  readonly asked: string[] = [];
   /** Reads of a key that still fail, as storage does now and then. */
   readonly failures = new Map<string, number>();
 
   async put(key: string, value: ArrayBuffer | Uint8Array, options: { onlyIf?: unknown } = {}): Promise<object | null> {
+    this.asked.push(key);
     if (options.onlyIf !== undefined && this.objects.has(key)) return null;
     this.objects.set(key, new Uint8Array(value instanceof Uint8Array ? value : new Uint8Array(value)).buffer);
     this.uploaded.set(key, new Date());
-    this.puts.push(key);
     return {};
   }
 

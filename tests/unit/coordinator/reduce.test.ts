@@ -48,6 +48,22 @@ it("refuses the update that is a hundred times as long as the others, of a model
   await expect(reduction).rejects.toMatchObject({ shard: 2, message: expect.stringContaining("update of shard 2: expected a norm") });
 });
 
+it("writes no object twice within a reduction: without momentum the outer state of all parts is one", async () => {
+  const bucket = new MapBucket();
+  const outer = { name: "nesterov" as const, lr: 1, momentum: 0 };
+  const spec = { ...SPEC, model: { ...MODEL, vocabSize: 150_000 }, training: { ...training, shards: 1, outer } };
+  const slots = [await storeMove(bucket.asBucket(), spec.model, 1e-4)].map((stored) => {
+    const amounts = { loss: 1, sequences: 20, tokens: 80, deltaBytes: 1, innerBytes: 1 };
+    return { leases: [], votes: [], bad: [], result: { kind: "train" as const, ...stored, ...amounts } };
+  });
+  const base = await firstCheckpoint(bucket.asBucket(), spec);
+  bucket.asked.length = 0;
+  const next = await nextCheckpoint(bucket.asBucket(), { ...initialState(spec, base), slots });
+  expect(next.outer!.length).toBeGreaterThan(1);
+  expect(new Set(next.outer).size).toBe(1);
+  expect(bucket.asked.toSorted()).toEqual([...new Set(bucket.asked)].toSorted());
+});
+
 it("moves by 0.7 times the Nesterov momentum of the mean update, round after round", async () => {
   const bucket = new MapBucket().asBucket();
   const weightOf = async ({ weights }: Base) =>
@@ -76,7 +92,7 @@ it("makes a part young that is written again after a while, which clearing up by
   const bytes = new Uint8Array([1, 2, 3]);
   const key = objectKey("part", await putObject(bucket.asBucket(), "part", bytes, "r"), "r");
   await putObject(bucket.asBucket(), "part", bytes, "r");
-  expect(bucket.puts).toEqual([key]);
+  expect(bucket.asked).toEqual([key, key]);
   bucket.uploaded.set(key, new Date(0));
   await putObject(bucket.asBucket(), "part", bytes, "r");
   expect(bucket.uploaded.get(key)!.getTime()).toBeGreaterThan(Date.now() - 60_000);
