@@ -28,7 +28,7 @@ import {
   submit,
   type Effect,
 } from "./run.ts";
-import { initialState, isOver, partsOf, retained, roundLoss, type Base, type RunSpec, type RunState, retainedHashes } from "./run-state.ts";
+import { initialState, isOver, partsOf, retained, type Base, type RunSpec, type RunState, retainedHashes } from "./run-state.ts";
 import { RunStore } from "./run-store.ts";
 import { statusOf, type Preparation, type RunStatus } from "./status.ts";
 
@@ -68,9 +68,9 @@ export class Run extends DurableObject<CoordinatorEnv> {
   }
 
   /** Stores a state, and only then goes by it: after a failed write the object still stands where its storage does. */
-  #save(next: RunState, also?: () => void): void {
+  #save(next: RunState): void {
     const before = this.#state;
-    this.#store.save(before, next, also);
+    this.#store.save(before, next, Date.now());
     this.#state = next;
     if (before?.base !== next.base || before.phase !== next.phase) this.#wake();
   }
@@ -147,13 +147,8 @@ export class Run extends DurableObject<CoordinatorEnv> {
     if (this.#state === null) return { accepted: false, reason: "not-started" };
     const before = this.#state;
     const result = submit(before, submission, Date.now());
-    const scored = result.state.evaluations > before.evaluations ? (result.state.kept.at(-1) ?? null) : null;
-    this.#save(result.state, () => {
-      if (scored === null) return;
-      const { base, valLoss } = scored;
-      this.#store.addEvaluation(base.round, base.checkpoint, valLoss, before.evaluatingSince ?? Date.now(), Date.now());
-    });
-    if (scored !== null) this.#sweep(before);
+    this.#save(result.state);
+    if (result.state.evaluations > before.evaluations) this.#sweep(before);
     this.#advance();
     return result.reply;
   }
@@ -265,12 +260,15 @@ export class Run extends DurableObject<CoordinatorEnv> {
   async #perform(before: RunState, effect: Effect): Promise<void> {
     const { round, checkpoint } = before.base;
     try {
-      if (effect.kind === "reduce") await this.#reduce(before);
-      else {
+      if (effect.kind === "reduce") {
+        // The new checkpoint is complete in storage before the pointer moves. The report applies to what is stored by then.
+        const base = await nextCheckpoint(this.env.ARTIFACTS, before);
+        this.#save(reduced(this.#begun(), checkpoint, base, Date.now()));
+      } else {
         const base = await putCheckpoint(this.env.ARTIFACTS, before.spec, { ...effect.to, lrScale: effect.lrScale });
         console.warn(`run ${before.spec.run}, round ${round}: back to round ${base.round}: ${effect.reason}`);
         this.#closed = true;
-        this.#save(rolledBack(this.#begun(), checkpoint, base, effect.reason), () => this.#store.dropRoundsFrom(base.round));
+        this.#save(rolledBack(this.#begun(), checkpoint, base, effect.reason));
       }
       const swept = this.#sweep(before);
       if (effect.kind === "roll-back") await swept;
@@ -291,16 +289,6 @@ export class Run extends DurableObject<CoordinatorEnv> {
         this.#wake();
       }
     }
-  }
-
-  /** The new checkpoint is complete in storage before the pointer moves, in one transaction with the round's record. */
-  async #reduce(before: RunState): Promise<void> {
-    const base = await nextCheckpoint(this.env.ARTIFACTS, before);
-    // Submissions may have come in meanwhile (duplicates): the event applies to what is stored now.
-    const now = Date.now();
-    this.#save(reduced(this.#begun(), before.base.checkpoint, base, now), () =>
-      this.#store.addRound(before.base.round, roundLoss(before), now),
-    );
   }
 
   /** Deletes what a step has made useless: the updates, and the objects of checkpoints that are no longer kept. What fails becomes orphans. */
