@@ -62,7 +62,7 @@ export function drawScene(seed: number): Scene {
   return {
     seed,
     spec,
-    trainers: byzantine ? 4 : pick([1, 2, 3, 6]),
+    trainers: byzantine ? pick([2, 4, 4]) : pick([1, 2, 3, 6]),
     byzantine,
     spikeRound: !byzantine && random() < 0.2 ? pick([5, 9]) : -1,
   };

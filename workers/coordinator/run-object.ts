@@ -133,10 +133,12 @@ export class Run extends DurableObject<CoordinatorEnv> {
       if (over || this.#state === null) return { lease: null, over };
       this.#advance();
       const result = this.#closed ? null : lease(this.#state, trainer, crypto.randomUUID(), Date.now());
-      if (result?.lease) {
+      if (result !== null && result.state !== this.#state) {
         this.#save(result.state);
-        return { lease: result.lease, over };
+        // The audits that it has dropped may have been all that the round waited for.
+        this.#advance();
       }
+      if (result?.lease) return { lease: result.lease, over };
       const left = deadline - Date.now();
       if (left <= 0) return { lease: null, over };
       await Promise.race([this.#news.promise, scheduler.wait(left)]);

@@ -31,6 +31,14 @@ const honestly = (state: RunState, given: Lease): Submission => {
   return answer(given, "a", honest({ ...plain, spec: { ...plain.spec, training } }, given));
 };
 
+/** A trainer's answer to the task of shard 0, which is audited. */
+function voted(state: RunState, trainer: string, now: number, change: object = {}): RunState {
+  const given = leased(state, now, trainer);
+  expect(given.lease.task.shard).toBe(0);
+  const good = honestly(given.state, given.lease);
+  return submit(given.state, { ...good, result: { ...good.result, ...change } as Submission["result"] }, now).state;
+}
+
 /** Every task of the round, done by an honest trainer; `change` makes the results others. */
 function round(state: RunState, change: (result: TrainResult | EvaluateResult) => object = (result) => result, now = 0): RunState {
   let next = state;
@@ -202,6 +210,48 @@ describe("run", () => {
     expect(state.slots[0]!.result).toMatchObject({ delta: [nameOf("delta", state.base.checkpoint, 0)] });
     expect(state.trainers).toMatchObject({ liar: { quarantined: true }, b: { quarantined: false }, c: { quarantined: false } });
     expect(state.counts).toMatchObject({ "audit-failed": 1 });
+  });
+
+  it("lets a trainer vote once on a task: when nobody else can, its answer counts without audit", () => {
+    const one = voted(start({ audit: 1 }), "a", 0);
+    expect(one.slots[0]!.result).toBeNull();
+    const next = leased(one, 1);
+    expect(next.lease.task.shard).toBe(1);
+    expect(next.state.slots[0]).toMatchObject({ result: { kind: "train" }, votes: [{ trainer: "a" }] });
+    expect(next.state.counts).toEqual({ "audit-dropped": 1 });
+  });
+
+  it("takes the answers to both leases that a trainer had on a task for one vote", () => {
+    const first = leased(start({ audit: 1 }));
+    expect(leased(first.state).lease.task.shard).toBe(1);
+    const again = leased(first.state, MAX_LEASE_MS);
+    expect(again.lease.task.shard).toBe(0);
+    let state = submit(again.state, honestly(again.state, again.lease), MAX_LEASE_MS).state;
+    const late = submit(state, honestly(state, first.lease), MAX_LEASE_MS);
+    expect(late.reply).toEqual({ accepted: true, duplicate: true });
+    state = late.state;
+    expect(state.slots[0]).toMatchObject({ result: null, votes: [{ trainer: "a" }] });
+  });
+
+  it("blames neither of two that disagree when there is no third, however long they are silent: the first answer counts", () => {
+    const lie = { delta: [nameOf("lie")] };
+    const two = voted(voted(start({ audit: 1 }), "liar", 0, lie), "honest", 1);
+    const next = lease(two, "liar", "x", 61_000).state;
+    expect(next.slots[0]!.result).toMatchObject(lie);
+    expect(next.slots[0]!.votes).toHaveLength(2);
+    expect(next.trainers).toMatchObject({ liar: { strikes: 0, quarantined: false }, honest: { strikes: 0, quarantined: false } });
+    // Nor when one of them asks at once.
+    expect(lease(two, "honest", "x", 2).state.counts).toEqual({ "audit-dropped": 1 });
+  });
+
+  it("waits for a third that is at work or was heard of within the minute", () => {
+    const busy = leased(leased(start({ audit: 1 }), 0, "other").state, 0, "third");
+    expect(busy.lease.task.shard).toBe(0);
+    const state = submit(busy.state, honestly(busy.state, busy.lease), 0).state;
+    expect(state.slots[0]!.result).toBeNull();
+    // The other's lease on the same task lives for two minutes.
+    expect(lease(state, "third", "x", 100_000).state.counts).toEqual({});
+    expect(lease(state, "third", "x", MAX_LEASE_MS).state.counts).toEqual({ "audit-dropped": 1 });
   });
 
   it("evaluates every k rounds, stops when the loss no longer falls, and ends with the best checkpoint", () => {
