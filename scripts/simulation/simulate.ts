@@ -18,27 +18,15 @@ import {
   type Base,
   type RunState,
 } from "../../workers/coordinator/run-state.ts";
-import { MAX_BAD_RESULTS } from "../../workers/coordinator/run.ts";
-import { LIE_STRIKES, MAX_LEASE_MS } from "../../workers/coordinator/trainers.ts";
+import { MAX_LEASE_MS } from "../../workers/coordinator/trainers.ts";
 import { ConsumedWindows } from "./consumed-windows.ts";
 import { spoilt, type Fault } from "./faults.ts";
+import { checkAlways, checkEnd, DAMAGE, type Seen } from "./invariants.ts";
 import { StoredObjects } from "./stored-objects.ts";
-import {
-  answer,
-  checkpointAfter,
-  drawScene,
-  firstBase,
-  honest,
-  nameOf,
-  rolledBackTo,
-  undisturbed,
-  Violation,
-  type Protocol,
-} from "./world.ts";
+import { answer, checkpointAfter, drawScene, firstBase, honest, nameOf, rolledBackTo, Violation, type Protocol } from "./world.ts";
 
 const HOUR_MS = 3_600_000;
 const MAX_EVENTS = 300;
-const DAMAGE = "damage";
 /** Events of the calm after the last fault: one poll of one trainer each. */
 const MAX_CALM_EVENTS = 20_000;
 
@@ -91,6 +79,16 @@ class History {
 
   #fail(what: string): never {
     throw new Violation(`seed ${this.#scene.seed}, event ${this.events}: ${what}`);
+  }
+
+  #seen(): Seen {
+    return {
+      scene: this.#scene,
+      state: this.#state,
+      objects: this.#objects,
+      unusable: this.#unusable,
+      fail: (what) => this.#fail(what),
+    };
   }
 
   #draw(fault: Fault): void {
@@ -313,22 +311,6 @@ class History {
     }
   }
 
-  #checkAlways(): void {
-    for (const base of retained(this.#state)) {
-      if (!this.#objects.has(base.checkpoint)) this.#fail(`I3: a kept checkpoint is not stored: round ${base.round}`);
-    }
-    for (const { votes } of this.#state.slots) {
-      if (new Set(votes.map(({ trainer }) => trainer)).size < votes.length) this.#fail("T9: somebody has voted twice on a task");
-    }
-    for (const [name, { strikes }] of Object.entries(this.#state.trainers)) {
-      // The one lies, the other sends bytes that are bad.
-      const maySeemToLie = (this.#scene.byzantine && name === "t0") || name === "t1";
-      if (strikes >= LIE_STRIKES && !maySeemToLie) this.#fail(`T9: ${name} has always been honest and was shut out as a liar`);
-    }
-    const json = JSON.stringify(this.#state.trainers);
-    if (json.length > 200_000) this.#fail(`I8: expected few trainers to be remembered, got ${json.length} bytes`);
-  }
-
   /** Time passes; T15: sometimes it jumps or stands still. */
   #tick(): void {
     const jump = this.#random();
@@ -355,11 +337,11 @@ class History {
       // An alarm that fails, or that nobody sets, leaves the work to the next who asks.
       if (this.#chance(0.8)) this.#work(true);
       else this.#draw("T14");
-      this.#checkAlways();
+      checkAlways(this.#seen());
     }
     this.#faulty = false;
     this.#calm();
-    this.#checkEnd();
+    if (checkEnd(this.#seen(), this.#protocol)) this.#consumed.check(this.#scene.spec.rounds);
   }
 
   /** I5: honest trainers poll each second; every round commits within two leases. */
@@ -371,7 +353,7 @@ class History {
       for (let index = 0; index < Math.max(2, this.#scene.trainers); index++) this.#leaseAndWork(`t${index}`, false);
       this.#deliver(false);
       this.#work(false);
-      this.#checkAlways();
+      checkAlways(this.#seen());
       const current = `${this.#state.phase} ${this.#state.base.checkpoint}`;
       if (current !== progress) [progress, since] = [current, this.#now];
       if (this.#now - since > 2 * MAX_LEASE_MS)
@@ -379,31 +361,6 @@ class History {
           `I5: expected progress within two leases, got none in ${current}: ${JSON.stringify(this.#state.slots)} ${JSON.stringify(this.#state.trainers)} ${JSON.stringify(this.#scene.spec.supervision)} diverged ${this.#state.diverged}, pending ${JSON.stringify(this.#pending)}`,
         );
     }
-  }
-
-  #checkEnd(): void {
-    const state = this.#state;
-    // A task that stays unusable when no rollback is left is the end by design.
-    const { rollbacks } = this.#scene.spec.supervision;
-    if (state.error?.includes("a usable result") && state.rollbacks.length === rollbacks && this.#unusable >= MAX_BAD_RESULTS) return;
-    if (state.phase !== "done") this.#fail(`expected the run to be done, it is ${state.phase}: ${state.error ?? ""}`);
-    this.#consumed.check(this.#scene.spec.rounds);
-    if (this.#scene.byzantine) {
-      // Between two nobody can decide.
-      if (this.#scene.trainers > 2 && !state.trainers["t0"]?.quarantined) this.#fail("T9: expected the lying trainer to be found out");
-      return;
-    }
-    const expected = undisturbed(this.#scene, this.#protocol);
-    const spikes = state.rollbacks.filter(({ reason }) => reason.startsWith("loss"));
-    // A lone trainer whose results stay unusable takes the run back by design; that is another run from there on. Damage
-    // takes it back too, at the same rate: it computes the same again.
-    const unusable = state.rollbacks.filter(({ reason }) => reason !== DAMAGE).length - spikes.length;
-    if (unusable > 0 && this.#unusable < unusable * MAX_BAD_RESULTS)
-      this.#fail(`expected no rollback for ${this.#unusable} unusable results, got ${unusable}`);
-    if (unusable > 0) return;
-    if (spikes.length !== expected.rollbacks.length) this.#fail(`expected ${expected.rollbacks.length} rollbacks, got ${spikes.length}`);
-    if (state.base.checkpoint !== expected.base.checkpoint)
-      this.#fail(`I4: expected checkpoint ${expected.base.checkpoint}, got ${state.base.checkpoint}`);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * The mean of a round's updates, part by part: weighted by sequences, in fixed shard order, each update and the state that
- * comes with it checked on the way. The sum lies in wasm memory, where the optimizer takes it from; a few updates are read ahead into buffers that
- * are used again and again.
+ * comes with it checked on the way. The sum lies in wasm memory, where the optimizer takes it from; a few updates are read
+ * ahead into buffers that are used again and again.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { TrainingConfig } from "../../shared/config.ts";
