@@ -12,7 +12,7 @@ import { checkPart, viewsOf } from "../../shared/model/weights-file.ts";
 import type { ShapedName, Weights } from "../../shared/model/weights.ts";
 import { isDamage } from "../../shared/store.ts";
 import type { TrainResult } from "../../shared/training/task.ts";
-import type { Workspace } from "./parts.ts";
+import type { PartBuffer } from "./parts.ts";
 import { ReadAhead } from "./read-ahead.ts";
 import type { RunSpec } from "./run-state.ts";
 import { shardState } from "./shard-state.ts";
@@ -49,18 +49,18 @@ export class MeanUpdate {
   readonly #parts: readonly ShapedName[][];
   readonly #training: TrainingConfig;
   readonly #results: readonly TrainResult[];
-  readonly #space: Workspace;
+  readonly #buffers: readonly PartBuffer[];
   /** Of each shard, by part. */
   readonly #squares: readonly Map<number, number>[];
   #last: PartMean | null = null;
 
-  constructor(bucket: R2Bucket, { run, model, training }: RunSpec, results: readonly TrainResult[], space: Workspace) {
+  constructor(bucket: R2Bucket, { run, model, training }: RunSpec, results: readonly TrainResult[], buffers: readonly PartBuffer[]) {
     this.#bucket = bucket;
     this.#run = run;
     this.#parts = partition(model);
     this.#training = training;
     this.#results = results;
-    this.#space = space;
+    this.#buffers = buffers;
     this.#squares = results.map(() => new Map<number, number>());
   }
 
@@ -100,6 +100,7 @@ export class MeanUpdate {
     const part = this.#parts[index]!;
     const mean = Object.fromEntries(part.map(([name, shape]) => [name, tf.fill(shape, 0)]));
     const last = { index, mean, squares: 0 };
+    const isFirst = !this.#squares[0]!.has(index);
     this.#last = last;
     const sequences = this.#results.reduce((sum, result) => sum + result.sequences, 0);
     for await (const [shard, update] of this.#updates(index)) {
@@ -107,6 +108,7 @@ export class MeanUpdate {
       // The views are made anew: wasm memory that has grown meanwhile has another buffer.
       for (const [position, { data: sum }] of viewsOf(mean).entries()) addShare(sum, update[position]!.data, share);
     }
+    if (isFirst) await this.#checkStates(index);
     last.squares = checkPart(viewsOf(mean), part);
     return last;
   }
@@ -115,23 +117,22 @@ export class MeanUpdate {
   async *#updates(index: number): AsyncGenerator<[shard: number, update: NamedArray[]]> {
     const part = this.#parts[index]!;
     const names = this.#results.map(({ delta }) => delta[index]!);
-    const updates = new ReadAhead(this.#bucket, this.#run, names, bytesOf(part), this.#space.updates);
-    const states = this.#states(index);
-    for (const shard of this.#results.keys()) {
-      const update = await this.#check("update", shard, index, updates.take(), (bytes) => this.#arraysOf(shard, index, bytes));
-      // Whoever gets the shard's next task begins with it, and would be blamed for what is wrong with it.
-      if (states !== null)
-        await this.#check("state", shard, index, states.reads.take(), (bytes) => checkPart(decodeSafetensors(bytes), states.expected));
-      yield [shard, update];
-    }
+    const reads = new ReadAhead(this.#bucket, this.#run, names, bytesOf(part), this.#buffers);
+    for (const shard of this.#results.keys())
+      yield [shard, await this.#check("update", shard, index, reads.take(), (bytes) => this.#arraysOf(shard, index, bytes))];
   }
 
-  /** What belongs to the updates of a part but is no part of the mean; null where there is none or it has been read. */
-  #states(index: number): { reads: ReadAhead; expected: ShapedName[] } | null {
+  /**
+   * The states that come with the updates of a part are no part of the mean, but whoever gets the shard's next task begins
+   * with one, and would be blamed for what is wrong with it. They pass through the same buffers, after the updates.
+   */
+  async #checkStates(index: number): Promise<void> {
     const names = this.#results.flatMap(({ inner }) => inner?.[index] ?? []);
-    if (names.length < this.#results.length || this.#squares.at(-1)!.has(index)) return null;
+    if (names.length < this.#results.length) return;
     const expected = shardState(this.#parts[index]!, this.#training);
-    return { reads: new ReadAhead(this.#bucket, this.#run, names, bytesOf(expected), this.#space.states), expected };
+    const reads = new ReadAhead(this.#bucket, this.#run, names, bytesOf(expected), this.#buffers);
+    for (const shard of this.#results.keys())
+      await this.#check("state", shard, index, reads.take(), (bytes) => checkPart(decodeSafetensors(bytes), expected));
   }
 
   async #check<T>(what: string, shard: number, index: number, read: Promise<Uint8Array>, check: (bytes: Uint8Array) => T): Promise<T> {

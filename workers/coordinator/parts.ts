@@ -49,14 +49,13 @@ export class PartBuffer {
   }
 }
 
-/** Updates of a part, and their states, that are read at once, since storage is slow but answers several. */
+/** What shards have sent for a part is read so many at once, since storage is slow but answers several. */
 const READ_AHEAD = 4;
 
 /** The buffers of one reduction: weights and optimizer state of a part as they are read, then as they are written; what shards sent. */
 export class Workspace {
   readonly weights = new PartBuffer();
   readonly outer = new PartBuffer();
-  readonly states = Array.from({ length: READ_AHEAD }, () => new PartBuffer());
   readonly updates = Array.from({ length: READ_AHEAD }, () => new PartBuffer());
 }
 

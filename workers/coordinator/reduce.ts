@@ -52,7 +52,7 @@ export function firstCheckpoint(bucket: R2Bucket, spec: RunSpec): Promise<Base> 
 /** The checkpoint after a complete round. Throws BadDelta for an update with wrong names, shapes, values or norm. */
 export function nextCheckpoint(bucket: R2Bucket, state: RunState): Promise<Base> {
   return withWorkspace(async (space) => {
-    const update = new MeanUpdate(bucket, state.spec, trainResults(state), space);
+    const update = new MeanUpdate(bucket, state.spec, trainResults(state), space.updates);
     const writes: Promise<[Hash, Hash]>[] = [];
     try {
       return await reduce(bucket, state, update, space, writes);
