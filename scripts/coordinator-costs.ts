@@ -8,8 +8,10 @@ import type { Dataset } from "../shared/artifacts.ts";
 import { presetOf, supervisionConfigSchema, trainingConfigSchema } from "../shared/config.ts";
 import { partition } from "../shared/model/partition.ts";
 import { encodeSafetensors } from "../shared/model/safetensors.ts";
+import type { ShapedName } from "../shared/model/weights.ts";
 import { putJson } from "../shared/store.ts";
 import type { Lease, Submission } from "../shared/training/task.ts";
+import { shardState } from "../workers/coordinator/shard-state.ts";
 import type { CoordinatorCosts } from "./simulation/saturation.ts";
 import { configPath } from "./workers.ts";
 
@@ -45,14 +47,18 @@ export async function measureCoordinator(
       const training = trainingConfigSchema.parse({ ...usual, seed: 1, tokens: 1e9, shards, steps: 2 });
       const supervision = supervisionConfigSchema.parse({});
       await coordinator.startRun({ run, preset, dataset, tokenizer: NONE, model, training, supervision, rounds: 10 });
-      const delta: string[] = [];
-      for (const part of partition(model)) {
+      const write = (part: readonly ShapedName[]) => {
         const arrays = part.map(([name, axes]) => ({
           name,
           shape: axes,
           data: new Float32Array(axes.reduce((a, b) => a * b, 1)).fill(1e-4),
         }));
-        delta.push(await coordinator.writePart(run, encodeSafetensors(arrays)));
+        return coordinator.writePart(run, encodeSafetensors(arrays));
+      };
+      const [delta, inner]: [string[], string[]] = [[], []];
+      for (const part of partition(model)) {
+        delta.push(await write(part));
+        inner.push(await write(shardState(part, training)));
       }
       deltaMB =
         partition(model)
@@ -75,7 +81,7 @@ export async function measureCoordinator(
           round: number,
           shard,
           base,
-          result: { kind: "train", delta, inner: delta, ...amounts },
+          result: { kind: "train", delta, inner, ...amounts },
         };
       };
       const last = leases.pop()!;

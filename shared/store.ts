@@ -13,19 +13,22 @@ export async function sha256(bytes: ArrayBuffer | ArrayBufferView): Promise<Hash
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** How often a failing operation on R2 is tried in all, and the mean wait before the second try; it doubles from then on. */
-const ATTEMPTS = 3;
-const RETRY_MS = 50;
+/**
+ * The least waits before a failing operation on R2 is tried again. The last is longer than the second in which R2 takes one
+ * write per key (developers.cloudflare.com/r2/platform/limits/).
+ */
+const RETRY_MS = [30, 60, 1100] as const;
 
 /** Storage fails now and then, and a short answer looks like a corrupt object; what is not there will not come. */
 async function withRetries<T>(work: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
+  for (let attempt = 0; ; attempt++) {
     try {
       return await work();
     } catch (error) {
-      if (attempt === ATTEMPTS || (error as Error).name === "MissingObject") throw error;
+      const least = RETRY_MS[attempt];
+      if (least === undefined || (error as Error).name === "MissingObject") throw error;
       // Jitter keeps those who failed together from coming back together.
-      const wait = RETRY_MS * 2 ** (attempt - 1) * (0.5 + Math.random());
+      const wait = least * (1 + Math.random());
       await new Promise<void>((resolve) => {
         setTimeout(resolve, wait);
       });
@@ -33,11 +36,20 @@ async function withRetries<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** A run's objects are cleared away by age. One that is needed again after so long is written again, which makes it young. */
+const RENEW_AFTER_MS = 60_000;
+
 /** Writes bytes under their hash unless they are there, and returns the hash. `run` puts it among that run's own objects. */
 export async function putObject(bucket: R2Bucket, kind: ObjectKind, bytes: ArrayBuffer | ArrayBufferView, run?: string): Promise<Hash> {
   const hash = await sha256(bytes);
-  // A null result means that the condition failed, so the object exists; its bytes are the same by construction.
-  await withRetries(() => bucket.put(objectKey(kind, hash, run), bytes, { onlyIf: { etagDoesNotMatch: "*" }, sha256: hash }));
+  const key = objectKey(kind, hash, run);
+  await withRetries(async () => {
+    // A null result means that the condition failed, so the object exists; its bytes are the same by construction.
+    const written = await bucket.put(key, bytes, { onlyIf: { etagDoesNotMatch: "*" }, sha256: hash });
+    if (written !== null || run === undefined) return;
+    const there = await bucket.head(key);
+    if (there === null || Date.now() - there.uploaded.getTime() > RENEW_AFTER_MS) await bucket.put(key, bytes, { sha256: hash });
+  });
   return hash;
 }
 

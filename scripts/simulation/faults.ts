@@ -32,7 +32,7 @@ export function spoilt(submission: Submission, shards: number): Submission[] {
     { ...submission, shard: shards },
     { ...submission, lease: "never given" },
   ];
-  if (result.kind !== "train") return misplaced;
+  if (result.kind !== "train") return [...misplaced, { ...submission, result: { ...result, lossSum: 0, targets: 1e9 } }];
   return [
     ...misplaced,
     { ...submission, result: { ...result, delta: ["../x"] } },

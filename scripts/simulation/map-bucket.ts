@@ -1,13 +1,31 @@
 /** As much of an R2 bucket as reductions and checkpoints use, in memory. */
 export class MapBucket {
   readonly objects = new Map<string, ArrayBuffer>();
+  readonly uploaded = new Map<string, Date>();
+  /** Keys of all writes that were asked for, in order. */
+  readonly asked: string[] = [];
+  /** Reads of a key that still fail, as storage does now and then. */
+  readonly failures = new Map<string, number>();
 
-  async put(key: string, value: ArrayBuffer | Uint8Array): Promise<null> {
+  async put(key: string, value: ArrayBuffer | Uint8Array, options: { onlyIf?: unknown } = {}): Promise<object | null> {
+    this.asked.push(key);
+    if (options.onlyIf !== undefined && this.objects.has(key)) return null;
     this.objects.set(key, new Uint8Array(value instanceof Uint8Array ? value : new Uint8Array(value)).buffer);
-    return null;
+    this.uploaded.set(key, new Date());
+    return {};
+  }
+
+  async head(key: string): Promise<{ uploaded: Date } | null> {
+    const uploaded = this.uploaded.get(key);
+    return uploaded === undefined || !this.objects.has(key) ? null : { uploaded };
   }
 
   async get(key: string): Promise<{ size: number; body: unknown; arrayBuffer(): Promise<ArrayBuffer> } | null> {
+    const left = this.failures.get(key) ?? 0;
+    if (left > 0) {
+      this.failures.set(key, left - 1);
+      throw new Error("get: We encountered an internal error. Please try again. (10001)");
+    }
     const bytes = this.objects.get(key);
     return bytes === undefined ? null : { size: bytes.byteLength, body: new Response(bytes).body, arrayBuffer: async () => bytes };
   }

@@ -63,7 +63,8 @@ export function simulateRounds(shards: number, costs: CoordinatorCosts, latencie
   const { rpcMs, readMs, writeMs, msPerMB } = latencies;
   const [leaseMs, submitMs] = [costs.lease(shards), costs.submit(shards)];
   const upload = writeMs + Math.max(load.deltaMB, load.innerMB) * msPerMB;
-  const read = readMs + load.deltaMB * msPerMB;
+  // An update is read, later the state that comes with it.
+  const read = 2 * readMs + (load.deltaMB + load.innerMB) * msPerMB;
   // Reading and summing overlap; the slower of the two decides. What one reader at a time cannot do, `readAhead` can.
   const reduction =
     Math.max(shards * load.deltaMB * costs.reduceMsPerMB, (shards * read) / Math.min(shards, load.readAhead)) +

@@ -9,7 +9,7 @@
 import { createHash } from "node:crypto";
 import { PRESETS, supervisionConfigSchema } from "../../shared/config.ts";
 import { createRandom } from "../../shared/model/random.ts";
-import { sequencesOf } from "../../shared/training/data-order.ts";
+import { sequencesOf, validationTargets } from "../../shared/training/data-order.ts";
 import type { Lease, Submission, TaskResult, TrainResult } from "../../shared/training/task.ts";
 import type * as Run from "../../workers/coordinator/run.ts";
 import { initialState, isOver, trainResults, type Base, type RunSpec, type RunState } from "../../workers/coordinator/run-state.ts";
@@ -20,6 +20,9 @@ export type Protocol = Pick<typeof Run, "lease" | "submit" | "reduced" | "reissu
 export class Violation extends Error {}
 
 export const nameOf = (...parts: unknown[]): string => createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+
+/** A window for each of the most shards, and a piece. */
+const VAL_TOKENS = 330;
 
 /** What is drawn once per world. */
 export interface Scene {
@@ -49,6 +52,7 @@ export function drawScene(seed: number): Scene {
     run: "r",
     preset: "tiny",
     dataset: nameOf("dataset"),
+    valTokens: VAL_TOKENS,
     tokenizer: nameOf("tokenizer"),
     model,
     training,
@@ -58,7 +62,7 @@ export function drawScene(seed: number): Scene {
   return {
     seed,
     spec,
-    trainers: byzantine ? 4 : pick([1, 2, 3, 6]),
+    trainers: byzantine ? pick([2, 4, 4]) : pick([1, 2, 3, 6]),
     byzantine,
     spikeRound: !byzantine && random() < 0.2 ? pick([5, 9]) : -1,
   };
@@ -72,7 +76,10 @@ export function lossOf(scene: Scene, round: number, lrScale: number): number {
 /** What an honest trainer answers: a function of the task alone. */
 export function honest(scene: Scene, { task }: Lease): TaskResult {
   const { training } = scene.spec;
-  if (task.kind === "evaluate") return { kind: "evaluate", lossSum: 3 - task.round / 1000, targets: 1 };
+  if (task.kind === "evaluate") {
+    const targets = validationTargets(VAL_TOKENS, task.model.context, task.shard, task.shards);
+    return { kind: "evaluate", lossSum: targets * (3 - task.round / 1000), targets };
+  }
   const [first, end] = sequencesOf(training, task.round, task.shard);
   const sequences = end - first;
   return {

@@ -30,6 +30,11 @@ const MUTATIONS: Readonly<Record<string, { file: string; from: string; to: strin
     from: "if (!numbers.every((value) => Number.isFinite(value) && value >= 0))",
     to: "if (numbers.length === 0)",
   },
+  "one vote per trainer": {
+    file: "run.ts",
+    from: "slot.votes.find((vote) => vote.trainer === given.trainer)",
+    to: "slot.votes.find((vote) => vote.lease === given.id)",
+  },
   "commit order": {
     file: "run.ts",
     from: 'if (state.phase !== "training" || from !== state.base.checkpoint || !isRoundComplete(state)) return state;',

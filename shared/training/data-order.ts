@@ -57,3 +57,14 @@ export function sequencesOf({ batch, shards, steps }: TrainingConfig, round: num
   const [first, end] = shardRange(batch, shard, shards);
   return [round * batch + first, round * batch + end];
 }
+
+/**
+ * Validation targets of a slice: every token but the first is the target of exactly one window of `context`, and a slice
+ * has the windows whose number is `shard` modulo `shards`.
+ */
+export function validationTargets(valTokens: number, context: number, shard: number, shards: number): number {
+  const targets = Math.max(0, valTokens - 1);
+  let sum = 0;
+  for (let first = shard * context; first < targets; first += shards * context) sum += Math.min(context, targets - first);
+  return sum;
+}

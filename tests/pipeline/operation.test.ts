@@ -112,3 +112,18 @@ it("stops cleanly: the last checkpoint is evaluated and the run is done", async 
   expect(stopReason).toBe("stopped");
   expect(valLoss).toBeLessThan(Math.log(64));
 }, 60_000);
+
+it("clears up behind a deleted run, and takes nothing that is young from one that has work", async () => {
+  await begin("busy", 10_000);
+  await expect.poll(async () => (await status("busy")).round, { timeout: 20_000 }).toBeGreaterThan(0);
+  const upload = objectKey("part", "e".repeat(64), "busy");
+  await bucket.put(upload, "an update that is submitted in a moment");
+  const late = objectKey("part", "e".repeat(64), "deleted");
+  await bucket.put(late, "an update of a run that was deleted meanwhile");
+  expect((await send("POST", "/garbage-collections", { graceSeconds: 0 })).body).toEqual({ objects: 1 });
+  expect(await bucket.head(late)).toBeNull();
+  expect(await bucket.head(upload)).not.toBeNull();
+  const { round } = await status("busy");
+  await expect.poll(async () => (await status("busy")).round, { timeout: 20_000 }).toBeGreaterThan(round! + 1);
+  await send("DELETE", "/runs/busy");
+}, 60_000);

@@ -1,4 +1,5 @@
 /** Whole runs on the real coordinator and trainer, over a dataset that is written by hand. */
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestHarness } from "wrangler";
 import { checkpointSchema, objectKey, type Hash } from "../../shared/artifacts.ts";
@@ -10,7 +11,10 @@ import { configPath } from "../../scripts/workers.ts";
 import { MODEL, putHandDataset, TOKENIZER } from "./hand-dataset.ts";
 
 const server = createTestHarness({
-  workers: ["collector", "tokenizer", "coordinator", "trainer"].map((name) => ({ configPath: configPath(name) })),
+  workers: [
+    ...["collector", "tokenizer", "coordinator", "trainer"].map((name) => ({ configPath: configPath(name) })),
+    { configPath: join(import.meta.dirname, "fixtures/second-trainer/wrangler.toml") },
+  ],
 });
 const handle = () => server.getWorker<CoordinatorEnv, typeof import("../../workers/coordinator/index.ts")>("tiffin-coordinator");
 const preset = presetOf("tiny");
@@ -91,12 +95,18 @@ describe("training", () => {
     expect(Math.abs(small.valLoss! - plain.valLoss!)).toBeLessThan(0.05);
   });
 
-  it("audits tasks by computing them twice, and gets the same bits", async () => {
-    const plain = await runToEnd("unaudited", { steps: 2, tokens: 2048 });
-    const audited = await runToEnd("audited", { steps: 2, tokens: 2048 }, { audit: 2 });
+  it("audits tasks by having two trainers compute them, and gets the same bits", async () => {
+    const change = { steps: 2, tokens: 8 * 512 };
+    const plain = await runToEnd("unaudited", change);
+    const second = server.getWorker("tiffin-trainer-2").fetch("http://trainer/work", { method: "POST" });
+    const audited = await runToEnd("audited", change, { audit: 2 });
     expect(audited.counts).toMatchObject({ "audit-passed": expect.any(Number) });
     expect(audited.counts["audit-failed"]).toBeUndefined();
     expect(audited.checkpoint).toBe(plain.checkpoint);
+    await (await second).json();
+    const alone = await runToEnd("alone", change, { audit: 2 });
+    expect(alone.counts).toMatchObject({ "audit-dropped": expect.any(Number) });
+    expect(alone.checkpoint).toBe(plain.checkpoint);
   }, 60_000);
 
   it("goes on after its object was evicted, to the same checkpoint", async () => {

@@ -8,7 +8,7 @@ import { partsOf, retained, retainedHashes, type Base, type RunState } from "./r
 /** Keys of one delete call. developers.cloudflare.com/r2/api/workers/workers-api-reference/#bucket-method-definitions */
 const MAX_DELETED = 1000;
 
-export async function readBase(bucket: R2Bucket, run: string, checkpoint: Hash): Promise<Base> {
+async function readBase(bucket: R2Bucket, run: string, checkpoint: Hash): Promise<Base> {
   const { round, tokens, lrScale, weights, outer, inner } = await getJson(bucket, "checkpoint", checkpoint, checkpointSchema, run);
   return { checkpoint, round, tokens, lrScale, weights, outer, inner };
 }
@@ -51,28 +51,37 @@ export async function deleteObjects(bucket: R2Bucket, keys: readonly string[]): 
   for (let first = 0; first < keys.length; first += MAX_DELETED) await bucket.delete(keys.slice(first, first + MAX_DELETED));
 }
 
-async function* list(bucket: R2Bucket, prefix: string): AsyncGenerator<R2Object> {
+async function* list(bucket: R2Bucket, options: R2ListOptions): AsyncGenerator<R2Objects> {
   let cursor: string | undefined;
   do {
-    const page = await bucket.list({ prefix, ...(cursor === undefined ? {} : { cursor }) });
-    yield* page.objects;
+    const page = await bucket.list({ ...options, ...(cursor === undefined ? {} : { cursor }) });
+    yield page;
     cursor = page.truncated ? page.cursor : undefined;
   } while (cursor !== undefined);
 }
 
-export async function deleteAll(bucket: R2Bucket, run: string): Promise<void> {
+/** Keys of a run's objects that were uploaded before a time. */
+export async function oldKeys(bucket: R2Bucket, run: string, before: number): Promise<string[]> {
   const keys: string[] = [];
-  for await (const { key } of list(bucket, runPrefix(run))) keys.push(key);
-  await deleteObjects(bucket, keys);
+  for await (const { objects } of list(bucket, { prefix: runPrefix(run) }))
+    for (const { key, uploaded } of objects) if (uploaded.getTime() < before) keys.push(key);
+  return keys;
 }
 
-/** Deletes a run's objects that are not kept and were uploaded before a time; returns how many. */
-export async function sweepOrphans(bucket: R2Bucket, run: string, keep: ReadonlySet<Hash>, before: number): Promise<number> {
-  const keys: string[] = [];
-  for await (const { key, uploaded } of list(bucket, runPrefix(run))) {
-    const hash = /([0-9a-f]{64})\.[a-z]+$/.exec(key)?.[1];
-    if ((hash === undefined || !keep.has(hash)) && uploaded.getTime() < before) keys.push(key);
-  }
-  await deleteObjects(bucket, keys);
-  return keys.length;
+/** Whether one of the hashes is the name of the object. */
+export function isNamed(key: string, hashes: ReadonlySet<Hash>): boolean {
+  const hash = /([0-9a-f]{64})\.[a-z]+$/.exec(key)?.[1];
+  return hash !== undefined && hashes.has(hash);
+}
+
+export async function deleteAll(bucket: R2Bucket, run: string): Promise<void> {
+  await deleteObjects(bucket, await oldKeys(bucket, run, Infinity));
+}
+
+/** Ids of runs that have objects, whether there is such a run or not. */
+export async function runsWithObjects(bucket: R2Bucket): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const { delimitedPrefixes } of list(bucket, { prefix: "runs/", delimiter: "/" }))
+    ids.push(...delimitedPrefixes.map((prefix) => prefix.split("/")[1]!));
+  return ids;
 }

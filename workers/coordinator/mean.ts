@@ -1,17 +1,21 @@
 /**
- * The mean of a round's updates, part by part: weighted by sequences, in fixed shard order, each update checked on the
- * way. The sum lies in wasm memory, where the optimizer takes it from; a few updates are read ahead into buffers that
- * are used again and again.
+ * The mean of a round's updates, part by part: weighted by sequences, in fixed shard order, each update and the state that
+ * comes with it checked on the way. The sum lies in wasm memory, where the optimizer takes it from; a few updates are read
+ * ahead into buffers that are used again and again.
  */
 import * as tf from "@tensorflow/tfjs-core";
+import type { TrainingConfig } from "../../shared/config.ts";
 import { expand } from "../../shared/model/compression.ts";
 import { partition } from "../../shared/model/partition.ts";
-import { decodeMixed, type NamedArray } from "../../shared/model/safetensors.ts";
+import { decodeMixed, decodeSafetensors, type NamedArray } from "../../shared/model/safetensors.ts";
 import { checkPart, viewsOf } from "../../shared/model/weights-file.ts";
 import type { ShapedName, Weights } from "../../shared/model/weights.ts";
+import { isDamage } from "../../shared/store.ts";
 import type { TrainResult } from "../../shared/training/task.ts";
 import type { PartBuffer } from "./parts.ts";
+import { ReadAhead } from "./read-ahead.ts";
 import type { RunSpec } from "./run-state.ts";
+import { shardState } from "./shard-state.ts";
 
 /** No honest update comes near this norm: gradients are averages, and local steps are bounded by the learning rate. */
 const MAX_DELTA_NORM = 1e4;
@@ -20,10 +24,10 @@ const MAX_DELTA_NORM = 1e4;
 const MAX_NORM_RATIO = 10;
 const MIN_SHARDS_TO_COMPARE = 3;
 
-/** Float32 bytes of one part's updates that are read at once, since storage is slow but answers several. */
-const READ_AHEAD_BYTES = 6 * 1024 * 1024;
+/** As float32. */
+const bytesOf = (part: readonly ShapedName[]) => part.reduce((sum, [, shape]) => sum + 4 * tf.util.sizeFromShape(shape), 0);
 
-/** Thrown when one shard's update cannot be used; the shard is computed again. */
+/** Thrown when one shard's update, or the state with it, cannot be used; the shard is computed again. */
 export class BadDelta extends Error {
   readonly shard: number;
   constructor(shard: number, message: string) {
@@ -43,16 +47,18 @@ export class MeanUpdate {
   readonly #bucket: R2Bucket;
   readonly #run: string;
   readonly #parts: readonly ShapedName[][];
+  readonly #training: TrainingConfig;
   readonly #results: readonly TrainResult[];
   readonly #buffers: readonly PartBuffer[];
   /** Of each shard, by part. */
   readonly #squares: readonly Map<number, number>[];
   #last: PartMean | null = null;
 
-  constructor(bucket: R2Bucket, { run, model }: RunSpec, results: readonly TrainResult[], buffers: readonly PartBuffer[]) {
+  constructor(bucket: R2Bucket, { run, model, training }: RunSpec, results: readonly TrainResult[], buffers: readonly PartBuffer[]) {
     this.#bucket = bucket;
     this.#run = run;
     this.#parts = partition(model);
+    this.#training = training;
     this.#results = results;
     this.#buffers = buffers;
     this.#squares = results.map(() => new Map<number, number>());
@@ -94,6 +100,7 @@ export class MeanUpdate {
     const part = this.#parts[index]!;
     const mean = Object.fromEntries(part.map(([name, shape]) => [name, tf.fill(shape, 0)]));
     const last = { index, mean, squares: 0 };
+    const isFirst = !this.#squares[0]!.has(index);
     this.#last = last;
     const sequences = this.#results.reduce((sum, result) => sum + result.sequences, 0);
     for await (const [shard, update] of this.#updates(index)) {
@@ -101,37 +108,54 @@ export class MeanUpdate {
       // The views are made anew: wasm memory that has grown meanwhile has another buffer.
       for (const [position, { data: sum }] of viewsOf(mean).entries()) addShare(sum, update[position]!.data, share);
     }
+    if (isFirst) await this.#checkStates(index);
     last.squares = checkPart(viewsOf(mean), part);
     return last;
   }
 
   /** All shards' updates of a part in order, each valid until the next one. */
   async *#updates(index: number): AsyncGenerator<[shard: number, update: NamedArray[]]> {
-    const partBytes = this.#parts[index]!.reduce((sum, [, shape]) => sum + 4 * tf.util.sizeFromShape(shape), 0);
-    const atOnce = Math.max(1, Math.min(this.#buffers.length, Math.floor(READ_AHEAD_BYTES / partBytes)));
-    const ahead: Promise<Uint8Array>[] = [];
-    for (const shard of this.#results.keys()) {
-      for (let next = shard + ahead.length; next < Math.min(this.#results.length, shard + atOnce); next++) {
-        const bytes = this.#buffers[next % atOnce]!.read(this.#bucket, this.#results[next]!.delta[index]!, this.#run);
-        // Its turn comes below, or never when an earlier one is bad.
-        bytes.catch(() => undefined);
-        ahead.push(bytes);
-      }
-      yield [shard, await this.#check(shard, index, ahead.shift()!)];
+    const part = this.#parts[index]!;
+    const names = this.#results.map(({ delta }) => delta[index]!);
+    const reads = new ReadAhead(this.#bucket, this.#run, names, bytesOf(part), this.#buffers);
+    for (const shard of this.#results.keys())
+      yield [shard, await this.#check("update", shard, index, reads.take(), (bytes) => this.#arraysOf(shard, index, bytes))];
+  }
+
+  /**
+   * The states that come with the updates of a part are no part of the mean, but whoever gets the shard's next task begins
+   * with one, and would be blamed for what is wrong with it. They pass through the same buffers, after the updates.
+   */
+  async #checkStates(index: number): Promise<void> {
+    const names = this.#results.flatMap(({ inner }) => inner?.[index] ?? []);
+    if (names.length < this.#results.length) return;
+    const expected = shardState(this.#parts[index]!, this.#training);
+    const reads = new ReadAhead(this.#bucket, this.#run, names, bytesOf(expected), this.#buffers);
+    for (const shard of this.#results.keys())
+      await this.#check("state", shard, index, reads.take(), (bytes) => checkPart(decodeSafetensors(bytes), expected));
+  }
+
+  async #check<T>(what: string, shard: number, index: number, read: Promise<Uint8Array>, check: (bytes: Uint8Array) => T): Promise<T> {
+    const blame = (error: unknown) => new BadDelta(shard, `${what} of shard ${shard}, part ${index}: ${(error as Error).message}`);
+    const bytes = await read.catch((error: unknown) => {
+      // A storage that fails says nothing about what it holds: the reduction is tried again.
+      throw isDamage(error) ? blame(error) : error;
+    });
+    try {
+      return check(bytes);
+    } catch (error) {
+      throw blame(error);
     }
   }
 
-  async #check(shard: number, index: number, bytes: Promise<Uint8Array>): Promise<NamedArray[]> {
-    try {
-      const arrays = expand(decodeMixed(await bytes));
-      this.#squares[shard]!.set(index, checkPart(arrays, this.#parts[index]!));
-      const norm = this.#normOf(shard);
-      if (norm > MAX_DELTA_NORM) throw new Error(`expected a norm of at most ${MAX_DELTA_NORM}, got ${norm}`);
-      if (norm === 0 && this.#squares[shard]!.size === this.#parts.length) throw new Error("expected an update, got zeros");
-      return arrays;
-    } catch (error) {
-      throw new BadDelta(shard, `update of shard ${shard}, part ${index}: ${(error as Error).message}`);
-    }
+  /** Throws when they are not what a shard may send. */
+  #arraysOf(shard: number, index: number, bytes: Uint8Array): NamedArray[] {
+    const arrays = expand(decodeMixed(bytes));
+    this.#squares[shard]!.set(index, checkPart(arrays, this.#parts[index]!));
+    const norm = this.#normOf(shard);
+    if (norm > MAX_DELTA_NORM) throw new Error(`expected a norm of at most ${MAX_DELTA_NORM}, got ${norm}`);
+    if (norm === 0 && this.#squares[shard]!.size === this.#parts.length) throw new Error("expected an update, got zeros");
+    return arrays;
   }
 
   /** Of one shard's update, as far as it has been read. */

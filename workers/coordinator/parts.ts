@@ -49,10 +49,10 @@ export class PartBuffer {
   }
 }
 
-/** Updates of a part that are read at once, since storage is slow but answers several. */
+/** What shards have sent for a part is read so many at once, since storage is slow but answers several. */
 const READ_AHEAD = 4;
 
-/** The buffers of one reduction: weights and optimizer state of a part as they are read, then as they are written. */
+/** The buffers of one reduction: weights and optimizer state of a part as they are read, then as they are written; what shards sent. */
 export class Workspace {
   readonly weights = new PartBuffer();
   readonly outer = new PartBuffer();

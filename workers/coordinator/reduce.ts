@@ -84,6 +84,7 @@ async function reduce(
   const rate = exact ? learningRateScale(training.schedule, base.round, spec.rounds) * base.lrScale : 1;
   // What is kept in memory needs memory of its own.
   const keeps = isKept(4 * parameterCount(spec.model));
+  let counted: Promise<Hash> | null = null;
   for (const index of parts.keys()) {
     const mean = await update.of(index);
     if (clip !== 1) for (const { data } of viewsOf(mean)) multiply(data, clip);
@@ -96,8 +97,12 @@ async function reduce(
     const weights = decodeParts([ownBytes]);
     const outer = outerBytes === null ? optimizer.init(weights) : decodeParts([outerBytes]);
     const updated = optimizer.update(mean, outer, weights, rate);
+    // Without momentum the state is the count of steps alone: one object for all parts, since R2 takes one write per key and second.
+    const isCount = Object.keys(updated.state).length === 1;
     const bytes = [encode(updated.weights, keeps ? null : space.weights), encode(updated.state, keeps ? null : space.outer)] as const;
-    const writing = Promise.all([writePart(bucket, bytes[0], run, keeps), writePart(bucket, bytes[1], run, keeps)]);
+    const outerWritten: Promise<Hash> = (isCount ? counted : null) ?? writePart(bucket, bytes[1], run, keeps);
+    if (isCount) counted = outerWritten;
+    const writing = Promise.all([writePart(bucket, bytes[0], run, keeps), outerWritten]);
     // Awaited above, below or by the caller, after an earlier error.
     writing.catch(() => undefined);
     writes.push(writing);

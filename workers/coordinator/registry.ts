@@ -23,8 +23,14 @@ export class Registry extends DurableObject<CoordinatorEnv> {
     );
   }
 
-  async addRun(id: string): Promise<void> {
-    this.ctx.storage.sql.exec("INSERT OR IGNORE INTO runs (id, created_at) VALUES (?, ?)", id, new Date().toISOString());
+  /** Says whether the run is new. */
+  async addRun(id: string): Promise<boolean> {
+    const added = this.ctx.storage.sql.exec(
+      "INSERT OR IGNORE INTO runs (id, created_at) VALUES (?, ?) RETURNING id",
+      id,
+      new Date().toISOString(),
+    );
+    return added.toArray().length > 0;
   }
 
   /** Says whether trainers may find work in a run; only a hint, the run itself decides. */

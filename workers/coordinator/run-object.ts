@@ -10,7 +10,7 @@ import { namedError } from "../../shared/errors.ts";
 import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
 import { getJson, isDamage } from "../../shared/store.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/task.ts";
-import { copyBase, deleteAll, deleteObjects, readBase, sweepOrphans, uselessKeys } from "./checkpoints.ts";
+import { copyBase, deleteAll, deleteObjects, isNamed, oldKeys, uselessKeys } from "./checkpoints.ts";
 import { BadDelta } from "./mean.ts";
 import { firstCheckpoint, nextCheckpoint, putCheckpoint } from "./reduce.ts";
 import {
@@ -28,7 +28,7 @@ import {
   submit,
   type Effect,
 } from "./run.ts";
-import { initialState, isOver, partsOf, retained, roundLoss, type Base, type RunSpec, type RunState, retainedHashes } from "./run-state.ts";
+import { initialState, isOver, partsOf, retained, type Base, type RunSpec, type RunState, retainedHashes } from "./run-state.ts";
 import { RunStore } from "./run-store.ts";
 import { statusOf, type Preparation, type RunStatus } from "./status.ts";
 
@@ -36,15 +36,23 @@ import { statusOf, type Preparation, type RunStatus } from "./status.ts";
 const ALARM_MS = 15_000;
 /** Hints are sent no more often: trainers at work ask by themselves, and unread messages pile up. */
 const HINT_MS = 5_000;
+/** What a task or a reduction has written, and what nothing names yet, is younger than this. */
+const MIN_GRACE_MS = 10 * 60_000;
 /** Messages of one sendBatch. developers.cloudflare.com/queues/platform/limits/ */
 const MAX_BATCH_MESSAGES = 100;
+
+interface BranchOrigin {
+  run: string;
+  checkpoint?: Hash | undefined;
+  lrScale?: number;
+}
 
 export class Run extends DurableObject<CoordinatorEnv> {
   #store: RunStore;
   #state: RunState | null;
   #working: Promise<void> | null = null;
   /** Deletions, one after the other and beside the work. */
-  #sweeping: Promise<void> = Promise.resolve();
+  #turn: Promise<unknown> = Promise.resolve();
   /** Set while what a rollback has made useless is deleted: some of it comes again under the same name. */
   #closed = false;
   /** Wakes the trainers that wait for a task. */
@@ -60,9 +68,9 @@ export class Run extends DurableObject<CoordinatorEnv> {
   }
 
   /** Stores a state, and only then goes by it: after a failed write the object still stands where its storage does. */
-  #save(next: RunState, also?: () => void): void {
+  #save(next: RunState): void {
     const before = this.#state;
-    this.#store.save(before, next, also);
+    this.#store.save(before, next, Date.now());
     this.#state = next;
     if (before?.base !== next.base || before.phase !== next.phase) this.#wake();
   }
@@ -82,13 +90,14 @@ export class Run extends DurableObject<CoordinatorEnv> {
     this.#store.write("record", { id, progress, error: null } satisfies Preparation);
   }
 
+  /** Its report that training cannot begin. A run that has begun goes on without the Workflow. */
   async fail(id: string, message: string): Promise<void> {
+    if (this.#state !== null) return;
     this.#store.write("record", { id, progress: { stage: "failed", done: 0, total: 0 }, error: message } satisfies Preparation);
-    if (this.#state !== null) this.#save(failed(this.#state, message));
   }
 
   /** Begins training, from a checkpoint of another run if one is named. A second call only sees to it that the first one's work goes on. */
-  async begin(spec: RunSpec, from?: { run: string; checkpoint: Hash; lrScale?: number }): Promise<void> {
+  async begin(spec: RunSpec, from?: BranchOrigin): Promise<void> {
     if (this.#state === null) {
       const state = await this.#firstState(spec, from);
       // Another call may have begun while the first checkpoint was written: it is the same one.
@@ -97,7 +106,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     await this.#rouse();
   }
 
-  async #firstState(spec: RunSpec, from?: { run: string; checkpoint: Hash; lrScale?: number }): Promise<RunState> {
+  async #firstState(spec: RunSpec, from?: BranchOrigin): Promise<RunState> {
     const { training } = spec;
     if (training.steps === 1 && training.shards > training.batch)
       throw namedError("InvalidInput", `shards: expected at most ${training.batch}, one sequence each, got ${training.shards}`);
@@ -111,9 +120,8 @@ export class Run extends DurableObject<CoordinatorEnv> {
     return initialState(spec, base);
   }
 
-  async #branch(spec: RunSpec, from: { run: string; checkpoint: Hash; lrScale?: number }): Promise<Base> {
-    const base = await readBase(this.env.ARTIFACTS, from.run, from.checkpoint);
-    await copyBase(this.env.ARTIFACTS, base, from.run, spec.run);
+  async #branch(spec: RunSpec, from: BranchOrigin): Promise<Base> {
+    const base = await this.env.RUN.getByName(from.run).copyTo(spec.run, from.checkpoint);
     return putCheckpoint(this.env.ARTIFACTS, spec, { ...base, lrScale: base.lrScale * (from.lrScale ?? 1) });
   }
 
@@ -125,10 +133,12 @@ export class Run extends DurableObject<CoordinatorEnv> {
       if (over || this.#state === null) return { lease: null, over };
       this.#advance();
       const result = this.#closed ? null : lease(this.#state, trainer, crypto.randomUUID(), Date.now());
-      if (result?.lease) {
+      if (result !== null && result.state !== this.#state) {
         this.#save(result.state);
-        return { lease: result.lease, over };
+        // The audits that it has dropped may have been all that the round waited for.
+        this.#advance();
       }
+      if (result?.lease) return { lease: result.lease, over };
       const left = deadline - Date.now();
       if (left <= 0) return { lease: null, over };
       await Promise.race([this.#news.promise, scheduler.wait(left)]);
@@ -139,13 +149,8 @@ export class Run extends DurableObject<CoordinatorEnv> {
     if (this.#state === null) return { accepted: false, reason: "not-started" };
     const before = this.#state;
     const result = submit(before, submission, Date.now());
-    const scored = result.state.evaluations > before.evaluations ? (result.state.kept.at(-1) ?? null) : null;
-    this.#save(result.state, () => {
-      if (scored === null) return;
-      const { base, valLoss } = scored;
-      this.#store.addEvaluation(base.round, base.checkpoint, valLoss, before.evaluatingSince ?? Date.now(), Date.now());
-    });
-    if (scored !== null) this.#sweep(before);
+    this.#save(result.state);
+    if (result.state.evaluations > before.evaluations) this.#sweep(before);
     this.#advance();
     return result.reply;
   }
@@ -178,14 +183,25 @@ export class Run extends DurableObject<CoordinatorEnv> {
     await this.#hint(this.#begun().spec);
   }
 
-  /** What a branch of this run starts with: its spec, and the newest of the checkpoints that are kept unless one is named. */
-  async branchPoint(checkpoint?: Hash): Promise<{ spec: RunSpec; checkpoint: Hash }> {
+  /** What a branch of this run starts with: its spec, and the newest of the checkpoints that are kept unless one is named. Throws NotFound. */
+  async branchPoint(checkpoint?: Hash): Promise<{ spec: RunSpec; base: Base }> {
     const state = this.#begun();
-    const hashes = retained(state).map((base) => base.checkpoint);
-    const wanted = checkpoint ?? state.base.checkpoint;
-    if (!hashes.includes(wanted))
-      throw namedError("NotFound", `checkpoint: expected one of ${[...new Set(hashes)].join(", ")}, got ${wanted}`);
-    return { spec: state.spec, checkpoint: wanted };
+    const kept = retained(state);
+    const base = kept.find((each) => each.checkpoint === (checkpoint ?? state.base.checkpoint));
+    if (base === undefined) {
+      const hashes = new Set(kept.map((each) => each.checkpoint));
+      throw namedError("NotFound", `checkpoint: expected one of ${[...hashes].join(", ")}, got ${checkpoint}`);
+    }
+    return { spec: state.spec, base };
+  }
+
+  /** Copies a kept checkpoint's parts to another run. Nothing is deleted meanwhile, however fast this run leaves the checkpoint behind. */
+  async copyTo(run: string, checkpoint?: Hash): Promise<Base> {
+    return this.#inTurn(async () => {
+      const { spec, base } = await this.branchPoint(checkpoint);
+      await copyBase(this.env.ARTIFACTS, base, spec.run, run);
+      return base;
+    });
   }
 
   /** Forgets the run and all its objects. */
@@ -200,10 +216,39 @@ export class Run extends DurableObject<CoordinatorEnv> {
     this.#store = new RunStore(this.ctx.storage);
   }
 
-  /** Deletes objects of this run that no kept checkpoint names and that are older than a grace time. */
+  /**
+   * Deletes objects of this run that nothing names and that are older than a grace time, which has a least length while
+   * there is work. Nothing is reduced meanwhile: that writes objects before the state names them.
+   */
   async collectGarbage(id: string, graceMs: number): Promise<number> {
-    const keep = this.#state === null ? new Set<Hash>() : retainedHashes(this.#state);
-    return sweepOrphans(this.env.ARTIFACTS, id, keep, Date.now() - graceMs);
+    while (this.#working !== null) await this.#working.catch(() => undefined);
+    const isOpen = this.#state === null || !isOver(this.#state);
+    const sweep = this.#inTurn(async () => {
+      const old = await oldKeys(this.env.ARTIFACTS, id, Date.now() - (isOpen ? Math.max(graceMs, MIN_GRACE_MS) : graceMs));
+      // Asked after the listing, which takes its time: trainers submit meanwhile.
+      const named = this.#state === null ? new Set<Hash>() : retainedHashes(this.#state);
+      const orphans = old.filter((key) => !isNamed(key, named));
+      await deleteObjects(this.env.ARTIFACTS, orphans);
+      return orphans.length;
+    });
+    this.#occupy(sweep);
+    return sweep;
+  }
+
+  /** Nothing else is begun before this has ended. */
+  #occupy(work: Promise<unknown>): void {
+    this.#working = work
+      .then(() => undefined)
+      .finally(() => {
+        this.#working = null;
+      });
+    this.ctx.waitUntil(this.#working);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
   }
 
   /** Sets the next effect going; at most one at a time. */
@@ -211,21 +256,21 @@ export class Run extends DurableObject<CoordinatorEnv> {
     if (this.#working !== null || this.#state === null) return;
     const effect = effectOf(this.#state);
     if (effect === null) return;
-    this.#working = this.#perform(this.#state, effect).finally(() => {
-      this.#working = null;
-    });
-    this.ctx.waitUntil(this.#working);
+    this.#occupy(this.#perform(this.#state, effect));
   }
 
   async #perform(before: RunState, effect: Effect): Promise<void> {
     const { round, checkpoint } = before.base;
     try {
-      if (effect.kind === "reduce") await this.#reduce(before);
-      else {
+      if (effect.kind === "reduce") {
+        // The new checkpoint is complete in storage before the pointer moves. The report applies to what is stored by then.
+        const base = await nextCheckpoint(this.env.ARTIFACTS, before);
+        this.#save(reduced(this.#begun(), checkpoint, base, Date.now()));
+      } else {
         const base = await putCheckpoint(this.env.ARTIFACTS, before.spec, { ...effect.to, lrScale: effect.lrScale });
         console.warn(`run ${before.spec.run}, round ${round}: back to round ${base.round}: ${effect.reason}`);
         this.#closed = true;
-        this.#save(rolledBack(this.#begun(), checkpoint, base, effect.reason), () => this.#store.dropRoundsFrom(base.round));
+        this.#save(rolledBack(this.#begun(), checkpoint, base, effect.reason));
       }
       const swept = this.#sweep(before);
       if (effect.kind === "roll-back") await swept;
@@ -248,26 +293,14 @@ export class Run extends DurableObject<CoordinatorEnv> {
     }
   }
 
-  /** The new checkpoint is complete in storage before the pointer moves, in one transaction with the round's record. */
-  async #reduce(before: RunState): Promise<void> {
-    const base = await nextCheckpoint(this.env.ARTIFACTS, before);
-    // Submissions may have come in meanwhile (duplicates): the event applies to what is stored now.
-    const now = Date.now();
-    this.#save(reduced(this.#begun(), before.base.checkpoint, base, now), () =>
-      this.#store.addRound(before.base.round, roundLoss(before), now),
-    );
-  }
-
   /** Deletes what a step has made useless: the updates, and the objects of checkpoints that are no longer kept. What fails becomes orphans. */
   #sweep(before: RunState): Promise<void> {
     const useless = uselessKeys(before, this.#begun());
-    this.#sweeping = this.#sweeping
-      .then(() => deleteObjects(this.env.ARTIFACTS, useless))
-      .catch((error: Error) =>
-        console.warn(`run ${before.spec.run}: ${useless.length} objects left to garbage collection: ${error.message}`),
-      );
-    this.ctx.waitUntil(this.#sweeping);
-    return this.#sweeping;
+    const swept = this.#inTurn(() => deleteObjects(this.env.ARTIFACTS, useless)).catch((error: Error) =>
+      console.warn(`run ${before.spec.run}: ${useless.length} objects left to garbage collection: ${error.message}`),
+    );
+    this.ctx.waitUntil(swept);
+    return swept;
   }
 
   /** Sets the alarm, in one transaction with what was stored just before, and tells trainers that there is work, if there is. */

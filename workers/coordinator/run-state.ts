@@ -10,6 +10,8 @@ export interface RunSpec {
   run: string;
   preset: string;
   dataset: Hash;
+  /** Validation tokens of the dataset, by which evaluations are checked; absent in runs that an earlier version began. */
+  valTokens?: number;
   tokenizer: Hash;
   model: ModelConfig;
   training: TrainingConfig;
@@ -186,12 +188,13 @@ export function partsOf({ weights, outer, inner }: Base): Hash[] {
   return [weights, outer ?? [], ...inner.map((parts) => parts ?? [])].flat();
 }
 
-/** Names of all objects of the retained checkpoints. */
+/** Objects that a result names. */
+export const namesIn = (result: TaskResult | null): Hash[] => (result?.kind === "train" ? [result.delta, result.inner ?? []].flat() : []);
+
+/** Names of all objects that must stay: those of the retained checkpoints, and of what was submitted for the current round. */
 export function retainedHashes(state: RunState): Set<Hash> {
-  const hashes = new Set<Hash>();
-  for (const base of retained(state)) {
-    hashes.add(base.checkpoint);
-    for (const part of partsOf(base)) hashes.add(part);
-  }
-  return hashes;
+  return new Set([
+    ...retained(state).flatMap((base) => [base.checkpoint, partsOf(base)].flat()),
+    ...state.slots.flatMap(({ votes, result }) => [...votes.map((vote) => vote.result), result].flatMap(namesIn)),
+  ]);
 }

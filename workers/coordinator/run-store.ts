@@ -3,7 +3,7 @@
  * near the platform's 2 MB, and the history of rounds and evaluations. All writes of one event are one transaction.
  */
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
-import type { RunState, Slot } from "./run-state.ts";
+import { roundLoss, type RunState, type Slot } from "./run-state.ts";
 
 /** Of the stored state. A reader that finds a higher number must not touch it; lower ones down to the oldest are brought up. */
 const FORMAT = 3;
@@ -79,29 +79,28 @@ export class RunStore {
     });
   }
 
-  /** Writes what differs between two states, and what `also` writes, in one transaction; all of it where `before` is null. */
-  save(before: RunState | null, after: RunState, also: () => void = () => undefined): void {
+  /** Writes what differs between two states and what that adds to the history, in one transaction; all of it where `before` is null. */
+  save(before: RunState | null, after: RunState, now: number): void {
     this.#storage.transactionSync(() => {
       if (before === null) this.write("format", FORMAT);
       for (const [name, value] of Object.entries(after)) {
         if (name !== "slots" && before?.[name as keyof RunState] !== value) this.write(`state/${name}`, value);
       }
       for (const [shard, slot] of after.slots.entries()) if (before?.slots[shard] !== slot) this.write(`${SLOT}${shard}`, slot);
-      also();
+      if (before !== null) this.#record(before, after, now);
     });
   }
 
-  addRound(round: number, loss: number, now: number): void {
-    this.#storage.sql.exec("INSERT OR REPLACE INTO rounds VALUES (?, ?, ?)", round, loss, now);
-  }
-
-  addEvaluation(round: number, checkpoint: string, valLoss: number, startedAt: number, now: number): void {
-    this.#storage.sql.exec("INSERT OR REPLACE INTO evaluations VALUES (?, ?, ?, ?, ?)", round, checkpoint, valLoss, startedAt, now);
-  }
-
-  /** Forgets the rounds that a rollback undid. */
-  dropRoundsFrom(round: number): void {
-    this.#storage.sql.exec("DELETE FROM rounds WHERE round >= ?", round);
+  /** The history follows from the states alone: what the reducer has refused leaves no trace in it. */
+  #record(before: RunState, after: RunState, now: number): void {
+    const { sql } = this.#storage;
+    if (after.rollbacks.length > before.rollbacks.length) sql.exec("DELETE FROM rounds WHERE round >= ?", after.base.round);
+    else if (after.evaluations > before.evaluations) {
+      const { base, valLoss } = after.kept.at(-1)!;
+      const startedAt = before.evaluatingSince ?? now;
+      sql.exec("INSERT OR REPLACE INTO evaluations VALUES (?, ?, ?, ?, ?)", base.round, base.checkpoint, valLoss, startedAt, now);
+    } else if (after.base !== before.base)
+      sql.exec("INSERT OR REPLACE INTO rounds VALUES (?, ?, ?)", before.base.round, roundLoss(before), now);
   }
 
   rounds(): RoundRow[] {

@@ -7,7 +7,7 @@
  * the run back and reports `rolledBack`. What follows an evaluation is in evaluation.ts, who is trusted in trainers.ts.
  */
 import { hashSchema, type Hash } from "../../shared/artifacts.ts";
-import { sequencesOf } from "../../shared/training/data-order.ts";
+import { sequencesOf, validationTargets } from "../../shared/training/data-order.ts";
 import type { Lease, Submission, SubmissionReply, Task, TaskResult, TrainResult } from "../../shared/training/task.ts";
 import { centsOf } from "./cost.ts";
 import { finishEvaluation } from "./evaluation.ts";
@@ -23,7 +23,7 @@ import {
   type RunState,
   type Slot,
 } from "./run-state.ts";
-import { count, isAlone, isLiving, isShutOut, leaseMs, MAX_LEASE_MS, seen, settle, strike, votesNeeded } from "./trainers.ts";
+import { count, dropAudits, isAlone, isLiving, isShutOut, leaseMs, MAX_LEASE_MS, seen, settle, strike, votesNeeded } from "./trainers.ts";
 
 /** Unusable results of one task after which the task is to blame, not whoever computed it. */
 export const MAX_BAD_RESULTS = 3;
@@ -47,22 +47,21 @@ function taskOf({ spec, base, phase }: RunState, shard: number): Task {
 
 const withSlot = (state: RunState, shard: number, slot: Slot): RunState => ({ ...state, slots: state.slots.with(shard, slot) });
 
-/** Hands out the first task that needs another result and is not already with enough trainers. */
-export function lease(state: RunState, trainer: string, id: string, now: number): { state: RunState; lease: Lease | null } {
-  if (isOver(state) || state.paused || state.diverged !== null || state.damaged !== null || isShutOut(state, trainer, now))
-    return { state, lease: null };
-  const known = seen(state, trainer, now);
-  const alone = isAlone(known, trainer, now);
+/** Hands out the first task that needs another result and is not already with enough trainers. Nobody votes twice on one. */
+export function lease(before: RunState, trainer: string, id: string, now: number): { state: RunState; lease: Lease | null } {
+  if (isOver(before) || before.paused || before.diverged !== null || before.damaged !== null || isShutOut(before, trainer, now))
+    return { state: before, lease: null };
+  const state = dropAudits(seen(before, trainer, now), now);
   const shard = state.slots.findIndex((slot, index) => {
-    if (slot.result !== null) return false;
-    const mayVote = alone || !slot.votes.some((vote) => vote.trainer === trainer);
+    if (slot.result !== null || slot.votes.some((vote) => vote.trainer === trainer)) return false;
     const living = slot.leases.filter((record) => isLiving(record, now) && !slot.votes.some((vote) => vote.lease === record.id));
-    return mayVote && slot.votes.length + living.length < votesNeeded(state, index);
+    return !living.some((record) => record.trainer === trainer) && slot.votes.length + living.length < votesNeeded(state, index);
   });
-  if (shard < 0) return { state, lease: null };
+  // Who asks in vain changes nothing by that.
+  if (shard < 0) return { state: state.slots === before.slots ? before : state, lease: null };
   const expiresAt = now + leaseMs(state);
   const slot = state.slots[shard]!;
-  const next = withSlot(known, shard, { ...slot, leases: [...slot.leases, { id, trainer, givenAt: now, expiresAt }] });
+  const next = withSlot(state, shard, { ...slot, leases: [...slot.leases, { id, trainer, givenAt: now, expiresAt }] });
   return { state: { ...next, firstLeaseAt: state.firstLeaseAt ?? now }, lease: { id, task: taskOf(state, shard), expiresAt } };
 }
 
@@ -90,7 +89,8 @@ export function submit(state: RunState, submission: Submission, now: number): { 
   const given = slot.leases.find((record) => record.id === submission.lease);
   if (given === undefined) return refuse("unknown-lease");
   if (slot.bad.some((bad) => bad.lease === given.id)) return refuse("known-bad");
-  const earlier = slot.votes.find((vote) => vote.lease === given.id)?.result ?? slot.result;
+  // By name: the result of an ended lease counts, but not beside that of its trainer's next one.
+  const earlier = slot.votes.find((vote) => vote.trainer === given.trainer)?.result ?? slot.result;
   const fault = faultOf(state, shard, result);
   if (fault !== null) {
     if (earlier !== null) return refuse(fault);
@@ -120,7 +120,10 @@ export function submit(state: RunState, submission: Submission, now: number): { 
 function faultOf(state: RunState, shard: number, result: TaskResult): string | null {
   const numbers = result.kind === "train" ? [result.loss, result.deltaBytes, result.innerBytes] : [result.lossSum, result.targets];
   if (!numbers.every((value) => Number.isFinite(value) && value >= 0)) return "not-finite";
-  return result.kind === "train" ? faultOfTraining(state, shard, result) : null;
+  if (result.kind === "train") return faultOfTraining(state, shard, result);
+  const { valTokens, model, training } = state.spec;
+  if (valTokens === undefined) return null;
+  return result.targets === validationTargets(valTokens, model.context, shard, training.shards) ? null : "wrong-amount";
 }
 
 function faultOfTraining({ spec: { training, model }, base }: RunState, shard: number, result: TrainResult): string | null {

@@ -7,6 +7,7 @@ import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
 import { isDamage } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/rounds.ts";
 import type { Lease } from "../../shared/training/task.ts";
+import { deleteObjects, oldKeys, runsWithObjects } from "./checkpoints.ts";
 import { readPart, recentPart } from "./parts.ts";
 import {
   branchRequestSchema,
@@ -33,19 +34,36 @@ export async function findRun(env: CoordinatorEnv, id: string) {
   return env.RUN.getByName(id);
 }
 
-/** Registers a run and starts its Workflow; both may have happened before. */
+/**
+ * Registers a run and starts its Workflow; both may have happened before. A Workflow that has ended before its run, or
+ * that an earlier run of the name has left, is replaced; the new one goes straight to where the run is.
+ */
 async function start(env: CoordinatorEnv, id: string, params: TrainRequest): Promise<{ run: string; workflow: string }> {
   const run = env.RUN.getByName(id);
-  if ((await run.status()) === null) {
-    await registryOf(env).addRun(id);
-    await run.prepare(id, { stage: "start", done: 0, total: 1 });
-  }
+  if (await registryOf(env).addRun(id)) await run.prepare(id, { stage: "start", done: 0, total: 1 });
   // Not inside the branch: a crash between the two would leave a run that nobody drives.
   const instance = await env.TRAIN.get(id).catch(() => null);
-  if (instance === null) await env.TRAIN.create({ id, params });
-  // The local engine forgets a sleeping instance when its process ends. One that is alive loses nothing by going to its place again.
-  else if (UNFINISHED.has((await instance.status()).status)) await instance.restart();
+  if (instance === null) await createInstance(env, id, params);
+  else {
+    const [{ status }, state] = [await instance.status(), (await run.status())?.state ?? "preparing"];
+    // The local engine forgets a sleeping instance when its process ends. One that is alive loses nothing by going to its place again.
+    if (UNFINISHED.has(status)) await instance.restart();
+    else if (state === "preparing" || (state !== "failed" && status !== "complete")) {
+      // Restarting would keep the request of the earlier run.
+      await instance.delete();
+      await createInstance(env, id, params);
+    }
+  }
   return { run: id, workflow: id };
+}
+
+/** One instance, whoever else starts the same run at the same time. */
+async function createInstance(env: CoordinatorEnv, id: string, params: TrainRequest): Promise<void> {
+  try {
+    await env.TRAIN.create({ id, params });
+  } catch (error) {
+    if ((await env.TRAIN.get(id).catch(() => null)) === null) throw error;
+  }
 }
 
 export async function trainRun(env: CoordinatorEnv, request: TrainRequest): Promise<{ run: string; workflow: string }> {
@@ -67,9 +85,8 @@ export async function trainRun(env: CoordinatorEnv, request: TrainRequest): Prom
 }
 
 export async function branchRun(env: CoordinatorEnv, id: string, request: BranchRequest): Promise<{ run: string; workflow: string }> {
-  const { name, checkpoint: wanted, tokens, lrScale, supervision } = parseRequest(branchRequestSchema, request);
-  const source = await findRun(env, id);
-  const { spec, checkpoint } = await source.branchPoint(wanted);
+  const { name, checkpoint, tokens, lrScale, supervision } = parseRequest(branchRequestSchema, request);
+  const { spec } = await (await findRun(env, id)).branchPoint(checkpoint);
   const rounds = totalRounds({ ...spec.training, tokens: tokens ?? spec.training.tokens }, spec.model);
   if (tokens !== undefined && rounds < spec.rounds && tokens < spec.training.tokens)
     throw namedError("InvalidInput", `tokens: expected at least the ${spec.training.tokens} of run ${id}, got ${tokens}`);
@@ -77,7 +94,7 @@ export async function branchRun(env: CoordinatorEnv, id: string, request: Branch
     preset: spec.preset,
     tokens: tokens ?? spec.training.tokens,
     supervision,
-    branch: { run: id, checkpoint, lrScale },
+    branch: { run: id, ...(checkpoint === undefined ? {} : { checkpoint }), lrScale },
   });
 }
 
@@ -123,14 +140,26 @@ export async function readRunPart(env: CoordinatorEnv, hash: Hash, run: string):
 export async function deleteRun(env: CoordinatorEnv, id: string): Promise<void> {
   const run = await findRun(env, id);
   const workflow = await env.TRAIN.get(id).catch(() => null);
-  // A Workflow that has ended cannot be terminated, which is what is wanted.
-  await workflow?.terminate().catch(() => undefined);
+  // Not only ended: the next run of this name needs one of its own.
+  await workflow?.delete();
   await run.destroy(id);
   await registryOf(env).removeRun(id);
 }
 
+/** Deletes objects that nothing names and that are older than the grace time, those included that a trainer wrote for a run that was gone by then. */
 export async function collectGarbage(env: CoordinatorEnv, graceSeconds = GRACE_SECONDS): Promise<{ objects: number }> {
+  const before = Date.now() - graceSeconds * 1000;
+  // Asked before the registry: a run is registered before it writes its first object.
+  const withObjects = await runsWithObjects(env.ARTIFACTS);
+  const runs = await registryOf(env).runs();
   let objects = 0;
-  for (const id of await registryOf(env).runs()) objects += await env.RUN.getByName(id).collectGarbage(id, graceSeconds * 1000);
+  for (const id of runs) objects += await env.RUN.getByName(id).collectGarbage(id, graceSeconds * 1000);
+  for (const id of withObjects.filter((each) => !runs.includes(each))) {
+    const keys = await oldKeys(env.ARTIFACTS, id, before);
+    // A new run may have got the name meanwhile.
+    if (await registryOf(env).hasRun(id)) continue;
+    await deleteObjects(env.ARTIFACTS, keys);
+    objects += keys.length;
+  }
   return { objects };
 }

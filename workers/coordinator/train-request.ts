@@ -21,8 +21,8 @@ export const trainRequestSchema = z.strictObject({
   sources: z.array(z.string()).optional(),
   /** Trains on a dataset that is there already instead of one made from the corpus as it is now. */
   dataset: hashSchema.optional(),
-  /** Set by `branchRun`: the checkpoint of another run to begin from. */
-  branch: z.strictObject({ run: z.string(), checkpoint: hashSchema, lrScale: z.number().positive().max(100) }).optional(),
+  /** Set by `branchRun`: the checkpoint of another run to begin from, its newest one when that is read unless one is named. */
+  branch: z.strictObject({ run: z.string(), checkpoint: hashSchema.optional(), lrScale: z.number().positive().max(100) }).optional(),
 });
 export type TrainRequest = z.input<typeof trainRequestSchema>;
 

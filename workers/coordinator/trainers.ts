@@ -11,7 +11,7 @@ const MIN_LEASE_MS = 10_000;
 const LEASE_FACTOR = 5;
 const MAX_STRIKES = 3;
 /** What an audit proves weighs more than results that were merely unusable: a run would rather stand still than go on with a liar. */
-const LIE_STRIKES = 100;
+export const LIE_STRIKES = 100;
 /** A trainer that has not been heard of for this long does not count as another one. */
 const ACTIVE_MS = 60_000;
 /** Names kept; trainers come and go, and each name is a few bytes in every stored state. */
@@ -73,6 +73,28 @@ export function votesNeeded(state: RunState, shard: number): number {
   if (!isAudited(state, shard)) return 1;
   const distinct = new Set(state.slots[shard]!.votes.map(({ result }) => identityOf(result)));
   return distinct.size > 1 ? 3 : 2;
+}
+
+/** Whether somebody who has not voted on a task may still do so: who is at work or was heard of lately, and is trusted. */
+function canBeHeard(state: RunState, shard: number, now: number): boolean {
+  const voted = new Set(state.slots[shard]!.votes.map(({ trainer }) => trainer));
+  const busy = new Set(state.slots.flatMap(({ leases }) => leases.filter((record) => isLiving(record, now)).map(({ trainer }) => trainer)));
+  return Object.entries(state.trainers).some(
+    ([name, { quarantined, seenAt }]) => !voted.has(name) && !quarantined && (busy.has(name) || Math.abs(now - seenAt) < ACTIVE_MS),
+  );
+}
+
+/**
+ * Ends the audits that wait for a vote that nobody can give: the first answer counts, as that of a task without audit.
+ * Nobody is blamed, since of two that disagree either may be right.
+ */
+export function dropAudits(state: RunState, now: number): RunState {
+  let next = state;
+  for (const [shard, slot] of state.slots.entries()) {
+    if (slot.result !== null || slot.votes.length === 0 || canBeHeard(state, shard, now)) continue;
+    next = count({ ...next, slots: next.slots.with(shard, { ...slot, result: slot.votes[0]!.result }) }, "audit-dropped");
+  }
+  return next;
 }
 
 /**

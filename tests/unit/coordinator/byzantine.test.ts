@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { MapBucket } from "../../../scripts/simulation/map-bucket.ts";
 import { answer } from "../../../scripts/simulation/world.ts";
+import { objectKey } from "../../../shared/artifacts.ts";
 import { PRESETS, supervisionConfigSchema, type SupervisionConfig } from "../../../shared/config.ts";
 import { createRandom } from "../../../shared/model/random.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedArray } from "../../../shared/model/safetensors.ts";
@@ -12,7 +13,7 @@ import type { Lease, TrainResult, TrainTask } from "../../../shared/training/tas
 import { BadDelta } from "../../../workers/coordinator/mean.ts";
 import { firstCheckpoint, nextCheckpoint } from "../../../workers/coordinator/reduce.ts";
 import { effectOf, lease, reduced, reissue, submit } from "../../../workers/coordinator/run.ts";
-import { initialState, type RunSpec, type RunState } from "../../../workers/coordinator/run-state.ts";
+import { initialState, trainResults, type RunSpec, type RunState } from "../../../workers/coordinator/run-state.ts";
 import { runTrainTask } from "../../../workers/trainer/task.ts";
 
 beforeAll(startBackend);
@@ -156,5 +157,69 @@ describe("a broken update", () => {
     const state = initialState(spec, base);
     const slots = state.slots.map((slot) => ({ ...slot, result }));
     await expect(nextCheckpoint(bucket, { ...state, slots })).rejects.toThrow(/^update of shard 0, part 0: safetensors: .*expected/);
+  });
+});
+
+/** A complete round of honest updates. */
+async function complete(): Promise<{ bucket: MapBucket; state: RunState; deltaKey: string }> {
+  const bucket = new MapBucket();
+  const spec = specOf({});
+  let state = initialState(spec, await firstCheckpoint(bucket.asBucket(), spec));
+  while (effectOf(state) === null) {
+    const given = lease(state, "a", `l${state.tasks}`, 0);
+    const result = await compute(bucket.asBucket(), given.lease!.task as TrainTask, same);
+    state = submit(given.state, answer(given.lease!, "a", result), 0).state;
+  }
+  return { bucket, state, deltaKey: objectKey("part", trainResults(state)[2]!.delta[0]!, "r") };
+}
+
+describe("a shard's state that the next task of the shard could not begin with", () => {
+  it.each([
+    ["is not there", () => "f".repeat(64), "found none"],
+    ["is not a file", async (bucket: R2Bucket) => putObject(bucket, "part", new Uint8Array([1, 2, 3]), "r"), "safetensors: .*expected"],
+    [
+      "holds NaN",
+      async (bucket: R2Bucket, state: NamedArray[]) => putObject(bucket, "part", encodeSafetensors(filled(Number.NaN)(state)), "r"),
+      "step: expected finite values",
+    ],
+    [
+      "has other names",
+      async (bucket: R2Bucket, state: NamedArray[]) =>
+        putObject(bucket, "part", encodeSafetensors(state.map((array, at) => ({ ...array, name: `other${at}` }))), "r"),
+      "expected step .*, got other0",
+    ],
+  ] as const)("because it %s is blamed on who sent it, not on who would begin with it", async (_, replace, reason) => {
+    const { bucket, state } = await complete();
+    const result = trainResults(state)[1]!;
+    const arrays = decodeSafetensors(new Uint8Array(await getObject(bucket.asBucket(), "part", result.inner![0]!, "r")));
+    const inner = [await replace(bucket.asBucket(), arrays)];
+    const slots = state.slots.with(1, { ...state.slots[1]!, result: { ...result, inner } });
+    const reduction = nextCheckpoint(bucket.asBucket(), { ...state, slots });
+    await expect(reduction).rejects.toMatchObject({
+      shard: 1,
+      message: expect.stringMatching(new RegExp(`^state of shard 1, part 0: .*${reason}`)),
+    });
+  });
+});
+
+describe("an update that cannot be read", () => {
+  it("because storage fails is nobody's fault: the reduction fails, and gives the same checkpoint when it is tried again", async () => {
+    const { bucket, state, deltaKey } = await complete();
+    const undisturbed = await nextCheckpoint(bucket.asBucket(), state);
+    bucket.failures.set(deltaKey, 100);
+    const failure = await nextCheckpoint(bucket.asBucket(), state).catch((error: unknown) => error);
+    expect(failure).not.toBeInstanceOf(BadDelta);
+    expect(failure).toMatchObject({ message: expect.stringContaining("internal error") });
+    bucket.failures.clear();
+    expect(await nextCheckpoint(bucket.asBucket(), state)).toEqual(undisturbed);
+  });
+
+  it("because it is not there is computed again", async () => {
+    const { bucket, state, deltaKey } = await complete();
+    bucket.objects.delete(deltaKey);
+    await expect(nextCheckpoint(bucket.asBucket(), state)).rejects.toMatchObject({
+      shard: 2,
+      message: expect.stringContaining("found none"),
+    });
   });
 });

@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
-import { answer, checkpointAfter, drawScene, firstBase, honest } from "../../../scripts/simulation/world.ts";
+import { answer, checkpointAfter, drawScene, firstBase, honest, rolledBackTo } from "../../../scripts/simulation/world.ts";
 import { MAX_DURABLE_ROW_BYTES } from "../../../shared/limits.ts";
-import { effectOf, lease, reduced, submit } from "../../../workers/coordinator/run.ts";
+import { effectOf, lease, reduced, rolledBack, stopped, submit } from "../../../workers/coordinator/run.ts";
 import { initialState, trainResults, type RunState } from "../../../workers/coordinator/run-state.ts";
 import { RunStore } from "../../../workers/coordinator/run-store.ts";
 
@@ -35,15 +35,17 @@ const golden = (format: number): { name: string; json: string }[] =>
 
 const scene = { ...drawScene(0), byzantine: false, spikeRound: -1 };
 
-/** Leases, computes and submits everything until the round is over. */
-function finishRound(state: RunState): RunState {
+/** Leases, computes and submits everything of the round. */
+function computed(state: RunState): RunState {
   let next = state;
   while (effectOf(next) === null) {
     const given = lease(next, "t", `l${next.tasks}`, 1000);
     next = submit(given.state, answer(given.lease!, "t", honest({ ...scene, spec: next.spec }, given.lease!)), 1100).state;
   }
-  return reduced(next, next.base.checkpoint, checkpointAfter(next.base, trainResults(next)), 1200);
+  return next;
 }
+
+const commit = (state: RunState) => reduced(state, state.base.checkpoint, checkpointAfter(state.base, trainResults(state)), 1200);
 
 describe("stored runs", () => {
   it.each([2, 3])("of format %i are read in mid-round, brought up, and go on", (format) => {
@@ -55,9 +57,11 @@ describe("stored runs", () => {
     expect(Object.keys(state).toSorted()).toEqual(Object.keys(initialState(scene.spec, firstBase(scene.spec))).toSorted());
     expect(state.base.round).toBe(1);
     expect(state.slots.map(({ result }) => result === null)).toEqual([false, true]);
-    const next = finishRound(state);
+    const complete = computed(state);
+    store.save(state, complete, 1100);
+    const next = commit(complete);
     expect(next.base.round).toBe(2);
-    store.save(state, next);
+    store.save(complete, next, 1200);
     // A second start finds the current format and the same state.
     expect(new RunStore(asStorage).load()).toEqual(next);
     expect(store.read("format")).toBe(3);
@@ -74,19 +78,39 @@ describe("stored runs", () => {
   });
 
   it("stay as they were when a write of an event fails", () => {
-    const { asStorage } = storage();
+    const { database, asStorage } = storage();
     const store = new RunStore(asStorage);
     const state = initialState(scene.spec, firstBase(scene.spec));
-    store.save(null, state);
-    const failing = () =>
-      store.save(state, { ...state, tasks: 7 }, () => {
-        asStorage.sql.exec("INSERT INTO no_such_table VALUES (1)");
-      });
-    expect(failing).toThrow("no_such_table");
-    expect(store.load()).toEqual(state);
+    store.save(null, state, 1);
     // The field before the one that is too large is taken back too.
     const huge = { ...state, paused: true, error: "x".repeat(MAX_DURABLE_ROW_BYTES + 1) };
-    expect(() => store.save(state, huge)).toThrow("row state/error: expected at most");
+    expect(() => store.save(state, huge, 2)).toThrow("row state/error: expected at most");
     expect(store.load()).toEqual(state);
+    const complete = computed(state);
+    store.save(state, complete, 3);
+    // The pointer does not move without its round's record.
+    database.exec("DROP TABLE rounds");
+    expect(() => store.save(complete, commit(complete), 4)).toThrow("no such table: rounds");
+    expect(store.load()).toEqual(complete);
+  });
+
+  it("have the rounds that were committed in their history, and none whose report came when the run had been stopped", () => {
+    const store = new RunStore(storage().asStorage);
+    const start = initialState(scene.spec, firstBase(scene.spec));
+    store.save(null, start, 1);
+    const one = commit(computed(start));
+    store.save(computed(start), one, 2);
+    expect(store.rounds()).toEqual([{ round: 0, loss: 4, committed_at: 2 }]);
+    const complete = computed(one);
+    const next = checkpointAfter(complete.base, trainResults(complete));
+    const halted = stopped(complete, 3);
+    store.save(complete, halted, 3);
+    store.save(halted, reduced(halted, complete.base.checkpoint, next, 4), 4);
+    expect(store.rounds()).toHaveLength(1);
+    const late = rolledBackTo(one.good, 0.5);
+    store.save(halted, rolledBack(halted, complete.base.checkpoint, late, "too late"), 5);
+    expect(store.rounds()).toHaveLength(1);
+    store.save(complete, rolledBack(complete, complete.base.checkpoint, late, "leap"), 6);
+    expect(store.rounds()).toEqual([]);
   });
 });

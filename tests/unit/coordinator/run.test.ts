@@ -6,7 +6,7 @@ import { answer, checkpointAfter, drawScene, firstBase, honest, nameOf, rolledBa
 import { supervisionConfigSchema, type SupervisionConfig } from "../../../shared/config.ts";
 import type { EvaluateResult, Lease, Submission, TrainResult } from "../../../shared/training/task.ts";
 import * as protocol from "../../../workers/coordinator/run.ts";
-import { initialState, trainResults, type RunState } from "../../../workers/coordinator/run-state.ts";
+import { initialState, retainedHashes, trainResults, type RunState } from "../../../workers/coordinator/run-state.ts";
 import { MAX_LEASE_MS } from "../../../workers/coordinator/trainers.ts";
 
 const { damaged, effectOf, lease, MAX_BAD_RESULTS, paused, reduced, restarted, resumed, rolledBack, stopped, submit } = protocol;
@@ -31,6 +31,14 @@ const honestly = (state: RunState, given: Lease): Submission => {
   return answer(given, "a", honest({ ...plain, spec: { ...plain.spec, training } }, given));
 };
 
+/** A trainer's answer to the task of shard 0, which is audited. */
+function voted(state: RunState, trainer: string, now: number, change: object = {}): RunState {
+  const given = leased(state, now, trainer);
+  expect(given.lease.task.shard).toBe(0);
+  const good = honestly(given.state, given.lease);
+  return submit(given.state, { ...good, result: { ...good.result, ...change } as Submission["result"] }, now).state;
+}
+
 /** Every task of the round, done by an honest trainer; `change` makes the results others. */
 function round(state: RunState, change: (result: TrainResult | EvaluateResult) => object = (result) => result, now = 0): RunState {
   let next = state;
@@ -41,6 +49,10 @@ function round(state: RunState, change: (result: TrainResult | EvaluateResult) =
   }
   return next;
 }
+
+/** An evaluation with this loss on every target. */
+const scored = (loss: number) => (result: TrainResult | EvaluateResult) =>
+  result.kind === "evaluate" ? { ...result, lossSum: loss * result.targets } : result;
 
 /** A task that stays unusable. */
 function spoil(state: RunState): RunState {
@@ -68,6 +80,17 @@ describe("run", () => {
 
   it("takes a lease from the future for over: the clock went back", () => {
     expect(leased(leased(start(), 1_000_000).state, 0).lease.task.shard).toBe(0);
+  });
+
+  it("keeps what was submitted for the current round, the votes of an open audit too", () => {
+    const first = leased(start());
+    const one = submit(first.state, honestly(first.state, first.lease), 1).state;
+    expect(retainedHashes(one)).toContain(nameOf("delta", one.base.checkpoint, 0));
+    const audited = leased(start({ audit: 1 }));
+    const vote = submit(audited.state, honestly(audited.state, audited.lease), 1).state;
+    expect(vote.slots[0]!.result).toBeNull();
+    expect(retainedHashes(vote)).toContain(nameOf("delta", vote.base.checkpoint, 0));
+    expect(retainedHashes(start())).not.toContain(nameOf("delta", vote.base.checkpoint, 0));
   });
 
   it("makes leases as long as tasks need", () => {
@@ -189,6 +212,48 @@ describe("run", () => {
     expect(state.counts).toMatchObject({ "audit-failed": 1 });
   });
 
+  it("lets a trainer vote once on a task: when nobody else can, its answer counts without audit", () => {
+    const one = voted(start({ audit: 1 }), "a", 0);
+    expect(one.slots[0]!.result).toBeNull();
+    const next = leased(one, 1);
+    expect(next.lease.task.shard).toBe(1);
+    expect(next.state.slots[0]).toMatchObject({ result: { kind: "train" }, votes: [{ trainer: "a" }] });
+    expect(next.state.counts).toEqual({ "audit-dropped": 1 });
+  });
+
+  it("takes the answers to both leases that a trainer had on a task for one vote", () => {
+    const first = leased(start({ audit: 1 }));
+    expect(leased(first.state).lease.task.shard).toBe(1);
+    const again = leased(first.state, MAX_LEASE_MS);
+    expect(again.lease.task.shard).toBe(0);
+    let state = submit(again.state, honestly(again.state, again.lease), MAX_LEASE_MS).state;
+    const late = submit(state, honestly(state, first.lease), MAX_LEASE_MS);
+    expect(late.reply).toEqual({ accepted: true, duplicate: true });
+    state = late.state;
+    expect(state.slots[0]).toMatchObject({ result: null, votes: [{ trainer: "a" }] });
+  });
+
+  it("blames neither of two that disagree when there is no third, however long they are silent: the first answer counts", () => {
+    const lie = { delta: [nameOf("lie")] };
+    const two = voted(voted(start({ audit: 1 }), "liar", 0, lie), "honest", 1);
+    const next = lease(two, "liar", "x", 61_000).state;
+    expect(next.slots[0]!.result).toMatchObject(lie);
+    expect(next.slots[0]!.votes).toHaveLength(2);
+    expect(next.trainers).toMatchObject({ liar: { strikes: 0, quarantined: false }, honest: { strikes: 0, quarantined: false } });
+    // Nor when one of them asks at once.
+    expect(lease(two, "honest", "x", 2).state.counts).toEqual({ "audit-dropped": 1 });
+  });
+
+  it("waits for a third that is at work or was heard of within the minute", () => {
+    const busy = leased(leased(start({ audit: 1 }), 0, "other").state, 0, "third");
+    expect(busy.lease.task.shard).toBe(0);
+    const state = submit(busy.state, honestly(busy.state, busy.lease), 0).state;
+    expect(state.slots[0]!.result).toBeNull();
+    // The other's lease on the same task lives for two minutes.
+    expect(lease(state, "third", "x", 100_000).state.counts).toEqual({});
+    expect(lease(state, "third", "x", MAX_LEASE_MS).state.counts).toEqual({ "audit-dropped": 1 });
+  });
+
   it("evaluates every k rounds, stops when the loss no longer falls, and ends with the best checkpoint", () => {
     let state = start({ evaluateEvery: 1, patience: 2 }, 50);
     const losses = [3, 2, 2.5, 2.4];
@@ -197,18 +262,27 @@ describe("run", () => {
       state = committed(state);
       expect(state.phase).toBe("evaluating");
       checkpoints.push(state.base.checkpoint);
-      state = round(state, (result) => ({ ...result, lossSum: loss, targets: 1 }));
+      state = round(state, scored(loss));
     }
     expect(state).toMatchObject({
       phase: "done",
       stopReason: "patience",
-      best: { valLoss: 2 },
+      best: { valLoss: expect.closeTo(2, 10) },
       base: { checkpoint: checkpoints[1], round: 2 },
     });
   });
 
+  it("refuses a score over other targets than the slice has, which would make the loss what its sender likes", () => {
+    const state = committed(start({ evaluateEvery: 1, targetLoss: 2 }));
+    const given = leased(state);
+    const lie = { ...honestly(given.state, given.lease), result: { kind: "evaluate" as const, lossSum: 0, targets: 1e9 } };
+    const { state: next, reply } = submit(given.state, lie, 1);
+    expect(reply).toEqual({ accepted: false, reason: "wrong-amount" });
+    expect(next).toMatchObject({ phase: "evaluating", trainers: { a: { strikes: 1 } } });
+  });
+
   it("stops at the target loss and at the caps on time and cost", () => {
-    let state = round(committed(start({ evaluateEvery: 1, targetLoss: 2 })), (result) => ({ ...result, lossSum: 1.9, targets: 1 }));
+    let state = round(committed(start({ evaluateEvery: 1, targetLoss: 2 })), scored(1.9));
     expect(state).toMatchObject({ phase: "done", stopReason: "target-loss", base: { round: 1 } });
     // Two tasks of 100 ms each.
     state = committed(start({ maxCpuSeconds: 0.2 }));

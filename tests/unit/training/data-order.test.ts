@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { permute, shardRange, windowCount, windowOf } from "../../../shared/training/data-order.ts";
+import { permute, shardRange, validationTargets, windowCount, windowOf } from "../../../shared/training/data-order.ts";
 
 /** One epoch of 100 windows. */
 const order = (seed: number, epoch: number) => Array.from({ length: 100 }, (_, index) => windowOf(seed, epoch * 100 + index, 100)).join();
@@ -22,6 +22,17 @@ describe("data order", () => {
   test("orders each epoch and each seed differently", () => {
     expect(new Set([order(1, 0), order(1, 1), order(2, 0), order(2, 1)]).size).toBe(4);
     expect(order(1, 0)).toBe(order(1, 0));
+  });
+
+  test("makes every validation token but the first a target of one slice", () => {
+    // Windows of 4 targets over 10 of them: 4, 4 and 2; the third is in the first slice of two again.
+    expect([0, 1].map((shard) => validationTargets(11, 4, shard, 2))).toEqual([6, 4]);
+    fc.assert(
+      fc.property(fc.nat(500), fc.integer({ min: 1, max: 70 }), fc.integer({ min: 1, max: 20 }), (tokens, context, shards) => {
+        const slices = Array.from({ length: shards }, (_, shard) => validationTargets(tokens, context, shard, shards));
+        expect(slices.reduce((sum, targets) => sum + targets, 0)).toBe(Math.max(0, tokens - 1));
+      }),
+    );
   });
 
   test("stays within range for large datasets", () => {
