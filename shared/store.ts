@@ -93,6 +93,21 @@ export async function getObjectInto(
   });
 }
 
+/** The first `length` bytes of an object, which are not checked against its name, and its size. Throws `MissingObject`. */
+export async function getObjectStart(
+  bucket: R2Bucket,
+  kind: ObjectKind,
+  hash: Hash,
+  run: string | undefined,
+  length: number,
+): Promise<{ start: Uint8Array; size: number }> {
+  return withRetries(async () => {
+    const object = await bucket.get(objectKey(kind, hash, run), { range: { offset: 0, length } });
+    if (object === null) throw namedError("MissingObject", `${kind} ${hash}: expected an object, found none`);
+    return { start: new Uint8Array(await object.arrayBuffer()), size: object.size };
+  });
+}
+
 function readChecked<T extends ArrayBuffer | Uint8Array>(
   bucket: R2Bucket,
   kind: ObjectKind,

@@ -20,14 +20,19 @@ export class MapBucket {
     return uploaded === undefined || !this.objects.has(key) ? null : { uploaded };
   }
 
-  async get(key: string): Promise<{ size: number; body: unknown; arrayBuffer(): Promise<ArrayBuffer> } | null> {
+  async get(
+    key: string,
+    { range }: { range?: { offset: number; length: number } } = {},
+  ): Promise<{ size: number; body: unknown; arrayBuffer(): Promise<ArrayBuffer> } | null> {
     const left = this.failures.get(key) ?? 0;
     if (left > 0) {
       this.failures.set(key, left - 1);
       throw new Error("get: We encountered an internal error. Please try again. (10001)");
     }
     const bytes = this.objects.get(key);
-    return bytes === undefined ? null : { size: bytes.byteLength, body: new Response(bytes).body, arrayBuffer: async () => bytes };
+    if (bytes === undefined) return null;
+    const part = range === undefined ? bytes : bytes.slice(range.offset, range.offset + range.length);
+    return { size: bytes.byteLength, body: new Response(part).body, arrayBuffer: async () => part };
   }
 
   asBucket(): R2Bucket {

@@ -18,6 +18,8 @@ const MUON_ITERATIONS = 3;
 export interface CpuEstimate {
   tokens: number;
   seconds: number;
+  /** What to do when that is too much. */
+  advice: string;
 }
 
 /** Of one shard's task of a run. */
@@ -26,19 +28,26 @@ export function estimateTaskCpu(model: ModelConfig, training: TrainingConfig): C
   const tokens = model.context * (steps === 1 ? Math.ceil(batch / shards) : steps * batch);
   // With one step the coordinator applies the optimizer; what others cost beside the products is little.
   const updates = steps > 1 && optimizer.name === "muon" ? steps * muonOperations(model) : 0;
-  return { tokens, seconds: (tokens * tokenOperations(model, training.recompute) + updates) / OPERATIONS_PER_CPU_SECOND };
+  const operations = tokens * (training.recompute ? 4 : 3) * forwardOperations(model) + updates;
+  return { tokens, seconds: operations / OPERATIONS_PER_CPU_SECOND, advice: "take fewer steps per task or a smaller batch" };
+}
+
+/** Of one shard's share of an evaluation. */
+export function estimateEvaluationCpu(model: ModelConfig, { shards }: TrainingConfig, valTokens: number): CpuEstimate {
+  const tokens = Math.ceil(valTokens / shards);
+  return { tokens, seconds: (tokens * forwardOperations(model)) / OPERATIONS_PER_CPU_SECOND, advice: "take more shards" };
 }
 
 const hiddenShapes = (model: ModelConfig) =>
   weightShapes(model).flatMap(([name, [rows, columns]]) => (isHiddenMatrix(name) ? [[rows!, columns!] as const] : []));
 
-/** Forward and backward through the products of one token: each operand's gradient is a product of the same size. */
-function tokenOperations(model: ModelConfig, recompute: boolean): number {
+/** Forward through the products of one token; in backward each operand's gradient is a product of the same size. */
+function forwardOperations(model: ModelConfig): number {
   const { vocabSize, width, layers, context, heads, headWidth } = model;
   const matrices = hiddenShapes(model).reduce((sum, [rows, columns]) => sum + 2 * rows * columns, 0);
   // Scores and their mix over all positions: the causal half at half of the other products' rate.
   const attention = 4 * layers * context * heads * headWidth;
-  return (recompute ? 4 : 3) * (matrices + attention) + 3 * 2 * vocabSize * width;
+  return matrices + attention + 2 * vocabSize * width;
 }
 
 /** One update: of each matrix X with the short side s the products X X^T, its square, and that times X. */
@@ -50,10 +59,10 @@ function muonOperations(model: ModelConfig): number {
 }
 
 /** Throws InvalidInput, with the figures, for what an invocation may not finish. */
-export function checkCpu({ tokens, seconds }: CpuEstimate): void {
+export function checkCpu({ tokens, seconds, advice }: CpuEstimate): void {
   if (seconds <= PLANNED_CPU_SECONDS) return;
   throw namedError(
     "InvalidInput",
-    `cpu: expected a training task of at most ${PLANNED_CPU_SECONDS} CPU seconds (half of the ${MAX_CPU_SECONDS} that a trainer has), got one of about ${Math.ceil(seconds)} (${tokens} tokens); take fewer steps per task or a smaller batch`,
+    `cpu: expected a task of at most ${PLANNED_CPU_SECONDS} CPU seconds (half of the ${MAX_CPU_SECONDS} that a trainer has), got one of about ${Math.ceil(seconds)} (${tokens} tokens); ${advice}`,
   );
 }

@@ -20,6 +20,8 @@ export interface NamedArray<V extends Values = Float32Array> {
 const ARRAYS = { F32: Float32Array, BF16: Uint16Array, I8: Int8Array } as const;
 type Dtype = keyof typeof ARRAYS;
 
+const sizeOf = (shape: readonly number[]) => shape.reduce((product, axis) => product * axis, 1);
+
 function dtypeOf(data: Values): Dtype {
   if (data instanceof Float32Array) return "F32";
   return data instanceof Uint16Array ? "BF16" : "I8";
@@ -44,6 +46,30 @@ function parseHeader(bytes: Uint8Array): unknown {
   }
 }
 
+/** What a file of such tensors begins with, and its bytes in all. Throws when a name is used twice. */
+export function encodeHeader(tensors: readonly { name: string; shape: readonly number[]; dtype: Dtype }[]): {
+  header: Uint8Array;
+  size: number;
+} {
+  // No prototype: a tensor may be called `constructor`.
+  const entries = Object.create(null) as Record<string, unknown>;
+  let offset = 0;
+  for (const { name, shape, dtype } of tensors) {
+    if (name in entries) throw new Error(`safetensors: expected distinct names, got ${name} twice`);
+    const end = offset + sizeOf(shape) * ARRAYS[dtype].BYTES_PER_ELEMENT;
+    entries[name] = { dtype, shape, data_offsets: [offset, end] };
+    offset = end;
+  }
+  const text = JSON.stringify(entries);
+  const json = new TextEncoder().encode(
+    text.padEnd(text.length + ((ALIGNMENT - (new TextEncoder().encode(text).length % ALIGNMENT)) % ALIGNMENT)),
+  );
+  const header = new Uint8Array(8 + json.length);
+  new DataView(header.buffer).setBigUint64(0, BigInt(json.length), true);
+  header.set(json, 8);
+  return { header, size: header.length + offset };
+}
+
 /**
  * Encodes tensors in the given order, into the first bytes of a buffer that `room` gives. Throws when a shape and its data
  * disagree or a name is used twice.
@@ -52,24 +78,13 @@ export function encodeSafetensors(
   tensors: readonly NamedArray<Values>[],
   room: (bytes: number) => ArrayBuffer = (bytes) => new ArrayBuffer(bytes),
 ): Uint8Array<ArrayBuffer> {
-  // No prototype: a tensor may be called `constructor`.
-  const header = Object.create(null) as Record<string, unknown>;
-  let offset = 0;
-  for (const { name, shape, data } of tensors) {
-    const size = shape.reduce((product, axis) => product * axis, 1);
-    if (size !== data.length) throw new Error(`safetensors: ${name}: expected ${size} values for [${shape}], got ${data.length}`);
-    if (name in header) throw new Error(`safetensors: expected distinct names, got ${name} twice`);
-    header[name] = { dtype: dtypeOf(data), shape, data_offsets: [offset, offset + data.byteLength] };
-    offset += data.byteLength;
-  }
-  const text = JSON.stringify(header);
-  const json = new TextEncoder().encode(
-    text.padEnd(text.length + ((ALIGNMENT - (new TextEncoder().encode(text).length % ALIGNMENT)) % ALIGNMENT)),
-  );
-  const bytes = new Uint8Array(room(8 + json.length + offset), 0, 8 + json.length + offset);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(json.length), true);
-  bytes.set(json, 8);
-  let position = 8 + json.length;
+  for (const { name, shape, data } of tensors)
+    if (sizeOf(shape) !== data.length)
+      throw new Error(`safetensors: ${name}: expected ${sizeOf(shape)} values for [${shape}], got ${data.length}`);
+  const { header, size } = encodeHeader(tensors.map(({ name, shape, data }) => ({ name, shape, dtype: dtypeOf(data) })));
+  const bytes = new Uint8Array(room(size), 0, size);
+  bytes.set(header);
+  let position = header.length;
   for (const { data } of tensors) {
     bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), position);
     position += data.byteLength;
@@ -110,7 +125,7 @@ export function decodeMixed(bytes: Uint8Array): NamedArray<Values>[] {
     const ArrayType = ARRAYS[dtype];
     const width = ArrayType.BYTES_PER_ELEMENT;
     const [begin, end] = offsets;
-    const size = shape.reduce((product, axis) => product * axis, 1);
+    const size = sizeOf(shape);
     if (begin !== position) fail(`${name}: expected data to begin at ${position}, got ${begin} (hole or overlap)`);
     if (!Number.isSafeInteger(size) || end - begin !== size * width)
       fail(`${name}: expected ${size * width} bytes for [${shape}], got ${end - begin}`);

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { createTestHarness } from "wrangler";
 import { objectKey, runPrefix } from "../../shared/artifacts.ts";
 import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
+import { getObjectStart, putObject } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/rounds.ts";
 import { configPath, WORKERS } from "../../scripts/workers.ts";
 import type { RunStatus } from "../../workers/coordinator/status.ts";
@@ -102,6 +103,19 @@ it("pauses, goes on, shows events until the end, branches, cleans up and deletes
   expect((await send("GET", "/runs/first")).status).toBe(404);
   expect((await send("POST", "/runs/first/pause")).status).toBe(404);
 }, 90_000);
+
+it("reads the start of a stored object and learns how long it is", async () => {
+  const hash = await putObject(
+    bucket,
+    "part",
+    new Uint8Array(100).map((_, index) => index),
+    "none",
+  );
+  expect(await getObjectStart(bucket, "part", hash, "none", 3)).toEqual({ start: Uint8Array.of(0, 1, 2), size: 100 });
+  expect((await getObjectStart(bucket, "part", hash, "none", 1000)).start).toHaveLength(100);
+  await expect(getObjectStart(bucket, "part", "f".repeat(64), "none", 3)).rejects.toThrow("expected an object, found none");
+  await bucket.delete(objectKey("part", hash, "none"));
+});
 
 it("stops cleanly: the last checkpoint is evaluated and the run is done", async () => {
   await begin("long", 10_000);

@@ -157,7 +157,7 @@ describe("training", () => {
   });
 
   it("refuses a task that no trainer could finish, with the figures and what to do, before anything is prepared", async () => {
-    const figures = /cpu: expected a training task of at most 150 CPU seconds .*, got one of about \d+ \(409600 tokens\); take fewer steps/;
+    const figures = /cpu: expected a task of at most 150 CPU seconds .*, got one of about \d+ \(409600 tokens\); take fewer steps/;
     const begin = async () => void (await coordinator.train({ name: "endless", preset: "base", steps: 200 }));
     await expect(begin()).rejects.toThrow(figures);
     expect(await coordinator.listRuns()).not.toContainEqual(expect.objectContaining({ run: "endless" }));

@@ -4,15 +4,17 @@
  * ahead into buffers that are used again and again.
  */
 import * as tf from "@tensorflow/tfjs-core";
+import type { Hash } from "../../shared/artifacts.ts";
 import type { TrainingConfig } from "../../shared/config.ts";
+import { MAX_OPEN_CONNECTIONS } from "../../shared/limits.ts";
 import { expand } from "../../shared/model/compression.ts";
 import { partition } from "../../shared/model/partition.ts";
-import { decodeMixed, decodeSafetensors, type NamedArray } from "../../shared/model/safetensors.ts";
+import { decodeMixed, decodeSafetensors, encodeHeader, type NamedArray } from "../../shared/model/safetensors.ts";
 import { checkPart, viewsOf } from "../../shared/model/weights-file.ts";
 import type { ShapedName, Weights } from "../../shared/model/weights.ts";
-import { isDamage } from "../../shared/store.ts";
+import { getObjectStart, isDamage } from "../../shared/store.ts";
 import type { TrainResult } from "../../shared/training/task.ts";
-import type { PartBuffer } from "./parts.ts";
+import { isKept, type PartBuffer } from "./parts.ts";
 import { ReadAhead } from "./read-ahead.ts";
 import type { RunSpec } from "./run-state.ts";
 import { shardState } from "./shard-state.ts";
@@ -124,25 +126,42 @@ export class MeanUpdate {
 
   /**
    * The states that come with the updates of a part are no part of the mean, but whoever gets the shard's next task begins
-   * with one, and would be blamed for what is wrong with it. They pass through the same buffers, after the updates.
+   * with one, and would be blamed for what is wrong with it. They pass through the same buffers, after the updates. Those of
+   * models that are not kept in memory would take longer than all else: of them only names, shapes and sizes are looked at.
    */
   async #checkStates(index: number): Promise<void> {
     const names = this.#results.flatMap(({ inner }) => inner?.[index] ?? []);
     if (names.length < this.#results.length) return;
     const expected = shardState(this.#parts[index]!, this.#training);
+    if (!isKept(this.#parts.reduce((sum, part) => sum + bytesOf(part), 0))) return this.#checkHeaders(index, names, expected);
     const reads = new ReadAhead(this.#bucket, this.#run, names, bytesOf(expected), this.#buffers);
     for (const shard of this.#results.keys())
       await this.#check("state", shard, index, reads.take(), (bytes) => checkPart(decodeSafetensors(bytes), expected));
   }
 
-  async #check<T>(what: string, shard: number, index: number, read: Promise<Uint8Array>, check: (bytes: Uint8Array) => T): Promise<T> {
+  async #checkHeaders(index: number, names: readonly Hash[], expected: readonly ShapedName[]): Promise<void> {
+    const { header, size } = encodeHeader(expected.map(([name, shape]) => ({ name, shape, dtype: "F32" })));
+    for (let first = 0; first < names.length; first += MAX_OPEN_CONNECTIONS) {
+      const group = names.slice(first, first + MAX_OPEN_CONNECTIONS).map((name, at) => {
+        const read = getObjectStart(this.#bucket, "part", name, this.#run, header.length);
+        return this.#check("state", first + at, index, read, (found) => {
+          if (found.size !== size) throw new Error(`expected ${size} bytes, got ${found.size}`);
+          if (!found.start.every((byte, place) => byte === header[place]))
+            throw new Error(`expected the header of ${expected.length} tensors, got another one`);
+        });
+      });
+      await Promise.all(group);
+    }
+  }
+
+  async #check<T, Found>(what: string, shard: number, index: number, read: Promise<Found>, check: (found: Found) => T): Promise<T> {
     const blame = (error: unknown) => new BadDelta(shard, `${what} of shard ${shard}, part ${index}: ${(error as Error).message}`);
-    const bytes = await read.catch((error: unknown) => {
+    const found = await read.catch((error: unknown) => {
       // A storage that fails says nothing about what it holds: the reduction is tried again.
       throw isDamage(error) ? blame(error) : error;
     });
     try {
-      return check(bytes);
+      return check(found);
     } catch (error) {
       throw blame(error);
     }

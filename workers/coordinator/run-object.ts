@@ -7,6 +7,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { datasetSchema, type Dataset, type Hash } from "../../shared/artifacts.ts";
 import { namedError } from "../../shared/errors.ts";
+import { checkCpu, estimateEvaluationCpu, estimateTaskCpu } from "../../shared/model/cpu-time.ts";
 import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
 import { getJson, isDamage } from "../../shared/store.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/task.ts";
@@ -111,6 +112,8 @@ export class Run extends DurableObject<CoordinatorEnv> {
     if (training.steps === 1 && training.shards > training.batch)
       throw namedError("InvalidInput", `shards: expected at most ${training.batch}, one sequence each, got ${training.shards}`);
     checkMemory(estimateTaskMemory(spec.model, training));
+    checkCpu(estimateTaskCpu(spec.model, training));
+    checkCpu(estimateEvaluationCpu(spec.model, training, spec.valTokens ?? 0));
     const base = from === undefined ? await firstCheckpoint(this.env.ARTIFACTS, spec) : await this.#branch(spec, from);
     if (base.round >= spec.rounds)
       throw namedError(

@@ -21,12 +21,14 @@ beforeAll(startBackend);
 const TRAINERS = ["liar", "a", "b", "c"] as const;
 const tiny = PRESETS["tiny"]!;
 const MODEL = { ...tiny.model, vocabSize: 17, width: 8, mlpWidth: 12, heads: 2, kvHeads: 1, headWidth: 4, context: 6 };
+/** Too large to be kept in a coordinator's memory. */
+const LARGE = { ...MODEL, vocabSize: 100_000 };
 const TRAINING = { ...tiny.training, seed: 3, tokens: 1e6, batch: 2, shards: 4, steps: 2 };
 const TOKENS = Uint16Array.from({ length: 500 }, (_, index) => (index * index) % 17);
 
-const specOf = (supervision: Partial<SupervisionConfig>): RunSpec => {
+const specOf = (supervision: Partial<SupervisionConfig>, model = MODEL): RunSpec => {
   const none = "0".repeat(64);
-  const named = { run: "r", preset: "tiny", dataset: none, tokenizer: none, model: MODEL, training: TRAINING, rounds: 100 };
+  const named = { run: "r", preset: "tiny", dataset: none, tokenizer: none, model, training: TRAINING, rounds: 100 };
   return { ...named, supervision: supervisionConfigSchema.parse(supervision) };
 };
 
@@ -161,9 +163,9 @@ describe("a broken update", () => {
 });
 
 /** A complete round of honest updates. */
-async function complete(): Promise<{ bucket: MapBucket; state: RunState; deltaKey: string }> {
+async function complete(model = MODEL): Promise<{ bucket: MapBucket; state: RunState; deltaKey: string }> {
   const bucket = new MapBucket();
-  const spec = specOf({});
+  const spec = specOf({}, model);
   let state = initialState(spec, await firstCheckpoint(bucket.asBucket(), spec));
   while (effectOf(state) === null) {
     const given = lease(state, "a", `l${state.tasks}`, 0);
@@ -199,6 +201,33 @@ describe("a shard's state that the next task of the shard could not begin with",
       shard: 1,
       message: expect.stringMatching(new RegExp(`^state of shard 1, part 0: .*${reason}`)),
     });
+  });
+});
+
+describe("a shard's state of a model that is not kept in memory", () => {
+  it("is judged by its header and its size alone", async () => {
+    const { bucket, state } = await complete(LARGE);
+    const result = trainResults(state)[1]!;
+    const honest = new Uint8Array(await getObject(bucket.asBucket(), "part", result.inner![0]!, "r"));
+    const reduce = async (name: string) => {
+      const slots = state.slots.with(1, { ...state.slots[1]!, result: { ...result, inner: result.inner!.with(0, name) } });
+      return nextCheckpoint(bucket.asBucket(), { ...state, slots });
+    };
+    const put = (bytes: Uint8Array) => putObject(bucket.asBucket(), "part", bytes, "r");
+    const renamed = encodeSafetensors(
+      decodeSafetensors(honest).map(({ name, shape, data }, at) => ({ name: at === 1 ? `${name}x` : name, shape, data })),
+    );
+    for (const [name, reason] of [
+      ["f".repeat(64), "found none"],
+      [await put(honest.slice(0, -4)), `expected ${honest.length} bytes, got ${honest.length - 4}`],
+      [await put(new Uint8Array(honest.length)), "expected the header of \\d+ tensors, got another one"],
+      [await put(renamed), "expected \\d+ bytes, got|got another one"],
+    ] as const)
+      await expect(reduce(name)).rejects.toMatchObject({
+        shard: 1,
+        message: expect.stringMatching(new RegExp(`^state of shard 1, part 0: .*(${reason})`)),
+      });
+    expect((await reduce(result.inner![0]!)).round).toBe(1);
   });
 });
 
