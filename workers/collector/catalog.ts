@@ -162,7 +162,8 @@ export class Catalog extends DurableObject<CollectorEnv> {
 
   /** Everything collected so far, or that of some sources. Throws NotFound when that is nothing. */
   async snapshot(sources: readonly string[] | undefined): Promise<{ hash: Hash; documents: number; bytes: number; segments: number }> {
-    for (const { id } of await this.sources()) if (sources?.includes(id) ?? true) await this.#corpus.flush(id);
+    const keepers = sources === undefined ? (await this.sources()).map(({ id }) => id) : this.#corpus.keepersOf(sources);
+    for (const keeper of keepers) await this.#corpus.flush(keeper);
     return this.#corpus.snapshot(sources);
   }
 }

@@ -13,6 +13,16 @@ const SEGMENT_BYTES = 1024 * 1024;
 export type Verdict = "stored" | "duplicate" | "too-large" | "removed";
 
 type Row = Record<string, SqlStorageValue>;
+type Text = { sha256: string; bytes: number };
+
+/** What a snapshot lists: segments, and texts in them that are not of it. */
+interface Content {
+  segments: SegmentEntry[];
+  superseded: Text[];
+}
+
+/** Texts that pages of some sources, a JSON list, have now. */
+const TEXTS_OF = "SELECT sha256 FROM pages JOIN page_sources USING (url) WHERE page_sources.source IN (SELECT value FROM json_each(?1))";
 
 const byteLength = (text: string) => new TextEncoder().encode(text).length;
 const totalBytes = (rows: readonly { bytes: number }[]) => rows.reduce((total, { bytes }) => total + bytes, 0);
@@ -32,9 +42,16 @@ export class Corpus {
     sql.exec("CREATE INDEX IF NOT EXISTS documents_open ON documents (source) WHERE json IS NOT NULL");
     sql.exec("CREATE TABLE IF NOT EXISTS pages (url TEXT PRIMARY KEY, sha256 TEXT NOT NULL)");
     sql.exec("CREATE INDEX IF NOT EXISTS pages_sha256 ON pages (sha256)");
+    // Of a page that several sources reach, all of them; of pages of before this table, the one that owns their text.
+    sql.exec("CREATE TABLE IF NOT EXISTS page_sources (source TEXT NOT NULL, url TEXT NOT NULL, PRIMARY KEY (source, url))");
+    sql.exec(
+      "INSERT INTO page_sources SELECT source, pages.url FROM pages JOIN documents USING (sha256) WHERE NOT EXISTS (SELECT 1 FROM page_sources)",
+    );
     sql.exec("CREATE TABLE IF NOT EXISTS superseded (sha256 TEXT PRIMARY KEY)");
     sql.exec("CREATE TABLE IF NOT EXISTS removals (url TEXT PRIMARY KEY, removed_at TEXT NOT NULL)");
     sql.exec("CREATE TABLE IF NOT EXISTS manifests (source TEXT PRIMARY KEY, sequence INTEGER NOT NULL)");
+    // Sources whose segments have changed since their last manifest.
+    sql.exec("CREATE TABLE IF NOT EXISTS due (source TEXT PRIMARY KEY)");
     sql.exec(
       "CREATE TABLE IF NOT EXISTS segments (number INTEGER PRIMARY KEY, source TEXT NOT NULL, hash TEXT NOT NULL, documents INTEGER NOT NULL, bytes INTEGER NOT NULL)",
     );
@@ -68,9 +85,10 @@ export class Corpus {
   }
 
   /** A page has this text from now on, instead of the one it had. */
-  #notePage({ url, sha256 }: Document): void {
+  #notePage({ url, sha256, source }: Document): void {
     this.withdraw(url);
     this.#sql.exec("INSERT INTO pages VALUES (?, ?)", url, sha256);
+    this.#sql.exec("INSERT OR IGNORE INTO page_sources VALUES (?, ?)", source, url);
     this.#sql.exec("DELETE FROM superseded WHERE sha256 = ?", sha256);
   }
 
@@ -81,9 +99,17 @@ export class Corpus {
     this.#sql.exec("INSERT OR IGNORE INTO superseded VALUES (?)", before);
   }
 
+  /** Sources with which texts of some sources are kept: a text is kept once, for the source that brought it first. */
+  keepersOf(sources: readonly string[]): string[] {
+    const query = `SELECT DISTINCT source FROM documents WHERE sha256 IN (${TEXTS_OF})`;
+    return this.#rows<{ source: string }>(query, JSON.stringify(sources)).map(({ source }) => source);
+  }
+
   /** Writes a source's open documents as one segment, then lists it. */
   async flush(source: string): Promise<void> {
     await this.#exclusively(async () => {
+      // Before an object goes that the last manifest may name.
+      await this.#putManifests();
       await this.#deleteUnlisted();
       await this.#flush(source);
     });
@@ -113,8 +139,9 @@ export class Corpus {
       this.#sql.exec("INSERT INTO segments (source, hash, documents, bytes) VALUES (?, ?, ?, ?)", source, hash, rows.length, bytes);
     }
     this.#sql.exec("DELETE FROM unlisted WHERE hash = ?", hash);
+    this.#sql.exec("INSERT OR IGNORE INTO due VALUES (?)", source);
     for (const { sha256 } of rows) this.#sql.exec("UPDATE documents SET json = NULL WHERE sha256 = ?", sha256);
-    await this.#putManifest(source);
+    await this.#putManifests();
   }
 
   /** Writes an object and notes it first as one that is not listed. The caller takes it off in the turn that lists it. */
@@ -131,6 +158,14 @@ export class Corpus {
       // An equal object may have been listed before.
       if (this.#rows("SELECT 1 FROM segments WHERE hash = ?", hash).length === 0) await this.#bucket.delete(objectKey("segment", hash));
       this.#sql.exec("DELETE FROM unlisted WHERE hash = ?", hash);
+    }
+  }
+
+  /** All that are due, also those whose writing failed before. */
+  async #putManifests(): Promise<void> {
+    for (const { source } of this.#rows<{ source: string }>("SELECT source FROM due")) {
+      await this.#putManifest(source);
+      this.#sql.exec("DELETE FROM due WHERE source = ?", source);
     }
   }
 
@@ -160,13 +195,14 @@ export class Corpus {
       const texts = new Set(rows.map(({ sha256 }) => sha256));
       // The texts stay in the index, so that they do not come back under another URL.
       for (const text of texts) this.#sql.exec("UPDATE documents SET json = NULL, bytes = 0 WHERE sha256 = ?", text);
+      await this.#putManifests();
       await this.#deleteUnlisted();
       let removed = rows.filter(({ json }) => json !== null).length;
       for (const source of new Set(rows.map((row) => row.source))) {
         for (const segment of this.#rows<{ number: number; hash: string }>("SELECT number, hash FROM segments WHERE source = ?", source))
           removed += await this.#rewrite(segment, texts);
-        await this.#putManifest(source);
       }
+      await this.#putManifests();
       await this.#deleteUnlisted();
       // Last, since a repetition finds its texts by it.
       this.#sql.exec("DELETE FROM pages WHERE url = ?", url);
@@ -189,6 +225,7 @@ export class Corpus {
     const successor = kept.length === 0 ? null : await this.#putSegment(left.join("\n"));
     await putRecord(this.#bucket, successorKey(hash), { format: 1, segment: successor });
     // No await below this line: the statements are one transaction.
+    this.#sql.exec("INSERT OR IGNORE INTO due SELECT source FROM segments WHERE number = ?", number);
     if (successor === null) this.#sql.exec("DELETE FROM segments WHERE number = ?", number);
     else {
       const bytes = kept.reduce((sum, line) => sum + byteLength((JSON.parse(line) as Document).text), 0);
@@ -207,16 +244,32 @@ export class Corpus {
       .map(({ hash, documents, bytes }) => ({ hash, documents, bytes }));
   }
 
-  /** What segments hold, of all sources or of some, as one immutable list: the latest text of each page. Throws NotFound when that is nothing. */
+  /** The latest text of each page, of all sources or of some, as one immutable list. Throws NotFound when that is nothing. */
   async snapshot(sources: readonly string[] | undefined): Promise<{ hash: Hash; documents: number; bytes: number; segments: number }> {
-    const segments = this.#segments(sources);
-    const superseded = this.#rows<{ sha256: string; source: string; bytes: number }>(
-      "SELECT sha256, source, bytes FROM superseded JOIN documents USING (sha256) WHERE bytes > 0 ORDER BY sha256",
-    ).filter(({ source }) => sources?.includes(source) ?? true);
+    const { segments, superseded } = sources === undefined ? this.#everything() : this.#ofSources(sources);
     const documents = segments.reduce((total, segment) => total + segment.documents, 0) - superseded.length;
     if (documents === 0)
       throw namedError("NotFound", "snapshot: expected at least one document, found none. Register a source and crawl it first.");
     const hash = await putJson(this.#bucket, "snapshot", { format: 1, segments, superseded: superseded.map(({ sha256 }) => sha256) });
     return { hash, documents, bytes: totalBytes(segments) - totalBytes(superseded), segments: segments.length };
+  }
+
+  #everything(): Content {
+    const superseded = this.#rows<Text>(
+      "SELECT sha256, bytes FROM superseded JOIN documents USING (sha256) WHERE bytes > 0 ORDER BY sha256",
+    );
+    return { segments: this.#segments(undefined), superseded };
+  }
+
+  /** Texts of some sources may lie among those of others. */
+  #ofSources(sources: readonly string[]): Content {
+    const keepers = this.keepersOf(sources);
+    const superseded = this.#rows<Text>(
+      `SELECT sha256, bytes FROM documents WHERE bytes > 0 AND json IS NULL AND sha256 NOT IN (${TEXTS_OF})
+       AND source IN (SELECT value FROM json_each(?2)) ORDER BY sha256`,
+      JSON.stringify(sources),
+      JSON.stringify(keepers),
+    );
+    return { segments: this.#segments(keepers), superseded };
   }
 }

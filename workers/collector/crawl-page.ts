@@ -64,6 +64,8 @@ async function readPage(env: CollectorEnv, message: PageMessage, visit: Visit): 
     const fetchedAt = new Date().toISOString();
     const document = { id: hash, url, text, title, lang, licence: "", source: visit.source, fetchedAt, sha256: hash };
     await catalog.append(message.crawl, documentSchema.parse(document));
+    // It has moved, and the text of its new place is no second one.
+    if (message.url !== url) await catalog.withdraw(message.url);
   }
   return { pages: found.links, sitemaps: [] };
 }

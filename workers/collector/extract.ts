@@ -94,8 +94,9 @@ export function parsePage(html: string): Document {
   const [hasHtml, hasBody] = [/<html[\s>]/i.test(html), /<body[\s>]/i.test(html)];
   const missing = hasHtml && hasBody ? "" : hasBody ? "<html>" : "<html><body>";
   const { document } = parseHTML(`${missing}${html}`);
-  const body = document.querySelector("body");
-  if (body !== null && body !== document.body) document.body.replaceWith(body);
+  const [body, made] = [document.querySelector("body"), document.body];
+  // Where the real one comes first, the other is made within it.
+  if (body !== null && !body.contains(made)) made.replaceWith(body);
   return document;
 }
 

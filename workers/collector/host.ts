@@ -152,7 +152,7 @@ export class Host extends DurableObject<CollectorEnv> {
     await this.ctx.storage.setAlarm(Date.now());
   }
 
-  /** Reads robots.txt for the crawls that wait for it. */
+  /** Reads robots.txt for the crawls that wait for it. One that cannot be read now ends them: whoever began them shall hear of it at once. */
   async #prepare(held: readonly EntryRow[]): Promise<void> {
     const robots = await this.#robots();
     const named = robots?.sitemaps.filter((href) => URL.canParse(href)) ?? [];
@@ -168,26 +168,26 @@ export class Host extends DurableObject<CollectorEnv> {
     }
   }
 
-  #addSitemaps(crawl: string, hrefs: readonly string[], robots: Robots): void {
+  #addSitemaps(crawl: string, hrefs: readonly string[], robots: Robots | null): void {
     const { sql } = this.ctx.storage;
     for (const href of hrefs) {
       const count = sql.exec<{ n: number }>("SELECT COUNT(*) AS n FROM frontier WHERE crawl = ? AND kind = 'sitemap'", crawl).one().n;
       const url = new URL(href);
       if (count >= MAX_SITEMAPS) return;
-      if (url.origin !== this.#origin || !isAllowed(robots, url)) continue;
+      if (url.origin !== this.#origin || (robots !== null && !isAllowed(robots, url))) continue;
       sql.exec("INSERT OR IGNORE INTO frontier VALUES (?, ?, 'sitemap', 'open', ?, 0)", crawl, url.href, count);
     }
   }
 
   /** Adds pages that are new, in scope, allowed and within the budget. */
-  #addPages(crawl: CrawlRow, hrefs: readonly string[], robots: Robots): void {
+  #addPages(crawl: CrawlRow, hrefs: readonly string[], robots: Robots | null): void {
     const { sql } = this.ctx.storage;
     let count = sql.exec<{ n: number }>("SELECT COUNT(*) AS n FROM frontier WHERE crawl = ? AND kind = 'page'", crawl.crawl).one().n;
     for (const href of hrefs) {
       if (count >= crawl.budget) return;
       const url = normalizeUrl(href);
       if (url === null || !isInScope(url, crawl.start, crawl.scope)) continue;
-      if (refusalOf(new URL(url), this.env.LOCAL_ORIGIN) !== null || !isAllowed(robots, new URL(url))) continue;
+      if (refusalOf(new URL(url), this.env.LOCAL_ORIGIN) !== null || (robots !== null && !isAllowed(robots, new URL(url)))) continue;
       const added = sql.exec("INSERT OR IGNORE INTO frontier VALUES (?, ?, 'page', 'open', ?, 0)", crawl.crawl, url, count);
       if (added.rowsWritten > 0) count++;
     }
@@ -274,11 +274,9 @@ export class Host extends DurableObject<CollectorEnv> {
     const done = sql.exec("UPDATE frontier SET state = 'done' WHERE crawl = ? AND url = ? AND state != 'done'", message.crawl, message.url);
     const crawl = this.#crawl(message.crawl);
     if (done.rowsWritten === 0 || crawl === undefined) return;
-    // What was fetched was fetched by rules. They may be old by now; each entry meets the newest before it is asked for.
-    if (robots !== null) {
-      this.#addSitemaps(message.crawl, found.sitemaps, robots);
-      this.#addPages(crawl, found.pages, robots);
-    }
+    // The rules may be old by now, or gone; each entry meets the newest before it is asked for.
+    this.#addSitemaps(message.crawl, found.sitemaps, robots);
+    this.#addPages(crawl, found.pages, robots);
     const open = sql
       .exec<{ n: number }>("SELECT COUNT(*) AS n FROM frontier WHERE crawl = ? AND state != 'done' AND kind = 'page'", message.crawl)
       .one().n;

@@ -65,7 +65,10 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
 
   /** Removes a page for good: segments are rewritten, later crawls leave it out. */
   async removeUrl(url: string): Promise<{ removed: number }> {
-    return this.#catalog.remove(normalizeUrl(url) ?? url);
+    // As it is written, too: what was redirected had once been kept under the address that it came from.
+    let removed = 0;
+    for (const address of new Set([normalizeUrl(url) ?? url, url])) removed += (await this.#catalog.remove(address)).removed;
+    return { removed };
   }
 
   async snapshot(input: { sources?: string[] }): Promise<{ hash: Hash; documents: number; bytes: number; segments: number }> {

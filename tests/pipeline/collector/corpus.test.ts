@@ -109,6 +109,7 @@ const read = async (hash: string) => (await readFrom(hash, START, Infinity)).doc
 /** What a document is about; see `prose`. */
 const topic = ({ text: words }: Document) => words.split(" is described")[0];
 const topics = async (hash: string) => (await read(hash)).map(topic);
+const wordsOf = async (source: string) => (await stored(source)).map(({ text: words }) => words).toSorted();
 const stored = async (source: string) => read((await web.collector.snapshot({ sources: [source] })).hash);
 
 test.concurrent("keeps one record of a page that has twenty addresses", async () => {
@@ -139,6 +140,24 @@ test.concurrent("knows a page that was redirected by the same address as one tha
   expect((await stored(anchored.source)).map(({ url }) => url)).toEqual(["http://anchored.com/new"]);
   expect(await web.collector.removeUrl("http://anchored.com/new#part")).toEqual({ removed: 1 });
   expect(trap.skipped).toEqual({ address: 1 });
+});
+
+test.concurrent("gives of some sources what their pages say, also where another source said it first", async () => {
+  const [first, second] = [await web.addSource("http://first.com/"), await web.addSource("http://second.com/")];
+  await keep(first.id, "http://first.com/", "first's own");
+  await keep(first.id, "http://first.com/both", "of both");
+  await keep(second.id, "http://second.com/", "of both");
+  // All that the second source has so far is kept with the first.
+  expect(await wordsOf(second.id)).toEqual(["of both"]);
+  await keep(second.id, "http://second.com/more", "second's own");
+  await keep(second.id, "http://first.com/", "first's own");
+  expect(await wordsOf(second.id)).toEqual(["first's own", "of both", "second's own"]);
+  expect(await wordsOf(first.id)).toEqual(["first's own", "of both"]);
+  const { documents } = await web.collector.snapshot({ sources: [first.id, second.id] });
+  expect(documents).toBe(3);
+  await keep(second.id, "http://second.com/", "news of the second");
+  expect(await wordsOf(second.id)).toEqual(["first's own", "news of the second", "second's own"]);
+  expect(await wordsOf(first.id)).toEqual(["first's own", "of both"]);
 });
 
 test.concurrent("drops the text of a page that its owner reserves from now on, plain text too", async () => {

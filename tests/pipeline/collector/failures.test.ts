@@ -107,5 +107,10 @@ test("a document counts as stored although the segment that it filled could not 
   expect(await append(crawl.id, "2", "b".repeat(HALF_SEGMENT))).toBe("stored");
   expect(await catalog.crawl(crawl.id)).toMatchObject({ fetched: 2, documents: 2, failed: 0 });
   await relent();
+  // The next flush writes the manifest that is due, though it has no text to write.
   expect(await web.collector.snapshot({})).toMatchObject({ documents: 2 });
+  const { CORPUS } = await web.worker.getEnv();
+  const { objects } = await CORPUS.list({ prefix: `sources/${source}/` });
+  const manifest = await (await CORPUS.get(objects.at(-1)!.key))!.json<{ segments: { documents: number }[] }>();
+  expect(manifest.segments).toMatchObject([{ documents: 2 }]);
 });

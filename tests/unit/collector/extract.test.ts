@@ -74,6 +74,7 @@ test.each([
   ["its head tags out", `<!doctype html><html lang="de"><meta charset="utf-8"><title>T</title><body>${inside}</body></html>`],
   ["its html tag out", `<!doctype html><title>T</title><body>${inside}</body>`],
   ["its html tag out, and has a head", `<head><title>T</title></head><body>${inside}`],
+  ["its html tag to its body", `<body><html lang="de"><title>T</title>${inside}</html></body>`],
   ["a script between head and body", `<html lang="de"><head><title>T</title></head><script>1</script><body>${inside}</body></html>`],
 ])("reads a page that leaves %s", (_, html) => {
   const found = extract(html, BASE, new Headers());
