@@ -5,6 +5,7 @@
  * breathes, a whole step per message. Trainers reach the coordinator through wrangler's dev registry and are kept at
  * work by POST /work. State lives in .wrangler/state.
  */
+import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -14,6 +15,7 @@ import {
   endWith,
   freePort,
   killProcesses,
+  onEnd,
   runProcess,
   startProcess,
   stopProcesses,
@@ -49,7 +51,7 @@ export interface Local {
 }
 
 /** The operator's secret for local work: made once, kept in .dev.vars, never printed. */
-function operatorToken(): string {
+export function operatorToken(): string {
   const path = join(ROOT, ".dev.vars");
   const known = existsSync(path) ? /^OPERATOR_TOKEN\s*=\s*"?([^"\n]+)"?$/m.exec(readFileSync(path, "utf8"))?.[1] : undefined;
   if (known !== undefined) return known;
@@ -164,8 +166,8 @@ export function runningLocal(): { url: string; token: string } {
   return { url: readFileSync(addressOf(STATE), "utf8"), token: operatorToken() };
 }
 
-/** Starts a trainer process for the Tiffin of a state and keeps it at work until the signal. */
-export async function addTrainer(name: string, signal: AbortSignal, state = STATE, worker = `tiffin-${name}`): Promise<void> {
+/** Starts a trainer process for the Tiffin of a state and keeps it at work until the signal. The others go on without one that ends. */
+export async function addTrainer(name: string, signal: AbortSignal, state = STATE, worker = `tiffin-${name}`): Promise<ChildProcess> {
   const port = await freePort(0);
   const vars = ["--var", "WORK_LOOP:on", "--var", `TRAINER_NAME:${name}`];
   const config = relative(ROOT, configPath("trainer"));
@@ -178,6 +180,8 @@ export async function addTrainer(name: string, signal: AbortSignal, state = STAT
   );
   const url = `http://127.0.0.1:${port}`;
   await untilAnswers(name, child, url, (status) => status < 500, START_TIMEOUT_MS);
-  endWith(name, child);
-  void drive(url, signal);
+  const ended = new AbortController();
+  onEnd(name, child, () => ended.abort());
+  void drive(url, AbortSignal.any([signal, ended.signal]));
+  return child;
 }

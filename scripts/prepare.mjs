@@ -31,6 +31,7 @@ if (process.platform === "win32") {
 if (!existsSync(installed) || !existsSync(node) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
   console.log("Installing packages (once; about half a minute)...");
   // Not `npm ci`: it refuses a lock file without the other platforms' optional bindings, which a registry may not carry.
-  run("npm", ["install", "--include=dev", "--no-save", "--no-audit", "--no-fund", "--loglevel", "error"]);
+  // `npm run deploy --dry-run` is none of this.
+  run("npm", ["install", "--dry-run=false", "--include=dev", "--no-save", "--no-audit", "--no-fund", "--loglevel", "error"]);
 }
 run(node, [join(root, "scripts", "build.ts")]);

@@ -95,17 +95,22 @@ export async function untilAnswers(
   );
 }
 
-/** From now on this process ends when `child` does, but for one that it ends itself: the others would wait for it for ever. */
-export function endWith(name: string, child: ChildProcess): void {
+/** Says so when `child` ends, unless this process ends it, and does then what is to be done. */
+export function onEnd(name: string, child: ChildProcess, then: () => void): void {
   const end = (): void => {
     if (ending.has(child)) return;
     console.error(
       `\n${name}: expected it to run on, it ended with ${child.exitCode ?? child.signalCode}. The end of its log:\n${endOfLog(name)}`,
     );
-    void stopProcesses().then(() => process.exit(1));
+    then();
   };
   if (child.exitCode === null && child.signalCode === null) child.once("exit", end);
   else end();
+}
+
+/** From now on this process ends when `child` does: the others would wait for it for ever. */
+export function endWith(name: string, child: ChildProcess): void {
+  onEnd(name, child, () => void stopProcesses().then(() => process.exit(1)));
 }
 
 /** Runs a command of node_modules/.bin to its end. */
@@ -187,6 +192,8 @@ export async function untilFree(port: number): Promise<void> {
 /** The wanted port on loopback, or an error that says what to do. */
 export async function wantedPort(port: number): Promise<number> {
   if (!(await isFree(port)))
-    throw new Error(`--port: expected a free port on 127.0.0.1, got ${port}, where something listens. End that or name another port.`);
+    throw new Error(
+      `port ${port}: expected nobody to listen there on 127.0.0.1, something does. End that, or name another one with --port.`,
+    );
   return port;
 }

@@ -8,7 +8,7 @@ import { Client } from "./client.ts";
 import { putLocalObjects } from "./local-objects.ts";
 import { startLocal, type Local } from "./local.ts";
 import type { Print } from "./named.ts";
-import { stopOnExit } from "./processes.ts";
+import { stopOnExit, wantedPort } from "./processes.ts";
 import { ROOT } from "./workers.ts";
 
 /** Where the text is unless a bench is told with `--text FILE`. */
@@ -34,6 +34,7 @@ export async function startBenchLocal(
 ): Promise<{ local: Local; dataset: string; state: string }> {
   stopOnExit();
   const state = join(ROOT, ".tiffin", `bench-${name}`);
+  await wantedPort(BENCH_PORT);
   rmSync(state, { recursive: true, force: true });
   const { hash, objects } = await charDataset(readText(text));
   putLocalObjects(state, objects);

@@ -179,7 +179,7 @@ async function main(): Promise<void> {
   const { source, crawl } = await collect(client, site, memory);
   const effort = { preset: options.preset, ...given({ tokens: options.tokens }) };
   const name = createHash("sha256")
-    .update(JSON.stringify({ source, crawl: crawl.id, ...effort }))
+    .update(JSON.stringify({ site, crawl: crawl.id, ...effort }))
     .digest("hex");
   // What earlier starts crawled elsewhere is not this model's business.
   const run = await train(client, { name: `start-${name.slice(0, 16)}`, sources: [source], ...effort });

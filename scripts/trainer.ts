@@ -2,7 +2,7 @@
 import { Client } from "./client.ts";
 import { addTrainer, runningLocal } from "./local.ts";
 import { readOptions } from "./options.ts";
-import { stopOnExit, stopProcesses } from "./processes.ts";
+import { endWith, stopOnExit, stopProcesses } from "./processes.ts";
 
 readOptions("npm run trainer", {}, () => undefined);
 const stopping = new AbortController();
@@ -12,7 +12,7 @@ try {
   const { url, token } = runningLocal();
   // Else it would wait for work for ever.
   await new Client(url, token).call("GET", "/runs");
-  await addTrainer(name, stopping.signal);
+  endWith(name, await addTrainer(name, stopping.signal));
   console.log(`${name} is at work; its log is .tiffin/logs/${name}.log. Ctrl-C ends it: a task that it holds goes to another trainer.`);
   setInterval(() => undefined, 60_000);
 } catch (error) {

@@ -9,7 +9,7 @@ import { EventSourceParserStream } from "eventsource-parser/stream";
 import logUpdate from "log-update";
 import type { RunStatus } from "../workers/coordinator/status.ts";
 import { Client } from "./client.ts";
-import { runningLocal } from "./local.ts";
+import { operatorToken, runningLocal } from "./local.ts";
 import { duration } from "./progress.ts";
 
 const CHART_HEIGHT = 10;
@@ -26,9 +26,10 @@ function chart(losses: readonly number[]): string {
   return points.length < 2 ? "" : plot(points, { height: CHART_HEIGHT });
 }
 
-/** What opens a Tiffin elsewhere. */
+/** What opens a Tiffin elsewhere; on this machine it is this folder's, as of a bench. */
 function tokenOf(url: string): string {
-  const token = process.env["OPERATOR_TOKEN"];
+  const isHere = URL.canParse(url) && ["127.0.0.1", "localhost"].includes(new URL(url).hostname);
+  const token = process.env["OPERATOR_TOKEN"] ?? (isHere ? operatorToken() : undefined);
   if (token === undefined) throw new Error(`--url: expected the operator's token of ${url} in OPERATOR_TOKEN, the variable is not set`);
   return token;
 }

@@ -11,10 +11,11 @@ import { Client } from "../client.ts";
 import { serveDocs } from "../docs-site.ts";
 import { startLocal, type Local } from "../local.ts";
 import type { Print } from "../named.ts";
-import { freePort, stopOnExit } from "../processes.ts";
+import { freePort, stopOnExit, wantedPort } from "../processes.ts";
 import { ROOT } from "../workers.ts";
 
 const STATE = join(ROOT, ".tiffin", "soak-kill");
+const PORT = 8887;
 const PAGES = 40;
 /** 200 rounds of preset tiny with four local steps: long enough that thirty kills fall into them. */
 const ROUNDS = 200;
@@ -51,11 +52,12 @@ export const FLAGS = { kills: 30, seed: 1 };
 export async function run({ kills, seed }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
   const random = createRandom(seed);
   stopOnExit();
+  await wantedPort(PORT);
   rmSync(STATE, { recursive: true, force: true });
   const docs = await freePort(0);
   await serveDocs(docs);
   const site = `http://127.0.0.1:${docs}/`;
-  const start = () => startLocal({ localOrigin: new URL(site).origin, state: STATE, port: 8887 });
+  const start = () => startLocal({ localOrigin: new URL(site).origin, state: STATE, port: PORT });
 
   let local: Local = await start();
   let client = new Client(local.url, local.token);

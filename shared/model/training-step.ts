@@ -1,4 +1,5 @@
 /** One optimizer step on one batch, in the passes that a plan says (plan.ts). */
+import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
 import { isFused } from "../tensor/ops.ts";
 import { eachPass, lossAndGradients } from "./loss.ts";
@@ -39,8 +40,14 @@ export function trainStep(training: Training, { inputs, labels, sequences }: Bat
     return eachPass(weights, model, inputs, labels, sequences, plan, optimizer.beginStep(weights, state, lrScale));
   }
   const { loss, gradients } = lossAndGradients(weights, model, inputs, labels, sequences, plan);
-  const clipped = clipByGlobalNorm(gradients, clipNorm).gradients;
-  const apply = optimizer.beginStep(weights, state, lrScale);
-  for (const name of Object.keys(weights)) apply(name, clipped[name]!);
+  let clipped = gradients;
+  try {
+    clipped = clipByGlobalNorm(gradients, clipNorm).gradients;
+    const apply = optimizer.beginStep(weights, state, lrScale);
+    for (const name of Object.keys(weights)) apply(name, clipped[name]!);
+  } finally {
+    // What is used up is gone already.
+    tf.dispose(clipped);
+  }
   return loss;
 }

@@ -22,14 +22,17 @@ interface Rooms {
 /** Calls kernels and counts the bytes between what they were given that are others after it. */
 function changedBetween(module: WebAssembly.Module, call: (kernels: KernelExports, rooms: Rooms) => void): number {
   const memory = new WebAssembly.Memory({ initial: FIRST / PAGE_BYTES });
-  const kernels = instantiateKernels(memory, module);
-  const guards: [start: number, end: number][] = [[FIRST, FIRST + GUARD_BYTES]];
-  const room = (count: number): number => {
-    const start = guards.at(-1)![1];
-    const end = (start + count + GUARD_BYTES + 15) & ~15;
+  const guards: [start: number, end: number][] = [];
+  const guard = (start: number, end: number): void => {
     const missing = Math.ceil((end - memory.buffer.byteLength) / PAGE_BYTES);
     if (missing > 0) memory.grow(missing);
-    guards.push([start + count, end]);
+    new Uint8Array(memory.buffer, start, end - start).fill(GUARD);
+    guards.push([start, end]);
+  };
+  guard(FIRST, FIRST + GUARD_BYTES);
+  const room = (count: number): number => {
+    const start = guards.at(-1)![1];
+    guard(start + count, (start + count + GUARD_BYTES + 15) & ~15);
     return start;
   };
   const floats = (count: number): number => {
@@ -38,25 +41,9 @@ function changedBetween(module: WebAssembly.Module, call: (kernels: KernelExport
     for (let at = 0; at < count; at++) values[at] = Math.sin(at + 1);
     return start;
   };
-  const guard = (bytes: Uint8Array): void => guards.forEach(([start, end]) => bytes.fill(GUARD, start, end));
-  call(
-    withGuards(kernels, () => guard(new Uint8Array(memory.buffer))),
-    { bytes: room, floats },
-  );
+  call(instantiateKernels(memory, module), { bytes: room, floats });
   const after = new Uint8Array(memory.buffer);
   return guards.reduce((sum, [start, end]) => sum + after.subarray(start, end).filter((byte) => byte !== GUARD).length, 0);
-}
-
-/** The same kernels; `lay` is called before each one that writes, when all room for it has been given. */
-function withGuards(kernels: KernelExports, lay: () => void): KernelExports {
-  const wrapped = Object.entries(kernels).map(([name, kernel]) => [
-    name,
-    (...values: number[]) => {
-      if (!name.endsWith("Bytes")) lay();
-      return kernel(...values);
-    },
-  ]);
-  return Object.fromEntries(wrapped) as KernelExports;
 }
 
 const side = fc.constantFrom(1, 2, 3, 4, 5, 8, 33, 64, 65, 128, 130, 144, 272, 391);
