@@ -131,10 +131,13 @@ async function train(client: Client, request: Record<string, unknown>): Promise<
   }
 }
 
-/** Publication, which activates, follows the run's end by a step of the Workflow; since an earlier start's another model may have become the active one. */
-async function activate(client: Client, checkpoint: string | null): Promise<void> {
+/**
+ * The Workflow publishes and activates what the run has ended with, after its next look, which is far off after a long run:
+ * to ask for the same run again is to have it look at once. Since an earlier start another model may have been activated.
+ */
+async function activate(client: Client, checkpoint: string | null, request: Record<string, unknown>): Promise<void> {
   const deadline = Date.now() + PUBLISH_TIMEOUT_MS;
-  for (;;) {
+  for (let isAsked = false; ; isAsked = true) {
     const models = await client.call<{ model: string; active: boolean }[]>("GET", "/models");
     const own = models.find(({ model }) => model === checkpoint);
     if (own?.active) return;
@@ -142,6 +145,7 @@ async function activate(client: Client, checkpoint: string | null): Promise<void
       await client.call("POST", `/models/${checkpoint}/activate`);
       return;
     }
+    if (!isAsked) await client.call("POST", "/runs", request);
     if (Date.now() > deadline)
       throw new Error(
         `expected model ${checkpoint} to be published within ${PUBLISH_TIMEOUT_MS / 1000} s, it is not. Logs are in .tiffin/logs; \`npm start\` tries again.`,
@@ -182,9 +186,10 @@ async function main(): Promise<void> {
     .update(JSON.stringify({ site, crawl: crawl.id, ...effort }))
     .digest("hex");
   // What earlier starts crawled elsewhere is not this model's business.
-  const run = await train(client, { name: `start-${name.slice(0, 16)}`, sources: [source], ...effort });
+  const request = { name: `start-${name.slice(0, 16)}`, sources: [source], ...effort };
+  const run = await train(client, request);
 
-  await activate(client, run.checkpoint);
+  await activate(client, run.checkpoint, request);
   let first: { response: string; model: string } | null = null;
   for (const text of QUESTIONS) {
     const answer = await client.call<{ response: string; model: string }>("POST", "/generate", { text });

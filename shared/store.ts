@@ -43,13 +43,15 @@ const RENEW_AFTER_MS = 60_000;
 export async function putObject(bucket: R2Bucket, kind: ObjectKind, bytes: ArrayBuffer | ArrayBufferView, run?: string): Promise<Hash> {
   const hash = await sha256(bytes);
   const key = objectKey(kind, hash, run);
-  await withRetries(async () => {
+  const isThere = await withRetries(async () => {
     // A null result means that the condition failed, so the object exists; its bytes are the same by construction.
-    const written = await bucket.put(key, bytes, { onlyIf: { etagDoesNotMatch: "*" }, sha256: hash });
-    if (written !== null || run === undefined) return;
-    const there = await bucket.head(key);
-    if (there === null || Date.now() - there.uploaded.getTime() > RENEW_AFTER_MS) await bucket.put(key, bytes, { sha256: hash });
+    return (await bucket.put(key, bytes, { onlyIf: { etagDoesNotMatch: "*" }, sha256: hash })) === null;
   });
+  if (!isThere || run === undefined) return hash;
+  const there = await withRetries(() => bucket.head(key));
+  // Tries of its own: each must come a second after the last put of the key.
+  if (there === null || Date.now() - there.uploaded.getTime() > RENEW_AFTER_MS)
+    await withRetries(() => bucket.put(key, bytes, { sha256: hash }));
   return hash;
 }
 

@@ -5,6 +5,7 @@ import { putJson, putObject } from "../../shared/store.ts";
 
 export const TOKENIZER = "0".repeat(64);
 const VOCAB = 64;
+export const VAL_TOKENS = 101;
 const SMALL = { width: 16, mlpWidth: 32, layers: 1, heads: 1, kvHeads: 1, headWidth: 16, context: 16 };
 export const MODEL = { ...presetOf("tiny").model, ...SMALL, vocabSize: VOCAB };
 
@@ -18,7 +19,7 @@ export async function putHandDataset(bucket: R2Bucket): Promise<Hash> {
     tokens,
   });
   // Two shards, so that a window may cross the border.
-  const [train, val] = [[await shard(500), await shard(301)], [await shard(101)]];
-  const sizes = { trainTokens: 801, valTokens: 101, valBytes: 300, documents: 3 };
+  const [train, val] = [[await shard(500), await shard(301)], [await shard(VAL_TOKENS)]];
+  const sizes = { trainTokens: 801, valTokens: VAL_TOKENS, valBytes: 300, documents: 3 };
   return putJson(bucket, "dataset", { format: 1, tokenizer: TOKENIZER, vocabSize: VOCAB, train, val, ...sizes, unigramLoss: 4 });
 }

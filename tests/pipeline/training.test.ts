@@ -8,7 +8,7 @@ import { decodeSafetensors } from "../../shared/model/safetensors.ts";
 import { getJson, getObject } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/rounds.ts";
 import { configPath } from "../../scripts/workers.ts";
-import { MODEL, putHandDataset, TOKENIZER } from "./hand-dataset.ts";
+import { MODEL, putHandDataset, TOKENIZER, VAL_TOKENS } from "./hand-dataset.ts";
 
 const server = createTestHarness({
   workers: [
@@ -41,6 +41,7 @@ async function runToEnd(run: string, change: Partial<TrainingConfig>, watch: Par
     dataset,
     tokenizer: TOKENIZER,
     model: MODEL,
+    valTokens: VAL_TOKENS,
     training,
     supervision,
     rounds: totalRounds(training, MODEL),

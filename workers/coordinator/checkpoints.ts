@@ -13,16 +13,18 @@ async function readBase(bucket: R2Bucket, run: string, checkpoint: Hash): Promis
   return { checkpoint, round, tokens, lrScale, weights, outer, inner };
 }
 
-/** Copies one object; `to` undefined is the common place. Content has its name, so an object that is there is the same. */
+/** Copies one object; `to` undefined is the common place. Content has its name, so an object that is there is the same; a run's own becomes young by it. */
 async function copy(bucket: R2Bucket, kind: ObjectKind, hash: Hash, from: string, to?: string): Promise<void> {
   const object = await bucket.get(objectKey(kind, hash, from));
   if (object === null) throw namedError("MissingObject", `${kind} ${hash}: expected an object of run ${from}, found none`);
-  await bucket.put(objectKey(kind, hash, to), object.body, { onlyIf: { etagDoesNotMatch: "*" }, sha256: hash });
+  const condition = to === undefined ? { onlyIf: { etagDoesNotMatch: "*" } } : {};
+  await bucket.put(objectKey(kind, hash, to), object.body, { ...condition, sha256: hash });
 }
 
 /** Gives another run everything that a checkpoint names. */
 export async function copyBase(bucket: R2Bucket, base: Base, from: string, to: string): Promise<void> {
-  for (const hash of partsOf(base)) await copy(bucket, "part", hash, from, to);
+  // Equal parts are one object, and R2 takes one write per key and second.
+  for (const hash of new Set(partsOf(base))) await copy(bucket, "part", hash, from, to);
 }
 
 /** Puts a checkpoint and its weights among the common objects, where they outlive the run. */

@@ -22,6 +22,18 @@ const READABLE: readonly ObjectKind[] = ["part", "dataset", "token-shard", "toke
 /** Parts are a few megabytes unless one parameter is larger; this is a matrix of 4096 x 4096. */
 const MAX_UPLOAD_BYTES = 64 * 1024 * 1024;
 
+/** All of a stream. Throws InvalidInput when it is too long. */
+async function collected(stream: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of stream) {
+    size += part.byteLength;
+    if (size > MAX_UPLOAD_BYTES) throw namedError("InvalidInput", `part: expected at most ${MAX_UPLOAD_BYTES} bytes, got more`);
+    parts.push(part);
+  }
+  return new Uint8Array(await new Blob(parts as Uint8Array<ArrayBuffer>[]).arrayBuffer());
+}
+
 export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
   get #registry() {
     return this.env.REGISTRY.getByName("registry");
@@ -104,15 +116,10 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
 
   /** Stores a part of an update or a state among a run's objects; a stream where it is too large for one message. Throws InvalidInput. */
   async writePart(run: string, bytes: ReadableStream | Uint8Array<ArrayBuffer>): Promise<Hash> {
-    if (bytes instanceof Uint8Array) return writePart(this.env.ARTIFACTS, bytes, run);
-    const parts: Uint8Array[] = [];
-    let size = 0;
-    for await (const part of bytes as ReadableStream<Uint8Array>) {
-      size += part.byteLength;
-      if (size > MAX_UPLOAD_BYTES) throw namedError("InvalidInput", `part: expected at most ${MAX_UPLOAD_BYTES} bytes, got more`);
-      parts.push(part);
-    }
-    return writePart(this.env.ARTIFACTS, new Uint8Array(await new Blob(parts as Uint8Array<ArrayBuffer>[]).arrayBuffer()), run);
+    const part = bytes instanceof Uint8Array ? bytes : await collected(bytes);
+    // Of an empty object no beginning can be read (mean.ts).
+    if (part.byteLength === 0) throw namedError("InvalidInput", "part: expected bytes, got none");
+    return writePart(this.env.ARTIFACTS, part, run);
   }
 
   async activeModel(): Promise<{ model: Hash; tokenizer: Hash } | null> {

@@ -159,7 +159,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
   }
 
   #failure(): string | null {
-    return this.#store.read<Preparation>("record")?.error ?? null;
+    return this.#state === null ? (this.#store.read<Preparation>("record")?.error ?? null) : null;
   }
 
   /** A part cannot be read. Only the current checkpoint's matter: others may be gone by right. */
@@ -234,18 +234,23 @@ export class Run extends DurableObject<CoordinatorEnv> {
       await deleteObjects(this.env.ARTIFACTS, orphans);
       return orphans.length;
     });
-    this.#occupy(sweep);
+    // A round may have been completed meanwhile.
+    void this.#occupy(sweep)
+      .then(() => this.#advance())
+      .catch(() => undefined);
     return sweep;
   }
 
   /** Nothing else is begun before this has ended. */
-  #occupy(work: Promise<unknown>): void {
-    this.#working = work
+  #occupy(work: Promise<unknown>): Promise<void> {
+    const over = work
       .then(() => undefined)
       .finally(() => {
         this.#working = null;
       });
-    this.ctx.waitUntil(this.#working);
+    this.#working = over;
+    this.ctx.waitUntil(over);
+    return over;
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

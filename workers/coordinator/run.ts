@@ -23,7 +23,20 @@ import {
   type RunState,
   type Slot,
 } from "./run-state.ts";
-import { count, dropAudits, isAlone, isLiving, isShutOut, leaseMs, MAX_LEASE_MS, seen, settle, strike, votesNeeded } from "./trainers.ts";
+import {
+  MAX_LEASE_MS,
+  count,
+  dropAudits,
+  isAlone,
+  isFresh,
+  isLiving,
+  isShutOut,
+  leaseMs,
+  seen,
+  settle,
+  strike,
+  votesNeeded,
+} from "./trainers.ts";
 
 /** Unusable results of one task after which the task is to blame, not whoever computed it. */
 export const MAX_BAD_RESULTS = 3;
@@ -57,8 +70,8 @@ export function lease(before: RunState, trainer: string, id: string, now: number
     const living = slot.leases.filter((record) => isLiving(record, now) && !slot.votes.some((vote) => vote.lease === record.id));
     return !living.some((record) => record.trainer === trainer) && slot.votes.length + living.length < votesNeeded(state, index);
   });
-  // Who asks in vain changes nothing by that.
-  if (shard < 0) return { state: state.slots === before.slots ? before : state, lease: null };
+  // Who asks in vain changes nothing by that, but is noted from time to time: an audit may need a third.
+  if (shard < 0) return { state: state.slots === before.slots && isFresh(before, trainer, now) ? before : state, lease: null };
   const expiresAt = now + leaseMs(state);
   const slot = state.slots[shard]!;
   const next = withSlot(state, shard, { ...slot, leases: [...slot.leases, { id, trainer, givenAt: now, expiresAt }] });

@@ -43,9 +43,12 @@ async function start(env: CoordinatorEnv, id: string, params: TrainRequest): Pro
   if (await registryOf(env).addRun(id)) await run.prepare(id, { stage: "start", done: 0, total: 1 });
   // Not inside the branch: a crash between the two would leave a run that nobody drives.
   const instance = await env.TRAIN.get(id).catch(() => null);
+  const { state = "preparing", checkpoint = null } = (await run.status()) ?? {};
+  // To publish it again would make it the active model again, whatever has been activated since.
+  if (state === "done" && (await registryOf(env).models()).some(({ model }) => model === checkpoint)) return { run: id, workflow: id };
   if (instance === null) await createInstance(env, id, params);
   else {
-    const [{ status }, state] = [await instance.status(), (await run.status())?.state ?? "preparing"];
+    const { status } = await instance.status();
     // The local engine forgets a sleeping instance when its process ends. One that is alive loses nothing by going to its place again.
     if (UNFINISHED.has(status)) await instance.restart();
     else if (state === "preparing" || (state !== "failed" && status !== "complete")) {

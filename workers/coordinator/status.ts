@@ -126,7 +126,8 @@ export function statusOf(
   const perRound = tokensPerRound(spec.training, spec.model);
   const rate = recent.length > 1 && span > 0 ? ((recent.length - 1) * perRound * 1000) / span : null;
   const every = Math.ceil(rounds.length / MAX_LOSSES_SHOWN);
-  const error = record?.error ?? state.error;
+  // What failed before it had begun is past.
+  const { error } = state;
   const valLoss = state.best?.valLoss ?? null;
   const committedAt = new Map(rounds.map((row) => [row.round + 1, row.committed_at]));
   const secondsAt = (time: number | undefined) =>

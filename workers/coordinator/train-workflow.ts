@@ -78,7 +78,9 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainReque
     const { spec } = await this.env.RUN.getByName(branch.run).branchPoint(branch.checkpoint);
     const training = { ...spec.training, tokens: request.tokens ?? spec.training.tokens };
     const supervision = supervisionConfigSchema.parse({ ...spec.supervision, ...request.supervision });
-    await run.begin({ ...spec, run: id, training, supervision, rounds: totalRounds(training, spec.model) }, branch);
+    // A run of before this was noted has none.
+    const { valTokens } = await getJson(this.env.ARTIFACTS, "dataset", spec.dataset, datasetSchema);
+    await run.begin({ ...spec, run: id, valTokens, training, supervision, rounds: totalRounds(training, spec.model) }, branch);
   }
 
   /** The corpus as it is now, a tokenizer of it, its tokens; or the dataset that was named. */

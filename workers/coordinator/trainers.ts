@@ -2,7 +2,8 @@
  * Who is trusted with what: how long a lease lasts, when a task is computed twice, who is shut out.
  * A trainer is a name; it gets a strike for each unusable result and is quarantined after three, unless it is the only one.
  */
-import { identityOf, type LeaseRecord, type RunState } from "./run-state.ts";
+import { MAX_CPU_SECONDS } from "../../shared/limits.ts";
+import { identityOf, type LeaseRecord, type RunState, type Slot } from "./run-state.ts";
 
 /** The length of leases until a task's time is known, and the bounds after that. */
 export const MAX_LEASE_MS = 120_000;
@@ -42,6 +43,12 @@ export function seen(state: RunState, name: string, now: number): RunState {
   return { ...state, trainers };
 }
 
+/** Whether it was, within half of the time after which it would count no longer. */
+export function isFresh({ trainers }: RunState, name: string, now: number): boolean {
+  const seenAt = trainers[name]?.seenAt;
+  return seenAt !== undefined && Math.abs(now - seenAt) < ACTIVE_MS / 2;
+}
+
 /** True when no other trainer in good standing was heard of lately. */
 export function isAlone(state: RunState, name: string, now: number): boolean {
   return !Object.entries(state.trainers).some(
@@ -75,10 +82,19 @@ export function votesNeeded(state: RunState, shard: number): number {
   return distinct.size > 1 ? 3 : 2;
 }
 
+/** Whether who got a lease may still be at work for it: beyond its end where it was as long as leases are, since tasks may be longer. */
+function isBusy({ votes, bad }: Slot, record: LeaseRecord, now: number): boolean {
+  if ([...votes, ...bad].some((answer) => answer.lease === record.id)) return false;
+  const isLongest = record.expiresAt - record.givenAt === MAX_LEASE_MS;
+  return isLiving(isLongest ? { ...record, expiresAt: record.givenAt + 1000 * MAX_CPU_SECONDS } : record, now);
+}
+
 /** Whether somebody who has not voted on a task may still do so: who is at work or was heard of lately, and is trusted. */
 function canBeHeard(state: RunState, shard: number, now: number): boolean {
   const voted = new Set(state.slots[shard]!.votes.map(({ trainer }) => trainer));
-  const busy = new Set(state.slots.flatMap(({ leases }) => leases.filter((record) => isLiving(record, now)).map(({ trainer }) => trainer)));
+  const busy = new Set(
+    state.slots.flatMap((slot) => slot.leases.filter((record) => isBusy(slot, record, now)).map(({ trainer }) => trainer)),
+  );
   return Object.entries(state.trainers).some(
     ([name, { quarantined, seenAt }]) => !voted.has(name) && !quarantined && (busy.has(name) || Math.abs(now - seenAt) < ACTIVE_MS),
   );

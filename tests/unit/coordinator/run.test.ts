@@ -4,6 +4,7 @@ import { FAULTS } from "../../../scripts/simulation/faults.ts";
 import { simulate } from "../../../scripts/simulation/simulate.ts";
 import { answer, checkpointAfter, drawScene, firstBase, honest, nameOf, rolledBackTo } from "../../../scripts/simulation/world.ts";
 import { supervisionConfigSchema, type SupervisionConfig } from "../../../shared/config.ts";
+import { MAX_CPU_SECONDS } from "../../../shared/limits.ts";
 import type { EvaluateResult, Lease, Submission, TrainResult } from "../../../shared/training/task.ts";
 import * as protocol from "../../../workers/coordinator/run.ts";
 import { initialState, retainedHashes, trainResults, type RunState } from "../../../workers/coordinator/run-state.ts";
@@ -249,9 +250,32 @@ describe("run", () => {
     expect(busy.lease.task.shard).toBe(0);
     const state = submit(busy.state, honestly(busy.state, busy.lease), 0).state;
     expect(state.slots[0]!.result).toBeNull();
-    // The other's lease on the same task lives for two minutes.
-    expect(lease(state, "third", "x", 100_000).state.counts).toEqual({});
-    expect(lease(state, "third", "x", MAX_LEASE_MS).state.counts).toEqual({ "audit-dropped": 1 });
+    // The other's lease is as long as leases are, but its task may take all of an invocation's time.
+    expect(lease(state, "third", "x", MAX_LEASE_MS).state.counts).toEqual({});
+    expect(lease(state, "third", "x", 1000 * MAX_CPU_SECONDS).state.counts).toEqual({ "audit-dropped": 1 });
+  });
+
+  it("hears of a trainer that has only asked in vain", () => {
+    let state = start({ audit: 1 });
+    state = { ...state, slots: state.slots.slice(0, 1) };
+    const given = [leased(state, 0, "liar")];
+    given.push(leased(given[0]!.state, 0, "honest"));
+    // Both leases are given out; the third is noted once in half a minute.
+    const asked = lease(given[1]!.state, "third", "x", 0);
+    expect(asked).toMatchObject({ lease: null, state: { trainers: { third: { seenAt: 0 } } } });
+    expect(lease(asked.state, "third", "x", 1000).state).toBe(asked.state);
+    const lie = { delta: [nameOf("lie")] };
+    state = asked.state;
+    for (const [index, change] of [lie, {}].entries()) {
+      const good = honestly(state, given[index]!.lease);
+      state = submit(state, { ...good, result: { ...good.result, ...change } as Submission["result"] }, 1).state;
+    }
+    state = lease(state, "honest", "x", 2).state;
+    expect(state.counts).toEqual({});
+    const decided = leased(state, 3, "third");
+    state = submit(decided.state, honestly(decided.state, decided.lease), 4).state;
+    expect(state.trainers["liar"]).toMatchObject({ quarantined: true });
+    expect(state.trainers["honest"]).toMatchObject({ quarantined: false });
   });
 
   it("evaluates every k rounds, stops when the loss no longer falls, and ends with the best checkpoint", () => {
