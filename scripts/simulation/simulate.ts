@@ -18,7 +18,7 @@ import {
   type Base,
   type RunState,
 } from "../../workers/coordinator/run-state.ts";
-import { MAX_LEASE_MS } from "../../workers/coordinator/trainers.ts";
+import { LIE_STRIKES, MAX_LEASE_MS } from "../../workers/coordinator/trainers.ts";
 import { ConsumedWindows } from "./consumed-windows.ts";
 import { spoilt, type Fault } from "./faults.ts";
 import { checkAlways, checkEnd, DAMAGE, type Seen } from "./invariants.ts";
@@ -344,13 +344,20 @@ class History {
     if (checkEnd(this.#seen(), this.#protocol)) this.#consumed.check(this.#scene.spec.rounds);
   }
 
+  /** Whether all who ask in calm times are shut out as liars: then nothing goes on by design until the operator says so. */
+  #isDeserted(names: readonly string[]): boolean {
+    return names.every((name) => (this.#state.trainers[name]?.strikes ?? 0) >= LIE_STRIKES);
+  }
+
   /** I5: honest trainers poll each second; every round commits within two leases. */
   #calm(): void {
+    const names = Array.from({ length: Math.max(2, this.#scene.trainers) }, (_, index) => `t${index}`);
+    if (this.#isDeserted(names)) this.#store(this.#protocol.resumed(this.#state));
     let progress = `${this.#state.phase} ${this.#state.base.checkpoint}`;
     let since = this.#now;
     for (let event = 0; event < MAX_CALM_EVENTS && !isOver(this.#state); event++, this.events++) {
       this.#now += 1000;
-      for (let index = 0; index < Math.max(2, this.#scene.trainers); index++) this.#leaseAndWork(`t${index}`, false);
+      for (const name of names) this.#leaseAndWork(name, false);
       this.#deliver(false);
       this.#work(false);
       checkAlways(this.#seen());

@@ -15,7 +15,10 @@ import type * as Run from "../../workers/coordinator/run.ts";
 import { initialState, isOver, trainResults, type Base, type RunSpec, type RunState } from "../../workers/coordinator/run-state.ts";
 
 /** The reducer, or a copy of it with a fault. */
-export type Protocol = Pick<typeof Run, "lease" | "submit" | "reduced" | "reissue" | "restarted" | "effectOf" | "rolledBack" | "damaged">;
+export type Protocol = Pick<
+  typeof Run,
+  "lease" | "submit" | "reduced" | "reissue" | "restarted" | "effectOf" | "rolledBack" | "damaged" | "resumed"
+>;
 
 export class Violation extends Error {}
 

@@ -183,7 +183,9 @@ export function reissue(state: RunState, from: Hash, shard: number, reason: stri
   const slot = state.slots[shard];
   if (state.phase !== "training" || from !== state.base.checkpoint || slot?.result == null) return state;
   const culprits = slot.votes.filter((vote) => identityOf(vote.result) === identityOf(slot.result!));
-  const opened = withSlot(state, shard, { ...slot, votes: [], result: null });
+  // Who has answered is at work no longer: the task goes to the next who asks.
+  const leases = slot.leases.map((record) => (slot.votes.some((vote) => vote.lease === record.id) ? ended(record) : record));
+  const opened = withSlot(state, shard, { ...slot, leases, votes: [], result: null });
   return culprits.reduce((next, { lease: id, trainer }) => spoiled(next, shard, { id, trainer }, reason, now), opened);
 }
 

@@ -2,7 +2,7 @@
  * Who is trusted with what: how long a lease lasts, when a task is computed twice, who is shut out.
  * A trainer is a name; it gets a strike for each unusable result and is quarantined after three, unless it is the only one.
  */
-import { MAX_CPU_SECONDS } from "../../shared/limits.ts";
+import { PLANNED_CPU_SECONDS } from "../../shared/limits.ts";
 import { identityOf, type LeaseRecord, type RunState, type Slot } from "./run-state.ts";
 
 /** The length of leases until a task's time is known, and the bounds after that. */
@@ -82,11 +82,11 @@ export function votesNeeded(state: RunState, shard: number): number {
   return distinct.size > 1 ? 3 : 2;
 }
 
-/** Whether who got a lease may still be at work for it: beyond its end where it was as long as leases are, since tasks may be longer. */
+/** Whether who got a lease may still be at work for it: beyond its end where it was as long as leases are, since tasks may take longer than that. */
 function isBusy({ votes, bad }: Slot, record: LeaseRecord, now: number): boolean {
   if ([...votes, ...bad].some((answer) => answer.lease === record.id)) return false;
   const isLongest = record.expiresAt - record.givenAt === MAX_LEASE_MS;
-  return isLiving(isLongest ? { ...record, expiresAt: record.givenAt + 1000 * MAX_CPU_SECONDS } : record, now);
+  return isLiving(isLongest ? { ...record, expiresAt: record.givenAt + 1000 * PLANNED_CPU_SECONDS } : record, now);
 }
 
 /** Whether somebody who has not voted on a task may still do so: who is at work or was heard of lately, and is trusted. */

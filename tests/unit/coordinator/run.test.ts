@@ -4,7 +4,7 @@ import { FAULTS } from "../../../scripts/simulation/faults.ts";
 import { simulate } from "../../../scripts/simulation/simulate.ts";
 import { answer, checkpointAfter, drawScene, firstBase, honest, nameOf, rolledBackTo } from "../../../scripts/simulation/world.ts";
 import { supervisionConfigSchema, type SupervisionConfig } from "../../../shared/config.ts";
-import { MAX_CPU_SECONDS } from "../../../shared/limits.ts";
+import { PLANNED_CPU_SECONDS } from "../../../shared/limits.ts";
 import type { EvaluateResult, Lease, Submission, TrainResult } from "../../../shared/training/task.ts";
 import * as protocol from "../../../workers/coordinator/run.ts";
 import { initialState, retainedHashes, trainResults, type RunState } from "../../../workers/coordinator/run-state.ts";
@@ -250,9 +250,9 @@ describe("run", () => {
     expect(busy.lease.task.shard).toBe(0);
     const state = submit(busy.state, honestly(busy.state, busy.lease), 0).state;
     expect(state.slots[0]!.result).toBeNull();
-    // The other's lease is as long as leases are, but its task may take all of an invocation's time.
+    // The other's lease is as long as leases are, but its task may take as long as tasks may.
     expect(lease(state, "third", "x", MAX_LEASE_MS).state.counts).toEqual({});
-    expect(lease(state, "third", "x", 1000 * MAX_CPU_SECONDS).state.counts).toEqual({ "audit-dropped": 1 });
+    expect(lease(state, "third", "x", 1000 * PLANNED_CPU_SECONDS).state.counts).toEqual({ "audit-dropped": 1 });
   });
 
   it("hears of a trainer that has only asked in vain", () => {
