@@ -8,7 +8,7 @@ import { PRESETS, presetOf, type OptimizerConfig } from "../../../shared/config.
 import { createOptimizer } from "../../../shared/model/optimizer.ts";
 import { planPasses } from "../../../shared/model/plan.ts";
 import { createRandom } from "../../../shared/model/random.ts";
-import { trainStep, type Training } from "../../../shared/model/training-step.ts";
+import { trainStep, type Batch, type Training } from "../../../shared/model/training-step.ts";
 import { initWeights, parameterCount } from "../../../shared/model/weights.ts";
 import { startBackend, startStockBackend, wasmBytes } from "../../../shared/tensor/backend.ts";
 
@@ -53,11 +53,10 @@ function begin(preset: string, layers: number, config: OptimizerConfig, sequence
   return subject;
 }
 
-/** One step on tokens drawn at random, each label the token after. */
-function step({ sequences, random, ...training }: Subject): number {
-  const { model } = training;
+/** Tokens drawn at random, each label the token after. */
+function drawBatch({ sequences, random, model }: Subject): Batch {
   const tokens = Int32Array.from({ length: sequences * model.context + 1 }, () => Math.floor(random() * model.vocabSize));
-  return trainStep(training, { inputs: tokens.subarray(0, -1), labels: tokens.subarray(1), sequences }, 1);
+  return { inputs: tokens.subarray(0, -1), labels: tokens.subarray(1), sequences };
 }
 
 export default {
@@ -72,8 +71,9 @@ export default {
     const current = begin(preset, Number(searchParams.get("layers") ?? presetOf(preset).model.layers), optimizer, batch);
     const result: Steps = { milliseconds: [], losses: [], parameters: 0, wasmBytes: 0, tensors: 0 };
     for (let index = 0; index < Number(searchParams.get("steps") ?? 1); index++) {
+      const drawn = drawBatch(current);
       const startedAt = Date.now();
-      result.losses.push(step(current));
+      result.losses.push(trainStep(current, drawn, 1));
       result.milliseconds.push(Date.now() - startedAt);
     }
     const parameters = parameterCount(current.model);
