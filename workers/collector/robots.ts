@@ -33,7 +33,7 @@ export function parseRobots(text: string, agent: string = AGENT): Robots {
   let naming = false;
   let reserved = false;
   for (const line of text.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/)) {
-    // One pattern for the whole line would backtrack: a hostile line of 16,000 blanks takes it half an hour.
+    // One pattern for the whole line would backtrack: a hostile line of 1,000 blanks took it 3 s, with time growing as the cube.
     const content = line.slice(0, MAX_LINE_LENGTH).split("#", 1)[0]!.trimStart();
     const name = /^[A-Za-z-]+(?=[\s:])/.exec(content)?.[0];
     if (name === undefined) continue;
