@@ -19,6 +19,13 @@ const MAX_ELEMENTS = 30_000;
  */
 const MAX_TAGS = 450_000;
 const MAX_SUM_OF_DEPTHS = 6e9;
+/**
+ * The parser looks for each attribute among those that the tag has already, and makes an object of it that costs ten times an
+ * element: 240,000 take 6 s. The pages of tests/unit/collector/extract.test.ts have 3,635 at most, and up to 352 words in what
+ * looks like a tag, in scripts.
+ */
+const MAX_TAG_ATTRIBUTES = 5000;
+const MAX_ATTRIBUTES = 60_000;
 /** Their text stands on lines of its own. */
 const BLOCKS = new Set(
   "ADDRESS ARTICLE BLOCKQUOTE BR DD DIV DL DT H1 H2 H3 H4 H5 H6 HEADER HR LI MAIN OL P PRE SECTION TABLE TD TH TR UL".split(" "),
@@ -73,8 +80,14 @@ const judged = (text: string, rest: Pick<Extraction, "title" | "lang" | "links">
 /** Whether the parser can be trusted to end in time and memory. */
 function isParsable(html: string): boolean {
   const open = new Map<string, number>();
-  let [tags, depth, sum] = [0, 0, 0];
-  for (const [, end, written] of html.matchAll(/<(\/?)([a-z][^\s/>]*)/gi)) {
+  let [tags, depth, sum, attributes] = [0, 0, 0, 0];
+  const tag = /<(\/?)([a-z][^\s/>]*)/gi;
+  for (let match = tag.exec(html); match !== null; match = tag.exec(html)) {
+    const [, end, written] = match;
+    const rest = attributesFrom(html, tag.lastIndex);
+    tag.lastIndex = rest.end;
+    attributes += rest.count;
+    if (rest.count > MAX_TAG_ATTRIBUTES || attributes > MAX_ATTRIBUTES) return false;
     const name = written!.toLowerCase();
     // An end tag without a start closes nothing.
     const change = end === "" ? 1 : open.get(name) ? -1 : 0;
@@ -84,6 +97,26 @@ function isParsable(html: string): boolean {
     if (++tags > MAX_TAGS || sum > MAX_SUM_OF_DEPTHS) return false;
   }
   return true;
+}
+
+/** What looks like attributes from a place within a tag on, and where the tag ends. Quotes are quotes after an equals sign only. */
+function attributesFrom(html: string, start: number): { count: number; end: number } {
+  let [count, at, isWithin, isValue] = [0, start, false, false];
+  for (; at < html.length && html[at] !== ">"; at++) {
+    const letter = html[at]!;
+    if (isValue && (letter === '"' || letter === "'")) {
+      const close = html.indexOf(letter, at + 1);
+      at = close === -1 ? html.length : close;
+      isWithin = false;
+    } else if (letter === "/" || letter.trim() === "") isWithin = false;
+    else if (!isWithin) {
+      count++;
+      isWithin = true;
+    }
+    // Blanks may stand between the sign and the value.
+    if (letter.trim() !== "") isValue = letter === "=";
+  }
+  return { count, end: at };
 }
 
 /**

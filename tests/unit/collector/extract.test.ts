@@ -40,6 +40,7 @@ test.each([
   ["100,000 nested tags", "<div>".repeat(100_000) + prose],
   ["10,000 links", "<a href=x>word</a> ".repeat(10_000)],
   ["200,000 paragraphs", "<p>a, b</p>".repeat(200_000)],
+  ["a picture of 500,000 letters in an attribute", `${prose}<img alt = 'a > b' src="data:${"a b ".repeat(125_000)}">`],
   ["200,000 blanks in a row", `${prose}<pre>x${" ".repeat(200_000)}x</pre>`],
 ])("reads %s in bounded time", (_, html) => {
   const startedAt = performance.now();
@@ -52,6 +53,9 @@ test.each([
   ["levels", "<i>".repeat(500_000)],
   ["elements", "<p>a</p>".repeat(250_000)],
   ["end tags", "<i></b>".repeat(120_000)],
+  ["attributes of a tag", `<p ${"a b c ".repeat(2000)}>`],
+  ["attributes in all", `<p ${"a='>' ".repeat(9)}></p>`.repeat(7000)],
+  ["levels behind a quote that is none", `<p a" ' b=c>${"<i>".repeat(500_000)}`],
 ])("refuses a page of too many %s before it is parsed", (_, html) => {
   const startedAt = performance.now();
   expect(extract(prose + html, BASE, new Headers())).toEqual({ text: "", title: "", lang: "", links: [], refusal: "too-complex" });
