@@ -5,7 +5,7 @@ import type { ModelConfig, TrainingConfig } from "../shared/config.ts";
 import { slotName, slotsOf } from "../shared/model/optimizer.ts";
 import { partition } from "../shared/model/partition.ts";
 import { createRandom, normal } from "../shared/model/random.ts";
-import { encodeSafetensors } from "../shared/model/safetensors.ts";
+import { encodeSafetensors, sizeOf } from "../shared/model/safetensors.ts";
 import { encodeTokenShard, MAX_SHARD_TOKENS } from "../shared/tokenizer/token-shard.ts";
 import type { Lease } from "../shared/training/task.ts";
 
@@ -13,8 +13,6 @@ import type { Lease } from "../shared/training/task.ts";
 const HOST = "bench.invalid";
 
 const NONE = "0".repeat(64);
-
-const sizeOf = (shape: readonly number[]) => shape.reduce((product, axis) => product * axis, 1);
 
 /** Serves one task with a full state, until `close`. */
 export function serveTask(model: ModelConfig, training: TrainingConfig): { close(): void } {

@@ -20,7 +20,8 @@ export interface NamedArray<V extends Values = Float32Array> {
 const ARRAYS = { F32: Float32Array, BF16: Uint16Array, I8: Int8Array } as const;
 type Dtype = keyof typeof ARRAYS;
 
-const sizeOf = (shape: readonly number[]) => shape.reduce((product, axis) => product * axis, 1);
+/** Numbers of a shape. */
+export const sizeOf = (shape: readonly number[]) => shape.reduce((product, axis) => product * axis, 1);
 
 function dtypeOf(data: Values): Dtype {
   if (data instanceof Float32Array) return "F32";

@@ -8,6 +8,7 @@ import { chunkSequences } from "./gradients.ts";
 import { logitsRows } from "./head.ts";
 import type { Passes } from "./loss.ts";
 import { slotsOf } from "./optimizer.ts";
+import { sizeOf } from "./safetensors.ts";
 import { isHiddenMatrix, weightShapes } from "./weights.ts";
 
 /** tfjs's code and stack in its own memory: where its allocator begins. */
@@ -23,8 +24,6 @@ const FRAGMENTATION = 0.02;
 const GROWTH_BYTES = 1024 * 1024;
 /** What Emscripten starts with. */
 const INITIAL_BYTES = 16 * 1024 * 1024;
-
-const sizeOf = (shape: readonly number[]) => shape.reduce((product, axis) => product * axis, 1);
 
 export interface StepPlan extends Passes {
   /** Whether each gradient is used up before the next one is computed. */

@@ -50,6 +50,7 @@ export class MeanUpdate {
   readonly #run: string;
   readonly #parts: readonly ShapedName[][];
   readonly #training: TrainingConfig;
+  readonly #isKept: boolean;
   readonly #results: readonly TrainResult[];
   readonly #buffers: readonly PartBuffer[];
   /** Of each shard, by part. */
@@ -61,6 +62,7 @@ export class MeanUpdate {
     this.#run = run;
     this.#parts = partition(model);
     this.#training = training;
+    this.#isKept = isKept(model);
     this.#results = results;
     this.#buffers = buffers;
     this.#squares = results.map(() => new Map<number, number>());
@@ -133,7 +135,7 @@ export class MeanUpdate {
     const names = this.#results.flatMap(({ inner }) => inner?.[index] ?? []);
     if (names.length < this.#results.length) return;
     const expected = shardState(this.#parts[index]!, this.#training);
-    if (!isKept(this.#parts.reduce((sum, part) => sum + bytesOf(part), 0))) return this.#checkHeaders(index, names, expected);
+    if (!this.#isKept) return this.#checkHeaders(index, names, expected);
     const reads = new ReadAhead(this.#bucket, this.#run, names, bytesOf(expected), this.#buffers);
     for (const shard of this.#results.keys())
       await this.#check("state", shard, index, reads.take(), (bytes) => checkPart(decodeSafetensors(bytes), expected));

@@ -4,6 +4,8 @@
  * reading it back. Parts of larger models pass through buffers that are used again and again.
  */
 import { objectKey, type Hash } from "../../shared/artifacts.ts";
+import type { ModelConfig } from "../../shared/config.ts";
+import { parameterCount } from "../../shared/model/weights.ts";
 import { RecentBytes } from "../../shared/recent-bytes.ts";
 import { createRoom } from "../../shared/read-into.ts";
 import { getObject, getObjectInto, putObject } from "../../shared/store.ts";
@@ -14,8 +16,8 @@ const MAX_KEPT_MODEL_BYTES = MAX_RECENT_BYTES / 3;
 
 const recent = new RecentBytes(MAX_RECENT_BYTES);
 
-/** Whether a model of so many bytes is worth keeping: it would only push itself out. */
-export const isKept = (modelBytes: number): boolean => modelBytes <= MAX_KEPT_MODEL_BYTES;
+/** Whether parts of a model are worth keeping: those of a larger one would only push each other out. */
+export const isKept = (model: ModelConfig): boolean => 4 * parameterCount(model) <= MAX_KEPT_MODEL_BYTES;
 
 /** A part of a run from memory or storage. Throws MissingObject, CorruptObject. */
 export async function readPart(bucket: R2Bucket, hash: Hash, run: string): Promise<Uint8Array<ArrayBuffer>> {

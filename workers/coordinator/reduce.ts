@@ -9,7 +9,7 @@ import { createOptimizer, learningRateScale } from "../../shared/model/optimizer
 import { partition } from "../../shared/model/partition.ts";
 import { encodeSafetensors } from "../../shared/model/safetensors.ts";
 import { decodeParts, viewsOf } from "../../shared/model/weights-file.ts";
-import { initWeights, parameterCount, type Weights } from "../../shared/model/weights.ts";
+import { initWeights, type Weights } from "../../shared/model/weights.ts";
 import { putJson } from "../../shared/store.ts";
 import { startBackend } from "../../shared/tensor/backend.ts";
 import { MeanUpdate } from "./mean.ts";
@@ -83,7 +83,7 @@ async function reduce(
   // The outer rule of local steps has a constant rate; schedule and rollbacks have acted inside the shards.
   const rate = exact ? learningRateScale(training.schedule, base.round, spec.rounds) * base.lrScale : 1;
   // What is kept in memory needs memory of its own.
-  const keeps = isKept(4 * parameterCount(spec.model));
+  const keeps = isKept(spec.model);
   let counted: Promise<Hash> | null = null;
   for (const index of parts.keys()) {
     const mean = await update.of(index);

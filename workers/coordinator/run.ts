@@ -28,7 +28,7 @@ import {
   count,
   dropAudits,
   isAlone,
-  isFresh,
+  isNoted,
   isLiving,
   isShutOut,
   leaseMs,
@@ -71,7 +71,7 @@ export function lease(before: RunState, trainer: string, id: string, now: number
     return !living.some((record) => record.trainer === trainer) && slot.votes.length + living.length < votesNeeded(state, index);
   });
   // Who asks in vain changes nothing by that, but is noted from time to time: an audit may need a third.
-  if (shard < 0) return { state: state.slots === before.slots && isFresh(before, trainer, now) ? before : state, lease: null };
+  if (shard < 0) return { state: state.slots === before.slots && isNoted(before, trainer, now) ? before : state, lease: null };
   const expiresAt = now + leaseMs(state);
   const slot = state.slots[shard]!;
   const next = withSlot(state, shard, { ...slot, leases: [...slot.leases, { id, trainer, givenAt: now, expiresAt }] });

@@ -43,17 +43,20 @@ export function seen(state: RunState, name: string, now: number): RunState {
   return { ...state, trainers };
 }
 
-/** Whether it was, within half of the time after which it would count no longer. */
-export function isFresh({ trainers }: RunState, name: string, now: number): boolean {
-  const seenAt = trainers[name]?.seenAt;
-  return seenAt !== undefined && Math.abs(now - seenAt) < ACTIVE_MS / 2;
+/** Whether a trainer was heard of lately; the clock may have gone back. */
+function isActive({ seenAt }: { seenAt: number }, now: number, withinMs = ACTIVE_MS): boolean {
+  return Math.abs(now - seenAt) < withinMs;
+}
+
+/** Whether a trainer that asks need not be noted again: it was, within half of the time after which it would count no longer. */
+export function isNoted({ trainers }: RunState, name: string, now: number): boolean {
+  const record = trainers[name];
+  return record !== undefined && isActive(record, now, ACTIVE_MS / 2);
 }
 
 /** True when no other trainer in good standing was heard of lately. */
 export function isAlone(state: RunState, name: string, now: number): boolean {
-  return !Object.entries(state.trainers).some(
-    ([other, record]) => other !== name && !record.quarantined && Math.abs(now - record.seenAt) < ACTIVE_MS,
-  );
+  return !Object.entries(state.trainers).some(([other, record]) => other !== name && !record.quarantined && isActive(record, now));
 }
 
 /** True for a trainer that gets no tasks. Who was only clumsy gets them again when nobody better has been heard of lately. */
@@ -96,7 +99,7 @@ function canBeHeard(state: RunState, shard: number, now: number): boolean {
     state.slots.flatMap((slot) => slot.leases.filter((record) => isBusy(slot, record, now)).map(({ trainer }) => trainer)),
   );
   return Object.entries(state.trainers).some(
-    ([name, { quarantined, seenAt }]) => !voted.has(name) && !quarantined && (busy.has(name) || Math.abs(now - seenAt) < ACTIVE_MS),
+    ([name, record]) => !voted.has(name) && !record.quarantined && (busy.has(name) || isActive(record, now)),
   );
 }
 
