@@ -9,7 +9,7 @@ import { isInScope, normalizeUrl } from "./frontier.ts";
 import { Gate } from "./gate.ts";
 import { retryAfterMs } from "./retry-after.ts";
 import { RobotsFile } from "./robots-file.ts";
-import { isAllowed, type Robots } from "./robots.ts";
+import { isAllowed, parseRobots, type Robots } from "./robots.ts";
 import { refusalOf } from "./url-guard.ts";
 
 /** Until a robots.txt that cannot be read is asked for again. */
@@ -168,26 +168,26 @@ export class Host extends DurableObject<CollectorEnv> {
     }
   }
 
-  #addSitemaps(crawl: string, hrefs: readonly string[], robots: Robots | null): void {
+  #addSitemaps(crawl: string, hrefs: readonly string[], robots: Robots): void {
     const { sql } = this.ctx.storage;
     for (const href of hrefs) {
       const count = sql.exec<{ n: number }>("SELECT COUNT(*) AS n FROM frontier WHERE crawl = ? AND kind = 'sitemap'", crawl).one().n;
       const url = new URL(href);
       if (count >= MAX_SITEMAPS) return;
-      if (url.origin !== this.#origin || (robots !== null && !isAllowed(robots, url))) continue;
+      if (url.origin !== this.#origin || !isAllowed(robots, url)) continue;
       sql.exec("INSERT OR IGNORE INTO frontier VALUES (?, ?, 'sitemap', 'open', ?, 0)", crawl, url.href, count);
     }
   }
 
   /** Adds pages that are new, in scope, allowed and within the budget. */
-  #addPages(crawl: CrawlRow, hrefs: readonly string[], robots: Robots | null): void {
+  #addPages(crawl: CrawlRow, hrefs: readonly string[], robots: Robots): void {
     const { sql } = this.ctx.storage;
     let count = sql.exec<{ n: number }>("SELECT COUNT(*) AS n FROM frontier WHERE crawl = ? AND kind = 'page'", crawl.crawl).one().n;
     for (const href of hrefs) {
       if (count >= crawl.budget) return;
       const url = normalizeUrl(href);
       if (url === null || !isInScope(url, crawl.start, crawl.scope)) continue;
-      if (refusalOf(new URL(url), this.env.LOCAL_ORIGIN) !== null || (robots !== null && !isAllowed(robots, new URL(url)))) continue;
+      if (refusalOf(new URL(url), this.env.LOCAL_ORIGIN) !== null || !isAllowed(robots, new URL(url))) continue;
       const added = sql.exec("INSERT OR IGNORE INTO frontier VALUES (?, ?, 'page', 'open', ?, 0)", crawl.crawl, url, count);
       if (added.rowsWritten > 0) count++;
     }
@@ -270,11 +270,11 @@ export class Host extends DurableObject<CollectorEnv> {
   /** An entry is over, well or badly: what it names joins the frontier and the next one goes out. */
   async complete(message: PageMessage, found: { pages: readonly string[]; sitemaps: readonly string[] }): Promise<void> {
     const { sql } = this.ctx.storage;
-    const robots = this.#robotsFile.lastRules;
     const done = sql.exec("UPDATE frontier SET state = 'done' WHERE crawl = ? AND url = ? AND state != 'done'", message.crawl, message.url);
     const crawl = this.#crawl(message.crawl);
     if (done.rowsWritten === 0 || crawl === undefined) return;
-    // The rules may be old by now, or gone; each entry meets the newest before it is asked for.
+    // The rules may be old by now, or gone, which is as good as none; each entry meets the newest before it is asked for.
+    const robots = this.#robotsFile.lastRules ?? parseRobots("");
     this.#addSitemaps(message.crawl, found.sitemaps, robots);
     this.#addPages(crawl, found.pages, robots);
     const open = sql
