@@ -5,6 +5,7 @@
  */
 import { BLOCK_N, blockDepth, matMul, matMulBytes, packBytes, turn } from "./matmul";
 import { factorsBytes, isStrassen, packFactors, setRight, strassen } from "./strassen";
+import { TILE_BYTES } from "./tile";
 
 // @ts-ignore: decorator
 @inline
@@ -23,9 +24,15 @@ function isShared(m: i32, k: i32, n0: i32, n1: i32, n2: i32): bool {
   return k % depth == 0 && isWhole(m, n0, depth) && isWhole(m, n1, depth) && isWhole(m, n2, depth);
 }
 
+/** Bytes of the factors of all of them, and of a tile. */
+function sharedBytes(k: i32, n0: i32, n1: i32, n2: i32): usize {
+  const depth = blockDepth(n0 + n1 + n2, k);
+  return factorsBytes(depth, n0) + factorsBytes(depth, n1) + factorsBytes(depth, n2) + TILE_BYTES;
+}
+
 /** Bytes of scratch for `project`. */
 export function projectBytes(m: i32, k: i32, n0: i32, n1: i32, n2: i32): usize {
-  if (isShared(m, k, n0, n1, n2)) return packBytes(n0 + n1 + n2, k);
+  if (isShared(m, k, n0, n1, n2)) return sharedBytes(k, n0, n1, n2);
   // A narrower matrix is packed deeper, which may take more.
   return max(packBytes(n0, k), max(packBytes(n1, k), n2 > 0 ? packBytes(n2, k) : 0));
 }
@@ -65,8 +72,7 @@ function right(index: i32, b: usize, bRow: usize, bCol: usize, pack: usize, isAd
 
 /** Bytes of scratch for weightGradients. */
 export function weightGradientsBytes(m: i32, k: i32, n0: i32, n1: i32, n2: i32): usize {
-  const n = n0 + n1 + n2;
-  if (isShared(m, k, n0, n1, n2)) return packBytes(n, k) + ((<usize>m * n) << 2);
+  if (isShared(m, k, n0, n1, n2)) return sharedBytes(k, n0, n1, n2) + ((<usize>m * (n0 + n1 + n2)) << 2);
   return max(matMulBytes(n0, m, k, 1, 1), max(matMulBytes(n1, m, k, 1, 1), matMulBytes(n2, m, k, 1, 1)));
 }
 

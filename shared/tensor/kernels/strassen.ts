@@ -44,65 +44,89 @@ const A22: usize = STRIP + 4 * STRIP_BYTES;
 const RIGHT: usize = STRIP + 5 * STRIP_BYTES;
 const RIGHT_BYTES: usize = 32;
 
-/** Whether halves are whole: whole panels of B, and even in the other directions. */
+/**
+ * Bytes from a packed factor's end to the next one: seven streams that are a multiple of 4,096 bytes apart would be written to
+ * the same few lines of the first-level cache (README.md of the folder above).
+ */
+const GAP: usize = 64;
+
+/** Whether halves are whole: whole panels of B, an even number of its rows, and even in the other direction. */
 // @ts-ignore: decorator
 @inline
 export function isStrassen(m: i32, n: i32, k: i32): bool {
-  return min(m, min(n, k)) >= LEAST && ((m | k) & 1) == 0 && n % (2 * COLUMNS) == 0;
+  return min(m, min(n, k)) >= LEAST && (m & 1) == 0 && (k & 3) == 0 && n % (2 * COLUMNS) == 0;
+}
+
+/** Bytes from one packed factor of B [2 k, 2 n] to the next. */
+// @ts-ignore: decorator
+@inline
+function factorBytes(k: i32, n: i32): usize {
+  return panelsBytes(k, n) + GAP;
 }
 
 /** Bytes of the seven factors of a packed B [k, n], instead of its four quadrants. */
 // @ts-ignore: decorator
 @inline
 export function factorsBytes(k: i32, n: i32): usize {
-  return (panelsBytes(k, n) / 4) * 7;
+  return 7 * (panelsBytes(k, n) / 4 + GAP);
 }
 
 /** The seven factors of B [2 k, 2 n], packed one after the other: B11, B22, B11 + B12, B21 + B22, B11 + B22, B12 - B22, B21 - B11. */
 export function packFactors(b: usize, k: i32, n: i32, row: usize, column: usize, pack: usize): void {
-  const factor = panelsBytes(k, n);
+  const factor = factorBytes(k, n);
   const down = <usize>k * row;
   const right = <usize>n * column;
-  if (column == 4) {
-    prefetchRows(b, 2 * k, <usize>n << 3, row);
-    for (let p: usize = 0; p < <usize>n / COLUMNS; p++) {
-      const b11 = b + p * TILE_ROW;
-      combine(b11, b11 + down + right, b11 + right, b11 + down, row, k, pack + p * <usize>k * TILE_ROW, factor);
+  const isDense = column == 4;
+  if (isDense) prefetchRows(b, 2 * k, <usize>n << 3, row);
+  else if (row == 4) prefetchRows(b, 2 * n, <usize>k << 3, column);
+  for (let j = 0; j < n; j += COLUMNS) {
+    if (isDense) combine(b, b + down + right, b + right, b + down, row, k, pack, factor);
+    else {
+      // The quadrants' panels are packed first, where factors will take their place.
+      const b22 = pack + factor, b12 = b22 + factor, b21 = b12 + factor;
+      packPanels(b, k, COLUMNS, row, column, pack);
+      packPanels(b + down + right, k, COLUMNS, row, column, b22);
+      packPanels(b + right, k, COLUMNS, row, column, b12);
+      packPanels(b + down, k, COLUMNS, row, column, b21);
+      combine(pack, b22, b12, b21, TILE_ROW, k, pack, factor);
     }
-    return;
+    b += <usize>COLUMNS * column;
+    pack += <usize>k * TILE_ROW;
   }
-  if (row == 4) prefetchRows(b, 2 * n, <usize>k << 3, column);
-  // Other quadrants are packed first, where a factor will take their place.
-  const b22 = pack + factor, b12 = b22 + factor, b21 = b12 + factor;
-  packPanels(b, k, n, row, column, pack);
-  packPanels(b + down + right, k, n, row, column, b22);
-  packPanels(b + right, k, n, row, column, b12);
-  packPanels(b + down, k, n, row, column, b21);
-  combine(pack, b22, b12, b21, TILE_ROW, k * (n / COLUMNS), pack, factor);
 }
 
-/** The factors, each `factor` bytes from the one before, of that many rows of a panel in each quadrant, `row` bytes apart. */
+/**
+ * The factors, each `factor` bytes from the one before, of an even number of rows of a panel in each quadrant, `row` bytes
+ * apart. Two rows are a cache line, which is written whole before that of another factor.
+ */
 function combine(b11: usize, b22: usize, b12: usize, b21: usize, row: usize, rows: i32, out: usize, factor: usize): void {
   let f3 = out + 2 * factor, f5 = f3 + 2 * factor, f7 = f5 + 2 * factor;
-  for (let i = 0; i < rows; i++) {
-    // @unroll K 2
-    const x11$K = v128.load(b11, 16 * K), x22$K = v128.load(b22, 16 * K), x12$K = v128.load(b12, 16 * K), x21$K = v128.load(b21, 16 * K);
+  for (let i = 0; i < rows; i += 2) {
+    // @unroll K 4
+    const at$K = K < 2 ? 0 : row;
+    const x11$K = v128.load(b11 + at$K, 16 * (K & 1)), x22$K = v128.load(b22 + at$K, 16 * (K & 1));
     v128.store(out, x11$K, 16 * K);
     v128.store(out + factor, x22$K, 16 * K);
-    v128.store(f3, f32x4.add(x11$K, x12$K), 16 * K);
-    v128.store(f3 + factor, f32x4.add(x21$K, x22$K), 16 * K);
     v128.store(f5, f32x4.add(x11$K, x22$K), 16 * K);
+    // @end
+    // @unroll K 4
+    const x12$K = v128.load(b12 + at$K, 16 * (K & 1));
+    v128.store(f3, f32x4.add(x11$K, x12$K), 16 * K);
     v128.store(f5 + factor, f32x4.sub(x12$K, x22$K), 16 * K);
+    // @end
+    // @unroll K 4
+    const x21$K = v128.load(b21 + at$K, 16 * (K & 1));
+    v128.store(f3 + factor, f32x4.add(x21$K, x22$K), 16 * K);
     v128.store(f7, f32x4.sub(x21$K, x11$K), 16 * K);
     // @end
-    b11 += row;
-    b22 += row;
-    b12 += row;
-    b21 += row;
-    out += TILE_ROW;
-    f3 += TILE_ROW;
-    f5 += TILE_ROW;
-    f7 += TILE_ROW;
+    b11 += 2 * row;
+    b22 += 2 * row;
+    b12 += 2 * row;
+    b21 += 2 * row;
+    out += 2 * TILE_ROW;
+    f3 += 2 * TILE_ROW;
+    f5 += 2 * TILE_ROW;
+    f7 += 2 * TILE_ROW;
   }
 }
 
@@ -115,7 +139,7 @@ export function setRight(index: i32, b: usize, from: usize, out: usize, outRow: 
   store<usize>(at, outRow, 12);
   store<i32>(at, n, 16);
   store<usize>(at, <usize>m * outRow, 20);
-  store<usize>(at, panelsBytes(k, n), 24);
+  store<usize>(at, factorBytes(k, n), 24);
 }
 
 /** out [2 m, 2 n] = from + A [2 m, 2 k] B for each of as many `rights`; everything else as in `multiply`. */
