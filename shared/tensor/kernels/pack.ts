@@ -82,13 +82,15 @@ export function packStrip(a: usize, row: usize, column: usize, rows: i32, k: i32
 /** The same where rows do not lie dense, to `target`: rows of k numbers that are STRIP_ROW bytes apart. */
 export function transposeStrip(a: usize, row: usize, column: usize, rows: i32, k: i32, target: usize): void {
   if (row != 4 || rows < 4) return transposeAny(a, row, column, rows, k, target);
-  // Four rows at a time are transposed in registers, some of them twice where their number is not a multiple of four.
+  // Four rows at a time are transposed in registers, some of them twice where there are five or six: what these have in common
+  // is a few lines far apart, so each is done with before the next.
   const whole = k & ~3;
-  for (let i = 0; ; i = min(i + 4, rows - 4)) {
-    const source = a + (<usize>i << 2);
-    const to = target + <usize>i * STRIP_ROW;
-    for (let x = 0; x < whole; x += 4) transpose(source + <usize>x * column, column, to + (<usize>x << 2), STRIP_ROW);
-    if (i == rows - 4) break;
+  const rest = <usize>(rows - 4);
+  for (let x = 0; x < whole; x += 4) {
+    const source = a + <usize>x * column;
+    const to = target + (<usize>x << 2);
+    transpose(source, column, to, STRIP_ROW);
+    if (rest > 0) transpose(source + (rest << 2), column, to + rest * STRIP_ROW, STRIP_ROW);
   }
   transposeAny(a + <usize>whole * column, row, column, rows, k - whole, target + (<usize>whole << 2));
 }
