@@ -27,7 +27,9 @@ export class Arena {
   }
 
   allocate(bytes: number): number {
-    const size = Math.max(1, Math.ceil(bytes / LINE_BYTES)) * LINE_BYTES;
+    // A line more than asked for: arrays of equal size would else lie a multiple of 4,096 bytes apart, and be in each other's way
+    // in the first-level cache.
+    const size = (Math.ceil(bytes / LINE_BYTES) + 1) * LINE_BYTES;
     let best = -1;
     let least = Infinity;
     for (let index = 0; index < this.#ranges.length; index++) {

@@ -59,12 +59,20 @@ test("what is free is used before more is asked for: the best fit, and neighbour
   arena.free(small);
   expect(arena.allocate(100)).toBe(small);
   const parts = [arena.allocate(320), arena.allocate(256)];
-  expect(parts).toEqual([large, large + 320]);
+  expect(parts).toEqual([large, large + 384]);
   arena.free(parts[1]!);
   arena.free(parts[0]!);
   arena.free(gap);
   expect(arena.allocate(640)).toBe(large);
   expect(segments.size).toBe(3);
+});
+
+test("arrays of a whole number of pages lie neither a page apart nor several", () => {
+  const { arena } = allocator();
+  const whole = arena.allocate(65_536);
+  arena.free(whole);
+  const [first, second, third] = [arena.allocate(8192), arena.allocate(8192), arena.allocate(8192)];
+  for (const distance of [second - first, third - second, third - first]) expect(distance % 4096).not.toBe(0);
 });
 
 test("trimming gives back what came as one and is free as one, and nothing else", () => {
