@@ -2,10 +2,10 @@
  * The gradients of causal attention. Probabilities are computed again from the scores, a strip of queries at a time, with
  * what the forward pass kept of each row; sum over keys of p dp is dy . out (arXiv:2205.14135, appendix B).
  */
-import { maskRows, scoresRow, STATISTICS_BYTES } from "./attention";
-import { exp4 } from "./exp";
+import { exp4, normalExp4 } from "./exp";
 import { packPanels, packStrip, panelsBytes } from "./pack";
 import { dot } from "./simd";
+import { columns4, scoresRow, seen4, STATISTICS_BYTES } from "./softmax";
 import { COLUMNS, DEPTH, multiply, multiplyStrip, ROWS, TILE_BYTES, TILE_ROW } from "./tile";
 
 /** Queries whose probabilities are kept, so that the gradients of keys and values take them in one strip. */
@@ -29,7 +29,7 @@ export function attentionBackwardBytes(s: i32, d: i32): usize {
  */
 export function attentionBackward(
   q: usize, k: usize, v: usize, out: usize, statistics: usize, dy: usize, dq: usize, dk: usize, dv: usize,
-  b: i32, t: i32, s: i32, h: i32, kv: i32, d: i32, scale: f32, work: usize,
+  b: i32, t: i32, s: i32, h: i32, kv: i32, d: i32, scale: f32, isBounded: bool, work: usize,
 ): void {
   const group = h / kv;
   const width = <usize>d << 2;
@@ -71,7 +71,7 @@ export function attentionBackward(
             for (let r: usize = 0; r < <usize>rows; r++) {
               const mean = dot(dy + at + r * queryRow, out + at + r * queryRow, d);
               const kept = statistics + <usize>(row + (x + <i32>r) * h) * STATISTICS_BYTES;
-              scoresBack(p + r * stride, slope + r * stride, past + x + <i32>r + 1, limit, kept, mean, scale);
+              scoresBack(p + r * stride, slope + r * stride, past + x + <i32>r + 1, limit, kept, mean, scale, isBounded);
             }
             multiply(slope, stride, 4, keyRows, <usize>s * TILE_ROW, 0, dq + at, queryRow, rows, d, limit, edge);
           }
@@ -103,18 +103,27 @@ export function attentionBackward(
  * that of the scores, p (slope - mean) scale. Both are zero from `live` on, for as far as a strip of keys that begins at
  * most two keys after `limit` reaches.
  */
-function scoresBack(scores: usize, slopes: usize, live: i32, limit: i32, statistics: usize, mean: f32, scale: f32): void {
+function scoresBack(
+  scores: usize, slopes: usize, live: i32, limit: i32, statistics: usize, mean: f32, scale: f32, isBounded: bool,
+): void {
   const rest = scores + (<usize>(((limit + 3) & ~3) + COLUMNS) << 2);
-  const end = scores + maskRows(1, scores, 0, live);
+  const end = scores + (<usize>((live + 3) & ~3) << 2);
   const top = v128.load32_splat(statistics);
   const inverse = v128.load32_splat(statistics, 4);
   const means = f32x4.splat(mean);
   const factor = f32x4.splat(scale);
   for (; scores < end; scores += 16) {
-    const p = f32x4.mul(exp4(f32x4.mul(f32x4.sub(v128.load(scores), top), factor)), inverse);
+    const score = v128.load(scores);
+    const e = isBounded ? normalExp4(f32x4.mul(score, factor)) : exp4(f32x4.mul(f32x4.sub(score, top), factor));
+    const p = f32x4.mul(e, inverse);
     v128.store(scores, p);
     v128.store(slopes, f32x4.mul(f32x4.mul(p, factor), f32x4.sub(v128.load(slopes), means)));
     slopes += 16;
+  }
+  if ((live & 3) != 0) {
+    const seen = seen4(columns4(0), live & 3);
+    v128.store(scores - 16, v128.and(v128.load(scores - 16), seen));
+    v128.store(slopes - 16, v128.and(v128.load(slopes - 16), seen));
   }
   for (; scores < rest; scores += 16) {
     v128.store(scores, f32x4.splat(0));

@@ -37,6 +37,13 @@ function boundedExp4(x: v128, round: v128, log2e: v128, minusLn2: v128, one: v12
   return i32x4.add(y, i32x4.shl(rounded, 23));
 }
 
+/** exp of four lanes of which none is beyond 87 on either side. */
+// @ts-ignore: decorator
+@inline
+export function normalExp4(x: v128): v128 {
+  return boundedExp4(x, ROUND, LOG2_E, MINUS_LN2, ONE);
+}
+
 /** exp of four lanes of at most 88, as what is left of scores without the largest of them: 0 below LOWEST, NaN stays NaN. */
 // @ts-ignore: decorator
 @inline

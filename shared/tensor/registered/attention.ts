@@ -27,5 +27,8 @@ export function registerAttention({ kernels, offset, scratch, register }: Kernel
 function sizesOf(q: tf.TensorInfo, k: tf.TensorInfo) {
   const [batch, queries, heads, width] = q.shape as Sizes;
   const [, keys, kvHeads] = k.shape as Sizes;
-  return { keys, width, group: heads / kvHeads, all: [batch, queries, keys, heads, kvHeads, width, 1 / Math.sqrt(width)] };
+  // Of scores of any queries and keys no bound is known.
+  const isBounded = 0;
+  const all = [batch, queries, keys, heads, kvHeads, width, 1 / Math.sqrt(width), isBounded];
+  return { keys, width, group: heads / kvHeads, all };
 }

@@ -53,4 +53,24 @@ describe.each(BUILDS)("norm, rotation and attention of heads, %s", (_, module) =
       { seed: 1, numRuns: 80 },
     );
   });
+
+  // Normed heads of 32 numbers have scores of at most 5.7 times the largest weights of both: 60 is where softmax begins to look
+  // for the largest score, 88 where an exponential would overflow without that.
+  test.each([1, 3, 3.2, 3.3, 4, 40])("hold for weights of %d, whose scores are bounded or not", async (weight) => {
+    const shapes = [
+      [2, 20, 4, 32],
+      [2, 20, 2, 32],
+      [2, 20, 2, 32],
+    ];
+    const [q, k, v] = shapes.map((shape, index) => normals(shape, index));
+    const weights = { shape: [32], values: new Float32Array(32).fill(weight) };
+    // All queries and keys alike in all positions but for their turns: so scores come near what they can be.
+    const alike = { ...q!, values: q!.values.map((_value, index) => 1 + q!.values[index % 32]! / 10) };
+    for (const queries of [q!, alike]) {
+      const keys = { ...k!, values: k!.values.map((value, index) => (queries === q ? value : alike.values[index % 32]!)) };
+      const inputs = [queries, keys, v!, weights, weights];
+      const [actual, expected] = [fused(inputs), await valueAndGradients("cpu", plain, inputs)];
+      expect(worstDifference(actual, expected)).toBeLessThanOrEqual(TOLERANCE * weight ** 2);
+    }
+  });
 });
