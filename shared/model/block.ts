@@ -1,7 +1,7 @@
 /**
  * A decoder block and its gradients, by hand: the same arithmetic as `block` in transformer.ts, which is the definition.
- * Forward keeps the nine tensors that are dear to compute again; norms and the gated product are computed again in
- * backward, which costs about a fiftieth of the block's products and saves as much memory as is kept. Backward frees each
+ * Forward keeps the tensors that are dear to compute again; the gated product is computed again in backward, and so are norms
+ * where their numbers are needed, which costs little beside products and saves as much memory as is kept. Backward frees each
  * of them as soon as it has been used. Axis letters as in tensor/ops.ts, N = B T rows.
  */
 import type * as tf from "@tensorflow/tfjs-core";
@@ -27,11 +27,13 @@ export interface BlockInput {
 /** What backward needs of a block's forward pass. */
 export interface Activations {
   input: BlockInput;
-  /** [U, H D], before norm and rotation */
+  /** [U], the inverse rms of the input's rows */
+  inputInverse: HeapArray;
+  /** [N, H D], before norm and rotation */
   q: HeapArray;
-  /** [U, K D], before norm and rotation */
+  /** [N, K D], before norm and rotation */
   k: HeapArray;
-  /** [U, K D] */
+  /** [N, K D] */
   v: HeapArray;
   /** [N, H D], what attention gave */
   mixed: HeapArray;
@@ -39,6 +41,8 @@ export interface Activations {
   statistics: HeapArray;
   /** [N, C], x plus attention */
   attended: HeapArray;
+  /** [N], its inverse rms */
+  attendedInverse: HeapArray;
   /** [N, F] */
   gate: HeapArray;
   /** [N, F] */
@@ -64,64 +68,56 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
   };
 
   const norm = (x: HeapArray, part: string) => op.norm(x, weight(part), normEpsilon);
-  /** The norm alone. */
-  const normed = (x: HeapArray, part: string): HeapArray => {
-    const { normed: result, inverse } = norm(x, part);
-    inverse.dispose();
-    return result;
-  };
   /** What attention is told beside its operands. */
   const attention = (batch: number) => ({ batch, epsilon: normEpsilon, theta: ropeTheta });
   const headWeights = () => ({ qWeight: weight("self_attn.q_norm"), kWeight: weight("self_attn.k_norm") });
 
   function forward(input: BlockInput, batch: number, keep: boolean): { y: HeapArray; kept: Activations | null } {
     const { rows, index } = input;
-    const inner = normed(rows, "input_layernorm");
-    const [q, k, v] = op.projectAll(inner, [weight("self_attn.q_proj"), weight("self_attn.k_proj"), weight("self_attn.v_proj")]);
+    const { normed: inner, inverse: inputInverse } = norm(rows, "input_layernorm");
+    const projections = op.projectAll(inner, [weight("self_attn.q_proj"), weight("self_attn.k_proj"), weight("self_attn.v_proj")]);
     inner.dispose();
-    const heads = { q: spread(q, index), k: spread(k, index), v: spread(v, index) };
+    const [q, k, v] = projections.map((projection) => spread(projection, index)) as [HeapArray, HeapArray, HeapArray];
+    const { mixed, statistics } = op.attend({ q, k, v, ...headWeights() }, attention(batch));
     if (!keep) dispose(q, k, v);
-    const { mixed, statistics } = op.attend({ ...heads, ...headWeights() }, attention(batch));
-    dispose(heads.q, heads.k, heads.v);
-    const x = spread(rows, index);
+    const x = spread(rows.view(rows.shape), index);
     const attended = op.projectOnto(x, mixed, weight("self_attn.o_proj")); // [N, C]
     x.dispose();
     if (!keep) dispose(mixed, statistics);
-    const normal = normed(attended, "post_attention_layernorm");
+    const { normed: normal, inverse: attendedInverse } = norm(attended, "post_attention_layernorm");
     const [gate, up] = op.projectAll(normal, [weight("mlp.gate_proj"), weight("mlp.up_proj")]); // [N, F]
     normal.dispose();
     const hidden = op.gated(gate, up);
     if (!keep) dispose(gate, up);
     const y = op.projectOnto(attended, hidden, weight("mlp.down_proj")); // [N, C]
     hidden.dispose();
-    if (keep) return { y, kept: { input, q, k, v, mixed, statistics, attended, gate, up } };
-    attended.dispose();
+    if (keep) return { y, kept: { input, inputInverse, q, k, v, mixed, statistics, attended, attendedInverse, gate, up } };
+    dispose(inputInverse, attended, attendedInverse);
     return { y, kept: null };
   }
 
   /** dy [N, C] becomes the gradient of `attended`. */
-  function backwardMlp({ attended, gate, up }: Activations, dy: HeapArray, add: AddGradient): void {
+  function backwardMlp({ attended, attendedInverse, gate, up }: Activations, dy: HeapArray, add: AddGradient): void {
     // The gradient of the gated product, which then becomes that product itself.
     const hidden = op.projectBack(dy, weight("mlp.down_proj"));
     op.gatedBack(gate, up, hidden);
     add(nameOf("mlp.down_proj"), op.weightGradient(dy, hidden));
     hidden.dispose();
-    const { normed: inner, inverse } = norm(attended, "post_attention_layernorm");
-    const [dgate, dup] = op.weightGradients([gate, up], inner);
+    const scale = weight("post_attention_layernorm");
+    const [dgate, dup] = op.weightGradients([gate, up], attended, scale, attendedInverse);
     add(nameOf("mlp.gate_proj"), dgate);
     add(nameOf("mlp.up_proj"), dup);
-    inner.dispose();
     const dinner = op.projectBack(gate, weight("mlp.gate_proj"));
     gate.dispose();
     op.projectBackInto(dinner, up, weight("mlp.up_proj"));
     up.dispose();
-    add(nameOf("post_attention_layernorm"), op.normBackInto(dy, attended, weight("post_attention_layernorm"), inverse, dinner));
+    add(nameOf("post_attention_layernorm"), op.normBackInto(dy, attended, scale, attendedInverse, dinner));
     attended.dispose();
   }
 
   /** dy [N, C], the gradient of `attended`, is gone -> that of the input's rows [U, C] */
   function backwardAttention(
-    { input, q, k, v, mixed, statistics }: Activations,
+    { input, inputInverse, q, k, v, mixed, statistics }: Activations,
     batch: number,
     dy: HeapArray,
     add: AddGradient,
@@ -130,29 +126,26 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     const count = rows.shape[0]!;
     add(nameOf("self_attn.o_proj"), op.weightGradient(dy, mixed));
     const dmixed = op.projectBack(dy, weight("self_attn.o_proj"));
-    const heads = { q: spread(q, index), k: spread(k, index), v: spread(v, index) };
-    dispose(q, k, v);
     // Queries, keys and values are their gradients from here on.
-    const operands = { ...heads, ...headWeights(), out: mixed, statistics, dy: dmixed };
+    const operands = { q, k, v, ...headWeights(), out: mixed, statistics, dy: dmixed };
     const { dqWeight, dkWeight } = op.attendBack(operands, attention(batch));
     add(nameOf("self_attn.q_norm"), dqWeight);
     add(nameOf("self_attn.k_norm"), dkWeight);
     dispose(mixed, statistics, dmixed);
-    const dq = spreadBack(heads.q, index, count);
-    const dk = spreadBack(heads.k, index, count);
-    const dv = spreadBack(heads.v, index, count);
-    const { normed: inner, inverse } = norm(rows, "input_layernorm");
-    const [dqProjection, dkProjection, dvProjection] = op.weightGradients([dq, dk, dv], inner);
+    const dq = spreadBack(q, index, count);
+    const dk = spreadBack(k, index, count);
+    const dv = spreadBack(v, index, count);
+    const scale = weight("input_layernorm");
+    const [dqProjection, dkProjection, dvProjection] = op.weightGradients([dq, dk, dv], rows, scale, inputInverse);
     add(nameOf("self_attn.q_proj"), dqProjection);
     add(nameOf("self_attn.k_proj"), dkProjection);
     add(nameOf("self_attn.v_proj"), dvProjection);
-    inner.dispose();
     const dinner = op.projectBack(dq, weight("self_attn.q_proj"));
     op.projectBackInto(dinner, dk, weight("self_attn.k_proj"));
     op.projectBackInto(dinner, dv, weight("self_attn.v_proj"));
     dispose(dq, dk, dv);
     const dx = spreadBack(dy, index, count);
-    add(nameOf("input_layernorm"), op.normBackInto(dx, rows, weight("input_layernorm"), inverse, dinner));
+    add(nameOf("input_layernorm"), op.normBackInto(dx, rows, scale, inputInverse, dinner));
     rows.dispose();
     return dx;
   }
@@ -166,9 +159,12 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
   };
 }
 
-/** x [U, W] -> its rows at index [N, W], which are x's own numbers where index is null; x stays. */
+/** x [U, W] is gone -> its rows at index [N, W], or x itself where index is null */
 function spread(x: HeapArray, index: HeapArray | null): HeapArray {
-  return index === null ? x.view(x.shape) : op.embed(x, index);
+  if (index === null) return x;
+  const rows = op.embed(x, index);
+  x.dispose();
+  return rows;
 }
 
 /** dy [N, W], the gradient of `spread`, is gone -> that of x [U, W] */

@@ -71,7 +71,7 @@ function passFloats(model: ModelConfig, batch: number, plan: StepPlan): number {
   const N = sequences * T;
   const n = chunkSequences(sequences, T, plan.recompute) * T;
   const chunks = Math.ceil(N / n);
-  const block = 3 * C + 2 * Q + 2 * K + 2 * F + 2 * model.heads; // with dx, which backward holds beside what was kept
+  const block = 3 * C + 2 * Q + 2 * K + 2 * F + 2 * model.heads + 2; // with dx, which backward holds beside what was kept
   const mlp = C * F;
   const attention = 2 * C * Q + 2 * C * K;
   const layer = 3 * mlp + attention;
@@ -80,10 +80,9 @@ function passFloats(model: ModelConfig, batch: number, plan: StepPlan): number {
   const before = passes > 1 ? parameters : 0;
   /** Gradients of this pass that are held: none when each is used up or added to those of earlier passes. */
   const held = (floats: number) => (plan.consume || passes > 1 ? 0 : floats);
-  // The first block keeps a row for each distinct token where others keep one for each position.
+  // The first block's input has a row for each distinct token where others have one for each position.
   const U = Math.min(V, n);
-  const perToken = plan.recompute ? C : C + Q + 2 * K;
-  const kept = (count: number) => (count === 0 ? 0 : count * (plan.recompute ? C : block - C) * N - perToken * (N - U * chunks));
+  const kept = (count: number) => (count === 0 ? 0 : count * (plan.recompute ? C : block - C) * N - C * (N - U * chunks));
   const rows = Math.min(n, logitsRows(V));
   const sliced = n > rows;
   /** One sum of the embedding's or the head's gradient, and a second one to add when it comes in several pieces. */
@@ -96,12 +95,11 @@ function passFloats(model: ModelConfig, batch: number, plan: StepPlan): number {
   // The last layer meets all activations, the first all gradients.
   const blocks = [0, layers - 1].map((index) => {
     const others = kept(index) + headHeld + held((layers - 1 - index) * layer) + C * N;
-    const own = (block - C) * n - (index === 0 ? (C + Q + 2 * K) * (n - U) : 0);
+    const own = (block - C) * n - (index === 0 ? C * (n - U) : 0);
     const sums = chunks > 1 ? layer + mlp : 0;
     const duringMlp = own + Math.max(F, C) * n + (sums || mlp);
-    // The gradients of queries, keys and values lie where those do; of the first block's each position has its own.
-    const spread = index === 0 ? (Q + 2 * K) * n : 0;
-    const duringAttention = own - (C + 2 * F) * n + Q * n + spread + (sums || 3 * mlp);
+    // The gradients of queries, keys and values lie where those do.
+    const duringAttention = own - (C + 2 * F) * n + Q * n + (sums || 3 * mlp);
     return others + (plan.recompute ? C * n : 0) + Math.max(duringMlp, duringAttention);
   });
   const forward = plan.recompute ? kept(layers) + (block + F) * n : kept(layers) + (F + C) * n;

@@ -3,8 +3,9 @@
  * (tile.ts), of large matrices by Strassen's algorithm (strassen.ts). One to three rows (decoding) stream B instead
  * (matvec.ts). All strides describe the operands, so every transposition is one routine.
  */
-import { packPanels, transpose } from "./pack";
-import { factorsBytes, isStrassen, packFactors, setRight, strassen } from "./strassen";
+import { factorsBytes, packFactors } from "./factors";
+import { packPanels, scaleColumns, scalePanels, transposeScaled } from "./pack";
+import { isStrassen, setRight, strassen } from "./strassen";
 import { DEPTH, multiply, partOf, TILE_BYTES, TILE_ROW } from "./tile";
 import { dotRows, sumRows } from "./matvec";
 
@@ -80,7 +81,7 @@ export function matMul(
     const to = out + <usize>i * bytes;
     const addend = from != 0 ? from + <usize>i * bytes : 0;
     // A single column is a single row of the transposed product, whose elements lie in the same order.
-    if (from == 0 && isTurned(m, n, k, aRow, bCol)) turned(left, right, to, m, n, k, <usize>aCol << 2, <usize>bRow << 2, pack);
+    if (from == 0 && isTurned(m, n, k, aRow, bCol)) turned(left, right, to, m, n, k, <usize>aCol << 2, <usize>bRow << 2, 0, 0, pack);
     else if (n == 1) product(right, left, addend, to, 1, m, k, <usize>bCol << 2, <usize>bRow << 2, <usize>aCol << 2, <usize>aRow << 2, pack);
     else product(left, right, addend, to, m, n, k, <usize>aRow << 2, <usize>aCol << 2, <usize>bRow << 2, <usize>bCol << 2, pack);
   }
@@ -94,31 +95,59 @@ function product(
     if (bRow == 4 || k == 1) return dotRows(a, aRow, b, bCol, out, <usize>n << 2, m, n, k);
     if (bCol == 4) return sumRows(a, aRow, b, bRow, out, m, n, k);
   }
-  blocked(a, b, from, out, m, n, k, aRow, aCol, bRow, bCol, pack);
+  blocked(a, b, from, out, m, n, k, aRow, aCol, bRow, bCol, 0, pack);
 }
 
-/** out [m, n] = A^T B of rows of A [k, m] and B [k, n] that are dense, by columns of the turned product. */
-function turned(a: usize, b: usize, out: usize, m: i32, n: i32, k: i32, aRow: usize, bRow: usize, block: usize): void {
+/**
+ * out [m, n] = A^T S B G of rows of A [k, m] and B [k, n] that are dense, by columns of the turned product. S and G have
+ * `scales` [k] and `gains` [n] on their diagonals, or are not there where these are 0.
+ */
+function turned(
+  a: usize, b: usize, out: usize, m: i32, n: i32, k: i32, aRow: usize, bRow: usize, scales: usize, gains: usize, block: usize,
+): void {
   const pack = block + turnedBytes(m, n);
   const outRow = <usize>n << 2;
   for (let first = 0; first < m; first += BLOCK_N) {
     const width = min(BLOCK_N, m - first);
     const row = <usize>width << 2;
-    blocked(b, a + (<usize>first << 2), 0, block, n, width, k, 4, bRow, aRow, 4, pack);
-    turn(block, row, out + <usize>first * outRow, outRow, n, width);
+    blocked(b, a + (<usize>first << 2), 0, block, n, width, k, 4, bRow, aRow, 4, scales, pack);
+    turn(block, row, out + <usize>first * outRow, outRow, n, width, gains);
   }
 }
 
-/** The block [n, width] is written as columns, `outRow` bytes from one to the next; both sizes are multiples of four. */
-export function turn(block: usize, row: usize, out: usize, outRow: usize, n: i32, width: i32): void {
+/** Bytes of scratch that normGradient needs. */
+export function normGradientBytes(m: i32, n: i32, k: i32): usize {
+  return max(packBytes(n, k), matMulBytes(m, n, k, 1, 1));
+}
+
+/** out [m, n] = A^T S B G for dense A [k, m] and B [k, n], scales and gains as in `turned`; `pack` is scratch of normGradientBytes. */
+export function normGradient(a: usize, b: usize, scales: usize, gains: usize, out: usize, m: i32, n: i32, k: i32, pack: usize): void {
+  if (m == 0) return;
+  const aRow = <usize>m << 2, bRow = <usize>n << 2;
+  if (isTurned(m, n, k, 1, 1)) return turned(a, b, out, m, n, k, aRow, bRow, scales, gains, pack);
+  blocked(a, b, 0, out, m, n, k, 4, aRow, bRow, 4, scales, pack);
+  scaleColumns(out, m, n, gains);
+}
+
+/**
+ * The block [n, width] is written as columns, `outRow` bytes from one to the next, each row multiplied with one of `gains`, if
+ * these are not 0; both sizes are multiples of four.
+ */
+export function turn(block: usize, row: usize, out: usize, outRow: usize, n: i32, width: i32, gains: usize): void {
   for (let j = 0; j < width; j += 4) {
-    for (let i = 0; i < n; i += 4) transpose(block + <usize>i * row + (<usize>j << 2), row, out + (<usize>i << 2), outRow);
+    for (let i: usize = 0; i < <usize>n << 2; i += 16) {
+      const source = block + (i >> 2) * row + (<usize>j << 2);
+      if (gains == 0) transposeScaled(false, source, row, out + i, outRow, f32x4.splat(1));
+      else transposeScaled(true, source, row, out + i, outRow, v128.load(gains + i));
+    }
     out += 4 * outRow;
   }
 }
 
+/** B's rows are multiplied with `scales`, if these are not 0; else as in `product`. */
 function blocked(
-  a: usize, b: usize, from: usize, out: usize, m: i32, n: i32, k: i32, aRow: usize, aCol: usize, bRow: usize, bCol: usize, pack: usize,
+  a: usize, b: usize, from: usize, out: usize, m: i32, n: i32, k: i32, aRow: usize, aCol: usize, bRow: usize, bCol: usize,
+  scales: usize, pack: usize,
 ): void {
   const depth = blockDepth(n, k);
   const edge = pack + factorsBytes(depth, min(n, BLOCK_N));
@@ -130,12 +159,14 @@ function blocked(
       const right = b + <usize>x * bRow + <usize>j * bCol;
       const target = out + (<usize>j << 2);
       const addend = x > 0 ? target : from != 0 ? from + (<usize>j << 2) : 0;
+      const factors: usize = scales != 0 ? scales + (<usize>x << 2) : 0;
       if (isStrassen(m, width, inner)) {
-        packFactors(right, inner / 2, width / 2, bRow, bCol, pack);
+        packFactors(right, inner / 2, width / 2, bRow, bCol, factors, pack);
         setRight(0, pack, addend, target, <usize>n << 2, m / 2, width / 2, inner / 2);
         strassen(left, aRow, aCol, 1, m / 2, inner / 2, edge);
       } else {
         packPanels(right, inner, width, bRow, bCol, pack);
+        if (factors != 0) scalePanels(pack, inner, width, factors);
         multiply(left, aRow, aCol, pack, <usize>inner * TILE_ROW, addend, target, <usize>n << 2, m, width, inner, edge);
       }
     }

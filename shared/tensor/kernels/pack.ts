@@ -45,10 +45,39 @@ function packColumns(b: usize, k: i32, column: usize, target: usize): void {
   packAny(b + (<usize>whole << 2), k - whole, COLUMNS, 4, column, target + <usize>whole * TILE_ROW);
 }
 
+/** The rows of packed panels, which all have as many, are multiplied with `scales`. */
+export function scalePanels(pack: usize, k: i32, n: i32, scales: usize): void {
+  for (let first = 0; first < n; first += COLUMNS) {
+    for (let x: usize = 0; x < <usize>k << 2; x += 4) {
+      const scale = v128.load32_splat(scales + x);
+      v128.store(pack, f32x4.mul(v128.load(pack), scale));
+      v128.store(pack, f32x4.mul(v128.load(pack, 16), scale), 16);
+      pack += TILE_ROW;
+    }
+  }
+}
+
+/** Columns of x [rows, width] are multiplied with `gains`. */
+export function scaleColumns(x: usize, rows: i32, width: i32, gains: usize): void {
+  const whole = <usize>(width & ~3) << 2, end = <usize>width << 2;
+  for (let i = 0; i < rows; i++) {
+    for (let at: usize = 0; at < whole; at += 16) v128.store(x + at, f32x4.mul(v128.load(x + at), v128.load(gains + at)));
+    for (let at = whole; at < end; at += 4) store<f32>(x + at, load<f32>(x + at) * load<f32>(gains + at));
+    x += end;
+  }
+}
+
 /** Four rows of four floats, `row` bytes apart, are written as columns, `step` bytes from one row to the next. */
 // @ts-ignore: decorator
 @inline
 export function transpose(source: usize, row: usize, target: usize, step: usize): void {
+  transposeScaled(false, source, row, target, step, f32x4.splat(1));
+}
+
+/** The same, each row multiplied with one of four scales, where isScaled, which is known at compile time. */
+// @ts-ignore: decorator
+@inline
+export function transposeScaled(isScaled: bool, source: usize, row: usize, target: usize, step: usize, scales: v128): void {
   const r0 = v128.load(source);
   const r1 = v128.load(source + row);
   const r2 = v128.load(source + 2 * row);
@@ -57,10 +86,17 @@ export function transpose(source: usize, row: usize, target: usize, step: usize)
   const b = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
   const c = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
   const d = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
-  v128.store(target, v128.shuffle<f64>(a, b, 0, 2));
-  v128.store(target + step, v128.shuffle<f64>(a, b, 1, 3));
-  v128.store(target + 2 * step, v128.shuffle<f64>(c, d, 0, 2));
-  v128.store(target + 3 * step, v128.shuffle<f64>(c, d, 1, 3));
+  v128.store(target, scaled(isScaled, v128.shuffle<f64>(a, b, 0, 2), scales));
+  v128.store(target + step, scaled(isScaled, v128.shuffle<f64>(a, b, 1, 3), scales));
+  v128.store(target + 2 * step, scaled(isScaled, v128.shuffle<f64>(c, d, 0, 2), scales));
+  v128.store(target + 3 * step, scaled(isScaled, v128.shuffle<f64>(c, d, 1, 3), scales));
+}
+
+/** x, or x times scale where isScaled, which is known at compile time */
+// @ts-ignore: decorator
+@inline
+export function scaled(isScaled: bool, x: v128, scale: v128): v128 {
+  return isScaled ? f32x4.mul(x, scale) : x;
 }
 
 function packAny(b: usize, k: i32, columns: i32, row: usize, column: usize, target: usize): void {

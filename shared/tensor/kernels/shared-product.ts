@@ -3,8 +3,9 @@
  * go by quadrants (strassen.ts), strips of the one and their sums are made once for all. Else they are products like others.
  * A third matrix that is not there has no columns.
  */
-import { BLOCK_N, blockDepth, matMul, matMulBytes, packBytes, turn } from "./matmul";
-import { factorsBytes, isStrassen, packFactors, setRight, strassen } from "./strassen";
+import { factorsBytes, packFactors } from "./factors";
+import { BLOCK_N, blockDepth, matMul, normGradient, normGradientBytes, packBytes, turn } from "./matmul";
+import { isStrassen, setRight, strassen } from "./strassen";
 import { TILE_BYTES } from "./tile";
 
 // @ts-ignore: decorator
@@ -51,9 +52,9 @@ export function project(
   const depth = blockDepth(n0 + n1 + n2, k);
   for (let first = 0; first < k; first += depth) {
     const at = <usize>first << 2;
-    let to = right(0, w0 + at, 4, row, pack, first > 0, out0, m, n0, depth);
-    to = right(1, w1 + at, 4, row, to, first > 0, out1, m, n1, depth);
-    to = right(2, w2 + at, 4, row, to, first > 0, out2, m, n2, depth);
+    let to = right(0, w0 + at, 4, row, 0, pack, first > 0, out0, m, n0, depth);
+    to = right(1, w1 + at, 4, row, 0, to, first > 0, out1, m, n1, depth);
+    to = right(2, w2 + at, 4, row, 0, to, first > 0, out2, m, n2, depth);
     strassen(x + at, row, 4, n2 > 0 ? 3 : 2, m / 2, depth / 2, to);
   }
 }
@@ -62,10 +63,15 @@ function projectOne(x: usize, weight: usize, out: usize, m: i32, k: i32, n: i32,
   if (n > 0) matMul(x, weight, 0, out, 1, m, n, k, 0, k, 1, 0, 1, k, pack);
 }
 
-/** Packs a matrix and puts it in its place among those that A is multiplied with -> where its factors end. */
-function right(index: i32, b: usize, bRow: usize, bCol: usize, pack: usize, isAdded: bool, out: usize, m: i32, n: i32, depth: i32): usize {
+/**
+ * Packs a matrix, whose rows are multiplied with `scales` if these are not 0, and puts it in its place among those that A is
+ * multiplied with -> where its factors end.
+ */
+function right(
+  index: i32, b: usize, bRow: usize, bCol: usize, scales: usize, pack: usize, isAdded: bool, out: usize, m: i32, n: i32, depth: i32,
+): usize {
   if (n == 0) return pack;
-  packFactors(b, depth / 2, n / 2, bRow, bCol, pack);
+  packFactors(b, depth / 2, n / 2, bRow, bCol, scales, pack);
   setRight(index, pack, isAdded ? out : 0, out, <usize>n << 2, m / 2, n / 2, depth / 2);
   return pack + factorsBytes(depth, n);
 }
@@ -73,35 +79,41 @@ function right(index: i32, b: usize, bRow: usize, bCol: usize, pack: usize, isAd
 /** Bytes of scratch for weightGradients. */
 export function weightGradientsBytes(m: i32, k: i32, n0: i32, n1: i32, n2: i32): usize {
   if (isShared(m, k, n0, n1, n2)) return sharedBytes(k, n0, n1, n2) + ((<usize>m * (n0 + n1 + n2)) << 2);
-  return max(matMulBytes(n0, m, k, 1, 1), max(matMulBytes(n1, m, k, 1, 1), matMulBytes(n2, m, k, 1, 1)));
+  return max(normGradientBytes(n0, m, k), max(normGradientBytes(n1, m, k), normGradientBytes(n2, m, k)));
 }
 
-/** x [k, m], dy [k, n] -> dy^T x, dense [n, m] each; `pack` is scratch of weightGradientsBytes. */
+/**
+ * Gradients of weights that RMSNorm of x was multiplied with: x [k, m], inverse [k] and `weight` [m] of the norm (rms-norm.ts),
+ * dy [k, n] -> dy^T norm(x), dense [n, m] each; `pack` is scratch of weightGradientsBytes. The norm's numbers are never there:
+ * rows are scaled by `inverse` when they are packed, and columns of what comes out by `weight`.
+ */
 export function weightGradients(
-  x: usize, dy0: usize, dy1: usize, dy2: usize, out0: usize, out1: usize, out2: usize, m: i32, k: i32, n0: i32, n1: i32, n2: i32, pack: usize,
+  x: usize, inverse: usize, weight: usize, dy0: usize, dy1: usize, dy2: usize, out0: usize, out1: usize, out2: usize,
+  m: i32, k: i32, n0: i32, n1: i32, n2: i32, pack: usize,
 ): void {
-  if (!isShared(m, k, n0, n1, n2)) {
-    weightGradient(x, dy0, out0, m, k, n0, pack);
-    weightGradient(x, dy1, out1, m, k, n1, pack);
-    weightGradient(x, dy2, out2, m, k, n2, pack);
-    return;
-  }
-  // x^T dy, which is turned in the end: so it is x whose strips are made once.
-  const block1 = pack + ((<usize>m * n0) << 2);
+  if (isShared(m, k, n0, n1, n2)) return sharedGradients(x, inverse, weight, dy0, dy1, dy2, out0, out1, out2, m, k, n0, n1, n2, pack);
+  normGradient(dy0, x, inverse, weight, out0, n0, m, k, pack);
+  normGradient(dy1, x, inverse, weight, out1, n1, m, k, pack);
+  normGradient(dy2, x, inverse, weight, out2, n2, m, k, pack);
+}
+
+/** x^T dy, which is turned in the end: so it is x whose strips are made once. */
+function sharedGradients(
+  x: usize, inverse: usize, weight: usize, dy0: usize, dy1: usize, dy2: usize, out0: usize, out1: usize, out2: usize,
+  m: i32, k: i32, n0: i32, n1: i32, n2: i32, block0: usize,
+): void {
+  const block1 = block0 + ((<usize>m * n0) << 2);
   const block2 = block1 + ((<usize>m * n1) << 2);
-  const packs = block2 + ((<usize>m * n2) << 2);
+  const pack = block2 + ((<usize>m * n2) << 2);
   const depth = blockDepth(n0 + n1 + n2, k);
   for (let first = 0; first < k; first += depth) {
-    let to = right(0, dy0 + ((<usize>first * n0) << 2), <usize>n0 << 2, 4, packs, first > 0, pack, m, n0, depth);
-    to = right(1, dy1 + ((<usize>first * n1) << 2), <usize>n1 << 2, 4, to, first > 0, block1, m, n1, depth);
-    to = right(2, dy2 + ((<usize>first * n2) << 2), <usize>n2 << 2, 4, to, first > 0, block2, m, n2, depth);
+    const scales = inverse + (<usize>first << 2);
+    let to = right(0, dy0 + ((<usize>first * n0) << 2), <usize>n0 << 2, 4, scales, pack, first > 0, block0, m, n0, depth);
+    to = right(1, dy1 + ((<usize>first * n1) << 2), <usize>n1 << 2, 4, scales, to, first > 0, block1, m, n1, depth);
+    to = right(2, dy2 + ((<usize>first * n2) << 2), <usize>n2 << 2, 4, scales, to, first > 0, block2, m, n2, depth);
     strassen(x + ((<usize>first * m) << 2), 4, <usize>m << 2, n2 > 0 ? 3 : 2, m / 2, depth / 2, to);
   }
-  turn(pack, <usize>n0 << 2, out0, <usize>m << 2, m, n0);
-  turn(block1, <usize>n1 << 2, out1, <usize>m << 2, m, n1);
-  turn(block2, <usize>n2 << 2, out2, <usize>m << 2, m, n2);
-}
-
-function weightGradient(x: usize, dy: usize, out: usize, m: i32, k: i32, n: i32, pack: usize): void {
-  if (n > 0) matMul(dy, x, 0, out, 1, n, m, k, 0, 1, n, 0, m, 1, pack);
+  turn(block0, <usize>n0 << 2, out0, <usize>m << 2, m, n0, weight);
+  turn(block1, <usize>n1 << 2, out1, <usize>m << 2, m, n1, weight);
+  turn(block2, <usize>n2 << 2, out2, <usize>m << 2, m, n2, weight);
 }

@@ -10,21 +10,14 @@
  * Rounding errors are about twice those of the plain product, in relation to the largest numbers of A and B: a row of small
  * numbers is not as exact beside one of large numbers as it would be alone.
  */
-import { addStrips, packPanels, packStrip, panelsBytes, transposeStrip } from "./pack";
+import { factorBytes, M1, M2, M3, M4, M5, M6, M7 } from "./factors";
+import { addStrips, packStrip, transposeStrip } from "./pack";
 import { prefetchRows, rowsAhead } from "./prefetch";
 import { COLUMNS, DEPTH, multiplyStrip, partOf, ROWS, STRIP, STRIP_BYTES, STRIP_ROW, TILE_ROW } from "./tile";
 
 /** Below this in any direction, adding up costs as much as an eighth of the products. */
 const LEAST: i32 = 128;
 
-/** Where each product's factor of B stands among those that are packed. */
-const M2: i32 = 0;
-const M5: i32 = 1;
-const M6: i32 = 2;
-const M7: i32 = 3;
-const M1: i32 = 4;
-const M3: i32 = 5;
-const M4: i32 = 6;
 /** Quadrants of C. */
 const C11: i32 = 0;
 const C12: i32 = 1;
@@ -44,90 +37,11 @@ const A22: usize = STRIP + 4 * STRIP_BYTES;
 const RIGHT: usize = STRIP + 5 * STRIP_BYTES;
 const RIGHT_BYTES: usize = 32;
 
-/**
- * Bytes from a packed factor's end to the next one: seven streams that are a multiple of 4,096 bytes apart would be written to
- * the same few lines of the first-level cache (README.md of the folder above).
- */
-const GAP: usize = 64;
-
 /** Whether halves are whole: whole panels of B, an even number of its rows, and even in the other direction. */
 // @ts-ignore: decorator
 @inline
 export function isStrassen(m: i32, n: i32, k: i32): bool {
   return min(m, min(n, k)) >= LEAST && (m & 1) == 0 && (k & 3) == 0 && n % (2 * COLUMNS) == 0;
-}
-
-/** Bytes from one packed factor of B [2 k, 2 n] to the next. */
-// @ts-ignore: decorator
-@inline
-function factorBytes(k: i32, n: i32): usize {
-  return panelsBytes(k, n) + GAP;
-}
-
-/** Bytes of the seven factors of a packed B [k, n], instead of its four quadrants. */
-// @ts-ignore: decorator
-@inline
-export function factorsBytes(k: i32, n: i32): usize {
-  return 7 * (panelsBytes(k, n) / 4 + GAP);
-}
-
-/** The seven factors of B [2 k, 2 n], packed one after the other: B11, B22, B11 + B12, B21 + B22, B11 + B22, B12 - B22, B21 - B11. */
-export function packFactors(b: usize, k: i32, n: i32, row: usize, column: usize, pack: usize): void {
-  const factor = factorBytes(k, n);
-  const down = <usize>k * row;
-  const right = <usize>n * column;
-  const isDense = column == 4;
-  if (isDense) prefetchRows(b, 2 * k, <usize>n << 3, row);
-  else if (row == 4) prefetchRows(b, 2 * n, <usize>k << 3, column);
-  for (let j = 0; j < n; j += COLUMNS) {
-    if (isDense) combine(b, b + down + right, b + right, b + down, row, k, pack, factor);
-    else {
-      // The quadrants' panels are packed first, where factors will take their place.
-      const b22 = pack + factor, b12 = b22 + factor, b21 = b12 + factor;
-      packPanels(b, k, COLUMNS, row, column, pack);
-      packPanels(b + down + right, k, COLUMNS, row, column, b22);
-      packPanels(b + right, k, COLUMNS, row, column, b12);
-      packPanels(b + down, k, COLUMNS, row, column, b21);
-      combine(pack, b22, b12, b21, TILE_ROW, k, pack, factor);
-    }
-    b += <usize>COLUMNS * column;
-    pack += <usize>k * TILE_ROW;
-  }
-}
-
-/**
- * The factors, each `factor` bytes from the one before, of an even number of rows of a panel in each quadrant, `row` bytes
- * apart. Two rows are a cache line, which is written whole before that of another factor.
- */
-function combine(b11: usize, b22: usize, b12: usize, b21: usize, row: usize, rows: i32, out: usize, factor: usize): void {
-  let f3 = out + 2 * factor, f5 = f3 + 2 * factor, f7 = f5 + 2 * factor;
-  for (let i = 0; i < rows; i += 2) {
-    // @unroll K 4
-    const at$K = K < 2 ? 0 : row;
-    const x11$K = v128.load(b11 + at$K, 16 * (K & 1)), x22$K = v128.load(b22 + at$K, 16 * (K & 1));
-    v128.store(out, x11$K, 16 * K);
-    v128.store(out + factor, x22$K, 16 * K);
-    v128.store(f5, f32x4.add(x11$K, x22$K), 16 * K);
-    // @end
-    // @unroll K 4
-    const x12$K = v128.load(b12 + at$K, 16 * (K & 1));
-    v128.store(f3, f32x4.add(x11$K, x12$K), 16 * K);
-    v128.store(f5 + factor, f32x4.sub(x12$K, x22$K), 16 * K);
-    // @end
-    // @unroll K 4
-    const x21$K = v128.load(b21 + at$K, 16 * (K & 1));
-    v128.store(f3 + factor, f32x4.add(x21$K, x22$K), 16 * K);
-    v128.store(f7, f32x4.sub(x21$K, x11$K), 16 * K);
-    // @end
-    b11 += 2 * row;
-    b22 += 2 * row;
-    b12 += 2 * row;
-    b21 += 2 * row;
-    out += 2 * TILE_ROW;
-    f3 += 2 * TILE_ROW;
-    f5 += 2 * TILE_ROW;
-    f7 += 2 * TILE_ROW;
-  }
 }
 
 /** What A is multiplied with at `index`, the first of which is 0: what packFactors made of B [2 k, 2 n]; else as in `multiply`. */
@@ -146,6 +60,7 @@ export function setRight(index: i32, b: usize, from: usize, out: usize, outRow: 
 export function strassen(a: usize, aRow: usize, aCol: usize, rights: i32, m: i32, k: i32, edge: usize): void {
   const depth = partOf(k, DEPTH);
   const ahead = rowsAhead(k << 3);
+  if (aRow == 4) prefetchRows(a, 2 * k, <usize>m << 3, aCol);
   for (let i = 0; i < m; i += ROWS) {
     const rows = min(ROWS, m - i);
     if (aCol == 4 && i % ahead == 0) prefetchHalves(a, aRow, rights, i, min(ahead, m - i), m, k);
@@ -185,7 +100,7 @@ export function strassen(a: usize, aRow: usize, aCol: usize, rights: i32, m: i32
   }
 }
 
-/** Rows i.. of both halves of A, where they lie dense (columns come in long rows anyway), and of what the products are added to. */
+/** Rows i.. of both halves of A, where they lie dense, and of what the products are added to. */
 function prefetchHalves(a: usize, aRow: usize, rights: i32, i: i32, count: i32, m: i32, k: i32): void {
   for (let half = 0; half < 2; half++) {
     prefetchRows(a + <usize>i * aRow, count, <usize>k << 3, aRow);

@@ -25,16 +25,18 @@ export function registerSharedProduct({ kernels, offset, scratch, register }: Ke
     kernels.project(offset(x), ...places(weights), ...places(outs), rows, width, ...columns, pack);
     return outs;
   });
-  // x [N, C], each dy [N, O] -> dy^T x [O, C] each
+  // x [N, C], weight [C] and inverse [N] of its norm, each dy [N, O] -> dy^T norm(x) [O, C] each
   register("WeightGradients", ({ inputs, output }) => {
     const [x, dys] = [inputs["x"]!, others(inputs)];
+    const { weight, inverse } = inputs as Record<"weight" | "inverse", tf.TensorInfo>;
     const [rows, width] = x.shape as [number, number];
     const odd = dys.find(({ shape }) => shape[0] !== rows);
     if (odd !== undefined) throw new Error(`WeightGradients: expected each dy [${rows}, O], got [${odd.shape}]`);
     const columns = three(dys.map(({ shape }) => shape[1]!));
     const outs = dys.map(({ shape }) => output([shape[1]!, width]));
     const pack = scratch(kernels.weightGradientsBytes(width, rows, ...columns));
-    kernels.weightGradients(offset(x), ...places(dys), ...places(outs), width, rows, ...columns, pack);
+    const norm = [offset(inverse), offset(weight)] as const;
+    kernels.weightGradients(offset(x), ...norm, ...places(dys), ...places(outs), width, rows, ...columns, pack);
     return outs;
   });
 }

@@ -92,7 +92,7 @@ describe.each(BUILDS)("nothing is written beyond what a kernel is given, %s", (_
         const dys = all.map((n) => floats(m * n));
         const gradients = all.map((n) => bytes(4 * n * k));
         const scratch = bytes(kernels.weightGradientsBytes(k, m, n0, n1, n2));
-        kernels.weightGradients(floats(m * k), ...dys, ...gradients, k, m, n0, n1, n2, scratch);
+        kernels.weightGradients(floats(m * k), floats(m), floats(k), ...dys, ...gradients, k, m, n0, n1, n2, scratch);
       },
     );
     expect(beyond).toBe(0);
@@ -105,10 +105,10 @@ describe.each(BUILDS)("nothing is written beyond what a kernel is given, %s", (_
         const [s, h] = [t + past, kv * group];
         const [q, k, v] = [floats(b * t * h * d), floats(b * s * kv * d), floats(b * s * kv * d)];
         const [out, statistics] = [floats(b * t * h * d), floats(2 * b * t * h)];
-        kernels.attention(q, k, v, out, statistics, b, t, s, h, kv, d, 0.5, bytes(kernels.attentionBytes(s, d, group)));
+        kernels.attention(q, k, v, out, statistics, b, t, s, h, kv, d, 0.5, 0, bytes(kernels.attentionBytes(s, d, group)));
         const [dy, dq, dk, dv] = [floats(b * t * h * d), bytes(4 * b * t * h * d), bytes(4 * b * s * kv * d), bytes(4 * b * s * kv * d)];
         const scratch = bytes(kernels.attentionBackwardBytes(s, d));
-        kernels.attentionBackward(q, k, v, out, statistics, dy, dq, dk, dv, b, t, s, h, kv, d, 0.5, scratch);
+        kernels.attentionBackward(q, k, v, out, statistics, dy, dq, dk, dv, b, t, s, h, kv, d, 0.5, 0, scratch);
       },
     );
     expect(beyond).toBe(0);

@@ -42,9 +42,18 @@ async function worst({ rows, width, columns }: Sizes, seed: number): Promise<num
     ours(projectAll, x, weights),
     await onCpu((left, other) => tf.matMul(left, other, false, true), x, weights),
   );
+  // What RMSNorm would multiply x with: any numbers do.
+  const [inverse, scale] = [normals([rows], seed + 7), normals([width], seed + 8)];
   const back = worstDifference(
-    ours((left, others) => weightGradients(others, left), x, dys),
-    await onCpu((left, other) => tf.matMul(other, left, true, false), x, dys),
+    ours((left, others) => weightGradients(others, left, arrayOf(scale.values), arrayOf(inverse.values)), x, dys),
+    await onCpu(
+      (left, other) => {
+        const normed = tf.mul(tf.mul(left, tf.tensor(inverse.values, [rows, 1])), tf.tensor(scale.values));
+        return tf.matMul(other, normed, true, false);
+      },
+      x,
+      dys,
+    ),
   );
   return Math.max(forward, back);
 }
@@ -74,6 +83,8 @@ describe.each(BUILDS)("products that share a matrix, %s", (_, module) => {
     ["rows that no part divides", { rows: 700, width: 132, columns: [128, 128] }],
     ["more columns than a block", { rows: 256, width: 128, columns: [256, 256] }],
     ["one too narrow", { rows: 256, width: 128, columns: [128, 64, 128] }],
+    ["each turned, as of the presets", { rows: 768, width: 128, columns: [352, 352] }],
+    ["each turned, with a part and a block that are too small", { rows: 700, width: 128, columns: [400, 256, 256] }],
     ["an odd number of rows", { rows: 131, width: 128, columns: [128, 128] }],
   ])("equal them where quadrants are large enough, and where they are not: %s", async (__, sizes) => {
     expect(await worst(sizes, 1)).toBeLessThanOrEqual(TOLERANCE);
@@ -83,7 +94,10 @@ describe.each(BUILDS)("products that share a matrix, %s", (_, module) => {
     onHeap(() => {
       const [x, fits, other] = [allocated([4, 3]), allocated([2, 3]), allocated([2, 4])];
       expect(() => projectAll(x, [fits, other])).toThrow("Project: expected weights [O, 3], got [2,4]");
-      expect(() => weightGradients([allocated([4, 2]), fits], x)).toThrow("WeightGradients: expected each dy [4, O], got [2,3]");
+      const [scale, inverse] = [allocated([3]), allocated([4])];
+      expect(() => weightGradients([allocated([4, 2]), fits], x, scale, inverse)).toThrow(
+        "WeightGradients: expected each dy [4, O], got [2,3]",
+      );
     });
   });
 });
