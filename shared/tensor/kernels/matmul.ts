@@ -5,6 +5,7 @@
  */
 import { factorsBytes, packFactors } from "./factors";
 import { packPanels, scaleColumns, scalePanels, transposeScaled } from "./pack";
+import { prefetchRows } from "./prefetch";
 import { isStrassen, setRight, strassen } from "./strassen";
 import { DEPTH, multiply, partOf, TILE_BYTES, TILE_ROW } from "./tile";
 import { dotRows, sumRows } from "./matvec";
@@ -134,6 +135,8 @@ export function normGradient(a: usize, b: usize, scales: usize, gains: usize, ou
  * these are not 0; both sizes are multiples of four.
  */
 export function turn(block: usize, row: usize, out: usize, outRow: usize, n: i32, width: i32, gains: usize): void {
+  // Else each line that is written would be waited for alone.
+  prefetchRows(out, width, <usize>n << 2, outRow);
   for (let j = 0; j < width; j += 4) {
     for (let i: usize = 0; i < <usize>n << 2; i += 16) {
       const source = block + (i >> 2) * row + (<usize>j << 2);
