@@ -24,17 +24,37 @@ let C3: v128 = f32x4.splat(0.16667114);
 let C2: v128 = f32x4.splat(0.49999232);
 export let ONE: v128 = f32x4.splat(1);
 
+/** The whole powers of two nearest to those of e, which are the lowest bits of what this is (ROUND). */
+// @ts-ignore: decorator
+@inline
+export function powers4(x: v128, log2e: v128, round: v128): v128 {
+  return madd(x, log2e, round);
+}
+
+/** What is left of x without them. */
+// @ts-ignore: decorator
+@inline
+export function remainder4(x: v128, powers: v128, round: v128, minusLn2: v128): v128 {
+  const n = f32x4.sub(powers, round);
+  return IS_FUSED ? madd(n, minusLn2, x) : madd(n, MINUS_LN2_LOW, madd(n, MINUS_LN2_HIGH, x));
+}
+
+/** exp of both together. */
+// @ts-ignore: decorator
+@inline
+export function raised4(powers: v128, r: v128, one: v128): v128 {
+  const square = f32x4.mul(r, r);
+  const y = madd(madd(madd(C5, r, C4), square, madd(C3, r, C2)), square, f32x4.add(r, one));
+  // Times 2^n: the shift leaves n alone, ROUND's own bits fall out, and n is added to the exponent.
+  return i32x4.add(y, i32x4.shl(powers, 23));
+}
+
 /** exp of four lanes from LOWEST to 88, above which it would overflow, or NaN. The other arguments are the globals of their names. */
 // @ts-ignore: decorator
 @inline
 function boundedExp4(x: v128, round: v128, log2e: v128, minusLn2: v128, one: v128): v128 {
-  const rounded = madd(x, log2e, round);
-  const n = f32x4.sub(rounded, round);
-  const r = IS_FUSED ? madd(n, minusLn2, x) : madd(n, MINUS_LN2_LOW, madd(n, MINUS_LN2_HIGH, x));
-  const square = f32x4.mul(r, r);
-  const y = madd(madd(madd(C5, r, C4), square, madd(C3, r, C2)), square, f32x4.add(r, one));
-  // Times 2^n: the shift leaves n alone, ROUND's own bits fall out, and n is added to the exponent.
-  return i32x4.add(y, i32x4.shl(rounded, 23));
+  const powers = powers4(x, log2e, round);
+  return raised4(powers, remainder4(x, powers, round, minusLn2), one);
 }
 
 /** exp of four lanes of which none is beyond 87 on either side. */
@@ -52,14 +72,11 @@ export function exp4(x: v128): v128 {
   return v128.andnot(boundedExp4(f32x4.pmax(x, LOWEST), ROUND, LOG2_E, MINUS_LN2, ONE), f32x4.lt(x, LOWEST));
 }
 
-/**
- * e = exp of four lanes for e / (1 + e) and 1 / (1 + e): the first is 1 in float32 long before SATURATED, the second no
- * number too small. A loop keeps the globals that it passes in registers, where V8 would load them in every turn.
- */
+/** x as far as its exponential e matters to e / (1 + e) and 1 / (1 + e): the first is 1 in float32 long before SATURATED, the second no number too small. */
 // @ts-ignore: decorator
 @inline
-export function odds4(x: v128, round: v128, log2e: v128, minusLn2: v128, one: v128): v128 {
-  return boundedExp4(f32x4.pmin(f32x4.pmax(x, LOWEST), SATURATED), round, log2e, minusLn2, one);
+export function clamped4(x: v128): v128 {
+  return f32x4.pmin(f32x4.pmax(x, LOWEST), SATURATED);
 }
 
 /** exp of one number, bit for bit what a lane of exp4 gives. */

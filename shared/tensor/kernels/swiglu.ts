@@ -1,36 +1,16 @@
 /** SwiGLU: silu(gate) up, with silu(g) = g s, s = e / (1 + e) and e = exp(g). Backward computes e again instead of keeping it. */
-import { LOG2_E, MINUS_LN2, odds4, ONE, ROUND } from "./exp";
+import { clamped4, LOG2_E, MINUS_LN2, ONE, powers4, raised4, remainder4, ROUND } from "./exp";
 import { madd } from "./simd";
 
-/** g s u */
-// @ts-ignore: decorator
-@inline
-function gated4(g: v128, u: v128, round: v128, log2e: v128, minusLn2: v128, one: v128): v128 {
-  const e = odds4(g, round, log2e, minusLn2, one);
-  return f32x4.mul(f32x4.mul(g, u), f32x4.div(e, f32x4.add(one, e)));
-}
-
-/**
- * Bytes of a cache line, which is read and written whole, one operand after the other. Tensors of equal size often lie a
- * multiple of 4,096 bytes apart, and going to and fro between such lines costs backward twice its time on Zen 4.
- */
-const LINE: usize = 64;
+/** Bytes of four numbers. */
+const FOUR: usize = 16;
 
 /** gate, up [size] -> out [size] */
 export function swiglu(gate: usize, up: usize, out: usize, size: i32): void {
   const end = <usize>size << 2;
-  const round = ROUND, log2e = LOG2_E, minusLn2 = MINUS_LN2, one = ONE;
-  let at: usize = 0;
-  for (; at + LINE <= end; at += LINE) {
-    // @unroll K 4
-    const y$K = gated4(v128.load(gate + at, 16 * K), v128.load(up + at, 16 * K), round, log2e, minusLn2, one);
-    // @end
-    // @unroll K 4
-    v128.store(out + at, y$K, 16 * K);
-    // @end
-  }
-  for (; at < end; at += 4) {
-    store<f32>(out + at, f32x4.extract_lane(gated4(v128.load32_splat(gate + at), v128.load32_splat(up + at), round, log2e, minusLn2, one), 0));
+  for (let at = eachFour(false, gate, up, 0, 0, 0, out, end & ~(FOUR - 1)); at < end; at += 4) {
+    const g = v128.load32_splat(gate + at);
+    store<f32>(out + at, f32x4.extract_lane(gated4(g, v128.load32_splat(up + at), odds4(g), ONE), 0));
   }
 }
 
@@ -41,36 +21,9 @@ export function swiglu(gate: usize, up: usize, out: usize, size: i32): void {
  */
 export function swigluBackward(gate: usize, up: usize, dy: usize, dgate: usize, dup: usize, hidden: usize, size: i32): void {
   const end = <usize>size << 2;
-  const round = ROUND, log2e = LOG2_E, minusLn2 = MINUS_LN2, one = ONE;
-  let at: usize = 0;
-  for (; at + LINE <= end; at += LINE) {
-    // @unroll K 4
-    const g$K = v128.load(gate + at, 16 * K);
-    const e$K = odds4(g$K, round, log2e, minusLn2, one);
-    const rest$K = f32x4.div(one, f32x4.add(one, e$K)); // 1 - s
-    const s$K = f32x4.mul(e$K, rest$K);
-    const gs$K = f32x4.mul(g$K, s$K);
-    const slope$K = madd(gs$K, rest$K, s$K);
-    // @end
-    // @unroll K 4
-    const dy$K = v128.load(dy + at, 16 * K);
-    // @end
-    // @unroll K 4
-    const u$K = v128.load(up + at, 16 * K);
-    // @end
-    // @unroll K 4
-    v128.store(hidden + at, f32x4.mul(gs$K, u$K), 16 * K);
-    // @end
-    // @unroll K 4
-    v128.store(dup + at, f32x4.mul(dy$K, gs$K), 16 * K);
-    // @end
-    // @unroll K 4
-    v128.store(dgate + at, f32x4.mul(f32x4.mul(dy$K, u$K), slope$K), 16 * K);
-    // @end
-  }
-  for (; at < end; at += 4) {
+  for (let at = eachFour(true, gate, up, dy, dgate, dup, hidden, end & ~(FOUR - 1)); at < end; at += 4) {
     const g = load<f32>(gate + at);
-    const e = f32x4.extract_lane(odds4(f32x4.splat(g), round, log2e, minusLn2, one), 0);
+    const e = f32x4.extract_lane(odds4(f32x4.splat(g)), 0);
     const rest: f32 = 1 / (1 + e);
     const s = e * rest;
     const slope = load<f32>(dy + at);
@@ -79,4 +32,66 @@ export function swigluBackward(gate: usize, up: usize, dy: usize, dgate: usize, 
     store<f32>(dup + at, slope * (g * s));
     store<f32>(dgate + at, slope * u * (s + g * s * rest));
   }
+}
+
+/** e, as far as it matters. */
+// @ts-ignore: decorator
+@inline
+function odds4(g: v128): v128 {
+  const x = clamped4(g);
+  const powers = powers4(x, LOG2_E, ROUND);
+  return raised4(powers, remainder4(x, powers, ROUND, MINUS_LN2), ONE);
+}
+
+/**
+ * Goes through whole vectors up to `end`, forward or backward, and returns it. An exponential is a chain that is waited for, so
+ * it is made in three turns of the loop: one splits the vector after the next in whole powers and a remainder, the next one
+ * raises them, the one after that divides. Globals that are read in each turn stand in constants, which registers hold.
+ */
+// @ts-ignore: decorator
+@inline
+function eachFour(isBackward: bool, gate: usize, up: usize, dy: usize, dgate: usize, dup: usize, out: usize, end: usize): usize {
+  const round = ROUND, log2e = LOG2_E, minusLn2 = MINUS_LN2, one = ONE;
+  let at: usize = 0;
+  if (end >= 3 * FOUR) {
+    let e = odds4(v128.load(gate));
+    let x = clamped4(v128.load(gate, FOUR));
+    let powers = powers4(x, log2e, round);
+    let r = remainder4(x, powers, round, minusLn2);
+    for (const last = end - 2 * FOUR; at < last; at += FOUR) {
+      const known = e;
+      e = raised4(powers, r, one);
+      x = clamped4(v128.load(gate + at, 2 * FOUR));
+      powers = powers4(x, log2e, round);
+      r = remainder4(x, powers, round, minusLn2);
+      if (isBackward) backward4(gate + at, up + at, dy + at, dgate + at, dup + at, out + at, known, one);
+      else v128.store(out + at, gated4(v128.load(gate + at), v128.load(up + at), known, one));
+    }
+  }
+  for (; at < end; at += FOUR) {
+    const e = odds4(v128.load(gate + at));
+    if (isBackward) backward4(gate + at, up + at, dy + at, dgate + at, dup + at, out + at, e, one);
+    else v128.store(out + at, gated4(v128.load(gate + at), v128.load(up + at), e, one));
+  }
+  return end;
+}
+
+/** g s u */
+// @ts-ignore: decorator
+@inline
+function gated4(g: v128, u: v128, e: v128, one: v128): v128 {
+  return f32x4.mul(f32x4.mul(g, u), f32x4.div(e, f32x4.add(one, e)));
+}
+
+// @ts-ignore: decorator
+@inline
+function backward4(gate: usize, up: usize, dy: usize, dgate: usize, dup: usize, hidden: usize, e: v128, one: v128): void {
+  const rest = f32x4.div(one, f32x4.add(one, e)); // 1 - s
+  const s = f32x4.mul(e, rest);
+  const gs = f32x4.mul(v128.load(gate), s);
+  const slope = madd(gs, rest, s);
+  const d = v128.load(dy), u = v128.load(up);
+  v128.store(hidden, f32x4.mul(gs, u));
+  v128.store(dup, f32x4.mul(d, gs));
+  v128.store(dgate, f32x4.mul(f32x4.mul(d, u), slope));
 }
