@@ -2,7 +2,7 @@
  * The gradients of causal attention. Probabilities are computed again from the scores, a strip of queries at a time, with
  * what the forward pass kept of each row; sum over keys of p dp is dy . out (arXiv:2205.14135, appendix B).
  */
-import { exp4, normalExp4 } from "./exp";
+import { exp4, LOG2_E, MINUS_LN2, ONE, powers4, raised4, remainder4, ROUND } from "./exp";
 import { packPanels, packStrip, panelsBytes } from "./pack";
 import { dot } from "./simd";
 import { columns4, scoresRow, seen4, STATISTICS_BYTES } from "./softmax";
@@ -112,13 +112,26 @@ function scoresBack(
   const inverse = v128.load32_splat(statistics, 4);
   const means = f32x4.splat(mean);
   const factor = f32x4.splat(scale);
-  for (; scores < end; scores += 16) {
-    const score = v128.load(scores);
-    const e = isBounded ? normalExp4(f32x4.mul(score, factor)) : exp4(f32x4.mul(f32x4.sub(score, top), factor));
-    const p = f32x4.mul(e, inverse);
-    v128.store(scores, p);
-    v128.store(slopes, f32x4.mul(f32x4.mul(p, factor), f32x4.sub(v128.load(slopes), means)));
-    slopes += 16;
+  if (isBounded) {
+    // An exponential is made in two turns of the loop, as in swiglu.ts; what lies behind the last is made in vain.
+    const round = ROUND, log2e = LOG2_E, minusLn2 = MINUS_LN2, one = ONE;
+    let x = f32x4.mul(v128.load(scores), factor);
+    let powers = powers4(x, log2e, round);
+    let r = remainder4(x, powers, round, minusLn2);
+    for (; scores < end; scores += 16) {
+      const e = raised4(powers, r, one);
+      x = f32x4.mul(v128.load(scores, 16), factor);
+      powers = powers4(x, log2e, round);
+      r = remainder4(x, powers, round, minusLn2);
+      back4(scores, slopes, f32x4.mul(e, inverse), factor, means);
+      slopes += 16;
+    }
+  } else {
+    for (; scores < end; scores += 16) {
+      const e = exp4(f32x4.mul(f32x4.sub(v128.load(scores), top), factor));
+      back4(scores, slopes, f32x4.mul(e, inverse), factor, means);
+      slopes += 16;
+    }
   }
   if ((live & 3) != 0) {
     const seen = seen4(columns4(0), live & 3);
@@ -130,6 +143,13 @@ function scoresBack(
     v128.store(slopes, f32x4.splat(0));
     slopes += 16;
   }
+}
+
+// @ts-ignore: decorator
+@inline
+function back4(scores: usize, slopes: usize, p: v128, factor: v128, means: v128): void {
+  v128.store(scores, p);
+  v128.store(slopes, f32x4.mul(f32x4.mul(p, factor), f32x4.sub(v128.load(slopes), means)));
 }
 
 /**
