@@ -1,8 +1,8 @@
 /**
  * A decoder block and its gradients, by hand: the same arithmetic as `block` in transformer.ts, which is the definition.
- * Forward keeps the tensors that are dear to compute again; the gated product is computed again in backward, and so are norms
- * where their numbers are needed, which costs little beside products and saves as much memory as is kept. Backward frees each
- * of them as soon as it has been used. Axis letters as in tensor/ops.ts, N = B T rows.
+ * Forward keeps the tensors that are dear to compute again. The gated product and the norms of heads are computed again in
+ * backward; of the other norms the inverse rms is kept, which with their input is all that gradients need. Backward frees each
+ * tensor as soon as it has been used. Axis letters as in tensor/ops.ts, N = B T rows.
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";

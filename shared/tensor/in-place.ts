@@ -38,7 +38,10 @@ export const projectBackInto = (dx: HeapArray, dy: Operand, weight: Operand) =>
 /** dy [N, O], x [N, C] -> the gradient of the weight [O, C] */
 export const weightGradient = (dy: Operand, x: Operand) => run<HeapArray>("BatchMatMul", { a: dy, b: x }, TO_WEIGHT);
 
-/** Two or three dy [N, O], x [N, C], weight [C] and inverse rms [N] of its norm -> the gradients of the norm's weights [O, C] */
+/**
+ * Two or three dy [N, O], x [N, C], and the weight [C] and inverse rms [N] of its norm -> the gradients of the weights [O, C]
+ * that the norm of x was multiplied with
+ */
 export const weightGradients = <Gradients extends Operands>(dys: Gradients, x: Operand, weight: Operand, inverse: Operand) =>
   run<ArrayEach<Gradients>>("WeightGradients", { ...beside(x, dys), weight, inverse });
 
