@@ -27,9 +27,7 @@ export class Arena {
   }
 
   allocate(bytes: number): number {
-    // A line more than asked for: arrays of equal size would else lie a multiple of 4,096 bytes apart, and be in each other's way
-    // in the first-level cache.
-    const size = (Math.ceil(bytes / LINE_BYTES) + 1) * LINE_BYTES;
+    const size = Math.max(1, Math.ceil(bytes / LINE_BYTES)) * LINE_BYTES;
     let best = -1;
     let least = Infinity;
     for (let index = 0; index < this.#ranges.length; index++) {
@@ -39,9 +37,13 @@ export class Arena {
       least = room;
     }
     if (best < 0) {
-      const start = this.#allocate(size);
-      this.#segments.set(start, start + size);
-      this.#blocks.set(start, start + size);
+      // A line more than asked for: arrays of equal size would else lie a multiple of 4,096 bytes apart, and be in each other's
+      // way in the first-level cache.
+      const start = this.#allocate(size + LINE_BYTES);
+      const end = start + size;
+      this.#segments.set(start, end + LINE_BYTES);
+      this.#blocks.set(start, end);
+      this.#add(end, end + LINE_BYTES);
       return start;
     }
     const range = this.#ranges[best]!;
@@ -57,6 +59,11 @@ export class Arena {
     const end = this.#blocks.get(start);
     if (end === undefined) return;
     this.#blocks.delete(start);
+    this.#add(start, end);
+  }
+
+  /** Adds to what is free. */
+  #add(start: number, end: number): void {
     let index = 0;
     while (index < this.#ranges.length && this.#ranges[index]!.start < start) index++;
     const [before, after] = [this.#ranges[index - 1], this.#ranges[index]];

