@@ -54,7 +54,7 @@ test("blocks are aligned, overlap no other and lie within a segment; all segment
 
 test("what is free is used before more is asked for: the best fit, and neighbours of one segment as one", () => {
   const { arena, segments } = allocator();
-  const [large, gap, small] = [arena.allocate(640), arena.allocate(64), arena.allocate(128)];
+  const [large, gap, small] = [arena.allocate(640), arena.allocate(192), arena.allocate(128)];
   arena.free(large);
   arena.free(small);
   expect(arena.allocate(100)).toBe(small);
