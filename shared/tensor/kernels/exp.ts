@@ -49,19 +49,12 @@ export function raised4(powers: v128, r: v128, one: v128): v128 {
   return i32x4.add(y, i32x4.shl(powers, 23));
 }
 
-/** exp of four lanes from LOWEST to 88, above which it would overflow, or NaN. The other arguments are the globals of their names. */
-// @ts-ignore: decorator
-@inline
-function boundedExp4(x: v128, round: v128, log2e: v128, minusLn2: v128, one: v128): v128 {
-  const powers = powers4(x, log2e, round);
-  return raised4(powers, remainder4(x, powers, round, minusLn2), one);
-}
-
-/** exp of four lanes of which none is beyond 87 on either side. */
+/** exp of four lanes from LOWEST to 88, above which it would overflow, or NaN: its three steps at once. */
 // @ts-ignore: decorator
 @inline
 export function normalExp4(x: v128): v128 {
-  return boundedExp4(x, ROUND, LOG2_E, MINUS_LN2, ONE);
+  const powers = powers4(x, LOG2_E, ROUND);
+  return raised4(powers, remainder4(x, powers, ROUND, MINUS_LN2), ONE);
 }
 
 /** exp of four lanes of at most 88, as what is left of scores without the largest of them: 0 below LOWEST, NaN stays NaN. */
@@ -69,7 +62,7 @@ export function normalExp4(x: v128): v128 {
 @inline
 export function exp4(x: v128): v128 {
   // pmax is one instruction, where max is several; it returns its first operand for a NaN in it.
-  return v128.andnot(boundedExp4(f32x4.pmax(x, LOWEST), ROUND, LOG2_E, MINUS_LN2, ONE), f32x4.lt(x, LOWEST));
+  return v128.andnot(normalExp4(f32x4.pmax(x, LOWEST)), f32x4.lt(x, LOWEST));
 }
 
 /** x as far as its exponential e matters to e / (1 + e) and 1 / (1 + e): the first is 1 in float32 long before SATURATED, the second no number too small. */

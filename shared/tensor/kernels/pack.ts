@@ -118,8 +118,8 @@ export function packStrip(a: usize, row: usize, column: usize, rows: i32, k: i32
 /** The same where rows do not lie dense, to `target`: rows of k numbers that are STRIP_ROW bytes apart. */
 export function transposeStrip(a: usize, row: usize, column: usize, rows: i32, k: i32, target: usize): void {
   if (row != 4 || rows < 4) return transposeAny(a, row, column, rows, k, target);
-  // Four rows at a time are transposed in registers, some of them twice where there are five or six: what these have in common
-  // is a few lines far apart, so each is done with before the next.
+  // Four rows at a time are transposed in registers, some of them twice where there are five or six: both times are of
+  // the same four lines, which lie far apart, so they are done with before the next four.
   const whole = k & ~3;
   const rest = <usize>(rows - 4);
   for (let x = 0; x < whole; x += 4) {

@@ -100,7 +100,7 @@ function softmaxRows(n: i32, row: usize, stride: usize, live: i32, columns: i32,
   divideRows(n, row, stride, end, columns, addAcross(sums$0, sums$1, sums$2, sums$3), statistics, step);
 }
 
-/** The same where scores are bounded: what a row does not see counts too, and is left out of its exponentials. */
+/** The same where scores are bounded, those too that a row does not see: their exponentials are made and left out of its sum. */
 // @ts-ignore: decorator
 @inline
 function boundedSoftmaxRows(n: i32, row: usize, stride: usize, live: i32, columns: i32, scale: f32, statistics: usize, step: usize): void {

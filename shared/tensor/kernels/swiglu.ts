@@ -1,5 +1,5 @@
 /** SwiGLU: silu(gate) up, with silu(g) = g s, s = e / (1 + e) and e = exp(g). Backward computes e again instead of keeping it. */
-import { clamped4, LOG2_E, MINUS_LN2, ONE, powers4, raised4, remainder4, ROUND } from "./exp";
+import { clamped4, LOG2_E, MINUS_LN2, normalExp4, ONE, powers4, raised4, remainder4, ROUND } from "./exp";
 import { madd } from "./simd";
 
 /** Bytes of four numbers. */
@@ -38,9 +38,7 @@ export function swigluBackward(gate: usize, up: usize, dy: usize, dgate: usize, 
 // @ts-ignore: decorator
 @inline
 function odds4(g: v128): v128 {
-  const x = clamped4(g);
-  const powers = powers4(x, LOG2_E, ROUND);
-  return raised4(powers, remainder4(x, powers, ROUND, MINUS_LN2), ONE);
+  return normalExp4(clamped4(g));
 }
 
 /**
