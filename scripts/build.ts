@@ -2,12 +2,12 @@
  * `npm run build`: compiles shared/tensor/kernels to wasm, with and without relaxed SIMD, when a source is newer than a binary.
  *
  * Sources may ask for lines to be written out: what stands between `// @unroll K 128` and `// @end` is repeated with K = 0 to
- * 127 as numbers. The compiler unrolls no loops, and one kernel needs its addresses as constants (kernels/tile.ts says why).
+ * 127 as numbers. The compiler unrolls no loops, and one kernel needs its addresses as constants (kernels/gemm/microkernel.ts says why).
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { ROOT } from "./workers.ts";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { ROOT } from "./local/workers.ts";
 
 const FOLDER = join(ROOT, "shared/tensor/kernels");
 /** Where the compiler reads: the sources with what is to be written out written out. */
@@ -29,13 +29,16 @@ function unrolled(source: string): string {
 }
 
 const modified = (path: string) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-const sources = readdirSync(FOLDER).filter((name) => name.endsWith(".ts"));
+const sources = readdirSync(FOLDER, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
 const newest = Math.max(modified(import.meta.filename), ...sources.map((name) => modified(join(FOLDER, name))));
 const stale = Object.keys(BUILDS).filter((target) => modified(join(FOLDER, target)) < newest);
 
 if (stale.length > 0) {
-  mkdirSync(EXPANDED, { recursive: true });
-  for (const name of sources) writeFileSync(join(EXPANDED, name), unrolled(readFileSync(join(FOLDER, name), "utf8")));
+  rmSync(EXPANDED, { recursive: true, force: true });
+  for (const name of sources) {
+    mkdirSync(dirname(join(EXPANDED, name)), { recursive: true });
+    writeFileSync(join(EXPANDED, name), unrolled(readFileSync(join(FOLDER, name), "utf8")));
+  }
 }
 for (const target of stale) {
   const compiler = join(ROOT, "node_modules", ".bin", "asc");

@@ -3,9 +3,9 @@
  * `npm run deploy -- --dry-run` touches nothing and prints each bundle's size. Needs `wrangler login` and, once and before,
  * `wrangler secret put OPERATOR_TOKEN -c wrangler.toml`: the gateway is refused without its secret.
  */
-import { readOptions } from "./options.ts";
-import { runProcess } from "./processes.ts";
-import { WORKERS } from "./workers.ts";
+import { readOptions } from "./cli/options.ts";
+import { runProcess } from "./local/processes.ts";
+import { WORKERS } from "./local/workers.ts";
 
 const BUCKETS = ["tiffin-corpus", "tiffin-artifacts"];
 const QUEUES = ["tiffin-crawl", "tiffin-steps"];

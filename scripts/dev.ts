@@ -1,7 +1,7 @@
 /** `npm run dev`: all Workers and trainers on this machine, until Ctrl-C. `--port N`, `--trainers N`, `--local-origin URL`. */
-import { startLocal } from "./local.ts";
-import { given, readOptions, webAddress, wholeNumber } from "./options.ts";
-import { stopOnExit, stopProcesses } from "./processes.ts";
+import { startLocal } from "./local/stack.ts";
+import { given, readOptions, webAddress, wholeNumber } from "./cli/options.ts";
+import { stopOnExit, stopProcesses } from "./local/processes.ts";
 
 const USAGE = "npm run dev -- [--port N] [--trainers N] [--local-origin URL]";
 const OPTIONS = { port: { type: "string" }, trainers: { type: "string" }, "local-origin": { type: "string" } } as const;

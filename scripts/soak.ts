@@ -1,4 +1,4 @@
 /** `npm run soak -- NAME [--json] [--flag value]`: long proofs of reliability. */
-import { runNamed } from "./named.ts";
+import { runNamed } from "./cli/runner.ts";
 
 await runNamed("soak");

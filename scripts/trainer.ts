@@ -1,8 +1,8 @@
 /** `npm run trainer`: one more trainer process for the Tiffin that runs from this folder, until Ctrl-C. */
-import { Client } from "./client.ts";
-import { addTrainer, runningLocal } from "./local.ts";
-import { readOptions } from "./options.ts";
-import { endWith, stopOnExit, stopProcesses } from "./processes.ts";
+import { Client } from "./local/client.ts";
+import { addTrainer, runningLocal } from "./local/stack.ts";
+import { readOptions } from "./cli/options.ts";
+import { endWith, stopOnExit, stopProcesses } from "./local/processes.ts";
 
 readOptions("npm run trainer", {}, () => undefined);
 const stopping = new AbortController();

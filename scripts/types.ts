@@ -4,7 +4,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { relative } from "node:path";
-import { ROOT, WORKERS, configPath } from "./workers.ts";
+import { ROOT, WORKERS, configPath } from "./local/workers.ts";
 
 const check = process.argv.includes("--check");
 let failed = false;

@@ -8,9 +8,9 @@ import { plot } from "asciichart";
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import logUpdate from "log-update";
 import type { RunStatus } from "../workers/coordinator/status.ts";
-import { Client } from "./client.ts";
-import { operatorToken, runningLocal } from "./local.ts";
-import { duration } from "./progress.ts";
+import { Client } from "./local/client.ts";
+import { operatorToken, runningLocal } from "./local/stack.ts";
+import { duration } from "./cli/progress.ts";
 
 const CHART_HEIGHT = 10;
 const CHART_COLUMNS = 70;

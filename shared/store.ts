@@ -5,7 +5,7 @@
 import type { z } from "zod";
 import { canonicalJson, objectKey, type Hash, type ObjectKind } from "./artifacts.ts";
 import { namedError } from "./errors.ts";
-import { createRoom, MIN_ROOM_BYTES, readInto } from "./read-into.ts";
+import { createRoom, MIN_ROOM_BYTES, readInto } from "./bytes/read-into.ts";
 
 /** sha256 of bytes as lower-case hexadecimal. */
 export async function sha256(bytes: ArrayBuffer | ArrayBufferView): Promise<Hash> {

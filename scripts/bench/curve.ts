@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createTestHarness } from "wrangler";
 import { presetOf } from "../../shared/config.ts";
-import type { Print } from "../named.ts";
+import type { Print } from "../cli/runner.ts";
 import { largestGap, syntheticTokens } from "./workers/curve/loss-curve.ts";
 
 const MAX_GAP = 1e-3;

@@ -6,7 +6,7 @@
  */
 import { join } from "node:path";
 import { createTestHarness } from "wrangler";
-import type { Print } from "../named.ts";
+import type { Print } from "../cli/runner.ts";
 import type { Measured } from "./workers/kernels.ts";
 
 const CONFIG = join(import.meta.dirname, "workers", "kernels.toml");

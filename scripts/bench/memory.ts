@@ -9,11 +9,11 @@
 import { join } from "node:path";
 import { createTestHarness } from "wrangler";
 import { PRESETS, presetOf, type ModelConfig, type Preset } from "../../shared/config.ts";
-import { estimateTaskMemory } from "../../shared/model/memory.ts";
+import { estimateTaskMemory } from "../../shared/model/footprint/memory.ts";
 import { parameterCount } from "../../shared/model/weights.ts";
-import type { Print } from "../named.ts";
-import { childMemory } from "../process-memory.ts";
-import { serveTask } from "../memory-task.ts";
+import type { Print } from "../cli/runner.ts";
+import { childMemory } from "./support/process-memory.ts";
+import { serveTask } from "./support/memory-task.ts";
 import type { Steps } from "./workers/train.ts";
 
 const MIB = 2 ** 20;

@@ -4,12 +4,12 @@
  * minutes; of the turns the median counts. Then, from the measured costs of the coordinator, what rounds of up to
  * 250 shards would take: where it saturates, and at what cost per round.
  */
-import { measureCoordinator } from "../coordinator-costs.ts";
-import { addTrainer } from "../local.ts";
-import type { Print } from "../named.ts";
-import { SHAKESPEARE, shakespeareRun, startBenchLocal } from "../shakespeare.ts";
+import { measureCoordinator } from "./support/coordinator-costs.ts";
+import { addTrainer } from "../local/stack.ts";
+import type { Print } from "../cli/runner.ts";
+import { SHAKESPEARE, shakespeareRun, startBenchLocal } from "./support/shakespeare.ts";
 import { simulateRounds, type Latencies } from "../simulation/saturation.ts";
-import { centsOf } from "../../workers/coordinator/cost.ts";
+import { centsOf } from "../../shared/training/protocol/cost.ts";
 
 const PRESET = "shakespeare-char";
 const TOKENS_PER_STEP = 12 * 64;

@@ -6,8 +6,8 @@
 import { availableParallelism } from "node:os";
 import { presetOf } from "../../shared/config.ts";
 import type { RunStatus } from "../../workers/coordinator/status.ts";
-import type { Print } from "../named.ts";
-import { SHAKESPEARE, shakespeareRun, startBenchLocal } from "../shakespeare.ts";
+import type { Print } from "../cli/runner.ts";
+import { SHAKESPEARE, shakespeareRun, startBenchLocal } from "./support/shakespeare.ts";
 
 const TARGET_LOSS = 1.88;
 /** Preset shakespeare-char with the rates of a sprint: as high as a run of some 200 steps bears, and a shorter momentum. */

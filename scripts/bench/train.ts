@@ -7,8 +7,8 @@
 import { join } from "node:path";
 import { createTestHarness } from "wrangler";
 import { presetOf } from "../../shared/config.ts";
-import type { Print } from "../named.ts";
-import { childMemory } from "../process-memory.ts";
+import type { Print } from "../cli/runner.ts";
+import { childMemory } from "./support/process-memory.ts";
 import { run as benchKernels } from "./kernels.ts";
 import type { Steps } from "./workers/train.ts";
 

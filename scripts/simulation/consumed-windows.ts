@@ -1,6 +1,6 @@
 /** Data order: the committed rounds of a history read every window once per epoch, none twice, none left out. */
 import type { TrainingConfig } from "../../shared/config.ts";
-import { sequencesOf, windowOf } from "../../shared/training/data-order.ts";
+import { sequencesOf, windowOf } from "../../shared/training/compute/data-order.ts";
 
 /** Training windows of the simulated data: few, so that a run reads them several times over. */
 const WINDOWS = 29;

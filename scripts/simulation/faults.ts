@@ -1,5 +1,5 @@
 /** The faults that histories draw, as the reliability design numbers them, and the messages of T10. */
-import type { Submission } from "../../shared/training/task.ts";
+import type { Submission } from "../../shared/training/protocol/task.ts";
 import { nameOf } from "./world.ts";
 
 export const FAULTS = [

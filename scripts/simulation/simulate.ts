@@ -6,7 +6,7 @@
  */
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
 import { createRandom } from "../../shared/model/random.ts";
-import type { Lease, Submission, TaskResult } from "../../shared/training/task.ts";
+import type { Lease, Submission, TaskResult } from "../../shared/training/protocol/task.ts";
 import {
   initialState,
   isOver,
@@ -17,8 +17,8 @@ import {
   trainResults,
   type Base,
   type RunState,
-} from "../../workers/coordinator/run-state.ts";
-import { LIE_STRIKES, MAX_LEASE_MS } from "../../workers/coordinator/trainers.ts";
+} from "../../shared/training/protocol/run-state.ts";
+import { LIE_STRIKES, MAX_LEASE_MS } from "../../shared/training/protocol/trainers.ts";
 import { ConsumedWindows } from "./consumed-windows.ts";
 import { spoilt, type Fault } from "./faults.ts";
 import { checkAlways, checkEnd, DAMAGE, type Seen } from "./invariants.ts";

@@ -9,10 +9,10 @@
 import { createHash } from "node:crypto";
 import { PRESETS, supervisionConfigSchema } from "../../shared/config.ts";
 import { createRandom } from "../../shared/model/random.ts";
-import { sequencesOf, validationTargets } from "../../shared/training/data-order.ts";
-import type { Lease, Submission, TaskResult, TrainResult } from "../../shared/training/task.ts";
-import type * as Run from "../../workers/coordinator/run.ts";
-import { initialState, isOver, trainResults, type Base, type RunSpec, type RunState } from "../../workers/coordinator/run-state.ts";
+import { sequencesOf, validationTargets } from "../../shared/training/compute/data-order.ts";
+import type { Lease, Submission, TaskResult, TrainResult } from "../../shared/training/protocol/task.ts";
+import type * as Run from "../../shared/training/protocol/run.ts";
+import { initialState, isOver, trainResults, type Base, type RunSpec, type RunState } from "../../shared/training/protocol/run-state.ts";
 
 /** The reducer, or a copy of it with a fault. */
 export type Protocol = Pick<

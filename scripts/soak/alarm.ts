@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createTestHarness } from "wrangler";
-import type { Print } from "../named.ts";
+import type { Print } from "../cli/runner.ts";
 import type { RefusingQueueCalls } from "./workers/refusing-queue.ts";
 
 /** One when the run begins, then one for each alarm. */

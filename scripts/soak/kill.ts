@@ -7,12 +7,12 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createRandom } from "../../shared/model/random.ts";
-import { Client } from "../client.ts";
-import { serveDocs } from "../docs-site.ts";
-import { startLocal, type Local } from "../local.ts";
-import type { Print } from "../named.ts";
-import { freePort, stopOnExit, wantedPort } from "../processes.ts";
-import { ROOT } from "../workers.ts";
+import { Client } from "../local/client.ts";
+import { serveDocs } from "../local/docs-site.ts";
+import { startLocal, type Local } from "../local/stack.ts";
+import type { Print } from "../cli/runner.ts";
+import { freePort, stopOnExit, wantedPort } from "../local/processes.ts";
+import { ROOT } from "../local/workers.ts";
 
 const STATE = join(ROOT, ".tiffin", "soak-kill");
 const PORT = 8887;

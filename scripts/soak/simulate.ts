@@ -5,12 +5,12 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import * as protocol from "../../workers/coordinator/run.ts";
-import type { Print } from "../named.ts";
+import * as protocol from "../../shared/training/protocol/run.ts";
+import type { Print } from "../cli/runner.ts";
 import { FAULTS } from "../simulation/faults.ts";
 import { simulate } from "../simulation/simulate.ts";
 import { Violation, type Protocol } from "../simulation/world.ts";
-import { ROOT } from "../workers.ts";
+import { ROOT } from "../local/workers.ts";
 
 const FOLDER = join("workers", "coordinator");
 const MUTANTS = join(ROOT, ".tiffin", "mutants");

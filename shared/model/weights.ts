@@ -4,7 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
-import { valuesInPlace } from "../tensor/values.ts";
+import { valuesInPlace } from "../tensor/engine/values.ts";
 import { createRandom, normal } from "./random.ts";
 
 export type Weights = Record<string, tf.Tensor>;

@@ -5,7 +5,7 @@
  * other that is still needed. Axis letters as in ops.ts.
  */
 import type * as tf from "@tensorflow/tfjs-core";
-import { dispose, run, type HeapArray } from "./heap-array.ts";
+import { dispose, run, type HeapArray } from "./engine/buffer.ts";
 
 /** An array, or a tensor such as a weight. */
 type Operand = tf.TensorInfo;

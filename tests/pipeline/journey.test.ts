@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createTestHarness } from "wrangler";
-import { configPath, WORKERS } from "../../scripts/workers.ts";
+import { configPath, WORKERS } from "../../scripts/local/workers.ts";
 
 const TOKEN = "token-for-tests";
 const PAGES = 12;

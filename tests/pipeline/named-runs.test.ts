@@ -3,10 +3,10 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { createTestHarness } from "wrangler";
 import { objectKey, type Hash } from "../../shared/artifacts.ts";
 import { presetOf } from "../../shared/config.ts";
-import { partition } from "../../shared/model/partition.ts";
-import { encodeSafetensors } from "../../shared/model/safetensors.ts";
-import type { TaskResult } from "../../shared/training/task.ts";
-import { configPath } from "../../scripts/workers.ts";
+import { partition } from "../../shared/model/formats/partition.ts";
+import { encodeSafetensors } from "../../shared/model/formats/safetensors.ts";
+import type { TaskResult } from "../../shared/training/protocol/task.ts";
+import { configPath } from "../../scripts/local/workers.ts";
 import { answer } from "../../scripts/simulation/world.ts";
 import { putHandDataset } from "./hand-dataset.ts";
 

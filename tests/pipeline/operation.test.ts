@@ -4,8 +4,8 @@ import { createTestHarness } from "wrangler";
 import { objectKey, runPrefix } from "../../shared/artifacts.ts";
 import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
 import { getObjectStart, putObject } from "../../shared/store.ts";
-import { totalRounds } from "../../shared/training/rounds.ts";
-import { configPath, WORKERS } from "../../scripts/workers.ts";
+import { totalRounds } from "../../shared/training/compute/rounds.ts";
+import { configPath, WORKERS } from "../../scripts/local/workers.ts";
 import type { RunStatus } from "../../workers/coordinator/status.ts";
 import { MODEL, putHandDataset, TOKENIZER } from "./hand-dataset.ts";
 

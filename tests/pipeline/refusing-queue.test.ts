@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createTestHarness } from "wrangler";
 import type { RefusingQueueCalls } from "../../scripts/soak/workers/refusing-queue.ts";
-import { ROOT } from "../../scripts/workers.ts";
+import { ROOT } from "../../scripts/local/workers.ts";
 
 const server = createTestHarness({ workers: [{ configPath: join(ROOT, "scripts/soak/workers/refusing-queue.toml") }] });
 beforeAll(() => server.listen());

@@ -1,7 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createTestHarness } from "wrangler";
-import { configPath } from "../../scripts/workers.ts";
+import { configPath } from "../../scripts/local/workers.ts";
 import { datasetSchema, type Dataset } from "../../shared/artifacts.ts";
 import { getJson, getObject, putJson, putObject, sha256 } from "../../shared/store.ts";
 import { decodeTokenShard } from "../../shared/tokenizer/token-shard.ts";

@@ -4,10 +4,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestHarness } from "wrangler";
 import { checkpointSchema, objectKey, type Hash } from "../../shared/artifacts.ts";
 import { presetOf, supervisionConfigSchema, type SupervisionConfig, type TrainingConfig } from "../../shared/config.ts";
-import { decodeSafetensors } from "../../shared/model/safetensors.ts";
+import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import { getJson, getObject } from "../../shared/store.ts";
-import { totalRounds } from "../../shared/training/rounds.ts";
-import { configPath } from "../../scripts/workers.ts";
+import { totalRounds } from "../../shared/training/compute/rounds.ts";
+import { configPath } from "../../scripts/local/workers.ts";
 import { MODEL, putHandDataset, TOKENIZER, VAL_TOKENS } from "./hand-dataset.ts";
 
 const server = createTestHarness({

@@ -1,12 +1,12 @@
 /** One queue message: fetch what it names through its host, keep the text if it may be kept, hand on what it links to. */
 import { documentSchema } from "../../shared/artifacts.ts";
 import { sha256 } from "../../shared/store.ts";
-import { decodeText, gunzip } from "./decode.ts";
-import { extract, extractPlain, RESERVATIONS, type Extraction } from "./extract.ts";
-import { MAX_PAGE_BYTES } from "./fetch-page.ts";
+import { decodeText, gunzip } from "./web/decode.ts";
+import { extract, extractPlain, RESERVATIONS, type Extraction } from "./web/extract.ts";
+import { MAX_PAGE_BYTES } from "./web/fetch-page.ts";
 import { normalizeUrl } from "./frontier.ts";
-import type { PageMessage, Visit } from "./host.ts";
-import { parseSitemap, type Sitemap } from "./sitemap.ts";
+import type { PageMessage, Visit } from "./web/host.ts";
+import { parseSitemap, type Sitemap } from "./web/sitemap.ts";
 
 /** Refusals that are the owner's last word on a page: its text of an earlier crawl counts no longer. */
 const WITHDRAWALS = new Set(["status-404", "status-410", ...RESERVATIONS]);

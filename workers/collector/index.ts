@@ -8,12 +8,12 @@ import { sha256 } from "../../shared/store.ts";
 import type { Crawl, Source } from "./catalog.ts";
 import { crawlPage } from "./crawl-page.ts";
 import { normalizeUrl } from "./frontier.ts";
-import type { PageMessage } from "./host.ts";
-import { refusalOf } from "./url-guard.ts";
+import type { PageMessage } from "./web/host.ts";
+import { refusalOf } from "./web/url-guard.ts";
 import { namedError } from "../../shared/errors.ts";
 
 export { Catalog } from "./catalog.ts";
-export { Host } from "./host.ts";
+export { Host } from "./web/host.ts";
 
 export default class Collector extends WorkerEntrypoint<CollectorEnv> {
   get #catalog() {

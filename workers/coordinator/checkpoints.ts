@@ -3,7 +3,7 @@ import { checkpointSchema, objectKey, runPrefix, type Hash, type ObjectKind } fr
 import { namedError } from "../../shared/errors.ts";
 import { getJson } from "../../shared/store.ts";
 import { forgetParts } from "./parts.ts";
-import { partsOf, retained, retainedHashes, type Base, type RunState } from "./run-state.ts";
+import { partsOf, retained, retainedHashes, type Base, type RunState } from "../../shared/training/protocol/run-state.ts";
 
 /** Keys of one delete call. developers.cloudflare.com/r2/api/workers/workers-api-reference/#bucket-method-definitions */
 const MAX_DELETED = 1000;

@@ -5,11 +5,11 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { objectKey, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
 import { namedError } from "../../shared/errors.ts";
-import type { Lease, Submission, SubmissionReply } from "../../shared/training/task.ts";
+import type { Lease, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
 import { runEvents } from "./events.ts";
 import { writePart } from "./parts.ts";
 import type { Model } from "./registry.ts";
-import type { RunSpec } from "./run-state.ts";
+import type { RunSpec } from "../../shared/training/protocol/run-state.ts";
 import { branchRun, collectGarbage, deleteRun, findRun, leaseTask, readRunPart, trainRun } from "./runs.ts";
 import type { RunStatus } from "./status.ts";
 import type { BranchRequest, TrainRequest } from "./train-request.ts";

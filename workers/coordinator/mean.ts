@@ -7,16 +7,16 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Hash } from "../../shared/artifacts.ts";
 import type { TrainingConfig } from "../../shared/config.ts";
 import { MAX_OPEN_CONNECTIONS } from "../../shared/limits.ts";
-import { expand } from "../../shared/model/compression.ts";
-import { partition } from "../../shared/model/partition.ts";
-import { decodeMixed, decodeSafetensors, encodeHeader, type NamedArray } from "../../shared/model/safetensors.ts";
-import { checkPart, viewsOf } from "../../shared/model/weights-file.ts";
+import { expand } from "../../shared/model/formats/compression.ts";
+import { partition } from "../../shared/model/formats/partition.ts";
+import { decodeMixed, decodeSafetensors, encodeHeader, type NamedArray } from "../../shared/model/formats/safetensors.ts";
+import { checkPart, viewsOf } from "../../shared/model/formats/weights-file.ts";
 import type { ShapedName, Weights } from "../../shared/model/weights.ts";
 import { getObjectStart, isDamage } from "../../shared/store.ts";
-import type { TrainResult } from "../../shared/training/task.ts";
+import type { TrainResult } from "../../shared/training/protocol/task.ts";
 import { isKept, type PartBuffer } from "./parts.ts";
 import { ReadAhead } from "./read-ahead.ts";
-import type { RunSpec } from "./run-state.ts";
+import type { RunSpec } from "../../shared/training/protocol/run-state.ts";
 import { shardState } from "./shard-state.ts";
 
 /** No honest update comes near this norm: gradients are averages, and local steps are bounded by the learning rate. */

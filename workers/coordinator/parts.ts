@@ -6,8 +6,8 @@
 import { objectKey, type Hash } from "../../shared/artifacts.ts";
 import type { ModelConfig } from "../../shared/config.ts";
 import { parameterCount } from "../../shared/model/weights.ts";
-import { RecentBytes } from "../../shared/recent-bytes.ts";
-import { createRoom } from "../../shared/read-into.ts";
+import { RecentBytes } from "../../shared/bytes/recent-bytes.ts";
+import { createRoom } from "../../shared/bytes/read-into.ts";
 import { getObject, getObjectInto, putObject } from "../../shared/store.ts";
 
 /** Small beside an isolate's 128 MB: weights, state and one update of the largest model that is kept. */

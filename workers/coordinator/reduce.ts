@@ -5,16 +5,16 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Checkpoint, Hash } from "../../shared/artifacts.ts";
-import { createOptimizer, learningRateScale } from "../../shared/model/optimizer.ts";
-import { partition } from "../../shared/model/partition.ts";
-import { encodeSafetensors } from "../../shared/model/safetensors.ts";
-import { decodeParts, viewsOf } from "../../shared/model/weights-file.ts";
+import { createOptimizer, learningRateScale } from "../../shared/training/compute/optimizer.ts";
+import { partition } from "../../shared/model/formats/partition.ts";
+import { encodeSafetensors } from "../../shared/model/formats/safetensors.ts";
+import { decodeParts, viewsOf } from "../../shared/model/formats/weights-file.ts";
 import { initWeights, type Weights } from "../../shared/model/weights.ts";
 import { putJson } from "../../shared/store.ts";
-import { startBackend } from "../../shared/tensor/backend.ts";
+import { startBackend } from "../../shared/tensor/engine/backend.ts";
 import { MeanUpdate } from "./mean.ts";
 import { isKept, Workspace, writePart, type PartBuffer } from "./parts.ts";
-import { trainResults, type Base, type RunSpec, type RunState } from "./run-state.ts";
+import { trainResults, type Base, type RunSpec, type RunState } from "../../shared/training/protocol/run-state.ts";
 
 /** Writes a checkpoint's manifest, after all that it names. */
 export async function putCheckpoint(bucket: R2Bucket, spec: RunSpec, state: Omit<Base, "checkpoint">): Promise<Base> {

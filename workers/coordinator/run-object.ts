@@ -7,10 +7,10 @@
 import { DurableObject } from "cloudflare:workers";
 import { datasetSchema, type Dataset, type Hash } from "../../shared/artifacts.ts";
 import { namedError } from "../../shared/errors.ts";
-import { checkCpu, estimateEvaluationCpu, estimateTaskCpu } from "../../shared/model/cpu-time.ts";
-import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
+import { checkCpu, estimateEvaluationCpu, estimateTaskCpu } from "../../shared/model/footprint/cpu-time.ts";
+import { checkMemory, estimateTaskMemory } from "../../shared/model/footprint/memory.ts";
 import { getJson, isDamage } from "../../shared/store.ts";
-import type { Lease, Submission, SubmissionReply } from "../../shared/training/task.ts";
+import type { Lease, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
 import { copyBase, deleteAll, deleteObjects, isNamed, oldKeys, uselessKeys } from "./checkpoints.ts";
 import { BadDelta } from "./mean.ts";
 import { firstCheckpoint, nextCheckpoint, putCheckpoint } from "./reduce.ts";
@@ -28,8 +28,17 @@ import {
   stopped,
   submit,
   type Effect,
-} from "./run.ts";
-import { initialState, isOver, partsOf, retained, type Base, type RunSpec, type RunState, retainedHashes } from "./run-state.ts";
+} from "../../shared/training/protocol/run.ts";
+import {
+  initialState,
+  isOver,
+  partsOf,
+  retained,
+  type Base,
+  type RunSpec,
+  type RunState,
+  retainedHashes,
+} from "../../shared/training/protocol/run-state.ts";
 import { RunStore } from "./run-store.ts";
 import { statusOf, type Preparation, type RunStatus } from "./status.ts";
 

@@ -3,7 +3,7 @@
  * near the platform's 2 MB, and the history of rounds and evaluations. All writes of one event are one transaction.
  */
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
-import { roundLoss, type RunState, type Slot } from "./run-state.ts";
+import { roundLoss, type RunState, type Slot } from "../../shared/training/protocol/run-state.ts";
 
 /** Of the stored state. A reader that finds a higher number must not touch it; lower ones down to the oldest are brought up. */
 const FORMAT = 3;

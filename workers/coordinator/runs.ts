@@ -2,11 +2,11 @@
 import type { Hash } from "../../shared/artifacts.ts";
 import { presetOf } from "../../shared/config.ts";
 import { namedError } from "../../shared/errors.ts";
-import { checkCpu, estimateTaskCpu } from "../../shared/model/cpu-time.ts";
-import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
+import { checkCpu, estimateTaskCpu } from "../../shared/model/footprint/cpu-time.ts";
+import { checkMemory, estimateTaskMemory } from "../../shared/model/footprint/memory.ts";
 import { isDamage } from "../../shared/store.ts";
-import { totalRounds } from "../../shared/training/rounds.ts";
-import type { Lease } from "../../shared/training/task.ts";
+import { totalRounds } from "../../shared/training/compute/rounds.ts";
+import type { Lease } from "../../shared/training/protocol/task.ts";
 import { deleteObjects, oldKeys, runsWithObjects } from "./checkpoints.ts";
 import { readPart, recentPart } from "./parts.ts";
 import {

@@ -1,7 +1,7 @@
 /** What a shard keeps of a part between rounds, as trainers write it: its optimizer's state, and what compression has rounded away. */
 import type { TrainingConfig } from "../../shared/config.ts";
-import { RESIDUAL } from "../../shared/model/compression.ts";
-import { slotName, slotsOf } from "../../shared/model/optimizer.ts";
+import { RESIDUAL } from "../../shared/model/formats/compression.ts";
+import { slotName, slotsOf } from "../../shared/training/compute/optimizer.ts";
 import type { ShapedName } from "../../shared/model/weights.ts";
 
 /** Names and shapes of a part's state, in order; none in exact rounds without compression. */

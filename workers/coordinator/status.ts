@@ -1,11 +1,11 @@
 /** What `GET /runs/:id` shows; null where it is not known yet. */
 import type { Dataset, Hash } from "../../shared/artifacts.ts";
 import { parameterCount } from "../../shared/model/weights.ts";
-import { tokensPerRound } from "../../shared/training/rounds.ts";
-import { centsOf } from "./cost.ts";
-import type { Rollback, RunState } from "./run-state.ts";
+import { tokensPerRound } from "../../shared/training/compute/rounds.ts";
+import { centsOf } from "../../shared/training/protocol/cost.ts";
+import type { Rollback, RunState } from "../../shared/training/protocol/run-state.ts";
 import type { EvaluationRow, RoundRow } from "./run-store.ts";
-import { isLiving } from "./trainers.ts";
+import { isLiving } from "../../shared/training/protocol/trainers.ts";
 
 /** Rounds over which the rate is measured. */
 const RATE_ROUNDS = 8;

@@ -7,8 +7,8 @@ import { NonRetryableError } from "cloudflare:workflows";
 import { datasetSchema, type Hash } from "../../shared/artifacts.ts";
 import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
 import { getJson } from "../../shared/store.ts";
-import { totalRounds } from "../../shared/training/rounds.ts";
-import { windowCount } from "../../shared/training/data-order.ts";
+import { totalRounds } from "../../shared/training/compute/rounds.ts";
+import { windowCount } from "../../shared/training/compute/data-order.ts";
 import { publishBase } from "./checkpoints.ts";
 import { trainingOf, trainRequestSchema, type TrainRequest } from "./train-request.ts";
 

@@ -7,7 +7,7 @@ import { limit, requireOperator } from "./auth.ts";
 import { voterOf } from "./client.ts";
 import { onError } from "./errors.ts";
 import { health } from "./health.ts";
-import { routes } from "./routes.ts";
+import { routes } from "./native/routes.ts";
 import { namedError } from "../../shared/errors.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;

@@ -1,7 +1,7 @@
 /** Generator: the active model, answering. One generation at a time per isolate, a bounded line before it. */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { generate, type GenerateInput, type GenerateOutput } from "./generate.ts";
-import { createLine } from "./line.ts";
+import { createLine } from "./admission-queue.ts";
 
 /** Wait and turn together are the 30 s that are left to whom nobody waits for. developers.cloudflare.com/workers/runtime-apis/context/#waituntil */
 const inTurn = createLine({ places: 16, waitMs: 15_000, turnMs: 15_000 });

@@ -2,12 +2,12 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { checkpointSchema, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
 import type { ModelConfig } from "../../shared/config.ts";
-import { partition } from "../../shared/model/partition.ts";
-import { decodeSafetensors } from "../../shared/model/safetensors.ts";
-import { checkPart, tensorsOf } from "../../shared/model/weights-file.ts";
+import { partition } from "../../shared/model/formats/partition.ts";
+import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
+import { checkPart, tensorsOf } from "../../shared/model/formats/weights-file.ts";
 import type { Weights } from "../../shared/model/weights.ts";
 import { sha256 } from "../../shared/store.ts";
-import { startBackend } from "../../shared/tensor/backend.ts";
+import { startBackend } from "../../shared/tensor/engine/backend.ts";
 import type { Tokenizer } from "../../shared/tokenizer/encoding.ts";
 import { loadTokenizer } from "../../shared/tokenizer/tokenizer-json.ts";
 import { namedError } from "../../shared/errors.ts";

@@ -15,10 +15,10 @@ import { getJson, getObject, putJson, putObject } from "../../shared/store.ts";
 import { trigramLoss, unigramLoss } from "../../shared/tokenizer/ngram.ts";
 import { decodeTokenShard, encodeTokenShard, MAX_SHARD_TOKENS } from "../../shared/tokenizer/token-shard.ts";
 import { loadTokenizer } from "../../shared/tokenizer/tokenizer-json.ts";
-import { found } from "./found.ts";
+import { found } from "./missing-as-not-found.ts";
 import { addToSurvey, documentKey, heldOutBelow, isHeldOut, surveySchema } from "./held-out.ts";
 import { visitDocuments } from "./segments.ts";
-import type { StepProgress } from "./train-step.ts";
+import type { StepProgress } from "./tokenizer-step.ts";
 
 /** UTF-8 bytes of text handled by one call. */
 const SURVEY_BYTES_PER_STEP = 16_000_000;

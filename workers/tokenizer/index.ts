@@ -4,7 +4,7 @@
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { encodeStep, type EncodeStepInput } from "./encode-step.ts";
-import { trainStep, type TrainStepInput } from "./train-step.ts";
+import { trainStep, type TrainStepInput } from "./tokenizer-step.ts";
 
 export default class Tokenizer extends WorkerEntrypoint<TokenizerEnv> {
   async health(): Promise<{ ok: true }> {

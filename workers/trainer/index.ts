@@ -3,7 +3,7 @@
  * at work by POST /work instead. Both run the same work session against the coordinator.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
-import { wasmBytes } from "../../shared/tensor/backend.ts";
+import { wasmBytes } from "../../shared/tensor/engine/backend.ts";
 import { oneAtATime } from "./one-at-a-time.ts";
 import { work } from "./work-session.ts";
 

@@ -5,9 +5,9 @@
  */
 import type { Hash, ObjectKind } from "../../shared/artifacts.ts";
 import { MAX_RPC_BYTES } from "../../shared/limits.ts";
-import { RecentBytes } from "../../shared/recent-bytes.ts";
+import { RecentBytes } from "../../shared/bytes/recent-bytes.ts";
 import { sha256 } from "../../shared/store.ts";
-import { readInto } from "../../shared/read-into.ts";
+import { readInto } from "../../shared/bytes/read-into.ts";
 
 /** Enough for a small model's parts and states and the token shards of a small data set. */
 const MAX_CACHED_BYTES = 24 * 1024 * 1024;

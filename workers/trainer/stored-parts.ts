@@ -1,13 +1,13 @@
 /** The parts of a task as objects behind the coordinator: decoded when they are asked for, encoded as soon as they are there. */
 import type { Hash } from "../../shared/artifacts.ts";
-import { compress, RESIDUAL } from "../../shared/model/compression.ts";
-import { parameterOf } from "../../shared/model/partition.ts";
-import { decodeSafetensors, encodeSafetensors, type NamedArray, type Values } from "../../shared/model/safetensors.ts";
-import { tensorsOf, viewsOf } from "../../shared/model/weights-file.ts";
+import { compress, RESIDUAL } from "../../shared/model/formats/compression.ts";
+import { parameterOf } from "../../shared/model/formats/partition.ts";
+import { decodeSafetensors, encodeSafetensors, type NamedArray, type Values } from "../../shared/model/formats/safetensors.ts";
+import { tensorsOf, viewsOf } from "../../shared/model/formats/weights-file.ts";
 import type { Weights } from "../../shared/model/weights.ts";
-import type { EvaluateTask, TrainResult, TrainTask } from "../../shared/training/task.ts";
+import type { EvaluateTask, TrainResult, TrainTask } from "../../shared/training/protocol/task.ts";
 import type { ObjectCache } from "./object-cache.ts";
-import type { TaskParts } from "./task.ts";
+import type { TaskParts } from "../../shared/training/compute/run-task.ts";
 
 /** A shard's state as it is stored: the local optimizer's tensors, and the rounding errors of earlier updates. */
 const isResidual = ({ name }: NamedArray) => name.endsWith(RESIDUAL);

@@ -6,16 +6,16 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { datasetSchema, type Dataset, type TokenShardEntry } from "../../shared/artifacts.ts";
 import { MAX_CPU_SECONDS, MAX_ISOLATE_BYTES, MAX_SUBREQUESTS } from "../../shared/limits.ts";
-import { checkMemory, estimateTaskMemory } from "../../shared/model/memory.ts";
-import { storedBytes } from "../../shared/model/step-memory.ts";
+import { checkMemory, estimateTaskMemory } from "../../shared/model/footprint/memory.ts";
+import { storedBytes } from "../../shared/model/footprint/step-memory.ts";
 import type { Weights } from "../../shared/model/weights.ts";
-import { startBackend } from "../../shared/tensor/backend.ts";
+import { startBackend } from "../../shared/tensor/engine/backend.ts";
 import { decodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
-import type { EvaluateResult, EvaluateTask, Task, TaskResult, TrainResult, TrainTask } from "../../shared/training/task.ts";
+import type { EvaluateResult, EvaluateTask, Task, TaskResult, TrainResult, TrainTask } from "../../shared/training/protocol/task.ts";
 import { ObjectCache } from "./object-cache.ts";
 import { readWeights, StoredParts } from "./stored-parts.ts";
-import { runEvaluateTask, runTrainTask } from "./task.ts";
-import type { ReadTokens } from "./windows.ts";
+import { runEvaluateTask, runTrainTask } from "../../shared/training/compute/run-task.ts";
+import type { ReadTokens } from "../../shared/training/compute/windows.ts";
 
 /** Empty answers in a row before a session ends, and the wait between them. */
 const MAX_IDLE_POLLS = 20;

@@ -2,7 +2,7 @@
  * What `npm run bench -- kernels` measures: a row per kernel and shape. The shapes are those of one training step of 12 x 64
  * tokens (width 128, MLP 352, vocabulary 65, four heads of 32), of Muon on its weights, and of decoding one token.
  */
-import type { KernelExports } from "../../../shared/tensor/kernel-context.ts";
+import type { KernelExports } from "../../../shared/tensor/engine/kernel-context.ts";
 
 export interface Product {
   m: number;

@@ -3,10 +3,10 @@
  * processor's peak. Kernels run on a memory of their own, and matMul once more through tfjs, whose bookkeeping is then in.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { useKernels } from "../../../shared/tensor/backend.ts";
+import { useKernels } from "../../../shared/tensor/engine/backend.ts";
 import relaxed from "../../../shared/tensor/kernels/kernels-relaxed.wasm";
 import simd from "../../../shared/tensor/kernels/kernels-simd.wasm";
-import type { KernelExports } from "../../../shared/tensor/kernel-context.ts";
+import type { KernelExports } from "../../../shared/tensor/engine/kernel-context.ts";
 import { ROWS, SCRATCH, type Row } from "./kernel-rows.ts";
 import { bestTimes } from "./stopwatch.ts";
 

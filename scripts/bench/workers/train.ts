@@ -5,12 +5,12 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { PRESETS, presetOf, type OptimizerConfig } from "../../../shared/config.ts";
-import { createOptimizer } from "../../../shared/model/optimizer.ts";
-import { planPasses } from "../../../shared/model/plan.ts";
+import { createOptimizer } from "../../../shared/training/compute/optimizer.ts";
+import { planPasses } from "../../../shared/model/footprint/plan.ts";
 import { createRandom } from "../../../shared/model/random.ts";
-import { trainStep, type Batch, type Training } from "../../../shared/model/training-step.ts";
+import { trainStep, type Batch, type Training } from "../../../shared/training/compute/training-step.ts";
 import { initWeights, parameterCount } from "../../../shared/model/weights.ts";
-import { startBackend, startStockBackend, wasmBytes } from "../../../shared/tensor/backend.ts";
+import { startBackend, startStockBackend, wasmBytes } from "../../../shared/tensor/engine/backend.ts";
 
 export interface Steps {
   milliseconds: number[];

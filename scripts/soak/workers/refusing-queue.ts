@@ -1,7 +1,7 @@
 /** A training run that nobody works for, whose queue refuses its first messages: only the run's own alarm can tell trainers. */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { presetOf, supervisionConfigSchema } from "../../../shared/config.ts";
-import { totalRounds } from "../../../shared/training/rounds.ts";
+import { totalRounds } from "../../../shared/training/compute/rounds.ts";
 import { Run } from "../../../workers/coordinator/run-object.ts";
 
 const RUN = "refused";

@@ -2,9 +2,9 @@
  * Updates of parameters in place: AdamW (arXiv:1711.05101) and Nesterov momentum in one pass over the memory, Muon
  * (kellerjordan.github.io/posts/muon) with a Newton-Schulz iteration on the short side's Gram matrix.
  */
-import { matMul, packBytes } from "./matmul";
+import { matMul, packBytes } from "./gemm/matmul";
 import { madd } from "./simd";
-import { symmetricProduct } from "./symmetric";
+import { symmetricProduct } from "./gemm/syrk";
 
 const STEPS: i32 = 3;
 

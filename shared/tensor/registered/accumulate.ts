@@ -1,6 +1,6 @@
 /** `AddInPlace`, a sum that is written over its first operand and has no output; see kernels/accumulate.ts. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { KernelContext } from "../kernel-context.ts";
+import type { KernelContext } from "../engine/kernel-context.ts";
 
 export function registerAccumulate({ kernels, offset, register }: KernelContext): void {
   register("AddInPlace", ({ inputs }) => {

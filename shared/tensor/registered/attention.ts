@@ -1,6 +1,6 @@
 /** Causal attention forward (with what backward needs of each row of scores) and backward; see kernels/attention.ts. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { KernelContext } from "../kernel-context.ts";
+import type { KernelContext } from "../engine/kernel-context.ts";
 
 type Sizes = [number, number, number, number];
 

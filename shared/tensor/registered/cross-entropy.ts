@@ -1,6 +1,6 @@
 /** Cross-entropy forward (with the normalizer of each row) and backward; see kernels/cross-entropy.ts. Labels never leave wasm memory. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { KernelContext } from "../kernel-context.ts";
+import type { KernelContext } from "../engine/kernel-context.ts";
 
 export function registerCrossEntropy({ kernels, offset, integers, register }: KernelContext): void {
   /** Throws for the first label that is no row of the vocabulary: labels become addresses. */

@@ -3,7 +3,7 @@
  * scatter and is missing upstream (tensorflow/tfjs#8082).
  */
 import * as tf from "@tensorflow/tfjs-core";
-import type { KernelCall, KernelContext } from "../kernel-context.ts";
+import type { KernelCall, KernelContext } from "../engine/kernel-context.ts";
 
 function scatter(
   { kernels, offset }: KernelContext,

@@ -4,7 +4,7 @@
  * a kernel that overwrites an input must own its only reference.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import type { KernelContext } from "../kernel-context.ts";
+import type { KernelContext } from "../engine/kernel-context.ts";
 
 export function registerIdentity({ backend, register }: KernelContext): void {
   register("Identity", ({ inputs }) => {

@@ -4,7 +4,7 @@
  * or batched operands. See kernels/matmul.ts.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import type { KernelCall, KernelContext } from "../kernel-context.ts";
+import type { KernelCall, KernelContext } from "../engine/kernel-context.ts";
 
 type Attributes = Record<"transposeA" | "transposeB", boolean>;
 

@@ -1,6 +1,6 @@
 /** Attention of heads that are normed and turned to their positions, and its gradient; see kernels/normed-attention.ts. */
 import type * as tf from "@tensorflow/tfjs-core";
-import type { KernelContext } from "../kernel-context.ts";
+import type { KernelContext } from "../engine/kernel-context.ts";
 import type { RotaryTables } from "./rotary-tables.ts";
 
 type Operands = Record<"q" | "k" | "v" | "qWeight" | "kWeight", tf.TensorInfo>;

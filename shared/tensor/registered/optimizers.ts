@@ -3,7 +3,7 @@
  * the state that they are given, and use the gradient up.
  */
 import type * as tf from "@tensorflow/tfjs-core";
-import type { KernelContext } from "../kernel-context.ts";
+import type { KernelContext } from "../engine/kernel-context.ts";
 
 const size = (info: tf.TensorInfo) => info.shape.reduce((product, axis) => product * axis, 1);
 

@@ -1,6 +1,6 @@
 /** RMSNorm forward (with the inverse rms of each row) and backward; see kernels/rms-norm.ts. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { KernelContext } from "../kernel-context.ts";
+import type { KernelContext } from "../engine/kernel-context.ts";
 
 export function registerRmsNorm({ kernels, offset, register }: KernelContext): void {
   /** dx = addend + the gradient of x */

@@ -3,7 +3,7 @@
  * doubling, so that every length and offset reads from the same one. They are not tensors, so tfjs's tensor count does not
  * know them.
  */
-import type { KernelContext } from "../kernel-context.ts";
+import type { KernelContext } from "../engine/kernel-context.ts";
 
 /** A model has one table; a few allow several models in one isolate. The oldest goes first. */
 const MAX_TABLES = 4;

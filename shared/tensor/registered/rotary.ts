@@ -1,6 +1,6 @@
 /** Rotary positions; see kernels/rotary.ts. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { KernelContext } from "../kernel-context.ts";
+import type { KernelContext } from "../engine/kernel-context.ts";
 import type { RotaryTables } from "./rotary-tables.ts";
 
 export function registerRotary({ kernels, offset, register }: KernelContext, tableFor: RotaryTables): void {

@@ -1,6 +1,6 @@
 /** SwiGLU forward and backward; see kernels/swiglu.ts. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { KernelContext } from "../kernel-context.ts";
+import type { KernelContext } from "../engine/kernel-context.ts";
 
 export function registerSwiglu({ kernels, offset, register }: KernelContext): void {
   register("Swiglu", ({ inputs, output }) => {

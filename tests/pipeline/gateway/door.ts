@@ -1,12 +1,12 @@
 /** The seven Workers behind the real gateway, and a small model with random weights to answer with. */
 import * as tf from "@tensorflow/tfjs-core";
 import { createTestHarness } from "wrangler";
-import { configPath, WORKERS } from "../../../scripts/workers.ts";
+import { configPath, WORKERS } from "../../../scripts/local/workers.ts";
 import { presetOf } from "../../../shared/config.ts";
-import { encodeParts } from "../../../shared/model/weights-file.ts";
+import { encodeParts } from "../../../shared/model/formats/weights-file.ts";
 import { initWeights } from "../../../shared/model/weights.ts";
 import { putJson, putObject } from "../../../shared/store.ts";
-import { startBackend } from "../../../shared/tensor/backend.ts";
+import { startBackend } from "../../../shared/tensor/engine/backend.ts";
 
 export const TOKEN = "token-for-tests";
 export const OPERATOR = { authorization: `Bearer ${TOKEN}` };

@@ -5,8 +5,8 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { answer, checkpointAfter, drawScene, firstBase, honest, rolledBackTo } from "../../../scripts/simulation/world.ts";
 import { MAX_DURABLE_ROW_BYTES } from "../../../shared/limits.ts";
-import { effectOf, lease, reduced, rolledBack, stopped, submit } from "../../../workers/coordinator/run.ts";
-import { initialState, trainResults, type RunState } from "../../../workers/coordinator/run-state.ts";
+import { effectOf, lease, reduced, rolledBack, stopped, submit } from "../../../shared/training/protocol/run.ts";
+import { initialState, trainResults, type RunState } from "../../../shared/training/protocol/run-state.ts";
 import { RunStore } from "../../../workers/coordinator/run-store.ts";
 
 /** A Durable Object's storage on a database in memory. */

@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { routes } from "../../../workers/gateway/routes.ts";
-import { configPath, ROOT, WORKERS } from "../../../scripts/workers.ts";
+import { routes } from "../../../workers/gateway/native/routes.ts";
+import { configPath, ROOT, WORKERS } from "../../../scripts/local/workers.ts";
 
 const readme = readFileSync(join(ROOT, "README.md"), "utf8");
 

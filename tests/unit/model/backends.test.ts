@@ -3,10 +3,10 @@ import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import { expect, test } from "vitest";
 import type { ModelConfig } from "../../../shared/config.ts";
-import { lossAndGradients } from "../../../shared/model/loss.ts";
+import { lossAndGradients } from "../../../shared/model/backward/loss.ts";
 import { createRandom, normal } from "../../../shared/model/random.ts";
 import { weightShapes } from "../../../shared/model/weights.ts";
-import { startBackend } from "../../../shared/tensor/backend.ts";
+import { startBackend } from "../../../shared/tensor/engine/backend.ts";
 
 const SHAPE = {
   vocabSize: 23,

@@ -5,7 +5,7 @@ import { createDecoder } from "../../../shared/model/decoder.ts";
 import { createRandom, normal } from "../../../shared/model/random.ts";
 import { forward } from "../../../shared/model/transformer.ts";
 import { weightShapes, type Weights } from "../../../shared/model/weights.ts";
-import { startBackend } from "../../../shared/tensor/backend.ts";
+import { startBackend } from "../../../shared/tensor/engine/backend.ts";
 
 beforeAll(startBackend);
 

@@ -1,12 +1,12 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { ModelConfig, OptimizerConfig } from "../../../shared/config.ts";
-import { lossAndGradients, lossSum } from "../../../shared/model/loss.ts";
-import { createOptimizer } from "../../../shared/model/optimizer.ts";
-import { orthogonalize } from "../../../shared/model/optimizer-plain.ts";
+import { lossAndGradients, lossSum } from "../../../shared/model/backward/loss.ts";
+import { createOptimizer } from "../../../shared/training/compute/optimizer.ts";
+import { orthogonalize } from "../../../shared/training/compute/optimizer-plain.ts";
 import { createRandom, normal } from "../../../shared/model/random.ts";
 import { initWeights, parameterCount, type Weights } from "../../../shared/model/weights.ts";
-import { startBackend } from "../../../shared/tensor/backend.ts";
+import { startBackend } from "../../../shared/tensor/engine/backend.ts";
 
 beforeAll(startBackend);
 

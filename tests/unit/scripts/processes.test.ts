@@ -5,11 +5,11 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
-import { endOfLog, freePort, startProcess } from "../../../scripts/processes.ts";
-import { ROOT } from "../../../scripts/workers.ts";
+import { endOfLog, freePort, startProcess } from "../../../scripts/local/processes.ts";
+import { ROOT } from "../../../scripts/local/workers.ts";
 
 const PARENT = `
-  import { startProcess, stopOnExit } from ${JSON.stringify(join(ROOT, "scripts/processes.ts"))};
+  import { startProcess, stopOnExit } from ${JSON.stringify(join(ROOT, "scripts/local/processes.ts"))};
   stopOnExit();
   const child = startProcess("processes-test", "node", ["-e", "setInterval(() => undefined, 1000)"]);
   console.log(child.pid);
@@ -40,7 +40,7 @@ test.each(["SIGINT", "SIGINT SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])("%s leave
 });
 
 const DEPENDENT = `
-  import { endWith, startProcess, stopProcesses } from ${JSON.stringify(join(ROOT, "scripts/processes.ts"))};
+  import { endWith, startProcess, stopProcesses } from ${JSON.stringify(join(ROOT, "scripts/local/processes.ts"))};
   const child = startProcess("dependent-test", "node", ["-e", "console.log('out of memory'); setTimeout(() => process.exit(7), 300)"], {});
   endWith("dependent-test", child);
   if (process.argv.includes("stop")) await stopProcesses();

@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { largestGap, lossCurve, syntheticTokens, type CurveSetting } from "../../../scripts/bench/workers/curve/loss-curve.ts";
 import { presetOf } from "../../../shared/config.ts";
-import { useKernels } from "../../../shared/tensor/backend.ts";
+import { useKernels } from "../../../shared/tensor/engine/backend.ts";
 import { usePlainOps } from "../../../shared/tensor/ops.ts";
 import { BUILDS } from "./compare.ts";
 

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
-import { startBackend } from "../../../shared/tensor/backend.ts";
+import { startBackend } from "../../../shared/tensor/engine/backend.ts";
 
 beforeAll(startBackend);
 

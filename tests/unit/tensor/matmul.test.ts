@@ -4,7 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { TOLERANCE, worstDifference } from "./compare.ts";
 import { createRandom, normal } from "../../../shared/model/random.ts";
-import { useKernels } from "../../../shared/tensor/backend.ts";
+import { useKernels } from "../../../shared/tensor/engine/backend.ts";
 import relaxed from "../../../shared/tensor/kernels/kernels-relaxed.wasm";
 import simd from "../../../shared/tensor/kernels/kernels-simd.wasm";
 

@@ -1,7 +1,7 @@
 /** What wasm memory costs beyond what lives in it. */
 import * as tf from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
-import { startBackend, wasmBytes } from "../../../shared/tensor/backend.ts";
+import { startBackend, wasmBytes } from "../../../shared/tensor/engine/backend.ts";
 
 test("wasm memory grows by what is asked for, in steps of a mebibyte", async () => {
   await startBackend();

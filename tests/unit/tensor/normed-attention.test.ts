@@ -2,8 +2,8 @@
 import * as fc from "fast-check";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
-import { useKernels } from "../../../shared/tensor/backend.ts";
-import { arrayOf, onHeap, tensorOf, type HeapArray } from "../../../shared/tensor/heap-array.ts";
+import { useKernels } from "../../../shared/tensor/engine/backend.ts";
+import { arrayOf, onHeap, tensorOf, type HeapArray } from "../../../shared/tensor/engine/buffer.ts";
 import { attend, attendBack } from "../../../shared/tensor/in-place.ts";
 import * as reference from "../../../shared/tensor/reference.ts";
 import { BUILDS, normals, TOLERANCE, valueAndGradients, worstDifference, type Op, type Values } from "./compare.ts";

@@ -3,9 +3,9 @@ import * as fc from "fast-check";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { OptimizerConfig } from "../../../shared/config.ts";
-import { clipByGlobalNorm, createOptimizer } from "../../../shared/model/optimizer.ts";
-import { arraysOf } from "../../../shared/model/weights-file.ts";
-import { startBackend, useKernels } from "../../../shared/tensor/backend.ts";
+import { clipByGlobalNorm, createOptimizer } from "../../../shared/training/compute/optimizer.ts";
+import { arraysOf } from "../../../shared/model/formats/weights-file.ts";
+import { startBackend, useKernels } from "../../../shared/tensor/engine/backend.ts";
 import { BUILDS, normals, SIZES, TOLERANCE, worstDifference } from "./compare.ts";
 
 beforeAll(startBackend);

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
-import { useKernels } from "../../../shared/tensor/backend.ts";
+import { useKernels } from "../../../shared/tensor/engine/backend.ts";
 import { rotary } from "../../../shared/tensor/ops.ts";
 import * as reference from "../../../shared/tensor/reference.ts";
 import {

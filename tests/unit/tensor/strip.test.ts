@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { WasmRuntime } from "../../../shared/tensor/backend.ts";
-import { reserveStrip, type KernelExports } from "../../../shared/tensor/kernel-context.ts";
+import type { WasmRuntime } from "../../../shared/tensor/engine/backend.ts";
+import { reserveStrip, type KernelExports } from "../../../shared/tensor/engine/kernel-context.ts";
 
 const KERNELS = { stripStart: () => 131_072, stripBytes: () => 3072 } as unknown as KernelExports;
 

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ROOT } from "../../../scripts/workers.ts";
+import { ROOT } from "../../../scripts/local/workers.ts";
 import {
   applyMerges,
   mergeWord,

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { sha256 } from "../../../shared/store.ts";
 import { ObjectCache } from "../../../workers/trainer/object-cache.ts";
-import { readInto } from "../../../shared/read-into.ts";
+import { readInto } from "../../../shared/bytes/read-into.ts";
 
 function streamOf(bytes: Uint8Array, chunk: number): ReadableStream {
   let at = 0;

@@ -4,12 +4,12 @@ import { beforeEach, expect, test, vi } from "vitest";
 import { canonicalJson } from "../../../shared/artifacts.ts";
 import { presetOf, type ModelConfig } from "../../../shared/config.ts";
 import { MAX_SUBREQUESTS } from "../../../shared/limits.ts";
-import { encodeParts } from "../../../shared/model/weights-file.ts";
+import { encodeParts } from "../../../shared/model/formats/weights-file.ts";
 import { initWeights } from "../../../shared/model/weights.ts";
 import { sha256 } from "../../../shared/store.ts";
-import { startBackend } from "../../../shared/tensor/backend.ts";
+import { startBackend } from "../../../shared/tensor/engine/backend.ts";
 import { encodeTokenShard } from "../../../shared/tokenizer/token-shard.ts";
-import type { EvaluateTask, Submission, Task } from "../../../shared/training/task.ts";
+import type { EvaluateTask, Submission, Task } from "../../../shared/training/protocol/task.ts";
 import { work } from "../../../workers/trainer/work-session.ts";
 
 /** In two parts. */

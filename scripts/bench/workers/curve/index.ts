@@ -1,6 +1,6 @@
 /** Bench Worker: POST /?ops=fused|plain&steps=N with uint16 tokens -> the losses of the shakespeare-char preset, computed in workerd. */
 import { presetOf } from "../../../../shared/config.ts";
-import { startBackend } from "../../../../shared/tensor/backend.ts";
+import { startBackend } from "../../../../shared/tensor/engine/backend.ts";
 import { usePlainOps } from "../../../../shared/tensor/ops.ts";
 import { lossCurve } from "./loss-curve.ts";
 

@@ -5,11 +5,11 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig, OptimizerConfig } from "../../../../shared/config.ts";
-import { lossAndGradients } from "../../../../shared/model/loss.ts";
-import { createOptimizer } from "../../../../shared/model/optimizer.ts";
+import { lossAndGradients } from "../../../../shared/model/backward/loss.ts";
+import { createOptimizer } from "../../../../shared/training/compute/optimizer.ts";
 import { createRandom } from "../../../../shared/model/random.ts";
 import { initWeights } from "../../../../shared/model/weights.ts";
-import { windowCount, windowOf } from "../../../../shared/training/data-order.ts";
+import { windowCount, windowOf } from "../../../../shared/training/compute/data-order.ts";
 
 const SEED = 1;
 

@@ -2,7 +2,7 @@
  * Bench Worker: POST /tokens?part=train|val with uint16 tokens, POST /begin with a spec, then POST /rounds?seconds=N until
  * it is done. One run at a time; its state is the isolate's memory.
  */
-import type { RunSpec } from "../../../../workers/coordinator/run-state.ts";
+import type { RunSpec } from "../../../../shared/training/protocol/run-state.ts";
 import { Loop } from "./loop.ts";
 
 const tokens: Record<string, Uint16Array> = {};

@@ -4,16 +4,16 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { objectKey } from "../../../../shared/artifacts.ts";
-import { decodeSafetensors, encodeSafetensors, type NamedArray } from "../../../../shared/model/safetensors.ts";
-import { arraysOf, tensorsOf, viewsOf } from "../../../../shared/model/weights-file.ts";
+import { decodeSafetensors, encodeSafetensors, type NamedArray } from "../../../../shared/model/formats/safetensors.ts";
+import { arraysOf, tensorsOf, viewsOf } from "../../../../shared/model/formats/weights-file.ts";
 import { getObject, putObject } from "../../../../shared/store.ts";
-import { startBackend } from "../../../../shared/tensor/backend.ts";
-import type { EvaluateTask, TrainResult, TrainTask } from "../../../../shared/training/task.ts";
+import { startBackend } from "../../../../shared/tensor/engine/backend.ts";
+import type { EvaluateTask, TrainResult, TrainTask } from "../../../../shared/training/protocol/task.ts";
 import { MapBucket } from "../../../simulation/map-bucket.ts";
 import { firstCheckpoint, nextCheckpoint } from "../../../../workers/coordinator/reduce.ts";
-import { initialState, type RunSpec, type RunState } from "../../../../workers/coordinator/run-state.ts";
-import { runEvaluateTask, runTrainTask, type TaskParts } from "../../../../workers/trainer/task.ts";
-import type { ReadTokens } from "../../../../workers/trainer/windows.ts";
+import { initialState, type RunSpec, type RunState } from "../../../../shared/training/protocol/run-state.ts";
+import { runEvaluateTask, runTrainTask, type TaskParts } from "../../../../shared/training/compute/run-task.ts";
+import type { ReadTokens } from "../../../../shared/training/compute/windows.ts";
 
 const readerOf =
   (tokens: Uint16Array): ReadTokens =>

@@ -3,7 +3,7 @@
  * the objects. It keeps nothing, so that what workerd holds is the trainer's.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
-import type { Lease, Submission, SubmissionReply } from "../../../../shared/training/task.ts";
+import type { Lease, Submission, SubmissionReply } from "../../../../shared/training/protocol/task.ts";
 
 /** Outbound requests of a test harness go to the bench's own `fetch`. */
 const BENCH = "http://bench.invalid";

@@ -1,7 +1,7 @@
 /** Bench Worker: POST /first with a spec -> its first checkpoint, POST /next with a state -> the next one. Objects are the bench's. */
-import { wasmBytes } from "../../../../shared/tensor/backend.ts";
+import { wasmBytes } from "../../../../shared/tensor/engine/backend.ts";
 import { firstCheckpoint, nextCheckpoint } from "../../../../workers/coordinator/reduce.ts";
-import type { RunSpec, RunState } from "../../../../workers/coordinator/run-state.ts";
+import type { RunSpec, RunState } from "../../../../shared/training/protocol/run-state.ts";
 
 const PIECE_BYTES = 256 * 1024;
 

@@ -1,0 +1,24 @@
+/** Objects put into a local R2 bucket before the Workers start; wrangler does it, so the storage format stays its own affair. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { StoredObject } from "./char-dataset.ts";
+import { runProcess } from "../../local/processes.ts";
+import { configPath } from "../../local/workers.ts";
+
+const ARTIFACTS_BUCKET = "tiffin-artifacts";
+
+export function putLocalObjects(state: string, objects: readonly StoredObject[]): void {
+  const folder = mkdtempSync(join(tmpdir(), "tiffin-"));
+  try {
+    for (const { key, bytes } of objects) {
+      const file = join(folder, "object");
+      writeFileSync(file, bytes);
+      const place = ["--local", "--persist-to", state, "-c", configPath("coordinator")];
+      const result = runProcess("wrangler", ["r2", "object", "put", `${ARTIFACTS_BUCKET}/${key}`, "--file", file, ...place]);
+      if (result.status !== 0) throw new Error(`expected ${key} to be stored, got exit ${result.status}\n${result.output}`);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * The seven Workers, in the order in which they are deployed: callees before callers.
+ * The gateway's configuration is the root wrangler.toml; every other one lives in the Worker's folder.
+ */
+import { join } from "node:path";
+
+export const ROOT = join(import.meta.dirname, "../..");
+
+export interface WorkerEntry {
+  name: string;
+  /** Path of wrangler.toml, relative to the root. */
+  config: string;
+  /** Workers it calls, whose classes type its bindings. */
+  callees: readonly string[];
+}
+
+export const WORKERS: readonly WorkerEntry[] = [
+  { name: "feedback", config: "workers/feedback/wrangler.toml", callees: [] },
+  { name: "collector", config: "workers/collector/wrangler.toml", callees: [] },
+  { name: "tokenizer", config: "workers/tokenizer/wrangler.toml", callees: [] },
+  { name: "coordinator", config: "workers/coordinator/wrangler.toml", callees: ["collector", "tokenizer"] },
+  { name: "trainer", config: "workers/trainer/wrangler.toml", callees: ["coordinator"] },
+  { name: "generator", config: "workers/generator/wrangler.toml", callees: ["coordinator", "feedback"] },
+  {
+    name: "gateway",
+    config: "wrangler.toml",
+    callees: ["collector", "tokenizer", "coordinator", "trainer", "generator", "feedback"],
+  },
+];
+
+/** Absolute path of a Worker's wrangler.toml. Throws for a name that is not in the table. */
+export function configPath(name: string): string {
+  const entry = WORKERS.find((worker) => worker.name === name);
+  if (entry === undefined) throw new Error(`expected one of ${WORKERS.map((worker) => worker.name).join(", ")}, got ${name}`);
+  return join(ROOT, entry.config);
+}

@@ -1,0 +1,108 @@
+/**
+ * Predicts the wasm memory of an optimizer step by walking through it as gradients.ts does and adding up what is alive in
+ * each phase. What a phase frees before its own peak is left out, so a change there is a change here; the bench `memory` and a test compare
+ * both with what is measured.
+ */
+import type { ModelConfig, OptimizerConfig } from "../../config.ts";
+import { chunkSequences } from "../backward/gradients.ts";
+import { logitsRows } from "../backward/head.ts";
+import type { Passes } from "../backward/loss.ts";
+import { slotsOf } from "../../training/compute/optimizer.ts";
+import { sizeOf } from "../formats/safetensors.ts";
+import { isHiddenMatrix, weightShapes } from "../weights.ts";
+
+/** tfjs's code and stack in its own memory: where its allocator begins. */
+const STATIC_BYTES = 92 * 1024;
+/** A packed block of a product's operand, and small tables. */
+const PACK_BYTES = 512 * 1024;
+/** For each column of a tall weight, whose gradient is turned block by block (kernels/matmul.ts). */
+const TURNED_COLUMN_BYTES = 4 * 384;
+/** Queries that attention's gradient takes at once (kernels/attention-backward.ts). */
+const SPAN = 64;
+/** Share of what lives that lies idle between blocks, and the step by which memory grows. */
+const FRAGMENTATION = 0.02;
+const GROWTH_BYTES = 1024 * 1024;
+/** What Emscripten starts with. */
+const INITIAL_BYTES = 16 * 1024 * 1024;
+
+export interface StepPlan extends Passes {
+  /** Whether each gradient is used up before the next one is computed. */
+  consume: boolean;
+}
+
+/** Peak of wasm memory in a step over `batch` sequences; `optimizer` null: gradients alone. */
+export function stepBytes(...step: Parameters<typeof liveBytes>): number {
+  return Math.max(INITIAL_BYTES, STATIC_BYTES + liveBytes(...step) * (1 + FRAGMENTATION) + GROWTH_BYTES / 2);
+}
+
+/** The most bytes that are allocated at a time. */
+export function liveBytes(model: ModelConfig, optimizer: OptimizerConfig | null, batch: number, plan: StepPlan): number {
+  const hidden = weightShapes(model).filter(([name]) => isHiddenMatrix(name));
+  const scratch = optimizer?.name === "muon" ? Math.max(0, ...hidden.map(([, shape]) => muonFloats(shape))) : 0;
+  const pack = Math.max(PACK_BYTES + TURNED_COLUMN_BYTES * model.width, 4 * attentionFloats(model));
+  return storedBytes(model, optimizer) + 4 * (scratch + passFloats(model, batch, plan)) + pack;
+}
+
+/**
+ * Scratch of attention's gradient: a sequence's normed queries and keys, a head's keys twice and values, a span's queries and
+ * outputs, its probabilities and their gradients.
+ */
+function attentionFloats({ context, heads, kvHeads, headWidth }: ModelConfig): number {
+  return context * (heads + kvHeads) * headWidth + 3 * context * headWidth + 2 * SPAN * (headWidth + context);
+}
+
+/** Bytes of the weights and of the optimizer's state. */
+export function storedBytes(model: ModelConfig, optimizer: OptimizerConfig | null): number {
+  const copies = (name: string) => 1 + (optimizer === null ? 0 : slotsOf(optimizer, name).length);
+  return weightShapes(model).reduce((sum, [name, shape]) => sum + 4 * copies(name) * sizeOf(shape), 0);
+}
+
+/** Scratch of Muon's update of a matrix: four squares of the short side and one copy. */
+function muonFloats(shape: readonly number[]): number {
+  return 4 * Math.min(...shape) ** 2 + sizeOf(shape);
+}
+
+/** The most floats that a pass has beside weights, state and scratch: activations and gradients. */
+function passFloats(model: ModelConfig, batch: number, plan: StepPlan): number {
+  const { width: C, mlpWidth: F, vocabSize: V, layers, context: T, headWidth } = model;
+  const [Q, K] = [model.heads * headWidth, model.kvHeads * headWidth];
+  const sequences = Math.min(batch, plan.sequences);
+  const passes = Math.ceil(batch / sequences);
+  const N = sequences * T;
+  const n = chunkSequences(sequences, T, plan.recompute) * T;
+  const chunks = Math.ceil(N / n);
+  const block = 3 * C + 2 * Q + 2 * K + 2 * F + 2 * model.heads + 2; // with dx, which backward holds beside what was kept
+  const mlp = C * F;
+  const attention = 2 * C * Q + 2 * C * K;
+  const layer = 3 * mlp + attention;
+  const parameters = weightShapes(model).reduce((sum, [, shape]) => sum + sizeOf(shape), 0);
+  /** Gradients of earlier passes, which this one's are added to. */
+  const before = passes > 1 ? parameters : 0;
+  /** Gradients of this pass that are held: none when each is used up or added to those of earlier passes. */
+  const held = (floats: number) => (plan.consume || passes > 1 ? 0 : floats);
+  // The first block's input has a row for each distinct token where others have one for each position.
+  const U = Math.min(V, n);
+  const kept = (count: number) => (count === 0 ? 0 : count * (plan.recompute ? C : block - C) * N - C * (N - U * chunks));
+  const rows = Math.min(n, logitsRows(V));
+  const sliced = n > rows;
+  /** One sum of the embedding's or the head's gradient, and a second one to add when it comes in several pieces. */
+  const table = (pieces: number) => V * C * (pieces > 1 ? 2 : 1);
+
+  const head =
+    kept(layers) + C * N + (sliced ? C * n : 0) + Math.max(C, V) * rows + Math.min(C, V) * rows + table(chunks * Math.ceil(n / rows));
+  const tied = model.tiedEmbeddings ? V * C : 0;
+  const headHeld = model.tiedEmbeddings ? tied : held(V * C);
+  // The last layer meets all activations, the first all gradients.
+  const blocks = [0, layers - 1].map((index) => {
+    const others = kept(index) + headHeld + held((layers - 1 - index) * layer) + C * N;
+    const own = (block - C) * n - (index === 0 ? C * (n - U) : 0);
+    const sums = chunks > 1 ? layer + mlp : 0;
+    const duringMlp = own + Math.max(F, C) * n + (sums || mlp);
+    // The gradients of queries, keys and values lie where those do.
+    const duringAttention = own - (C + 2 * F) * n + Q * n + (sums || 3 * mlp);
+    return others + (plan.recompute ? C * n : 0) + Math.max(duringMlp, duringAttention);
+  });
+  const forward = plan.recompute ? kept(layers) + (block + F) * n : kept(layers) + (F + C) * n;
+  const embedding = C * N + headHeld - tied + held(layers * layer) + table(model.tiedEmbeddings ? 2 : chunks);
+  return before + Math.max(forward, head, ...blocks, embedding);
+}

@@ -1,0 +1,46 @@
+/**
+ * How a model's tensors are stored: consecutive parameters in parts of a few megabytes, each one object. Whatever walks
+ * a model part by part (the coordinator's reduction) needs memory for a part, not for the model. Optimizer states and
+ * updates follow the same split: what belongs to a parameter is in the parameter's part.
+ */
+import type { ModelConfig } from "../../config.ts";
+import { weightShapes, type ShapedName } from "../weights.ts";
+
+/** Float32 bytes of parameters in a part; a larger parameter is a part of its own. Small against an isolate's 128 MB. */
+export const PART_BYTES = 2 * 1024 * 1024;
+
+const bytesOf = (shape: readonly number[]) => shape.reduce((product, axis) => product * axis, 4);
+
+/** The parameters of each part, in the order of `weightShapes`. */
+export function partition(config: ModelConfig): ShapedName[][] {
+  const parts: ShapedName[][] = [];
+  let room = 0;
+  for (const [name, shape] of weightShapes(config)) {
+    const bytes = bytesOf(shape);
+    if (bytes > room) {
+      parts.push([]);
+      room = PART_BYTES;
+    }
+    parts.at(-1)!.push([name, shape]);
+    room -= bytes;
+  }
+  return parts;
+}
+
+/** The parameter that a tensor belongs to: `<parameter>/m` and the like are states of `<parameter>`. */
+export function parameterOf(name: string): string {
+  return name.split("/", 1)[0]!;
+}
+
+/** Splits named values by part. What belongs to no parameter (an optimizer's `step`) goes into every part. */
+export function splitByPart<T>(config: ModelConfig, values: Readonly<Record<string, T>>): Record<string, T>[] {
+  const parts = partition(config);
+  const partOf = new Map(parts.flatMap((part, index) => part.map(([name]) => [name, index] as const)));
+  const split: Record<string, T>[] = parts.map(() => ({}));
+  for (const [name, value] of Object.entries(values)) {
+    const part = partOf.get(parameterOf(name));
+    if (part !== undefined) split[part]![name] = value;
+    else for (const each of split) each[name] = value;
+  }
+  return split;
+}

@@ -1,0 +1,59 @@
+/**
+ * Named tensors as safetensors parts, and back. Bytes from elsewhere are checked against the parameters that they must
+ * hold before a tensor is made of them.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import type { ModelConfig } from "../../config.ts";
+import { valuesInPlace } from "../../tensor/engine/values.ts";
+import { splitByPart } from "./partition.ts";
+import { decodeSafetensors, encodeSafetensors, type NamedArray } from "./safetensors.ts";
+import type { ShapedName, Weights } from "../weights.ts";
+
+/** The values of tensors, as copies. */
+export function arraysOf(weights: Weights): NamedArray[] {
+  return Object.entries(weights).map(([name, tensor]) => ({ name, shape: tensor.shape, data: tensor.dataSync() as Float32Array }));
+}
+
+/** The values of tensors where they lie: to be read before the next tensor is made. */
+export function viewsOf(weights: Weights): NamedArray[] {
+  return Object.entries(weights).map(([name, tensor]) => ({ name, shape: tensor.shape, data: valuesInPlace(tensor) }));
+}
+
+/** The caller disposes the tensors. */
+export function tensorsOf(arrays: readonly NamedArray[]): Weights {
+  return Object.fromEntries(arrays.map(({ name, shape, data }) => [name, tf.tensor(data, shape, "float32")]));
+}
+
+/** Parameters or a state of a model, part by part; one part is in memory at a time. */
+export function* encodeParts(config: ModelConfig, weights: Weights): Generator<Uint8Array<ArrayBuffer>> {
+  for (const part of splitByPart(config, weights)) yield encodeSafetensors(viewsOf(part));
+}
+
+/** The caller disposes the tensors. A tensor that is in several parts (`step`) is taken once. */
+export function decodeParts(parts: readonly Uint8Array[]): Weights {
+  const arrays = new Map(parts.flatMap((bytes) => decodeSafetensors(bytes)).map((array) => [array.name, array]));
+  return tensorsOf([...arrays.values()]);
+}
+
+/**
+ * Checks that arrays are exactly the parameters of a part, all finite, and returns the sum of their squares.
+ * Throws with the parameter's name otherwise.
+ */
+export function checkPart(arrays: readonly NamedArray[], expected: readonly ShapedName[]): number {
+  if (arrays.length !== expected.length) throw new Error(`expected ${expected.length} tensors, got ${arrays.length}`);
+  let sum = 0;
+  for (const [index, [name, shape]] of expected.entries()) {
+    const array = arrays[index]!;
+    if (array.name !== name || array.shape.join() !== shape.join())
+      throw new Error(`expected ${name} [${shape}], got ${array.name} [${array.shape}]`);
+    sum = addSquares(sum, array.data);
+    if (!Number.isFinite(sum)) throw new Error(`${name}: expected finite values, got others`);
+  }
+  return sum;
+}
+
+/** By index: an iterator makes an object of every value. */
+function addSquares(sum: number, values: Float32Array): number {
+  for (let at = 0; at < values.length; at++) sum += values[at]! * values[at]!;
+  return sum;
+}

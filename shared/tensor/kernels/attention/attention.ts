@@ -1,0 +1,61 @@
+/**
+ * Causal attention that reads q, k, v where they lie. The keys and values of one head are packed, then a block of queries
+ * at a time takes the two products of tile.ts with a vectorised softmax between; only that block's scores exist.
+ * A single query (decoding) packs nothing: each key and value is read once (matvec.ts).
+ */
+import { dotRows, sumRows } from "../gemm/matvec";
+import { packPanels, panelsBytes } from "../gemm/pack";
+import { scoresRow, softmaxBlock, STATISTICS_BYTES } from "./softmax";
+import { multiply, TILE_BYTES, TILE_ROW } from "../gemm/microkernel";
+
+/** Queries per block: enough to repay the tiles' set-up, few enough not to multiply what the mask then throws away. */
+const QUERIES: i32 = 12;
+
+/** Bytes of scratch for attention over s keys of width d in groups of that many heads. */
+export function attentionBytes(s: i32, d: i32, group: i32): usize {
+  return panelsBytes(d, s) + panelsBytes(s, d) + <usize>max(QUERIES, group) * scoresRow(s) + TILE_BYTES;
+}
+
+/**
+ * q [B, T, H, D], k, v [B, S, K, D] -> out [B, T, H, D], which may lie where q does, statistics [B, T, H, 2]; `work` is
+ * scratch of attentionBytes. `isBounded` says that no scaled score can be beyond softmax.ts's BOUND.
+ */
+export function attention(
+  q: usize, k: usize, v: usize, out: usize, statistics: usize,
+  b: i32, t: i32, s: i32, h: i32, kv: i32, d: i32, scale: f32, isBounded: bool, work: usize,
+): void {
+  const group = h / kv;
+  const width = <usize>d << 2;
+  const queryRow = <usize>h * width;
+  const keyRow = <usize>kv * width;
+  const stride = scoresRow(s);
+  const values = work + panelsBytes(d, s);
+  const scores = values + panelsBytes(s, d);
+  const edge = scores + <usize>max(QUERIES, group) * stride;
+  for (let i = 0; i < b; i++) {
+    for (let head = 0; head < kv; head++) {
+      const base = (<usize>i * s * kv + head) * width;
+      const row = <usize>i * t * h + <usize>head * group;
+      const first = row * width;
+      if (t == 1) {
+        dotRows(q + first, width, k + base, keyRow, scores, stride, group, s, d);
+        for (let j: usize = 0; j < <usize>group; j++) softmaxBlock(scores + j * stride, stride, 1, s, scale, isBounded, statistics + (row + j) * STATISTICS_BYTES, 0);
+        sumRows(scores, stride, v + base, keyRow, out + first, group, d, s);
+        continue;
+      }
+      packPanels(k + base, d, s, 4, keyRow, work);
+      packPanels(v + base, s, d, keyRow, 4, values);
+      for (let j = 0; j < group; j++) {
+        for (let x = 0; x < t; x += QUERIES) {
+          const rows = min(QUERIES, t - x);
+          const limit = s - t + x + rows;
+          const at = first + <usize>j * width + <usize>x * queryRow;
+          const columns = <i32>(scoresRow(limit) >> 2);
+          multiply(q + at, queryRow, 4, work, <usize>d * TILE_ROW, 0, scores, stride, rows, columns, d, edge);
+          softmaxBlock(scores, stride, rows, limit, scale, isBounded, statistics + (row + j + <usize>x * h) * STATISTICS_BYTES, <usize>h * STATISTICS_BYTES);
+          multiply(scores, stride, 4, values, <usize>s * TILE_ROW, 0, out + at, queryRow, rows, d, limit, edge);
+        }
+      }
+    }
+  }
+}

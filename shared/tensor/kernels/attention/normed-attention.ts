@@ -1,0 +1,107 @@
+/**
+ * Attention as the decoder has it: the heads of queries and keys are normed and turned to their positions (head-norm.ts) and
+ * attend to each other (attention.ts), one sequence after the other, so that what is between the two stays in the cache.
+ */
+import { attention, attentionBytes } from "./attention";
+import { attentionBackward, attentionBackwardBytes } from "./attention-backward";
+import { headNorm, headNormBackward } from "./head-norm";
+import { prefetchRows } from "../gemm/prefetch";
+import { BOUND, STATISTICS_BYTES } from "./softmax";
+
+/** Bytes of `count` numbers as whole vectors, so that what lies behind them is aligned. */
+// @ts-ignore: decorator
+@inline
+function bytesOf(count: i32): usize {
+  return <usize>((count + 3) & ~3) << 2;
+}
+
+/** Bytes of a sequence's heads and their inverse rms. */
+// @ts-ignore: decorator
+@inline
+function headsBytes(t: i32, heads: i32, d: i32): usize {
+  return bytesOf(t * heads * d) + bytesOf(t * heads);
+}
+
+/** Bytes of scratch. */
+export function normedAttentionBytes(t: i32, h: i32, kv: i32, d: i32): usize {
+  return bytesOf(t * kv * d) + bytesOf(t * h) + attentionBytes(t, d, h / kv);
+}
+
+/** Bytes of scratch. */
+export function normedAttentionBackwardBytes(t: i32, h: i32, kv: i32, d: i32): usize {
+  return headsBytes(t, h, d) + headsBytes(t, kv, d) + attentionBackwardBytes(t, d);
+}
+
+/** Whether softmax's BOUND holds whatever heads are: normed, none is longer than sqrt(d) times the largest of its weights. */
+function isBoundedBy(qWeight: usize, kWeight: usize, d: i32, scale: f32): bool {
+  let q: f32 = 0, k: f32 = 0;
+  for (let at: usize = 0; at < <usize>d << 2; at += 4) {
+    q = max(q, abs(load<f32>(qWeight + at)));
+    k = max(k, abs(load<f32>(kWeight + at)));
+  }
+  return q * k * <f32>d * scale <= BOUND;
+}
+
+/**
+ * q [B, T, H, D], k, v [B, T, K, D], weights of the norms [D] and the table of rotary.ts -> out [B, T, H, D], statistics
+ * [B, T, H, 2] (attention.ts); `work` is scratch of normedAttentionBytes.
+ */
+export function normedAttention(
+  q: usize, k: usize, v: usize, qWeight: usize, kWeight: usize, table: usize, out: usize, statistics: usize,
+  b: i32, t: i32, h: i32, kv: i32, d: i32, epsilon: f32, scale: f32, work: usize,
+): void {
+  const queries = <usize>(t * h * d) << 2;
+  const keys = <usize>(t * kv * d) << 2;
+  const inverse = work + bytesOf(t * kv * d);
+  const rest = inverse + bytesOf(t * h);
+  const isBounded = isBoundedBy(qWeight, kWeight, d, scale);
+  for (let i = 0; i < b; i++) {
+    // Queries become the output where they lie.
+    headNorm(q, qWeight, table, out, inverse, t, h, d, epsilon);
+    headNorm(k, kWeight, table, work, inverse, t, kv, d, epsilon);
+    attention(out, work, v, out, statistics, 1, t, t, h, kv, d, scale, isBounded, rest);
+    q += queries;
+    k += keys;
+    v += keys;
+    out += queries;
+    statistics += <usize>(t * h) * STATISTICS_BYTES;
+  }
+}
+
+/**
+ * q, k and v become their gradients, and dqWeight, dkWeight [D] are those of the norms' weights. `out` and statistics are
+ * the forward pass's, dy [B, T, H, D], `work` scratch of normedAttentionBackwardBytes.
+ */
+export function normedAttentionBackward(
+  q: usize, k: usize, v: usize, qWeight: usize, kWeight: usize, table: usize, out: usize, statistics: usize, dy: usize,
+  dqWeight: usize, dkWeight: usize, b: i32, t: i32, h: i32, kv: i32, d: i32, epsilon: f32, scale: f32, work: usize,
+): void {
+  const queries = <usize>(t * h * d) << 2;
+  const keys = <usize>(t * kv * d) << 2;
+  const qInverse = work + bytesOf(t * h * d);
+  const normedKeys = qInverse + bytesOf(t * h);
+  const kInverse = normedKeys + bytesOf(t * kv * d);
+  const rest = kInverse + bytesOf(t * kv);
+  const isBounded = isBoundedBy(qWeight, kWeight, d, scale);
+  memory.fill(dqWeight, 0, <usize>d << 2);
+  memory.fill(dkWeight, 0, <usize>d << 2);
+  for (let i = 0; i < b; i++) {
+    // The forward pass left them long ago.
+    prefetchRows(q, 1, queries, 0);
+    prefetchRows(k, 1, keys, 0);
+    prefetchRows(v, 1, keys, 0);
+    prefetchRows(out, 1, queries, 0);
+    prefetchRows(dy, 1, queries, 0);
+    headNorm(q, qWeight, table, work, qInverse, t, h, d, epsilon);
+    headNorm(k, kWeight, table, normedKeys, kInverse, t, kv, d, epsilon);
+    attentionBackward(work, normedKeys, v, out, statistics, dy, work, normedKeys, v, 1, t, t, h, kv, d, scale, isBounded, rest);
+    headNormBackward(q, qWeight, table, qInverse, work, dqWeight, t, h, d);
+    headNormBackward(k, kWeight, table, kInverse, normedKeys, dkWeight, t, kv, d);
+    q += queries;
+    k += keys;
+    v += keys;
+    out += queries;
+    dy += queries;
+    statistics += <usize>(t * h) * STATISTICS_BYTES;
+  }
+}

@@ -1,0 +1,111 @@
+/** Packing of a matrix that Strassen's algorithm multiplies with: the seven sums of its quadrants that strassen.ts speaks of. */
+import { packPanels, panelsBytes, scaled } from "./pack";
+import { prefetchRows } from "./prefetch";
+import { COLUMNS, TILE_ROW } from "./microkernel";
+
+/** Where each product's factor of B stands among those that are packed. */
+export const M2: i32 = 0;
+export const M5: i32 = 1;
+export const M6: i32 = 2;
+export const M7: i32 = 3;
+export const M1: i32 = 4;
+export const M3: i32 = 5;
+export const M4: i32 = 6;
+
+/**
+ * Bytes from a packed factor's end to the next one: seven streams that are a multiple of 4,096 bytes apart would be written to
+ * the same few lines of the first-level cache (README.md of the folder above).
+ */
+const GAP: usize = 64;
+
+/** Bytes from one packed factor of B [2 k, 2 n] to the next. */
+// @ts-ignore: decorator
+@inline
+export function factorBytes(k: i32, n: i32): usize {
+  return panelsBytes(k, n) + GAP;
+}
+
+/** Bytes of the seven factors of a packed B [k, n], instead of its four quadrants. */
+// @ts-ignore: decorator
+@inline
+export function factorsBytes(k: i32, n: i32): usize {
+  return 7 * (panelsBytes(k, n) / 4 + GAP);
+}
+
+/**
+ * The seven factors of B [2 k, 2 n], packed one after the other: B11, B22, B11 + B12, B21 + B22, B11 + B22, B12 - B22, B21 - B11.
+ * Each of B's rows is multiplied with one of `scales`, where there are any.
+ */
+export function packFactors(b: usize, k: i32, n: i32, row: usize, column: usize, scales: usize, pack: usize): void {
+  const factor = factorBytes(k, n);
+  const down = <usize>k * row;
+  const right = <usize>n * column;
+  const isDense = column == 4;
+  if (isDense) prefetchRows(b, 2 * k, <usize>n << 3, row);
+  else if (row == 4) prefetchRows(b, 2 * n, <usize>k << 3, column);
+  for (let j = 0; j < n; j += COLUMNS) {
+    if (isDense) combine(b, b + down + right, b + right, b + down, row, k, scales, pack, factor);
+    else {
+      // The quadrants' panels are packed first, where factors will take their place.
+      const b22 = pack + factor, b12 = b22 + factor, b21 = b12 + factor;
+      packPanels(b, k, COLUMNS, row, column, pack);
+      packPanels(b + down + right, k, COLUMNS, row, column, b22);
+      packPanels(b + right, k, COLUMNS, row, column, b12);
+      packPanels(b + down, k, COLUMNS, row, column, b21);
+      combine(pack, b22, b12, b21, TILE_ROW, k, scales, pack, factor);
+    }
+    b += <usize>COLUMNS * column;
+    pack += <usize>k * TILE_ROW;
+  }
+}
+
+/** The factors, each `factor` bytes from the one before, of a panel's rows in each quadrant, which are `row` bytes apart. */
+function combine(
+  b11: usize, b22: usize, b12: usize, b21: usize, row: usize, rows: i32, scales: usize, out: usize, factor: usize,
+): void {
+  if (scales == 0) combineRows(false, b11, b22, b12, b21, row, rows, 0, out, factor);
+  else combineRows(true, b11, b22, b12, b21, row, rows, scales, out, factor);
+}
+
+/** Two rows at a time, which are a cache line: it is written whole before that of another factor. */
+// @ts-ignore: decorator
+@inline
+function combineRows(
+  isScaled: bool, b11: usize, b22: usize, b12: usize, b21: usize, row: usize, rows: i32, scales: usize, out: usize, factor: usize,
+): void {
+  const half = <usize>rows << 2;
+  let f3 = out + 2 * factor, f5 = f3 + 2 * factor, f7 = f5 + 2 * factor;
+  for (let i = 0; i < rows; i += 2) {
+    // @unroll R 2
+    const upper$R = isScaled ? v128.load32_splat(scales, 4 * R) : f32x4.splat(1);
+    const lower$R = isScaled ? v128.load32_splat(scales + half, 4 * R) : f32x4.splat(1);
+    // @end
+    // @unroll K 4
+    const at$K = K < 2 ? 0 : row;
+    const x11$K = scaled(isScaled, v128.load(b11 + at$K, 16 * (K & 1)), K < 2 ? upper$0 : upper$1);
+    const x22$K = scaled(isScaled, v128.load(b22 + at$K, 16 * (K & 1)), K < 2 ? lower$0 : lower$1);
+    v128.store(out, x11$K, 16 * K);
+    v128.store(out + factor, x22$K, 16 * K);
+    v128.store(f5, f32x4.add(x11$K, x22$K), 16 * K);
+    // @end
+    // @unroll K 4
+    const x12$K = scaled(isScaled, v128.load(b12 + at$K, 16 * (K & 1)), K < 2 ? upper$0 : upper$1);
+    v128.store(f3, f32x4.add(x11$K, x12$K), 16 * K);
+    v128.store(f5 + factor, f32x4.sub(x12$K, x22$K), 16 * K);
+    // @end
+    // @unroll K 4
+    const x21$K = scaled(isScaled, v128.load(b21 + at$K, 16 * (K & 1)), K < 2 ? lower$0 : lower$1);
+    v128.store(f3 + factor, f32x4.add(x21$K, x22$K), 16 * K);
+    v128.store(f7, f32x4.sub(x21$K, x11$K), 16 * K);
+    // @end
+    b11 += 2 * row;
+    b22 += 2 * row;
+    b12 += 2 * row;
+    b21 += 2 * row;
+    scales += 8;
+    out += 2 * TILE_ROW;
+    f3 += 2 * TILE_ROW;
+    f5 += 2 * TILE_ROW;
+    f7 += 2 * TILE_ROW;
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * One level of Strassen's algorithm (doi:10.1007/BF02165411): seven products of matrices of half the size instead of eight.
+ *
+ *   M1 = (A11 + A22) (B11 + B22)   M2 = (A21 + A22) B11   M3 = A11 (B12 - B22)   M4 = A22 (B21 - B11)
+ *   M5 = (A11 + A12) B22   M6 = (A21 - A11) (B11 + B12)   M7 = (A12 - A22) (B21 + B22)
+ *   C11 = M1 + M4 - M5 + M7   C12 = M3 + M5   C21 = M2 + M4   C22 = M1 - M2 + M3 + M6
+ *
+ * No matrix of intermediate results exists (as in doi:10.1109/SC.2016.58): sums of A are made where strips are copied
+ * anyway, those of B when a block is packed, and a tile of M goes from the registers to both quadrants of C.
+ * Rounding errors are about twice those of the plain product, in relation to the largest numbers of A and B: a row of small
+ * numbers is not as exact beside one of large numbers as it would be alone.
+ */
+import { factorBytes, M1, M2, M3, M4, M5, M6, M7 } from "./strassen-operands";
+import { addStrips, packStrip, transposeStrip } from "./pack";
+import { prefetchRows, rowsAhead } from "./prefetch";
+import { COLUMNS, DEPTH, multiplyStrip, partOf, ROWS, STRIP, STRIP_BYTES, STRIP_ROW, TILE_ROW } from "./microkernel";
+
+/** Below this in any direction, adding up costs as much as an eighth of the products. */
+const LEAST: i32 = 128;
+
+/** Quadrants of C. */
+const C11: i32 = 0;
+const C12: i32 = 1;
+const C21: i32 = 2;
+const C22: i32 = 3;
+const NONE: i32 = -1;
+
+/** The quadrants of A for one strip, where their rows do not lie dense. */
+const A11: usize = STRIP + STRIP_BYTES;
+const A12: usize = STRIP + 2 * STRIP_BYTES;
+const A21: usize = STRIP + 3 * STRIP_BYTES;
+const A22: usize = STRIP + 4 * STRIP_BYTES;
+/**
+ * What A is multiplied with, behind them: one matrix, or several for which strips and their sums are made once
+ * (shared-product.ts). For each stands here what its products need, so that they begin at once.
+ */
+const RIGHT: usize = STRIP + 5 * STRIP_BYTES;
+const RIGHT_BYTES: usize = 32;
+
+/** Whether halves are whole: whole panels of B, an even number of its rows, and even in the other direction. */
+// @ts-ignore: decorator
+@inline
+export function isStrassen(m: i32, n: i32, k: i32): bool {
+  return min(m, min(n, k)) >= LEAST && (m & 1) == 0 && (k & 3) == 0 && n % (2 * COLUMNS) == 0;
+}
+
+/** What A is multiplied with at `index`, the first of which is 0: what packFactors made of B [2 k, 2 n]; else as in `multiply`. */
+export function setRight(index: i32, b: usize, from: usize, out: usize, outRow: usize, m: i32, n: i32, k: i32): void {
+  const at = RIGHT + <usize>index * RIGHT_BYTES;
+  store<usize>(at, b);
+  store<usize>(at, from, 4);
+  store<usize>(at, out, 8);
+  store<usize>(at, outRow, 12);
+  store<i32>(at, n, 16);
+  store<usize>(at, <usize>m * outRow, 20);
+  store<usize>(at, factorBytes(k, n), 24);
+}
+
+/** out [2 m, 2 n] = from + A [2 m, 2 k] B for each of as many `rights`; everything else as in `multiply`. */
+export function strassen(a: usize, aRow: usize, aCol: usize, rights: i32, m: i32, k: i32, edge: usize): void {
+  const depth = partOf(k, DEPTH);
+  const ahead = rowsAhead(k << 3);
+  if (aRow == 4) prefetchRows(a, 2 * k, <usize>m << 3, aCol);
+  for (let i = 0; i < m; i += ROWS) {
+    const rows = min(ROWS, m - i);
+    if (aCol == 4 && i % ahead == 0) prefetchHalves(a, aRow, rights, i, min(ahead, m - i), m, k);
+    for (let x = 0; x < k; x += depth) {
+      const inner = min(depth, k - x);
+      let a11 = a + <usize>i * aRow + <usize>x * aCol;
+      let a12 = a11 + <usize>k * aCol, a21 = a11 + <usize>m * aRow;
+      let a22 = a21 + <usize>k * aCol;
+      let row = aRow;
+      if (aCol != 4) {
+        transposeStrip(a11, aRow, aCol, rows, inner, A11);
+        transposeStrip(a12, aRow, aCol, rows, inner, A12);
+        transposeStrip(a21, aRow, aCol, rows, inner, A21);
+        transposeStrip(a22, aRow, aCol, rows, inner, A22);
+        a11 = A11;
+        a12 = A12;
+        a21 = A21;
+        a22 = A22;
+        row = STRIP_ROW;
+      }
+      // The first product of each quadrant is added to `from`.
+      addStrips(a21, a11, -1, row, rows, inner);
+      multiplyRights(rights, M6, true, C22, NONE, 0, k, i, x, rows, inner, edge);
+      addStrips(a12, a22, -1, row, rows, inner);
+      multiplyRights(rights, M7, true, C11, NONE, 0, k, i, x, rows, inner, edge);
+      addStrips(a21, a22, 1, row, rows, inner);
+      multiplyRights(rights, M2, true, C21, C22, -1, k, i, x, rows, inner, edge);
+      packStrip(a11, row, 4, rows, inner);
+      multiplyRights(rights, M3, true, C12, C22, 1, k, i, x, rows, inner, edge);
+      addStrips(a11, a22, 1, row, rows, inner);
+      multiplyRights(rights, M1, false, C11, C22, 1, k, i, x, rows, inner, edge);
+      packStrip(a22, row, 4, rows, inner);
+      multiplyRights(rights, M4, false, C11, C21, 1, k, i, x, rows, inner, edge);
+      addStrips(a11, a12, 1, row, rows, inner);
+      multiplyRights(rights, M5, false, C12, C11, -1, k, i, x, rows, inner, edge);
+    }
+  }
+}
+
+/** Rows i.. of both halves of A, where they lie dense, and of what the products are added to. */
+function prefetchHalves(a: usize, aRow: usize, rights: i32, i: i32, count: i32, m: i32, k: i32): void {
+  for (let half = 0; half < 2; half++) {
+    prefetchRows(a + <usize>i * aRow, count, <usize>k << 3, aRow);
+    for (let at = RIGHT; at < RIGHT + <usize>rights * RIGHT_BYTES; at += RIGHT_BYTES) {
+      const from = load<usize>(at, 4), row = load<usize>(at, 12);
+      if (from != 0) prefetchRows(from + <usize>i * row, count, <usize>load<i32>(at, 16) << 3, row);
+    }
+    i += m;
+  }
+}
+
+/**
+ * The strip, which is of rows i.. and columns x.. of a quadrant of A [m, k], times that factor of each B: what quadrant
+ * `to` of C is from then on, or is added to where it is not the first, and what is added `sign` times to quadrant `second`.
+ */
+// @ts-ignore: decorator
+@inline
+function multiplyRights(
+  rights: i32, factor: i32, isFirst: bool, to: i32, second: i32, sign: f32, k: i32, i: i32, x: i32, rows: i32, inner: i32, edge: usize,
+): void {
+  for (let at = RIGHT; at < RIGHT + <usize>rights * RIGHT_BYTES; at += RIGHT_BYTES) {
+    const from = load<usize>(at, 4), out = load<usize>(at, 8), outRow = load<usize>(at, 12);
+    const n = load<i32>(at, 16);
+    const target = placeIn(to, at, <usize>i * outRow);
+    const addend = !isFirst || x > 0 ? out + target : from != 0 ? from + target : 0;
+    const b = load<usize>(at) + <usize>factor * load<usize>(at, 24) + <usize>x * TILE_ROW;
+    const other: usize = second == NONE ? 0 : out + placeIn(second, at, <usize>i * outRow);
+    multiplyStrip(b, <usize>k * TILE_ROW, addend, out + target, other, sign, outRow, rows, n, inner, edge);
+  }
+}
+
+/** Bytes from where C begins to a row of a quadrant, which is `row` bytes from that of the first. */
+// @ts-ignore: decorator
+@inline
+function placeIn(quadrant: i32, right: usize, row: usize): usize {
+  const far: usize = (quadrant & 1) == 0 ? 0 : <usize>load<i32>(right, 16) << 2;
+  return row + far + (quadrant < C21 ? 0 : load<usize>(right, 20));
+}

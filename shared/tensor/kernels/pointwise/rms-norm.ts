@@ -1,0 +1,118 @@
+/**
+ * RMSNorm: y = x r weight with r = 1 / sqrt(mean(x^2) + epsilon) of each row. Forward leaves r of each row behind, the
+ * only thing that backward needs beside the inputs. Rows are taken in order, so sums over rows have one order.
+ */
+import { addLanes, madd } from "../simd";
+
+/** Sum of a^2 over a row. */
+function squares(a: usize, width: i32): f32 {
+  let s$0 = f32x4.splat(0), s$1 = f32x4.splat(0), s$2 = f32x4.splat(0), s$3 = f32x4.splat(0);
+  const end = a + (<usize>width << 2);
+  for (; a + 64 <= end; a += 64) {
+    // @unroll K 4
+    const x$K = v128.load(a, 16 * K);
+    s$K = madd(x$K, x$K, s$K);
+    // @end
+  }
+  for (; a + 16 <= end; a += 16) {
+    const x = v128.load(a);
+    s$0 = madd(x, x, s$0);
+  }
+  let sum = addLanes(f32x4.add(f32x4.add(s$0, s$1), f32x4.add(s$2, s$3)));
+  for (; a < end; a += 4) sum += load<f32>(a) * load<f32>(a);
+  return sum;
+}
+
+/** Sum of a b c over width, in two sums side by side as `dot` has four. */
+function dotWeighted(a: usize, b: usize, c: usize, width: i32): f32 {
+  let s$0 = f32x4.splat(0), s$1 = f32x4.splat(0);
+  const end = a + (<usize>width << 2);
+  for (; a + 32 <= end; a += 32) {
+    // @unroll K 2
+    s$K = madd(f32x4.mul(v128.load(a, 16 * K), v128.load(b, 16 * K)), v128.load(c, 16 * K), s$K);
+    // @end
+    b += 32;
+    c += 32;
+  }
+  let sum = addLanes(f32x4.add(s$0, s$1));
+  for (; a < end; a += 4) {
+    sum += load<f32>(a) * load<f32>(b) * load<f32>(c);
+    b += 4;
+    c += 4;
+  }
+  return sum;
+}
+
+/** x [rows, width], weight [width] -> out [rows, width], inverse [rows] */
+export function rmsNorm(x: usize, weight: usize, out: usize, inverse: usize, rows: i32, width: i32, epsilon: f32): void {
+  const share: f32 = <f32>1 / <f32>width;
+  for (let row = 0; row < rows; row++) {
+    const r: f32 = <f32>1 / sqrt<f32>(squares(x, width) * share + epsilon);
+    store<f32>(inverse + (<usize>row << 2), r);
+    const scale = f32x4.splat(r);
+    const end = x + (<usize>width << 2);
+    let w = weight;
+    for (; x + 64 <= end; x += 64) {
+      // @unroll K 4
+      v128.store(out, f32x4.mul(f32x4.mul(v128.load(x, 16 * K), scale), v128.load(w, 16 * K)), 16 * K);
+      // @end
+      w += 64;
+      out += 64;
+    }
+    for (; x < end; x += 4) {
+      store<f32>(out, load<f32>(x) * r * load<f32>(w));
+      w += 4;
+      out += 4;
+    }
+  }
+}
+
+/**
+ * For dy [rows, width]: dx = r (dy weight - x r^2 mean(dy weight x)) and dweight = sum over rows of dy x r. Each row is
+ * read twice while it is in the cache. To dx is added what lies at `from`, if not 0; dx may lie there or where dy or x does.
+ */
+export function rmsNormBackward(x: usize, weight: usize, inverse: usize, dy: usize, from: usize, dx: usize, dweight: usize, rows: i32, width: i32): void {
+  memory.fill(dweight, 0, <usize>width << 2);
+  rmsNormSlopes(x, weight, inverse, dy, from, dx, dweight, rows, width);
+}
+
+/** The same, added to what dweight is. */
+export function rmsNormSlopes(x: usize, weight: usize, inverse: usize, dy: usize, from: usize, dx: usize, dweight: usize, rows: i32, width: i32): void {
+  const share: f32 = <f32>1 / <f32>width;
+  for (let row = 0; row < rows; row++) {
+    const r = load<f32>(inverse + (<usize>row << 2));
+    const sum = dotWeighted(dy, weight, x, width);
+    const pull: f32 = -(sum * share) * r * r * r;
+    const rs = f32x4.splat(r);
+    const pulls = f32x4.splat(pull);
+    const end = x + (<usize>width << 2);
+    let w = weight, dw = dweight;
+    for (; x + 32 <= end; x += 32) {
+      // @unroll K 2
+      const value$K = v128.load(x, 16 * K);
+      const scaled$K = f32x4.mul(v128.load(dy, 16 * K), rs);
+      let slope$K = madd(value$K, pulls, f32x4.mul(scaled$K, v128.load(w, 16 * K)));
+      if (from != 0) slope$K = f32x4.add(slope$K, v128.load(from, 16 * K));
+      v128.store(dx, slope$K, 16 * K);
+      v128.store(dw, madd(scaled$K, value$K, v128.load(dw, 16 * K)), 16 * K);
+      // @end
+      w += 32;
+      dw += 32;
+      dy += 32;
+      dx += 32;
+      if (from != 0) from += 32;
+    }
+    for (; x < end; x += 4) {
+      const value = load<f32>(x);
+      const scaled = load<f32>(dy) * r;
+      const slope = value * pull + scaled * load<f32>(w);
+      store<f32>(dx, from != 0 ? slope + load<f32>(from) : slope);
+      store<f32>(dw, load<f32>(dw) + scaled * value);
+      w += 4;
+      dw += 4;
+      dy += 4;
+      dx += 4;
+      if (from != 0) from += 4;
+    }
+  }
+}

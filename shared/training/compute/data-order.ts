@@ -1,0 +1,70 @@
+/**
+ * Which training windows a step reads: a pure function of (seed, sequence number). Sequence numbers count up over the
+ * whole run; each epoch visits every window exactly once, in an order of its own, whatever faults there were.
+ *
+ * The order is a Feistel permutation with cycle walking (Black and Rogaway, 2002): no list is ever stored.
+ */
+
+import type { TrainingConfig } from "../../config.ts";
+
+const FEISTEL_ROUNDS = 4;
+
+/** Windows of `context` inputs and as many labels, side by side; the last label of a window is the first input of the next. */
+export function windowCount(tokens: number, context: number): number {
+  return Math.max(0, Math.floor((tokens - 1) / context));
+}
+
+/** The window number of a sequence number. */
+export function windowOf(seed: number, sequence: number, windows: number): number {
+  if (windows < 1) throw new Error(`data order: expected at least one window, got ${windows}`);
+  const epoch = Math.floor(sequence / windows);
+  return permute(sequence % windows, windows, mix(seed, epoch));
+}
+
+/** A bijection of 0..size-1 that depends on the key. */
+export function permute(index: number, size: number, key: number): number {
+  const halfBits = Math.max(1, Math.ceil(Math.log2(Math.max(2, size)) / 2));
+  const mask = 2 ** halfBits - 1;
+  let value = index;
+  do {
+    let left = value >>> halfBits;
+    let right = value & mask;
+    for (let round = 0; round < FEISTEL_ROUNDS; round++) [left, right] = [right, left ^ (mix(key + round, right) & mask)];
+    value = left * 2 ** halfBits + right;
+  } while (value >= size);
+  return value;
+}
+
+/** A 32-bit hash of two numbers (the finalizer of MurmurHash3). */
+function mix(a: number, b: number): number {
+  let hash = (Math.imul(a, 0x9e3779b1) ^ Math.imul(b + 0x7f4a7c15, 0x85ebca6b)) >>> 0;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+/** The half-open range of 0..count-1 that a shard takes: contiguous, as even as can be. */
+export function shardRange(count: number, shard: number, shards: number): [first: number, end: number] {
+  return [Math.floor((count * shard) / shards), Math.floor((count * (shard + 1)) / shards)];
+}
+
+/**
+ * The half-open range of sequence numbers that a shard's task reads: its part of the round's one batch in exact mode,
+ * else its steps' batches. Over shards and rounds the ranges follow each other without gap or overlap.
+ */
+export function sequencesOf({ batch, shards, steps }: TrainingConfig, round: number, shard: number): [first: number, end: number] {
+  if (steps > 1) return [(round * shards + shard) * steps * batch, (round * shards + shard + 1) * steps * batch];
+  const [first, end] = shardRange(batch, shard, shards);
+  return [round * batch + first, round * batch + end];
+}
+
+/**
+ * Validation targets of a slice: every token but the first is the target of exactly one window of `context`, and a slice
+ * has the windows whose number is `shard` modulo `shards`.
+ */
+export function validationTargets(valTokens: number, context: number, shard: number, shards: number): number {
+  const targets = Math.max(0, valTokens - 1);
+  let sum = 0;
+  for (let first = shard * context; first < targets; first += shards * context) sum += Math.min(context, targets - first);
+  return sum;
+}

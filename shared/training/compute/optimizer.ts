@@ -1,0 +1,145 @@
+/**
+ * Optimizers as pure pairs `init(weights)` / `update(gradients, state, weights, lrScale)`: AdamW (arXiv:1711.05101),
+ * Muon for hidden matrices with Adam for the rest (kellerjordan.github.io/posts/muon), Nesterov SGD.
+ *
+ * State is named tensors like weights, so it is stored like weights: `<parameter>/m`, `<parameter>/v`, and `step`.
+ * `update` uses its arguments up: with the kernels (tensor/kernels/optimizers.ts) it works in place.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import type { OptimizerConfig, ScheduleConfig } from "../../config.ts";
+import { numberOf, onHeap, run, type HeapArray } from "../../tensor/engine/buffer.ts";
+import { valuesInPlace } from "../../tensor/engine/values.ts";
+import { plainUpdate } from "./optimizer-plain.ts";
+import { isHiddenMatrix, type Weights } from "../../model/weights.ts";
+
+export interface Optimizer {
+  init(weights: Weights): Weights;
+  /** Uses its arguments up: what is returned replaces them, the gradients are gone. Weights must not share data with others. */
+  update(gradients: Weights, state: Weights, weights: Weights, lrScale: number): { weights: Weights; state: Weights };
+  /**
+   * The same step one parameter at a time, on weights and state as they are: what is returned uses up a parameter's
+   * gradient and puts its new weight and state in place. Parameters may come in any order.
+   */
+  beginStep(weights: Weights, state: Weights, lrScale: number): (name: string, gradient: tf.Tensor | HeapArray) => void;
+}
+
+interface Parameter {
+  name: string;
+  weight: tf.Tensor;
+  gradient: tf.Tensor | HeapArray;
+  m: tf.Tensor | null;
+  v: tf.Tensor | null;
+}
+
+/** Tensors that one parameter needs beside itself. A plain mean (Nesterov without momentum) needs none. */
+export function slotsOf(config: OptimizerConfig, name: string): readonly ("m" | "v")[] {
+  if (config.name === "nesterov" && config.momentum === 0) return [];
+  return config.name === "adamw" || (config.name === "muon" && !isHiddenMatrix(name)) ? ["m", "v"] : ["m"];
+}
+
+const slotNames = new Map<string, Record<"m" | "v", string>>();
+
+/** What a parameter's slot is called in the state: the same string each time (layerName in weights.ts). */
+export function slotName(name: string, slot: "m" | "v"): string {
+  let names = slotNames.get(name);
+  if (names === undefined) {
+    names = { m: `${name}/m`, v: `${name}/v` };
+    slotNames.set(name, names);
+  }
+  return names[slot];
+}
+
+export function createOptimizer(config: OptimizerConfig): Optimizer {
+  return {
+    init(weights) {
+      const state: Weights = { step: tf.scalar(0) };
+      for (const [name, weight] of Object.entries(weights)) {
+        for (const slot of slotsOf(config, name)) state[slotName(name, slot)] = tf.fill(weight.shape, 0);
+      }
+      return state;
+    },
+    update(gradients, state, weights, lrScale) {
+      const next = { weights: { ...weights }, state: { ...state } };
+      const apply = this.beginStep(next.weights, next.state, lrScale);
+      for (const name of Object.keys(weights)) {
+        const gradient = gradients[name];
+        if (gradient === undefined) throw new Error(`optimizer: expected a gradient for ${name}, found none`);
+        apply(name, gradient);
+      }
+      return next;
+    },
+    beginStep(weights, state, lrScale) {
+      const count = valuesInPlace(state["step"]!);
+      const step = count[0]! + 1;
+      count[0] = step;
+      return (name, gradient) => {
+        const weight = weights[name];
+        const [mName, vName] = [slotName(name, "m"), slotName(name, "v")];
+        const [m, v] = [state[mName] ?? null, state[vName] ?? null];
+        if (weight === undefined || (m === null && slotsOf(config, name).length > 0))
+          throw new Error(`optimizer: expected a weight and a state for ${name}, found none`);
+        const updated = updateOne(config, { name, weight, gradient, m, v }, step, lrScale);
+        weights[name] = updated[0]!;
+        if (m !== null) state[mName] = updated[1]!;
+        if (v !== null) state[vName] = updated[2]!;
+      };
+    },
+  };
+}
+
+/** -> [weight], and m and v where they are given, by a kernel in place where the backend has one, else anew */
+function updateOne(config: OptimizerConfig, parameter: Parameter, step: number, lrScale: number): tf.Tensor[] {
+  const { name, weight, gradient, m, v } = parameter;
+  if (gradient instanceof tf.Tensor && tf.getKernel("AdamUpdate", tf.getBackend()) === undefined) {
+    const updated = tf.tidy(() => plainUpdate(config, name, weight, gradient, m, v, step, lrScale));
+    tf.dispose([weight, gradient, m ?? [], v ?? []]);
+    return updated;
+  }
+  if (config.name === "nesterov") {
+    // Without momentum the gradient is all there is to remember.
+    run("NesterovUpdate", { weight, m: m ?? gradient, gradient }, { rate: config.lr * lrScale, momentum: config.momentum });
+  } else if (m === null) throw new Error(`optimizer: expected a first moment for ${name}, found none`);
+  else {
+    const lr = (config.name === "muon" && !isHiddenMatrix(name) ? config.adamLr : config.lr) * lrScale;
+    // Vectors (norm scales) are not decayed, as is usual.
+    const keep = weight.rank < 2 ? 1 : 1 - lr * config.weightDecay;
+    if (v !== null) {
+      const { beta1, beta2, epsilon } = config;
+      run(
+        "AdamUpdate",
+        { weight, m, v, gradient },
+        { rate: lr / (1 - beta1 ** step), keep, beta1, beta2, second: 1 / (1 - beta2 ** step), epsilon },
+      );
+    } else {
+      if (config.name !== "muon") throw new Error(`optimizer: expected a second moment for ${name}, found none`);
+      const scale = Math.sqrt(Math.max(1, weight.shape[0]! / weight.shape[1]!));
+      run("MuonUpdate", { weight, m, gradient }, { rate: lr * scale, keep, momentum: config.momentum });
+    }
+  }
+  gradient.dispose();
+  return [weight, m, v].filter((tensor) => tensor !== null);
+}
+
+/** Factor on the learning rate at a step: linear warm-up, constant, linear to zero over the last `decay` share. */
+export function learningRateScale(schedule: ScheduleConfig, step: number, totalSteps: number): number {
+  const warm = schedule.warmupSteps > 0 ? Math.min(1, (step + 1) / schedule.warmupSteps) : 1;
+  const decaySteps = schedule.decay * totalSteps;
+  const cool = decaySteps > 0 ? Math.min(1, (totalSteps - step) / decaySteps) : 1;
+  return Math.max(0, Math.min(warm, cool));
+}
+
+/** Gradients scaled so that their global norm is at most `norm` (0: unchanged), and the norm before. Uses the given ones up. */
+export function clipByGlobalNorm(gradients: Weights, norm: number): { gradients: Weights; norm: number } {
+  const fused = tf.getKernel("SumOfSquares", tf.getBackend()) !== undefined;
+  const squares = (x: tf.Tensor): number =>
+    fused ? onHeap(() => numberOf(run<HeapArray>("SumOfSquares", { x }))) : tf.tidy(() => tf.sum(tf.square(x)).dataSync()[0]!);
+  const total = Math.sqrt(Object.values(gradients).reduce((sum, x) => sum + squares(x), 0));
+  if (norm === 0 || total <= norm) return { gradients, norm: total };
+  if (fused) {
+    for (const x of Object.values(gradients)) run("ScaleInPlace", { x }, { factor: norm / total });
+    return { gradients, norm: total };
+  }
+  const clipped = Object.fromEntries(Object.entries(gradients).map(([name, gradient]) => [name, tf.mul(gradient, norm / total)]));
+  tf.dispose(gradients);
+  return { gradients: clipped, norm: total };
+}

@@ -1,0 +1,275 @@
+/**
+ * The training protocol as a pure reducer: (state, event, now) -> state and reply, no platform in sight.
+ *
+ * A run is a sequence of rounds; a round is one task per shard. Trainers lease tasks and submit results; a task whose
+ * lease has expired goes to the next who asks. `(run, round, shard)` counts once: later results are duplicates if equal,
+ * conflicts if not, and change nothing. When a round is complete the shell reduces it and reports `reduced`, or takes
+ * the run back and reports `rolledBack`. What follows an evaluation is in evaluation.ts, who is trusted in trainers.ts.
+ */
+import { hashSchema, type Hash } from "../../artifacts.ts";
+import { sequencesOf, validationTargets } from "../compute/data-order.ts";
+import type { Lease, Submission, SubmissionReply, Task, TaskResult, TrainResult } from "./task.ts";
+import { centsOf } from "./cost.ts";
+import { finishEvaluation } from "./evaluation.ts";
+import {
+  emptySlots,
+  identityOf,
+  isOver,
+  isRoundComplete,
+  roundLoss,
+  trainResults,
+  type Base,
+  type LeaseRecord,
+  type RunState,
+  type Slot,
+} from "./run-state.ts";
+import {
+  MAX_LEASE_MS,
+  count,
+  dropAudits,
+  isAlone,
+  isNoted,
+  isLiving,
+  isShutOut,
+  leaseMs,
+  seen,
+  settle,
+  strike,
+  votesNeeded,
+} from "./trainers.ts";
+
+/** Unusable results of one task after which the task is to blame, not whoever computed it. */
+export const MAX_BAD_RESULTS = 3;
+/** Sequences per forward pass of an evaluation. */
+const EVALUATION_BATCH = 16;
+/** A round's loss above this many times the mean of the rounds before it is a divergence. */
+export const SPIKE_RATIO = 1.5;
+const RECENT_ROUNDS = 8;
+const MIN_RECENT_ROUNDS = 4;
+/** Rounds between the checkpoints that a rollback may go to: it goes one to two such distances back. */
+export const GOOD_EVERY = 10;
+const ROLLBACK_RATE = 0.5;
+
+function taskOf({ spec, base, phase }: RunState, shard: number): Task {
+  const { run, dataset, model, training } = spec;
+  const common = { run, round: base.round, shard, base: base.checkpoint, weights: base.weights, dataset, model };
+  return phase === "training"
+    ? { kind: "train", ...common, inner: base.inner[shard] ?? null, training, lrScale: base.lrScale }
+    : { kind: "evaluate", ...common, shards: training.shards, batch: EVALUATION_BATCH };
+}
+
+const withSlot = (state: RunState, shard: number, slot: Slot): RunState => ({ ...state, slots: state.slots.with(shard, slot) });
+
+/** Hands out the first task that needs another result and is not already with enough trainers. Nobody votes twice on one. */
+export function lease(before: RunState, trainer: string, id: string, now: number): { state: RunState; lease: Lease | null } {
+  if (isOver(before) || before.paused || before.diverged !== null || before.damaged !== null || isShutOut(before, trainer, now))
+    return { state: before, lease: null };
+  const state = dropAudits(seen(before, trainer, now), now);
+  const shard = state.slots.findIndex((slot, index) => {
+    if (slot.result !== null || slot.votes.some((vote) => vote.trainer === trainer)) return false;
+    const living = slot.leases.filter((record) => isLiving(record, now) && !slot.votes.some((vote) => vote.lease === record.id));
+    return !living.some((record) => record.trainer === trainer) && slot.votes.length + living.length < votesNeeded(state, index);
+  });
+  // Who asks in vain changes nothing by that, but is noted from time to time: an audit may need a third.
+  if (shard < 0) return { state: state.slots === before.slots && isNoted(before, trainer, now) ? before : state, lease: null };
+  const expiresAt = now + leaseMs(state);
+  const slot = state.slots[shard]!;
+  const next = withSlot(state, shard, { ...slot, leases: [...slot.leases, { id, trainer, givenAt: now, expiresAt }] });
+  return { state: { ...next, firstLeaseAt: state.firstLeaseAt ?? now }, lease: { id, task: taskOf(state, shard), expiresAt } };
+}
+
+const ended = (record: LeaseRecord): LeaseRecord => ({ ...record, expiresAt: 0 });
+
+/** The process died and with it, most likely, whoever held a lease. Nobody is hurt if not: the result of an ended lease counts. */
+export function restarted(state: RunState): RunState {
+  return { ...state, slots: state.slots.map((slot) => (slot.leases.length === 0 ? slot : { ...slot, leases: slot.leases.map(ended) })) };
+}
+
+/** The run is given up, unless it is over. */
+export function failed(state: RunState, error: string): RunState {
+  return isOver(state) ? state : { ...state, phase: "failed", error };
+}
+
+/** Takes a result if it belongs to the current round and base, answers a lease, and is the first of its shard. */
+export function submit(state: RunState, submission: Submission, now: number): { state: RunState; reply: SubmissionReply } {
+  const refuse = (reason: string) => ({ state: count(state, reason), reply: { accepted: false as const, reason } });
+  const { result, shard } = submission;
+  if (submission.run !== state.spec.run) return refuse("wrong-run");
+  if (submission.round !== state.base.round || submission.base !== state.base.checkpoint) return refuse("stale");
+  if (!Number.isInteger(shard) || shard < 0 || shard >= state.slots.length) return refuse("wrong-shard");
+  if (isOver(state) || result.kind !== (state.phase === "training" ? "train" : "evaluate")) return refuse("wrong-phase");
+  const slot = state.slots[shard]!;
+  const given = slot.leases.find((record) => record.id === submission.lease);
+  if (given === undefined) return refuse("unknown-lease");
+  if (slot.bad.some((bad) => bad.lease === given.id)) return refuse("known-bad");
+  // By name: the result of an ended lease counts, but not beside that of its trainer's next one.
+  const earlier = slot.votes.find((vote) => vote.trainer === given.trainer)?.result ?? slot.result;
+  const fault = faultOf(state, shard, result);
+  if (fault !== null) {
+    if (earlier !== null) return refuse(fault);
+    return { state: spoiled(state, shard, given, fault, now), reply: { accepted: false, reason: fault } };
+  }
+  if (earlier !== null) {
+    if (identityOf(earlier) !== identityOf(result)) return refuse("conflict");
+    return { state: count(state, "duplicate"), reply: { accepted: true, duplicate: true } };
+  }
+  // Bounded, because a clock that jumps must not eat the budget.
+  const took = Math.min(MAX_LEASE_MS, Math.max(0, now - given.givenAt));
+  const voted = withSlot(state, shard, { ...slot, votes: [...slot.votes, { lease: given.id, trainer: given.trainer, result }] });
+  const timed = {
+    ...voted,
+    spentMs: state.spentMs + took,
+    computedMs: state.computedMs + (result.kind === "train" ? Math.min(took, Math.max(0, Number(submission.computeMs) || 0)) : 0),
+    tasks: state.tasks + 1,
+    // Forgotten by a tenth per task, so that one slow task does not lengthen leases for ever.
+    slowestMs: Math.max(took, (state.slowestMs ?? 0) * 0.9),
+  };
+  const settled = settle(seen(timed, given.trainer, now), shard);
+  const next = settled.phase === "evaluating" && isRoundComplete(settled) ? finishEvaluation(settled) : settled;
+  return { state: next, reply: { accepted: true, duplicate: false } };
+}
+
+/** What is wrong with a result, or null. What it claims to have consumed decides its weight, so it must be what was asked. */
+function faultOf(state: RunState, shard: number, result: TaskResult): string | null {
+  const numbers = result.kind === "train" ? [result.loss, result.deltaBytes, result.innerBytes] : [result.lossSum, result.targets];
+  if (!numbers.every((value) => Number.isFinite(value) && value >= 0)) return "not-finite";
+  if (result.kind === "train") return faultOfTraining(state, shard, result);
+  const { valTokens, model, training } = state.spec;
+  if (valTokens === undefined) return null;
+  return result.targets === validationTargets(valTokens, model.context, shard, training.shards) ? null : "wrong-amount";
+}
+
+function faultOfTraining({ spec: { training, model }, base }: RunState, shard: number, result: TrainResult): string | null {
+  const [first, end] = sequencesOf(training, base.round, shard);
+  const sequences = end - first;
+  if (result.sequences !== sequences || result.tokens !== sequences * model.context) return "wrong-amount";
+  const areParts = (parts: unknown) =>
+    Array.isArray(parts) && parts.length === base.weights.length && parts.every((hash) => hashSchema.safeParse(hash).success);
+  const stateless = training.steps === 1 && training.compression === "float32";
+  return areParts(result.delta) && (stateless ? result.inner === null : areParts(result.inner)) ? null : "wrong-object";
+}
+
+/** An unusable result: a strike for its trainer; several for one task speak against the task. */
+function spoiled(state: RunState, shard: number, by: { id: string; trainer: string }, reason: string, now: number): RunState {
+  const slot = state.slots[shard]!;
+  const bad = [...slot.bad, { lease: by.id, trainer: by.trainer }];
+  const leases = slot.leases.map((record) => (record.id === by.id ? ended(record) : record));
+  const next = strike(count(withSlot(state, shard, { ...slot, bad, leases }), reason), by.trainer, now);
+  const agreed = new Set(bad.map(({ trainer }) => trainer)).size > 1 || isAlone(state, by.trainer, now);
+  return bad.length >= MAX_BAD_RESULTS && agreed
+    ? diverged(
+        next,
+        `round ${state.base.round}, shard ${shard}: expected a usable result, got ${bad.length} that are not (last: ${reason})`,
+      )
+    : next;
+}
+
+/** Back to a good checkpoint if that is allowed once more, else the end. */
+function diverged(state: RunState, reason: string): RunState {
+  return canRollBack(state) ? { ...state, diverged: reason } : failed(state, reason);
+}
+
+const canRollBack = (state: RunState) => state.phase === "training" && state.rollbacks.length < state.spec.supervision.rollbacks;
+
+/** A part of the current checkpoint turned out to be unreadable: back to the last good one, if there is another. */
+export function damaged(state: RunState, from: Hash, reason: string): RunState {
+  if (isOver(state) || from !== state.base.checkpoint) return state;
+  const hasOther = state.good.checkpoint !== from && state.rollbacks.length < state.spec.supervision.rollbacks;
+  return hasOther ? { ...state, damaged: reason } : failed(state, reason);
+}
+
+/** A delta turned out to be unusable when it was read: its task is open again. */
+export function reissue(state: RunState, from: Hash, shard: number, reason: string, now: number): RunState {
+  const slot = state.slots[shard];
+  if (state.phase !== "training" || from !== state.base.checkpoint || slot?.result == null) return state;
+  const culprits = slot.votes.filter((vote) => identityOf(vote.result) === identityOf(slot.result!));
+  // Who has answered is at work no longer: the task goes to the next who asks.
+  const leases = slot.leases.map((record) => (slot.votes.some((vote) => vote.lease === record.id) ? ended(record) : record));
+  const opened = withSlot(state, shard, { ...slot, leases, votes: [], result: null });
+  return culprits.reduce((next, { lease: id, trainer }) => spoiled(next, shard, { id, trainer }, reason, now), opened);
+}
+
+export type Effect = { kind: "reduce" } | { kind: "roll-back"; to: Base; lrScale: number; reason: string };
+
+/** What the shell has to do next, or nothing. Asked again until the state says otherwise. */
+export function effectOf(state: RunState): Effect | null {
+  if (isOver(state)) return null;
+  // What was damaged in storage says nothing about the rate.
+  if (state.damaged !== null) return { kind: "roll-back", to: state.good, lrScale: state.base.lrScale, reason: state.damaged };
+  const back = (reason: string): Effect => ({ kind: "roll-back", to: state.good, lrScale: state.base.lrScale * ROLLBACK_RATE, reason });
+  if (state.diverged !== null) return back(state.diverged);
+  if (state.phase !== "training" || !isRoundComplete(state)) return null;
+  const loss = roundLoss(state);
+  const usual = state.recent.reduce((sum, value) => sum + value, 0) / state.recent.length;
+  const spikes = state.recent.length >= MIN_RECENT_ROUNDS && loss > SPIKE_RATIO * usual;
+  return spikes && canRollBack(state) ? back(`loss ${loss.toFixed(3)} after a mean of ${usual.toFixed(3)}`) : { kind: "reduce" };
+}
+
+/** The update of the checkpoint `from` has become the next one. A report that comes late or twice changes nothing. */
+export function reduced(state: RunState, from: Hash, base: Base, now: number): RunState {
+  if (state.phase !== "training" || from !== state.base.checkpoint || !isRoundComplete(state)) return state;
+  const results = trainResults(state);
+  const total = (pick: (result: TrainResult) => number) => results.reduce((sum, result) => sum + pick(result), 0);
+  const marked = base.round % GOOD_EVERY === 0;
+  const next: RunState = {
+    ...state,
+    base,
+    slots: emptySlots(state.slots.length),
+    recent: [...state.recent, roundLoss(state)].slice(-RECENT_ROUNDS),
+    good: marked ? state.candidate : state.good,
+    candidate: marked ? base : state.candidate,
+    roundBytes: { delta: total(({ deltaBytes }) => deltaBytes), inner: total(({ innerBytes }) => innerBytes) },
+  };
+  const { evaluateEvery, maxCpuSeconds, maxCents } = state.spec.supervision;
+  if (base.round >= state.spec.rounds) return evaluating(next, "rounds", now);
+  if (maxCpuSeconds > 0 && next.spentMs >= maxCpuSeconds * 1000) return evaluating(next, "cpu-seconds", now);
+  if (maxCents > 0 && centsOf(next.spentMs) >= maxCents) return evaluating(next, "cents", now);
+  return evaluateEvery > 0 && base.round % evaluateEvery === 0 ? evaluating(next, null, now) : next;
+}
+
+function evaluating(state: RunState, stopReason: string | null, now: number): RunState {
+  return { ...state, phase: "evaluating", slots: emptySlots(state.slots.length), stopReason, evaluatingSince: now };
+}
+
+/** The run goes on from an earlier checkpoint: after a divergence at a lower rate, so under another hash. */
+export function rolledBack(state: RunState, from: Hash, base: Base, reason: string): RunState {
+  const isWanted = state.phase === "training" || (state.phase === "evaluating" && state.damaged !== null);
+  if (!isWanted || from !== state.base.checkpoint) return state;
+  // An evaluation at the end of all rounds was too early; one that the operator or a cap has asked for stays.
+  const goesOn = state.stopReason === null || state.stopReason === "rounds";
+  const record = { fromRound: state.base.round, toRound: base.round, lrScale: base.lrScale, reason };
+  return {
+    ...state,
+    base,
+    slots: emptySlots(state.slots.length),
+    recent: [],
+    good: base,
+    candidate: base,
+    diverged: null,
+    damaged: null,
+    ...(goesOn ? { phase: "training" as const, stopReason: null, evaluatingSince: null } : {}),
+    rollbacks: [...state.rollbacks, record],
+    // Whoever computed the diverged round did what was asked.
+    trainers: Object.fromEntries(
+      Object.entries(state.trainers).map(([name, trainer]) => [name, trainer.quarantined ? trainer : { ...trainer, strikes: 0 }]),
+    ),
+  };
+}
+
+/** No new tasks until `resumed`; results of tasks that are out still count. */
+export function paused(state: RunState): RunState {
+  return isOver(state) ? state : { ...state, paused: true };
+}
+
+/** Work goes on, with everybody: an operator who resumes has looked. */
+export function resumed(state: RunState): RunState {
+  return { ...state, paused: false, trainers: {} };
+}
+
+/** Ends training after an evaluation of the last checkpoint; the round that is under way is dropped. */
+export function stopped(state: RunState, now: number): RunState {
+  if (isOver(state)) return state;
+  return state.phase === "evaluating"
+    ? { ...state, paused: false, stopReason: "stopped" }
+    : evaluating({ ...state, paused: false, diverged: null }, "stopped", now);
+}

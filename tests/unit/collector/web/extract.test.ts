@@ -1,0 +1,100 @@
+/** The main text of pages: scored on real news pages, and bounded on hostile ones. */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { expect, test } from "vitest";
+import { ROOT } from "../../../../scripts/local/workers.ts";
+import { extract, extractPlain, mainText, parsePage } from "../../../../workers/collector/web/extract.ts";
+
+const SHARED = join(ROOT, "..", "shared");
+const PAGES = join(SHARED, "data", "extraction");
+const BASE = new URL("https://example.com/a/b");
+const prose = "<p>Some words of text, as a page has them.</p>".repeat(20);
+
+test.skipIf(!existsSync(PAGES))(
+  "finds the article of real pages at least as well as Readability alone (skipped where ../shared/data is absent)",
+  () => {
+    const found = Object.fromEntries(
+      readdirSync(join(PAGES, "html")).map((file) => {
+        const html = gunzipSync(readFileSync(join(PAGES, "html", file))).toString("utf8");
+        return [file.replace(".html.gz", ""), { articleBody: mainText(parsePage(html)) }];
+      }),
+    );
+    const folder = mkdtempSync(join(tmpdir(), "tiffin-"));
+    const answers = join(folder, "found.json");
+    writeFileSync(answers, JSON.stringify(found));
+    const tool = join(SHARED, "tools", "extraction-score.mjs");
+    const score = JSON.parse(execFileSync(process.execPath, [tool, join(PAGES, "ground-truth.json"), answers], { encoding: "utf8" })) as {
+      f1: number;
+    };
+    rmSync(folder, { recursive: true });
+    console.log(`extraction: ${JSON.stringify(score)}`);
+    // Readability on linkedom, its textContent taken as it is, gets 0.952.
+    expect(score.f1).toBeGreaterThan(0.952);
+  },
+);
+
+test.each([
+  ["100,000 nested tags", "<div>".repeat(100_000) + prose],
+  ["10,000 links", "<a href=x>word</a> ".repeat(10_000)],
+  ["200,000 paragraphs", "<p>a, b</p>".repeat(200_000)],
+  ["a picture of 500,000 letters in an attribute", `${prose}<img alt = 'a > b' src="data:${"a b ".repeat(125_000)}">`],
+  ["200,000 blanks in a row", `${prose}<pre>x${" ".repeat(200_000)}x</pre>`],
+])("reads %s in bounded time", (_, html) => {
+  const startedAt = performance.now();
+  expect(extract(html, BASE, new Headers()).text.length).toBeGreaterThan(200);
+  // Unbounded, the nested page takes minutes; the bound leaves room for a busy machine.
+  expect(performance.now() - startedAt).toBeLessThan(20_000);
+});
+
+test.each([
+  ["levels", "<i>".repeat(500_000)],
+  ["elements", "<p>a</p>".repeat(250_000)],
+  ["end tags", "<i></b>".repeat(120_000)],
+  ["attributes of a tag", `<p ${"a b c ".repeat(2000)}>`],
+  ["attributes in all", `<p ${"a='>' ".repeat(9)}></p>`.repeat(7000)],
+  ["levels behind a quote that is none", `<p a" ' b=c>${"<i>".repeat(500_000)}`],
+])("refuses a page of too many %s before it is parsed", (_, html) => {
+  const startedAt = performance.now();
+  expect(extract(prose + html, BASE, new Headers())).toEqual({ text: "", title: "", lang: "", links: [], refusal: "too-complex" });
+  expect(performance.now() - startedAt).toBeLessThan(1000);
+});
+
+test.each([
+  ["short", {}, "too-short"],
+  ["long ".repeat(100), {}, null],
+  ["long ".repeat(100), { "x-robots-tag": "noai" }, "noindex"],
+  ["long ".repeat(100), { "content-signal": "search=yes, ai-train=no" }, "ai-train=no"],
+])("judges plain text as it does pages: %.5s %j is %j", (words, headers, refusal) => {
+  const found = extractPlain(words, new Headers(headers));
+  expect([found.text !== "", found.refusal]).toEqual([refusal === null || refusal === "too-short", refusal]);
+});
+
+const inside = `${prose}<a href="c">c</a>`;
+test.each([
+  ["its html and body tags out", `<!doctype html><html lang="de"><title>T</title>${inside}`],
+  ["its head tags out", `<!doctype html><html lang="de"><meta charset="utf-8"><title>T</title><body>${inside}</body></html>`],
+  ["its html tag out", `<!doctype html><title>T</title><body>${inside}</body>`],
+  ["its html tag out, and has a head", `<head><title>T</title></head><body>${inside}`],
+  ["its html tag to its body", `<body><html lang="de"><title>T</title>${inside}</html></body>`],
+  ["a script between head and body", `<html lang="de"><head><title>T</title></head><script>1</script><body>${inside}</body></html>`],
+])("reads a page that leaves %s", (_, html) => {
+  const found = extract(html, BASE, new Headers());
+  expect([found.title, found.links, found.refusal]).toEqual(["T", ["https://example.com/a/c"], null]);
+  expect(found.lang).toBe(html.includes("<html") ? "de" : "");
+  expect(found.text).toMatch(/^(T\n+)?Some words of text/);
+});
+
+test("drops blanks around line breaks outside of code, and at the ends of lines of code", () => {
+  const html = "<pre>  a\n\n\tb \t\r\n</pre> <b> </b> c <i> </i>\n<p> d <br> e";
+  expect(mainText(parsePage(html))).toBe("  a\n\n\tb\n\nc\nd\n\ne");
+});
+
+test("keeps the lines of code with their indentation, and resolves links against the page's base", () => {
+  const code = "<pre>function a() {\n    return 1;\n}</pre>";
+  const found = extract(`<base href="/docs/"><article>${prose}${code}</article><a href="d">d</a>`, BASE, new Headers());
+  expect(found.text).toContain("function a() {\n    return 1;\n}");
+  expect(found.links).toEqual(["https://example.com/docs/d"]);
+});

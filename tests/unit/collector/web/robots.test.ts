@@ -1,0 +1,90 @@
+/** robots.txt against the cases of RFC 9309, and the address guard against spellings of private addresses. */
+import { existsSync, readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { isInScope, normalizeUrl } from "../../../../workers/collector/frontier.ts";
+import { isAllowed, parseRobots } from "../../../../workers/collector/web/robots.ts";
+import { refusalOf } from "../../../../workers/collector/web/url-guard.ts";
+
+const CASES = "../shared/data/robots/rfc9309-cases.json";
+
+/**
+ * Where RFC 9309 decides otherwise than the reference, which compares octets as they come: section 2.2.2 encodes octets
+ * outside ASCII and decodes unreserved ones on both sides before it compares.
+ */
+const DECIDED_BY_RFC = [
+  ["http://foo.bar/foo/bar/ツ", "/foo/bar/ツ"],
+  ["http://foo.bar/foo/bar/ツ", "/foo/bar/%E3%83%84"],
+  ["http://foo.bar/foo/bar/baz", "/foo/bar/%62%61%7A"],
+] as const;
+
+test.skipIf(!existsSync(CASES))("decides as the reference does wherever RFC 9309 does (skipped where ../shared/data is absent)", () => {
+  const cases = JSON.parse(readFileSync(CASES, "utf8")) as { agent: string; url: string; allowed: boolean; robots: string }[];
+  // Four cases ask about an empty address, which no crawler can have.
+  const asked = cases.filter(({ url }) => url !== "");
+  expect([cases.length, asked.length]).toEqual([145, 141]);
+  const wrong = asked.filter(({ agent, url, robots, allowed }) => isAllowed(parseRobots(robots, agent), new URL(url)) !== allowed);
+  expect(wrong.map(({ url, robots }) => [url, robots.trim().split("Allow: ")[1]])).toEqual(DECIDED_BY_RFC);
+});
+
+// The table of RFC 9309, section 2.2.2, and the special characters of section 2.2.3.
+test.each([
+  ["/foo/bar?baz=quz", "/foo/bar?baz=quz"],
+  ["/foo/bar?baz=https://foo.bar", "/foo/bar?baz=https%3A%2F%2Ffoo.bar"],
+  ["/foo/bar/ツ", "/foo/bar/%E3%83%84"],
+  ["/foo/bar/%E3%83%84", "/foo/bar/ツ"],
+  ["/foo/bar/%62%61%7A", "/foo/bar/baz"],
+  ["/path/file-with-a-%2A.html", "/path/file-with-a-*.html"],
+  ["/path/foo-%24", "/path/foo-$"],
+  ["/price$list", "/price$list"],
+])("lets Disallow: %s forbid %s", (pattern, path) => {
+  const robots = parseRobots(`User-agent: *\nDisallow: ${pattern}\n`);
+  expect(isAllowed(robots, new URL(path, "http://foo.bar/"))).toBe(false);
+  expect(isAllowed(robots, new URL("/else", "http://foo.bar/"))).toBe(true);
+});
+
+test("takes a star that stands for itself for no wildcard", () => {
+  expect(isAllowed(parseRobots("User-agent: *\nDisallow: /file-%2A.html\n"), new URL("http://foo.bar/file-a.html"))).toBe(true);
+});
+
+test.each([
+  ["blanks before a line separator", `a:${" ".repeat(8000)}x${" ".repeat(8000)}\u2028x`],
+  ["number signs before a line separator", `a:${"#".repeat(16_000)}\u2028x`],
+  ["a key without an end", "a".repeat(16_000)],
+])("reads a file of %s in time that grows with its length", (_, line) => {
+  const startedAt = performance.now();
+  parseRobots(`${line}\n`.repeat(30));
+  // A tenth of a second on a busy machine; what backtracks needs many minutes.
+  expect(performance.now() - startedAt).toBeLessThan(2000);
+});
+
+test("takes keys with blanks around the colon or without one, and no key of a line that has neither", () => {
+  const robots = parseRobots("User-agent : *\n \tDisallow  :  /a \nDisallow /b\nDisallow\n: /c\nDisallow:/d#e\n");
+  expect(robots.rules.map(({ pattern }) => pattern)).toEqual(["/a", "/b", "/d"]);
+});
+
+test.each([
+  "http://127.0.0.1/",
+  "http://2130706433/",
+  "http://0x7f.1/",
+  "http://[::ffff:127.0.0.1]/",
+  "http://169.254.169.254/",
+  "http://localhost/",
+  "http://10.1/",
+  "ftp://example.com/",
+  "http://a@example.com/",
+  "http://example.com:22/",
+])("refuses %s", (href) => {
+  expect(refusalOf(new URL(href), "")).not.toBeNull();
+});
+
+test("allows public addresses and the one local origin", () => {
+  expect(refusalOf(new URL("https://example.com/a"), "")).toBeNull();
+  expect(refusalOf(new URL("http://127.0.0.1:8080/a"), "http://127.0.0.1:8080")).toBeNull();
+});
+
+test("drops fragments, session ids and repeating paths, and keeps to the scope", () => {
+  expect(normalizeUrl("https://example.com/a?sid=1&b=2#c")).toBe("https://example.com/a?b=2");
+  expect(normalizeUrl("https://example.com/a/b/a/b/a/b")).toBeNull();
+  expect(isInScope("https://example.com/docs/b", "https://example.com/docs/", "path")).toBe(true);
+  expect(isInScope("https://example.com/blog/b", "https://example.com/docs/", "path")).toBe(false);
+});

@@ -1,0 +1,160 @@
+/** The explicit forward and backward pass against tfjs's tape over the definition, on tfjs's own cpu backend. */
+import * as fc from "fast-check";
+import * as tf from "@tensorflow/tfjs-core";
+import "@tensorflow/tfjs-backend-cpu";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { ModelConfig } from "../../../../shared/config.ts";
+import { lossAndGradients, lossSum } from "../../../../shared/model/backward/loss.ts";
+import { createRandom, normal } from "../../../../shared/model/random.ts";
+import { weightShapes, type Weights } from "../../../../shared/model/weights.ts";
+import { useKernels } from "../../../../shared/tensor/engine/backend.ts";
+import { BUILDS, TOLERANCE } from "../../tensor/compare.ts";
+
+interface Case {
+  config: ModelConfig;
+  batch: number;
+  length: number;
+  seed: number;
+}
+
+const size = fc.constantFrom(1, 2, 3, 5, 7, 8, 13);
+const cases: fc.Arbitrary<Case> = fc
+  .record({
+    vocabSize: fc.constantFrom(2, 3, 11, 31),
+    width: fc.constantFrom(1, 3, 4, 7, 16),
+    mlpWidth: size,
+    layers: fc.constantFrom(1, 2, 3),
+    kvHeads: fc.constantFrom(1, 2, 3),
+    group: fc.constantFrom(1, 2),
+    headWidth: fc.constantFrom(2, 6, 8),
+    tiedEmbeddings: fc.boolean(),
+    batch: fc.constantFrom(1, 2, 5),
+    length: size,
+    seed: fc.nat(1e6),
+  })
+  // A large epsilon: a norm of one number near zero would turn the last bit of it into the fifth digit of what follows.
+  .map(({ group, batch, length, seed, ...shape }) => ({
+    config: { ...shape, heads: group * shape.kvHeads, context: 16, ropeTheta: 100, normEpsilon: 0.1 },
+    batch,
+    length,
+    seed,
+  }));
+
+function tensors(config: ModelConfig, seed: number): Weights {
+  const random = createRandom(seed);
+  return Object.fromEntries(
+    weightShapes(config).map(([name, shape]) => {
+      // Near the scale of first weights, so that rounding is judged where training happens.
+      const [center, std] = name.includes("norm") ? [1, 0.3] : [0, 1 / Math.sqrt(shape[1]!)];
+      return [
+        name,
+        tf.tensor(
+          Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => center + std * normal(random)),
+          shape,
+        ),
+      ];
+    }),
+  );
+}
+
+/** Loss, then each parameter's gradient. */
+function values({ config, batch, length, seed }: Case, recompute = false, sequences = batch): Map<string, Float32Array> {
+  const weights = tensors(config, seed);
+  const before = tf.memory().numTensors;
+  const inputs = Int32Array.from({ length: batch * length }, (_, index) => (index * 5 + seed) % config.vocabSize);
+  const labels = Int32Array.from({ length: batch * length }, (_, index) => (index % 4 === 3 ? -1 : (index * 7 + seed) % config.vocabSize));
+  const { loss, gradients } = lossAndGradients(weights, config, inputs, labels, batch, { sequences, recompute });
+  const found = new Map(Object.entries(gradients).map(([name, tensor]) => [name, tensor.dataSync() as Float32Array]));
+  found.set("loss", Float32Array.of(loss));
+  const { lossSum: sum, targets } = lossSum(weights, config, inputs, labels, batch);
+  found.set("lossSum", Float32Array.of(sum / targets));
+  tf.dispose(gradients);
+  expect(tf.memory().numTensors).toBe(before);
+  tf.dispose(weights);
+  return found;
+}
+
+const top = (all: Float32Array) => all.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+
+/**
+ * The largest difference as a share of the largest gradient. Each parameter's own largest number would be the wrong scale:
+ * behind a norm of one or two numbers gradients cancel to what rounding left of them.
+ */
+function worst(got: Map<string, Float32Array>, expected: Map<string, Float32Array>): number {
+  expect([...got.keys()]).toEqual([...expected.keys()]);
+  const gradients = [...expected].filter(([name]) => !name.startsWith("loss"));
+  const scale = Math.max(...gradients.map(([, wanted]) => top(wanted)));
+  const differences = [...expected].map(([name, wanted]) => {
+    const difference = top(wanted.map((value, at) => got.get(name)![at]! - value));
+    return difference / (name.startsWith("loss") ? top(wanted) : scale);
+  });
+  return Math.max(...differences);
+}
+
+describe.each(BUILDS)("gradients by hand, %s", (_, module) => {
+  beforeAll(() => useKernels(module));
+
+  test("equal the tape's over shapes, and leave no tensor behind", async () => {
+    await fc.assert(
+      fc.asyncProperty(cases, async (each) => {
+        await tf.setBackend("wasm");
+        const got = values(each);
+        await tf.setBackend("cpu");
+        const expected = values(each);
+        await tf.setBackend("wasm");
+        expect(worst(got, expected)).toBeLessThanOrEqual(TOLERANCE);
+      }),
+      { seed: 1, numRuns: 60 },
+    );
+  });
+
+  test("are the same when activations are computed again, a few sequences at a time", () => {
+    const shape = { vocabSize: 31, width: 12, mlpWidth: 20, layers: 3, heads: 4, kvHeads: 2, headWidth: 6, tiedEmbeddings: false };
+    const config: ModelConfig = { ...shape, context: 64, ropeTheta: 100, normEpsilon: 1e-6 };
+    // One chunk of sequences: the same sums in the same order. Three chunks: other sums of the same numbers.
+    const one: Case = { config, batch: 4, length: 64, seed: 5 };
+    expect(values(one, true)).toEqual(values(one));
+    const three: Case = { config, batch: 10, length: 64, seed: 6 };
+    expect(worst(values(three, true), values(three))).toBeLessThanOrEqual(1e-6);
+    // And so do several passes.
+    expect(worst(values(three, false, 3), values(three))).toBeLessThanOrEqual(1e-6);
+    expect(worst(values(three, true, 7), values(three))).toBeLessThanOrEqual(1e-6);
+  });
+
+  test("refuse inputs and labels outside the vocabulary, only ignored labels, and sequences of unequal length, and leave no tensor behind", () => {
+    const config: ModelConfig = {
+      vocabSize: 3,
+      width: 4,
+      mlpWidth: 4,
+      layers: 1,
+      heads: 1,
+      kvHeads: 1,
+      headWidth: 2,
+      context: 4,
+      ropeTheta: 100,
+      normEpsilon: 1e-6,
+      tiedEmbeddings: false,
+    };
+    const weights = tensors(config, 1);
+    const before = tf.memory().numTensors;
+    const compute = (labels: number[], batch = 1, inputs = [0, 1, 2], sequences = batch) =>
+      lossAndGradients(weights, config, Int32Array.from(inputs), Int32Array.from(labels), batch, { sequences, recompute: false });
+    expect(() => compute([0, 3, 1])).toThrow("crossEntropy: expected labels of -1 (ignored) or 0..2, got 3 in row 1");
+    expect(() => compute([-1, -1, -1])).toThrow("crossEntropy: expected at least one label, got only ignored ones");
+    expect(() => compute([0, 1, 2], 1, [1, 3, 0])).toThrow("embedding: expected ids of 0..2, got 3 at 1");
+    expect(() => compute([0, 1, 2], 1, [0, 1, -1])).toThrow("embedding: expected ids of 0..2, got -1 at 2");
+    expect(() => compute([0, 1, 2], 2)).toThrow("gradients: expected inputs and labels [B*T] with B = 2, got [3] and [3]");
+    // In two passes, the first of which has left gradients behind.
+    expect(() => compute([0, 1, 2], 2, [0, 1, 2], 1)).toThrow("gradients: expected inputs and labels [B*T] with B = 2, got [3] and [3]");
+    expect(() => compute([0, 1], 2, [0, 3], 1)).toThrow("embedding: expected ids of 0..2, got 3 at 0");
+    expect(tf.memory().numTensors).toBe(before);
+    tf.dispose(weights);
+  });
+
+  test("are the same when the head goes through few rows at a time", () => {
+    const shape = { width: 8, mlpWidth: 4, layers: 1, heads: 1, kvHeads: 1, headWidth: 4, context: 44, ropeTheta: 100, normEpsilon: 0.1 };
+    // A vocabulary of which no more than 64 rows of logits are there at a time: three sequences in three slices, one in one.
+    const each: Case = { config: { ...shape, vocabSize: 16_411, tiedEmbeddings: false }, batch: 3, length: 44, seed: 3 };
+    expect(worst(values(each), values(each, false, 1))).toBeLessThanOrEqual(1e-6);
+  });
+});

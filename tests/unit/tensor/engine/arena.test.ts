@@ -1,0 +1,88 @@
+/** Memory of a scope: what is handed out, taken back and given back. */
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { Arena } from "../../../../shared/tensor/engine/arena.ts";
+
+/** An allocator whose blocks touch, as those of no real one do; `segments` maps them to their ends. */
+function allocator() {
+  const segments = new Map<number, number>();
+  let end = 64;
+  const arena = new Arena(
+    (bytes) => {
+      const start = end;
+      end += bytes;
+      segments.set(start, end);
+      return start;
+    },
+    (start) => {
+      if (!segments.delete(start)) throw new Error(`freed ${start}, which is no block`);
+    },
+  );
+  return { arena, segments };
+}
+
+const operations = fc.array(fc.record({ bytes: fc.integer({ min: 0, max: 2000 }), free: fc.option(fc.nat(), { freq: 2 }) }), {
+  maxLength: 60,
+});
+
+test("blocks are aligned, overlap no other and lie within a segment; all segments are given back once", () => {
+  fc.assert(
+    fc.property(operations, (steps) => {
+      const { arena, segments } = allocator();
+      const live: { start: number; end: number }[] = [];
+      for (const { bytes, free } of steps) {
+        if (free !== null && live.length > 0) {
+          arena.free(live.splice(free % live.length, 1)[0]!.start);
+          continue;
+        }
+        const start = arena.allocate(bytes);
+        const block = { start, end: start + bytes };
+        expect(start % 64).toBe(0);
+        expect(live.filter((other) => other.start < block.end && block.start < other.end)).toEqual([]);
+        expect(live.map((other) => other.start)).not.toContain(start);
+        expect([...segments].some(([from, to]) => from <= start && block.end <= to)).toBe(true);
+        live.push(block);
+      }
+      arena.close();
+      expect(segments.size).toBe(0);
+      // Late frees of what is gone change nothing.
+      for (const { start } of live) arena.free(start);
+    }),
+    { seed: 1 },
+  );
+});
+
+test("what is free is used before more is asked for: the best fit, and neighbours of one segment as one", () => {
+  const { arena, segments } = allocator();
+  const [large, gap, small] = [arena.allocate(640), arena.allocate(192), arena.allocate(128)];
+  arena.free(large);
+  arena.free(small);
+  expect(arena.allocate(100)).toBe(small);
+  const parts = [arena.allocate(320), arena.allocate(256)];
+  expect(parts).toEqual([large, large + 320]);
+  arena.free(parts[1]!);
+  arena.free(parts[0]!);
+  arena.free(gap);
+  expect(arena.allocate(640)).toBe(large);
+  expect(segments.size).toBe(3);
+});
+
+test("arrays of a whole number of pages lie neither a page apart nor several", () => {
+  const { arena } = allocator();
+  const [first, second, third] = [arena.allocate(8192), arena.allocate(8192), arena.allocate(8192)];
+  for (const distance of [second - first, third - second, third - first]) expect(distance % 4096).not.toBe(0);
+});
+
+test("trimming gives back what came as one and is free as one, and nothing else", () => {
+  const { arena, segments } = allocator();
+  const [whole, kept] = [arena.allocate(640), arena.allocate(128)];
+  arena.free(whole);
+  const part = arena.allocate(128);
+  arena.trim();
+  expect([...segments.keys()]).toEqual([whole, kept]);
+  arena.free(part);
+  arena.trim();
+  expect([...segments.keys()]).toEqual([kept]);
+  arena.close();
+  expect(segments.size).toBe(0);
+});
