@@ -5,14 +5,14 @@
  * other that is still needed. Axis letters as in ops.ts.
  */
 import type * as tf from "@tensorflow/tfjs-core";
-import { dispose, run, type HeapArray } from "./engine/buffer.ts";
+import { dispose, run, type HeapBuffer } from "./engine/buffer.ts";
 
 /** An array, or a tensor such as a weight. */
 type Operand = tf.TensorInfo;
 
 /** Several of them, and as many arrays. */
 type Operands = readonly [Operand, Operand, Operand?];
-type ArrayEach<Each extends Operands> = { [Index in keyof Each]: HeapArray };
+type ArrayEach<Each extends Operands> = { [Index in keyof Each]: HeapBuffer };
 /** x and the others as inputs of a kernel. */
 const beside = (x: Operand, [a, b, c]: Operands): Record<string, Operand> => (c === undefined ? { x, a, b } : { x, a, b, c });
 
@@ -22,51 +22,51 @@ const BACK = { transposeA: false, transposeB: false };
 const TO_WEIGHT = { transposeA: true, transposeB: false };
 
 /** x [N, C], weight [O, C] -> x weight^T [N, O] */
-export const project = (x: Operand, weight: Operand) => run<HeapArray>("BatchMatMul", { a: x, b: weight }, FORWARD);
+export const linear = (x: Operand, weight: Operand) => run<HeapBuffer>("BatchMatMul", { a: x, b: weight }, FORWARD);
 /** x [N, C], two or three weights [O, C] -> x weight^T [N, O] each */
-export const projectAll = <Weights extends Operands>(x: Operand, weights: Weights) =>
+export const fusedLinear = <Weights extends Operands>(x: Operand, weights: Weights) =>
   run<ArrayEach<Weights>>("Project", beside(x, weights));
 /** The same added to `addend` [N, O], which stays. */
-export const projectOnto = (addend: Operand, x: Operand, weight: Operand) =>
-  run<HeapArray>("MatMulAdd", { a: x, b: weight, addend }, FORWARD);
+export const linearAdd = (addend: Operand, x: Operand, weight: Operand) =>
+  run<HeapBuffer>("MatMulAdd", { a: x, b: weight, addend }, FORWARD);
 /** dy [N, O], weight [O, C] -> the gradient of x [N, C], in `into` where it is given */
-export const projectBack = (dy: Operand, weight: Operand, into?: HeapArray) =>
-  run<HeapArray>("BatchMatMul", { a: dy, b: weight }, BACK, into);
+export const linearInputGrad = (dy: Operand, weight: Operand, into?: HeapBuffer) =>
+  run<HeapBuffer>("BatchMatMul", { a: dy, b: weight }, BACK, into);
 /** The same added to dx [N, C]. */
-export const projectBackInto = (dx: HeapArray, dy: Operand, weight: Operand) =>
+export const linearInputGradAccumulate = (dx: HeapBuffer, dy: Operand, weight: Operand) =>
   run("MatMulAddInPlace", { a: dy, b: weight, addend: dx }, BACK);
 /** dy [N, O], x [N, C] -> the gradient of the weight [O, C] */
-export const weightGradient = (dy: Operand, x: Operand) => run<HeapArray>("BatchMatMul", { a: dy, b: x }, TO_WEIGHT);
+export const linearWeightGrad = (dy: Operand, x: Operand) => run<HeapBuffer>("BatchMatMul", { a: dy, b: x }, TO_WEIGHT);
 
 /**
  * Two or three dy [N, O], x [N, C], and the weight [C] and inverse rms [N] of its norm -> the gradients of the weights [O, C]
  * that the norm of x was multiplied with
  */
-export const weightGradients = <Gradients extends Operands>(dys: Gradients, x: Operand, weight: Operand, inverse: Operand) =>
+export const fusedWeightGrads = <Gradients extends Operands>(dys: Gradients, x: Operand, weight: Operand, inverse: Operand) =>
   run<ArrayEach<Gradients>>("WeightGradients", { ...beside(x, dys), weight, inverse });
 
 /** target += x; x is gone. */
-export function addTo(target: Operand, x: HeapArray | tf.Tensor): void {
+export function addTo(target: Operand, x: HeapBuffer | tf.Tensor): void {
   run("AddInPlace", { target, x });
   x.dispose();
 }
 
 /** x [N, C], weight [C] -> [N, C], each row divided by its rms, and the inverse rms [N] that the gradient needs */
-export function norm(x: Operand, weight: Operand, epsilon: number): { normed: HeapArray; inverse: HeapArray } {
-  const [normed, inverse] = run<[HeapArray, HeapArray]>("RmsNorm", { x, weight }, { epsilon });
+export function norm(x: Operand, weight: Operand, epsilon: number): { normed: HeapBuffer; inverse: HeapBuffer } {
+  const [normed, inverse] = run<[HeapBuffer, HeapBuffer]>("RmsNorm", { x, weight }, { epsilon });
   return { normed, inverse };
 }
 
 /** dy becomes dx -> the gradient of the weight [C]; `inverse` is gone. */
-export function normBack(x: Operand, weight: Operand, inverse: HeapArray, dy: HeapArray): HeapArray {
-  const dweight = run<HeapArray>("RmsNormGradInPlace", { x, weight, inverse, dy });
+export function normBack(x: Operand, weight: Operand, inverse: HeapBuffer, dy: HeapBuffer): HeapBuffer {
+  const dweight = run<HeapBuffer>("RmsNormGradInPlace", { x, weight, inverse, dy });
   inverse.dispose();
   return dweight;
 }
 
 /** target += dx -> the gradient of the weight [C]; `inverse` and dy are gone. */
-export function normBackInto(target: HeapArray, x: Operand, weight: Operand, inverse: HeapArray, dy: HeapArray): HeapArray {
-  const dweight = run<HeapArray>("RmsNormGradInPlace", { x, weight, inverse, dy, target });
+export function normBackInto(target: HeapBuffer, x: Operand, weight: Operand, inverse: HeapBuffer, dy: HeapBuffer): HeapBuffer {
+  const dweight = run<HeapBuffer>("RmsNormGradInPlace", { x, weight, inverse, dy, target });
   dispose(inverse, dy);
   return dweight;
 }
@@ -76,8 +76,8 @@ export type AttentionOperands = Record<"q" | "k" | "v" | "qWeight" | "kWeight", 
 export type AttentionAttributes = Record<"batch" | "epsilon" | "theta", number>;
 
 /** -> what queries gather [N, H D], and what the gradient needs of the scores [N, H, 2] */
-export function attend(operands: AttentionOperands, attributes: AttentionAttributes): { mixed: HeapArray; statistics: HeapArray } {
-  const [mixed, statistics] = run<[HeapArray, HeapArray]>("NormedAttention", operands, attributes);
+export function attend(operands: AttentionOperands, attributes: AttentionAttributes): { mixed: HeapBuffer; statistics: HeapBuffer } {
+  const [mixed, statistics] = run<[HeapBuffer, HeapBuffer]>("NormedAttention", operands, attributes);
   return { mixed, statistics };
 }
 
@@ -85,32 +85,32 @@ export function attend(operands: AttentionOperands, attributes: AttentionAttribu
 export function attendBack(
   operands: AttentionOperands & Record<"out" | "statistics" | "dy", Operand>,
   attributes: AttentionAttributes,
-): { dqWeight: HeapArray; dkWeight: HeapArray } {
-  const [dqWeight, dkWeight] = run<[HeapArray, HeapArray]>("NormedAttentionGradInPlace", operands, attributes);
+): { dqWeight: HeapBuffer; dkWeight: HeapBuffer } {
+  const [dqWeight, dkWeight] = run<[HeapBuffer, HeapBuffer]>("NormedAttentionGradInPlace", operands, attributes);
   return { dqWeight, dkWeight };
 }
 
 /** gate, up [N, F] -> silu(gate) up [N, F] */
-export function gated(gate: Operand, up: Operand): HeapArray {
-  return run<HeapArray>("Swiglu", { gate, up });
+export function gated(gate: Operand, up: Operand): HeapBuffer {
+  return run<HeapBuffer>("Swiglu", { gate, up });
 }
 
 /** gate and up become their gradients, dy becomes silu(gate) up [N, F] once more. */
-export function gatedBack(gate: HeapArray, up: HeapArray, dy: HeapArray): void {
+export function gatedBack(gate: HeapBuffer, up: HeapBuffer, dy: HeapBuffer): void {
   run("SwigluGradInPlace", { gate, up, dy });
 }
 
 /** logits [N, V] become weight times their gradient; weight times the sum of the losses is added to total [1]. */
-export function lossBack(logits: HeapArray, labels: Operand, total: HeapArray, weight: number): void {
+export function lossBack(logits: HeapBuffer, labels: Operand, total: HeapBuffer, weight: number): void {
   run("CrossEntropyInPlace", { logits, labels, total }, { weight });
 }
 
 /** weight [V, C], ids int32 [N] -> its rows at ids [N, C] */
-export function embed(weight: Operand, ids: Operand): HeapArray {
-  return run<HeapArray>("Embedding", { weight, ids });
+export function gatherRows(weight: Operand, ids: Operand): HeapBuffer {
+  return run<HeapBuffer>("Embedding", { weight, ids });
 }
 
 /** dy [N, C], ids int32 [N] -> the gradient of the embedding [rows, C] */
-export function embedBack(dy: Operand, ids: Operand, rows: number): HeapArray {
-  return run<HeapArray>("EmbeddingGrad", { dy, ids }, { rows });
+export function scatterAddRows(dy: Operand, ids: Operand, rows: number): HeapBuffer {
+  return run<HeapBuffer>("EmbeddingGrad", { dy, ids }, { rows });
 }

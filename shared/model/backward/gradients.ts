@@ -7,9 +7,9 @@
  * backward pass: memory for one block's activations of a few sequences, for a third more arithmetic.
  */
 import type { ModelConfig } from "../../config.ts";
-import { arrayOf, numberOf, onHeap, type HeapArray } from "../../tensor/engine/buffer.ts";
+import { arrayOf, numberOf, onHeap, type HeapBuffer } from "../../tensor/engine/buffer.ts";
 import * as op from "../../tensor/in-place.ts";
-import { blockOf, type Activations, type AddGradient, type BlockInput } from "./block.ts";
+import { blockOf, type Activations, type OnGradient, type BlockInput } from "./block.ts";
 import { headBack } from "./head.ts";
 import type { Weights } from "../weights.ts";
 
@@ -45,7 +45,7 @@ export function lengthOf(inputs: Int32Array, labels: Int32Array, batch: number):
  * The weighted sum of the losses. `take` gets the gradient of each parameter once, from the head down to the embedding,
  * and owns it until the pass ends; null: no gradients, and memory for no more than a block.
  */
-export function passGradients(weights: Weights, config: ModelConfig, pass: Pass, take: AddGradient | null): number {
+export function passGradients(weights: Weights, config: ModelConfig, pass: Pass, take: OnGradient | null): number {
   const { inputs, labels, batch, weight, recompute } = pass;
   const length = lengthOf(inputs, labels, batch);
   const sequences = chunkSequences(batch, length, recompute || take === null);
@@ -62,7 +62,7 @@ export function passGradients(weights: Weights, config: ModelConfig, pass: Pass,
       const targets = arrayOf(part(labels));
       /** By layer: the block's activations, or its input alone. */
       const kept: (Activations | BlockInput)[] = [];
-      let input: BlockInput = { rows: op.embed(embedding, tokens), index };
+      let input: BlockInput = { rows: op.gatherRows(embedding, tokens), index };
       for (const block of blocks) {
         if (take !== null && !recompute) {
           const result = block.forward(input, end - first, true);
@@ -92,7 +92,7 @@ export function passGradients(weights: Weights, config: ModelConfig, pass: Pass,
         gathered.handOver(config.tiedEmbeddings ? [EMBEDDING] : []);
       }
       for (const { tokens, dx } of chunks) {
-        gathered.add(EMBEDDING, op.embedBack(dx!, tokens, embedding.shape[0]!));
+        gathered.add(EMBEDDING, op.scatterAddRows(dx!, tokens, embedding.shape[0]!));
         dx!.dispose();
       }
       gathered.handOver([]);
@@ -102,7 +102,7 @@ export function passGradients(weights: Weights, config: ModelConfig, pass: Pass,
 }
 
 /** The tokens [U] that occur in ids [N], in the order in which they first do, and where each of ids is among them [N]. */
-function distinctTokens(ids: Int32Array, vocabSize: number): { tokens: HeapArray; index: HeapArray } {
+function distinctTokens(ids: Int32Array, vocabSize: number): { tokens: HeapBuffer; index: HeapBuffer } {
   const places = new Int32Array(vocabSize).fill(-1);
   const tokens: number[] = [];
   const index = ids.map((id) => {
@@ -122,8 +122,8 @@ function recomputed(block: ReturnType<typeof blockOf>, input: BlockInput, sequen
 }
 
 /** Sums gradients of one name in place until they are handed over. */
-function gather(take: AddGradient | null): { add: AddGradient; handOver(but: readonly string[]): void } {
-  const sums = new Map<string, HeapArray>();
+function gather(take: OnGradient | null): { add: OnGradient; handOver(but: readonly string[]): void } {
+  const sums = new Map<string, HeapBuffer>();
   return {
     add(name, gradient) {
       const sum = sums.get(name);

@@ -3,9 +3,9 @@
  * gradient and are gone, so that a large vocabulary costs no memory per position. Axis letters as in tensor/ops.ts.
  */
 import type { ModelConfig } from "../../config.ts";
-import { allocated, dispose, type HeapArray } from "../../tensor/engine/buffer.ts";
+import { allocated, dispose, type HeapBuffer } from "../../tensor/engine/buffer.ts";
 import * as op from "../../tensor/in-place.ts";
-import type { AddGradient } from "./block.ts";
+import type { OnGradient } from "./block.ts";
 import type { Weights } from "../weights.ts";
 
 /** Bytes of logits at a time: small beside a model, and rows enough for fast products with any vocabulary up to 8,192. */
@@ -25,12 +25,12 @@ export const headName = (config: ModelConfig) => (config.tiedEmbeddings ? "model
 export function headBack(
   weights: Weights,
   config: ModelConfig,
-  x: HeapArray,
-  labels: HeapArray,
-  total: HeapArray,
+  x: HeapBuffer,
+  labels: HeapBuffer,
+  total: HeapBuffer,
   weight: number,
-  add: AddGradient | null,
-): HeapArray | null {
+  add: OnGradient | null,
+): HeapBuffer | null {
   const rows = x.shape[0]!;
   const some = logitsRows(config.vocabSize);
   if (rows <= some) {
@@ -50,20 +50,20 @@ export function headBack(
 
 /** The same for rows whose logits are all there at once, the gradient in `into` where it is given; x stays. */
 function rowsBack(
-  ...[weights, config, x, labels, total, weight, add, into]: [...Parameters<typeof headBack>, into?: HeapArray]
-): HeapArray | null {
+  ...[weights, config, x, labels, total, weight, add, into]: [...Parameters<typeof headBack>, into?: HeapBuffer]
+): HeapBuffer | null {
   const scale = weights["model.norm.weight"]!;
   const head = weights[headName(config)]!;
   const { normed, inverse } = op.norm(x, scale, config.normEpsilon);
-  const logits = op.project(normed, head); // [N, V]
+  const logits = op.linear(normed, head); // [N, V]
   op.lossBack(logits, labels, total, weight);
   if (add === null) {
     dispose(normed, inverse, logits);
     return null;
   }
-  add(headName(config), op.weightGradient(logits, normed));
+  add(headName(config), op.linearWeightGrad(logits, normed));
   normed.dispose();
-  const dx = op.projectBack(logits, head, into); // [N, C]
+  const dx = op.linearInputGrad(logits, head, into); // [N, C]
   logits.dispose();
   add("model.norm.weight", op.normBack(x, scale, inverse, dx));
   return dx;

@@ -8,7 +8,7 @@ import type { ModelConfig } from "../../config.ts";
 import { tensorOf } from "../../tensor/engine/buffer.ts";
 import { addTo } from "../../tensor/in-place.ts";
 import { crossEntropy, isFused } from "../../tensor/ops.ts";
-import type { AddGradient } from "./block.ts";
+import type { OnGradient } from "./block.ts";
 import { lengthOf, passGradients } from "./gradients.ts";
 import { forward } from "../transformer.ts";
 import type { Weights } from "../weights.ts";
@@ -65,7 +65,7 @@ export function eachPass(
   labels: Int32Array,
   batch: number,
   { sequences, recompute }: Passes,
-  take: AddGradient,
+  take: OnGradient,
 ): number {
   const weight = 1 / liveLabels(labels);
   const length = lengthOf(inputs, labels, batch);

@@ -8,7 +8,7 @@ import { Arena } from "./arena.ts";
 import type { Kernel, KernelContext } from "./kernel-context.ts";
 
 /** Where an array lies, in bytes: what it has in place of tfjs's id. */
-export class Place {
+export class Address {
   readonly offset: number;
   constructor(offset: number) {
     this.offset = offset;
@@ -16,7 +16,7 @@ export class Place {
 }
 
 /** Memory of an arena and how many arrays share it. */
-class Block extends Place {
+class Allocation extends Address {
   references = 1;
   readonly arena: Arena;
   readonly bytes: number;
@@ -47,43 +47,43 @@ function opened(): Heap {
 }
 
 /** Numbers, row-major; freed with the last array of their block. */
-export class HeapArray implements tf.TensorInfo {
+export class HeapBuffer implements tf.TensorInfo {
   readonly shape: number[];
   readonly dtype: "float32" | "int32";
-  readonly dataId: Place;
-  readonly #block: Block;
+  readonly dataId: Address;
+  readonly #allocation: Allocation;
 
-  constructor(block: Block, shape: number[], dtype: "float32" | "int32", place: Place = block) {
-    this.#block = block;
+  constructor(block: Allocation, shape: number[], dtype: "float32" | "int32", place: Address = block) {
+    this.#allocation = block;
     this.shape = shape;
     this.dtype = dtype;
     this.dataId = place;
   }
 
   /** The same numbers in another shape. */
-  view(shape: number[]): HeapArray {
-    this.#block.references++;
-    return new HeapArray(this.#block, shape, this.dtype, this.dataId);
+  view(shape: number[]): HeapBuffer {
+    this.#allocation.references++;
+    return new HeapBuffer(this.#allocation, shape, this.dtype, this.dataId);
   }
 
   /** The same in another shape, in place of this array. */
-  shaped(shape: number[]): HeapArray {
-    return new HeapArray(this.#block, shape, this.dtype, this.dataId);
+  shaped(shape: number[]): HeapBuffer {
+    return new HeapBuffer(this.#allocation, shape, this.dtype, this.dataId);
   }
 
   /** `count` of the first axis from `first` on, the same numbers. */
-  rows(first: number, count: number): HeapArray {
+  rows(first: number, count: number): HeapBuffer {
     const [all, ...rest] = this.shape as [number, ...number[]];
     if (first < 0 || first + count > all) throw new Error(`rows: expected some of ${all}, got ${first} to ${first + count}`);
-    this.#block.references++;
-    const place = new Place(this.dataId.offset + 4 * first * tf.util.sizeFromShape(rest));
-    return new HeapArray(this.#block, [count, ...rest], this.dtype, place);
+    this.#allocation.references++;
+    const place = new Address(this.dataId.offset + 4 * first * tf.util.sizeFromShape(rest));
+    return new HeapBuffer(this.#allocation, [count, ...rest], this.dtype, place);
   }
 
   /** The numbers as a block of its own of tfjs's allocator; the array, which must share them with no other, is gone. */
   moved(): number {
-    const { arena: owner, bytes, references } = this.#block;
-    if (references !== 1 || this.dataId !== this.#block || !owner.has(this.dataId.offset))
+    const { arena: owner, bytes, references } = this.#allocation;
+    if (references !== 1 || this.dataId !== this.#allocation || !owner.has(this.dataId.offset))
       throw new Error("heap: expected an array that shares its numbers with no other");
     const { context } = opened();
     // What the arena has free may be all the room that there is for the copy, and the room of the copied is free after it.
@@ -96,12 +96,12 @@ export class HeapArray implements tf.TensorInfo {
   }
 
   dispose(): void {
-    this.#block.references--;
-    if (this.#block.references === 0) this.#block.arena.free(this.#block.offset);
+    this.#allocation.references--;
+    if (this.#allocation.references === 0) this.#allocation.arena.free(this.#allocation.offset);
   }
 }
 
-export function dispose(...arrays: readonly HeapArray[]): void {
+export function dispose(...arrays: readonly HeapBuffer[]): void {
   for (const array of arrays) array.dispose();
 }
 
@@ -115,7 +115,7 @@ export function onHeap<T>(body: () => T): T {
   const own = new Arena(context.allocate, context.free);
   arena = own;
   try {
-    return context.calls.hold(body);
+    return context.commands.record(body);
   } finally {
     own.close();
     arena = outer;
@@ -123,25 +123,25 @@ export function onHeap<T>(body: () => T): T {
 }
 
 /** Numbers that are yet to be written. */
-export function allocated(shape: number[], dtype: "float32" | "int32" = "float32"): HeapArray {
+export function allocated(shape: number[], dtype: "float32" | "int32" = "float32"): HeapBuffer {
   if (arena === null) throw new Error("heap: expected an array to be made within onHeap");
-  return new HeapArray(new Block(arena, 4 * tf.util.sizeFromShape(shape)), shape, dtype);
+  return new HeapBuffer(new Allocation(arena, 4 * tf.util.sizeFromShape(shape)), shape, dtype);
 }
 
 /** [N] of the given numbers */
-export function arrayOf(values: Float32Array | Int32Array): HeapArray {
+export function arrayOf(values: Float32Array | Int32Array): HeapBuffer {
   const array = allocated([values.length], values instanceof Int32Array ? "int32" : "float32");
   opened().context.write(array.dataId.offset, values);
   return array;
 }
 
 /** The first number. */
-export function numberOf(array: HeapArray): number {
+export function numberOf(array: HeapBuffer): number {
   return opened().context.floats(array)[0]!;
 }
 
 /** The array as a tensor that tfjs frees; it must share its numbers with no other, and is gone. */
-export function tensorOf(array: HeapArray): tf.Tensor {
+export function tensorOf(array: HeapBuffer): tf.Tensor {
   const { shape, dtype } = array;
   return tf.engine().makeTensorFromTensorInfo(opened().context.backend.makeOutput(shape, dtype, array.moved()));
 }
@@ -151,7 +151,7 @@ export function run<Output = void>(
   kernelName: string,
   inputs: Readonly<Record<string, tf.TensorInfo>>,
   attrs: object = {},
-  into?: HeapArray,
+  into?: HeapBuffer,
 ): Output {
   const kernel = opened().registered.get(kernelName);
   if (kernel === undefined) throw new Error(`${kernelName}: expected a registered kernel, found none`);

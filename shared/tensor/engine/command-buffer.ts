@@ -27,18 +27,18 @@ const QUERIES: ReadonlySet<string> = new Set<keyof KernelExports>([
 /** What answers with something that kernels wrote. */
 const ANSWERS: ReadonlySet<string> = new Set<keyof KernelExports>(["peak", "sumOfSquares"]);
 
-export interface WaitingCalls {
-  /** The kernels; those without an answer wait inside of `hold`. */
+export interface CommandBuffer {
+  /** The kernels; those without an answer wait inside of `record`. */
   kernels: KernelExports;
   /** Makes all calls that wait. */
   flush(): void;
   /** Runs `body`, in which calls wait; they are made when it ends, or never when it throws. */
-  hold<T>(body: () => T): T;
+  record<T>(body: () => T): T;
   /** Runs `body` after the calls that wait; its own do not. */
-  atOnce<T>(body: () => T): T;
+  immediately<T>(body: () => T): T;
 }
 
-export function waitingCalls(exports: KernelExports): WaitingCalls {
+export function createCommandBuffer(exports: KernelExports): CommandBuffer {
   let waiting: { kernel: Kernel; values: number[] }[] = [];
   let isHolding = false;
 
@@ -76,7 +76,7 @@ export function waitingCalls(exports: KernelExports): WaitingCalls {
   return {
     kernels: Object.fromEntries(Object.entries(exports).map(([name, kernel]) => [name, wrapped(name, kernel)])) as KernelExports,
     flush,
-    hold(body) {
+    record(body) {
       const [outer, before] = [waiting, waiting.length];
       try {
         const result = within(true, body);
@@ -88,7 +88,7 @@ export function waitingCalls(exports: KernelExports): WaitingCalls {
         throw error;
       }
     },
-    atOnce(body) {
+    immediately(body) {
       flush();
       return within(false, body);
     },

@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm/dist/backend_wasm";
 import type { WasmRuntime } from "./backend.ts";
-import type { WaitingCalls } from "./command-buffer.ts";
+import type { CommandBuffer } from "./command-buffer.ts";
 
 /** What kernels/index.ts exports; offsets are bytes in the shared memory, sizes are elements. Signatures stand there. */
 export type KernelExports = Record<
@@ -60,7 +60,7 @@ export interface KernelContext {
   backend: BackendWasm;
   /** Those of `calls`. */
   kernels: KernelExports;
-  calls: WaitingCalls;
+  commands: CommandBuffer;
   /** Where the numbers of a tensor or of a heap array lie, in bytes. */
   offset(info: tf.TensorInfo): number;
   /** The numbers themselves, until memory grows. */

@@ -5,7 +5,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm/dist/backend_wasm";
 import type { WasmRuntime } from "./backend.ts";
-import { Place, useHeap } from "./buffer.ts";
+import { Address, useHeap } from "./buffer.ts";
 import { allocate, createScratch, instantiateKernels, replaceKernel, type Kernel, type KernelContext } from "./kernel-context.ts";
 import { registerAccumulate } from "../registered/accumulate.ts";
 import { registerAttention } from "../registered/attention.ts";
@@ -18,9 +18,9 @@ import { registerOptimizers } from "../registered/optimizers.ts";
 import { registerRmsNorm } from "../registered/rms-norm.ts";
 import { registerRotary } from "../registered/rotary.ts";
 import { rotaryTables } from "../registered/rotary-tables.ts";
-import { registerSharedProduct } from "../registered/fused-projection.ts";
+import { registerFusedProjection } from "../registered/fused-projection.ts";
 import { registerSwiglu } from "../registered/swiglu.ts";
-import { waitingCalls } from "./command-buffer.ts";
+import { createCommandBuffer } from "./command-buffer.ts";
 
 type Registration = (backend: BackendWasm, runtime: WasmRuntime, memory: WebAssembly.Memory, module: WebAssembly.Module) => void;
 
@@ -34,7 +34,7 @@ export const registerKernels: Registration = (backend, runtime, memory, module) 
   registerIdentity(context);
   registerAccumulate(context);
   registerMatMul(context);
-  registerSharedProduct(context);
+  registerFusedProjection(context);
   registerEmbedding(context);
   registerUnsortedSegmentSum(context);
   registerAttention(context);
@@ -53,28 +53,28 @@ export const registerSegmentSum: Registration = (backend, runtime, memory, modul
   registerUnsortedSegmentSum(createContext(new Map(), backend, runtime, memory, module));
 
 function createContext(registered: Map<string, Kernel>, ...[backend, runtime, memory, module]: Parameters<Registration>): KernelContext {
-  const calls = waitingCalls(instantiateKernels(memory, module));
+  const commands = createCommandBuffer(instantiateKernels(memory, module));
   const take = (bytes: number) => allocate(runtime, bytes);
   const free = ownFree.get(runtime) ?? runtime._free.bind(runtime);
   ownFree.set(runtime, free);
-  // The allocator writes to what is free, which calls that wait may yet read, be it tfjs's or ours.
+  // The allocator writes to what is free, which commands that wait may yet read, be it tfjs's or ours.
   runtime._free = (start) => {
-    calls.flush();
+    commands.flush();
     free(start);
   };
   const giveBack = (start: number) => runtime._free(start);
   const output = (shape: number[]) => backend.makeOutput(shape, "float32");
-  const offset = ({ dataId }: tf.TensorInfo) => (dataId instanceof Place ? dataId.offset : backend.getMemoryOffset(dataId as never));
+  const offset = ({ dataId }: tf.TensorInfo) => (dataId instanceof Address ? dataId.offset : backend.getMemoryOffset(dataId as never));
   // Views are made anew: memory that has grown has another buffer.
   const floats = (info: tf.TensorInfo) => {
-    calls.flush();
+    commands.flush();
     return new Float32Array(memory.buffer, offset(info), tf.util.sizeFromShape(info.shape));
   };
   const integers = (info: tf.TensorInfo) => new Int32Array(memory.buffer, offset(info), tf.util.sizeFromShape(info.shape));
   return {
     backend,
-    kernels: calls.kernels,
-    calls,
+    kernels: commands.kernels,
+    commands,
     offset,
     floats,
     integers,
@@ -82,19 +82,19 @@ function createContext(registered: Map<string, Kernel>, ...[backend, runtime, me
     allocate: take,
     free: giveBack,
     copy(from, to, bytes) {
-      calls.flush();
+      commands.flush();
       new Uint8Array(memory.buffer).copyWithin(to, from, from + bytes);
     },
     write(start, { buffer, byteOffset, byteLength }) {
-      // The place may be one that calls which wait still read.
-      calls.flush();
+      // The place may be one that commands which wait still read.
+      commands.flush();
       new Uint8Array(memory.buffer, start).set(new Uint8Array(buffer, byteOffset, byteLength));
     },
     register(kernelName, kernel) {
       registered.set(kernelName, kernel);
       // tfjs's own kernels read what this one writes, and do not wait.
       replaceKernel(kernelName, ({ inputs, attrs }) =>
-        calls.atOnce(() => kernel({ inputs: inputs as Record<string, tf.TensorInfo>, attrs, output })),
+        commands.immediately(() => kernel({ inputs: inputs as Record<string, tf.TensorInfo>, attrs, output })),
       );
     },
   };

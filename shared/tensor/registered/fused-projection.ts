@@ -10,7 +10,7 @@ const three = (numbers: readonly number[]): Three => [numbers[0]!, numbers[1]!, 
 /** The others than x. */
 const others = ({ a, b, c }: Inputs): tf.TensorInfo[] => (c === undefined ? [a!, b!] : [a!, b!, c]);
 
-export function registerSharedProduct({ kernels, offset, scratch, register }: KernelContext): void {
+export function registerFusedProjection({ kernels, offset, scratch, register }: KernelContext): void {
   const places = (infos: readonly tf.TensorInfo[]): Three => three(infos.map(offset));
 
   // x [N, C], weights [O, C] -> x weight^T [N, O] each

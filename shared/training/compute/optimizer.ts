@@ -7,7 +7,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { OptimizerConfig, ScheduleConfig } from "../../config.ts";
-import { numberOf, onHeap, run, type HeapArray } from "../../tensor/engine/buffer.ts";
+import { numberOf, onHeap, run, type HeapBuffer } from "../../tensor/engine/buffer.ts";
 import { valuesInPlace } from "../../tensor/engine/values.ts";
 import { plainUpdate } from "./optimizer-plain.ts";
 import { isHiddenMatrix, type Weights } from "../../model/weights.ts";
@@ -20,13 +20,13 @@ export interface Optimizer {
    * The same step one parameter at a time, on weights and state as they are: what is returned uses up a parameter's
    * gradient and puts its new weight and state in place. Parameters may come in any order.
    */
-  beginStep(weights: Weights, state: Weights, lrScale: number): (name: string, gradient: tf.Tensor | HeapArray) => void;
+  beginStep(weights: Weights, state: Weights, lrScale: number): (name: string, gradient: tf.Tensor | HeapBuffer) => void;
 }
 
 interface Parameter {
   name: string;
   weight: tf.Tensor;
-  gradient: tf.Tensor | HeapArray;
+  gradient: tf.Tensor | HeapBuffer;
   m: tf.Tensor | null;
   v: tf.Tensor | null;
 }
@@ -132,7 +132,7 @@ export function learningRateScale(schedule: ScheduleConfig, step: number, totalS
 export function clipByGlobalNorm(gradients: Weights, norm: number): { gradients: Weights; norm: number } {
   const fused = tf.getKernel("SumOfSquares", tf.getBackend()) !== undefined;
   const squares = (x: tf.Tensor): number =>
-    fused ? onHeap(() => numberOf(run<HeapArray>("SumOfSquares", { x }))) : tf.tidy(() => tf.sum(tf.square(x)).dataSync()[0]!);
+    fused ? onHeap(() => numberOf(run<HeapBuffer>("SumOfSquares", { x }))) : tf.tidy(() => tf.sum(tf.square(x)).dataSync()[0]!);
   const total = Math.sqrt(Object.values(gradients).reduce((sum, x) => sum + squares(x), 0));
   if (norm === 0 || total <= norm) return { gradients, norm: total };
   if (fused) {

@@ -3,8 +3,8 @@ import * as fc from "fast-check";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { useKernels } from "../../../shared/tensor/engine/backend.ts";
-import { allocated, arrayOf, onHeap, tensorOf, type HeapArray } from "../../../shared/tensor/engine/buffer.ts";
-import { projectAll, weightGradients } from "../../../shared/tensor/in-place.ts";
+import { allocated, arrayOf, onHeap, tensorOf, type HeapBuffer } from "../../../shared/tensor/engine/buffer.ts";
+import { fusedLinear, fusedWeightGrads } from "../../../shared/tensor/in-place.ts";
 import { BUILDS, normals, TOLERANCE, worstDifference, type Values } from "./compare.ts";
 
 interface Sizes {
@@ -26,11 +26,11 @@ const onCpu = async (product: (x: tf.Tensor, other: tf.Tensor) => tf.Tensor, x: 
   return results;
 };
 
-const ours = (product: (x: HeapArray, others: Few<HeapArray>) => readonly (HeapArray | undefined)[], x: Values, others: Values[]) =>
+const ours = (product: (x: HeapBuffer, others: Few<HeapBuffer>) => readonly (HeapBuffer | undefined)[], x: Values, others: Values[]) =>
   tf.tidy(() =>
     onHeap(() => {
-      const [left, ...rest] = [x, ...others].map(({ values, shape }) => arrayOf(values).shaped(shape)) as [HeapArray, ...HeapArray[]];
-      return product(left, rest as Few<HeapArray>).map((array) => tensorOf(array!).dataSync() as Float32Array);
+      const [left, ...rest] = [x, ...others].map(({ values, shape }) => arrayOf(values).shaped(shape)) as [HeapBuffer, ...HeapBuffer[]];
+      return product(left, rest as Few<HeapBuffer>).map((array) => tensorOf(array!).dataSync() as Float32Array);
     }),
   );
 
@@ -39,13 +39,13 @@ async function worst({ rows, width, columns }: Sizes, seed: number): Promise<num
   const weights = columns.map((count, index) => normals([count, width], seed + 1 + index));
   const dys = columns.map((count, index) => normals([rows, count], seed + 4 + index));
   const forward = worstDifference(
-    ours(projectAll, x, weights),
+    ours(fusedLinear, x, weights),
     await onCpu((left, other) => tf.matMul(left, other, false, true), x, weights),
   );
   // What RMSNorm would multiply x with: any numbers do.
   const [inverse, scale] = [normals([rows], seed + 7), normals([width], seed + 8)];
   const back = worstDifference(
-    ours((left, others) => weightGradients(others, left, arrayOf(scale.values), arrayOf(inverse.values)), x, dys),
+    ours((left, others) => fusedWeightGrads(others, left, arrayOf(scale.values), arrayOf(inverse.values)), x, dys),
     await onCpu(
       (left, other) => {
         const normed = tf.mul(tf.mul(left, tf.tensor(inverse.values, [rows, 1])), tf.tensor(scale.values));
@@ -93,9 +93,9 @@ describe.each(BUILDS)("products that share a matrix, %s", (_, module) => {
   test("refuse matrices that do not fit", () => {
     onHeap(() => {
       const [x, fits, other] = [allocated([4, 3]), allocated([2, 3]), allocated([2, 4])];
-      expect(() => projectAll(x, [fits, other])).toThrow("Project: expected weights [O, 3], got [2,4]");
+      expect(() => fusedLinear(x, [fits, other])).toThrow("Project: expected weights [O, 3], got [2,4]");
       const [scale, inverse] = [allocated([3]), allocated([4])];
-      expect(() => weightGradients([allocated([4, 2]), fits], x, scale, inverse)).toThrow(
+      expect(() => fusedWeightGrads([allocated([4, 2]), fits], x, scale, inverse)).toThrow(
         "WeightGradients: expected each dy [4, O], got [2,3]",
       );
     });

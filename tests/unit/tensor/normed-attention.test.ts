@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { useKernels } from "../../../shared/tensor/engine/backend.ts";
-import { arrayOf, onHeap, tensorOf, type HeapArray } from "../../../shared/tensor/engine/buffer.ts";
+import { arrayOf, onHeap, tensorOf, type HeapBuffer } from "../../../shared/tensor/engine/buffer.ts";
 import { attend, attendBack } from "../../../shared/tensor/in-place.ts";
 import * as reference from "../../../shared/tensor/reference.ts";
 import { BUILDS, normals, TOLERANCE, valueAndGradients, worstDifference, type Op, type Values } from "./compare.ts";
@@ -20,7 +20,7 @@ function fused(inputs: readonly Values[]): Float32Array[] {
   const flat = ({ values, shape }: Values) => arrayOf(values).shaped(shape.length === 1 ? shape : [batch * length, shape[2]! * shape[3]!]);
   return tf.tidy(() =>
     onHeap(() => {
-      const [q, k, v, qWeight, kWeight] = inputs.map(flat) as [HeapArray, HeapArray, HeapArray, HeapArray, HeapArray];
+      const [q, k, v, qWeight, kWeight] = inputs.map(flat) as [HeapBuffer, HeapBuffer, HeapBuffer, HeapBuffer, HeapBuffer];
       const operands = { q, k, v, qWeight, kWeight };
       const attributes = { batch, epsilon: EPSILON, theta: THETA };
       const { mixed, statistics } = attend(operands, attributes);

@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import { startBackend } from "../../../../shared/tensor/engine/backend.ts";
-import { allocated, arrayOf, numberOf, onHeap, run, tensorOf, type HeapArray } from "../../../../shared/tensor/engine/buffer.ts";
+import { allocated, arrayOf, numberOf, onHeap, run, tensorOf, type HeapBuffer } from "../../../../shared/tensor/engine/buffer.ts";
 import { watchAllocator } from "../allocator.ts";
 
 beforeAll(() => startBackend());
@@ -43,7 +43,7 @@ test("a scope frees what it leaves, also when it throws, and nothing of the scop
   const blocks = left(() =>
     onHeap(() => {
       const outer = arrayOf(Int32Array.of(3));
-      let stray: HeapArray | null = null;
+      let stray: HeapBuffer | null = null;
       const inner = () =>
         onHeap(() => {
           stray = allocated([100]);

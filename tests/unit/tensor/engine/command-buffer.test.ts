@@ -1,16 +1,16 @@
 /** Calls of kernels that wait: in order, before anything reads what they write, and never those of a scope that failed. */
 import { beforeEach, expect, test } from "vitest";
 import type { KernelExports } from "../../../../shared/tensor/engine/kernel-context.ts";
-import { waitingCalls, type WaitingCalls } from "../../../../shared/tensor/engine/command-buffer.ts";
+import { createCommandBuffer, type CommandBuffer } from "../../../../shared/tensor/engine/command-buffer.ts";
 
 let made: string[] = [];
-let calls: WaitingCalls;
+let calls: CommandBuffer;
 
 beforeEach(() => {
   made = [];
   const names = ["matMul", "swiglu", "sumOfSquares", "matMulBytes"];
   const kernel = (name: string) => (value: number) => made.push(`${name} ${value}`) && value;
-  calls = waitingCalls(Object.fromEntries(names.map((name) => [name, kernel(name)])) as unknown as KernelExports);
+  calls = createCommandBuffer(Object.fromEntries(names.map((name) => [name, kernel(name)])) as unknown as KernelExports);
 });
 
 test("outside of a scope nothing waits", () => {
@@ -19,7 +19,7 @@ test("outside of a scope nothing waits", () => {
 });
 
 test("within one they wait, in their order, for its end or a flush; sizes do not, and answers come after what waits", () => {
-  calls.hold(() => {
+  calls.record(() => {
     calls.kernels.matMul(1);
     calls.kernels.swiglu(2);
     expect(calls.kernels.matMulBytes(3)).toBe(3);
@@ -30,7 +30,7 @@ test("within one they wait, in their order, for its end or a flush; sizes do not
     calls.flush();
     expect(made.splice(0)).toEqual(["matMul 5"]);
     calls.kernels.matMul(6);
-    calls.atOnce(() => calls.kernels.matMul(7));
+    calls.immediately(() => calls.kernels.matMul(7));
     expect(made.splice(0)).toEqual(["matMul 6", "matMul 7"]);
     calls.kernels.matMul(8);
   });
@@ -38,10 +38,10 @@ test("within one they wait, in their order, for its end or a flush; sizes do not
 });
 
 test("a scope that fails leaves no call, and those of the scope around it are made", () => {
-  calls.hold(() => {
+  calls.record(() => {
     calls.kernels.matMul(1);
     const inner = () =>
-      calls.hold(() => {
+      calls.record(() => {
         calls.kernels.matMul(2);
         throw new Error("inner");
       });
@@ -53,10 +53,10 @@ test("a scope that fails leaves no call, and those of the scope around it are ma
 });
 
 test("nor does one that fails after a flush", () => {
-  calls.hold(() => {
+  calls.record(() => {
     calls.kernels.matMul(1);
     const inner = () =>
-      calls.hold(() => {
+      calls.record(() => {
         calls.flush();
         calls.kernels.matMul(2);
         throw new Error("inner");
