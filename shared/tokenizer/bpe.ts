@@ -1,15 +1,16 @@
 /**
- * Byte-level BPE: training and merging. Words are sequences of token ids; the first 256 ids are the bytes themselves.
+ * Byte-level BPE: training and merging. A word is a sequence of tokens; tokens 0 to 255 are the bytes, and merge number r
+ * makes token 256 + r. The tokens of a file are numbered elsewhere (tokenizer.ts).
  *
- * Training keeps a count per pair and an index from pair to the words that hold it, so a merge touches only those words.
- * Equal counts are decided by the greater pair of byte strings, which makes the result unique.
+ * Training keeps a count per pair and an index from each pair to the words that contain it, so a merge touches only those
+ * words. Among pairs of equal count the greater pair of byte strings wins, which makes the result unique.
  */
 import { MinHeap } from "./min-heap.ts";
 
 /** GPT-2's split pattern (Radford et al., 2019). */
 const SPLIT = /'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
 
-/** Splits text into words, which merges never cross. Their concatenation is the text. */
+/** Cuts text into words, whose borders no merge crosses. The words together are the text. */
 export function splitWords(text: string): string[] {
   return text.match(SPLIT) ?? [];
 }
@@ -17,19 +18,19 @@ export function splitWords(text: string): string[] {
 export type Merge = readonly [left: number, right: number];
 
 const PAIR = 65_536;
-/** Stands where a token was merged into its left neighbour. A pair with it has a negative key, so it has no rank. */
-const GONE = -1;
-/** Training makes no longer token: rows of dashes would fill the vocabulary. Reading accepts 1024. */
+/** Marks the place of a token that was merged into its left neighbour. A pair with this value has a negative key, so it has no rank. */
+const CONSUMED = -1;
+/** The longest token that training makes. Without a limit, rows of dashes would fill the vocabulary. The reader accepts longer tokens. */
 const MAX_TOKEN_BYTES = 256;
 
-/** Everything needed to go on training: word counts and the merges found so far. */
+/** Everything that training needs to continue: word counts and the merges found so far. */
 export interface BpeState {
   /** [word, count] */
   words: [string, number][];
   merges: Merge[];
 }
 
-/** Byte strings of all tokens, as arrays that compare element by element. */
+/** The byte string of every token, in token order. */
 export function tokenBytes(merges: readonly Merge[]): Uint8Array[] {
   const bytes = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte));
   for (const [left, right] of merges) bytes.push(Uint8Array.of(...bytes[left]!, ...bytes[right]!));
@@ -54,7 +55,10 @@ export function mergeWord(word: readonly number[], left: number, right: number, 
   return result;
 }
 
-/** Continues until there are `target` merges, `limit` new ones were found, or no pair occurs twice; returns whether training is over. */
+/**
+ * Adds merges to `state` until it has `target`, until `limit` new merges were found, or until no pair occurs twice.
+ * Returns true when training is complete.
+ */
 export function trainMerges(state: BpeState, target: number, limit: number): boolean {
   const encoder = new TextEncoder();
   const ranks = rankMerges(state.merges);
@@ -92,7 +96,7 @@ export function trainMerges(state: BpeState, target: number, limit: number): boo
     const [left, right] = [Math.floor(best / PAIR), best % PAIR];
     const merged = bytes.length;
     const joined = Uint8Array.of(...bytes[left]!, ...bytes[right]!);
-    // Another way to the same bytes would give one string two ids, which tokenizer.json cannot say; such a pair stays apart.
+    // A second merge that makes the same bytes would give one string two ids, which a tokenizer.json cannot express. Such a pair is never merged.
     if (joined.length > MAX_TOKEN_BYTES || known.has(String(joined))) {
       counts.delete(best);
       continue;
@@ -123,7 +127,7 @@ function isGreater(pair: number, than: number, bytes: readonly Uint8Array[]): bo
   return first !== 0 ? first > 0 : compareBytes(bytes[pair % PAIR]!, bytes[than % PAIR]!) > 0;
 }
 
-/** Pairs by count, then by byte strings, greatest first. Entries whose count has changed since are dropped when they surface. */
+/** A heap of pairs by count, then by byte strings, greatest first. An entry whose count has changed is dropped when it reaches the top. */
 class PairHeap {
   readonly #bytes: readonly Uint8Array[];
   readonly #pairs: number[] = [];
@@ -146,7 +150,7 @@ class PairHeap {
     this.#counts[index] = count;
   }
 
-  /** The greatest pair whose entry is current, removed; undefined when there is none. */
+  /** Removes and returns the greatest pair whose count is current; undefined when the heap has no such pair. */
   pop(current: ReadonlyMap<number, number>): number | undefined {
     while (this.#pairs.length > 0) {
       const [pair, count] = [this.#pairs[0]!, this.#counts[0]!];
@@ -179,20 +183,20 @@ class PairHeap {
   }
 }
 
-/** Pair -> rank, which is also the order in which merges apply. */
+/** Pair -> rank. Merges apply in the order of their ranks. */
 export function rankMerges(merges: readonly Merge[]): Map<number, number> {
   return new Map(merges.map(([left, right], rank) => [left * PAIR + right, rank]));
 }
 
 /**
- * Merges a word's ids: the lowest rank first, the leftmost among equals. Merge number r makes token 256 + r, which only
- * later merges name, so no new pair comes before those that wait. Words may be as long as a page: the parts are a linked
- * list, the pairs a heap, the time O(n log n).
+ * Merges a word's tokens: the lowest rank first, the leftmost pair among equal ranks. The token of a merge occurs in later
+ * merges only, so a new pair never has a lower rank than the pair that made it. A word may be as long as a page, so the
+ * parts are a linked list and the pairs a heap: O(n log n) time.
  */
-export function applyMerges(ids: readonly number[], ranks: ReadonlyMap<number, number>): number[] {
-  const size = ids.length;
-  // A part is named by the place where it begins.
-  const tokens = ids.slice();
+export function applyMerges(word: readonly number[], ranks: ReadonlyMap<number, number>): number[] {
+  const size = word.length;
+  // A part is identified by the place where it begins.
+  const tokens = word.slice();
   const next: number[] = [];
   const previous: number[] = [];
   for (let place = 0; place < size; place++) {
@@ -203,7 +207,7 @@ export function applyMerges(ids: readonly number[], ranks: ReadonlyMap<number, n
     const right = next[place]!;
     return right < size ? ranks.get(tokens[place]! * PAIR + tokens[right]!) : undefined;
   };
-  // Rank and place as one number, which orders by both and stays exact: there are at most 65,536 ranks.
+  // Rank and place in one number, which sorts by rank, then place. It is exact: ranks are below 65,536.
   const pairs = new MinHeap();
   const addPair = (place: number) => {
     const rank = rankAt(place);
@@ -214,16 +218,16 @@ export function applyMerges(ids: readonly number[], ranks: ReadonlyMap<number, n
   for (let pair = pairs.pop(); pair !== undefined; pair = pairs.pop()) {
     const left = pair % size;
     const rank = (pair - left) / size;
-    // One of the two was merged meanwhile.
+    // One of the pair's tokens has been merged since.
     if (rankAt(left) !== rank) continue;
     const right = next[left]!;
     const after = next[right]!;
     tokens[left] = 256 + rank;
-    tokens[right] = GONE;
+    tokens[right] = CONSUMED;
     next[left] = after;
     if (after < size) previous[after] = left;
     if (left > 0) addPair(previous[left]!);
     addPair(left);
   }
-  return tokens.filter((token) => token !== GONE);
+  return tokens.filter((token) => token !== CONSUMED);
 }

@@ -1,8 +1,9 @@
 /**
- * Count-based baselines that a model has to beat, in nats per token over the validation tokens but the first.
+ * Baselines made of counts, which a model has to beat. Losses are in nats per token over all validation tokens except the first.
  *
- * The trigram is interpolated with bigram, unigram and uniform (Jelinek and Mercer, 1980); the weights depend on how often
- * the context was seen and are fitted by EM on the last tenth of the training tokens, which is counted only afterwards.
+ * The trigram model mixes trigram, bigram, unigram and uniform estimates (interpolation of Jelinek and Mercer, 1980). The
+ * weights depend on how often the context was seen. EM fits them on the last tenth of the training tokens, and only then
+ * are those tokens counted too.
  */
 
 type ReadShard = () => Promise<Uint16Array>;
@@ -14,7 +15,7 @@ const EM_ITERATIONS = 12;
 const ORDERS = 4;
 const BUCKETS = 16;
 
-/** Unigram with add-one smoothing, fitted on train and scored on val; one shard in memory at a time. 0 without val tokens. */
+/** The loss of a unigram model with add-one smoothing; 0 without validation tokens. Holds one shard in memory at a time. */
 export async function unigramLoss(vocabSize: number, train: readonly ReadShard[], val: readonly ReadShard[]): Promise<number> {
   const counts = new Float64Array(vocabSize).fill(1);
   let total = vocabSize;
@@ -34,7 +35,7 @@ export async function unigramLoss(vocabSize: number, train: readonly ReadShard[]
   return scored > 0 ? sum / scored : 0;
 }
 
-/** Interpolated trigram; 0 without val tokens. Fitted on the first 2,000,000 training tokens. */
+/** The loss of the interpolated trigram model; 0 without validation tokens. Fitted on at most MAX_TRIGRAM_TOKENS tokens. */
 export async function trigramLoss(vocabSize: number, train: readonly ReadShard[], val: readonly ReadShard[]): Promise<number> {
   const tokens = await firstTokens(train, MAX_TRIGRAM_TOKENS);
   const heldBack = Math.min(MAX_HELD_BACK_TOKENS, Math.floor(tokens.length / 10));
@@ -90,7 +91,7 @@ class TrigramModel {
     this.#unigrams = new Float64Array(vocabSize);
   }
 
-  /** Adds tokens [from, to) with the contexts before them. */
+  /** Counts tokens [from, to), each with the context before it. */
   count(tokens: Uint16Array, from: number, to: number): void {
     const size = this.#vocabSize;
     for (let index = from; index < to; index++) {
@@ -104,7 +105,7 @@ class TrigramModel {
     }
   }
 
-  /** Fits the weights by EM; every bucket starts from equal weights and one pseudo-count per order. */
+  /** Fits the weights by EM. Every bucket starts from equal weights and one pseudo-count per order. */
   fit(tokens: Uint16Array): void {
     for (let iteration = 0; iteration < EM_ITERATIONS; iteration++) {
       const sums = new Float64Array(BUCKETS * ORDERS).fill(1);
@@ -129,7 +130,7 @@ class TrigramModel {
     return this.#mix(this.#estimate(a, b, c));
   }
 
-  /** Puts the four estimates into #parts and returns the weights' bucket. An unseen context hands its share one order down. */
+  /** Writes the four estimates to #parts and returns the bucket of the weights. An unseen context uses the estimate of the next lower order. */
   #estimate(a: number, b: number, c: number): number {
     const size = this.#vocabSize;
     const context = a < 0 ? 0 : this.#bigrams.get(a * size + b);
@@ -151,7 +152,7 @@ class TrigramModel {
   }
 }
 
-/** Counts by key with open addressing; 12 bytes a slot. Keys are integers below 2 ** 48. */
+/** A hash table of counts with open addressing and 12 bytes per slot. Keys are integers below 2 ** 48. */
 class CountTable {
   #keys = new Float64Array(1 << 14).fill(-1);
   #counts = new Uint32Array(1 << 14);

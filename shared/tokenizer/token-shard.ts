@@ -1,6 +1,6 @@
-/** A token shard is its tokens as uint16, little-endian, and nothing else. */
+/** The format of a token shard: its tokens as little-endian uint16, without a header. */
 
-/** At most 4 MB, so that one fits any message and any cache. */
+/** 4 MB at most, so that a shard fits any message and any cache. */
 export const MAX_SHARD_TOKENS = 2_000_000;
 
 export function encodeTokenShard(tokens: ArrayLike<number>): Uint8Array<ArrayBuffer> {

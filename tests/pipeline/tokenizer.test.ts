@@ -5,10 +5,10 @@ import { configPath } from "../../scripts/local/workers.ts";
 import { datasetSchema, type Dataset } from "../../shared/artifacts.ts";
 import { getJson, getObject, putJson, putObject, sha256 } from "../../shared/store.ts";
 import { decodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
-import { loadTokenizer } from "../../shared/tokenizer/tokenizer-json.ts";
+import { loadTokenizer } from "../../shared/tokenizer/json-reader.ts";
 
 interface Steps {
-  trainStep(input: object): Promise<{ state: string; done: boolean; tokenizer: string | null }>;
+  mergeStep(input: object): Promise<{ state: string; done: boolean; tokenizer: string | null }>;
   encodeStep(input: object): Promise<{ state: string; done: boolean; dataset: string | null }>;
 }
 
@@ -54,9 +54,9 @@ async function storeSnapshot(parts: string[][]): Promise<string> {
 }
 
 /** Trains a tokenizer on a snapshot and returns the last step's outcome. */
-async function train(on: string): ReturnType<Steps["trainStep"]> {
-  let step = await worker.trainStep({ snapshot: on, vocabSize: 300, state: null });
-  while (!step.done) step = await worker.trainStep({ snapshot: on, vocabSize: 300, state: step.state });
+async function train(on: string): ReturnType<Steps["mergeStep"]> {
+  let step = await worker.mergeStep({ snapshot: on, vocabSize: 300, state: null });
+  while (!step.done) step = await worker.mergeStep({ snapshot: on, vocabSize: 300, state: step.state });
   return step;
 }
 
@@ -67,10 +67,10 @@ async function grow(): Promise<{ hash: string; dataset: Dataset }> {
   return { hash: encoded.dataset!, dataset: await getJson(env.ARTIFACTS, "dataset", encoded.dataset!, datasetSchema) };
 }
 
-/** An RPC promise is a proxy; its outcome is looked at as an ordinary promise. */
+/** The name of the error that a step throws. Awaits here, because an RPC promise is a proxy that `expect` cannot inspect. */
 async function outcome(input: object): Promise<string> {
   try {
-    await worker.trainStep(input);
+    await worker.mergeStep(input);
     return "no error";
   } catch (error) {
     return (error as Error).name;
@@ -81,7 +81,7 @@ function utf8Length(parts: string[]): number {
   return new TextEncoder().encode(parts.join("")).length;
 }
 
-test("turns a snapshot into shards that decode to its documents, and does so again with the same hash", async () => {
+test("makes shards that decode to the snapshot's documents, with the same hash each time", async () => {
   const { hash, dataset } = await grow();
   expect((await grow()).hash).toBe(hash);
   const tokenizer = loadTokenizer(JSON.parse(new TextDecoder().decode(await getObject(env.ARTIFACTS, "tokenizer", dataset.tokenizer))));
@@ -110,11 +110,11 @@ test("turns a snapshot into shards that decode to its documents, and does so aga
   expect(dataset.trigramLoss).toBeLessThan(dataset.unigramLoss);
 });
 
-test("gives the same state when a step is repeated, as after a crash", async () => {
+test("reaches the same state when a step is repeated, as after a crash", async () => {
   const hashes: string[] = [];
   for (let state: string | null = null, done = false; !done;) {
     const input: object = { snapshot, vocabSize: 300, state };
-    const [step, again] = [await worker.trainStep(input), await worker.trainStep(input)];
+    const [step, again] = [await worker.mergeStep(input), await worker.mergeStep(input)];
     expect(again).toEqual(step);
     ({ state, done } = step);
     hashes.push(step.state);
@@ -122,16 +122,16 @@ test("gives the same state when a step is repeated, as after a crash", async () 
   expect(new Set(hashes).size).toBeGreaterThan(1);
 });
 
-test("learns nothing from a page without gaps and keeps nothing of it, but learns from the rules of drawn tables", async () => {
+test("ignores a word as long as a page, but counts the rules of tables", async () => {
   const rule = "═".repeat(200);
   const endless = "zq".repeat(100_000);
-  // The last state has every word that was counted.
+  // The last state contains every counted word.
   const ruled = await train(await storeSnapshot([[...texts, rule]]));
   expect(await train(await storeSnapshot([[...texts, rule, endless]]))).toEqual(ruled);
   expect(await train(await storeSnapshot([texts]))).not.toEqual(ruled);
 });
 
-test("names what is wrong with a request", async () => {
+test("names the error of a bad request", async () => {
   expect(await outcome({ snapshot: "0".repeat(64), vocabSize: 300, state: null })).toBe("NotFound");
   expect(await outcome({ snapshot, vocabSize: 100, state: null })).toBe("InvalidInput");
 });

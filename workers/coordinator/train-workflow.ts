@@ -93,7 +93,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainReque
       return (await orGiveUp(COLLECTOR.snapshot(request.sources === undefined ? {} : { sources: request.sources }))).hash;
     });
     const tokenizer = await untilDone(step, "tokenizer", async (state) => {
-      const trained = await TOKENIZER.trainStep({ snapshot, vocabSize, state });
+      const trained = await TOKENIZER.mergeStep({ snapshot, vocabSize, state });
       await run.prepare(id, { ...trained.progress, stage: "tokenizer" });
       return { state: trained.state, result: trained.tokenizer };
     });

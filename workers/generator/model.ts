@@ -8,8 +8,8 @@ import { checkPart, tensorsOf } from "../../shared/model/formats/weights-file.ts
 import type { Weights } from "../../shared/model/weights.ts";
 import { sha256 } from "../../shared/store.ts";
 import { startBackend } from "../../shared/tensor/engine/backend.ts";
-import type { Tokenizer } from "../../shared/tokenizer/encoding.ts";
-import { loadTokenizer } from "../../shared/tokenizer/tokenizer-json.ts";
+import type { Tokenizer } from "../../shared/tokenizer/tokenizer.ts";
+import { loadTokenizer } from "../../shared/tokenizer/json-reader.ts";
 import { namedError } from "../../shared/errors.ts";
 
 /** How long a loaded model is used without asking whether it is still the active one. */

@@ -1,6 +1,6 @@
 /**
- * One bounded step of encoding a corpus into token shards. Stages: survey (who is held out), encode, baselines.
- * The shard being filled is carried between steps, so the shards depend on the snapshot and the tokenizer alone.
+ * One bounded step of encoding a corpus into token shards, in three stages: survey (choose the held-out documents), encode,
+ * baselines. The unfinished shard is part of the state, so the shards depend on the snapshot and the tokenizer alone.
  */
 import { z } from "zod";
 import {
@@ -14,13 +14,13 @@ import {
 import { getJson, getObject, putJson, putObject } from "../../shared/store.ts";
 import { trigramLoss, unigramLoss } from "../../shared/tokenizer/ngram.ts";
 import { decodeTokenShard, encodeTokenShard, MAX_SHARD_TOKENS } from "../../shared/tokenizer/token-shard.ts";
-import { loadTokenizer } from "../../shared/tokenizer/tokenizer-json.ts";
-import { found } from "./missing-as-not-found.ts";
+import { loadTokenizer } from "../../shared/tokenizer/json-reader.ts";
+import { missingAsNotFound } from "./missing-as-not-found.ts";
 import { addToSurvey, documentKey, heldOutBelow, isHeldOut, surveySchema } from "./held-out.ts";
 import { visitDocuments } from "./segments.ts";
-import type { StepProgress } from "./tokenizer-step.ts";
+import type { StepProgress } from "./merge-step.ts";
 
-/** UTF-8 bytes of text handled by one call. */
+/** UTF-8 bytes of text that one call handles. */
 const SURVEY_BYTES_PER_STEP = 16_000_000;
 const ENCODE_BYTES_PER_STEP = 2_000_000;
 
@@ -46,14 +46,14 @@ export interface EncodeStepInput {
   state: Hash | null;
 }
 
-/** Throws "NotFound" for a snapshot, tokenizer or state that is not there. */
+/** Throws "NotFound" when the snapshot, the tokenizer or the state does not exist. */
 export async function encodeStep(
   env: TokenizerEnv,
   input: EncodeStepInput,
 ): Promise<{ state: Hash; done: boolean; dataset: Hash | null; progress: StepProgress }> {
-  const snapshot = await found(getJson(env.CORPUS, "snapshot", input.snapshot, snapshotSchema));
+  const snapshot = await missingAsNotFound(getJson(env.CORPUS, "snapshot", input.snapshot, snapshotSchema));
   const tokenizer = loadTokenizer(
-    JSON.parse(new TextDecoder().decode(await found(getObject(env.ARTIFACTS, "tokenizer", input.tokenizer)))),
+    JSON.parse(new TextDecoder().decode(await missingAsNotFound(getObject(env.ARTIFACTS, "tokenizer", input.tokenizer)))),
   );
   const state: State =
     input.state === null
@@ -68,7 +68,7 @@ export async function encodeStep(
           valBytes: 0,
           documents: 0,
         }
-      : await found(getJson(env.ARTIFACTS, "tokenizer-state", input.state, stateSchema));
+      : await missingAsNotFound(getJson(env.ARTIFACTS, "tokenizer-state", input.state, stateSchema));
   const total = snapshot.segments.length;
   const step = async (next: State) => ({
     state: await putJson(env.ARTIFACTS, "tokenizer-state", next),
@@ -135,7 +135,7 @@ async function openTokens(env: TokenizerEnv, side: Side): Promise<number[]> {
   return Array.from(decodeTokenShard(new Uint8Array(await getObject(env.ARTIFACTS, "tokenizer-state", side.open))));
 }
 
-/** Writes full shards; the rest becomes the last shard when `last`, else the open one, kept as state. */
+/** Writes full shards. The remaining tokens become the last shard if `last` is true, otherwise the open shard of the state. */
 async function writeSide(env: TokenizerEnv, side: Side, tokens: readonly number[], last: boolean): Promise<Side> {
   const shards = [...side.shards];
   let first = 0;

@@ -1,10 +1,10 @@
 /**
- * Which documents are validation data: those with the lowest text hashes, about 5 % of them, but at least one document
- * and 2 % of the bytes, and never everything. Decided from the whole snapshot, so the order of crawling has no say.
+ * Chooses the validation documents: the lowest text hashes, about 5 % of the documents, but at least one document and 2 % of
+ * the bytes, and never all documents. The choice reads the whole snapshot, so it does not depend on the order of crawling.
  */
 import { z } from "zod";
 
-/** Documents whose keys are remembered; beyond it only the lowest, which are the only ones that can be held out. */
+/** The survey keeps this many keys, the lowest: only low keys can be held out. */
 const MAX_KEYS = 20_000;
 const KEY_RANGE = 2 ** 32;
 const HELD_OUT_SHARE = 0.05;
@@ -17,12 +17,12 @@ export const surveySchema = z.object({
 });
 export type Survey = z.infer<typeof surveySchema>;
 
-/** A document's place in the order of holding out. */
+/** A document's position in the order in which documents are held out. */
 export function documentKey(sha256: string): number {
   return Number.parseInt(sha256.slice(0, 8), 16);
 }
 
-/** Adds documents to a survey. The same text twice is one key, so it never sits on both sides. */
+/** Adds documents to a survey. Equal texts share a key, so a text is never in both train and validation. */
 export function addToSurvey(survey: Survey, documents: readonly (readonly [key: number, bytes: number])[]): Survey {
   const keys = new Map(survey.keys);
   let { bytes } = survey;
@@ -33,12 +33,12 @@ export function addToSurvey(survey: Survey, documents: readonly (readonly [key: 
   return { keys: [...keys].toSorted(([a], [b]) => a - b).slice(0, MAX_KEYS), bytes };
 }
 
-/** Keys below the result are held out, unless the document alone is more than half of the bytes. */
+/** The first key that is not held out. A document with more than half of all bytes is never held out. */
 export function heldOutBelow(survey: Survey): number {
   const eligible = survey.keys.filter(([, bytes]) => bytes * 2 <= survey.bytes);
   let held = 0;
   let below = 0;
-  // The last key always stays in train when nothing else would.
+  // When every document is eligible, the last key stays in train.
   const last = eligible.length === survey.keys.length ? eligible.length - 1 : eligible.length;
   for (const [key, bytes] of eligible.slice(0, last)) {
     if (below > 0 && key >= HELD_OUT_SHARE * KEY_RANGE && held >= MIN_BYTES_SHARE * survey.bytes) break;

@@ -1,8 +1,8 @@
-/** A missing object is the caller's mistake where the caller named it. */
+/** Turns a missing object into an answer for the caller, when the caller supplied the hash. */
 import { namedError } from "../../shared/errors.ts";
 
-/** Reads one of the caller's objects; a missing one is the caller's mistake and becomes "NotFound". */
-export async function found<T>(read: Promise<T>): Promise<T> {
+/** Awaits the read of an object that the caller named. "MissingObject" becomes "NotFound": the caller made the mistake, not this Worker. */
+export async function missingAsNotFound<T>(read: Promise<T>): Promise<T> {
   try {
     return await read;
   } catch (error) {

@@ -1,17 +1,18 @@
-/** Reads a snapshot's documents in segment order, a bounded number of bytes per call, from any document on. */
+/** Reads a snapshot's documents in segment order. A call starts at any document and reads a bounded number of bytes. */
 import { documentSchema, successorKey, successorSchema, type Document, type Hash, type Snapshot } from "../../shared/artifacts.ts";
 import { getObject } from "../../shared/store.ts";
 
 /** The next document to read. */
 export interface Position {
   segment: number;
-  /** Its line within the segment. A removal empties lines and takes none away, so a position outlasts it. */
+  /** The document's line within the segment. A removal empties lines but keeps them, so positions stay valid. */
   document: number;
 }
 
 /**
- * Hands documents that are not superseded to `visit` with the UTF-8 bytes of their text until `budget` bytes are used, at
- * least one; returns where to go on. Past the last document `segment` is the number of segments.
+ * Calls `visit` for each document that is not superseded, with the UTF-8 length of its text, until `budget` bytes are used;
+ * visits at least one document. Returns the position of the next call; after the last document its `segment` is the number
+ * of segments.
  */
 export async function visitDocuments(
   corpus: R2Bucket,
@@ -42,7 +43,7 @@ export async function visitDocuments(
   return { segment: snapshot.segments.length, document: 0 };
 }
 
-/** The bytes of a segment, or of what a removal has left of it; null when that is nothing. */
+/** The bytes of a segment, or of its successor after a removal; null when the removal left no documents. */
 async function readSegment(corpus: R2Bucket, hash: Hash): Promise<ArrayBuffer | null> {
   try {
     return await getObject(corpus, "segment", hash);
@@ -54,7 +55,7 @@ async function readSegment(corpus: R2Bucket, hash: Hash): Promise<ArrayBuffer | 
   }
 }
 
-/** Lines of a gzipped segment, empty ones too, decompressed as they are asked for. */
+/** The lines of a gzipped segment, empty lines included. Decompresses on demand. */
 async function* segmentLines(corpus: R2Bucket, hash: Hash): AsyncGenerator<string> {
   const bytes = await readSegment(corpus, hash);
   if (bytes === null) return;

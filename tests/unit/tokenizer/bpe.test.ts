@@ -13,7 +13,7 @@ import {
   type BpeState,
   type Merge,
 } from "../../../shared/tokenizer/bpe.ts";
-import { loadTokenizer } from "../../../shared/tokenizer/tokenizer-json.ts";
+import { loadTokenizer } from "../../../shared/tokenizer/json-reader.ts";
 import { Tokenizer } from "../../../shared/tokenizer/tokenizer.ts";
 
 const DATA = join(ROOT, "..", "shared", "data", "bpe");
@@ -32,7 +32,7 @@ function train(text: string, merges: number, perStep = Number.POSITIVE_INFINITY)
 
 const PAIR = 65_536;
 
-/** What `applyMerges` must give: until nothing is left to merge, every occurrence of the pair of lowest rank, from the left. */
+/** The definition that `applyMerges` must match: merges the leftmost pair of lowest rank until no pair has a rank. */
 function applyMergesSimply(ids: number[], ranks: ReadonlyMap<number, number>): number[] {
   let word = ids;
   for (;;) {
@@ -62,11 +62,11 @@ describe("byte-level BPE", () => {
     expect(new TextDecoder().decode(bytes[257])).toBe("est");
   });
 
-  test("gives the same merges in one go and in steps", () => {
+  test("finds the same merges in one call and in many", () => {
     expect(train(SAMPLE, 12, 1).merges).toEqual(train(SAMPLE, 12).merges);
   });
 
-  test("round-trips every text and its own file format", () => {
+  test("round-trips every text, also after its file was written and read", () => {
     const tokenizer = new Tokenizer(train(SAMPLE, 12).merges);
     const again = loadTokenizer(JSON.parse(JSON.stringify(tokenizer.toJson())));
     fc.assert(
@@ -74,7 +74,7 @@ describe("byte-level BPE", () => {
         expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
         expect(again.encode(text)).toEqual(tokenizer.encode(text));
       }),
-      // What a decoder would take for a byte order mark, which no run of 100 would find.
+      // U+FEFF, which a decoder may drop as a byte order mark. Random texts would rarely contain it.
       { seed: 7, numRuns: 100, examples: [["\ufeff"], ["\ufefflow"], ["low\ufeff"]] },
     );
   });
@@ -88,7 +88,7 @@ describe("byte-level BPE", () => {
     const { merges } = train(SAMPLE, 12);
     const tokenizer = new Tokenizer(merges);
     const ranks = rankMerges(merges);
-    // Pieces of the sample among the bytes, so that merges meet bytes that are no UTF-8.
+    // Pieces of the sample between random bytes, so that merges border on bytes that are not UTF-8.
     const piece = fc.oneof(
       fc.uint8Array({ maxLength: 8 }),
       fc.constantFrom("west", "new", " low").map((text) => new TextEncoder().encode(text)),
@@ -102,8 +102,8 @@ describe("byte-level BPE", () => {
     );
   });
 
-  test("merges any word by any merges as the definition says", () => {
-    // Few letters, so that pairs overlap ("aaa"), merges meet and merged tokens are merged again.
+  test("merges any word as the definition does, whatever the merges", () => {
+    // Three letters only, so that pairs overlap ("aaa") and merged tokens are merged again.
     const letter = fc.integer({ min: 97, max: 99 });
     const choices = fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 30 });
     fc.assert(
@@ -121,7 +121,7 @@ describe("byte-level BPE", () => {
     );
   });
 
-  test("looks a constant number of times at each letter of a word without end", () => {
+  test("looks up a constant number of pairs per letter of a very long word", () => {
     const letters = Array.from({ length: 26 }, (_, index) => 97 + index);
     const merges = letters.flatMap((left) => letters.map((right): Merge => [left, right]));
     const word = Array.from({ length: 20 }, () => merges.flat()).flat();
@@ -134,7 +134,7 @@ describe("byte-level BPE", () => {
     };
     const merged = applyMerges(word, watched);
     expect(merged.length).toBeLessThan(word.length);
-    // A pair is looked up when it arises and when its turn comes, and each of fewer than n merges makes two new ones.
+    // A pair is looked up when it is made and when it is popped. Each of fewer than n merges makes two new pairs.
     expect(looks).toBeLessThan(6 * word.length);
     expect(merged).toEqual(applyMergesSimply(word, ranks));
   });

@@ -1,24 +1,24 @@
 /**
- * One bounded step of tokenizer training. The whole state is an object in ARTIFACTS named by its hash, so a step that is
- * repeated after a crash gives the same state, and no request grows with the corpus.
+ * One bounded step of tokenizer training: first counts words, then finds merges. The state is an object in ARTIFACTS, named
+ * by its hash, so a step repeated after a crash gives the same state, and no request grows with the corpus.
  */
 import { z } from "zod";
 import { snapshotSchema, type Hash } from "../../shared/artifacts.ts";
 import { getJson, putJson } from "../../shared/store.ts";
 import { splitWords, trainMerges, type Merge } from "../../shared/tokenizer/bpe.ts";
 import { SPECIAL_TOKENS, Tokenizer } from "../../shared/tokenizer/tokenizer.ts";
-import { found } from "./missing-as-not-found.ts";
+import { missingAsNotFound } from "./missing-as-not-found.ts";
 import { visitDocuments } from "./segments.ts";
 import { namedError } from "../../shared/errors.ts";
 
-/** Distinct words kept between steps; beyond it the rarest go. */
+/** Distinct words kept between steps. When there are more, the rarest are dropped. */
 const MAX_WORDS = 200_000;
 /**
- * UTF-16 units of the longest word that is counted; words are longer where a page has no gaps, and what one of them
- * teaches is worth nothing, but every merge reads it and every state holds it. Tables drawn in READMEs have rules of 152.
+ * The longest word that is counted, in UTF-16 units. A page without spaces is one long word: it teaches nothing useful, yet
+ * every merge would read it and every state would hold it. The rules of tables in READMEs are up to 152 units long.
  */
 const MAX_WORD_LENGTH = 256;
-/** UTF-8 bytes of text counted by one call. */
+/** UTF-8 bytes of text that one call counts. */
 const COUNT_BYTES_PER_STEP = 8_000_000;
 const MERGES_PER_STEP = 1000;
 
@@ -30,7 +30,7 @@ const stateSchema = z.object({
   merges: z.array(z.tuple([z.int(), z.int()])),
 });
 
-export interface TrainStepInput {
+export interface MergeStepInput {
   snapshot: Hash;
   vocabSize: number;
   state: Hash | null;
@@ -42,26 +42,27 @@ export interface StepProgress {
   total: number;
 }
 
-export async function trainStep(
+/** Throws "InvalidInput" for an impossible vocabulary size, "NotFound" when the snapshot or the state does not exist. */
+export async function mergeStep(
   env: TokenizerEnv,
-  input: TrainStepInput,
+  input: MergeStepInput,
 ): Promise<{ state: Hash; done: boolean; tokenizer: Hash | null; progress: StepProgress }> {
   const target = input.vocabSize - 256 - SPECIAL_TOKENS.length;
   if (!Number.isInteger(target) || target < 0 || input.vocabSize > 65_536) {
     throw namedError("InvalidInput", `vocabSize: expected ${256 + SPECIAL_TOKENS.length}..65536, got ${input.vocabSize}`);
   }
-  const snapshot = await found(getJson(env.CORPUS, "snapshot", input.snapshot, snapshotSchema));
+  const snapshot = await missingAsNotFound(getJson(env.CORPUS, "snapshot", input.snapshot, snapshotSchema));
   const state =
     input.state === null
       ? { format: 2 as const, segment: 0, document: 0, words: [], merges: [] }
-      : await found(getJson(env.ARTIFACTS, "tokenizer-state", input.state, stateSchema));
+      : await missingAsNotFound(getJson(env.ARTIFACTS, "tokenizer-state", input.state, stateSchema));
 
   if (state.segment < snapshot.segments.length) {
     const counts = new Map<string, number>(state.words);
     const at = await visitDocuments(env.CORPUS, snapshot, state, COUNT_BYTES_PER_STEP, ({ text }) => {
       for (const word of splitWords(text)) if (word.length <= MAX_WORD_LENGTH) counts.set(word, (counts.get(word) ?? 0) + 1);
     });
-    // Sorted, so that the state's hash depends on the counts alone.
+    // Sorting makes the state's hash depend on the counts alone.
     const words = [...counts].toSorted(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)).slice(0, MAX_WORDS);
     const next = await putJson(env.ARTIFACTS, "tokenizer-state", { ...state, ...at, words });
     return { state: next, done: false, tokenizer: null, progress: { stage: "count", done: at.segment, total: snapshot.segments.length } };

@@ -1,24 +1,24 @@
-/** Writes a tokenizer as a Hugging Face tokenizer.json (ByteLevel BPE), for transformers and its relatives. */
+/** Writes a tokenizer as a Hugging Face tokenizer.json (byte-level BPE), which transformers and similar libraries load. */
 import type { Merge } from "./bpe.ts";
 
 function isPrintable(byte: number): boolean {
   return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
 }
 
-/** GPT-2's printable stand-in for each byte, so that tokens can be written in JSON. */
+/** The printable character that GPT-2 writes for each byte, so that JSON can hold any token. */
 export const BYTE_TO_CHAR = (() => {
   let next = 256;
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : next++));
 })();
 
-/** What the file says of a tokenizer; see `Tokenizer`. */
+/** The parts of a `Tokenizer` that the file holds. */
 export interface TokenizerTables {
   merges: readonly Merge[];
   ids: readonly number[];
   specials: ReadonlyMap<string, number>;
 }
 
-/** The tokenizer.json of a tokenizer. */
+/** A tokenizer as the value of a tokenizer.json. */
 export function tokenizerToJson(tokenizer: TokenizerTables) {
   const written = [...BYTE_TO_CHAR];
   for (const [left, right] of tokenizer.merges) written.push(written[left]! + written[right]!);

@@ -1,13 +1,13 @@
 /**
- * A tokenizer as a Hugging Face tokenizer.json (ByteLevel BPE), read back (tokenizer-json-writer.ts writes it).
- * What is read is untrusted: every refusal names the field, and tokens have a longest length.
+ * Reads a Hugging Face tokenizer.json (byte-level BPE); json-writer.ts writes it.
+ * The input is untrusted: every refusal names its field, and the length of a token is limited.
  */
 import { z } from "zod";
 import type { Merge } from "./bpe.ts";
-import { SPECIAL_TOKENS, Tokenizer } from "./encoding.ts";
-import { BYTE_TO_CHAR } from "./tokenizer-json-writer.ts";
+import { SPECIAL_TOKENS, Tokenizer } from "./tokenizer.ts";
+import { BYTE_TO_CHAR } from "./json-writer.ts";
 
-/** Longest token in bytes; merges that double would otherwise fill the memory. */
+/** The longest token in bytes. Without a limit, merges that each double a token would fill the memory. */
 const MAX_TOKEN_BYTES = 1024;
 
 const idSchema = z.int().min(0).max(65_535);
@@ -20,7 +20,7 @@ const fileSchema = z.object({
   }),
 });
 
-/** Reads a tokenizer.json. Throws naming the field that does not fit. */
+/** Reads a parsed tokenizer.json. Throws an error that names the field it cannot accept. */
 export function loadTokenizer(json: unknown): Tokenizer {
   const parsed = fileSchema.safeParse(json);
   if (!parsed.success) throw new Error(`tokenizer.json: ${z.prettifyError(parsed.error)}`);
@@ -32,7 +32,7 @@ export function loadTokenizer(json: unknown): Tokenizer {
     const [leftToken, rightToken] = [tokens.get(left), tokens.get(right)];
     if (leftToken === undefined || rightToken === undefined) throw refused("model.merges", "pairs of known tokens", merge);
     if (left.length + right.length > MAX_TOKEN_BYTES) throw refused("model.merges", `tokens of at most ${MAX_TOKEN_BYTES} bytes`, merge);
-    if (tokens.has(left + right)) throw refused("model.merges", "every token made once", merge);
+    if (tokens.has(left + right)) throw refused("model.merges", "each token made by one merge", merge);
     tokens.set(left + right, 256 + merges.length);
     merges.push([leftToken, rightToken]);
   }
