@@ -1,8 +1,8 @@
-/** Data order: the committed rounds of a history read every window once per epoch, none twice, none left out. */
+/** Checks the data order: the committed rounds of a history read every window exactly once per epoch. */
 import type { TrainingConfig } from "../../shared/config.ts";
 import { sequencesOf, windowOf } from "../../shared/training/compute/data-order.ts";
 
-/** Training windows of the simulated data: few, so that a run reads them several times over. */
+/** Training windows of the simulated data: few, so that a run goes through several epochs. */
 const WINDOWS = 29;
 
 export class ConsumedWindows {
@@ -11,7 +11,7 @@ export class ConsumedWindows {
   /** Sequence numbers that the current line of checkpoints has consumed, by round. */
   readonly #rounds = new Map<number, [first: number, end: number][]>();
 
-  /** `fail` is told what is wrong, and throws. */
+  /** `fail` gets the violation and throws. */
   constructor(training: TrainingConfig, fail: (what: string) => never) {
     this.#training = training;
     this.#fail = fail;
@@ -26,12 +26,12 @@ export class ConsumedWindows {
     );
   }
 
-  /** The run goes back: this round and later ones will come again. */
+  /** The run rolls back: this round and later rounds will be committed again. */
   dropFrom(round: number): void {
     for (const key of this.#rounds.keys()) if (key >= round) this.#rounds.delete(key);
   }
 
-  /** At the end of a run of so many rounds. */
+  /** Checks all epochs at the end of a run of `rounds` rounds. */
   check(rounds: number): void {
     const { seed, steps, batch, shards } = this.#training;
     const ranges = [...this.#rounds].toSorted(([a], [b]) => a - b).flatMap(([, ofRound]) => ofRound);

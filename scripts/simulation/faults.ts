@@ -1,4 +1,4 @@
-/** The faults that histories draw, as the reliability design numbers them, and the messages of T10. */
+/** The faults that histories draw, numbered as in the reliability design, and the spoilt messages of T10. */
 import type { Submission } from "../../shared/training/protocol/task.ts";
 import { nameOf } from "./world.ts";
 
@@ -23,7 +23,7 @@ export const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
-/** T10: what a submission may be spoilt to: each does not belong here, and must be refused and change no result. */
+/** T10: misplaced or malformed variants of a submission. Each must be refused and change no result. */
 export function spoilt(submission: Submission, shards: number): Submission[] {
   const { result } = submission;
   const misplaced: Submission[] = [

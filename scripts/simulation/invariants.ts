@@ -1,11 +1,11 @@
-/** What must hold of a history's state: after every event, and at its end. */
+/** Invariants of a history's state: after every event, and at its end. */
 import { retained, type RunState } from "../../shared/training/protocol/run-state.ts";
 import { MAX_BAD_RESULTS } from "../../shared/training/protocol/run.ts";
 import { LIE_STRIKES } from "../../shared/training/protocol/trainers.ts";
 import type { StoredObjects } from "./stored-objects.ts";
 import { undisturbed, type Protocol, type Scene } from "./world.ts";
 
-/** The reason of rollbacks that a flipped byte has caused. */
+/** The reason given for rollbacks after a flipped byte. */
 export const DAMAGE = "damage";
 /** Names of trainers are stored with every state. */
 const MAX_TRAINERS_BYTES = 200_000;
@@ -14,7 +14,7 @@ export interface Seen {
   scene: Scene;
   state: RunState;
   objects: StoredObjects;
-  /** Unusable results that were sent. */
+  /** Unusable results sent so far. */
   unusable: number;
   /** Throws. */
   fail: (what: string) => never;
@@ -25,32 +25,32 @@ export function checkAlways({ scene, state, objects, fail }: Seen): void {
     if (!objects.has(base.checkpoint)) fail(`I3: a kept checkpoint is not stored: round ${base.round}`);
   }
   for (const { votes } of state.slots) {
-    if (new Set(votes.map(({ trainer }) => trainer)).size < votes.length) fail("T9: somebody has voted twice on a task");
+    if (new Set(votes.map(({ trainer }) => trainer)).size < votes.length) fail("T9: a trainer has voted twice on a task");
   }
   for (const [name, { strikes }] of Object.entries(state.trainers)) {
-    // The one lies, the other sends bytes that are bad.
+    // t0 may lie, t1 may send corrupt bytes.
     const maySeemToLie = (scene.byzantine && name === "t0") || name === "t1";
-    if (strikes >= LIE_STRIKES && !maySeemToLie) fail(`T9: ${name} has always been honest and was shut out as a liar`);
+    if (strikes >= LIE_STRIKES && !maySeemToLie) fail(`T9: the honest trainer ${name} was shut out as a liar`);
   }
   const json = JSON.stringify(state.trainers);
-  if (json.length > MAX_TRAINERS_BYTES) fail(`I8: expected few trainers to be remembered, got ${json.length} bytes`);
+  if (json.length > MAX_TRAINERS_BYTES) fail(`I8: expected at most ${MAX_TRAINERS_BYTES} bytes of trainers, got ${json.length}`);
 }
 
-/** Returns whether the run came to its end. */
+/** Returns whether the run trained all of its rounds. */
 export function checkEnd({ scene, state, unusable: sent, fail }: Seen, protocol: Protocol): boolean {
-  // A task that stays unusable when no rollback is left is the end by design.
+  // By design a run fails when a task stays unusable and no rollback is left.
   const isSpent = state.rollbacks.length === scene.spec.supervision.rollbacks && sent >= MAX_BAD_RESULTS;
   if (isSpent && state.error?.includes("a usable result")) return false;
   if (state.phase !== "done") fail(`expected the run to be done, it is ${state.phase}: ${state.error ?? ""}`);
   if (scene.byzantine) {
-    // Between two nobody can decide.
-    if (scene.trainers > 2 && !state.trainers["t0"]?.quarantined) fail("T9: expected the lying trainer to be found out");
+    // Two trainers that disagree cannot show which of them lies.
+    if (scene.trainers > 2 && !state.trainers["t0"]?.quarantined) fail("T9: expected the lying trainer to be quarantined");
     return true;
   }
   const expected = undisturbed(scene, protocol);
   const spikes = state.rollbacks.filter(({ reason }) => reason.startsWith("loss"));
-  // A lone trainer whose results stay unusable takes the run back by design; that is another run from there on. Damage
-  // takes it back too, at the same rate: it computes the same again.
+  // By design a task that stays unusable rolls the run back to a lower learning rate, so its later checkpoints differ.
+  // Damage rolls it back at the same rate, so it computes the same checkpoints again.
   const unusable = state.rollbacks.filter(({ reason }) => reason !== DAMAGE).length - spikes.length;
   if (unusable > 0 && sent < unusable * MAX_BAD_RESULTS) fail(`expected no rollback for ${sent} unusable results, got ${unusable}`);
   if (unusable > 0) return true;

@@ -1,10 +1,10 @@
-/** As much of an R2 bucket as reductions and checkpoints use, in memory. */
+/** An R2 bucket in memory, with the methods that reductions and checkpoints call. */
 export class MapBucket {
   readonly objects = new Map<string, ArrayBuffer>();
   readonly uploaded = new Map<string, Date>();
-  /** Keys of all writes that were asked for, in order. */
+  /** Keys of all requested writes, in order. */
   readonly asked: string[] = [];
-  /** Reads of a key that still fail, as storage does now and then. */
+  /** How many more reads of a key fail, as reads of real storage sometimes do. */
   readonly failures = new Map<string, number>();
 
   async put(key: string, value: ArrayBuffer | Uint8Array, options: { onlyIf?: unknown } = {}): Promise<object | null> {

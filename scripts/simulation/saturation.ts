@@ -1,17 +1,17 @@
 /**
- * Rounds of a run as a queue before one coordinator: what a round takes with N shards when every lease, submission and
- * reduction waits its turn on one thread. Costs are measured (scripts/coordinator-costs.ts), latencies of the hosted
- * platform are assumptions and are printed with the result.
+ * Rounds of a run as a queue in front of one coordinator: the length of a round with N shards when every lease, submission
+ * and reduction waits for its turn on one thread. Costs are measured (bench/support/coordinator-costs.ts); latencies of the
+ * hosted platform are assumptions and printed with the result.
  */
 import { createRandom } from "../../shared/model/random.ts";
 
-/** One thread's milliseconds, at N shards: a + b N each, because state and bookkeeping grow with the shards. */
+/** Milliseconds of the coordinator's thread. Leases and submissions cost a + b N at N shards, because the state grows with the shards. */
 export interface CoordinatorCosts {
   lease: (shards: number) => number;
   submit: (shards: number) => number;
-  /** Check and sum of a megabyte of one shard's update. */
+  /** Checking and summing a megabyte of one shard's update. */
   reduceMsPerMB: number;
-  /** Step of the optimizer, encoding and writing, per round. */
+  /** Optimizer step, encoding and writing, once per round. */
   commitMs: number;
 }
 
@@ -20,13 +20,13 @@ export interface Latencies {
   rpcMs: number;
   readMs: number;
   writeMs: number;
-  /** Of storage, per megabyte, read or written. */
+  /** Transfer of a megabyte to or from storage. */
   msPerMB: number;
 }
 
 export interface Load {
   taskSeconds: number;
-  /** Tasks take so much longer or shorter, evenly spread. */
+  /** Tasks take up to this share longer or shorter, evenly distributed. */
   jitter: number;
   deltaMB: number;
   innerMB: number;
@@ -40,13 +40,13 @@ export interface RoundFigures {
   overhead: number;
   /** Milliseconds of the coordinator's thread per round. */
   coordinatorMs: number;
-  /** Share of the round in which that thread is at work. */
+  /** Share of the round in which that thread is busy. */
   busy: number;
 }
 
 const ROUNDS = 5;
 
-/** Times at which a server that takes one request after the other is done with each of them, in order of arrival. */
+/** When a server that handles one request at a time finishes each of them, in order of arrival. */
 function served(arrivals: readonly number[], cost: number): number[] {
   let free = 0;
   return arrivals
@@ -57,15 +57,15 @@ function served(arrivals: readonly number[], cost: number): number[] {
     });
 }
 
-/** Mean figures of some rounds with so many shards, each with a trainer of its own. */
+/** Mean figures of some rounds with `shards` shards, one trainer per shard. */
 export function simulateRounds(shards: number, costs: CoordinatorCosts, latencies: Latencies, load: Load): RoundFigures {
   const random = createRandom(shards);
   const { rpcMs, readMs, writeMs, msPerMB } = latencies;
   const [leaseMs, submitMs] = [costs.lease(shards), costs.submit(shards)];
   const upload = writeMs + Math.max(load.deltaMB, load.innerMB) * msPerMB;
-  // An update is read, later the state that comes with it.
+  // A reduction reads an update, later the state that came with it.
   const read = 2 * readMs + (load.deltaMB + load.innerMB) * msPerMB;
-  // Reading and summing overlap; the slower of the two decides. What one reader at a time cannot do, `readAhead` can.
+  // Reading and summing overlap, so the slower of the two decides. `readAhead` reads run at the same time.
   const reduction =
     Math.max(shards * load.deltaMB * costs.reduceMsPerMB, (shards * read) / Math.min(shards, load.readAhead)) +
     costs.commitMs +

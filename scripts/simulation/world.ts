@@ -1,10 +1,10 @@
 /**
- * A simulated world around the pure reducer of training runs: trainers, network, storage, clock, and their faults, all
- * drawn from one seed. The shell around the reducer is modelled as it is written: state is stored after each event,
- * effects write objects first and report afterwards, a crash forgets everything that was not stored.
+ * A simulated world around the pure reducer of training runs: trainers, network, storage and clock, all drawn from one seed.
+ * It models the shell around the reducer: state is stored after each event, effects write objects first and report
+ * afterwards, a crash loses everything that was not stored.
  *
- * An update is modelled by a name made from what it depends on, so the last checkpoint's name says what was computed.
- * Arithmetic is not simulated; the kill test on real processes covers it.
+ * An update is modelled by a hash of its inputs, so the last checkpoint's name says what was computed. Arithmetic is not
+ * simulated; the kill test on real processes covers it.
  */
 import { createHash } from "node:crypto";
 import { PRESETS, supervisionConfigSchema } from "../../shared/config.ts";
@@ -24,17 +24,17 @@ export class Violation extends Error {}
 
 export const nameOf = (...parts: unknown[]): string => createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 
-/** A window for each of the most shards, and a piece. */
+/** Enough for one validation window per shard, and a remainder. */
 const VAL_TOKENS = 330;
 
-/** What is drawn once per world. */
+/** The properties drawn once per world. */
 export interface Scene {
   seed: number;
   spec: RunSpec;
   trainers: number;
-  /** Whether one trainer answers with well-formed lies; only audits can find it. */
+  /** Whether one trainer answers with well-formed lies, which only audits can find. */
   byzantine: boolean;
-  /** The round whose first computation at full rate diverges; -1 for none. */
+  /** The round that diverges when computed at the full learning rate; -1 for none. */
   spikeRound: number;
 }
 
@@ -71,12 +71,12 @@ export function drawScene(seed: number): Scene {
   };
 }
 
-/** Loss of a round: falls slowly; leaps where the scene says so, unless the rate was lowered. */
+/** Loss of a round: falls slowly, with a spike in the scene's spike round unless the learning rate was lowered. */
 export function lossOf(scene: Scene, round: number, lrScale: number): number {
   return round === scene.spikeRound && lrScale === 1 ? 50 : 4 - round / 100;
 }
 
-/** What an honest trainer answers: a function of the task alone. */
+/** An honest trainer's answer, a function of the task alone. */
 export function honest(scene: Scene, { task }: Lease): TaskResult {
   const { training } = scene.spec;
   if (task.kind === "evaluate") {
@@ -102,7 +102,7 @@ export function answer(lease: Lease, trainer: string, result: TaskResult): Submi
   return { lease: lease.id, computeMs: 1, trainer, run, round, shard, base, result };
 }
 
-/** The checkpoint that a round's results make of another one. */
+/** The next checkpoint: a function of the last one and the round's results. */
 export function checkpointAfter(base: Base, results: readonly TrainResult[]): Base {
   const weights = [nameOf("weights", base.weights, base.lrScale, ...results.map(({ delta }) => delta))];
   const tokens = base.tokens + results.reduce((sum, result) => sum + result.tokens, 0);
@@ -128,11 +128,11 @@ export function firstBase(spec: RunSpec): Base {
   return { ...state, checkpoint: nameOf("checkpoint", state) };
 }
 
-/** The state in which the same work ends when nothing ever goes wrong. */
+/** The final state of the same run without any fault. */
 export function undisturbed(scene: Scene, protocol: Protocol): RunState {
   let state = initialState(scene.spec, firstBase(scene.spec));
   for (let event = 0; !isOver(state); event++) {
-    if (event > 10_000) throw new Violation("expected the undisturbed run to end, it did not");
+    if (event > 10_000) throw new Violation("expected the undisturbed run to end, but it did not");
     const given = protocol.lease(state, `t${event % Math.max(2, scene.trainers)}`, `l${event}`, event);
     state = given.state;
     if (given.lease !== null) state = protocol.submit(state, answer(given.lease, "t", honest(scene, given.lease)), event).state;

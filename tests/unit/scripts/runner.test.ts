@@ -1,4 +1,4 @@
-/** Flags of benches and soaks: what is not known or no number is refused, so that nothing passes for having done nothing. */
+/** Flags of benches and soaks: unknown flags and malformed numbers are refused, so that no check passes without having run. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -22,11 +22,16 @@ test.each([
   expect(stderr).toContain(usage);
 });
 
-test("a soak that simulates nothing is not ok, one that simulates is", () => {
+test("a soak without any event is not ok", () => {
   const nothing = soak("simulate", "--seeds", "0", "--no-mutations", "--json");
   expect(JSON.parse(nothing.stdout)).toMatchObject({ events: 0, ok: false });
   expect(nothing.status).toBe(1);
-  const some = soak("simulate", "--seeds", "3", "--first", "7", "--no-mutations", "--json");
-  expect(JSON.parse(some.stdout)).toMatchObject({ seeds: 3, ok: true });
-  expect(some.status).toBe(0);
+});
+
+test("the simulation finds no violation, and notices every safeguard that is removed", () => {
+  const { stdout, status } = soak("simulate", "--seeds", "3", "--first", "7", "--json");
+  const result = JSON.parse(stdout) as { mutationsCaughtAtSeed: Record<string, number | null> };
+  expect(result).toMatchObject({ seeds: 3, violations: 0, ok: true });
+  expect(Object.values(result.mutationsCaughtAtSeed)).toHaveLength(6);
+  expect(status).toBe(0);
 });

@@ -1,0 +1,118 @@
+/**
+ * Trainers and the network between them and the run: a trainer leases a task and answers it, and its submission waits in the
+ * mail until it is delivered late, out of order, twice, spoilt or never. Checks what a submission may change.
+ */
+import type { Lease, Submission, TaskResult } from "../../shared/training/protocol/task.ts";
+import { spoilt } from "./faults.ts";
+import type { History } from "./history.ts";
+import { answer, honest, nameOf } from "./world.ts";
+
+export class Deliveries {
+  readonly #history: History;
+  readonly #mail: Submission[] = [];
+  /** Leases asked for so far; numbers their ids. */
+  #asked = 0;
+
+  constructor(history: History) {
+    this.#history = history;
+  }
+
+  /** A trainer asks for a lease and puts its answer in the mail. */
+  leaseAndWork(trainer: string): void {
+    const history = this.#history;
+    const { now, scene, faulty } = history;
+    const given = history.protocol.lease(history.state, trainer, `l${this.#asked++}`, now);
+    if (given.lease === null) {
+      if (given.state !== history.state) history.store(given.state);
+      return;
+    }
+    const others = history.state.slots[given.lease.task.shard]!.leases.filter(
+      ({ givenAt, expiresAt }) => givenAt <= now && now < expiresAt,
+    );
+    const audited = scene.spec.supervision.audit > 0;
+    if (!audited && others.length > 0) history.fail("a task was leased while another lease on it lives");
+    // A lease whose transaction failed is never sent.
+    if (!history.store(given.state)) return;
+    // The trainer dies with the lease.
+    if (faulty && history.chance(0.15)) return history.draw("T4");
+    this.#mail.push(answer(given.lease, trainer, this.#resultOf(given.lease, trainer)));
+  }
+
+  #resultOf(lease: Lease, trainer: string): TaskResult {
+    const history = this.#history;
+    const { scene, objects, events, faulty } = history;
+    const result = honest(scene, lease);
+    if (result.kind !== "train") return result;
+    const liar = scene.byzantine && trainer === "t0";
+    if (liar) history.draw("T9");
+    const delta = liar ? [nameOf("lie", lease.id)] : result.delta;
+    for (const name of [...delta, ...(result.inner ?? [])]) objects.put(name, events);
+    // T8, T12, T13: numbers that are not finite, or bytes that prove corrupt when they are read. One trainer sends them, sometimes.
+    if (!faulty || trainer !== "t1" || !history.chance(0.1)) return { ...result, delta };
+    history.unusable++;
+    history.draw("T8");
+    if (history.chance(0.5)) return { ...result, loss: Number.NaN };
+    const bad = nameOf("bad", lease.id);
+    objects.put(bad, events);
+    history.badObjects.add(bad);
+    // The update's bytes, or those of the state that comes with it.
+    return result.inner !== null && history.chance(0.5) ? { ...result, delta, inner: [bad] } : { ...result, delta: [bad] };
+  }
+
+  /** Delivers one submission. T5, T6, T11: late, in any order, or once more later. */
+  deliver(): void {
+    const history = this.#history;
+    const { faulty } = history;
+    if (this.#mail.length === 0) return;
+    const index = faulty ? Math.floor(history.random() * this.#mail.length) : 0;
+    const submission = this.#mail[index]!;
+    if (!faulty || !history.chance(0.3)) this.#mail.splice(index, 1);
+    else history.draw("T11");
+    if (faulty && history.chance(0.05)) this.#contradict(submission);
+    this.#submit(faulty && history.chance(0.05) ? this.#spoil(submission) : submission);
+  }
+
+  /** T7: a second, different result for a task must change nothing. */
+  #contradict(submission: Submission): void {
+    const history = this.#history;
+    const { result, shard } = submission;
+    const before = history.state;
+    if (result.kind !== "train" || before.slots[shard]?.result == null) return;
+    history.draw("T7");
+    const other = { ...submission, result: { ...result, delta: [nameOf("other", submission.lease)] } };
+    const { state, reply } = history.protocol.submit(before, other, history.now);
+    if (reply.accepted) history.fail("T7: a second, different result was accepted");
+    if (state.slots !== before.slots) history.fail("T7: a refused result changed a task");
+    history.store(state);
+  }
+
+  /** T10: a misplaced or malformed submission must be refused and change no result. */
+  #spoil(submission: Submission): Submission {
+    const history = this.#history;
+    history.draw("T10");
+    const spoiled = spoilt(submission, history.scene.spec.training.shards);
+    history.unusable++;
+    return spoiled[Math.floor(history.random() * spoiled.length)]!;
+  }
+
+  #submit(submission: Submission): void {
+    const history = this.#history;
+    const before = history.state;
+    const { state, reply } = history.protocol.submit(before, submission, history.now);
+    if (reply.accepted && reply.duplicate) history.draw("T6");
+    if (!reply.accepted && reply.reason === "stale") history.draw("T5");
+    const isMisplaced =
+      submission.run !== before.spec.run || submission.base !== before.base.checkpoint || submission.round !== before.base.round;
+    if (isMisplaced && reply.accepted) history.fail("I2: a result of another round or base was accepted");
+    const { result, shard } = submission;
+    if (result.kind === "train" && reply.accepted && !Number.isFinite(result.loss))
+      history.fail("T8: a result that is not finite was accepted");
+    const known = before.slots[shard]?.result;
+    if (reply.accepted && !reply.duplicate && known != null) history.fail("I2: a second result of a shard was applied");
+    if (reply.accepted && known != null && state.slots[shard]?.result !== known) history.fail("I2: an applied result was replaced");
+    if (reply.accepted && !reply.duplicate && state.spentMs < before.spentMs) history.fail("T15: spent time decreased");
+    if (history.store(state) && reply.accepted && result.kind === "train") {
+      history.acknowledged = { base: submission.base, shard, delta: result.delta[0]! };
+    }
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * The state of one simulated history: the run's state in memory and on disk, the stored objects, the clock, and what the
+ * invariants remember about the past. Everything random is drawn from one generator, so a seed gives one history.
+ * Trainers and network are in deliveries.ts, the run's effects in effects.ts, the order of events in simulate.ts.
+ */
+import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
+import { createRandom } from "../../shared/model/random.ts";
+import { initialState, partsOf, type Base, type RunState } from "../../shared/training/protocol/run-state.ts";
+import { ConsumedWindows } from "./consumed-windows.ts";
+import type { Fault } from "./faults.ts";
+import type { Seen } from "./invariants.ts";
+import { StoredObjects } from "./stored-objects.ts";
+import { drawScene, firstBase, Violation, type Protocol, type Scene } from "./world.ts";
+
+const HOUR_MS = 3_600_000;
+
+/** An effect under way: its objects are put one by one, then the reducer gets the report. */
+export interface Pending {
+  from: string;
+  base: Base;
+  puts: string[];
+  kind: "reduce" | "roll-back";
+  reason: string;
+}
+
+export class History {
+  readonly protocol: Protocol;
+  readonly scene: Scene;
+  readonly random: () => number;
+  readonly objects = new StoredObjects();
+  /** Updates with corrupt bytes; only a reader notices. */
+  readonly badObjects = new Set<string>();
+  readonly consumed: ConsumedWindows;
+  /** How often each fault has happened. */
+  readonly drawn: Partial<Record<Fault, number>> = {};
+  events = 0;
+  now = 1_000_000_000;
+  /** False in the calm at the end, when nothing fails any more. */
+  faulty = true;
+  /** Lost in a crash, like everything that is not stored. */
+  pending: Pending | null = null;
+  /** The last result that a trainer was told is stored. */
+  acknowledged: { base: string; shard: number; delta: string } | null = null;
+  /** Unusable results sent so far. */
+  unusable = 0;
+  #state: RunState;
+  /** The stored rows, which survive a crash. */
+  #disk: string;
+
+  constructor(seed: number, protocol: Protocol) {
+    this.protocol = protocol;
+    this.scene = drawScene(seed);
+    this.random = createRandom(seed * 7 + 1);
+    this.consumed = new ConsumedWindows(this.scene.spec.training, (what) => this.fail(what));
+    const base = firstBase(this.scene.spec);
+    for (const name of [base.checkpoint, ...partsOf(base)]) this.objects.put(name, this.events);
+    this.#state = initialState(this.scene.spec, base);
+    this.#disk = JSON.stringify(this.#state);
+  }
+
+  get state(): RunState {
+    return this.#state;
+  }
+
+  fail(what: string): never {
+    throw new Violation(`seed ${this.scene.seed}, event ${this.events}: ${what}`);
+  }
+
+  /** Counts a fault. */
+  draw(fault: Fault): void {
+    this.drawn[fault] = (this.drawn[fault] ?? 0) + 1;
+  }
+
+  chance(probability: number): boolean {
+    return this.random() < probability;
+  }
+
+  /** The view that the invariants check. */
+  seen(): Seen {
+    const { scene, state, objects, unusable } = this;
+    return { scene, state, objects, unusable, fail: (what) => this.fail(what) };
+  }
+
+  /** Stores the next state in one transaction and returns true, or false if the transaction failed. */
+  store(next: RunState): boolean {
+    const json = JSON.stringify(next);
+    // T17: a failed transaction leaves memory and disk as they were.
+    if (this.chance(0.01) && this.faulty) {
+      this.draw("T17");
+      return false;
+    }
+    if (json.length > MAX_DURABLE_ROW_BYTES) this.fail(`I8: expected a state below ${MAX_DURABLE_ROW_BYTES} bytes, got ${json.length}`);
+    this.#state = next;
+    const isChanged = json !== this.#disk;
+    this.#disk = json;
+    return isChanged;
+  }
+
+  /** T2, T3: the object is evicted, perhaps during an effect. The effect is lost; the objects it has put stay as orphans. */
+  crash(): void {
+    this.draw(this.pending === null ? "T2" : "T3");
+    this.#state = this.protocol.restarted(JSON.parse(this.#disk) as RunState);
+    this.pending = null;
+    const { base } = this.#state;
+    for (const name of [base.checkpoint, ...partsOf(base)]) {
+      if (!this.objects.has(name)) this.fail(`I3: expected the current checkpoint to be complete, ${name} is missing`);
+    }
+    const result = this.acknowledged;
+    if (result === null || base.checkpoint !== result.base || this.#state.phase !== "training") return;
+    const slot = this.#state.slots[result.shard]!;
+    const known = [...slot.votes.map((vote) => vote.result), slot.result];
+    if (!known.some((each) => each?.kind === "train" && each.delta[0] === result.delta)) this.fail("I1: an acknowledged result is lost");
+  }
+
+  /** Time passes. T15: sometimes it jumps or stands still. */
+  tick(): void {
+    const jump = this.random();
+    if (jump < 0.01 || jump >= 0.9) this.draw("T15");
+    if (jump < 0.005) this.now -= HOUR_MS;
+    else if (jump < 0.01) this.now += 24 * HOUR_MS;
+    else if (jump < 0.9) this.now += this.random() * 20_000;
+  }
+}
