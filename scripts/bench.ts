@@ -1,4 +1,4 @@
 /** `npm run bench -- NAME [--json] [--flag value]`: speed and memory, measured. */
-import { runNamed } from "./cli/runner.ts";
+import { runBench } from "./cli/runner.ts";
 
-await runNamed("bench");
+await runBench("bench");

@@ -1,4 +1,4 @@
 /** `npm run soak -- NAME [--json] [--flag value]`: long proofs of reliability. */
-import { runNamed } from "./cli/runner.ts";
+import { runBench } from "./cli/runner.ts";
 
-await runNamed("soak");
+await runBench("soak");

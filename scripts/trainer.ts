@@ -1,8 +1,8 @@
 /** `npm run trainer`: one more trainer process for the Tiffin that runs from this folder, until Ctrl-C. */
-import { Client } from "./local/client.ts";
-import { addTrainer, runningLocal } from "./local/stack.ts";
 import { readOptions } from "./cli/options.ts";
+import { Client } from "./local/client.ts";
 import { endWith, stopOnExit, stopProcesses } from "./local/processes.ts";
+import { addTrainer, runningLocal } from "./local/stack.ts";
 
 readOptions("npm run trainer", {}, () => undefined);
 const stopping = new AbortController();
@@ -10,10 +10,10 @@ stopOnExit(() => stopping.abort());
 const name = `trainer-${process.pid}`;
 try {
   const { url, token } = runningLocal();
-  // Else it would wait for work for ever.
-  await new Client(url, token).call("GET", "/runs");
+  // Fails here if that Tiffin has ended; the trainer itself would wait for work for ever.
+  await new Client(url, token).send("GET", "/runs");
   endWith(name, await addTrainer(name, stopping.signal));
-  console.log(`${name} is at work; its log is .tiffin/logs/${name}.log. Ctrl-C ends it: a task that it holds goes to another trainer.`);
+  console.log(`${name} is at work; its log is .tiffin/logs/${name}.log. Ctrl-C stops it, and its current task goes to another trainer.`);
   setInterval(() => undefined, 60_000);
 } catch (error) {
   console.error((error as Error).message);

@@ -1,21 +1,21 @@
 /**
  * `npm run watch -- RUN [--url URL]`: a run live in the terminal, from its server-sent events: loss curve, rate, shards,
- * leases, time left. Ends with the run. Reads only; the run does not notice. Of a Tiffin elsewhere it takes the operator's token
- * from the environment's OPERATOR_TOKEN.
+ * leases, time left. It ends with the run and only reads. For a Tiffin on another machine the environment variable
+ * OPERATOR_TOKEN holds the operator's token.
  */
 import { parseArgs } from "node:util";
 import { plot } from "asciichart";
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import logUpdate from "log-update";
-import type { RunStatus } from "../workers/coordinator/status.ts";
+import { duration } from "./cli/progress.ts";
+import { runEvent, runResponse, runsResponse, type RunEvent } from "./cli/responses.ts";
 import { Client } from "./local/client.ts";
 import { operatorToken, runningLocal } from "./local/stack.ts";
-import { duration } from "./cli/progress.ts";
 
 const CHART_HEIGHT = 10;
 const CHART_COLUMNS = 70;
 
-/** The curve in as many points as fit, each the mean of its share. */
+/** The loss curve, averaged down to as many points as the chart has columns. */
 function chart(losses: readonly number[]): string {
   const size = Math.max(1, Math.ceil(losses.length / CHART_COLUMNS));
   const points: number[] = [];
@@ -26,7 +26,7 @@ function chart(losses: readonly number[]): string {
   return points.length < 2 ? "" : plot(points, { height: CHART_HEIGHT });
 }
 
-/** What opens a Tiffin elsewhere; on this machine it is this folder's, as of a bench. */
+/** The operator's token: from the environment, or on this machine from this folder's .dev.vars. */
 function tokenOf(url: string): string {
   const isHere = URL.canParse(url) && ["127.0.0.1", "localhost"].includes(new URL(url).hostname);
   const token = process.env["OPERATOR_TOKEN"] ?? (isHere ? operatorToken() : undefined);
@@ -34,7 +34,7 @@ function tokenOf(url: string): string {
   return token;
 }
 
-function view(status: RunStatus, losses: readonly number[]): string {
+function view(status: RunEvent, losses: readonly number[]): string {
   const left = status.secondsLeft === null ? "" : `, ${duration(status.secondsLeft)} left`;
   const rate = status.tokensPerSecond === null ? "" : `, ${status.tokensPerSecond} tokens/s`;
   const leases = status.leases.map(({ shard, trainer, secondsLeft }) => `  shard ${shard}: ${trainer}, ${secondsLeft} s left`);
@@ -55,17 +55,17 @@ try {
   const { url, token } = values.url === undefined ? runningLocal() : { url: values.url, token: tokenOf(values.url) };
   const client = new Client(url, token);
   if (id === undefined) {
-    const runs = await client.call<RunStatus[]>("GET", "/runs");
+    const runs = await client.call("GET", "/runs", runsResponse);
     throw new Error(`usage: npm run watch -- RUN, one of: ${runs.map((run) => `${run.id} (${run.state})`).join(", ") || "no run yet"}`);
   }
-  const first = await client.call<RunStatus>("GET", `/runs/${id}`);
+  const first = await client.call("GET", `/runs/${id}`, runResponse);
   const losses = first.losses.map(({ loss }) => loss);
   let round = first.round;
   const response = await fetch(`${url}/runs/${id}/events`, { headers: { authorization: `Bearer ${token}` } });
   if (!response.ok || response.body === null) throw new Error(`GET /runs/${id}/events: expected 200, got ${response.status}`);
   for await (const event of response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream())) {
     if (event.event === "deleted") throw new Error(`run ${id} was deleted`);
-    const status = JSON.parse(event.data) as RunStatus & { loss: number | null };
+    const status = runEvent.parse(JSON.parse(event.data));
     if (status.loss !== null && status.round !== round) losses.push(status.loss);
     round = status.round;
     logUpdate(view(status, losses));

@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- curve [--steps 50] [--text FILE]`: the loss curve of the preset shakespeare-char with fused ops and with
- * the plain ones they are defined by, on the same weights and data, in workerd. They may differ by rounding only.
+ * `npm run bench -- curve [--steps 50] [--text FILE]`: the loss curve of the preset shakespeare-char with the fused ops and with
+ * the plain ops that define them, on the same weights and data, in workerd. The curves may differ by rounding only.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { largestGap, syntheticTokens } from "./workers/curve/loss-curve.ts";
 const MAX_GAP = 1e-3;
 const SYNTHETIC_TOKENS = 200_000;
 
-/** Characters of a text by the order of their codes, as the preset expects them. */
+/** A text's characters as ids in the order of their codes, as the preset expects them. */
 function charactersOf(path: string, vocabSize: number): Uint16Array {
   const characters = Array.from(readFileSync(path, "utf8"));
   const vocabulary = [...new Set(characters)].toSorted();
@@ -25,7 +25,7 @@ export const FLAGS = { steps: 50, text: "" };
 
 export async function run({ steps, text }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
   const { vocabSize } = presetOf("shakespeare-char");
-  if (text === "") print("no --text FILE given: a synthetic sequence takes its place");
+  if (text === "") print("no --text FILE given: using a synthetic sequence");
   const tokens = text === "" ? syntheticTokens(SYNTHETIC_TOKENS, vocabSize) : charactersOf(text, vocabSize);
   const server = createTestHarness({ workers: [{ configPath: join(import.meta.dirname, "workers/curve/wrangler.toml") }] });
   await server.listen();

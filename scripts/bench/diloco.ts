@@ -1,11 +1,11 @@
 /**
- * `npm run bench -- diloco [--tokens N] [--shards 1,2,4,8] [--steps 1,10,50] [--outer LR,MOMENTUM] [--fresh] [--text FILE] [--json]`: what
- * local steps cost in loss. The outer rule is the mean of the shards unless another is named (published: 0.7,0.9).
- * Validation loss on the characters of tinyshakespeare by shards and local steps, at equal tokens in all and at equal
- * tokens per shard. The arithmetic is the product's, in a plain loop in workerd, one process per core. A finished cell
- * is kept under .tiffin/diloco by its configuration, so an interrupted bench goes on where it was.
+ * `npm run bench -- diloco [--tokens N] [--shards 1,2,4,8] [--steps 1,10,50] [--outer LR,MOMENTUM] [--fresh] [--text FILE] [--json]`:
+ * what local steps cost in loss. The outer step is the mean of the shards by default (published: 0.7,0.9).
+ * Prints validation loss on the characters of tinyshakespeare by shards and local steps, at equal total tokens and at
+ * equal tokens per shard. The arithmetic is the product's own, in a plain loop in workerd, one process per core. Finished
+ * cells are kept under .tiffin/diloco by configuration, so an interrupted bench continues.
  *
- * The model is a quarter of preset shakespeare-char in width times width: the table asks for 44 M tokens.
+ * The model has half the width of preset shakespeare-char, because the full table takes 44 M tokens.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -27,10 +27,10 @@ import type { Progress } from "./workers/diloco/loop.ts";
 const FOLDER = join(ROOT, ".tiffin", "diloco");
 const TOKENS = 3_000_000;
 const SEED = 1;
-/** Each request computes so long; between two of them the progress is shown. */
+/** One request computes this long; progress is shown between requests. */
 const TURN_SECONDS = 5;
 const REPORT_MS = 15_000;
-/** Two shards of ten steps may be worse than one worker by so much, at equal tokens in all. */
+/** The most that two shards with ten local steps may lose against one worker, at equal total tokens. */
 const MAX_LOSS_RATIO = 1.02;
 const PRESET = presetOf("shakespeare-char");
 const MODEL = { ...PRESET.model, vocabSize: PRESET.vocabSize, width: 64, mlpWidth: 176, heads: 2, kvHeads: 2 };
@@ -47,7 +47,7 @@ interface Result extends Cell {
   seconds: number;
 }
 
-/** Every shard takes the preset's batch in every step; exact mode counts the batch over all shards. */
+/** Every shard takes the preset's batch in every step. In exact mode `batch` counts all shards together. */
 function specOf({ shards, steps, tokens }: Cell, outer: OptimizerConfig): RunSpec {
   const batch = steps === 1 ? PRESET.training.batch * shards : PRESET.training.batch;
   const training = trainingConfigSchema.parse({ ...PRESET.training, outer, shards, steps, batch, tokens, seed: SEED });
@@ -58,7 +58,7 @@ function specOf({ shards, steps, tokens }: Cell, outer: OptimizerConfig): RunSpe
 
 const cachePath = (spec: RunSpec) => join(FOLDER, `${createHash("sha256").update(canonicalJson(spec)).digest("hex")}.json`);
 
-/** A workerd of its own, that has the text. */
+/** A workerd process that has loaded the text. */
 async function startWorker(train: Uint16Array, val: Uint16Array) {
   const server = createTestHarness({ workers: [{ configPath: join(import.meta.dirname, "workers/diloco/wrangler.toml") }] });
   await server.listen();
@@ -73,7 +73,7 @@ async function startWorker(train: Uint16Array, val: Uint16Array) {
   return { call, close: () => server.close() };
 }
 
-/** Nesterov with the rate and the momentum of a list like 0.7,0.9. */
+/** Parses an outer rule like 0.7,0.9: Nesterov's rate and momentum. */
 function outerOf(list: string): OptimizerConfig {
   const [lr, momentum] = list.split(",").map(Number);
   return trainingConfigSchema.shape.outer.parse({ name: "nesterov", lr, momentum });
@@ -116,7 +116,7 @@ export async function run(flags: typeof FLAGS, print: Print): Promise<Record<str
     if (!known.has(path) && existsSync(path)) known.set(path, JSON.parse(readFileSync(path, "utf8")) as Result);
     return known.get(path) ?? null;
   };
-  // Longest first, so that no core is left with a long cell at the end.
+  // Longest first, so that no core starts a long cell last.
   const todo = wanted.filter((cell) => read(cell) === null).toSorted((a, b) => b.tokens - a.tokens);
   let left = todo.reduce((sum, cell) => sum + cell.tokens, 0);
   print(
@@ -161,7 +161,7 @@ export async function run(flags: typeof FLAGS, print: Print): Promise<Record<str
   await Promise.all(Array.from({ length: Math.min(todo.length, availableParallelism()) }, computeCells));
 
   const [inAll, each] = [equalTotal.map((cell) => read(cell)!), equalPerShard.map((cell) => read(cell)!)];
-  print(table(`at ${total} tokens in all`, inAll, shards, steps));
+  print(table(`at ${total} tokens in total`, inAll, shards, steps));
   print(table(`at ${perShard} tokens per shard`, each, shards, steps));
   const lossOf = (of: number, step: number) => inAll.find((cell) => cell.shards === of && cell.steps === step)?.valLoss;
   const [one, two] = [lossOf(1, 1), lossOf(2, 10)];

@@ -1,10 +1,10 @@
 /**
- * `npm run bench -- memory [--preset NAME [--layers N]] [--json]`: what training needs of an isolate, from outside (the peak of workerd's
- * resident set over its idle baseline) and inside (wasm memory), beside the planner's prediction. Every preset is measured,
- * then `base` with more and more layers, up to the largest model that stays within 110 MB.
+ * `npm run bench -- memory [--preset NAME [--layers N]] [--json]`: memory that training takes, beside the planner's prediction.
+ * Measured from outside (peak of workerd's resident set over its idle baseline) and inside (wasm memory), for every preset,
+ * then for `base` with more and more layers, up to the largest model within 110 MB.
  *
- * Column `steps` is training alone, `task` the real trainer, which reads weights and a full optimizer state, and writes update and state;
- * its coordinator shares the process, and both isolates' garbage is counted.
+ * Column `steps` is training alone. Column `task` is the real trainer, which also reads weights and optimizer state and
+ * writes update and state; its coordinator shares the process, and the garbage of both isolates is counted.
  */
 import { join } from "node:path";
 import { createTestHarness } from "wrangler";
@@ -36,7 +36,7 @@ interface Row {
   predictedMB: number;
 }
 
-/** A workerd of its own with those Workers, what `work` makes of the first of them, and how much memory that took at most. */
+/** Runs `work` on the first of some Workers in a fresh workerd. Returns its result and the peak of memory over idle. */
 async function inOwnProcess<T>(
   files: readonly string[],
   work: (fetch: (path: string) => Promise<Response>) => Promise<T>,
@@ -45,7 +45,7 @@ async function inOwnProcess<T>(
   try {
     await server.listen();
     const worker = server.getWorker();
-    // Isolates that have loaded and done nothing.
+    // The idle baseline: isolates that are loaded and have done nothing.
     await worker.fetch("http://bench/");
     const idle = childMemory("workerd");
     let peak = idle;
@@ -62,7 +62,7 @@ async function inOwnProcess<T>(
   }
 }
 
-/** Steps in an isolate of their own, then a task in another. */
+/** Measures training steps in one isolate, then a whole task in another. */
 async function measure(name: string, preset: string, layers: number): Promise<Row> {
   const { model: shape, vocabSize, training: usual } = presetOf(preset);
   const model: ModelConfig = { ...shape, layers, vocabSize };
@@ -108,7 +108,7 @@ const COLUMNS: readonly (readonly [title: string, cell: (row: Row) => string])[]
 
 const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
 
-/** No preset is all of them, no layers those that it has. */
+/** Without a preset all are measured; 0 layers are the preset's own. */
 export const FLAGS = { preset: "", layers: 0 };
 
 export async function run({ preset, layers }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
@@ -132,7 +132,7 @@ export async function run({ preset, layers }: typeof FLAGS, print: Print): Promi
     if (row.stepsMB > LIMIT_MB) break;
     largest = row;
   }
-  // A small model fits what wasm memory begins with, whatever is predicted.
+  // Wasm memory starts at 16 MB, so the prediction cannot be checked for models below that.
   const errors = rows.filter(({ wasmMB }) => wasmMB > 16).map(({ wasmMB, predictedWasmMB }) => Math.abs(predictedWasmMB / wasmMB - 1));
   const ok = largest.parameters >= 6e6 && largest.stepsMB <= LIMIT_MB && largest.tokensPerStep >= 1024;
   return { limitMB: LIMIT_MB, largest, worstPrediction: Math.max(...errors), rows, ok };

@@ -1,8 +1,8 @@
 /**
- * `npm run bench -- scaling [--seconds 20] [--turns 5] [--text FILE] [--json]`: what a second trainer is worth and what coordination takes, on
- * real processes with tasks of so many seconds. One shard and two take turns, since these machines change their pace within
- * minutes; of the turns the median counts. Then, from the measured costs of the coordinator, what rounds of up to
- * 250 shards would take: where it saturates, and at what cost per round.
+ * `npm run bench -- scaling [--seconds 20] [--turns 5] [--text FILE] [--json]`: the speed-up of a second trainer and the cost of
+ * coordination, on real processes with tasks of that many seconds. One shard and two shards take turns, because machines
+ * change their pace within minutes; the median turn counts. From the measured costs of the coordinator it then computes
+ * rounds of up to 250 shards: where the coordinator saturates, and what a round costs.
  */
 import { measureCoordinator } from "./support/coordinator-costs.ts";
 import { addTrainer } from "../local/stack.ts";
@@ -16,15 +16,15 @@ const TOKENS_PER_STEP = 12 * 64;
 const CALIBRATION_STEPS = 20;
 const MIN_SPEED_UP = 1.8;
 const MAX_OVERHEAD = 0.05;
-/** The coordinator is saturated where trainers wait for more than this share of a round. */
+/** The coordinator counts as saturated when trainers wait for more than this share of a round. */
 const MAX_SIMULATED_WAIT = 0.2;
 const SHARDS = [1, 2, 4, 8, 16, 32, 64, 125, 250] as const;
-/** Assumptions about the hosted platform, which this machine cannot measure. */
+/** Assumed latencies of the hosted platform; this machine cannot measure them. */
 const LATENCIES: Latencies = { rpcMs: 20, readMs: 40, writeMs: 80, msPerMB: 20 };
 const JITTER = 0.05;
 const READ_AHEAD = 4;
 
-/** Tokens per second and the share of the trainers' time that is not computing, from the first lease to the last commit. */
+/** Rates from the first lease to the last commit. `overhead` is the share of the trainers' time spent on anything but computing. */
 interface Measured {
   trainers: number;
   taskSeconds: number;
@@ -52,13 +52,13 @@ export async function run({ seconds, turns, text }: typeof FLAGS, print: Print):
         overhead: 1 - computing / (trainers * wall),
       };
     };
-    // The first steps compile the kernels for speed, so they tell nothing of how long a task will take.
+    // The engine optimizes kernels during the first steps, so their speed says nothing about later ones.
     await measure(1, CALIBRATION_STEPS, 1);
     const { taskSeconds } = await measure(1, CALIBRATION_STEPS, 2);
     const steps = Math.max(2, Math.round((seconds * CALIBRATION_STEPS) / taskSeconds));
     print(`${((1000 * taskSeconds) / CALIBRATION_STEPS).toFixed(0)} ms per step: tasks of ${steps} steps`);
     await addTrainer("trainer-2", stopping.signal, state);
-    // A fresh process compiles its kernels, as the first one did in the calibration.
+    // Warms up the second trainer, as the calibration did the first.
     await measure(2, CALIBRATION_STEPS, 2);
     for (let turn = 1; turn <= turns; turn++) {
       const pair: [Measured, Measured] = [await measure(1, steps, 1), await measure(2, steps, 1)];
@@ -74,7 +74,7 @@ export async function run({ seconds, turns, text }: typeof FLAGS, print: Print):
   }
   const speedUp = median(measured.map(([one, two]) => two.tokensPerSecond / one.tokensPerSecond));
   const overhead = median(measured.map(([, two]) => two.overhead));
-  print(`a second trainer makes it ${speedUp.toFixed(2)} times as fast, with ${(100 * overhead).toFixed(1)} % coordination`);
+  print(`two trainers are ${speedUp.toFixed(2)} times as fast as one, with ${(100 * overhead).toFixed(1)} % coordination`);
 
   const { costs, deltaMB, measured: costsAt } = await measureCoordinator(PRESET);
   const load = { taskSeconds: seconds, jitter: JITTER, deltaMB, innerMB: deltaMB, readAhead: READ_AHEAD };

@@ -1,28 +1,28 @@
 /**
- * `npm run bench -- time-to-loss [--tokens N] [--batch N] [--steps N] [--trainers N] [--every N] [--no-sprint] [--text FILE] [--json]`: wall clock until a model of characters of
- * tinyshakespeare reaches a validation loss, with all cores, through the real coordinator and trainers. Counted from
- * the first lease to the commit of the first checkpoint at or under the target; evaluations are not counted.
+ * `npm run bench -- time-to-loss [--tokens N] [--batch N] [--steps N] [--trainers N] [--every N] [--no-sprint] [--text FILE] [--json]`:
+ * wall clock until a model of tinyshakespeare's characters reaches a validation loss, on all cores, through the real
+ * coordinator and trainers. Counted from the first lease to the commit of the first checkpoint at or below the target,
+ * without evaluations.
  */
 import { availableParallelism } from "node:os";
 import { presetOf } from "../../shared/config.ts";
-import type { RunStatus } from "../../workers/coordinator/status.ts";
 import type { Print } from "../cli/runner.ts";
 import { SHAKESPEARE, shakespeareRun, startBenchLocal } from "./support/shakespeare.ts";
 
 const TARGET_LOSS = 1.88;
-/** Preset shakespeare-char with the rates of a sprint: as high as a run of some 200 steps bears, and a shorter momentum. */
+/** Learning rates as high as a run of some 200 steps tolerates, and a shorter momentum; the rest is preset shakespeare-char. */
 const SPRINT = { lr: 0.04, adamLr: 0.01, momentum: 0.9 };
 const DECAY = 0.8;
-/** The mean of where the shards went: the outer momentum of DiLoCo pays only in runs of some hundred rounds. */
+/** The plain mean of the shards: DiLoCo's outer momentum pays only in runs of some hundred rounds. */
 const OUTER = { name: "nesterov", lr: 1, momentum: 0 } as const;
 /** 160 local steps of each of two shards. */
 const TOKENS = 160 * 2 * 12 * 64;
 
-const USUAL = presetOf("shakespeare-char").training;
+const DEFAULTS = presetOf("shakespeare-char").training;
 
 export const FLAGS = {
   tokens: TOKENS,
-  batch: USUAL.batch,
+  batch: DEFAULTS.batch,
   steps: 16,
   trainers: availableParallelism(),
   every: 0,
@@ -35,12 +35,12 @@ export async function run(flags: typeof FLAGS, print: Print): Promise<Record<str
   const { local, dataset } = await startBenchLocal("time-to-loss", flags.text, trainers);
   try {
     const supervision = { evaluateEvery: flags.every, targetLoss: TARGET_LOSS };
-    // Without the sprint, the preset's own rates: what a run of 250 to 400 steps wants.
-    const optimizer = flags.sprint ? { ...USUAL.optimizer, ...SPRINT } : USUAL.optimizer;
-    const schedule = flags.sprint ? { warmupSteps: 0, decay: DECAY } : USUAL.schedule;
+    // Without the sprint, the preset's own rates, which suit runs of 250 to 400 steps.
+    const optimizer = flags.sprint ? { ...DEFAULTS.optimizer, ...SPRINT } : DEFAULTS.optimizer;
+    const schedule = flags.sprint ? { warmupSteps: 0, decay: DECAY } : DEFAULTS.schedule;
     const training = { shards: trainers, steps, batch, optimizer, outer: OUTER, schedule };
     const request = { preset: "shakespeare-char", dataset, tokens, ...training, supervision };
-    const status: RunStatus = await shakespeareRun(local, request, print);
+    const status = await shakespeareRun(local, request, print);
     const last = status.evaluations.at(-1)!;
     for (const { round, valLoss, trainingSeconds } of status.evaluations)
       print(`round ${round}: ${valLoss.toFixed(3)} after ${trainingSeconds.toFixed(1)} s`);

@@ -1,8 +1,8 @@
 /**
- * `npm run bench -- train [--preset NAME] [--batch N] [--blocks N] [--json]`: a full training step inside workerd, beside the same step
- * on tfjs's unmodified wasm backend, in turns in one run. By default nanoGPT's CPU shape, 768 tokens a step. The figures are of
- * AdamW, which is nanoGPT's recipe and the cheapest there is; those of Muon, which presets train with, stand beside them.
- * matMul and peak come from `npm run bench -- kernels`, run here too, so that all figures are of one machine and moment.
+ * `npm run bench -- train [--preset NAME] [--batch N] [--blocks N] [--json]`: a full training step inside workerd, beside the
+ * same step on tfjs's unmodified wasm backend, in turns within one run. The default is nanoGPT's CPU shape, 768 tokens a
+ * step. The main figures are for AdamW, nanoGPT's recipe and the cheapest optimizer; those for Muon, which the presets
+ * use, stand beside them. The bench `kernels` runs too, so that matMul and peak come from the same machine and moment.
  */
 import { join } from "node:path";
 import { createTestHarness } from "wrangler";
@@ -19,8 +19,8 @@ const MIB = 2 ** 20;
 type Four = [number, number, number, number];
 
 /**
- * The mean of the middle half: as little moved by what else the machine does as a median, which would be a whole number, since
- * workerd's clock counts milliseconds, and so off by up to one per cent.
+ * The mean of the middle half. It resists disturbances like a median. A median would be a whole number, because workerd's
+ * clock counts milliseconds, and thus off by up to one per cent.
  */
 function midmean(values: readonly number[]): number {
   const quarter = Math.floor(values.length / 4);
@@ -28,7 +28,7 @@ function midmean(values: readonly number[]): number {
   return middle.reduce((sum, value) => sum + value, 0) / middle.length;
 }
 
-/** A batch of 0 is the preset's own. */
+/** A batch of 0 means the preset's own. */
 export const FLAGS = { preset: "shakespeare-char", batch: 0, blocks: 5 };
 
 export async function run(flags: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
@@ -49,7 +49,7 @@ export async function run(flags: typeof FLAGS, print: Print): Promise<Record<str
     };
     const ours = (optimizer: string) => steps("tiffin-train-bench", optimizer, STEPS_PER_BLOCK);
     const stock = (optimizer: string) => steps("tiffin-train-bench-stock", optimizer, 1);
-    // The first steps compile the kernels for speed.
+    // The engine optimizes the kernels during the first steps.
     let last = await ours("adamw");
     const resident = childMemory("workerd") - idle;
     for (const warm of [ours, stock]) for (const optimizer of OPTIMIZERS) await warm(optimizer);
@@ -89,7 +89,7 @@ export async function run(flags: typeof FLAGS, print: Print): Promise<Record<str
       matmulGflops,
       peakGflops: kernels["peakGflops"],
       wasmMB: last.wasmBytes / MIB,
-      // What the isolate holds beside wasm memory: workerd's resident set over its idle baseline, before the stock isolate worked.
+      // Memory beside wasm: workerd's resident set over its idle baseline, before the stock isolate has done any work.
       heapMB: (resident - last.wasmBytes) / MIB,
       parameters: last.parameters,
       tensors: last.tensors,

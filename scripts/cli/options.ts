@@ -1,9 +1,9 @@
-/** Command-line options of the scripts: parsed strictly, and refused with what was expected, what came and how to call it. */
+/** Command-line options of the scripts, parsed strictly. An error says what was expected, what was given and how to call the script. */
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 
 type Values<T extends ParseArgsOptionsConfig> = ReturnType<typeof parseArgs<{ options: T }>>["values"];
 
-/** Parses the command line by `options` and hands it to `read`, whose errors count as the caller's too. Ends with exit code 2 on any. */
+/** Parses the command line by `options` and returns what `read` makes of it. Any error, from either, ends the process with exit code 2. */
 export function readOptions<T extends ParseArgsOptionsConfig, R>(
   usage: string,
   options: T,
@@ -18,7 +18,7 @@ export function readOptions<T extends ParseArgsOptionsConfig, R>(
   }
 }
 
-/** A whole number in a range; undefined where the option was not given. */
+/** A whole number in a range; undefined if the option is missing. */
 export function wholeNumber(option: string, text: string | undefined, min: number, max: number): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
@@ -26,20 +26,20 @@ export function wholeNumber(option: string, text: string | undefined, min: numbe
   throw new Error(`--${option}: expected a whole number in ${min}..${max}, got ${text}`);
 }
 
-/** A number that is not negative; undefined where the option was not given. */
+/** A number of at least 0; undefined if the option is missing. */
 export function amount(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
   throw new Error(`--${option}: expected a number like 10 or 0.5, got ${text}`);
 }
 
-/** A web address; undefined where the option was not given. */
+/** A web address; undefined if the option is missing. */
 export function webAddress(option: string, text: string | undefined): string | undefined {
   if (text === undefined || (/^https?:\/\//i.test(text) && URL.canParse(text))) return text;
   throw new Error(`--${option}: expected an http or https URL, got ${text}`);
 }
 
-/** Leaves out what was not given, as exact optional types want it. */
+/** Drops undefined fields, as exactOptionalPropertyTypes wants. */
 export function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
 }

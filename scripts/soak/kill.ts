@@ -1,17 +1,20 @@
 /**
- * `npm run soak -- kill [--kills N] [--seed N] [--json]`: SIGKILL of all processes at random moments of one training run (T1 of the
- * reliability design), each followed by a start, until the run is done. Its last checkpoint must be that of an
- * undisturbed run of the same work. The moments come from a seed, the machine's own timing does the rest.
+ * `npm run soak -- kill [--kills N] [--seed N] [--json]`: kills all processes at random moments of one training run and
+ * starts them again, until the run is done (T1 of the reliability design). Its last checkpoint must equal that of an
+ * undisturbed run of the same work. A seed gives the moments; the machine's own timing varies the rest.
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
 import { createRandom } from "../../shared/model/random.ts";
+import { crawlResponse, sourceResponse, type RunStatus } from "../cli/responses.ts";
+import type { Print } from "../cli/runner.ts";
 import { Client } from "../local/client.ts";
 import { serveDocs } from "../local/docs-site.ts";
-import { startLocal, type Local } from "../local/stack.ts";
-import type { Print } from "../cli/runner.ts";
+import { isDone, pollRun } from "../local/poll-run.ts";
 import { freePort, stopOnExit, wantedPort } from "../local/processes.ts";
+import { startLocal, type Local } from "../local/stack.ts";
 import { ROOT } from "../local/workers.ts";
 
 const STATE = join(ROOT, ".tiffin", "soak-kill");
@@ -23,29 +26,9 @@ const STEPS = 4;
 /** Sequences of a step, steps, shards, context. */
 const TOKENS_PER_ROUND = 8 * STEPS * 2 * 64;
 const POLL_MS = 50;
-/** A life between start and kill: long enough for a round or two, short enough that the kills fit into the run. */
+/** Time between start and kill: long enough for a round or two, short enough that all kills fit into the run. */
 const MAX_LIFE_MS = 500;
 const RUN_TIMEOUT_MS = 600_000;
-
-interface Status {
-  state: string;
-  round: number | null;
-  checkpoint: string | null;
-  error: string | null;
-}
-
-/** Polls until the condition holds; answers that fail (the processes may be starting) are asked for again. */
-async function until(client: Client, id: string, holds: (status: Status) => boolean): Promise<Status> {
-  const deadline = Date.now() + RUN_TIMEOUT_MS;
-  for (;;) {
-    const status = await client.call<Status>("GET", `/runs/${id}`);
-    if (status.state === "failed") throw new Error(`run ${id}: ${status.error}`);
-    if (holds(status)) return status;
-    if (Date.now() > deadline)
-      throw new Error(`run ${id}: expected progress within ${RUN_TIMEOUT_MS / 1000} s, got ${JSON.stringify(status)}`);
-    await sleep(POLL_MS);
-  }
-}
 
 export const FLAGS = { kills: 30, seed: 1 };
 
@@ -61,20 +44,22 @@ export async function run({ kills, seed }: typeof FLAGS, print: Print): Promise<
 
   let local: Local = await start();
   let client = new Client(local.url, local.token);
-  const source = await client.call<{ id: string }>("POST", "/sources", { url: site, pageBudget: PAGES });
-  const [crawl] = await client.call<{ id: string }[]>("POST", "/crawls", { source: source.id });
+  const until = (id: string, holds: (status: RunStatus) => boolean) =>
+    pollRun(client, id, holds, { pollMs: POLL_MS, timeoutMs: RUN_TIMEOUT_MS });
+  const source = await client.call("POST", "/sources", sourceResponse, { url: site, pageBudget: PAGES });
+  const [crawl] = await client.call("POST", "/crawls", z.array(crawlResponse), { source: source.id });
   for (;;) {
-    const { state } = await client.call<{ state: string }>("GET", `/crawls/${crawl!.id}`);
+    const { state } = await client.call("GET", `/crawls/${crawl!.id}`, crawlResponse);
     if (state === "done") break;
     await sleep(POLL_MS);
   }
   const request = { preset: "tiny", tokens: ROUNDS * TOKENS_PER_ROUND, steps: STEPS, seed: 7 };
-  await client.call("POST", "/runs", { ...request, name: "clean" });
-  const clean = await until(client, "clean", (status) => status.state === "done");
+  await client.send("POST", "/runs", { ...request, name: "clean" });
+  const clean = await until("clean", isDone);
   print(`undisturbed: ${clean.checkpoint}`);
 
-  await client.call("POST", "/runs", { ...request, name: "killed" });
-  let before = (await until(client, "killed", (status) => (status.round ?? 0) > 0)).round ?? 0;
+  await client.send("POST", "/runs", { ...request, name: "killed" });
+  let before = (await until("killed", (status) => (status.round ?? 0) > 0)).round ?? 0;
   let done = 0;
   let maxStartSeconds = 0;
   let maxResumeSeconds = 0;
@@ -84,20 +69,20 @@ export async function run({ kills, seed }: typeof FLAGS, print: Print): Promise<
     done++;
     const startedAt = Date.now();
     local = await start();
-    // How long wrangler needs to bundle and start seven Workers is its own affair, so it is a figure of its own.
+    // Wrangler's time to bundle and start seven Workers is reported separately from the run's time to resume.
     const upAt = Date.now();
     client = new Client(local.url, local.token);
-    const status = await until(client, "killed", (now) => now.state === "done" || (now.round ?? 0) > before);
+    const status = await until("killed", (now) => isDone(now) || (now.round ?? 0) > before);
     const seconds = { start: (upAt - startedAt) / 1000, resume: (Date.now() - upAt) / 1000 };
     maxStartSeconds = Math.max(maxStartSeconds, seconds.start);
     maxResumeSeconds = Math.max(maxResumeSeconds, seconds.resume);
     print(
       `kill ${done} after round ${before}: up after ${seconds.start.toFixed(1)} s, a new round seen ${seconds.resume.toFixed(1)} s later, now at ${status.round} ${status.state}`,
     );
-    if (status.state === "done") break;
+    if (isDone(status)) break;
     before = status.round ?? before;
   }
-  const end = await until(client, "killed", (status) => status.state === "done");
+  const end = await until("killed", isDone);
   await local.stop();
   const equal = end.checkpoint === clean.checkpoint;
   return {

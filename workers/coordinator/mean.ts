@@ -17,7 +17,7 @@ import type { TrainResult } from "../../shared/training/protocol/task.ts";
 import { isKept, type PartBuffer } from "./parts.ts";
 import { ReadAhead } from "./read-ahead.ts";
 import type { RunSpec } from "../../shared/training/protocol/run-state.ts";
-import { shardState } from "./shard-state.ts";
+import { shardState } from "../../shared/training/protocol/shard-state.ts";
 
 /** No honest update comes near this norm: gradients are averages, and local steps are bounded by the learning rate. */
 const MAX_DELTA_NORM = 1e4;

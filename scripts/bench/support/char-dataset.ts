@@ -1,6 +1,6 @@
 /**
- * A text as a dataset of its characters, for benches: a character is a token, the first nine tenths are for training.
- * Crawled text goes through the tokenizer instead; no tokenizer belongs to such a dataset.
+ * A text as a dataset of its characters, for benches: one character is one token, the first nine tenths are for training.
+ * Such a dataset has no tokenizer; crawled text goes through the tokenizer instead.
  */
 import { canonicalJson, objectKey, type Dataset, type Hash, type ObjectKind } from "../../../shared/artifacts.ts";
 import { sha256 } from "../../../shared/store.ts";
@@ -17,7 +17,7 @@ export interface StoredObject {
 
 const asShards = (part: Uint16Array) => [async () => part];
 
-/** Characters by the order of their codes, the first nine tenths and the rest; `split` is where the text is cut. */
+/** Characters as ids in the order of their codes, cut at `split` into training and validation. */
 export function charTokens(text: string): { vocabSize: number; split: number; train: Uint16Array; val: Uint16Array } {
   const characters = [...new Set(text)].toSorted();
   const ids = new Map(characters.map((character, id) => [character, id]));
@@ -26,7 +26,7 @@ export function charTokens(text: string): { vocabSize: number; split: number; tr
   return { vocabSize: characters.length, split, train: tokens.slice(0, split), val: tokens.slice(split) };
 }
 
-/** The dataset's name and everything that it names. */
+/** The dataset's manifest, its hash, and every object that it names. */
 export async function charDataset(text: string): Promise<{ hash: Hash; dataset: Dataset; objects: StoredObject[] }> {
   const { vocabSize, split, train, val } = charTokens(text);
   const objects: StoredObject[] = [];

@@ -1,7 +1,7 @@
 /**
- * What a coordinator's thread spends per lease, submission and megabyte of an update, measured on the real one in workerd
- * with requests that come all at once: the time for all, divided by their number. Includes the simulated storage, which
- * shares that thread here and does not on the hosted platform, so the costs are upper bounds.
+ * What the coordinator's thread spends per lease, per submission and per megabyte of an update. Measured on the real Worker in
+ * workerd with requests that arrive all at once: their total time divided by their number. The simulated storage shares the
+ * thread here but not on the hosted platform, so the costs are upper bounds.
  */
 import { createTestHarness } from "wrangler";
 import type { Dataset } from "../../../shared/artifacts.ts";
@@ -11,12 +11,13 @@ import { encodeSafetensors } from "../../../shared/model/formats/safetensors.ts"
 import type { ShapedName } from "../../../shared/model/weights.ts";
 import { putJson } from "../../../shared/store.ts";
 import type { Lease, Submission } from "../../../shared/training/protocol/task.ts";
-import { shardState } from "../../../workers/coordinator/shard-state.ts";
+import { shardState } from "../../../shared/training/protocol/shard-state.ts";
 import type { CoordinatorCosts } from "../../simulation/saturation.ts";
 import { configPath } from "../../local/workers.ts";
+import type { CoordinatorModule } from "../workers/coordinator.ts";
 
 const NONE = "0".repeat(64);
-/** A cost is a line through these numbers of shards. */
+/** Costs are measured at these two numbers of shards; a line through them gives all others. */
 const [FEW, MANY] = [10, 250] as const;
 
 interface Measured {
@@ -35,7 +36,7 @@ export async function measureCoordinator(
   });
   await server.listen();
   try {
-    const worker = server.getWorker<CoordinatorEnv, typeof import("../../../workers/coordinator/index.ts")>("tiffin-coordinator");
+    const worker = server.getWorker<CoordinatorEnv, CoordinatorModule>("tiffin-coordinator");
     const coordinator = await worker.getExport();
     const sizes = { trainTokens: 0, valTokens: 0, valBytes: 0, documents: 0, unigramLoss: 0 };
     const empty: Dataset = { format: 1, tokenizer: NONE, vocabSize, train: [], val: [], ...sizes };
@@ -96,7 +97,7 @@ export async function measureCoordinator(
       return { leaseMs, submitMs, reduceMs: performance.now() - reduceAt };
     };
 
-    // The first round compiles what is measured in the next ones.
+    // The first round warms up the engine's compiler.
     await round(2);
     const [few, many] = [await round(FEW), await round(MANY)];
     const line = (pick: (measured: Measured) => number) => {

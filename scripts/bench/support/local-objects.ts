@@ -1,4 +1,4 @@
-/** Objects put into a local R2 bucket before the Workers start; wrangler does it, so the storage format stays its own affair. */
+/** Puts objects into a local R2 bucket before the Workers start, with wrangler, so that the storage format stays wrangler's. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

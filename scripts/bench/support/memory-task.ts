@@ -1,4 +1,4 @@
-/** The Node side of the bench `memory`: the objects of a task and the replies to a trainer, behind this process's `fetch`. */
+/** The Node side of the bench `memory`: answers a trainer's calls and keeps its task's objects, behind this process's `fetch`. */
 import { createHash } from "node:crypto";
 import type { Dataset } from "../../../shared/artifacts.ts";
 import type { ModelConfig, TrainingConfig } from "../../../shared/config.ts";
@@ -9,12 +9,12 @@ import { encodeSafetensors, sizeOf } from "../../../shared/model/formats/safeten
 import { encodeTokenShard, MAX_SHARD_TOKENS } from "../../../shared/tokenizer/token-shard.ts";
 import type { Lease } from "../../../shared/training/protocol/task.ts";
 
-/** The host that workers/memory/coordinator.ts asks. */
+/** The host that workers/memory/coordinator.ts calls. */
 const HOST = "bench.invalid";
 
 const NONE = "0".repeat(64);
 
-/** Serves one task with a full state, until `close`. */
+/** Serves one task with a full optimizer state, until `close`. */
 export function serveTask(model: ModelConfig, training: TrainingConfig): { close(): void } {
   const objects = new Map<string, Uint8Array<ArrayBuffer>>();
   const put = (bytes: Uint8Array<ArrayBuffer>): string => {

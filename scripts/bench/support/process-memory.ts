@@ -1,4 +1,4 @@
-/** Resident memory of processes that this one has started, as the operating system counts it (Linux only). */
+/** Resident memory of this process's descendants, as the operating system counts it (Linux only). */
 import { readdirSync, readFileSync } from "node:fs";
 
 /** Process id -> parent's id and name of every process. */
@@ -27,7 +27,7 @@ export function descendants(name: string, ancestor = process.pid): number[] {
   return [...table].filter(([id, entry]) => entry.name === name && isBelow(id)).map(([id]) => id);
 }
 
-/** Of the resident pages, all or those that no file backs (heaps, not the program); now, or all at their highest. */
+/** VmRSS: all resident pages. RssAnon: those without a file behind them, so heaps but not the program. VmHWM: the peak of VmRSS. */
 type Resident = "VmRSS" | "RssAnon" | "VmHWM";
 
 /** Resident bytes of a process. Throws where there is no /proc. */

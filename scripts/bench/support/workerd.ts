@@ -1,6 +1,6 @@
 /**
- * A Worker in a workerd of its own with nothing else in it: `wrangler dev` and the test harness run Workers of their own in
- * the same process, whose memory cannot be told from that of the one under test. What the Worker fetches goes to one address.
+ * A Worker alone in a workerd process. `wrangler dev` and the test harness add Workers of their own to the process, and their
+ * memory cannot be told apart from the measured Worker's. All of the Worker's fetches go to one address.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,18 +1,18 @@
 /**
- * Times work within workerd, whose clock moves during work only in the local runtime, and there in steps of a millisecond.
- * A measurement begins on a step; after the work the clock is read until the next step, and the number of reads tells how
- * much of the last millisecond was left. Disturbances then only lengthen what is measured, so the shortest of many counts.
+ * Times work inside workerd. Only the local runtime's clock moves during work, in steps of a millisecond. A measurement
+ * begins on a step; after the work the clock is read until the next step, and the number of reads says how much of the last
+ * millisecond was left. Disturbances can only lengthen a measurement, so the shortest of many counts.
  */
 
 /**
- * Work lasts about this long per measurement: short enough to fit between the turns of other programs, and several calls of
- * the longest kernel, since the first one after reading the clock finds caches and predictors full of something else.
+ * Target length of one measurement: short enough to fit between the turns of other programs, long enough for several calls of
+ * the slowest kernel, because the first call after reading the clock starts with cold caches and predictors.
  */
 const MEASURED_MS = 6;
-/** Enough calls for the engine to have compiled a kernel for speed. */
+/** Long enough for the engine to optimize a kernel. */
 const WARM_UP_MS = 40;
 
-/** Most clock reads seen in one millisecond. What disturbs a count makes it smaller, so it is looked for all the time. */
+/** The most clock reads seen in one millisecond. Disturbances only lower a count, so the maximum is kept over all measurements. */
 let readsPerMs = 0;
 
 /** Reads the clock until it moves. */
@@ -28,7 +28,7 @@ function readToNextStep(): { now: number; reads: number } {
 }
 
 interface Measured {
-  /** Milliseconds to the step after the work, and the reads that were left until then. */
+  /** Milliseconds to the first clock step after the work; `reads` is the number of clock reads until that step. */
   elapsed: number;
   reads: number;
   calls: number;
@@ -36,7 +36,7 @@ interface Measured {
 
 function measure(work: () => void, calls: number): Measured {
   readToNextStep();
-  // A whole step, whose reads count.
+  // A whole step, so its reads count towards the maximum.
   const start = readToNextStep().now;
   for (let call = 0; call < calls; call++) work();
   const { now, reads } = readToNextStep();
@@ -52,13 +52,13 @@ export function bestTimes(works: readonly (() => void)[], rounds: number): numbe
     const start = readToNextStep().now;
     let done = 0;
     for (; performance.now() < start + WARM_UP_MS; done++) work();
-    // Once more, compiled: the first calls were slow.
+    // Measured again after warm-up, because the first calls were slow.
     return Math.max(1, Math.round(MEASURED_MS / perCall(measure(work, Math.max(1, Math.round(done / WARM_UP_MS))))));
   });
   const measured: Measured[][] = works.map(() => []);
   for (let round = 0; round < rounds; round++) {
     for (const [index, work] of works.entries()) measured[index]!.push(measure(work, calls[index]!));
   }
-  // Now only, when the reads of an undisturbed millisecond are known.
+  // Computed last, when the maximum of reads is known.
   return measured.map((all) => Math.min(...all.map(perCall)));
 }

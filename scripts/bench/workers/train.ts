@@ -20,7 +20,7 @@ export interface Steps {
   tensors: number;
 }
 
-/** What is trained, and what it was made of. */
+/** The model under training, and the request that created it. */
 interface Subject extends Training {
   preset: string;
   optimizerName: string;
@@ -30,7 +30,7 @@ interface Subject extends Training {
 
 let subject: Subject | null = null;
 
-/** The optimizer of that name as presets have it. */
+/** The optimizer's settings as the presets have them. */
 function optimizerOf(name: string): OptimizerConfig {
   const known = Object.values(PRESETS).map((preset) => preset.training.optimizer);
   const config = known.find((optimizer) => optimizer.name === name);
@@ -53,7 +53,7 @@ function begin(preset: string, layers: number, config: OptimizerConfig, sequence
   return subject;
 }
 
-/** Tokens drawn at random, each label the token after. */
+/** Random tokens; each label is the next token. */
 function drawBatch({ sequences, random, model }: Subject): Batch {
   const tokens = Int32Array.from({ length: sequences * model.context + 1 }, () => Math.floor(random() * model.vocabSize));
   return { inputs: tokens.subarray(0, -1), labels: tokens.subarray(1), sequences };
@@ -63,7 +63,7 @@ export default {
   async fetch(request, env): Promise<Response> {
     const { searchParams } = new URL(request.url);
     const preset = searchParams.get("preset");
-    // The baseline of a measurement: an isolate that has loaded and done nothing.
+    // The idle baseline: an isolate that is loaded and has done nothing.
     if (preset === null) return new Response("ready");
     await (env.STOCK === "on" ? startStockBackend() : startBackend());
     const optimizer = optimizerOf(searchParams.get("optimizer") ?? presetOf(preset).training.optimizer.name);

@@ -1,4 +1,4 @@
-/** A training run that nobody works for, whose queue refuses its first messages: only the run's own alarm can tell trainers. */
+/** A training run without trainers whose queue refuses the first messages, so that only the run's alarm can announce its work. */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { presetOf, supervisionConfigSchema } from "../../../shared/config.ts";
 import { totalRounds } from "../../../shared/training/compute/rounds.ts";
@@ -10,11 +10,11 @@ const NO_OBJECT = "0".repeat(64);
 export interface Hints {
   refused: number;
   sent: number;
-  /** Milliseconds since 1970 of the next alarm; null: there will be none. */
+  /** The next alarm in milliseconds since 1970; null if none is set. */
   nextAlarm: number | null;
 }
 
-/** What the Worker's RPC offers. */
+/** The Worker's RPC methods. */
 export type RefusingQueueCalls = Pick<RefusingQueue, "begin" | "loseAlarm" | "hints">;
 
 const read = ({ kv }: DurableObjectStorage, name: string) => kv.get<number>(name) ?? 0;
@@ -39,7 +39,7 @@ export class RefusedRun extends Run {
     this.ctx.storage.kv.put("refusals", refusals);
   }
 
-  /** As if whoever began the run had died before the alarm was set. */
+  /** As if the process had died before it set the alarm. */
   async loseAlarm(): Promise<void> {
     await this.ctx.storage.deleteAlarm();
   }
@@ -51,7 +51,7 @@ export class RefusedRun extends Run {
 }
 
 export default class RefusingQueue extends WorkerEntrypoint<Env> {
-  /** Begins the run, whose first so many messages are refused. */
+  /** Begins the run; its first `refusals` messages are refused. */
   async begin(refusals: number): Promise<void> {
     const { model: shape, training } = presetOf("tiny");
     const model = { ...shape, vocabSize: 300 };

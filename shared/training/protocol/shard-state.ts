@@ -1,10 +1,10 @@
-/** What a shard keeps of a part between rounds, as trainers write it: its optimizer's state, and what compression has rounded away. */
-import type { TrainingConfig } from "../../shared/config.ts";
-import { RESIDUAL } from "../../shared/model/formats/compression.ts";
-import { slotName, slotsOf } from "../../shared/training/compute/optimizer.ts";
-import type { ShapedName } from "../../shared/model/weights.ts";
+/** The state that a shard keeps for a part of the model between rounds: its optimizer's moments and what compression has rounded away. */
+import type { TrainingConfig } from "../../config.ts";
+import { RESIDUAL } from "../../model/formats/compression.ts";
+import type { ShapedName } from "../../model/weights.ts";
+import { slotName, slotsOf } from "../compute/optimizer.ts";
 
-/** Names and shapes of a part's state, in order; none in exact rounds without compression. */
+/** Names and shapes of a part's state, in the order in which trainers write them. Exact rounds without compression have none. */
 export function shardState(part: readonly ShapedName[], { steps, optimizer, compression }: TrainingConfig): ShapedName[] {
   const moments = part.flatMap(([name, shape]) => slotsOf(optimizer, name).map((slot): ShapedName => [slotName(name, slot), shape]));
   const residuals = part.map(([name, shape]): ShapedName => [`${name}${RESIDUAL}`, shape]);

@@ -11,7 +11,7 @@ import { startBackend } from "../../../shared/tensor/engine/backend.ts";
 import type { TrainResult } from "../../../shared/training/protocol/task.ts";
 import { firstCheckpoint, nextCheckpoint } from "../../../workers/coordinator/reduce.ts";
 import { initialState, type Base, type RunSpec } from "../../../shared/training/protocol/run-state.ts";
-import { shardState } from "../../../workers/coordinator/shard-state.ts";
+import { shardState } from "../../../shared/training/protocol/shard-state.ts";
 
 beforeAll(startBackend);
 

@@ -1,7 +1,7 @@
 /**
- * Training without the pipeline around it: the losses of the first optimizer steps of a model on a token sequence, at a
- * constant learning rate. The same arguments give the same weights and the same windows in the same order, so two
- * implementations of the ops can be compared step by step.
+ * Training without the pipeline: the losses of a model's first optimizer steps on a token sequence, at a constant learning
+ * rate. Equal arguments give equal weights and equal windows in equal order, so two implementations of the ops can be
+ * compared step by step.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig, OptimizerConfig } from "../../../../shared/config.ts";
@@ -41,7 +41,7 @@ export function lossCurve({ model, optimizer: config, batch, steps }: CurveSetti
   return losses;
 }
 
-/** Tokens that can be learned: each follows from the one before by a fixed rule, but for one in eight, which is random. */
+/** A sequence that can be learned: a fixed rule gives each token from its predecessor, except for a random one in eight. */
 export function syntheticTokens(count: number, vocabSize: number): Uint16Array {
   const random = createRandom(SEED);
   let last = 0;

@@ -1,6 +1,6 @@
 /**
  * Bench Worker: POST /tokens?part=train|val with uint16 tokens, POST /begin with a spec, then POST /rounds?seconds=N until
- * it is done. One run at a time; its state is the isolate's memory.
+ * the run is done. One run at a time, in the isolate's memory.
  */
 import type { RunSpec } from "../../../../shared/training/protocol/run-state.ts";
 import { Loop } from "./loop.ts";
@@ -19,7 +19,7 @@ export default {
       loop = await Loop.begin((await request.json()) as RunSpec, tokens["train"]!, tokens["val"]!);
       return new Response("begun");
     }
-    if (loop === null) return new Response("expected POST /begin before", { status: 409 });
+    if (loop === null) return new Response("expected POST /begin first", { status: 409 });
     return Response.json(await loop.advance(Number(searchParams.get("seconds"))));
   },
 } satisfies ExportedHandler;

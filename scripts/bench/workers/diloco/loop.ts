@@ -1,6 +1,6 @@
 /**
- * A training run in a plain loop: the trainer's task and the coordinator's reduction, the product's own functions, on a
- * bucket that is a map. No leases, no transfers, no state that is kept: what is left is the arithmetic of the mode.
+ * A training run in a plain loop: the product's own functions for the trainer's task and the coordinator's reduction, on a
+ * bucket in memory. There are no leases, transfers or stored states, only the arithmetic of the mode.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { objectKey } from "../../../../shared/artifacts.ts";
@@ -10,7 +10,7 @@ import { getObject, putObject } from "../../../../shared/store.ts";
 import { startBackend } from "../../../../shared/tensor/engine/backend.ts";
 import type { EvaluateTask, TrainResult, TrainTask } from "../../../../shared/training/protocol/task.ts";
 import { MapBucket } from "../../../simulation/map-bucket.ts";
-import { firstCheckpoint, nextCheckpoint } from "../../../../workers/coordinator/reduce.ts";
+import { firstCheckpoint, nextCheckpoint } from "../coordinator.ts";
 import { initialState, type RunSpec, type RunState } from "../../../../shared/training/protocol/run-state.ts";
 import { runEvaluateTask, runTrainTask, type TaskParts } from "../../../../shared/training/compute/run-task.ts";
 import type { ReadTokens } from "../../../../shared/training/compute/windows.ts";
@@ -26,7 +26,7 @@ export interface Progress {
   tokens: number;
   /** Mean training loss of the last round, nats per token. */
   loss: number;
-  /** Of all validation tokens, when the last round is done. */
+  /** Over all validation tokens; null before the last round is done. */
   valLoss: number | null;
 }
 
@@ -55,7 +55,7 @@ export class Loop {
     return new Loop(initialState(spec, await firstCheckpoint(objects.asBucket(), spec)), objects, train, val);
   }
 
-  /** Rounds for about so many seconds, or to the end. */
+  /** Computes rounds for about `seconds`, or to the end. */
   async advance(seconds: number): Promise<Progress> {
     const { rounds } = this.#state.spec;
     const deadline = Date.now() + seconds * 1000;
@@ -64,7 +64,7 @@ export class Loop {
     return { round, rounds, tokens, loss: this.#loss, valLoss: round < rounds ? null : await this.#evaluate() };
   }
 
-  /** The tensors of a part of the base weights. */
+  /** Reads one part of the base weights. */
   async #weights(part: number): Promise<NamedArray[]> {
     const { base, spec } = this.#state;
     return decodeSafetensors(new Uint8Array(await getObject(this.#bucket, "part", base.weights[part]!, spec.run)));

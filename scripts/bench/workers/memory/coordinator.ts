@@ -1,11 +1,11 @@
 /**
- * The coordinator of `npm run bench -- memory`: the calls that a trainer makes, passed on to the bench in Node, which has
- * the objects. It keeps nothing, so that what workerd holds is the trainer's.
+ * The coordinator of `npm run bench -- memory`. It passes a trainer's calls on to the bench in Node, which has the objects,
+ * and keeps nothing, so that workerd's memory is the trainer's.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { Lease, Submission, SubmissionReply } from "../../../../shared/training/protocol/task.ts";
 
-/** Outbound requests of a test harness go to the bench's own `fetch`. */
+/** The test harness sends outbound requests to the bench's own `fetch`. */
 const BENCH = "http://bench.invalid";
 
 export default class MemoryCoordinator extends WorkerEntrypoint {

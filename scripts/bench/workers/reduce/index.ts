@@ -1,11 +1,11 @@
-/** Bench Worker: POST /first with a spec -> its first checkpoint, POST /next with a state -> the next one. Objects are the bench's. */
+/** Bench Worker: POST /first with a spec -> first checkpoint, POST /next with a state -> next checkpoint. The bench keeps the objects. */
 import { wasmBytes } from "../../../../shared/tensor/engine/backend.ts";
-import { firstCheckpoint, nextCheckpoint } from "../../../../workers/coordinator/reduce.ts";
+import { firstCheckpoint, nextCheckpoint } from "../coordinator.ts";
 import type { RunSpec, RunState } from "../../../../shared/training/protocol/run-state.ts";
 
 const PIECE_BYTES = 256 * 1024;
 
-/** As much of a bucket as a reduction uses; whatever the Worker fetches goes to bench/reduce.ts. */
+/** The methods of a bucket that a reduction calls. The Worker's fetches go to bench/reduce.ts. */
 const bucket = {
   async put(key: string, value: Uint8Array<ArrayBuffer>) {
     // In pieces: `fetch` would copy the whole body and keep the copy until the next collection.
@@ -15,7 +15,7 @@ const bucket = {
     for (let at = 0; at < value.byteLength; at += PIECE_BYTES) await writer.write(value.subarray(at, at + PIECE_BYTES));
     await writer.close();
     await (await answer).arrayBuffer();
-    // Null would say that it was there already.
+    // Null would mean that the object existed already.
     return {};
   },
   async get(key: string) {

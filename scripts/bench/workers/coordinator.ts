@@ -1,0 +1,8 @@
+/**
+ * The benches' one door into the coordinator: its reduction, which two benches run without the Worker around it, and the
+ * type of the Worker's RPC. All other scripts reach Workers over HTTP.
+ */
+export { firstCheckpoint, nextCheckpoint } from "../../../workers/coordinator/reduce.ts";
+
+/** What `server.getWorker(...).getExport()` of a test harness is typed by. */
+export type CoordinatorModule = typeof import("../../../workers/coordinator/index.ts");
