@@ -1,7 +1,7 @@
 /** `npm run dev`: all Workers and trainers on this machine, until Ctrl-C. `--port N`, `--trainers N`, `--local-origin URL`. */
-import { startLocal } from "./local/stack.ts";
 import { given, readOptions, webAddress, wholeNumber } from "./cli/options.ts";
 import { stopOnExit, stopProcesses } from "./local/processes.ts";
+import { startLocal } from "./local/stack.ts";
 
 const USAGE = "npm run dev -- [--port N] [--trainers N] [--local-origin URL]";
 const OPTIONS = { port: { type: "string" }, trainers: { type: "string" }, "local-origin": { type: "string" } } as const;
@@ -16,7 +16,7 @@ stopOnExit();
 try {
   const local = await startLocal(options);
   console.log(
-    `Tiffin is up at ${local.url}; the operator's token is OPERATOR_TOKEN in .dev.vars, logs are in .tiffin/logs. Ctrl-C ends it.`,
+    `Tiffin is up at ${local.url}; the operator's token is OPERATOR_TOKEN in .dev.vars, logs are in .tiffin/logs. Ctrl-C stops it.`,
   );
   setInterval(() => undefined, 60_000);
 } catch (error) {

@@ -1,7 +1,6 @@
 /**
- * Runs before every npm script, under whatever Node the machine has: installs the locked packages when they are missing or
- * older than the lock file, then builds what sources ask for.
- * Plain JavaScript on purpose: the Node that strips types arrives with the packages.
+ * Runs before every npm script, on the machine's own Node. It installs the locked packages when they are missing or older
+ * than the lock file, then builds the kernels. Plain JavaScript, because the Node that strips types comes with the packages.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
@@ -17,7 +16,7 @@ function run(command, args) {
   const result = spawnSync(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
   if (result.status !== 0) {
     console.error(
-      `prepare: expected "${command} ${args.join(" ")}" to exit with 0, got ${result.status ?? result.error}. Mend what it says above, then try again.`,
+      `prepare: expected "${command} ${args.join(" ")}" to exit with 0, got ${result.status ?? result.error}. Fix the error above, then try again.`,
     );
     process.exit(1);
   }
@@ -27,11 +26,11 @@ if (process.platform === "win32") {
   console.error("prepare: expected Linux or macOS, got Windows: run Tiffin in WSL (learn.microsoft.com/windows/wsl/install).");
   process.exit(1);
 }
-// Without its own Node an installation left the development packages out, as NODE_ENV=production tells npm to.
+// NODE_ENV=production makes npm skip development packages; then the project's own Node is missing.
 if (!existsSync(installed) || !existsSync(node) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
   console.log("Installing packages (once; about half a minute)...");
-  // Not `npm ci`: it refuses a lock file without the other platforms' optional bindings, which a registry may not carry.
-  // `npm run deploy --dry-run` is none of this.
+  // `npm ci` refuses a lock file without the optional bindings of other platforms, and some registries lack those.
+  // --dry-run=false: `npm run deploy --dry-run` sets npm's own dry-run, which would install nothing.
   run("npm", ["install", "--dry-run=false", "--include=dev", "--no-save", "--no-audit", "--no-fund", "--loglevel", "error"]);
 }
 run(node, [join(root, "scripts", "build.ts")]);

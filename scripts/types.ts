@@ -1,6 +1,6 @@
 /**
  * `npm run types`: writes workers/<name>/env.d.ts from each wrangler.toml; a service binding is typed as its callee's class.
- * `npm run types -- --check` changes nothing and fails if a file is out of date.
+ * `npm run types -- --check` writes nothing and fails if a file is out of date.
  */
 import { spawnSync } from "node:child_process";
 import { relative } from "node:path";

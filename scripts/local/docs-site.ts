@@ -1,6 +1,6 @@
 /**
  * The documentation of the installed npm packages as an ordinary web site on loopback: one HTML page per README,
- * an index, robots.txt and sitemap.xml. It is what `npm start` crawls when no other site is named.
+ * an index, robots.txt and sitemap.xml. `npm start` crawls it unless another site is given.
  */
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { createServer, type Server, type ServerResponse } from "node:http";
@@ -38,7 +38,7 @@ function send(response: ServerResponse, status: number, type: string, body: stri
   response.writeHead(status, { "content-type": `${type}; charset=utf-8` }).end(body);
 }
 
-/** A path without its escapes; as it is where they are none. */
+/** Decodes a path's percent escapes; an invalid path stays as it is. */
 function decoded(path: string): string {
   try {
     return decodeURIComponent(path);

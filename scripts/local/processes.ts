@@ -1,6 +1,6 @@
 /**
- * Child processes that never outlive this one: each has a process group of its own, and every way out (exit, Ctrl-C,
- * TERM, an uncaught error) ends the groups by the ids they were started with. A kill is noticed by each group's supervisor.
+ * Child processes that never outlive this one. Each has its own process group, and every way out (exit, Ctrl-C, TERM, an
+ * uncaught error) ends the groups by their ids. If this process is killed, each group's supervisor notices and ends its group.
  */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { randomInt } from "node:crypto";
@@ -16,19 +16,19 @@ const FREE_POLL_MS = 10;
 const ANSWER_POLL_MS = 250;
 const ANSWER_TIMEOUT_MS = 10_000;
 /**
- * Where a free port is looked for: below those that Linux (from 32768), macOS and Windows (from 49152, RFC 6335) give to
- * outgoing connections. One of theirs could be gone to a connection before the process that it was found for listens.
+ * Free ports come from below the range that Linux (from 32768), macOS and Windows (from 49152, RFC 6335) use for outgoing
+ * connections. A port of that range could be taken by a connection before the process that needs it listens.
  */
 const FIRST_PORT = 20_000;
 const END_PORT = 32_768;
 const PORT_ATTEMPTS = 50;
-/** In order, so that none is found twice. */
+/** Counts up, so that no port is returned twice. */
 let nextPort = randomInt(FIRST_PORT, END_PORT);
 /** Lines of a log that an error shows. */
 const LOG_LINES = 8;
 const CHILD_ENV = {
   ...process.env,
-  // Wrangler's record of every span in every Worker: with megabytes and many storage calls in a round it takes the coordinator's thread.
+  // Otherwise wrangler records every span of every Worker. In a round with many storage calls that occupies the coordinator's thread.
   X_LOCAL_OBSERVABILITY: "false",
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_HIDE_BANNER: "true",
@@ -36,12 +36,12 @@ const CHILD_ENV = {
   FORCE_COLOR: "0",
 };
 const running = new Set<ChildProcess>();
-/** Those that this process ends. */
+/** Children that this process is ending: their exit is no error. */
 const ending = new WeakSet<ChildProcess>();
 
 const logOf = (name: string) => join(ROOT, ".tiffin", "logs", `${name}.log`);
 
-/** The last lines that a process has written, and where the rest is. */
+/** The last lines of a process's log, and the path of the log. */
 export function endOfLog(name: string): string {
   const lines = stripVTControlCharacters(readFileSync(logOf(name), "utf8")).split("\n");
   const last = lines.filter((line) => line.trim() !== "").slice(-LOG_LINES);
@@ -56,18 +56,18 @@ export function startProcess(name: string, command: string, args: readonly strin
   const child = spawn(process.execPath, [supervisor, join(ROOT, "node_modules", ".bin", command), ...args], {
     cwd: ROOT,
     detached: true,
-    // Nothing is ever written to the supervisor: its standard input ends when this process does.
+    // The supervisor's standard input carries no data; it closes when this process ends.
     stdio: ["pipe", log, log],
     env: { ...CHILD_ENV, ...env },
   });
-  // It has its own.
+  // The child has its own copy of the descriptor.
   closeSync(log);
   running.add(child);
   child.once("exit", () => running.delete(child));
   return child;
 }
 
-/** Resolves when `child`, which listens at `url`, gives an accepted answer. Throws at once when it ends before, or when the time is over. */
+/** Resolves when `child`, which listens at `url`, gives an accepted answer. Throws if the child ends first or the time is over. */
 export async function untilAnswers(
   name: string,
   child: ChildProcess,
@@ -88,19 +88,19 @@ export async function untilAnswers(
     await sleep(ANSWER_POLL_MS);
     const end = child.exitCode ?? child.signalCode;
     if (end !== null)
-      throw new Error(`${name}: expected an answer from ${url}, it ended with ${end}. The end of its log:\n${endOfLog(name)}`);
+      throw new Error(`${name}: expected an answer from ${url}, but the process ended with ${end}. The end of its log:\n${endOfLog(name)}`);
   }
   throw new Error(
     `${name}: expected an answer from ${url} within ${timeoutMs / 1000} s, got ${last}. The end of its log:\n${endOfLog(name)}`,
   );
 }
 
-/** Says so when `child` ends, unless this process ends it, and does then what is to be done. */
+/** Reports an unexpected exit of `child`, then calls `then`. */
 export function onEnd(name: string, child: ChildProcess, then: () => void): void {
   const end = (): void => {
     if (ending.has(child)) return;
     console.error(
-      `\n${name}: expected it to run on, it ended with ${child.exitCode ?? child.signalCode}. The end of its log:\n${endOfLog(name)}`,
+      `\n${name}: expected the process to keep running, but it ended with ${child.exitCode ?? child.signalCode}. The end of its log:\n${endOfLog(name)}`,
     );
     then();
   };
@@ -108,7 +108,7 @@ export function onEnd(name: string, child: ChildProcess, then: () => void): void
   else end();
 }
 
-/** From now on this process ends when `child` does: the others would wait for it for ever. */
+/** From now on this process ends when `child` does, because the other processes would wait for the child for ever. */
 export function endWith(name: string, child: ChildProcess): void {
   onEnd(name, child, () => void stopProcesses().then(() => process.exit(1)));
 }
@@ -125,7 +125,7 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-child.pid, signal);
   } catch (error) {
-    // ESRCH: the group has ended between the check and the signal, which is what is wanted.
+    // ESRCH: the group has already ended.
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }
@@ -139,11 +139,11 @@ export async function stopProcesses(): Promise<void> {
     setTimeout(resolve, KILL_GRACE_MS).unref();
   });
   await Promise.race([Promise.all(exits), grace]);
-  // Also when the leader has gone: a workerd that it left behind belongs to the same group.
+  // Also if the leader has ended: a workerd that it left behind belongs to the same group.
   for (const child of children) signalGroup(child, "SIGKILL");
 }
 
-/** Ends all started groups at once, without a word. */
+/** Ends all started groups at once with SIGKILL. */
 export function killProcesses(): void {
   for (const child of running) signalGroup(child, "SIGKILL");
   running.clear();
@@ -160,7 +160,7 @@ export function stopOnExit(onStop: () => void = () => undefined): void {
   process.once("exit", killProcesses);
 }
 
-/** Whether nobody listens at a port on loopback. */
+/** Whether a port on loopback is free. */
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
@@ -169,7 +169,7 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** The wanted port on loopback if nobody listens there, else, or where it is 0, any free one. */
+/** The wanted port on loopback if it is free; otherwise, or if `wanted` is 0, any free port. */
 export async function freePort(wanted: number): Promise<number> {
   if (wanted !== 0 && (await isFree(wanted))) return wanted;
   for (let attempt = 0; attempt < PORT_ATTEMPTS; attempt++) {
@@ -180,20 +180,19 @@ export async function freePort(wanted: number): Promise<number> {
   throw new Error(`expected a free port on 127.0.0.1, found none of ${PORT_ATTEMPTS} from ${FIRST_PORT} to ${END_PORT - 1}`);
 }
 
-/** Waits until nobody listens on a port: what is killed lets go of it a moment later. */
+/** Waits until a port is free: a killed process releases its port a moment later. */
 export async function untilFree(port: number): Promise<void> {
   const deadline = Date.now() + KILL_GRACE_MS;
   while (!(await isFree(port))) {
-    if (Date.now() > deadline) throw new Error(`port ${port}: expected it to be free ${KILL_GRACE_MS} ms after a kill, somebody listens`);
+    if (Date.now() > deadline)
+      throw new Error(`port ${port}: expected it to be free ${KILL_GRACE_MS} ms after a kill, but a process still listens on it`);
     await sleep(FREE_POLL_MS);
   }
 }
 
-/** The wanted port on loopback, or an error that says what to do. */
+/** Returns a free port on loopback unchanged; throws if it is in use. */
 export async function wantedPort(port: number): Promise<number> {
   if (!(await isFree(port)))
-    throw new Error(
-      `port ${port}: expected nobody to listen there on 127.0.0.1, something does. End that, or name another one with --port.`,
-    );
+    throw new Error(`port ${port} is already in use on 127.0.0.1. Stop the program that uses it, or choose another port with --port.`);
   return port;
 }

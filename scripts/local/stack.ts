@@ -1,9 +1,9 @@
 /**
  * Tiffin on this machine: one `wrangler dev` with six Workers, and a process per core with the seventh, the trainer.
  *
- * One workerd runs all its JavaScript on one thread: a trainer beside the coordinator would let the others wait until it
- * breathes, a whole step per message. Trainers reach the coordinator through wrangler's dev registry and are kept at
- * work by POST /work. State lives in .wrangler/state.
+ * One workerd runs all its JavaScript on one thread. A trainer in the coordinator's process would block every other call for
+ * a whole training step, so trainers have processes of their own. They reach the coordinator through wrangler's dev
+ * registry; POST /work keeps them busy. State lives in .wrangler/state.
  */
 import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -28,7 +28,7 @@ import { ROOT, WORKERS, configPath } from "./workers.ts";
 const DEFAULT_PORT = 8787;
 const START_TIMEOUT_MS = 90_000;
 const STATE = join(ROOT, ".wrangler", "state");
-/** Where the last start on a state left its address, for the next one and for `npm run watch`. */
+/** The file with the address of the last start on a state, read by the next start and by `npm run watch`. */
 const addressOf = (state: string) => join(state, "address");
 
 export interface LocalOptions {
@@ -38,7 +38,7 @@ export interface LocalOptions {
   /** Trainer processes, at least one; by default one per core. */
   trainers?: number;
   fresh?: boolean;
-  /** Folder of all state; proofs that kill processes keep theirs away from the user's. */
+  /** Folder of all state. Benches and soaks use their own, so the user's models stay untouched. */
   state?: string;
 }
 
@@ -46,11 +46,11 @@ export interface Local {
   url: string;
   token: string;
   stop(): Promise<void>;
-  /** Ends all processes as a power cut would, and resolves when their port is free again. */
+  /** Ends all processes at once, as a power cut would, and resolves when their port is free. */
   kill(): Promise<void>;
 }
 
-/** The operator's secret for local work: made once, kept in .dev.vars, never printed. */
+/** The operator's secret for local work: generated once, kept in .dev.vars, never printed. */
 export function operatorToken(): string {
   const path = join(ROOT, ".dev.vars");
   const known = existsSync(path) ? /^OPERATOR_TOKEN\s*=\s*"?([^"\n]+)"?$/m.exec(readFileSync(path, "utf8"))?.[1] : undefined;
@@ -60,14 +60,14 @@ export function operatorToken(): string {
   return token;
 }
 
-/** Two sets of Workers on one state would corrupt it. The token tells this folder's Tiffin from another's on the same port. */
+/** Throws if a Tiffin already runs on this state: two would corrupt it. Only this folder's Tiffin accepts this folder's token. */
 async function refuseSecond(state: string, token: string): Promise<void> {
   if (!existsSync(addressOf(state))) return;
   const url = readFileSync(addressOf(state), "utf8");
   const headers = { authorization: `Bearer ${token}` };
   const answer = await fetch(`${url}/models`, { headers, signal: AbortSignal.timeout(5000) }).catch(() => null);
   await answer?.body?.cancel();
-  if (answer?.status === 200) throw new Error(`expected no Tiffin to run from this folder, found one at ${url}: end it first, with Ctrl-C`);
+  if (answer?.status === 200) throw new Error(`Tiffin already runs from this folder, at ${url}. Stop it with Ctrl-C first.`);
 }
 
 function migrate(state: string): void {
@@ -85,22 +85,22 @@ function migrate(state: string): void {
   if (result.status !== 0) throw new Error(`expected the D1 migrations to apply, got exit ${result.status}\n${result.output}`);
 }
 
-/** Flags of every `wrangler dev`. Inspector port 0 lets workerd choose one as it listens: what is found before may be taken by then. */
+/** Flags of every `wrangler dev`. Inspector port 0 lets workerd choose a free port when it listens; a port chosen earlier may be taken by then. */
 const QUIETLY = ["--show-interactive-dev-session=false", "--inspector-port", "0"];
 
 /**
- * Each trainer's own state, which holds nothing: workerd opens its databases even so, and two processes that make one at the
- * same moment find it locked and end.
+ * Each trainer gets an empty state folder of its own. workerd creates databases there even for Workers without storage, and
+ * two processes that create the same database at once find it locked and end.
  */
 const trainersOf = (state: string) => join(state, "trainers");
 
 /**
- * Where processes of one state find each other, and those of another state or checkout do not; and their temporary files,
- * which who is killed leaves behind.
+ * The registry through which the processes of one state find each other, apart from those of another state or checkout; and
+ * the folder of their temporary files, because a killed process leaves some.
  */
 const foldersOf = (state: string) => ({ WRANGLER_REGISTRY_PATH: join(state, "registry"), TMPDIR: join(state, "tmp") });
 
-/** Keeps a trainer at work until `signal` aborts. A failed call is tried again: the process may be restarting. */
+/** Keeps a trainer at work until `signal` aborts. Failed calls are repeated, because the process may be restarting. */
 async function drive(url: string, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
@@ -125,7 +125,7 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
   const configs = gatewayFirst.flatMap((name) => ["-c", relative(ROOT, configPath(name))]);
   // `--var` reaches only the first Worker of several, so the collector's variable goes through its own .dev.vars.
   writeFileSync(join(ROOT, "workers", "collector", ".dev.vars"), `LOCAL_ORIGIN="${options.localOrigin ?? ""}"\n`);
-  // Who was killed has left entries in the registry, at which the others would go on calling for a minute.
+  // A killed process leaves entries in the registry, and the others would keep calling them for a minute.
   for (const folder of [...Object.values(foldersOf(state)), trainersOf(state)]) rmSync(folder, { recursive: true, force: true });
   mkdirSync(foldersOf(state).TMPDIR, { recursive: true });
   const workers = startProcess(
@@ -134,13 +134,13 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
     ["dev", ...configs, "--port", String(port), "--persist-to", state, ...QUIETLY],
     foldersOf(state),
   );
-  // A trainer that is there before the coordinator finds it late: the registry tells changes only now and then.
+  // Trainers start after the coordinator: a trainer that starts first waits half a minute for the registry's next refresh.
   await untilAnswers("workers", workers, url, (status) => status < 500, START_TIMEOUT_MS);
 
   const stopping = new AbortController();
   const trainers = Math.max(1, options.trainers ?? availableParallelism());
   const names = Array.from({ length: trainers }, (_, index) => `trainer-${index + 1}`);
-  // The first one goes by the Worker's own name: it is what the gateway asks for its health, and gets the queue's messages.
+  // The first trainer has the Worker's own name, so it answers the gateway's health checks and gets the queue's messages.
   await Promise.all(names.map((name, index) => addTrainer(name, stopping.signal, state, index === 0 ? "tiffin-trainer" : undefined)));
   await untilAnswers("workers", workers, `${url}/health`, (status) => status === 200, START_TIMEOUT_MS);
   endWith("workers", workers);
@@ -162,11 +162,11 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
 
 /** The address and the operator's token of the Tiffin that was last started from this folder. */
 export function runningLocal(): { url: string; token: string } {
-  if (!existsSync(addressOf(STATE))) throw new Error("expected a running Tiffin, found none: start it with `npm run dev` or `npm start`");
+  if (!existsSync(addressOf(STATE))) throw new Error("no Tiffin runs from this folder. Start one with `npm run dev` or `npm start`.");
   return { url: readFileSync(addressOf(STATE), "utf8"), token: operatorToken() };
 }
 
-/** Starts a trainer process for the Tiffin of a state and keeps it at work until the signal. The others go on without one that ends. */
+/** Starts a trainer process for the Tiffin of a state and keeps it at work until `signal` aborts. If it ends, the other trainers go on. */
 export async function addTrainer(name: string, signal: AbortSignal, state = STATE, worker = `tiffin-${name}`): Promise<ChildProcess> {
   const port = await freePort(0);
   const vars = ["--var", "WORK_LOOP:on", "--var", `TRAINER_NAME:${name}`];

@@ -1,7 +1,7 @@
 /**
- * `node supervise.ts COMMAND ...ARGS`: runs a command and ends its process group when standard input ends, which it does
- * when the parent is gone, however it went. A parent that is killed outright can end nothing itself, and a workerd that
- * outlives it would hold the port and the state that the next start wants.
+ * `node supervise.ts COMMAND ...ARGS`: runs a command and kills its own process group when standard input closes. That
+ * happens when the parent ends for any reason. A parent that is killed cannot end its children, and a workerd that
+ * outlives it would hold the port and the state that the next start needs.
  */
 import { spawn } from "node:child_process";
 
@@ -9,6 +9,6 @@ const [command, ...args] = process.argv.slice(2);
 if (command === undefined) throw new Error("supervise: expected a command, got none");
 const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit"] });
 child.once("exit", (code) => process.exit(code ?? 1));
-// Signals go to the whole group; the command answers them, and this process ends with it.
+// Signals reach the whole group. The command handles them, and this process ends after the command.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
 process.stdin.resume().once("close", () => process.kill(-process.pid, "SIGKILL"));

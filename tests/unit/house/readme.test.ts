@@ -1,4 +1,4 @@
-/** The README's tree is the tree, its Worker table is the Workers, and nothing lies at the top that does not belong there. */
+/** The READMEs match the repository: tree, Workers, routes and links. The top level holds only the files that the design fixes. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -57,7 +57,7 @@ describe("README", () => {
   });
 });
 
-test("the top level holds only what the design fixes", () => {
+test("the top level holds only the files that the design fixes", () => {
   const allowed = new Set([
     "workers",
     "shared",
@@ -76,9 +76,9 @@ test("the top level holds only what the design fixes", () => {
 
 const config = (name: string) => readFileSync(configPath(name), "utf8");
 
-test("only the gateway has a public door", () => {
+test("only the gateway is reachable from the internet", () => {
   const names = WORKERS.map(({ name }) => name);
   expect(names.filter((name) => !/^workers_dev = false$/m.test(config(name)))).toEqual(["gateway"]);
-  // A route would be a door of its own; preview URLs follow workers_dev.
+  // A route would be another public address; preview URLs follow workers_dev.
   expect(names.filter((name) => /^(\[\[)?routes?\b/m.test(config(name)))).toEqual([]);
 });

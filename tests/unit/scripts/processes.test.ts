@@ -1,4 +1,4 @@
-/** Processes that were started end with the one that started them, whichever way it goes, and leave a log to read. Ports for them stay free. */
+/** Child processes end with their parent, however it ends, and leave a log to read. Ports that are found free stay free. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -20,7 +20,7 @@ function isRunning(group: number): boolean {
   try {
     return process.kill(-group, 0);
   } catch {
-    // No such process: what the test waits for.
+    // ESRCH: the group has ended.
     return false;
   }
 }
@@ -53,19 +53,21 @@ function startDependent(...args: string[]) {
   });
 }
 
-test("a process that others wait for ends them, with its last words; one that is stopped does not", async () => {
+test("the unexpected exit of a child ends its parent with the child's last lines; stopping a child does not", async () => {
   const left = startDependent();
   let words = "";
   left.stderr.on("data", (data: Buffer) => (words += data.toString()));
   expect((await once(left, "exit"))[0]).toBe(1);
-  expect(words).toContain("dependent-test: expected it to run on, it ended with 7. The end of its log:\n  out of memory");
+  expect(words).toContain(
+    "dependent-test: expected the process to keep running, but it ended with 7. The end of its log:\n  out of memory",
+  );
   const stopped = startDependent("stop");
   await sleep(1500);
   expect(stopped.exitCode).toBeNull();
   stopped.kill();
 });
 
-test("the end of a log is its last lines without colours", async () => {
+test("the end of a log is its last lines, without colours", async () => {
   const lines = Array.from({ length: 20 }, (_, index) => `line ${index}`);
   const text = `${lines.join("\n\n")}\n\u001b[31mwrong\u001b[0m\n`;
   startProcess("log-test", "node", ["-e", `process.stdout.write(${JSON.stringify(text)})`], {});
@@ -73,13 +75,13 @@ test("the end of a log is its last lines without colours", async () => {
   await vi.waitFor(() => expect(endOfLog("log-test")).toBe(expected), { timeout: 10_000 });
 });
 
-test("free ports are none that the system may give to a connection meanwhile, and none is found twice", async () => {
+test("free ports lie below the range of outgoing connections, and no port is returned twice", async () => {
   const ports = await Promise.all(Array.from({ length: 40 }, () => freePort(0)));
   expect(new Set(ports).size).toBe(40);
   expect(Math.max(...ports)).toBeLessThan(32_768);
 });
 
-test("a wanted port is kept while nobody listens there", async () => {
+test("a wanted port is returned as long as it is free", async () => {
   const wanted = await freePort(0);
   expect(await freePort(wanted)).toBe(wanted);
   const server = createServer().listen(wanted, "127.0.0.1");
