@@ -1,26 +1,26 @@
-/** A byte stream read to its end into a buffer that is used again and again. */
+/** Reads a byte stream to its end into a buffer that many streams use one after the other. */
 
-/** Smaller than this is not worth a read of its own. */
+/** Free room below which the buffer grows: a smaller read is not worth its cost. */
 export const MIN_ROOM_BYTES = 64 * 1024;
-/** Of one read: the runtime holds that much besides. Few reads, since each leaves something to the next collection. */
+/** The most bytes of one read: the runtime holds as many again. Reads are few, because each leaves garbage. */
 const MAX_READ_BYTES = 1024 * 1024;
 
-/** Sizes of objects differ by little: a buffer of this grain fits the next one too. */
+/** Buffers are multiples of this: objects differ a little in size, and a buffer of this grain fits the next object too. */
 const GRAIN_BYTES = 256 * 1024;
 
-/** A buffer for objects of about so many bytes, with room to see the end of a stream. */
+/** A buffer for objects of about `bytes`, with room to notice the end of a stream. */
 export function createRoom(bytes: number): ArrayBuffer {
   return new ArrayBuffer(Math.ceil((bytes + MIN_ROOM_BYTES) / GRAIN_BYTES) * GRAIN_BYTES);
 }
 
-/** `min` is in the streams standard and in workerd, not in its types: a read that waits for so many bytes or the end. */
+/** `min` is in the streams standard and in workerd but not in its types: the read waits for that many bytes or the end. */
 interface WholeReader {
   read(view: Uint8Array<ArrayBuffer>, options: { min: number }): Promise<{ value?: Uint8Array<ArrayBuffer>; done: boolean }>;
 }
 
 /**
- * The bytes of the stream, in `buffer` where they fit, else in a larger one. `buffer` is used up: reading hands its memory
- * to the stream and back, so the memory is that of the result's buffer. Bytes that are `expected` come in few reads.
+ * The bytes of the stream, in `buffer` if they fit, else in a larger one. `buffer` is consumed: reading hands its memory
+ * to the stream and back, and the result owns it. `expected` bytes arrive in few reads.
  */
 export async function readInto(stream: ReadableStream, buffer: ArrayBuffer, expected = 0): Promise<Uint8Array<ArrayBuffer>> {
   const reader = stream.getReader({ mode: "byob" }) as WholeReader;

@@ -1,9 +1,10 @@
 /**
- * Coordinator: training runs (a Durable Object each), the Workflow that drives them, the model registry. The only way
- * by which a trainer reaches data: objects go in and out as byte streams under their hashes.
+ * Coordinator: training runs (a Durable Object each), the Workflow that drives them, and the model registry.
+ * Trainers reach stored objects through this Worker, as byte streams under their hashes.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { objectKey, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
+import { readAtMost } from "../../shared/bytes/bounded.ts";
 import { namedError } from "../../shared/errors.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
 import { runEvents } from "./events.ts";
@@ -19,20 +20,8 @@ export { Run } from "./run-object.ts";
 export { TrainWorkflow } from "./train-workflow.ts";
 
 const READABLE: readonly ObjectKind[] = ["part", "dataset", "token-shard", "tokenizer", "checkpoint"];
-/** Parts are a few megabytes unless one parameter is larger; this is a matrix of 4096 x 4096. */
+/** The largest part: one float32 matrix of 4096 x 4096. Other parts are a few megabytes. */
 const MAX_UPLOAD_BYTES = 64 * 1024 * 1024;
-
-/** All of a stream. Throws InvalidInput when it is too long. */
-async function collected(stream: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  for await (const part of stream) {
-    size += part.byteLength;
-    if (size > MAX_UPLOAD_BYTES) throw namedError("InvalidInput", `part: expected at most ${MAX_UPLOAD_BYTES} bytes, got more`);
-    parts.push(part);
-  }
-  return new Uint8Array(await new Blob(parts as Uint8Array<ArrayBuffer>[]).arrayBuffer());
-}
 
 export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
   get #registry() {
@@ -43,17 +32,17 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return { ok: true, model: (await this.activeModel())?.model ?? null };
   }
 
-  /** Starts the Workflow `train`. A name that is taken returns the run that has it. Throws InvalidInput. */
+  /** Starts the Workflow `train`. A name that is taken returns its run. Throws InvalidInput. */
   train(request: TrainRequest): Promise<{ run: string; workflow: string }> {
     return trainRun(this.env, request);
   }
 
-  /** Starts a run at a checkpoint of another. Throws InvalidInput, NotFound. */
+  /** Starts a run at a checkpoint of another run. Throws InvalidInput, NotFound. */
   branchRun(id: string, request: BranchRequest): Promise<{ run: string; workflow: string }> {
     return branchRun(this.env, id, request);
   }
 
-  /** Begins a run on a dataset that is there already. */
+  /** Begins a run on an existing dataset, without a Workflow. */
   async startRun(spec: RunSpec): Promise<void> {
     await this.#registry.addRun(spec.run);
     await this.env.RUN.getByName(spec.run).begin(spec);
@@ -85,7 +74,7 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     await deleteRun(this.env, id);
   }
 
-  /** Deletes objects of runs that nothing names and that are older than the grace time. */
+  /** Deletes objects of runs that are older than the grace time and that nothing names. */
   collectGarbage(graceSeconds?: number): Promise<{ objects: number }> {
     return collectGarbage(this.env, graceSeconds);
   }
@@ -96,7 +85,7 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return runEvents(() => run.status());
   }
 
-  /** A task of the run that the trainer names (its last one), waited for a while, or of the oldest run that has one. */
+  /** A task of the run that the trainer worked for last, or of the oldest run that has a task. */
   lease(input: { trainer: string; run?: string }): Promise<Lease | null> {
     return leaseTask(this.env, input);
   }
@@ -105,7 +94,7 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return this.env.RUN.getByName(submission.run).submit(submission);
   }
 
-  /** The bytes of an object, of a run's own if one is named. The reader checks the hash. Throws NotFound, InvalidInput. */
+  /** The bytes of an object, or of an object of a run. The reader checks the hash. Throws NotFound, InvalidInput. */
   async readObject(kind: ObjectKind, hash: Hash, run?: string): Promise<ReadableStream | Uint8Array<ArrayBuffer>> {
     if (!READABLE.includes(kind)) throw namedError("InvalidInput", `kind: expected one of ${READABLE.join(", ")}, got ${String(kind)}`);
     if (kind === "part" && run !== undefined) return readRunPart(this.env, hash, run);
@@ -114,12 +103,13 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return object.body;
   }
 
-  /** Stores a part of an update or a state among a run's objects; a stream where it is too large for one message. Throws InvalidInput. */
+  /** Stores a part of an update or a state among a run's objects. A part too large for one message arrives as a stream. Throws InvalidInput. */
   async writePart(run: string, bytes: ReadableStream | Uint8Array<ArrayBuffer>): Promise<Hash> {
-    const part = bytes instanceof Uint8Array ? bytes : await collected(bytes);
-    // Of an empty object no beginning can be read (mean.ts).
-    if (part.byteLength === 0) throw namedError("InvalidInput", "part: expected bytes, got none");
-    return writePart(this.env.ARTIFACTS, part, run);
+    const part = bytes instanceof Uint8Array ? { bytes, truncated: false } : await readAtMost(bytes, MAX_UPLOAD_BYTES);
+    if (part.truncated) throw namedError("InvalidInput", `part: expected at most ${MAX_UPLOAD_BYTES} bytes, got more`);
+    // R2 refuses to read the start of an empty object (mean.ts).
+    if (part.bytes.byteLength === 0) throw namedError("InvalidInput", "part: expected bytes, got none");
+    return writePart(this.env.ARTIFACTS, part.bytes, run);
   }
 
   async activeModel(): Promise<{ model: Hash; tokenizer: Hash } | null> {

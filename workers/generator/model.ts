@@ -6,7 +6,7 @@ import { partition } from "../../shared/model/formats/partition.ts";
 import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import { checkPart, tensorsOf } from "../../shared/model/formats/weights-file.ts";
 import type { Weights } from "../../shared/model/weights.ts";
-import { sha256 } from "../../shared/store.ts";
+import { checkHash } from "../../shared/store.ts";
 import { startBackend } from "../../shared/tensor/engine/backend.ts";
 import type { Tokenizer } from "../../shared/tokenizer/tokenizer.ts";
 import { loadTokenizer } from "../../shared/tokenizer/json-reader.ts";
@@ -27,8 +27,7 @@ let checkedAt = 0;
 
 async function readObject(env: GeneratorEnv, kind: ObjectKind, hash: Hash): Promise<Uint8Array> {
   const bytes = new Uint8Array(await new Response(await env.COORDINATOR.readObject(kind, hash)).arrayBuffer());
-  const actual = await sha256(bytes);
-  if (actual !== hash) throw new Error(`${kind} ${hash}: expected that hash, got ${actual}`);
+  await checkHash(kind, hash, bytes);
   return bytes;
 }
 

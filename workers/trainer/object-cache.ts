@@ -6,7 +6,7 @@
 import type { Hash, ObjectKind } from "../../shared/artifacts.ts";
 import { MAX_RPC_BYTES } from "../../shared/limits.ts";
 import { RecentBytes } from "../../shared/bytes/recent-bytes.ts";
-import { sha256 } from "../../shared/store.ts";
+import { checkHash } from "../../shared/store.ts";
 import { readInto } from "../../shared/bytes/read-into.ts";
 
 /** Enough for a small model's parts and states and the token shards of a small data set. */
@@ -14,11 +14,6 @@ const MAX_CACHED_BYTES = 24 * 1024 * 1024;
 
 /** A part of two megabytes (PART_BYTES) with its header; larger ones make the buffer grow. */
 const FIRST_BUFFER_BYTES = 2.25 * 1024 * 1024;
-
-async function check(kind: ObjectKind, hash: Hash, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-  const actual = await sha256(bytes);
-  if (actual !== hash) throw new Error(`${kind} ${hash}: expected that hash, got ${actual}`);
-}
 
 export class ObjectCache {
   readonly #coordinator: TrainerEnv["COORDINATOR"];
@@ -41,7 +36,7 @@ export class ObjectCache {
     const known = this.#recent.get(hash);
     if (known !== undefined) return known;
     const bytes = new Uint8Array(await new Response(await this.#coordinator.readObject(kind, hash)).arrayBuffer());
-    await check(kind, hash, bytes);
+    await checkHash(kind, hash, bytes);
     this.#recent.keep(hash, bytes);
     return bytes;
   }
@@ -53,7 +48,7 @@ export class ObjectCache {
     const object = await this.#coordinator.readObject("part", hash, run);
     const isMessage = object instanceof Uint8Array;
     const bytes = isMessage ? object : await this.#readIntoBuffer(object);
-    await check("part", hash, bytes);
+    await checkHash("part", hash, bytes);
     if (this.#keepsParts) this.#recent.keep(hash, isMessage ? bytes : bytes.slice());
     return bytes;
   }

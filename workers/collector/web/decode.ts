@@ -1,5 +1,6 @@
 /** Bytes of a web server as text: gzip undone where a file is one, the charset found as browsers find it. */
 import htmlEncodingSniffer from "html-encoding-sniffer";
+import { readAtMost } from "../../../shared/bytes/bounded.ts";
 
 const GZIP_MAGIC = [0x1f, 0x8b];
 
@@ -17,13 +18,7 @@ export function decodeText(bytes: Uint8Array, contentType: string): string {
 /** Undoes gzip if the bytes are gzip. Throws `too-large` beyond `limit` bytes, which are counted as they come out. */
 export async function gunzip(bytes: Uint8Array<ArrayBuffer>, limit: number): Promise<Uint8Array<ArrayBuffer>> {
   if (!GZIP_MAGIC.every((byte, index) => bytes[index] === byte)) return bytes;
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
-  const unpacked = new Response(bytes).body!.pipeThrough(new DecompressionStream("gzip"));
-  for await (const part of unpacked as unknown as AsyncIterable<Uint8Array<ArrayBuffer>>) {
-    size += part.byteLength;
-    if (size > limit) throw new Error(`too-large: expected at most ${limit} bytes, got more`);
-    parts.push(part);
-  }
-  return new Uint8Array(await new Blob(parts).arrayBuffer());
+  const unpacked = await readAtMost(new Response(bytes).body!.pipeThrough(new DecompressionStream("gzip")), limit);
+  if (unpacked.truncated) throw new Error(`too-large: expected at most ${limit} bytes, got more`);
+  return unpacked.bytes;
 }

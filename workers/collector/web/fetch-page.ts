@@ -2,6 +2,7 @@
  * Bounded GETs: one request with its address checked, its bytes counted after decompression and its time capped; and a
  * page, which is as many of them as there are redirects, with every hop checked before it is asked.
  */
+import { readAtMost } from "../../../shared/bytes/bounded.ts";
 import { AGENT } from "./robots.ts";
 import { refusalOf } from "./url-guard.ts";
 
@@ -32,16 +33,7 @@ export async function ask(url: URL, localOrigin: string): Promise<Answer> {
     signal: AbortSignal.timeout(TIMEOUT_MS),
     headers: { "user-agent": `${AGENT}/1.0`, accept: "text/html,text/plain,application/xml;q=0.9" },
   });
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  let left = MAX_PAGE_BYTES;
-  for await (const part of (response.body ?? []) as AsyncIterable<Uint8Array<ArrayBuffer>>) {
-    parts.push(part.subarray(0, left));
-    left -= part.byteLength;
-    // Leaving the loop cancels the rest of the body.
-    if (left < 0) break;
-  }
-  const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
-  return { status: response.status, headers: response.headers, bytes, truncated: left < 0 };
+  return { status: response.status, headers: response.headers, ...(await readAtMost(response.body, MAX_PAGE_BYTES)) };
 }
 
 /** A page through `request`, hop by hop. `mayFollow` decides about each hop; a refusal throws its reason. */
