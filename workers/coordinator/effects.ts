@@ -1,0 +1,39 @@
+/**
+ * Performs what the reducer asks for: a reduction or a rollback. The objects are complete in storage before the returned
+ * change moves the run's pointer to them. Other calls may change the state meanwhile, so the change applies to the
+ * state of its own moment, and the reducer ignores a change that names an older checkpoint.
+ */
+// oxlint-disable no-console -- `wrangler tail` shows these lines; no caller waits for an effect.
+import { isDamage } from "../../shared/store.ts";
+import { damaged, reduced, reissue, rolledBack, type Effect } from "../../shared/training/protocol/run.ts";
+import type { RunState } from "../../shared/training/protocol/run-state.ts";
+import { BadDelta } from "./mean.ts";
+import { nextCheckpoint, putCheckpoint } from "./reduce.ts";
+
+export interface Outcome {
+  kind: "reduced" | "rolled-back" | "reopened";
+  change: (state: RunState, now: number) => RunState;
+}
+
+/** Throws when storage fails, which says nothing about the run: the caller tries again later. */
+export async function performEffect(bucket: R2Bucket, before: RunState, effect: Effect): Promise<Outcome> {
+  const { round, checkpoint } = before.base;
+  try {
+    if (effect.kind === "reduce") {
+      const base = await nextCheckpoint(bucket, before);
+      return { kind: "reduced", change: (state, now) => reduced(state, checkpoint, base, now) };
+    }
+    const base = await putCheckpoint(bucket, before.spec, { ...effect.to, lrScale: effect.lrScale });
+    console.warn(`run ${before.spec.run}, round ${round}: back to round ${base.round}: ${effect.reason}`);
+    return { kind: "rolled-back", change: (state) => rolledBack(state, checkpoint, base, effect.reason) };
+  } catch (error) {
+    const { message } = error as Error;
+    if (error instanceof BadDelta) {
+      console.warn(message);
+      return { kind: "reopened", change: (state, now) => reissue(state, checkpoint, error.shard, "bad-delta", now) };
+    }
+    if (!isDamage(error)) throw error;
+    console.error(`run ${before.spec.run}, round ${round}: damaged: ${message}`);
+    return { kind: "reopened", change: (state) => damaged(state, checkpoint, message) };
+  }
+}
