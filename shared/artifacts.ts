@@ -12,7 +12,7 @@ import { modelConfigSchema } from "./config.ts";
 export const hashSchema = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 export type Hash = z.infer<typeof hashSchema>;
 
-/** What an object is. The kind decides its key; a reader asks for a kind and a hash, never for a key. */
+/** The kinds of objects. A kind decides the key: readers name a kind and a hash, never a key. */
 export const OBJECT_KINDS = {
   segment: { prefix: "segments", suffix: ".jsonl.gz" },
   snapshot: { prefix: "snapshots", suffix: ".json" },
@@ -29,33 +29,33 @@ export type ObjectKind = keyof typeof OBJECT_KINDS;
 const runSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, "expected a run's id");
 
 /**
- * Where all objects of a run lie. What a run makes belongs to it alone, so it may clean up behind itself without asking
- * whether an equal run needs the same bytes; what is published is copied to the common keys.
+ * The prefix of all objects of a run. A run shares no object with other runs, so it deletes its own without asking whether
+ * an equal run needs the same bytes. Publishing copies objects to the common keys.
  */
 export function runPrefix(run: string): string {
   return `runs/${runSchema.parse(run)}/`;
 }
 
-/** The R2 key of an object, common or a run's own. */
+/** The R2 key of a common object, or of an object of a run. */
 export function objectKey(kind: ObjectKind, hash: Hash, run?: string): string {
   const { prefix, suffix } = OBJECT_KINDS[kind];
   return `${run === undefined ? "" : runPrefix(run)}${prefix}/${hashSchema.parse(hash)}${suffix}`;
 }
 
-/** The key of a source's manifest; a new one per flush, zero-padded so that a listing sorts by age. */
+/** The key of a source's manifest. Each flush writes another; the number is zero-padded so that a listing sorts by age. */
 export function manifestKey(source: string, sequence: number): string {
   return `sources/${source}/manifest-${String(sequence).padStart(8, "0")}.json`;
 }
 
-/** Where the successor of a segment is named that was rewritten because a page was removed from it. */
+/** The key of the record that names a segment's successor: a removed page makes the collector rewrite its segment. */
 export function successorKey(segment: Hash): string {
   return `successors/${hashSchema.parse(segment)}.json`;
 }
 
-/** What a removal has left of a segment; null when nothing. The segment itself is gone: removed means that no bytes remain. */
+/** The segment without the removed pages; null when no page is left. The segment itself is deleted, so no removed bytes remain. */
 export const successorSchema = z.object({ format: z.literal(1), segment: hashSchema.nullable() });
 
-/** One line of a corpus segment: the record that FineWeb tools read. Where one was removed the line is empty. */
+/** One line of a corpus segment: the record that FineWeb tools read. The line of a removed document is empty. */
 export const documentSchema = z.object({
   id: z.string(),
   url: z.string(),
@@ -69,6 +69,11 @@ export const documentSchema = z.object({
 });
 export type Document = z.infer<typeof documentSchema>;
 
+/** A document as a line of a segment: fields in the schema's order. */
+export function encodeDocument(document: Document): string {
+  return JSON.stringify(documentSchema.parse(document));
+}
+
 /** A segment as manifests and snapshots list it. */
 export const segmentEntrySchema = z.object({
   hash: hashSchema,
@@ -78,7 +83,7 @@ export const segmentEntrySchema = z.object({
 });
 export type SegmentEntry = z.infer<typeof segmentEntrySchema>;
 
-/** What a source holds after a flush. */
+/** The segments of a source after a flush. */
 export const sourceManifestSchema = z.object({
   format: z.literal(1),
   source: z.string(),
@@ -87,11 +92,11 @@ export const sourceManifestSchema = z.object({
 });
 export type SourceManifest = z.infer<typeof sourceManifestSchema>;
 
-/** A fixed list of segments: what a tokenizer and a dataset are made from. */
+/** A fixed list of segments, from which a tokenizer and a dataset are made. */
 export const snapshotSchema = z.object({
   format: z.literal(1),
   segments: z.array(segmentEntrySchema),
-  /** Documents of the segments whose pages have another text by now; readers pass them over. */
+  /** Documents whose pages have changed since; readers skip them. */
   superseded: z.array(hashSchema).default([]),
 });
 export type Snapshot = z.infer<typeof snapshotSchema>;

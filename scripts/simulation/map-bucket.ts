@@ -7,10 +7,11 @@ export class MapBucket {
   /** How many more reads of a key fail, as reads of real storage sometimes do. */
   readonly failures = new Map<string, number>();
 
-  async put(key: string, value: ArrayBuffer | Uint8Array, options: { onlyIf?: unknown } = {}): Promise<object | null> {
+  async put(key: string, value: ArrayBuffer | Uint8Array | ReadableStream, options: { onlyIf?: unknown } = {}): Promise<object | null> {
     this.asked.push(key);
+    const bytes = value instanceof ReadableStream ? await new Response(value).arrayBuffer() : value;
     if (options.onlyIf !== undefined && this.objects.has(key)) return null;
-    this.objects.set(key, new Uint8Array(value instanceof Uint8Array ? value : new Uint8Array(value)).buffer);
+    this.objects.set(key, new Uint8Array(bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes)).buffer);
     this.uploaded.set(key, new Date());
     return {};
   }

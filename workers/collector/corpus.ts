@@ -2,7 +2,15 @@
  * What has been collected: the index of known texts, the open segments, the text that each page has now, and what was
  * removed. A document is acknowledged when it is a row here; it leaves the table in the transaction that lists its segment.
  */
-import { manifestKey, objectKey, successorKey, type Document, type Hash, type SegmentEntry } from "../../shared/artifacts.ts";
+import {
+  encodeDocument,
+  manifestKey,
+  objectKey,
+  successorKey,
+  type Document,
+  type Hash,
+  type SegmentEntry,
+} from "../../shared/artifacts.ts";
 import { namedError } from "../../shared/errors.ts";
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
 import { getObject, putJson, putObject, putRecord, sha256 as hashOf } from "../../shared/store.ts";
@@ -71,7 +79,7 @@ export class Corpus {
     const { sha256, source, url } = document;
     const bytes = byteLength(document.text);
     if (this.#rows("SELECT 1 FROM removals WHERE url = ?", url).length > 0) return { verdict: "removed", bytes };
-    const json = JSON.stringify(document);
+    const json = encodeDocument(document);
     if (byteLength(json) > MAX_DURABLE_ROW_BYTES / 2) return { verdict: "too-large", bytes };
     const { rowsWritten } = this.#sql.exec("INSERT OR IGNORE INTO documents VALUES (?, ?, ?, ?, ?)", sha256, source, url, bytes, json);
     this.#notePage(document);

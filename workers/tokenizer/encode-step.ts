@@ -27,7 +27,7 @@ const ENCODE_BYTES_PER_STEP = 2_000_000;
 const sideSchema = z.object({ shards: z.array(tokenShardEntrySchema), open: hashSchema.nullable() });
 type Side = z.infer<typeof sideSchema>;
 
-const stateSchema = z.object({
+export const encodeStateSchema = z.object({
   format: z.literal(2),
   stage: z.enum(["survey", "encode", "baselines"]),
   segment: z.int().nonnegative(),
@@ -38,7 +38,7 @@ const stateSchema = z.object({
   valBytes: z.int().nonnegative(),
   documents: z.int().nonnegative(),
 });
-type State = z.infer<typeof stateSchema>;
+type State = z.infer<typeof encodeStateSchema>;
 
 export interface EncodeStepInput {
   snapshot: Hash;
@@ -68,7 +68,7 @@ export async function encodeStep(
           valBytes: 0,
           documents: 0,
         }
-      : await missingAsNotFound(getJson(env.ARTIFACTS, "tokenizer-state", input.state, stateSchema));
+      : await missingAsNotFound(getJson(env.ARTIFACTS, "tokenizer-state", input.state, encodeStateSchema));
   const total = snapshot.segments.length;
   const step = async (next: State) => ({
     state: await putJson(env.ARTIFACTS, "tokenizer-state", next),

@@ -22,7 +22,7 @@ const MAX_WORD_LENGTH = 256;
 const COUNT_BYTES_PER_STEP = 8_000_000;
 const MERGES_PER_STEP = 1000;
 
-const stateSchema = z.object({
+export const mergeStateSchema = z.object({
   format: z.literal(2),
   segment: z.int().nonnegative(),
   document: z.int().nonnegative(),
@@ -55,7 +55,7 @@ export async function mergeStep(
   const state =
     input.state === null
       ? { format: 2 as const, segment: 0, document: 0, words: [], merges: [] }
-      : await missingAsNotFound(getJson(env.ARTIFACTS, "tokenizer-state", input.state, stateSchema));
+      : await missingAsNotFound(getJson(env.ARTIFACTS, "tokenizer-state", input.state, mergeStateSchema));
 
   if (state.segment < snapshot.segments.length) {
     const counts = new Map<string, number>(state.words);

@@ -1,0 +1,226 @@
+/**
+ * Stored objects: `stored-objects/` holds an object of each kind and format version as some version of Tiffin wrote it.
+ * Readers decode every file for ever, and today's writers still write the newest file of their kind byte for byte.
+ * A format that changes gets a new file beside the old ones; a file is never edited. A letter after the version tells
+ * apart files of one version that an optional field distinguishes.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { z } from "zod";
+import { MapBucket } from "../../scripts/simulation/map-bucket.ts";
+import {
+  canonicalJson,
+  checkpointSchema,
+  datasetSchema,
+  documentSchema,
+  encodeDocument,
+  manifestKey,
+  OBJECT_KINDS,
+  objectKey,
+  snapshotSchema,
+  sourceManifestSchema,
+  successorKey,
+  successorSchema,
+  type Dataset,
+  type ObjectKind,
+  type Snapshot,
+  type SourceManifest,
+} from "../../shared/artifacts.ts";
+import { PRESETS, supervisionConfigSchema } from "../../shared/config.ts";
+import { compress } from "../../shared/model/formats/compression.ts";
+import { decodeMixed, encodeSafetensors } from "../../shared/model/formats/safetensors.ts";
+import { parseJson, putObject, sha256 } from "../../shared/store.ts";
+import { loadTokenizer } from "../../shared/tokenizer/json-reader.ts";
+import { decodeTokenShard, encodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
+import { Tokenizer } from "../../shared/tokenizer/tokenizer.ts";
+import { publishBase } from "../../workers/coordinator/checkpoints.ts";
+import { putCheckpoint } from "../../workers/coordinator/reduce.ts";
+import { encodeStateSchema } from "../../workers/tokenizer/encode-step.ts";
+import { mergeStateSchema } from "../../workers/tokenizer/merge-step.ts";
+
+const FOLDER = join(import.meta.dirname, "stored-objects");
+const golden = (file: string): Uint8Array<ArrayBuffer> => new Uint8Array(readFileSync(join(FOLDER, file)));
+const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+const hash = (digit: string) => digit.repeat(64);
+
+/** What the golden objects hold: one part of three tensors, a tokenizer of two merges, a dataset of two sides. */
+const TENSORS = [
+  { name: "model.norm.weight", shape: [2], data: Float32Array.of(1, -0.5) },
+  { name: "model.embed_tokens.weight", shape: [2, 3], data: Float32Array.of(0.25, -1e-8, 3, 0, -0, 1e30) },
+];
+const TOKENIZER = new Tokenizer([
+  [104, 101],
+  [256, 108],
+]);
+const DOCUMENT = {
+  id: hash("a"),
+  url: "https://example.com/tea?cup=1",
+  text: "Tea is poured.\nThe kettle \u201csings\u201d \u{1f375}.",
+  title: "Tea",
+  lang: "en",
+  licence: "",
+  source: "s1",
+  fetchedAt: "2026-11-23T10:00:00.000Z",
+  sha256: hash("a"),
+};
+const SEGMENTS = [{ hash: hash("b"), documents: 2, bytes: 1234 }];
+const SPEC = {
+  run: "golden",
+  preset: "tiny",
+  dataset: hash("c"),
+  tokenizer: hash("d"),
+  model: { ...PRESETS["tiny"]!.model, vocabSize: 300 },
+  training: { ...PRESETS["tiny"]!.training, seed: 1, tokens: 1000 },
+  supervision: supervisionConfigSchema.parse({}),
+  rounds: 2,
+};
+const BASE = { round: 1, tokens: 512, lrScale: 0.5, weights: [hash("1")], outer: [hash("2")], inner: [[hash("3")], null] };
+
+/** The only object of a bucket after a write. */
+async function written(write: (bucket: R2Bucket) => Promise<unknown>): Promise<Uint8Array<ArrayBuffer>> {
+  const bucket = new MapBucket();
+  await write(bucket.asBucket());
+  expect(bucket.objects.size).toBe(1);
+  return new Uint8Array([...bucket.objects.values()][0]!);
+}
+
+const json = (value: unknown) => new TextEncoder().encode(canonicalJson(value));
+
+/** File -> what today's writer writes for the same content. Every newest file of a kind is here. */
+const TODAY: Readonly<Record<string, () => Uint8Array | Promise<Uint8Array>>> = {
+  "segment-line.1.json": () => new TextEncoder().encode(encodeDocument(DOCUMENT)),
+  "snapshot.1b.json": () => json({ format: 1, segments: SEGMENTS, superseded: [hash("e")] } satisfies Snapshot),
+  "source-manifest.1.json": () => json({ format: 1, source: "s1", sequence: 7, segments: SEGMENTS } satisfies SourceManifest),
+  "successor.1.json": () => json({ format: 1, segment: hash("f") } satisfies z.infer<typeof successorSchema>),
+  "tokenizer-state-merge.2.json": () =>
+    json({
+      format: 2,
+      segment: 1,
+      document: 3,
+      words: [
+        [" tea", 5],
+        ["\u00e9t\u00e9", 1],
+      ],
+      merges: [[104, 101]],
+    } satisfies z.infer<typeof mergeStateSchema>),
+  "tokenizer-state-encode.2.json": () =>
+    json({
+      format: 2,
+      stage: "encode",
+      segment: 1,
+      document: 3,
+      survey: { keys: [[12, 340]], bytes: 340 },
+      train: { shards: [{ hash: hash("4"), tokens: 3 }], open: hash("5") },
+      val: { shards: [], open: null },
+      valBytes: 20,
+      documents: 4,
+    } satisfies z.infer<typeof encodeStateSchema>),
+  "tokenizer.1.json": () => json(TOKENIZER.toJson()),
+  "token-shard.1.bin": () => encodeTokenShard([0, 1, 255, 256, 65_535]),
+  "dataset.1b.json": () =>
+    json({
+      format: 1,
+      tokenizer: hash("d"),
+      vocabSize: 300,
+      train: [{ hash: hash("4"), tokens: 3 }],
+      val: [{ hash: hash("6"), tokens: 2 }],
+      trainTokens: 3,
+      valTokens: 2,
+      valBytes: 20,
+      documents: 4,
+      unigramLoss: 4.5,
+      trigramLoss: 3.25,
+    } satisfies Dataset),
+  "part.1-float32.safetensors": () => encodeSafetensors(TENSORS),
+  "part.1-bf16.safetensors": () => encodeSafetensors(compress(TENSORS, {}, "bf16").arrays),
+  "part.1-int8.safetensors": () => encodeSafetensors(compress(TENSORS, {}, "int8").arrays),
+  "checkpoint.2.json": () => written((bucket) => putCheckpoint(bucket, SPEC, BASE)),
+};
+
+/** The start of a file's name -> a reader that throws when it does not understand the bytes, and otherwise gives back the content. */
+const READERS: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => unknown>> = {
+  "segment-line": (bytes) => parseJson(bytes, documentSchema),
+  snapshot: (bytes) => parseJson(bytes, snapshotSchema),
+  "source-manifest": (bytes) => parseJson(bytes, sourceManifestSchema),
+  successor: (bytes) => parseJson(bytes, successorSchema),
+  "tokenizer-state-merge": (bytes) => parseJson(bytes, mergeStateSchema),
+  "tokenizer-state-encode": (bytes) => parseJson(bytes, encodeStateSchema),
+  tokenizer: (bytes) => loadTokenizer(JSON.parse(textOf(bytes))).toJson(),
+  dataset: (bytes) => parseJson(bytes, datasetSchema),
+  checkpoint: (bytes) => parseJson(bytes, checkpointSchema),
+};
+
+const files = readdirSync(FOLDER);
+const kindOf = (file: string) => file.split(".")[0]!;
+
+describe("stored objects", () => {
+  it.each(files.filter((file) => file.endsWith(".json")))("of %s are read with all they hold", (file) => {
+    const bytes = golden(file);
+    expect(READERS[kindOf(file)]!(bytes)).toMatchObject(JSON.parse(textOf(bytes)) as object);
+  });
+
+  it("of token shards are read as the tokens that were written", () => {
+    expect([...decodeTokenShard(golden("token-shard.1.bin"))]).toEqual([0, 1, 255, 256, 65_535]);
+  });
+
+  it("of parts are read in each of the three number formats", () => {
+    const [norm, embedding] = decodeMixed(golden("part.1-float32.safetensors"));
+    expect([norm!.name, norm!.shape, [...norm!.data]]).toEqual(["model.norm.weight", [2], [1, -0.5]]);
+    expect([...embedding!.data]).toEqual([0.25, Math.fround(-1e-8), 3, 0, -0, Math.fround(1e30)]);
+    // The upper half of the float32 numbers: 1 is 0x3f800000 and -0.5 is 0xbf000000.
+    expect([...decodeMixed(golden("part.1-bf16.safetensors"))[0]!.data]).toEqual([0x3f80, 0xbf00]);
+    // One scale per row, here 1 / 127: -0.5 is -63.5 of them.
+    expect(
+      decodeMixed(golden("part.1-int8.safetensors")).flatMap(({ data }) => (data instanceof Int8Array ? [...data].slice(0, 2) : [])),
+    ).toContain(127);
+  });
+
+  it.each(Object.keys(TODAY))("of %s are written today byte for byte", async (file) => {
+    expect(Buffer.from(await TODAY[file]!()).equals(Buffer.from(golden(file)))).toBe(true);
+  });
+
+  it("have a golden file for every kind, each with a reader, and a writer for the newest", () => {
+    const kinds = [...new Set(files.map(kindOf))];
+    const ofR2 = (Object.keys(OBJECT_KINDS) as ObjectKind[]).map((kind) => (kind === "segment" ? "segment-line" : kind));
+    const isKnown = (kind: string) => kinds.some((known) => known === kind || known.startsWith(`${kind}-`));
+    expect(ofR2.filter((kind) => !isKnown(kind))).toEqual([]);
+    const newest = kinds.map((kind) =>
+      files
+        .filter((file) => kindOf(file) === kind)
+        .toSorted()
+        .at(-1)!,
+    );
+    expect(Object.keys(TODAY)).toEqual(expect.arrayContaining(newest));
+    expect(Object.keys(READERS)).toEqual(expect.arrayContaining(newest.filter((file) => file.endsWith(".json")).map(kindOf)));
+  });
+
+  it.each([
+    [objectKey("segment", hash("a")), `segments/${hash("a")}.jsonl.gz`],
+    [objectKey("snapshot", hash("a")), `snapshots/${hash("a")}.json`],
+    [objectKey("tokenizer-state", hash("a")), `tokenizer-states/${hash("a")}.bin`],
+    [objectKey("tokenizer", hash("a")), `tokenizers/${hash("a")}.json`],
+    [objectKey("token-shard", hash("a")), `token-shards/${hash("a")}.bin`],
+    [objectKey("dataset", hash("a")), `datasets/${hash("a")}.json`],
+    [objectKey("part", hash("a")), `parts/${hash("a")}.safetensors`],
+    [objectKey("part", hash("a"), "run-1"), `runs/run-1/parts/${hash("a")}.safetensors`],
+    [objectKey("checkpoint", hash("a")), `checkpoints/${hash("a")}.json`],
+    [objectKey("checkpoint", hash("a"), "run-1"), `runs/run-1/checkpoints/${hash("a")}.json`],
+    [manifestKey("s1", 7), "sources/s1/manifest-00000007.json"],
+    [successorKey(hash("a")), `successors/${hash("a")}.json`],
+  ])("lie under the keys where earlier versions put them: %s", (today, key) => {
+    expect(today).toBe(key);
+  });
+
+  it("of a published model are its checkpoint and parts, unchanged, among the common objects", async () => {
+    const bucket = new MapBucket();
+    const part = golden("part.1-float32.safetensors");
+    const weights = [await putObject(bucket.asBucket(), "part", part, SPEC.run)];
+    const { checkpoint } = await putCheckpoint(bucket.asBucket(), SPEC, { ...BASE, weights });
+    await publishBase(bucket.asBucket(), SPEC.run, checkpoint);
+    const published = [...bucket.objects].filter(([key]) => !key.startsWith("runs/"));
+    expect(published.map(([key]) => key).toSorted()).toEqual([objectKey("checkpoint", checkpoint), objectKey("part", weights[0]!)]);
+    for (const [key, bytes] of published) expect(key).toContain(await sha256(bytes));
+    expect(bucket.objects.get(objectKey("part", weights[0]!))).toEqual(part.buffer);
+  });
+});
