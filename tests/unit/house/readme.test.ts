@@ -1,6 +1,6 @@
 /** The READMEs match the repository: tree, Workers, routes and links. The top level holds only the files that the design fixes. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { routes } from "../../../workers/gateway/native/routes.ts";
 import { configPath, ROOT, WORKERS } from "../../../scripts/local/workers.ts";
@@ -52,9 +52,26 @@ describe("README", () => {
     expect(listed.filter((route) => !readme.includes(`${route}\``) && !readme.includes(`${route}?`))).toEqual([]);
   });
 
+  test("names only source files that exist", () => {
+    const files = [...readme.matchAll(/`((?:workers|shared|scripts|tests)\/[\w./-]+)`/g)].map(([, path]) => path!);
+    expect(files.length).toBeGreaterThan(20);
+    expect(files.filter((path) => statSync(join(ROOT, path), { throwIfNoEntry: false }) === undefined)).toEqual([]);
+  });
+
   test("lists every Worker", () => {
     for (const { name } of WORKERS) expect(readme).toContain(`| ${name} |`);
   });
+});
+
+test("every link from a README to a file of the repository leads somewhere", () => {
+  const readmes = ["workers", "shared", "scripts"]
+    .flatMap((top) => readdirSync(join(ROOT, top), { recursive: true, encoding: "utf8" }).map((path) => join(top, path)))
+    .filter((path) => path.endsWith("README.md"));
+  const links = ["README.md", ...readmes].flatMap((path) =>
+    [...readFileSync(join(ROOT, path), "utf8").matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, target]) => join(dirname(path), target!)),
+  );
+  expect(links.length).toBeGreaterThan(5);
+  expect(links.filter((path) => statSync(join(ROOT, path), { throwIfNoEntry: false }) === undefined)).toEqual([]);
 });
 
 test("the top level holds only the files that the design fixes", () => {
