@@ -9,17 +9,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { presetOf } from "../shared/config.ts";
+import { answerSchema } from "../shared/contracts/generate.ts";
+import { modelSchema } from "../shared/contracts/models.ts";
+import { startedRunSchema, type RunStatus } from "../shared/contracts/runs.ts";
+import { crawlSchema, sourceSchema, type Crawl } from "../shared/contracts/sources.ts";
 import { given, readOptions, webAddress, wholeNumber } from "./cli/options.ts";
 import { duration, Stage } from "./cli/progress.ts";
-import {
-  answerResponse,
-  crawlResponse,
-  modelsResponse,
-  sourceResponse,
-  startedRunResponse,
-  type Crawl,
-  type RunStatus,
-} from "./cli/responses.ts";
 import { Client } from "./local/client.ts";
 import { serveDocs } from "./local/docs-site.ts";
 import { isDone, pollRun } from "./local/poll-run.ts";
@@ -60,7 +55,7 @@ function remember(memory: Memory): void {
 /** The crawl of an earlier start, if it is still running or has fresh documents. */
 async function currentCrawl(client: Client, id: string): Promise<string | null> {
   // A deleted state has no crawls: 404.
-  const crawl = await client.call("GET", `/crawls/${id}`, crawlResponse).catch((error: Error) => {
+  const crawl = await client.call("GET", `/crawls/${id}`, crawlSchema).catch((error: Error) => {
     if (error.message.includes("got 404")) return null;
     throw error;
   });
@@ -72,7 +67,7 @@ async function currentCrawl(client: Client, id: string): Promise<string | null> 
 /** Crawls the site unless an earlier start has, and returns its source and the finished crawl. */
 async function collect(client: Client, site: string, memory: Memory): Promise<{ source: string; crawl: Crawl }> {
   const stage = new Stage("collect", "pages");
-  const source = await client.call("POST", "/sources", sourceResponse, {
+  const source = await client.call("POST", "/sources", sourceSchema, {
     url: site,
     scope: "path",
     pageBudget: PAGE_BUDGET,
@@ -80,13 +75,13 @@ async function collect(client: Client, site: string, memory: Memory): Promise<{ 
   });
   const known = memory.crawls?.[source.id];
   const current = known === undefined ? null : await currentCrawl(client, known);
-  const [started] = current === null ? await client.call("POST", "/crawls", z.array(crawlResponse), { source: source.id }) : [];
+  const [started] = current === null ? await client.call("POST", "/crawls", z.array(crawlSchema), { source: source.id }) : [];
   const id = current ?? started?.id;
   if (id === undefined) throw new Error(`expected a crawl of ${site} to start, got none`);
   memory.crawls = { ...memory.crawls, [source.id]: id };
   remember(memory);
   for (;;) {
-    const crawl = await client.call("GET", `/crawls/${id}`, crawlResponse);
+    const crawl = await client.call("GET", `/crawls/${id}`, crawlSchema);
     if (crawl.state === "done") {
       stage.done(`${crawl.fetched} pages, ${crawl.documents} documents, ${(crawl.bytes / 1e6).toFixed(2)} MB of text`);
       return { source: source.id, crawl };
@@ -98,7 +93,7 @@ async function collect(client: Client, site: string, memory: Memory): Promise<{ 
 
 /** Starts or rejoins the run and shows its progress until it is done. */
 async function train(client: Client, request: Record<string, unknown>): Promise<RunStatus> {
-  const { run } = await client.call("POST", "/runs", startedRunResponse, request);
+  const { run } = await client.call("POST", "/runs", startedRunSchema, request);
   const shown: { name: string; stage: Stage | null } = { name: "", stage: null };
   const onStatus = (status: RunStatus): void => {
     const name = status.state === "preparing" ? status.progress.stage : status.state === "training" ? "train" : "evaluate";
@@ -133,7 +128,7 @@ async function train(client: Client, request: Record<string, unknown>): Promise<
 async function activate(client: Client, checkpoint: string | null, request: Record<string, unknown>): Promise<void> {
   const deadline = Date.now() + PUBLISH_TIMEOUT_MS;
   for (let isAsked = false; ; isAsked = true) {
-    const models = await client.call("GET", "/models", modelsResponse);
+    const models = await client.call("GET", "/models", z.array(modelSchema));
     const own = models.find(({ model }) => model === checkpoint);
     if (own?.active) return;
     if (own !== undefined) {
@@ -187,7 +182,7 @@ async function main(): Promise<void> {
   await activate(client, run.checkpoint, request);
   let first: { response: string; model: string } | null = null;
   for (const text of QUESTIONS) {
-    const answer = await client.call("POST", "/generate", answerResponse, { text });
+    const answer = await client.call("POST", "/generate", answerSchema, { text });
     first ??= answer;
     process.stderr.write(`\n> ${text}\n${answer.response}\n`);
   }

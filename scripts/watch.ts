@@ -7,8 +7,9 @@ import { parseArgs } from "node:util";
 import { plot } from "asciichart";
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import logUpdate from "log-update";
+import { z } from "zod";
+import { runEventSchema, runStatusSchema, type RunEvent } from "../shared/contracts/runs.ts";
 import { duration } from "./cli/progress.ts";
-import { runEvent, runResponse, runsResponse, type RunEvent } from "./cli/responses.ts";
 import { Client } from "./local/client.ts";
 import { operatorToken, runningLocal } from "./local/stack.ts";
 
@@ -55,17 +56,17 @@ try {
   const { url, token } = values.url === undefined ? runningLocal() : { url: values.url, token: tokenOf(values.url) };
   const client = new Client(url, token);
   if (id === undefined) {
-    const runs = await client.call("GET", "/runs", runsResponse);
+    const runs = await client.call("GET", "/runs", z.array(runStatusSchema));
     throw new Error(`usage: npm run watch -- RUN, one of: ${runs.map((run) => `${run.id} (${run.state})`).join(", ") || "no run yet"}`);
   }
-  const first = await client.call("GET", `/runs/${id}`, runResponse);
+  const first = await client.call("GET", `/runs/${id}`, runStatusSchema);
   const losses = first.losses.map(({ loss }) => loss);
   let round = first.round;
   const response = await fetch(`${url}/runs/${id}/events`, { headers: { authorization: `Bearer ${token}` } });
   if (!response.ok || response.body === null) throw new Error(`GET /runs/${id}/events: expected 200, got ${response.status}`);
   for await (const event of response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream())) {
     if (event.event === "deleted") throw new Error(`run ${id} was deleted`);
-    const status = runEvent.parse(JSON.parse(event.data));
+    const status = runEventSchema.parse(JSON.parse(event.data));
     if (status.loss !== null && status.round !== round) losses.push(status.loss);
     round = status.round;
     logUpdate(view(status, losses));

@@ -1,6 +1,6 @@
 /** Waits for a run to reach a state, over HTTP. Shared by `npm start`, benches and soaks. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { runResponse, type RunStatus } from "../cli/responses.ts";
+import { runStatusSchema, type RunStatus } from "../../shared/contracts/runs.ts";
 import type { Client } from "./client.ts";
 
 export interface PollOptions {
@@ -16,7 +16,7 @@ export async function pollRun(client: Client, id: string, holds: (status: RunSta
   const { pollMs, timeoutMs = Infinity, onStatus } = options;
   const deadline = Date.now() + timeoutMs;
   for (;;) {
-    const status = await client.call("GET", `/runs/${id}`, runResponse);
+    const status = await client.call("GET", `/runs/${id}`, runStatusSchema);
     if (status.state === "failed") throw new Error(`run ${id} failed: ${status.error ?? "no reason given"}`);
     if (holds(status)) return status;
     if (Date.now() > deadline)

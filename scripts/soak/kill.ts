@@ -7,8 +7,9 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
+import type { RunStatus } from "../../shared/contracts/runs.ts";
+import { crawlSchema, sourceSchema } from "../../shared/contracts/sources.ts";
 import { createRandom } from "../../shared/model/random.ts";
-import { crawlResponse, sourceResponse, type RunStatus } from "../cli/responses.ts";
 import type { Print } from "../cli/runner.ts";
 import { Client } from "../local/client.ts";
 import { serveDocs } from "../local/docs-site.ts";
@@ -46,10 +47,10 @@ export async function run({ kills, seed }: typeof FLAGS, print: Print): Promise<
   let client = new Client(local.url, local.token);
   const until = (id: string, holds: (status: RunStatus) => boolean) =>
     pollRun(client, id, holds, { pollMs: POLL_MS, timeoutMs: RUN_TIMEOUT_MS });
-  const source = await client.call("POST", "/sources", sourceResponse, { url: site, pageBudget: PAGES });
-  const [crawl] = await client.call("POST", "/crawls", z.array(crawlResponse), { source: source.id });
+  const source = await client.call("POST", "/sources", sourceSchema, { url: site, pageBudget: PAGES });
+  const [crawl] = await client.call("POST", "/crawls", z.array(crawlSchema), { source: source.id });
   for (;;) {
-    const { state } = await client.call("GET", `/crawls/${crawl!.id}`, crawlResponse);
+    const { state } = await client.call("GET", `/crawls/${crawl!.id}`, crawlSchema);
     if (state === "done") break;
     await sleep(POLL_MS);
   }

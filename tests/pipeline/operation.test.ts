@@ -6,7 +6,7 @@ import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
 import { getObjectStart, putObject } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/compute/rounds.ts";
 import { configPath, WORKERS } from "../../scripts/local/workers.ts";
-import type { RunStatus } from "../../workers/coordinator/status.ts";
+import type { RunStatus } from "../../shared/contracts/runs.ts";
 import { MODEL, putHandDataset, TOKENIZER } from "./hand-dataset.ts";
 
 const OPERATOR_TOKEN = "a-token-for-tests";

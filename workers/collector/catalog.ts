@@ -1,31 +1,8 @@
 /** The one Catalog object: sources and crawls with their counters. What was collected is corpus.ts, in the same storage. */
 import { DurableObject } from "cloudflare:workers";
 import type { Document, Hash } from "../../shared/artifacts.ts";
+import type { Crawl, Source } from "../../shared/contracts/sources.ts";
 import { Corpus, type Verdict } from "./corpus.ts";
-
-export interface Source {
-  id: string;
-  url: string;
-  scope: "host" | "path";
-  pageBudget: number;
-  revisitSeconds: number;
-  createdAt: string;
-}
-
-export interface Crawl {
-  id: string;
-  source: string;
-  state: "running" | "done";
-  queued: number;
-  fetched: number;
-  failed: number;
-  documents: number;
-  duplicates: number;
-  bytes: number;
-  skipped: Record<string, number>;
-  startedAt: string;
-  finishedAt: string | null;
-}
 
 type Row = Record<string, SqlStorageValue>;
 

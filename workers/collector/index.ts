@@ -4,8 +4,8 @@
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { Hash } from "../../shared/artifacts.ts";
+import type { Crawl, CrawlRequest, Removal, Source, SourceRequest } from "../../shared/contracts/sources.ts";
 import { sha256 } from "../../shared/store.ts";
-import type { Crawl, Source } from "./catalog.ts";
 import { crawlPage } from "./crawl-page.ts";
 import { normalizeUrl } from "./frontier.ts";
 import type { PageMessage } from "./web/host.ts";
@@ -25,7 +25,7 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
   }
 
   /** Registers a site, or changes the settings of a registered one. Throws InvalidInput for an address that may not be fetched. */
-  async addSource(input: Omit<Source, "id" | "createdAt">): Promise<Source> {
+  async addSource(input: SourceRequest): Promise<Source> {
     const url = normalizeUrl(input.url);
     const refusal = url === null ? "expected a web address" : refusalOf(new URL(url), this.env.LOCAL_ORIGIN);
     if (url === null || refusal !== null) throw namedError("InvalidInput", `url: ${refusal}`);
@@ -38,7 +38,7 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
   }
 
   /** Crawls one source at once, or all that are due. A source that is being crawled is not started twice. Throws when all have been tried. */
-  async startCrawls(input: { source?: string }): Promise<Crawl[]> {
+  async startCrawls(input: CrawlRequest): Promise<Crawl[]> {
     const all = await this.#catalog.sources();
     const chosen = input.source === undefined ? [] : all.filter(({ id }) => id === input.source);
     if (input.source !== undefined && chosen.length === 0)
@@ -64,7 +64,7 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
   }
 
   /** Removes a page for good: segments are rewritten, later crawls leave it out. */
-  async removeUrl(url: string): Promise<{ removed: number }> {
+  async removeUrl(url: string): Promise<Removal> {
     // As it is written, too: what was redirected had once been kept under the address that it came from.
     let removed = 0;
     for (const address of new Set([normalizeUrl(url) ?? url, url])) removed += (await this.#catalog.remove(address)).removed;

@@ -1,5 +1,5 @@
 /** A run's progress as server-sent events (html.spec.whatwg.org/multipage/server-sent-events.html). */
-import type { RunStatus } from "./status.ts";
+import type { RunEvent, RunStatus } from "../../shared/contracts/runs.ts";
 
 const POLL_MS = 500;
 /** An event even if nothing has changed, so that proxies keep the connection and clients know that it lives. */
@@ -8,7 +8,7 @@ const HEARTBEAT_MS = 15_000;
 const OVER: ReadonlySet<RunStatus["state"]> = new Set(["done", "failed"]);
 
 /** What changes from event to event; the loss curve is in the status itself and grows. */
-function progressOf(status: RunStatus): Omit<RunStatus, "losses"> & { loss: number | null } {
+function progressOf(status: RunStatus): RunEvent {
   const { losses, ...rest } = status;
   return { ...rest, loss: losses.at(-1)?.loss ?? null };
 }

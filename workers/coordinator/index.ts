@@ -5,15 +5,14 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { objectKey, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
 import { readAtMost } from "../../shared/bytes/bounded.ts";
+import type { Model } from "../../shared/contracts/models.ts";
+import type { BranchRequest, RunStatus, StartedRun, WorkflowRequest } from "../../shared/contracts/runs.ts";
 import { namedError } from "../../shared/errors.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
 import { runEvents } from "./events.ts";
 import { writePart } from "./parts.ts";
-import type { Model } from "./registry.ts";
 import type { RunSpec } from "../../shared/training/protocol/run-state.ts";
 import { branchRun, collectGarbage, deleteRun, findRun, leaseTask, readRunPart, trainRun } from "./runs.ts";
-import type { RunStatus } from "./status.ts";
-import type { BranchRequest, TrainRequest } from "./train-request.ts";
 
 export { Registry } from "./registry.ts";
 export { Run } from "./run-object.ts";
@@ -33,12 +32,12 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
   }
 
   /** Starts the Workflow `train`. A name that is taken returns its run. Throws InvalidInput. */
-  train(request: TrainRequest): Promise<{ run: string; workflow: string }> {
+  train(request: WorkflowRequest): Promise<StartedRun> {
     return trainRun(this.env, request);
   }
 
   /** Starts a run at a checkpoint of another run. Throws InvalidInput, NotFound. */
-  branchRun(id: string, request: BranchRequest): Promise<{ run: string; workflow: string }> {
+  branchRun(id: string, request: BranchRequest): Promise<StartedRun> {
     return branchRun(this.env, id, request);
   }
 

@@ -1,16 +1,8 @@
 /** The one Registry object: which runs there are and may have work, which models were published, which one is active. */
 import { DurableObject } from "cloudflare:workers";
 import type { Hash } from "../../shared/artifacts.ts";
+import type { Model } from "../../shared/contracts/models.ts";
 import { namedError } from "../../shared/errors.ts";
-
-export interface Model {
-  model: Hash;
-  tokenizer: Hash;
-  run: string;
-  valLoss: number | null;
-  publishedAt: string;
-  active: boolean;
-}
 
 export class Registry extends DurableObject<CoordinatorEnv> {
   constructor(ctx: DurableObjectState, env: CoordinatorEnv) {

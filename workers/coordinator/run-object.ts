@@ -7,6 +7,7 @@
 // oxlint-disable no-console -- `wrangler tail` shows these lines; no caller waits for the errors.
 import { DurableObject } from "cloudflare:workers";
 import { datasetSchema, type Dataset, type Hash } from "../../shared/artifacts.ts";
+import type { RunStatus } from "../../shared/contracts/runs.ts";
 import { namedError } from "../../shared/errors.ts";
 import { getJson } from "../../shared/store.ts";
 import {
@@ -36,7 +37,7 @@ import { performEffect } from "./effects.ts";
 import { firstState, type BranchOrigin } from "./first-state.ts";
 import { RunStore } from "./run-store.ts";
 import { SerialQueue } from "./serial-queue.ts";
-import { statusOf, type Preparation, type RunStatus } from "./status.ts";
+import { statusOf, type Preparation } from "./status.ts";
 import { TrainerHints } from "./trainer-hints.ts";
 
 /** The alarm matters only after every message and every trainer has been lost. */

@@ -1,6 +1,13 @@
 /** What can be done with runs as a whole: start, branch, find work in, delete, clean up. */
 import type { Hash } from "../../shared/artifacts.ts";
 import { presetOf } from "../../shared/config.ts";
+import {
+  branchRequestSchema,
+  workflowRequestSchema,
+  type BranchRequest,
+  type StartedRun,
+  type WorkflowRequest,
+} from "../../shared/contracts/runs.ts";
 import { namedError } from "../../shared/errors.ts";
 import { checkCpu, estimateTaskCpu } from "../../shared/model/footprint/cpu-time.ts";
 import { checkMemory, estimateTaskMemory } from "../../shared/model/footprint/memory.ts";
@@ -9,14 +16,7 @@ import { totalRounds } from "../../shared/training/compute/rounds.ts";
 import type { Lease } from "../../shared/training/protocol/task.ts";
 import { deleteObjects, oldKeys, runsWithObjects } from "./checkpoints.ts";
 import { readPart, recentPart } from "./parts.ts";
-import {
-  branchRequestSchema,
-  parseRequest,
-  trainingOf,
-  trainRequestSchema,
-  type BranchRequest,
-  type TrainRequest,
-} from "./train-request.ts";
+import { parseRequest, trainingOf } from "./train-request.ts";
 
 /** Objects younger than this may belong to a submission that is under way. */
 const GRACE_SECONDS = 3600;
@@ -38,7 +38,7 @@ export async function findRun(env: CoordinatorEnv, id: string) {
  * Registers a run and starts its Workflow; both may have happened before. A Workflow that has ended before its run, or
  * that an earlier run of the name has left, is replaced; the new one goes straight to where the run is.
  */
-async function start(env: CoordinatorEnv, id: string, params: TrainRequest): Promise<{ run: string; workflow: string }> {
+async function start(env: CoordinatorEnv, id: string, params: WorkflowRequest): Promise<StartedRun> {
   const run = env.RUN.getByName(id);
   if (await registryOf(env).addRun(id)) await run.prepare(id, { stage: "start", done: 0, total: 1 });
   // Not inside the branch: a crash between the two would leave a run that nobody drives.
@@ -61,7 +61,7 @@ async function start(env: CoordinatorEnv, id: string, params: TrainRequest): Pro
 }
 
 /** One instance, whoever else starts the same run at the same time. */
-async function createInstance(env: CoordinatorEnv, id: string, params: TrainRequest): Promise<void> {
+async function createInstance(env: CoordinatorEnv, id: string, params: WorkflowRequest): Promise<void> {
   try {
     await env.TRAIN.create({ id, params });
   } catch (error) {
@@ -69,8 +69,8 @@ async function createInstance(env: CoordinatorEnv, id: string, params: TrainRequ
   }
 }
 
-export async function trainRun(env: CoordinatorEnv, request: TrainRequest): Promise<{ run: string; workflow: string }> {
-  const parsed = parseRequest(trainRequestSchema, request);
+export async function trainRun(env: CoordinatorEnv, request: WorkflowRequest): Promise<StartedRun> {
+  const parsed = parseRequest(workflowRequestSchema, request);
   try {
     presetOf(parsed.preset);
   } catch (error) {
@@ -87,7 +87,7 @@ export async function trainRun(env: CoordinatorEnv, request: TrainRequest): Prom
   return start(env, parsed.name ?? crypto.randomUUID(), parsed);
 }
 
-export async function branchRun(env: CoordinatorEnv, id: string, request: BranchRequest): Promise<{ run: string; workflow: string }> {
+export async function branchRun(env: CoordinatorEnv, id: string, request: BranchRequest): Promise<StartedRun> {
   const { name, checkpoint, tokens, lrScale, supervision } = parseRequest(branchRequestSchema, request);
   const { spec } = await (await findRun(env, id)).branchPoint(checkpoint);
   const rounds = totalRounds({ ...spec.training, tokens: tokens ?? spec.training.tokens }, spec.model);

@@ -1,9 +1,10 @@
 /** What `GET /runs/:id` shows; null where it is not known yet. */
-import type { Dataset, Hash } from "../../shared/artifacts.ts";
+import type { Dataset } from "../../shared/artifacts.ts";
+import { runStatusSchema, type RunStatus } from "../../shared/contracts/runs.ts";
 import { parameterCount } from "../../shared/model/weights.ts";
 import { tokensPerRound } from "../../shared/training/compute/rounds.ts";
 import { centsOf } from "../../shared/training/protocol/cost.ts";
-import type { Rollback, RunState } from "../../shared/training/protocol/run-state.ts";
+import type { RunState } from "../../shared/training/protocol/run-state.ts";
 import type { EvaluationRow, RoundRow } from "./run-store.ts";
 import { isLiving } from "../../shared/training/protocol/trainers.ts";
 
@@ -18,95 +19,14 @@ export interface Preparation {
   error: string | null;
 }
 
-export interface RunStatus {
-  id: string;
-  state: "preparing" | "training" | "evaluating" | "paused" | "done" | "failed";
-  progress: { stage: string; done: number; total: number };
-  preset: string | null;
-  parameters: number | null;
-  vocabSize: number | null;
-  shards: number | null;
-  /** Local steps per round. */
-  steps: number | null;
-  round: number | null;
-  rounds: number | null;
-  tokens: number | null;
-  totalTokens: number | null;
-  tokensPerSecond: number | null;
-  secondsLeft: number | null;
-  /** Wall clock from the first lease to the last commit, without evaluations. */
-  trainingSeconds: number | null;
-  losses: { round: number; loss: number }[];
-  firstLoss: number | null;
-  evaluations: { round: number; checkpoint: Hash; valLoss: number; trainingSeconds: number }[];
-  /** Nats per validation token of the best checkpoint. */
-  valLoss: number | null;
-  unigramLoss: number | null;
-  trigramLoss: number | null;
-  bitsPerByte: number | null;
-  /** The current checkpoint; of a run that is done the best one. */
-  checkpoint: Hash | null;
-  stopReason: string | null;
-  rollbacks: Rollback[];
-  leases: { shard: number; trainer: string; secondsLeft: number }[];
-  /** Shards of the current round that have their result. */
-  finished: number | null;
-  trainers: { name: string; strikes: number; quarantined: boolean; secondsSilent: number }[];
-  tasks: number | null;
-  /** Trainers' milliseconds from lease to result, an upper bound of CPU time. */
-  cpuMillisecondsPerTask: number | null;
-  /** Trainers' seconds of computing training tasks, as they say; the rest of their time is coordination. */
-  computeSeconds: number | null;
-  cents: number | null;
-  bytesPerRound: { delta: number; inner: number } | null;
-  /** Submissions that came twice or were refused, by reason. */
-  counts: Record<string, number>;
-  error: string | null;
-}
-
 /** Milliseconds of evaluation before a time. */
 function evaluationMs(evaluations: readonly EvaluationRow[], before: number): number {
   return evaluations.reduce((sum, row) => sum + (row.ended_at <= before ? row.ended_at - row.started_at : 0), 0);
 }
 
-function preparing(record: Preparation): RunStatus {
-  return {
-    id: record.id,
-    state: record.error === null ? "preparing" : "failed",
-    progress: record.progress,
-    preset: null,
-    parameters: null,
-    vocabSize: null,
-    shards: null,
-    steps: null,
-    round: null,
-    rounds: null,
-    tokens: null,
-    totalTokens: null,
-    tokensPerSecond: null,
-    secondsLeft: null,
-    trainingSeconds: null,
-    losses: [],
-    firstLoss: null,
-    evaluations: [],
-    valLoss: null,
-    unigramLoss: null,
-    trigramLoss: null,
-    bitsPerByte: null,
-    checkpoint: null,
-    stopReason: null,
-    rollbacks: [],
-    leases: [],
-    finished: null,
-    trainers: [],
-    tasks: null,
-    cpuMillisecondsPerTask: null,
-    computeSeconds: null,
-    cents: null,
-    bytesPerRound: null,
-    counts: {},
-    error: record.error,
-  };
+/** A run that has not begun to train: everything else is not known yet. */
+function preparing({ id, progress, error }: Preparation): RunStatus {
+  return runStatusSchema.parse({ id, progress, error, state: error === null ? "preparing" : "failed" });
 }
 
 /** A status from what is stored. `record` or `state` must be there. */

@@ -6,11 +6,12 @@ import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep, type Workflo
 import { NonRetryableError } from "cloudflare:workflows";
 import { datasetSchema, type Hash } from "../../shared/artifacts.ts";
 import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
+import { workflowRequestSchema, type WorkflowRequest } from "../../shared/contracts/runs.ts";
 import { getJson } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/compute/rounds.ts";
 import { windowCount } from "../../shared/training/compute/data-order.ts";
 import { publishBase } from "./checkpoints.ts";
-import { trainingOf, trainRequestSchema, type TrainRequest } from "./train-request.ts";
+import { trainingOf } from "./train-request.ts";
 
 /**
  * A run is looked at after a second, and then each time after a fiftieth longer, up to an hour: its end is noticed late by
@@ -40,10 +41,10 @@ async function orGiveUp<T>(work: Promise<T>): Promise<T> {
 }
 
 type RunStub = DurableObjectStub<import("./run-object.ts").Run>;
-type ParsedRequest = ReturnType<typeof trainRequestSchema.parse>;
+type ParsedRequest = ReturnType<typeof workflowRequestSchema.parse>;
 
-export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainRequest> {
-  override async run(event: Readonly<WorkflowEvent<TrainRequest>>, step: WorkflowStep): Promise<{ model: string }> {
+export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRequest> {
+  override async run(event: Readonly<WorkflowEvent<WorkflowRequest>>, step: WorkflowStep): Promise<{ model: string }> {
     const id = event.instanceId;
     const run = this.env.RUN.get(this.env.RUN.idFromName(id));
     try {
@@ -57,8 +58,8 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, TrainReque
   }
 
   /** All that comes before training, unless it has begun. */
-  async #begin(id: string, payload: TrainRequest, run: RunStub, step: WorkflowStep): Promise<void> {
-    const request = trainRequestSchema.parse(payload);
+  async #begin(id: string, payload: WorkflowRequest, run: RunStub, step: WorkflowStep): Promise<void> {
+    const request = workflowRequestSchema.parse(payload);
     const { branch } = request;
     await step.do("register", RETRIES, () => this.env.REGISTRY.getByName("registry").addRun(id));
     // An instance that was started anew goes straight to where its run is.

@@ -1,7 +1,8 @@
-/** Every error of the API is {"error": "message"}; names that cross RPC become statuses here. */
+/** Names of errors that cross RPC become statuses; the door gives them its protocol's form. */
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { refuse, type GatewayContext } from "./door.ts";
 
 const STATUS_OF: Readonly<Record<string, ContentfulStatusCode>> = {
   NotFound: 404,
@@ -13,14 +14,14 @@ const STATUS_OF: Readonly<Record<string, ContentfulStatusCode>> = {
 };
 const RETRY_AFTER_SECONDS = "1";
 
-export function onError(error: Error, c: Context): Response {
-  if (error instanceof HTTPException) return c.json({ error: error.message }, error.status);
+export function onError(error: Error, c: Context<GatewayContext>): Response {
+  if (error instanceof HTTPException) return refuse(c, error.status, error.message);
   const status = STATUS_OF[error.name];
   if (status === undefined) {
-    // oxlint-disable-next-line no-console -- the caller learns nothing of it, so the log must
+    // oxlint-disable-next-line no-console -- the caller is told nothing, so the log holds the cause
     console.error(error.stack ?? error.message);
-    return c.json({ error: "internal error" }, 500);
+    return refuse(c, 500, "internal error");
   }
   if (status === 429) c.header("retry-after", RETRY_AFTER_SECONDS);
-  return c.json({ error: error.message }, status);
+  return refuse(c, status, error.message);
 }

@@ -1,12 +1,7 @@
-/** Which parts are up, asked all at once with a time limit each. */
+/** Health of the Workers: all are asked at once, with a time limit each. */
+import type { Health } from "../../shared/contracts/health.ts";
 
 const TIMEOUT_MS = 5000;
-
-export interface Health {
-  ok: boolean;
-  model: string | null;
-  parts: Record<string, "up" | "down">;
-}
 
 export async function health(env: GatewayEnv): Promise<Health> {
   const asked: Record<string, Promise<{ ok: true }>> = {

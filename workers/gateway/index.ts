@@ -1,4 +1,4 @@
-/** Gateway: the one public door. The routes are in routes.ts, what they do in app.ts. */
+/** Gateway: the one public door of Tiffin. What every request passes is in app.ts, each protocol in a folder of its own. */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { app } from "./app.ts";
 

@@ -1,7 +1,7 @@
 /** Shared by the benches on tinyshakespeare: its characters as a dataset, Tiffin on a state of its own, a run to its end. */
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { startedRunResponse, type RunStatus } from "../../cli/responses.ts";
+import { startedRunSchema, type RunStatus } from "../../../shared/contracts/runs.ts";
 import type { Print } from "../../cli/runner.ts";
 import { Client } from "../../local/client.ts";
 import { isDone, pollRun } from "../../local/poll-run.ts";
@@ -44,7 +44,7 @@ export async function startBenchLocal(
 /** Starts a run and waits for its end. Throws when it fails. */
 export async function shakespeareRun(local: Local, request: Record<string, unknown>, print: Print): Promise<RunStatus> {
   const client = new Client(local.url, local.token);
-  const { run } = await client.call("POST", "/runs", startedRunResponse, request);
+  const { run } = await client.call("POST", "/runs", startedRunSchema, request);
   let reportedAt = 0;
   const onStatus = (status: RunStatus): void => {
     if (Date.now() - reportedAt < REPORT_MS) return;

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, vi } from "vitest";
 import { createTestHarness } from "wrangler";
-import type { Crawl, Source } from "../../../workers/collector/catalog.ts";
+import type { Crawl, Source } from "../../../shared/contracts/sources.ts";
 import { configPath } from "../../../scripts/local/workers.ts";
 
 export type Site = (path: string) => Response;

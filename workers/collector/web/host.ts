@@ -3,7 +3,7 @@
  * One frontier entry is on its way at any time, as one queue message; a lost message costs one lease.
  */
 import { DurableObject } from "cloudflare:workers";
-import type { Crawl, Source } from "../catalog.ts";
+import type { Crawl, Source } from "../../../shared/contracts/sources.ts";
 import { ask, fetchPage, type Answer, type Page } from "./fetch-page.ts";
 import { isInScope, normalizeUrl } from "../frontier.ts";
 import { Gate } from "./gate.ts";

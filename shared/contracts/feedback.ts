@@ -1,0 +1,17 @@
+/** A person's score of an answer. */
+import { z } from "zod";
+
+export const scoreRequestSchema = z.strictObject({
+  /** The id of an answer. */
+  id: z.string().min(1).max(64),
+  score: z.number().min(0).max(1),
+  comment: z.string().max(1000).optional(),
+});
+export type ScoreRequest = z.output<typeof scoreRequestSchema>;
+
+/** What people gave a text: the mean score over the people who scored it, 0 if nobody did, and how many they are. */
+export const tallySchema = z.object({ reward: z.number(), votes: z.int() });
+export type Tally = z.output<typeof tallySchema>;
+
+export const storedScoreSchema = tallySchema.extend({ stored: z.literal(true) });
+export type StoredScore = z.output<typeof storedScoreSchema>;

@@ -1,0 +1,13 @@
+/** What Tiffin is, and which of its Workers are up. */
+import { z } from "zod";
+import { hashSchema } from "../artifacts.ts";
+
+export const aboutSchema = z.object({ name: z.string(), what: z.string(), documentation: z.string(), health: z.string() });
+
+export const healthSchema = z.object({
+  ok: z.boolean(),
+  /** The active model; null while none is active or the coordinator is down. */
+  model: hashSchema.nullable(),
+  parts: z.record(z.string(), z.enum(["up", "down"])),
+});
+export type Health = z.output<typeof healthSchema>;

@@ -1,0 +1,110 @@
+/**
+ * Training runs: what an operator may ask for, and what a run shows. A field of a request is added here and where the run
+ * uses it; a field of the status here and in `statusOf` (workers/coordinator/status.ts).
+ */
+import { z } from "zod";
+import { hashSchema } from "../artifacts.ts";
+import { supervisionOverrides, trainingOverrides } from "../config.ts";
+
+const name = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/)
+  .optional();
+/** Training tokens in all. */
+const tokens = z.int().positive().max(10_000_000_000).optional();
+const lrScale = z.number().positive().max(100);
+const supervision = supervisionOverrides.default({});
+
+export const runRequestSchema = z.strictObject({
+  name,
+  preset: z.string().max(64).default("small"),
+  tokens,
+  vocabSize: z.int().min(259).max(65_536).optional(),
+  seed: z.int().min(0).max(0xffff_ffff).default(1),
+  ...trainingOverrides,
+  supervision,
+  sources: z.array(z.string().max(64)).max(100).optional(),
+  /** Trains on an existing dataset instead of a new one from the corpus. */
+  dataset: hashSchema.optional(),
+});
+export type RunRequest = z.input<typeof runRequestSchema>;
+
+/** The parameters of the Workflow `train`: a request, or the branch of a run at a checkpoint (by default its newest one). */
+export const workflowRequestSchema = runRequestSchema.extend({
+  branch: z.strictObject({ run: z.string(), checkpoint: hashSchema.optional(), lrScale }).optional(),
+});
+export type WorkflowRequest = z.input<typeof workflowRequestSchema>;
+
+export const branchRequestSchema = z.strictObject({
+  name,
+  /** One of the run's kept checkpoints; by default its current one. */
+  checkpoint: hashSchema.optional(),
+  /** Training tokens in all, with those of the checkpoint. */
+  tokens,
+  /** Factor on the learning rate. */
+  lrScale: lrScale.default(1),
+  supervision,
+});
+export type BranchRequest = z.input<typeof branchRequestSchema>;
+
+export const startedRunSchema = z.object({ run: z.string(), workflow: z.string() });
+export type StartedRun = z.output<typeof startedRunSchema>;
+
+export const collectionRequestSchema = z.strictObject({ graceSeconds: z.int().min(0).optional() });
+export const collectionSchema = z.object({ objects: z.int() });
+
+/** A value that a run does not have from its first moment: null until then. */
+const known = <S extends z.ZodType>(schema: S) => schema.nullable().default(null);
+/** A list that a run fills as it goes. */
+const listed = <S extends z.ZodType>(schema: S) => z.array(schema).default([]);
+
+export const runStatusSchema = z.object({
+  id: z.string(),
+  state: z.enum(["preparing", "training", "evaluating", "paused", "done", "failed"]),
+  progress: z.object({ stage: z.string(), done: z.number(), total: z.number() }),
+  error: z.string().nullable(),
+  preset: known(z.string()),
+  parameters: known(z.int()),
+  vocabSize: known(z.int()),
+  shards: known(z.int()),
+  /** Local steps per round. */
+  steps: known(z.int()),
+  round: known(z.int()),
+  rounds: known(z.int()),
+  tokens: known(z.number()),
+  totalTokens: known(z.number()),
+  tokensPerSecond: known(z.number()),
+  secondsLeft: known(z.number()),
+  /** Wall clock from the first lease to the last commit, without evaluations. */
+  trainingSeconds: known(z.number()),
+  losses: listed(z.object({ round: z.int(), loss: z.number() })),
+  firstLoss: known(z.number()),
+  evaluations: listed(z.object({ round: z.int(), checkpoint: hashSchema, valLoss: z.number(), trainingSeconds: z.number() })),
+  /** Nats per validation token of the best checkpoint. */
+  valLoss: known(z.number()),
+  unigramLoss: known(z.number()),
+  trigramLoss: known(z.number()),
+  bitsPerByte: known(z.number()),
+  /** The current checkpoint; the best one when the run is done. */
+  checkpoint: known(hashSchema),
+  stopReason: known(z.string()),
+  rollbacks: listed(z.object({ fromRound: z.int(), toRound: z.int(), lrScale: z.number(), reason: z.string() })),
+  leases: listed(z.object({ shard: z.int(), trainer: z.string(), secondsLeft: z.number() })),
+  /** Shards of the current round that have their result. */
+  finished: known(z.int()),
+  trainers: listed(z.object({ name: z.string(), strikes: z.int(), quarantined: z.boolean(), secondsSilent: z.number() })),
+  tasks: known(z.int()),
+  /** Trainers' milliseconds from lease to result, an upper bound of CPU time. */
+  cpuMillisecondsPerTask: known(z.number()),
+  /** Seconds that trainers report for computing training tasks; the rest of their time is coordination. */
+  computeSeconds: known(z.number()),
+  cents: known(z.number()),
+  bytesPerRound: known(z.object({ delta: z.number(), inner: z.number() })),
+  /** Submissions that came twice or were refused, by reason. */
+  counts: z.record(z.string(), z.int()).default({}),
+});
+export type RunStatus = z.output<typeof runStatusSchema>;
+
+/** One event of `GET /runs/{id}/events`: the status with its newest loss instead of the whole curve. */
+export const runEventSchema = runStatusSchema.omit({ losses: true }).extend({ loss: z.number().nullable() });
+export type RunEvent = z.output<typeof runEventSchema>;

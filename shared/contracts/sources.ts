@@ -1,0 +1,44 @@
+/** Sources of text, the crawls that read them, and the removal of a page. */
+import { z } from "zod";
+
+export const sourceRequestSchema = z.strictObject({
+  url: z.url().max(1000),
+  scope: z.enum(["host", "path"]).default("path"),
+  pageBudget: z.int().min(1).max(10_000).default(500),
+  revisitSeconds: z.int().min(60).max(31_536_000).default(86_400),
+});
+export type SourceRequest = z.output<typeof sourceRequestSchema>;
+
+export const sourceSchema = z.object({
+  ...sourceRequestSchema.shape,
+  id: z.string(),
+  createdAt: z.string(),
+});
+export type Source = z.output<typeof sourceSchema>;
+
+export const crawlRequestSchema = z.strictObject({
+  /** Without it, every source that is due is crawled. */
+  source: z.string().max(64).optional(),
+});
+export type CrawlRequest = z.output<typeof crawlRequestSchema>;
+
+export const crawlSchema = z.object({
+  id: z.string(),
+  source: z.string(),
+  state: z.enum(["running", "done"]),
+  queued: z.int(),
+  fetched: z.int(),
+  failed: z.int(),
+  documents: z.int(),
+  duplicates: z.int(),
+  bytes: z.int(),
+  /** Pages that are not kept, counted by reason. */
+  skipped: z.record(z.string(), z.int()),
+  startedAt: z.string(),
+  finishedAt: z.string().nullable(),
+});
+export type Crawl = z.output<typeof crawlSchema>;
+
+export const removalRequestSchema = z.strictObject({ url: z.url().max(1000) });
+export const removalSchema = z.object({ removed: z.int() });
+export type Removal = z.output<typeof removalSchema>;

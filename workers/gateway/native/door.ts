@@ -1,0 +1,67 @@
+/** Tiffin's own protocol: each handler asks one Worker by RPC and gives its answer back. */
+import { createHandlers, type Door } from "../door.ts";
+import { voterOf } from "../client.ts";
+import { health } from "../health.ts";
+import { namedError } from "../../../shared/errors.ts";
+import { routes } from "./routes.ts";
+
+const notFound = (what: string): never => {
+  throw namedError("NotFound", `${what}: expected a known id`);
+};
+
+const handlers = createHandlers();
+handlers.openapi(routes.about, (c) =>
+  c.json({ name: "Tiffin", what: "a language model grown on Cloudflare Workers", documentation: "/openapi.json", health: "/health" }, 200),
+);
+handlers.openapi(routes.health, async (c) => {
+  const state = await health(c.env);
+  return c.json(state, state.ok ? 200 : 503);
+});
+handlers.openapi(routes.generate, async (c) => c.json(await c.env.GENERATOR.generate(c.req.valid("json")), 200));
+handlers.openapi(routes.feedback, async (c) =>
+  c.json(await c.env.FEEDBACK.score({ ...c.req.valid("json"), voter: await voterOf(c) }), 200),
+);
+handlers.openapi(routes.addSource, async (c) => c.json(await c.env.COLLECTOR.addSource(c.req.valid("json")), 200));
+handlers.openapi(routes.listSources, async (c) => c.json(await c.env.COLLECTOR.listSources(), 200));
+handlers.openapi(routes.startCrawls, async (c) => c.json(await c.env.COLLECTOR.startCrawls(c.req.valid("json")), 200));
+handlers.openapi(routes.getCrawl, async (c) => c.json((await c.env.COLLECTOR.getCrawl(c.req.valid("param").id)) ?? notFound("crawl"), 200));
+handlers.openapi(routes.removeDocument, async (c) => c.json(await c.env.COLLECTOR.removeUrl(c.req.valid("query").url), 200));
+handlers.openapi(routes.startRun, async (c) => c.json(await c.env.COORDINATOR.train(c.req.valid("json")), 200));
+handlers.openapi(routes.listRuns, async (c) => c.json(await c.env.COORDINATOR.listRuns(), 200));
+handlers.openapi(routes.getRun, async (c) => c.json((await c.env.COORDINATOR.getRun(c.req.valid("param").id)) ?? notFound("run"), 200));
+handlers.openapi(routes.runEvents, async (c) => {
+  const events = await c.env.COORDINATOR.runEvents(c.req.valid("param").id);
+  return new Response(events, { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } });
+});
+handlers.openapi(routes.pauseRun, async (c) => {
+  await c.env.COORDINATOR.pauseRun(c.req.valid("param").id);
+  return c.json({ paused: c.req.valid("param").id }, 200);
+});
+handlers.openapi(routes.resumeRun, async (c) => {
+  await c.env.COORDINATOR.resumeRun(c.req.valid("param").id);
+  return c.json({ resumed: c.req.valid("param").id }, 200);
+});
+handlers.openapi(routes.stopRun, async (c) => {
+  await c.env.COORDINATOR.stopRun(c.req.valid("param").id);
+  return c.json({ stopped: c.req.valid("param").id }, 200);
+});
+handlers.openapi(routes.branchRun, async (c) =>
+  c.json(await c.env.COORDINATOR.branchRun(c.req.valid("param").id, c.req.valid("json")), 200),
+);
+handlers.openapi(routes.deleteRun, async (c) => {
+  await c.env.COORDINATOR.deleteRun(c.req.valid("param").id);
+  return c.json({ deleted: c.req.valid("param").id }, 200);
+});
+handlers.openapi(routes.collectGarbage, async (c) => c.json(await c.env.COORDINATOR.collectGarbage(c.req.valid("json").graceSeconds), 200));
+handlers.openapi(routes.listModels, async (c) => c.json(await c.env.COORDINATOR.listModels(), 200));
+handlers.openapi(routes.activateModel, async (c) => {
+  await c.env.COORDINATOR.activateModel(c.req.valid("param").id);
+  return c.json({ active: c.req.valid("param").id }, 200);
+});
+
+export const nativeDoor: Door = {
+  prefix: "/",
+  routes: Object.values(routes),
+  handlers,
+  errorBody: (_, message) => ({ error: message }),
+};
