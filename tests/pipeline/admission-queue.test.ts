@@ -1,20 +1,20 @@
-/** The generator's line in workerd, where an invocation ends when its client leaves. */
+/** The generator's admission queue in workerd, where an invocation ends when its client leaves. */
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createTestHarness } from "wrangler";
 
-const server = createTestHarness({ workers: [{ configPath: join(import.meta.dirname, "fixtures/line/wrangler.toml") }] });
+const server = createTestHarness({ workers: [{ configPath: join(import.meta.dirname, "fixtures/admission-queue/wrangler.toml") }] });
 beforeAll(() => server.listen());
 afterAll(() => server.close());
 
-/** Longer than every time of the fixture's line. */
+/** Longer than every time of the fixture's queue. */
 const FOR_EVER_MS = 30_000;
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 async function work(ms: number, signal: AbortSignal | null = null): Promise<string> {
   return (await server.fetch(`/${ms}`, { signal })).text();
 }
 
-test("whoever is cancelled in its turn or in its place holds up the others for its time only", async () => {
+test("a client that leaves in its turn or in its place delays the others by its time at most", async () => {
   const client = new AbortController();
   const left = Promise.allSettled([work(FOR_EVER_MS, client.signal), work(FOR_EVER_MS, client.signal)]);
   await wait(100);
@@ -24,7 +24,7 @@ test("whoever is cancelled in its turn or in its place holds up the others for i
   expect(await Promise.all([work(0), work(0), work(0)])).toEqual(["done", "done", "done"]);
 });
 
-test("a full line and a turn that does not come are refused as busy", async () => {
+test("a full queue and a turn that does not come are refused as busy", async () => {
   const client = new AbortController();
   const atWork = [work(FOR_EVER_MS, client.signal), work(FOR_EVER_MS, client.signal)].map((done) => done.catch(() => "left"));
   await wait(100);

@@ -1,14 +1,14 @@
 /**
- * The line before the generator: one answer at a time per isolate, so many places, a bounded wait.
+ * The admission queue of the generator: one answer at a time per isolate, a bounded number of places, a bounded wait.
  *
- * Cloudflare cancels an invocation 30 s after its client has left, and then nothing settles that it would have settled. So
- * nobody here awaits another invocation: a place is a record that lapses by the clock, and each looks by its own timer
- * whether its turn has come. A turn that outlasts its time goes on, beside the next one: what must not be
- * interrupted in an answer (from the model in hand to the last token) awaits nothing.
+ * Cloudflare cancels an invocation 30 s after its client has left, and nothing that the invocation would have settled settles
+ * then. So no invocation awaits another: a place is a record that lapses by the clock, and each place looks by its own timer
+ * whether its turn has come. A turn that outlasts its time continues beside the next turn, so the part of an answer that must
+ * not be interrupted (from taking the model to the last token) awaits nothing.
  */
 import { namedError } from "../../shared/errors.ts";
 
-/** How often a place looks whether it is the first: what a turn may lose, small beside the making of an answer. */
+/** How often a place looks whether it is the first: the delay that a turn may lose, small beside the making of an answer. */
 const POLL_MS = 10;
 
 interface Place {
@@ -16,32 +16,32 @@ interface Place {
 }
 const isStanding = ({ until }: Place) => until > Date.now();
 
-export interface LineSettings {
-  /** Places in all, with that of the one at work. */
+export interface QueueSettings {
+  /** Places in all, the one at work included. */
   places: number;
-  /** How long a turn is waited for. */
+  /** How long a place waits for its turn. */
   waitMs: number;
-  /** How long a turn keeps the others waiting. */
+  /** How long a turn keeps the other places waiting. */
   turnMs: number;
 }
 
-/** A function that does work when its turn has come. It throws Busy when every place is taken and when the turn does not come in time. */
-export function createLine({ places, waitMs, turnMs }: LineSettings) {
-  let line: Place[] = [];
+/** A function that does work when its turn has come. It throws Busy when every place is taken or the turn does not come in time. */
+export function createAdmissionQueue({ places, waitMs, turnMs }: QueueSettings) {
+  let queue: Place[] = [];
   return async <T>(work: () => Promise<T>): Promise<T> => {
-    line = line.filter(isStanding);
-    if (line.length >= places) throw namedError("Busy", `expected at most ${places} answers in the making, try again in a second`);
+    queue = queue.filter(isStanding);
+    if (queue.length >= places) throw namedError("Busy", `expected at most ${places} answers in the making, try again in a second`);
     const place: Place = { until: Date.now() + waitMs };
-    line.push(place);
+    queue.push(place);
     try {
-      while (line.find(isStanding) !== place) {
+      while (queue.find(isStanding) !== place) {
         if (!isStanding(place)) throw namedError("Busy", `expected a turn within ${waitMs / 1000} s, got none, try again in a second`);
         await scheduler.wait(POLL_MS);
       }
       place.until = Date.now() + turnMs;
       return await work();
     } finally {
-      line = line.filter((other) => other !== place);
+      queue = queue.filter((other) => other !== place);
     }
   };
 }

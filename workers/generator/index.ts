@@ -1,10 +1,14 @@
-/** Generator: the active model, answering. One generation at a time per isolate, a bounded line before it. */
+/** Generator: the active model, answering. One generation at a time per isolate, behind a bounded queue. */
 import { WorkerEntrypoint } from "cloudflare:workers";
-import { generate, type GenerateInput, type GenerateOutput } from "./generate.ts";
-import { createLine } from "./admission-queue.ts";
+import type { Answer, GenerateRequest } from "../../shared/contracts/generate.ts";
+import { createAdmissionQueue } from "./admission-queue.ts";
+import { generate } from "./generate.ts";
 
-/** Wait and turn together are the 30 s that are left to whom nobody waits for. developers.cloudflare.com/workers/runtime-apis/context/#waituntil */
-const inTurn = createLine({ places: 16, waitMs: 15_000, turnMs: 15_000 });
+/**
+ * Wait and turn add up to the 30 s that an invocation has left when its client has gone.
+ * developers.cloudflare.com/workers/runtime-apis/context/#waituntil
+ */
+const inTurn = createAdmissionQueue({ places: 16, waitMs: 15_000, turnMs: 15_000 });
 
 export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
   async health(): Promise<{ ok: true }> {
@@ -12,9 +16,9 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
   }
 
   /** Answers a text. Throws NoModel, Unavailable when it cannot be kept, Busy when too many are waiting or the wait is too long. */
-  async generate(input: GenerateInput): Promise<GenerateOutput> {
-    const answer = inTurn(() => generate(this.env, input));
-    // A caller that goes away should not end this invocation in mid-turn: the tensors of a model half loaded would never be freed.
+  async generate(request: GenerateRequest): Promise<Answer> {
+    const answer = inTurn(() => generate(this.env, request));
+    // Without this, a client that leaves ends the invocation in mid-turn, and the tensors of a half-loaded model are never freed.
     this.ctx.waitUntil(answer.catch(() => undefined));
     return answer;
   }

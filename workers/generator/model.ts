@@ -1,4 +1,4 @@
-/** The model that answers: loaded through the coordinator, checked, swapped when the active pointer has moved. */
+/** The model that answers: loaded through the coordinator, verified by hash, replaced when the active pointer has moved. */
 import * as tf from "@tensorflow/tfjs-core";
 import { checkpointSchema, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
 import type { ModelConfig } from "../../shared/config.ts";
@@ -32,7 +32,7 @@ async function readObject(env: GeneratorEnv, kind: ObjectKind, hash: Hash): Prom
 }
 
 /**
- * The active model. One that is loaded goes on serving while nobody can tell which is active, or the new one cannot be loaded.
+ * The active model. A loaded model keeps answering while the registry is down or its successor cannot be loaded.
  * Throws NoModel when there is none.
  */
 export async function activeModel(env: GeneratorEnv): Promise<LoadedModel> {
@@ -51,9 +51,9 @@ export async function activeModel(env: GeneratorEnv): Promise<LoadedModel> {
     const { name, message } = error as Error;
     if (name === "NoModel") throw error;
     // oxlint-disable-next-line no-console -- the only trace of a model that could not be loaded
-    console.error(`active model: ${message}; ${loaded === null ? "there is no other one to serve" : "the loaded one goes on serving"}`);
+    console.error(`active model: ${message}; ${loaded === null ? "no other model is loaded" : "the loaded model keeps answering"}`);
     if (loaded !== null) return loaded;
-    throw namedError("NoModel", "the active model cannot be loaded: try again in a minute; if that does not help, activate another one");
+    throw namedError("NoModel", "the active model cannot be loaded: try again in a minute; if that does not help, activate another model");
   }
 }
 

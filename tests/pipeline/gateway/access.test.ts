@@ -1,4 +1,4 @@
-/** Who may pass the public door: the routes are the declared ones, and each lets in whom it should. */
+/** Access to the gateway: its routes are the declared ones, and each is open to its declared callers only. */
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDoor, OPERATOR, TOKEN } from "./door.ts";
@@ -25,7 +25,7 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
     "POST /models/{id}/activate",
   ],
 };
-/** Bodies that would do something, were the token right. */
+/** Bodies that would have an effect with the right token. */
 const BODIES: Readonly<Record<string, unknown>> = {
   "POST /sources": { url: "https://example.com/" },
   "POST /crawls": {},
@@ -74,12 +74,12 @@ const routesOf = (isOperator: boolean) =>
   [...operations].filter(([, { security }]) => (security !== undefined) === isOperator).map(([route]) => route);
 
 describe("the routes", () => {
-  test("of the running gateway are the declared ones, each open to whom it is declared for", () => {
+  test("of the running gateway are the declared ones, each open to its declared callers", () => {
     expect(routesOf(false).toSorted()).toEqual(DECLARED.everyone.toSorted());
     expect(routesOf(true).toSorted()).toEqual(DECLARED.operator.toSorted());
   });
 
-  test("are described by a valid OpenAPI document, down to every answer", async () => {
+  test("are described by a valid OpenAPI document that covers every answer", async () => {
     const { valid, errors } = await new Validator().validate(api);
     expect(errors ?? []).toEqual([]);
     expect(valid).toBe(true);
@@ -103,7 +103,7 @@ describe("the operator's routes", () => {
     }
   });
 
-  test("have done nothing for any of them", async () => {
+  test("have no effect without the right token", async () => {
     for (const route of ["GET /sources", "GET /runs", "GET /models"]) {
       const response = await request(route, OPERATOR);
       expect([route, response.status, await response.json()]).toEqual([route, 200, []]);
@@ -148,7 +148,7 @@ describe("bodies", () => {
     },
   );
 
-  test("may be left out where nothing must be said, and nowhere else", async () => {
+  test("may be left out where every field is optional, and nowhere else", async () => {
     expect(await (await door.send("POST", "/crawls", undefined, OPERATOR)).json()).toEqual([]);
     expect((await door.send("POST", "/garbage-collections", undefined, OPERATOR)).status).toBe(200);
     for (const route of ["/generate", "/feedback", "/sources"])

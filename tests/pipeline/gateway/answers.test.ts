@@ -1,4 +1,4 @@
-/** Answers and votes through the public door. */
+/** Answers and votes through the gateway. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { sha256 } from "../../../shared/store.ts";
 import { openDoor, OPERATOR } from "./door.ts";
@@ -13,7 +13,7 @@ interface Answer {
 
 let door: Awaited<ReturnType<typeof openDoor>>;
 let model = "";
-/** What is answered before a model is published. */
+/** The status of an answer before a model is published. */
 let before = 0;
 beforeAll(async () => {
   door = await openDoor();
@@ -29,7 +29,7 @@ async function ask(body: object): Promise<Answer> {
 }
 const vote = (body: object, headers: Record<string, string> = OPERATOR) => door.send("POST", "/feedback", body, headers);
 
-test("the active model answers with its best candidate, and people's votes decide which that is", async () => {
+test("the active model answers with its best candidate by people's votes", async () => {
   expect(before).toBe(503);
   const question = { text: "Grüße", context: { place: "gym" } };
   const first = await ask(question);
@@ -49,7 +49,7 @@ test("the active model answers with its best candidate, and people's votes decid
   expect([health.status, await health.json()]).toEqual([200, { ok: true, model, parts }]);
 });
 
-test("a candidate that was voted down comes after those that nobody knows", async () => {
+test("a candidate that was voted down comes after unrated candidates", async () => {
   const question = { text: "down", seed: 21, maxTokens: 12 };
   const first = await ask(question);
   expect(first.candidates.map(({ reward }) => reward)).toEqual([0, 0, 0]);
@@ -61,7 +61,7 @@ test("a candidate that was voted down comes after those that nobody knows", asyn
   expect([again.response, again.candidates.map(({ reward }) => reward)]).toEqual([texts[1], [0, 0, 0]]);
 });
 
-test("the reward is the mean of what different people gave", async () => {
+test("the reward is the mean over different people", async () => {
   const { id } = await ask({ text: "mean", seed: 99, maxTokens: 12 });
   const scores = [0, 0.5, 1];
   const voters = scores.map((_, index) => ({ "cf-connecting-ip": `203.0.113.${index}` }));
@@ -69,7 +69,7 @@ test("the reward is the mean of what different people gave", async () => {
   expect(await (await vote({ id, score: 1 }, voters[0])).json()).toEqual({ stored: true, reward: (1 + 0.5 + 1) / 3, votes: 3 });
 });
 
-test("whoever scores the same text under many ids counts once", async () => {
+test("a person who scores the same text under many ids counts once", async () => {
   const body = { text: "twice", seed: 41, candidates: 1, maxTokens: 12 };
   const [first, second, third] = [await ask(body), await ask(body), await ask(body)];
   expect([second.response, third.response]).toEqual([first.response, first.response]);
@@ -79,7 +79,7 @@ test("whoever scores the same text under many ids counts once", async () => {
   expect((await ask(body)).candidates[0]).toMatchObject({ reward: (1 + 0) / 2 });
 });
 
-test("the addresses of one IPv6 network are one voter, and no address can be found by its hash", async () => {
+test("the addresses of one IPv6 network are one voter, and no address is found by its plain hash", async () => {
   const { id } = await ask({ text: "networks", seed: 51, maxTokens: 12 });
   const votesWith = async (address: string) => {
     const reply = await vote({ id, score: 1 }, { "cf-connecting-ip": address });
@@ -149,7 +149,7 @@ test("fifty at once are answered or told to come back, and the next one is answe
   const all = await Promise.all(Array.from({ length: 50 }, (_, seed) => door.send("POST", "/generate", { text: "busy", seed }, OPERATOR)));
   const refused = all.filter(({ status }) => status === 429);
   for (const response of refused) expect(response.headers.get("retry-after")).toBe("1");
-  // The queue holds 16; what is answered while the fifty arrive makes room for more.
+  // The queue holds 16 requests; each answer that is given while the fifty arrive makes room for another.
   expect(refused.length).toBeGreaterThan(0);
   expect(all.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(16);
   expect(all.filter(({ status }) => status !== 200 && status !== 429)).toEqual([]);

@@ -1,9 +1,9 @@
-/** What the generator answers while the model's objects, the registry or the database fail, each broken for real. */
+/** Answers while the model's objects, the registry or the database are really broken. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { objectKey } from "../../../shared/artifacts.ts";
 import { openDoor, OPERATOR } from "./door.ts";
 
-/** Longer than the generator uses a model without asking for the active one. */
+/** Longer than the generator uses a model without asking for the active model. */
 const RECHECK_MS = 1100;
 
 let door: Awaited<ReturnType<typeof openDoor>>;
@@ -24,28 +24,28 @@ const logs = () =>
     .map(({ message }) => message)
     .join("\n");
 
-// The first one, while the isolate holds no model.
+// This test comes first, while the isolate holds no model.
 test("a model whose objects are missing is no model, until they are back", async () => {
   const { ARTIFACTS } = await door.server.getWorker<CoordinatorEnv>("tiffin-coordinator").getEnv();
   const key = objectKey("checkpoint", model);
   const bytes = await (await ARTIFACTS.get(key))!.arrayBuffer();
   await ARTIFACTS.delete(key);
-  expect(await ask()).toEqual({ status: 503, body: { error: expect.stringContaining("activate another one") } });
-  expect(logs()).toContain(`checkpoint ${model}: expected an object, found none; there is no other one to serve`);
+  expect(await ask()).toEqual({ status: 503, body: { error: expect.stringContaining("activate another model") } });
+  expect(logs()).toContain(`checkpoint ${model}: expected an object, found none; no other model is loaded`);
   await ARTIFACTS.put(key, bytes);
   expect(await ask()).toMatchObject({ status: 200, body: { model } });
 });
 
-test("the loaded model answers while nobody can tell which one is active", async () => {
+test("the loaded model answers while the registry is down", async () => {
   const registry = await door.server.getWorker("tiffin-coordinator").getDurableObjectStorage("REGISTRY", { name: "registry" });
   await registry.exec("ALTER TABLE models RENAME TO models_away");
   await new Promise((resolve) => setTimeout(resolve, RECHECK_MS));
   expect(await ask()).toMatchObject({ status: 200, body: { model } });
-  expect(logs()).toContain("no such table: models: SQLITE_ERROR; the loaded one goes on serving");
+  expect(logs()).toContain("no such table: models: SQLITE_ERROR; the loaded model keeps answering");
   await registry.exec("ALTER TABLE models_away RENAME TO models");
 });
 
-test("without the scores every candidate is unrated; an answer that cannot be kept is not given", async () => {
+test("without the scores every candidate is unrated, and an answer that cannot be kept is not given", async () => {
   const { DB } = await door.server.getWorker<FeedbackEnv>("tiffin-feedback").getEnv();
   await DB.exec("ALTER TABLE scores RENAME TO scores_away");
   const { status, body } = await ask();

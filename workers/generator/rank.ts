@@ -1,0 +1,32 @@
+/** The order of candidates: by what people gave the same text before, then by the model's own probability. */
+import type { Tally } from "../../shared/contracts/feedback.ts";
+import type { Candidate } from "../../shared/contracts/generate.ts";
+
+const UNRATED: Tally = { reward: 0, votes: 0 };
+
+/** The tally of each text. It only orders candidates: while feedback is down, all of them count as unrated. */
+export async function talliesOf(env: GeneratorEnv, responses: string[]): Promise<Tally[]> {
+  try {
+    return await env.FEEDBACK.rewards(responses);
+  } catch (error) {
+    // oxlint-disable-next-line no-console -- the only trace of an order without votes
+    console.error(`rewards: ${(error as Error).message}; all candidates count as unrated`);
+    return responses.map(() => UNRATED);
+  }
+}
+
+/** Candidates, best first. */
+export function rank(sampled: readonly Omit<Candidate, "reward">[], tallies: readonly Tally[]): Candidate[] {
+  return sampled
+    .map((candidate, index) => ({ ...candidate, tally: tallies[index] ?? UNRATED }))
+    .toSorted((a, b) => standing(b.tally) - standing(a.tally) || b.logProbability - a.logProbability)
+    .map(({ response, logProbability, tally }) => ({ response, reward: tally.reward, logProbability }));
+}
+
+/**
+ * The mean score as if one more person had given the middle of 0..1. By the bare reward an unrated text would stand with the
+ * worst texts (all 0), and a bad vote could not move a text.
+ */
+function standing({ reward, votes }: Tally): number {
+  return (reward * votes + 0.5) / (votes + 1);
+}
