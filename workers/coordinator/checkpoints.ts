@@ -1,4 +1,4 @@
-/** The objects of a run in R2: reading a checkpoint, copying it elsewhere, deleting. */
+/** A run's objects in R2: reading a checkpoint, copying it to another place, deleting. */
 import { checkpointSchema, objectKey, runPrefix, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
 import { namedError } from "../../shared/errors.ts";
 import { getJson } from "../../shared/store.ts";
@@ -13,7 +13,10 @@ async function readBase(bucket: R2Bucket, run: string, checkpoint: Hash): Promis
   return { checkpoint, round, tokens, lrScale, weights, outer, inner };
 }
 
-/** Copies one object; `to` undefined is the common place. Content has its name, so an object that is there is the same; a run's own becomes young by it. */
+/**
+ * Copies one object to another run, or to the common keys if `to` is undefined. A common object that exists has the same
+ * bytes, because its name is their hash. An object of a run is written again, so that garbage collection sees it as young.
+ */
 async function copy(bucket: R2Bucket, kind: ObjectKind, hash: Hash, from: string, to?: string): Promise<void> {
   const object = await bucket.get(objectKey(kind, hash, from));
   if (object === null) throw namedError("MissingObject", `${kind} ${hash}: expected an object of run ${from}, found none`);
@@ -21,20 +24,20 @@ async function copy(bucket: R2Bucket, kind: ObjectKind, hash: Hash, from: string
   await bucket.put(objectKey(kind, hash, to), object.body, { ...condition, sha256: hash });
 }
 
-/** Gives another run everything that a checkpoint names. */
+/** Copies everything that a checkpoint names to another run. */
 export async function copyBase(bucket: R2Bucket, base: Base, from: string, to: string): Promise<void> {
-  // Equal parts are one object, and R2 takes one write per key and second.
+  // Equal parts are one object, and R2 takes one write per second and key.
   for (const hash of new Set(partsOf(base))) await copy(bucket, "part", hash, from, to);
 }
 
-/** Puts a checkpoint and its weights among the common objects, where they outlive the run. */
+/** Copies a checkpoint and its weights to the common keys, where they outlive the run. */
 export async function publishBase(bucket: R2Bucket, run: string, checkpoint: Hash): Promise<void> {
   const { weights } = await readBase(bucket, run, checkpoint);
   for (const hash of weights) await copy(bucket, "part", hash, run);
   await copy(bucket, "checkpoint", checkpoint, run);
 }
 
-/** Keys of what a step of a run has made useless: its updates, and the objects of checkpoints that are no longer kept. */
+/** Keys of the objects that a change of state makes useless: consumed updates, and checkpoints that are no longer kept. */
 export function uselessKeys(before: RunState, after: RunState): string[] {
   const keep = retainedHashes(after);
   const old = retained(before);
@@ -62,7 +65,7 @@ async function* list(bucket: R2Bucket, options: R2ListOptions): AsyncGenerator<R
   } while (cursor !== undefined);
 }
 
-/** Keys of a run's objects that were uploaded before a time. */
+/** Keys of a run's objects that were uploaded before `before`, in milliseconds since 1970. */
 export async function oldKeys(bucket: R2Bucket, run: string, before: number): Promise<string[]> {
   const keys: string[] = [];
   for await (const { objects } of list(bucket, { prefix: runPrefix(run) }))
@@ -70,7 +73,7 @@ export async function oldKeys(bucket: R2Bucket, run: string, before: number): Pr
   return keys;
 }
 
-/** Whether one of the hashes is the name of the object. */
+/** True if one of the hashes names the object. */
 export function isNamed(key: string, hashes: ReadonlySet<Hash>): boolean {
   const hash = /([0-9a-f]{64})\.[a-z]+$/.exec(key)?.[1];
   return hash !== undefined && hashes.has(hash);
@@ -80,7 +83,7 @@ export async function deleteAll(bucket: R2Bucket, run: string): Promise<void> {
   await deleteObjects(bucket, await oldKeys(bucket, run, Infinity));
 }
 
-/** Ids of runs that have objects, whether there is such a run or not. */
+/** Ids under which objects are stored, also of runs that have been deleted. */
 export async function runsWithObjects(bucket: R2Bucket): Promise<string[]> {
   const ids: string[] = [];
   for await (const { delimitedPrefixes } of list(bucket, { prefix: "runs/", delimiter: "/" }))

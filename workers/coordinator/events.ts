@@ -2,20 +2,20 @@
 import type { RunEvent, RunStatus } from "../../shared/contracts/runs.ts";
 
 const POLL_MS = 500;
-/** An event even if nothing has changed, so that proxies keep the connection and clients know that it lives. */
+/** An event is sent this often even if nothing has changed: proxies keep the connection, and clients know that it lives. */
 const HEARTBEAT_MS = 15_000;
 
 const OVER: ReadonlySet<RunStatus["state"]> = new Set(["done", "failed"]);
 
-/** What changes from event to event; the loss curve is in the status itself and grows. */
+/** The status without the loss curve, which grows; an event carries only the last loss. */
 function progressOf(status: RunStatus): RunEvent {
   const { losses, ...rest } = status;
   return { ...rest, loss: losses.at(-1)?.loss ?? null };
 }
 
 /**
- * `progress` events as the run changes and exactly one terminal event: `done`, `failed` or `deleted`. Reads the status
- * only when the client takes the bytes; a client that leaves ends the stream.
+ * `progress` events as the run changes, then exactly one terminal event: `done`, `failed` or `deleted`. Reads the status
+ * only while the client takes the bytes. A client that leaves ends the stream.
  */
 export function runEvents(read: () => Promise<RunStatus | null>): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
@@ -32,7 +32,7 @@ export function runEvents(read: () => Promise<RunStatus | null>): ReadableStream
           controller.close();
           return;
         }
-        // Leases and silences change by the second without anything happening.
+        // Seconds left and seconds silent change all the time, so they do not count as changes.
         const key = JSON.stringify([
           status.state,
           status.progress,

@@ -102,7 +102,7 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return object.body;
   }
 
-  /** Stores a part of an update or a state among a run's objects. A part too large for one message arrives as a stream. Throws InvalidInput. */
+  /** Stores a part of an update or a state of a run. A large part arrives as a stream. Throws InvalidInput. */
   async writePart(run: string, bytes: ReadableStream | Uint8Array<ArrayBuffer>): Promise<Hash> {
     const part = bytes instanceof Uint8Array ? { bytes, truncated: false } : await readAtMost(bytes, MAX_UPLOAD_BYTES);
     if (part.truncated) throw namedError("InvalidInput", `part: expected at most ${MAX_UPLOAD_BYTES} bytes, got more`);

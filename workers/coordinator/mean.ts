@@ -1,7 +1,7 @@
 /**
- * The mean of a round's updates, part by part: weighted by sequences, in fixed shard order, each update and the state that
- * comes with it checked on the way. The sum lies in wasm memory, where the optimizer takes it from; a few updates are read
- * ahead into buffers that are used again and again.
+ * The mean of a round's updates, part by part, weighted by sequences, in fixed shard order. Each update is checked while it
+ * is read, and so is the optimizer state that comes with it. The sum is in wasm memory, where the optimizer reads it;
+ * a few updates are read ahead into reused buffers.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Hash } from "../../shared/artifacts.ts";
@@ -19,17 +19,17 @@ import { ReadAhead } from "./read-ahead.ts";
 import type { RunSpec } from "../../shared/training/protocol/run-state.ts";
 import { shardState } from "../../shared/training/protocol/shard-state.ts";
 
-/** No honest update comes near this norm: gradients are averages, and local steps are bounded by the learning rate. */
+/** Honest updates stay far below this norm: gradients are averages, and the learning rate bounds local steps. */
 const MAX_DELTA_NORM = 1e4;
 
-/** Nor is one so many times as long as the median of its round: shards differ in their data only. */
+/** An update whose norm exceeds this multiple of its round's median is refused: shards differ only in their data. */
 const MAX_NORM_RATIO = 10;
 const MIN_SHARDS_TO_COMPARE = 3;
 
-/** As float32. */
+/** Bytes of a part in float32. */
 const bytesOf = (part: readonly ShapedName[]) => part.reduce((sum, [, shape]) => sum + 4 * tf.util.sizeFromShape(shape), 0);
 
-/** Thrown when one shard's update, or the state with it, cannot be used; the shard is computed again. */
+/** One shard's update or state cannot be used. The shard is computed again. */
 export class BadDelta extends Error {
   readonly shard: number;
   constructor(shard: number, message: string) {
@@ -44,7 +44,7 @@ interface PartMean {
   squares: number;
 }
 
-/** Owns the mean that it gave last: the next one disposes what the optimizer has left of it. */
+/** Owns the mean that it returned last, and disposes what the optimizer has left of it before the next mean. */
 export class MeanUpdate {
   readonly #bucket: R2Bucket;
   readonly #run: string;
@@ -53,7 +53,7 @@ export class MeanUpdate {
   readonly #isKept: boolean;
   readonly #results: readonly TrainResult[];
   readonly #buffers: readonly PartBuffer[];
-  /** Of each shard, by part. */
+  /** Sums of squares of each shard's update, by part. */
   readonly #squares: readonly Map<number, number>[];
   #last: PartMean | null = null;
 
@@ -68,7 +68,7 @@ export class MeanUpdate {
     this.#squares = results.map(() => new Map<number, number>());
   }
 
-  /** The mean's norm over all parts. Throws like `of` and `refuseOutlier`. */
+  /** The norm of the mean over all parts. Throws like `of` and `refuseOutlier`. */
   async norm(): Promise<number> {
     let sum = 0;
     for (const index of this.#parts.keys()) sum += (await this.#meanOf(index)).squares;
@@ -77,14 +77,14 @@ export class MeanUpdate {
   }
 
   /**
-   * The mean of a part. The one that `norm` ended with is still there, so a model of one part is read once.
+   * The mean of a part. The last part that `norm` read is still held, so a model of one part is read once.
    * Throws BadDelta for an update with wrong names, shapes, values or norm.
    */
   async of(index: number): Promise<Weights> {
     return (await this.#meanOf(index)).mean;
   }
 
-  /** Throws BadDelta for an update that is far longer than the others of its round, once all parts have been asked for. */
+  /** Throws BadDelta for an update that is far longer than the others of its round. Call it after all parts have been read. */
   refuseOutlier(): void {
     const norms = this.#results.map((_, shard) => this.#normOf(shard));
     if (norms.length < MIN_SHARDS_TO_COMPARE) return;
@@ -109,7 +109,7 @@ export class MeanUpdate {
     const sequences = this.#results.reduce((sum, result) => sum + result.sequences, 0);
     for await (const [shard, update] of this.#updates(index)) {
       const share = this.#results[shard]!.sequences / sequences;
-      // The views are made anew: wasm memory that has grown meanwhile has another buffer.
+      // New views each time: wasm memory that has grown has another buffer.
       for (const [position, { data: sum }] of viewsOf(mean).entries()) addShare(sum, update[position]!.data, share);
     }
     if (isFirst) await this.#checkStates(index);
@@ -117,7 +117,7 @@ export class MeanUpdate {
     return last;
   }
 
-  /** All shards' updates of a part in order, each valid until the next one. */
+  /** All shards' updates of a part in order. Each is valid until the next. */
   async *#updates(index: number): AsyncGenerator<[shard: number, update: NamedArray[]]> {
     const part = this.#parts[index]!;
     const names = this.#results.map(({ delta }) => delta[index]!);
@@ -127,9 +127,9 @@ export class MeanUpdate {
   }
 
   /**
-   * The states that come with the updates of a part are no part of the mean, but whoever gets the shard's next task begins
-   * with one, and would be blamed for what is wrong with it. They pass through the same buffers, after the updates. Those of
-   * models that are not kept in memory would take longer than all else: of them only names, shapes and sizes are looked at.
+   * Checks the optimizer states that come with the updates of a part. The mean does not use them, but the trainer of the
+   * shard's next task starts from one and would be blamed for its faults. They pass through the same buffers. For models
+   * that are not kept in memory, reading every state would dominate the reduction, so only names, shapes and sizes are checked.
    */
   async #checkStates(index: number): Promise<void> {
     const names = this.#results.flatMap(({ inner }) => inner?.[index] ?? []);
@@ -149,7 +149,7 @@ export class MeanUpdate {
         return this.#check("state", first + at, index, read, (found) => {
           if (found.size !== size) throw new Error(`expected ${size} bytes, got ${found.size}`);
           if (!found.start.every((byte, place) => byte === header[place]))
-            throw new Error(`expected the header of ${expected.length} tensors, got another one`);
+            throw new Error(`expected the header of ${expected.length} tensors, got other bytes`);
         });
       });
       await Promise.all(group);
@@ -159,7 +159,7 @@ export class MeanUpdate {
   async #check<T, Found>(what: string, shard: number, index: number, read: Promise<Found>, check: (found: Found) => T): Promise<T> {
     const blame = (error: unknown) => new BadDelta(shard, `${what} of shard ${shard}, part ${index}: ${(error as Error).message}`);
     const found = await read.catch((error: unknown) => {
-      // A storage that fails says nothing about what it holds: the reduction is tried again.
+      // Storage that fails says nothing about the object: the reduction is tried again.
       throw isDamage(error) ? blame(error) : error;
     });
     try {
@@ -169,7 +169,7 @@ export class MeanUpdate {
     }
   }
 
-  /** Throws when they are not what a shard may send. */
+  /** Decodes and checks an update. Throws when a shard may not send it. */
   #arraysOf(shard: number, index: number, bytes: Uint8Array): NamedArray[] {
     const arrays = expand(decodeMixed(bytes));
     this.#squares[shard]!.set(index, checkPart(arrays, this.#parts[index]!));
@@ -179,7 +179,7 @@ export class MeanUpdate {
     return arrays;
   }
 
-  /** Of one shard's update, as far as it has been read. */
+  /** The norm of a shard's update, over the parts read so far. */
   #normOf(shard: number): number {
     return Math.sqrt([...this.#squares[shard]!.values()].reduce((sum, value) => sum + value, 0));
   }

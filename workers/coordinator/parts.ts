@@ -1,7 +1,7 @@
 /**
- * Parts of runs in R2, those of small models kept in the isolate: what trainers upload is reduced, and what a reduction
- * writes is leased out, within the second. Storage is written before anybody hears of a part; the memory only saves
- * reading it back. Parts of larger models pass through buffers that are used again and again.
+ * Parts of runs in R2. Parts of small models also stay in the isolate's memory, because a reduction reads within a second
+ * what trainers have uploaded, and trainers read what it has written. Storage is always written first: memory only saves
+ * reading a part back. Parts of larger models pass through reused buffers.
  */
 import { objectKey, type Hash } from "../../shared/artifacts.ts";
 import type { ModelConfig } from "../../shared/config.ts";
@@ -10,13 +10,13 @@ import { RecentBytes } from "../../shared/bytes/recent-bytes.ts";
 import { createRoom } from "../../shared/bytes/read-into.ts";
 import { getObject, getObjectInto, putObject } from "../../shared/store.ts";
 
-/** Small beside an isolate's 128 MB: weights, state and one update of the largest model that is kept. */
+/** The weights, state and one update of the largest model that is kept: little beside an isolate's 128 MB. */
 const MAX_RECENT_BYTES = 18 * 1024 * 1024;
 const MAX_KEPT_MODEL_BYTES = MAX_RECENT_BYTES / 3;
 
 const recent = new RecentBytes(MAX_RECENT_BYTES);
 
-/** Whether parts of a model are worth keeping: those of a larger one would only push each other out. */
+/** True if a model's parts stay in memory. Parts of a larger model would only evict each other. */
 export const isKept = (model: ModelConfig): boolean => 4 * parameterCount(model) <= MAX_KEPT_MODEL_BYTES;
 
 /** A part of a run from memory or storage. Throws MissingObject, CorruptObject. */
@@ -28,7 +28,7 @@ export function recentPart(hash: Hash, run: string): Uint8Array<ArrayBuffer> | u
   return recent.get(objectKey("part", hash, run));
 }
 
-/** One place through which parts pass, each valid until the next one. */
+/** A reused buffer. Each part in it is valid until the next. */
 export class PartBuffer {
   #memory = new ArrayBuffer(0);
 
@@ -37,36 +37,36 @@ export class PartBuffer {
     const known = recentPart(hash, run);
     if (known !== undefined) return known;
     const memory = this.#memory;
-    // Not there while it is read into, nor after a failure.
+    // Reading consumes the memory, and a failure loses it.
     this.#memory = new ArrayBuffer(0);
     const bytes = await getObjectInto(bucket, "part", hash, run, memory);
     this.#memory = bytes.buffer;
     return bytes;
   }
 
-  /** At least so many bytes to write into. */
+  /** At least `bytes` of memory to write into. */
   room(bytes: number): ArrayBuffer {
     if (this.#memory.byteLength < bytes) this.#memory = createRoom(bytes);
     return this.#memory;
   }
 }
 
-/** What shards have sent for a part is read so many at once, since storage is slow but answers several. */
+/** Updates that are read at once: storage is slow but answers several requests in parallel. */
 const READ_AHEAD = 4;
 
-/** The buffers of one reduction: weights and optimizer state of a part as they are read, then as they are written; what shards sent. */
+/** The buffers of one reduction: a part's weights and optimizer state, read and then written, and the shards' updates. */
 export class Workspace {
   readonly weights = new PartBuffer();
   readonly outer = new PartBuffer();
   readonly updates = Array.from({ length: READ_AHEAD }, () => new PartBuffer());
 }
 
-/** Stores a part; `keeps` means that nobody changes the bytes from now on. */
+/** Stores a part. With `keeps` it also stays in memory, so the caller must not change the bytes any more. */
 export async function writePart(bucket: R2Bucket, bytes: Uint8Array<ArrayBuffer>, run: string, keeps = true): Promise<Hash> {
   const hash = await putObject(bucket, "part", bytes, run);
   if (keeps) recent.keep(objectKey("part", hash, run), bytes);
   return hash;
 }
 
-/** Whoever deletes objects says so here. */
+/** Removes deleted objects from memory. */
 export const forgetParts = (keys: Iterable<string>): void => recent.forget(keys);

@@ -1,8 +1,8 @@
-/** One object of each shard, in order, some of them read ahead: storage is slow but answers several. */
+/** Reads one object of each shard, in order and a few ahead: storage is slow but answers several requests in parallel. */
 import type { Hash } from "../../shared/artifacts.ts";
 import type { PartBuffer } from "./parts.ts";
 
-/** Bytes that are read at once. */
+/** Bytes that are read ahead. */
 const READ_AHEAD_BYTES = 6 * 1024 * 1024;
 
 export class ReadAhead {
@@ -12,18 +12,18 @@ export class ReadAhead {
   readonly #ahead: Promise<Uint8Array>[] = [];
   #next = 0;
 
-  /** Of objects of about so many bytes each, through some of the buffers. */
+  /** `bytes` is the rough size of one object: larger objects use fewer of the buffers. */
   constructor(bucket: R2Bucket, run: string, names: readonly Hash[], bytes: number, buffers: readonly PartBuffer[]) {
     this.#read = (shard, buffer) => buffer.read(bucket, names[shard]!, run);
     this.#shards = names.length;
     this.#buffers = buffers.slice(0, Math.max(1, Math.floor(READ_AHEAD_BYTES / bytes)));
   }
 
-  /** The next shard's bytes, valid until the next call. */
+  /** The next shard's bytes, which are valid until the next call. */
   take(): Promise<Uint8Array> {
     for (; this.#ahead.length < this.#buffers.length && this.#next < this.#shards; this.#next++) {
       const bytes = this.#read(this.#next, this.#buffers[this.#next % this.#buffers.length]!);
-      // Its turn comes later, or never when an earlier one is bad.
+      // The caller awaits it later, or never after an earlier failure.
       bytes.catch(() => undefined);
       this.#ahead.push(bytes);
     }

@@ -1,7 +1,7 @@
 /**
- * A round's updates become the next checkpoint: their mean (mean.ts) through the optimizer that the mode asks for. Works
- * part by part, so memory grows neither with the model nor with the number of shards: a part of the weights, its optimizer
- * state and the mean are there at a time, and a few updates.
+ * Turns a round's updates into the next checkpoint: the optimizer of the run's mode applies their mean (mean.ts).
+ * Works part by part and holds one part of the weights, its optimizer state, its mean and a few updates, so memory grows
+ * neither with the model nor with the number of shards.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Checkpoint, Hash } from "../../shared/artifacts.ts";
@@ -16,14 +16,14 @@ import { MeanUpdate } from "./mean.ts";
 import { isKept, Workspace, writePart, type PartBuffer } from "./parts.ts";
 import { trainResults, type Base, type RunSpec, type RunState } from "../../shared/training/protocol/run-state.ts";
 
-/** Writes a checkpoint's manifest, after all that it names. */
+/** Writes a checkpoint's manifest. Everything that it names must be stored already. */
 export async function putCheckpoint(bucket: R2Bucket, spec: RunSpec, state: Omit<Base, "checkpoint">): Promise<Base> {
   const { model, tokenizer, dataset, run } = spec;
   const checkpoint: Checkpoint = { format: 2, model, tokenizer, dataset, ...state };
   return { ...state, checkpoint: await putJson(bucket, "checkpoint", checkpoint, run) };
 }
 
-/** Workspaces of reductions that have ended; there are never more than reductions at once. */
+/** Workspaces of ended reductions, for the next ones. There are at most as many as reductions ran at once. */
 const idle: Workspace[] = [];
 
 async function withWorkspace<T>(work: (space: Workspace) => Promise<T>): Promise<T> {
@@ -58,7 +58,7 @@ export function nextCheckpoint(bucket: R2Bucket, state: RunState): Promise<Base>
       return await reduce(bucket, state, update, space, writes);
     } finally {
       update.dispose();
-      // After an error too, nobody else may have the buffers before.
+      // The next reduction may use the buffers only after all writes have ended, also after an error.
       await Promise.allSettled(writes);
     }
   });
@@ -76,19 +76,20 @@ async function reduce(
   const parts = partition(spec.model);
   const exact = training.steps === 1;
   const clips = exact && training.clipNorm > 0;
-  // Of several parts, updates are read twice only where the norm decides on the step; what an outlier spoils then becomes orphans.
+  // A model of several parts reads its updates twice only if it clips by the norm. Otherwise an outlier is found at the end,
+  // and the parts written by then become garbage.
   const norm = clips || parts.length === 1 ? await update.norm() : 0;
   const clip = clips && norm > training.clipNorm ? training.clipNorm / norm : 1;
   const optimizer = createOptimizer(exact ? training.optimizer : training.outer);
-  // The outer rule of local steps has a constant rate; schedule and rollbacks have acted inside the shards.
+  // The outer rule of local steps has a constant rate: schedule and rollbacks act inside the shards.
   const rate = exact ? learningRateScale(training.schedule, base.round, spec.rounds) * base.lrScale : 1;
-  // What is kept in memory needs memory of its own.
+  // A part that stays in memory needs memory of its own instead of a reused buffer.
   const keeps = isKept(spec.model);
   let counted: Promise<Hash> | null = null;
   for (const index of parts.keys()) {
     const mean = await update.of(index);
     if (clip !== 1) for (const { data } of viewsOf(mean)) multiply(data, clip);
-    // A part is written while the next one's updates are read; then its buffers are free.
+    // A part is written while the updates of the next part are read. Afterwards its buffers are free.
     await writes.at(-1);
     const [ownBytes, outerBytes] = await Promise.all([
       space.weights.read(bucket, base.weights[index]!, run),
@@ -97,13 +98,13 @@ async function reduce(
     const weights = decodeParts([ownBytes]);
     const outer = outerBytes === null ? optimizer.init(weights) : decodeParts([outerBytes]);
     const updated = optimizer.update(mean, outer, weights, rate);
-    // Without momentum the state is the count of steps alone: one object for all parts, since R2 takes one write per key and second.
+    // Without momentum the state is only the count of steps. All parts share one object, because R2 takes one write per second and key.
     const isCount = Object.keys(updated.state).length === 1;
     const bytes = [encode(updated.weights, keeps ? null : space.weights), encode(updated.state, keeps ? null : space.outer)] as const;
     const outerWritten: Promise<Hash> = (isCount ? counted : null) ?? writePart(bucket, bytes[1], run, keeps);
     if (isCount) counted = outerWritten;
     const writing = Promise.all([writePart(bucket, bytes[0], run, keeps), outerWritten]);
-    // Awaited above, below or by the caller, after an earlier error.
+    // An error is noticed where the writes are awaited: above, below or in the caller.
     writing.catch(() => undefined);
     writes.push(writing);
   }
@@ -120,7 +121,7 @@ async function reduce(
   });
 }
 
-/** The bytes of tensors, which are gone, in a buffer or in memory of their own. */
+/** Encodes and disposes tensors, into a buffer or into memory of their own. */
 function encode(tensors: Weights, buffer: PartBuffer | null): Uint8Array<ArrayBuffer> {
   const bytes = encodeSafetensors(viewsOf(tensors), buffer === null ? undefined : (size) => buffer.room(size));
   tf.dispose(tensors);

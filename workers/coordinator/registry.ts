@@ -1,4 +1,4 @@
-/** The one Registry object: which runs there are and may have work, which models were published, which one is active. */
+/** The Registry, a single object: all runs, whether each may have work, all published models, and which model is active. */
 import { DurableObject } from "cloudflare:workers";
 import type { Hash } from "../../shared/artifacts.ts";
 import type { Model } from "../../shared/contracts/models.ts";
@@ -11,11 +11,13 @@ export class Registry extends DurableObject<CoordinatorEnv> {
       "CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, created_at TEXT NOT NULL, open INTEGER NOT NULL DEFAULT 1)",
     );
     ctx.storage.sql.exec(
-      "CREATE TABLE IF NOT EXISTS models (model TEXT PRIMARY KEY, tokenizer TEXT NOT NULL, run TEXT NOT NULL, val_loss REAL, published_at TEXT NOT NULL, active INTEGER NOT NULL)",
+      `CREATE TABLE IF NOT EXISTS models (
+        model TEXT PRIMARY KEY, tokenizer TEXT NOT NULL, run TEXT NOT NULL, val_loss REAL, published_at TEXT NOT NULL, active INTEGER NOT NULL
+      )`,
     );
   }
 
-  /** Says whether the run is new. */
+  /** Returns true if the run is new. */
   async addRun(id: string): Promise<boolean> {
     const added = this.ctx.storage.sql.exec(
       "INSERT OR IGNORE INTO runs (id, created_at) VALUES (?, ?) RETURNING id",
@@ -25,7 +27,7 @@ export class Registry extends DurableObject<CoordinatorEnv> {
     return added.toArray().length > 0;
   }
 
-  /** Says whether trainers may find work in a run; only a hint, the run itself decides. */
+  /** Stores whether trainers may find work in a run. This is only a hint: the run itself decides. */
   async setOpen(id: string, open: boolean): Promise<void> {
     this.ctx.storage.sql.exec("UPDATE runs SET open = ? WHERE id = ?", open ? 1 : 0, id);
   }
@@ -46,7 +48,7 @@ export class Registry extends DurableObject<CoordinatorEnv> {
       .map(({ id }) => id);
   }
 
-  /** Adds a model and makes it the active one. Publishing again changes nothing but the pointer. */
+  /** Adds a model and activates it. Publishing a model again only moves the pointer. */
   async publish(model: Omit<Model, "publishedAt" | "active">): Promise<void> {
     const { model: hash, tokenizer, run, valLoss } = model;
     this.ctx.storage.sql.exec(
@@ -60,7 +62,7 @@ export class Registry extends DurableObject<CoordinatorEnv> {
     await this.activate(hash);
   }
 
-  /** Moves the active pointer; one transaction, because nothing is awaited between the statements. Throws NotFound. */
+  /** Moves the active pointer, in one transaction because no await separates the statements. Throws NotFound. */
   async activate(model: Hash): Promise<void> {
     const found = this.ctx.storage.sql.exec("SELECT 1 FROM models WHERE model = ?", model).toArray().length;
     if (found === 0) throw namedError("NotFound", `model: expected the hash of a published model, got ${model}`);

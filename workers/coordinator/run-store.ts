@@ -1,14 +1,14 @@
 /**
- * A run's rows: one per field of its state and one per shard, so that an event writes what it changed and no row comes
- * near the platform's 2 MB, and the history of rounds and evaluations. All writes of one event are one transaction.
+ * A run in SQL: one row per field of its state and one per shard, and the history of rounds and evaluations. An event writes
+ * only the rows that it changed, in one transaction, and no row comes near the platform's 2 MB.
  */
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
 import { roundLoss, type RunState, type Slot } from "../../shared/training/protocol/run-state.ts";
 
-/** Of the stored state. A reader that finds a higher number must not touch it; lower ones down to the oldest are brought up. */
+/** The format of the stored state. `load` upgrades older formats down to OLDEST and refuses newer ones. */
 const FORMAT = 3;
 const OLDEST = 2;
-/** What a format lacks that the next one has. */
+/** Format -> the fields that the next format adds, with their first values. */
 const ADDED: Readonly<Record<number, Partial<RunState>>> = { 2: { computedMs: 0, damaged: null } };
 const SLOT = "slot/";
 
@@ -35,7 +35,9 @@ export class RunStore {
     sql.exec("CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, json TEXT NOT NULL)");
     sql.exec("CREATE TABLE IF NOT EXISTS rounds (round INTEGER PRIMARY KEY, loss REAL NOT NULL, committed_at INTEGER NOT NULL)");
     sql.exec(
-      "CREATE TABLE IF NOT EXISTS evaluations (round INTEGER PRIMARY KEY, checkpoint TEXT NOT NULL, val_loss REAL NOT NULL, started_at INTEGER NOT NULL, ended_at INTEGER NOT NULL)",
+      `CREATE TABLE IF NOT EXISTS evaluations (
+        round INTEGER PRIMARY KEY, checkpoint TEXT NOT NULL, val_loss REAL NOT NULL, started_at INTEGER NOT NULL, ended_at INTEGER NOT NULL
+      )`,
     );
   }
 
@@ -51,7 +53,7 @@ export class RunStore {
     this.#storage.sql.exec("INSERT INTO kept VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET json = excluded.json", name, json);
   }
 
-  /** The state, or null before the run has begun; of any earlier format. Throws when a newer version of this Worker wrote it. */
+  /** The state, upgraded to today's format; null before the run has begun. Throws when a newer version of this Worker wrote it. */
   load(): RunState | null {
     const format = this.read<number>("format");
     if (format === null) return null;
@@ -68,7 +70,7 @@ export class RunStore {
     return { ...fields, slots } as unknown as RunState;
   }
 
-  /** Brings the rows of an older format up, in one transaction. */
+  /** Upgrades the rows of an older format, in one transaction. */
   #upgrade(format: number): void {
     if (format === FORMAT) return;
     this.#storage.transactionSync(() => {
@@ -79,7 +81,7 @@ export class RunStore {
     });
   }
 
-  /** Writes what differs between two states and what that adds to the history, in one transaction; all of it where `before` is null. */
+  /** Writes the difference between two states and its history in one transaction. Without `before` it writes the whole state. */
   save(before: RunState | null, after: RunState, now: number): void {
     this.#storage.transactionSync(() => {
       if (before === null) this.write("format", FORMAT);
@@ -91,7 +93,7 @@ export class RunStore {
     });
   }
 
-  /** The history follows from the states alone: what the reducer has refused leaves no trace in it. */
+  /** The history follows from the two states, so an event that the reducer has refused adds nothing. */
   #record(before: RunState, after: RunState, now: number): void {
     const { sql } = this.#storage;
     if (after.rollbacks.length > before.rollbacks.length) sql.exec("DELETE FROM rounds WHERE round >= ?", after.base.round);

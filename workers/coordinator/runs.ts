@@ -1,4 +1,4 @@
-/** What can be done with runs as a whole: start, branch, find work in, delete, clean up. */
+/** Operations on whole runs: start, branch, lease a task, read a part, delete, collect garbage. */
 import type { Hash } from "../../shared/artifacts.ts";
 import { presetOf } from "../../shared/config.ts";
 import {
@@ -18,41 +18,41 @@ import { deleteObjects, oldKeys, runsWithObjects } from "./checkpoints.ts";
 import { readPart, recentPart } from "./parts.ts";
 import { parseRequest, trainingOf } from "./train-request.ts";
 
-/** Objects younger than this may belong to a submission that is under way. */
+/** Younger objects may belong to a submission that is under way. */
 const GRACE_SECONDS = 3600;
-/** A trainer waits so long for its run's next round; the slower shards of this one usually take less. */
+/** How long a trainer waits for the next round of its run. The slower shards of this round usually need less. */
 const LEASE_WAIT_MS = 2000;
 
-/** States of a Workflow instance that somebody must drive on. */
+/** States of a Workflow instance that has not ended. */
 const UNFINISHED: ReadonlySet<string> = new Set(["queued", "running", "waiting", "waitingForPause", "paused", "unknown"]);
 
 const registryOf = (env: CoordinatorEnv) => env.REGISTRY.getByName("registry");
 
-/** The object of a run that exists. Throws NotFound: asking an object by an unknown name would make one. */
+/** The object of an existing run. Throws NotFound, because calling an object by an unknown name would create it. */
 export async function findRun(env: CoordinatorEnv, id: string) {
   if (!(await registryOf(env).hasRun(id))) throw namedError("NotFound", `run: expected the id of a run, got ${id}`);
   return env.RUN.getByName(id);
 }
 
 /**
- * Registers a run and starts its Workflow; both may have happened before. A Workflow that has ended before its run, or
- * that an earlier run of the name has left, is replaced; the new one goes straight to where the run is.
+ * Registers a run and starts its Workflow, if either has not happened yet. A Workflow instance that ended before its run, or
+ * that an earlier run of the same name left behind, is replaced; the new instance continues where the run is.
  */
 async function start(env: CoordinatorEnv, id: string, params: WorkflowRequest): Promise<StartedRun> {
   const run = env.RUN.getByName(id);
   if (await registryOf(env).addRun(id)) await run.prepare(id, { stage: "start", done: 0, total: 1 });
-  // Not inside the branch: a crash between the two would leave a run that nobody drives.
+  // Not only for a new run: after a crash between the two, the run is registered and has no Workflow.
   const instance = await env.TRAIN.get(id).catch(() => null);
   const { state = "preparing", checkpoint = null } = (await run.status()) ?? {};
-  // To publish it again would make it the active model again, whatever has been activated since.
+  // Publishing again would activate this model again, although another may have been activated since.
   if (state === "done" && (await registryOf(env).models()).some(({ model }) => model === checkpoint)) return { run: id, workflow: id };
   if (instance === null) await createInstance(env, id, params);
   else {
     const { status } = await instance.status();
-    // The local engine forgets a sleeping instance when its process ends. One that is alive loses nothing by going to its place again.
+    // The local engine forgets a sleeping instance when its process ends. A living instance loses nothing by a restart.
     if (UNFINISHED.has(status)) await instance.restart();
     else if (state === "preparing" || (state !== "failed" && status !== "complete")) {
-      // Restarting would keep the request of the earlier run.
+      // A restart would keep the request of the earlier run.
       await instance.delete();
       await createInstance(env, id, params);
     }
@@ -60,7 +60,7 @@ async function start(env: CoordinatorEnv, id: string, params: WorkflowRequest): 
   return { run: id, workflow: id };
 }
 
-/** One instance, whoever else starts the same run at the same time. */
+/** Creates the instance, unless a simultaneous start of the same run has created it. */
 async function createInstance(env: CoordinatorEnv, id: string, params: WorkflowRequest): Promise<void> {
   try {
     await env.TRAIN.create({ id, params });
@@ -76,7 +76,7 @@ export async function trainRun(env: CoordinatorEnv, request: WorkflowRequest): P
   } catch (error) {
     throw namedError("InvalidInput", (error as Error).message);
   }
-  // A dataset brings its own vocabulary and is looked at when the run begins; what is known now is refused now.
+  // A dataset brings its own vocabulary, which is checked when the run begins. Without a dataset the size is known now.
   const preset = presetOf(parsed.preset);
   if (parsed.dataset === undefined) {
     const model = { ...preset.model, vocabSize: parsed.vocabSize ?? preset.vocabSize };
@@ -102,8 +102,8 @@ export async function branchRun(env: CoordinatorEnv, id: string, request: Branch
 }
 
 /**
- * A task of the run that the trainer worked for last, if it has one or the next round brings one soon; else of the oldest
- * run that has one. So a round costs one question, however many runs there are.
+ * A task of the run that the trainer worked for last, else of the oldest run that has a task, else of the first run's next
+ * round if that begins soon. A round costs one call, however many runs there are.
  */
 export async function leaseTask(env: CoordinatorEnv, { trainer, run }: { trainer: string; run?: string }): Promise<Lease | null> {
   const own = run === undefined ? null : await leaseOf(env, run, trainer, 0);
@@ -121,17 +121,17 @@ async function leaseOf(env: CoordinatorEnv, id: string, trainer: string, waitMs:
     if (answer.over) await registryOf(env).setOpen(id, false);
     return answer;
   } catch (error) {
-    // A run in trouble must not keep trainers from the others.
-    // oxlint-disable-next-line no-console -- the only trace of it
+    // A run in trouble must not keep trainers from other runs.
+    // oxlint-disable-next-line no-console -- the only trace of the error
     console.error(`run ${id}: no lease: ${(error as Error).message}`);
     return { lease: null, over: true };
   }
 }
 
-/** A part of a run, checked, so that a run hears of damage to its current checkpoint from the first who asks. Throws MissingObject, CorruptObject. */
+/** Reads and checks a part of a run, and reports damage to the run. Throws MissingObject, CorruptObject. */
 export async function readRunPart(env: CoordinatorEnv, hash: Hash, run: string): Promise<ReadableStream | Uint8Array<ArrayBuffer>> {
   try {
-    // A stream can be read into a buffer; a message is a new one for its reader.
+    // The reader of a stream can use its own buffer, where a message would be a new buffer.
     return recentPart(hash, run) ?? new Response(await readPart(env.ARTIFACTS, hash, run)).body!;
   } catch (error) {
     if (isDamage(error) && (await registryOf(env).hasRun(run))) await env.RUN.getByName(run).damaged(hash, (error as Error).message);
@@ -139,27 +139,27 @@ export async function readRunPart(env: CoordinatorEnv, hash: Hash, run: string):
   }
 }
 
-/** Ends a run and deletes it with all its objects. A model that it has published stays. */
+/** Ends a run and deletes it with all its objects. Models that it has published stay. */
 export async function deleteRun(env: CoordinatorEnv, id: string): Promise<void> {
   const run = await findRun(env, id);
   const workflow = await env.TRAIN.get(id).catch(() => null);
-  // Not only ended: the next run of this name needs one of its own.
+  // Deleted, not only ended: the next run of this name needs its own instance.
   await workflow?.delete();
   await run.destroy(id);
   await registryOf(env).removeRun(id);
 }
 
-/** Deletes objects that nothing names and that are older than the grace time, those included that a trainer wrote for a run that was gone by then. */
+/** Deletes objects that nothing names and that are older than the grace time, also those that a trainer wrote for a deleted run. */
 export async function collectGarbage(env: CoordinatorEnv, graceSeconds = GRACE_SECONDS): Promise<{ objects: number }> {
   const before = Date.now() - graceSeconds * 1000;
-  // Asked before the registry: a run is registered before it writes its first object.
+  // Listed before the registry is read: a run is registered before it writes its first object.
   const withObjects = await runsWithObjects(env.ARTIFACTS);
   const runs = await registryOf(env).runs();
   let objects = 0;
   for (const id of runs) objects += await env.RUN.getByName(id).collectGarbage(id, graceSeconds * 1000);
   for (const id of withObjects.filter((each) => !runs.includes(each))) {
     const keys = await oldKeys(env.ARTIFACTS, id, before);
-    // A new run may have got the name meanwhile.
+    // A new run may have taken the name meanwhile.
     if (await registryOf(env).hasRun(id)) continue;
     await deleteObjects(env.ARTIFACTS, keys);
     objects += keys.length;

@@ -1,4 +1,4 @@
-/** What `GET /runs/:id` shows; null where it is not known yet. */
+/** The answer of `GET /runs/:id`. A field is null while its value is unknown. */
 import type { Dataset } from "../../shared/artifacts.ts";
 import { runStatusSchema, type RunStatus } from "../../shared/contracts/runs.ts";
 import { parameterCount } from "../../shared/model/weights.ts";
@@ -8,28 +8,28 @@ import type { RunState } from "../../shared/training/protocol/run-state.ts";
 import type { EvaluationRow, RoundRow } from "./run-store.ts";
 import { isLiving } from "../../shared/training/protocol/trainers.ts";
 
-/** Rounds over which the rate is measured. */
+/** Rounds over which the token rate is measured. */
 const RATE_ROUNDS = 8;
 const MAX_LOSSES_SHOWN = 200;
 
-/** What is known before and beside the reducer's state: the Workflow's reports. */
+/** The Workflow's last report. It is all that is known of a run before training. */
 export interface Preparation {
   id: string;
   progress: { stage: string; done: number; total: number };
   error: string | null;
 }
 
-/** Milliseconds of evaluation before a time. */
+/** Milliseconds of evaluations that had ended by `before`. */
 function evaluationMs(evaluations: readonly EvaluationRow[], before: number): number {
   return evaluations.reduce((sum, row) => sum + (row.ended_at <= before ? row.ended_at - row.started_at : 0), 0);
 }
 
-/** A run that has not begun to train: everything else is not known yet. */
+/** The status of a run before training: every other field is unknown. */
 function preparing({ id, progress, error }: Preparation): RunStatus {
   return runStatusSchema.parse({ id, progress, error, state: error === null ? "preparing" : "failed" });
 }
 
-/** A status from what is stored. `record` or `state` must be there. */
+/** The status of a run. `record` or `state` must exist. */
 export function statusOf(
   record: Preparation | null,
   state: RunState | null,
@@ -46,7 +46,6 @@ export function statusOf(
   const perRound = tokensPerRound(spec.training, spec.model);
   const rate = recent.length > 1 && span > 0 ? ((recent.length - 1) * perRound * 1000) / span : null;
   const every = Math.ceil(rounds.length / MAX_LOSSES_SHOWN);
-  // What failed before it had begun is past.
   const { error } = state;
   const valLoss = state.best?.valLoss ?? null;
   const committedAt = new Map(rounds.map((row) => [row.round + 1, row.committed_at]));

@@ -14,10 +14,10 @@ import { publishBase } from "./checkpoints.ts";
 import { trainingOf } from "./train-request.ts";
 
 /**
- * A run is looked at after a second, and then each time after a fiftieth longer, up to an hour: its end is noticed late by
- * 2 % of its time at most. An instance has 1,024 steps, 10,000 on the paid plan; sleeping is none
- * (developers.cloudflare.com/workflows/reference/limits/). Look n comes after 50 (1.02^n - 1) seconds, so the hour is
- * reached after 414 looks and two days; from then on there are 24 a day: 1,000 looks last for 26 days, 10,000 for a year.
+ * The Workflow polls its run. The first wait is one second, each further wait is a fiftieth longer, up to an hour, so the end
+ * of a run is noticed late by at most 2 % of its time. An instance has 1,024 steps, 10,000 on the paid plan; sleeps do not
+ * count (developers.cloudflare.com/workflows/reference/limits/). Poll n comes after 50 (1.02^n - 1) seconds: the hour is
+ * reached after 414 polls and two days. From then on there are 24 polls a day, so 1,000 polls last for 26 days.
  */
 const FIRST_WAIT_MS = 1000;
 const WAIT_GROWTH = 1.02;
@@ -25,9 +25,9 @@ const MAX_WAIT_MS = 3_600_000;
 
 const MAX_STEPS = 900;
 
-/** Failures of the machinery pass soon; what the operator must mend is not tried again. */
+/** Failures of the machinery pass soon. Errors that the operator must mend are final (FINAL_ERRORS). */
 const RETRIES: WorkflowStepConfig = { retries: { limit: 5, delay: "1 second", backoff: "exponential" } };
-/** Where a result waits already, there is no hurry: more than an hour of storage that fails (2^12 - 1 seconds). */
+/** For steps whose result is already safe: outlasts more than an hour of failing storage (2^12 - 1 seconds). */
 const PATIENCE: WorkflowStepConfig = { retries: { limit: 12, delay: "1 second", backoff: "exponential" } };
 const FINAL_ERRORS: ReadonlySet<string> = new Set(["NotFound", "InvalidInput", "MissingObject"]);
 
@@ -53,16 +53,16 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
       await run.fail(id, (error as Error).message.replace(/^NonRetryableError: /, ""));
       throw error;
     }
-    // From here on the run does not depend on its Workflow: one that ends leaves it alone, and the next start of the run brings another.
+    // From here on the run does not need its Workflow. If this instance ends early, the next start of the run creates another.
     return this.#finish(id, run, step);
   }
 
-  /** All that comes before training, unless it has begun. */
+  /** Prepares and begins the run, unless training has begun. */
   async #begin(id: string, payload: WorkflowRequest, run: RunStub, step: WorkflowStep): Promise<void> {
     const request = workflowRequestSchema.parse(payload);
     const { branch } = request;
     await step.do("register", RETRIES, () => this.env.REGISTRY.getByName("registry").addRun(id));
-    // An instance that was started anew goes straight to where its run is.
+    // A restarted instance continues where its run is.
     const isBegun = await step.do("look for the run", RETRIES, async () => {
       const status = await run.status();
       return status !== null && status.state !== "preparing";
@@ -121,7 +121,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
     await run.begin({ run: id, preset: request.preset, dataset, valTokens, tokenizer, model, training, supervision, rounds });
   }
 
-  /** Waits for the run's end and publishes its best checkpoint. */
+  /** Waits for the end of the run and publishes its best checkpoint. */
   async #finish(id: string, run: RunStub, step: WorkflowStep): Promise<{ model: string }> {
     for (let index = 0; ; index++) {
       const done = await step.do(`look ${index}`, PATIENCE, async () => {
@@ -142,7 +142,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
   }
 }
 
-/** Repeats a bounded, durable step that hands its state on until it has its result. */
+/** Repeats a bounded, durable step, each with the state of the step before, until a step returns a result. */
 async function untilDone(
   step: WorkflowStep,
   name: string,
@@ -155,5 +155,5 @@ async function untilDone(
     if (next.result !== null) return next.result;
     state = next.state;
   }
-  throw new Error(`${name}: expected to finish in ${MAX_STEPS} steps, it did not`);
+  throw new Error(`${name}: expected a result within ${MAX_STEPS} steps, got none; use a smaller corpus or vocabulary`);
 }
