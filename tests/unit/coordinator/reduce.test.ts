@@ -24,7 +24,7 @@ const SPEC: RunSpec = { run: "r", preset: "tiny", dataset: NONE, tokenizer: NONE
 const encodeFilled = (part: readonly ShapedName[], value: number) =>
   encodeSafetensors(part.map(([name, shape]) => ({ name, shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value) })));
 
-/** What a shard stores that has moved by one number everywhere. */
+/** Stores the update of a shard whose weights all moved by `move`. */
 async function storeMove(bucket: R2Bucket, model: ModelConfig, move: number): Promise<Pick<TrainResult, "delta" | "inner">> {
   const store = (parts: ShapedName[][], value: number) =>
     Promise.all(parts.map((part) => putObject(bucket, "part", encodeFilled(part, value), "r")));
@@ -33,7 +33,7 @@ async function storeMove(bucket: R2Bucket, model: ModelConfig, move: number): Pr
   return { delta: await store(parts, move), inner: await store(states, 0) };
 }
 
-it("refuses the update that is a hundred times as long as the others, of a model of several parts too", async () => {
+it("refuses an update a hundred times as long as the others, also in a model of several parts", async () => {
   const bucket = new MapBucket().asBucket();
   // An embedding of more than two megabytes is a part of its own.
   const spec = { ...SPEC, model: { ...MODEL, vocabSize: 150_000 } };
@@ -48,7 +48,7 @@ it("refuses the update that is a hundred times as long as the others, of a model
   await expect(reduction).rejects.toMatchObject({ shard: 2, message: expect.stringContaining("update of shard 2: expected a norm") });
 });
 
-it("writes no object twice within a reduction: without momentum the outer state of all parts is one", async () => {
+it("writes no object twice within a reduction: without momentum all parts share one outer state", async () => {
   const bucket = new MapBucket();
   const outer = { name: "nesterov" as const, lr: 1, momentum: 0 };
   const spec = { ...SPEC, model: { ...MODEL, vocabSize: 150_000 }, training: { ...training, shards: 1, outer } };
@@ -64,11 +64,11 @@ it("writes no object twice within a reduction: without momentum the outer state 
   expect(bucket.asked.toSorted()).toEqual([...new Set(bucket.asked)].toSorted());
 });
 
-it("moves by 0.7 times the Nesterov momentum of the mean update, round after round", async () => {
+it("moves by 0.7 times the Nesterov momentum of the mean update in every round", async () => {
   const bucket = new MapBucket().asBucket();
   const weightOf = async ({ weights }: Base) =>
     decodeSafetensors(new Uint8Array(await getObject(bucket, "part", weights[0]!, "r")))[0]!.data[0]!;
-  /** The next checkpoint when each shard has moved by one number everywhere. */
+  /** The next checkpoint after each shard has moved all weights by its number. */
   const next = async (base: Base, moves: readonly number[]): Promise<Base> => {
     const slots = moves.map(async (move) => {
       const stored = await storeMove(bucket, MODEL, move);
@@ -87,7 +87,7 @@ it("moves by 0.7 times the Nesterov momentum of the mean update, round after rou
   expect(two).toMatchObject({ round: 2, tokens: 480 });
 });
 
-it("makes a part young that is written again after a while, which clearing up by age must see", async () => {
+it("renews a part that is written again after a while, so that garbage collection by age keeps it", async () => {
   const bucket = new MapBucket();
   const bytes = new Uint8Array([1, 2, 3]);
   const key = objectKey("part", await putObject(bucket.asBucket(), "part", bytes, "r"), "r");

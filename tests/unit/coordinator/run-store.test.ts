@@ -1,4 +1,4 @@
-/** The stored state of runs: every format decodes for ever, a failed write leaves nothing behind. On real SQLite. */
+/** The stored state of runs, on real SQLite: every format decodes for ever, and a failed write changes nothing. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -29,7 +29,7 @@ function storage(): { database: DatabaseSync; asStorage: DurableObjectStorage } 
   return { database, asStorage: { sql: { exec }, transactionSync } as unknown as DurableObjectStorage };
 }
 
-/** Format -> rows of `kept` in the middle of a round, as the version of that format wrote them. */
+/** Format -> rows of `kept` in the middle of a round, as a version with that format wrote them. */
 const golden = (format: number): { name: string; json: string }[] =>
   JSON.parse(readFileSync(join(import.meta.dirname, "stored", `format-${format}.json`), "utf8")) as { name: string; json: string }[];
 
@@ -48,7 +48,7 @@ function computed(state: RunState): RunState {
 const commit = (state: RunState) => reduced(state, state.base.checkpoint, checkpointAfter(state.base, trainResults(state)), 1200);
 
 describe("stored runs", () => {
-  it.each([2, 3])("of format %i are read in mid-round, brought up, and go on", (format) => {
+  it.each([2, 3])("of format %i are read in mid-round, upgraded and continued", (format) => {
     const { database, asStorage } = storage();
     const rows = golden(format);
     const store = new RunStore(asStorage);
@@ -77,12 +77,12 @@ describe("stored runs", () => {
     expect(database.prepare("SELECT * FROM kept").all()).toEqual(before);
   });
 
-  it("stay as they were when a write of an event fails", () => {
+  it("stay unchanged when the write of an event fails", () => {
     const { database, asStorage } = storage();
     const store = new RunStore(asStorage);
     const state = initialState(scene.spec, firstBase(scene.spec));
     store.save(null, state, 1);
-    // The field before the one that is too large is taken back too.
+    // The transaction also takes back the field that was written before the field that is too large.
     const huge = { ...state, paused: true, error: "x".repeat(MAX_DURABLE_ROW_BYTES + 1) };
     expect(() => store.save(state, huge, 2)).toThrow("row state/error: expected at most");
     expect(store.load()).toEqual(state);
@@ -94,7 +94,7 @@ describe("stored runs", () => {
     expect(store.load()).toEqual(complete);
   });
 
-  it("have the rounds that were committed in their history, and none whose report came when the run had been stopped", () => {
+  it("record committed rounds, and no round whose reduction ended after the run was stopped", () => {
     const store = new RunStore(storage().asStorage);
     const start = initialState(scene.spec, firstBase(scene.spec));
     store.save(null, start, 1);
