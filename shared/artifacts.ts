@@ -105,12 +105,17 @@ export type Snapshot = z.infer<typeof snapshotSchema>;
 export const tokenShardEntrySchema = z.object({ hash: hashSchema, tokens: z.int().positive() });
 export type TokenShardEntry = z.infer<typeof tokenShardEntrySchema>;
 
+/** What the numbers of a dataset's streams mean; an objective (training/objectives/) reads one kind. */
+export const DATASET_KINDS = ["pretrain"] as const;
+export type DatasetKind = (typeof DATASET_KINDS)[number];
+
 /**
  * An encoded corpus. Documents are split whole into train and val, each followed by the end-of-text token.
  * The baselines are fitted on the training tokens and scored on all validation tokens but the first, in nats per token.
  */
 export const datasetSchema = z.object({
   format: z.literal(1),
+  kind: z.enum(DATASET_KINDS).default("pretrain"),
   tokenizer: hashSchema,
   vocabSize: z.int().positive(),
   train: z.array(tokenShardEntrySchema),
@@ -125,6 +130,8 @@ export const datasetSchema = z.object({
   trigramLoss: z.number().optional(),
 });
 export type Dataset = z.infer<typeof datasetSchema>;
+/** As it is written: a corpus without its kind, so that equal content keeps the name that it had before there were kinds. */
+export type StoredDataset = z.input<typeof datasetSchema>;
 
 /**
  * A complete training state. Contains no run id and no time: two runs of the same work end in the same hash.

@@ -64,12 +64,17 @@ export type OptimizerConfig = z.infer<typeof optimizerConfigSchema>;
 export const scheduleConfigSchema = z.object({ warmupSteps: z.int().min(0), decay: z.number().min(0).max(1) });
 export type ScheduleConfig = z.infer<typeof scheduleConfigSchema>;
 
+/** What a run can teach; each is a file in training/objectives/. */
+export const OBJECTIVE_NAMES = ["pretrain"] as const;
+export type ObjectiveName = (typeof OBJECTIVE_NAMES)[number];
+
 /**
  * How a run trains. With `steps` = 1 each shard returns its mean gradient and `optimizer` is applied once to the mean
  * over shards: exactly one step on one big batch. With `steps` > 1 each shard takes that many local steps of
  * `optimizer`, returns how far it moved, and `outer` is applied to the mean (DiLoCo, arXiv:2311.08105).
  */
 export const trainingConfigSchema = z.object({
+  objective: z.enum(OBJECTIVE_NAMES).default("pretrain"),
   seed: z.int().min(0).max(0xffff_ffff),
   /** Training tokens in all, over all shards. */
   tokens: z.int().min(1),
@@ -154,6 +159,7 @@ const OUTER: OptimizerConfig = { name: "nesterov", lr: 0.7, momentum: 0.9 };
 const MEAN: OptimizerConfig = { name: "nesterov", lr: 1, momentum: 0 };
 const SHAPE = { ropeTheta: 10_000, normEpsilon: 1e-6, tiedEmbeddings: false };
 const HALF_DECAY: ScheduleConfig = { warmupSteps: 0, decay: 0.5 };
+const USUAL = { objective: "pretrain", schedule: HALF_DECAY, compression: "float32", recompute: false } as const;
 
 export const PRESETS: Readonly<Record<string, Preset>> = {
   tiny: {
@@ -161,15 +167,13 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     model: { ...SHAPE, width: 64, mlpWidth: 128, layers: 2, heads: 2, kvHeads: 2, headWidth: 32, context: 64 },
     vocabSize: 512,
     training: {
+      ...USUAL,
       batch: 8,
       shards: 2,
       steps: 1,
       optimizer: ADAMW,
       outer: OUTER,
-      schedule: HALF_DECAY,
       clipNorm: 1,
-      compression: "float32",
-      recompute: false,
     },
     tokens: 200_000,
   },
@@ -178,15 +182,13 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     model: { ...SHAPE, width: 128, mlpWidth: 352, layers: 4, heads: 4, kvHeads: 4, headWidth: 32, context: 128 },
     vocabSize: 1024,
     training: {
+      ...USUAL,
       batch: 8,
       shards: 2,
       steps: 10,
       optimizer: MUON,
       outer: MEAN,
-      schedule: HALF_DECAY,
       clipNorm: 0,
-      compression: "float32",
-      recompute: false,
     },
     tokens: 1_500_000,
   },
@@ -195,15 +197,13 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     model: { ...SHAPE, width: 128, mlpWidth: 352, layers: 4, heads: 4, kvHeads: 4, headWidth: 32, context: 64 },
     vocabSize: 65,
     training: {
+      ...USUAL,
       batch: 12,
       shards: 1,
       steps: 1,
       optimizer: MUON,
       outer: OUTER,
-      schedule: HALF_DECAY,
       clipNorm: 0,
-      compression: "float32",
-      recompute: false,
     },
     tokens: 400 * 12 * 64,
   },
@@ -212,14 +212,13 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     model: { ...SHAPE, width: 256, mlpWidth: 704, layers: 5, heads: 8, kvHeads: 8, headWidth: 32, context: 256 },
     vocabSize: 4096,
     training: {
+      ...USUAL,
       batch: 8,
       shards: 2,
       steps: 10,
       optimizer: MUON,
       outer: OUTER,
-      schedule: HALF_DECAY,
       clipNorm: 0,
-      compression: "float32",
       recompute: true,
     },
     tokens: 10_000_000,

@@ -1,6 +1,6 @@
 /** Checks the data order: the committed rounds of a history read every window exactly once per epoch. */
 import type { TrainingConfig } from "../../shared/config.ts";
-import { sequencesOf, windowOf } from "../../shared/training/compute/data-order.ts";
+import { sequencesOf, exampleOf } from "../../shared/training/compute/data-order.ts";
 
 /** Training windows of the simulated data: few, so that a run goes through several epochs. */
 const WINDOWS = 29;
@@ -39,7 +39,7 @@ export class ConsumedWindows {
     for (const [first, end] of ranges) {
       for (let sequence = first; sequence < end; sequence++) {
         const epoch = (epochs[Math.floor(sequence / WINDOWS)] ??= new Set());
-        const window = windowOf(seed, sequence, WINDOWS);
+        const window = exampleOf(seed, sequence, WINDOWS);
         if (epoch.has(window)) this.#fail(`data order: window ${window} was read twice in an epoch`);
         epoch.add(window);
       }

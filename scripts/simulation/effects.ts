@@ -73,10 +73,10 @@ function report(history: History): void {
 
 /** T13: a byte of the current checkpoint flips; its next reader reports it, and the run goes back. */
 export function flipByte(history: History): void {
-  const { base, good, rollbacks, spec } = history.state;
+  const { base, rollbackPoint, rollbacks, spec } = history.state;
   // A spike of the loss is judged by the rounds before it, and a rollback forgets them.
   if (history.scene.spikeRound >= 0) return;
-  if (history.pending !== null || good.checkpoint === base.checkpoint || rollbacks.length >= spec.supervision.rollbacks) return;
+  if (history.pending !== null || rollbackPoint.checkpoint === base.checkpoint || rollbacks.length >= spec.supervision.rollbacks) return;
   history.draw("T13");
   history.store(history.protocol.damaged(history.state, base.checkpoint, DAMAGE));
 }

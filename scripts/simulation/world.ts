@@ -9,7 +9,8 @@
 import { createHash } from "node:crypto";
 import { PRESETS, supervisionConfigSchema } from "../../shared/config.ts";
 import { createRandom } from "../../shared/model/random.ts";
-import { sequencesOf, validationTargets } from "../../shared/training/compute/data-order.ts";
+import { sequencesOf } from "../../shared/training/compute/data-order.ts";
+import { objectiveOf } from "../../shared/training/objectives/list.ts";
 import type { Lease, Submission, TaskResult, TrainResult } from "../../shared/training/protocol/task.ts";
 import type * as Run from "../../shared/training/protocol/run.ts";
 import { initialState, isOver, trainResults, type Base, type RunSpec, type RunState } from "../../shared/training/protocol/run-state.ts";
@@ -80,7 +81,8 @@ export function lossOf(scene: Scene, round: number, lrScale: number): number {
 export function honest(scene: Scene, { task }: Lease): TaskResult {
   const { training } = scene.spec;
   if (task.kind === "evaluate") {
-    const targets = validationTargets(VAL_TOKENS, task.model.context, task.shard, task.shards);
+    const slice = { slice: task.shard, slices: task.shards };
+    const targets = objectiveOf(task).examples.validationWeight(VAL_TOKENS, slice, task.model)!;
     return { kind: "evaluate", lossSum: targets * (3 - task.round / 1000), targets };
   }
   const [first, end] = sequencesOf(training, task.round, task.shard);

@@ -45,12 +45,42 @@ function block(
   const newValues = split(project(normed, "self_attn.v_proj"), kvHeads);
   const keys = past === null ? newKeys : tf.concat4d([past.keys, newKeys], 1); // [B, S, K, D]
   const values = past === null ? newValues : tf.concat4d([past.values, newValues], 1);
-  const mixed = tf.reshape(causalAttention(q, keys, values), [batch * length, heads * headWidth]) as tf.Tensor2D;
-  const attended = tf.add(x, project(mixed, "self_attn.o_proj")) as tf.Tensor2D;
+  const attentionOutput = tf.reshape(causalAttention(q, keys, values), [batch * length, heads * headWidth]) as tf.Tensor2D;
+  const attended = tf.add(x, project(attentionOutput, "self_attn.o_proj")) as tf.Tensor2D;
 
-  const inner = rmsNorm(attended, weight(weights, `${prefix}.post_attention_layernorm.weight`), normEpsilon);
-  const hidden = swiglu(project(inner, "mlp.gate_proj"), project(inner, "mlp.up_proj"));
+  const normedInput = rmsNorm(attended, weight(weights, `${prefix}.post_attention_layernorm.weight`), normEpsilon);
+  const hidden = swiglu(project(normedInput, "mlp.gate_proj"), project(normedInput, "mlp.up_proj"));
   return { x: tf.add(attended, project(hidden, "mlp.down_proj")) as tf.Tensor2D, cache: { keys, values } };
+}
+
+/** ids int32 [B*T] -> what the last block gives [B*T, C] and the caches of all layers; makes temporaries, so call it in a tf.tidy */
+function hiddenCached(
+  weights: Weights,
+  config: ModelConfig,
+  ids: tf.Tensor1D,
+  batch: number,
+  past: LayerCache[] | null,
+): { hidden: tf.Tensor2D; caches: LayerCache[] } {
+  if (ids.shape[0] % batch !== 0) throw new Error(`forward: expected ids [B*T] with B = ${batch}, got [${ids.shape}]`);
+  const caches: LayerCache[] = [];
+  let x = embedding(weight(weights, "model.embed_tokens.weight"), ids); // [B*T, C]
+  for (let layer = 0; layer < config.layers; layer++) {
+    const result = block(weights, config, layer, x, batch, past?.[layer] ?? null);
+    x = result.x;
+    caches.push(result.cache);
+  }
+  return { hidden: x, caches };
+}
+
+/** ids int32 [B*T] -> what the last block gives [B*T, C] */
+export function hiddenRows(weights: Weights, config: ModelConfig, ids: tf.Tensor1D, batch: number): tf.Tensor2D {
+  return hiddenCached(weights, config, ids, batch, null).hidden;
+}
+
+/** hidden [N, C] -> logits [N, V]: the last norm and the output matrix */
+export function logitsOf(weights: Weights, config: ModelConfig, hidden: tf.Tensor2D): tf.Tensor2D {
+  const last = rmsNorm(hidden, weight(weights, "model.norm.weight"), config.normEpsilon);
+  return linear(last, weight<tf.Tensor2D>(weights, config.tiedEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight"));
 }
 
 /** ids int32 [B*T] -> logits [B*T, V] and the caches of all layers; makes temporaries, so call it in a tf.tidy */
@@ -61,17 +91,8 @@ export function forwardCached(
   batch: number,
   past: LayerCache[] | null,
 ): { logits: tf.Tensor2D; caches: LayerCache[] } {
-  if (ids.shape[0] % batch !== 0) throw new Error(`forward: expected ids [B*T] with B = ${batch}, got [${ids.shape}]`);
-  const caches: LayerCache[] = [];
-  let x = embedding(weight(weights, "model.embed_tokens.weight"), ids); // [B*T, C]
-  for (let layer = 0; layer < config.layers; layer++) {
-    const result = block(weights, config, layer, x, batch, past?.[layer] ?? null);
-    x = result.x;
-    caches.push(result.cache);
-  }
-  const last = rmsNorm(x, weight(weights, "model.norm.weight"), config.normEpsilon);
-  const head = weight<tf.Tensor2D>(weights, config.tiedEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight");
-  return { logits: linear(last, head), caches };
+  const { hidden, caches } = hiddenCached(weights, config, ids, batch, past);
+  return { logits: logitsOf(weights, config, hidden), caches };
 }
 
 /** ids int32 [B*T] -> logits [B*T, V] */

@@ -25,7 +25,7 @@ const TO_WEIGHT = { transposeA: true, transposeB: false };
 export const linear = (x: Operand, weight: Operand) => run<HeapBuffer>("BatchMatMul", { a: x, b: weight }, FORWARD);
 /** x [N, C], two or three weights [O, C] -> x weight^T [N, O] each */
 export const fusedLinear = <Weights extends Operands>(x: Operand, weights: Weights) =>
-  run<ArrayEach<Weights>>("FusedProjection", beside(x, weights));
+  run<ArrayEach<Weights>>("Project", beside(x, weights));
 /** The same added to `addend` [N, O], which stays. */
 export const linearAdd = (addend: Operand, x: Operand, weight: Operand) =>
   run<HeapBuffer>("MatMulAdd", { a: x, b: weight, addend }, FORWARD);
@@ -43,7 +43,7 @@ export const linearWeightGrad = (dy: Operand, x: Operand) => run<HeapBuffer>("Ba
  * that the norm of x was multiplied with
  */
 export const fusedWeightGrads = <Gradients extends Operands>(dys: Gradients, x: Operand, weight: Operand, inverse: Operand) =>
-  run<ArrayEach<Gradients>>("FusedWeightGrads", { ...beside(x, dys), weight, inverse });
+  run<ArrayEach<Gradients>>("WeightGradients", { ...beside(x, dys), weight, inverse });
 
 /** target += x; x is gone. */
 export function addTo(target: Operand, x: HeapBuffer | tf.Tensor): void {
@@ -100,9 +100,15 @@ export function gatedBack(gate: HeapBuffer, up: HeapBuffer, dy: HeapBuffer): voi
   run("SwigluGradInPlace", { gate, up, dy });
 }
 
-/** logits [N, V] become weight times their gradient; weight times the sum of the losses is added to total [1]. */
-export function lossBack(logits: HeapBuffer, labels: Operand, total: HeapBuffer, weight: number): void {
-  run("CrossEntropyInPlace", { logits, labels, total }, { weight });
+/** What cross-entropy compares rows with: labels int32 [N], of which -1 is ignored, and each row's weight [N]; none: all 1. */
+export interface RowTargets {
+  labels: Operand;
+  rowWeights?: Operand | undefined;
+}
+
+/** logits [N, V] become scale times the gradient of their weighted losses, whose sum times scale is added to total [1]. */
+export function lossBack(logits: HeapBuffer, { labels, rowWeights }: RowTargets, total: HeapBuffer, scale: number): void {
+  run("CrossEntropyInPlace", { logits, labels, total, ...(rowWeights === undefined ? {} : { rowWeights }) }, { scale });
 }
 
 /** weight [V, C], ids int32 [N] -> its rows at ids [N, C] */

@@ -125,14 +125,14 @@ export function swiglu(gate: tf.Tensor2D, up: tf.Tensor2D): tf.Tensor2D {
 }
 
 /**
- * logits [N, V], labels int32 [N] -> scalar, the mean of -log p(label) in nats over labels that are not -1.
- * Throws when a label is outside -1..V-1 or when all are -1.
+ * logits [N, V], labels int32 [N] -> scalar, the mean of -log p(label) in nats over labels that are not -1, weighted by
+ * row where weights [N] are given. Throws when a label is outside -1..V-1 or when all are -1.
  */
-export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scalar {
+export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D, rowWeights?: Float32Array): tf.Scalar {
   if (logits.rank !== 2 || labels.rank !== 1 || labels.dtype !== "int32" || labels.shape[0] !== logits.shape[0]) {
     throw new Error(`crossEntropy: expected logits [N, V] and int32 labels [N], got [${logits.shape}], ${labels.dtype} [${labels.shape}]`);
   }
-  if (!isFused("CrossEntropy")) return plain.crossEntropy(logits, labels);
+  if (rowWeights !== undefined || !isFused("CrossEntropy")) return plain.crossEntropy(logits, labels, rowWeights);
   return differentiable(
     [logits],
     (keep) => {

@@ -88,19 +88,20 @@ export function swiglu(gate: tf.Tensor2D, up: tf.Tensor2D): tf.Tensor2D {
 }
 
 /**
- * logits [N, V], labels int32 [N] -> scalar, the mean of -log p(label) in nats over labels that are not -1.
- * Labels stay integers: the gradient is softmax minus a scatter of ones.
+ * logits [N, V], labels int32 [N] -> scalar, the mean of -log p(label) in nats over labels that are not -1, weighted by
+ * row where weights [N] are given. Labels stay integers: the gradient is softmax minus a scatter of ones.
  */
-export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scalar {
+export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D, rowWeights?: Float32Array): tf.Scalar {
   const [rows, vocab] = logits.shape;
   const flat = labels.dataSync() as Int32Array;
   const bad = flat.findIndex((label) => label < -1 || label >= vocab);
   if (bad >= 0) {
     throw new Error(`crossEntropy: expected labels of -1 (ignored) or 0..${vocab - 1}, got ${String(flat[bad])} in row ${bad}`);
   }
-  const live = flat.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0);
-  if (live === 0) throw new Error("crossEntropy: expected at least one label, got only ignored ones");
-  const mask = Float32Array.from(flat, (label) => (label >= 0 ? 1 / live : 0));
+  const weights = Float32Array.from(flat, (label, row) => (label >= 0 ? (rowWeights?.[row] ?? 1) : 0));
+  const weight = weights.reduce((sum, each) => sum + each, 0);
+  if (weight === 0) throw new Error("crossEntropy: expected at least one label, got only ignored ones");
+  const mask = weights.map((each) => each / weight);
   const positions = Int32Array.from(flat, (label, row) => row * vocab + Math.max(0, label));
   const apply = tf.customGrad((x, save) => {
     const scores = x as tf.Tensor2D;
@@ -112,9 +113,9 @@ export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scala
       value: tf.sum(tf.mul(losses, tf.tensor1d(mask))),
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
         const [kept, total] = saved as [tf.Tensor2D, tf.Tensor2D];
-        const weights = tf.mul(tf.tensor1d(mask), dy) as tf.Tensor1D;
-        const softmax = tf.mul(tf.exp(tf.sub(kept, total)), tf.reshape(weights, [rows, 1]));
-        const labelled = tf.scatterND(tf.tensor2d(positions, [rows, 1], "int32"), weights, [rows * vocab]);
+        const shares = tf.mul(tf.tensor1d(mask), dy) as tf.Tensor1D;
+        const softmax = tf.mul(tf.exp(tf.sub(kept, total)), tf.reshape(shares, [rows, 1]));
+        const labelled = tf.scatterND(tf.tensor2d(positions, [rows, 1], "int32"), shares, [rows * vocab]);
         return tf.sub(softmax, tf.reshape(labelled, [rows, vocab]));
       },
     };

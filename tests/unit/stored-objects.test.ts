@@ -22,10 +22,10 @@ import {
   sourceManifestSchema,
   successorKey,
   successorSchema,
-  type Dataset,
   type ObjectKind,
   type Snapshot,
   type SourceManifest,
+  type StoredDataset,
 } from "../../shared/artifacts.ts";
 import { PRESETS, supervisionConfigSchema } from "../../shared/config.ts";
 import { compress } from "../../shared/model/formats/compression.ts";
@@ -131,7 +131,7 @@ const TODAY: Readonly<Record<string, () => Uint8Array | Promise<Uint8Array>>> = 
       documents: 4,
       unigramLoss: 4.5,
       trigramLoss: 3.25,
-    } satisfies Dataset),
+    } satisfies StoredDataset),
   "part.1-float32.safetensors": () => encodeSafetensors(TENSORS),
   "part.1-bf16.safetensors": () => encodeSafetensors(compress(TENSORS, {}, "bf16").arrays),
   "part.1-int8.safetensors": () => encodeSafetensors(compress(TENSORS, {}, "int8").arrays),

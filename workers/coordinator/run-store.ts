@@ -6,10 +6,17 @@ import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
 import { roundLoss, type RunState, type Slot } from "../../shared/training/protocol/run-state.ts";
 
 /** The format of the stored state. `load` upgrades older formats down to OLDEST and refuses newer ones. */
-const FORMAT = 3;
+const FORMAT = 4;
 const OLDEST = 2;
-/** Format -> the fields that the next format adds, with their first values. */
-const ADDED: Readonly<Record<number, Partial<RunState>>> = { 2: { computedMs: 0, damaged: null } };
+/** Fields that format 3 added. */
+const ADDED_IN_3: Partial<RunState> = { computedMs: 0, damaged: null };
+/** Fields that format 4 renamed. */
+const RENAMED_IN_4: Readonly<Record<string, keyof RunState>> = {
+  good: "rollbackPoint",
+  candidate: "nextRollbackPoint",
+  worse: "evaluationsSinceBest",
+  recent: "recentLosses",
+};
 const SLOT = "slot/";
 
 export interface RoundRow extends Record<string, SqlStorageValue> {
@@ -74,9 +81,12 @@ export class RunStore {
   #upgrade(format: number): void {
     if (format === FORMAT) return;
     this.#storage.transactionSync(() => {
-      for (let older = format; older < FORMAT; older++) {
-        for (const [name, value] of Object.entries(ADDED[older] ?? {})) this.write(`state/${name}`, value);
-      }
+      if (format < 3) for (const [name, value] of Object.entries(ADDED_IN_3)) this.write(`state/${name}`, value);
+      for (const [before, after] of Object.entries(RENAMED_IN_4))
+        this.#storage.sql.exec("UPDATE kept SET name = ? WHERE name = ?", `state/${after}`, `state/${before}`);
+      // Every run before format 4 was for pretraining.
+      const spec = this.read<RunState["spec"]>("state/spec")!;
+      this.write("state/spec", { ...spec, training: { ...spec.training, objective: "pretrain" } });
       this.write("format", FORMAT);
     });
   }

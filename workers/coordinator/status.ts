@@ -3,6 +3,7 @@ import type { Dataset } from "../../shared/artifacts.ts";
 import { runStatusSchema, type RunStatus } from "../../shared/contracts/runs.ts";
 import { parameterCount } from "../../shared/model/weights.ts";
 import { tokensPerRound } from "../../shared/training/compute/rounds.ts";
+import { objectiveOf } from "../../shared/training/objectives/list.ts";
 import { centsOf } from "../../shared/training/protocol/cost.ts";
 import type { RunState } from "../../shared/training/protocol/run-state.ts";
 import type { EvaluationRow, RoundRow } from "./run-store.ts";
@@ -77,12 +78,7 @@ export function statusOf(
       trainingSeconds: secondsAt(committedAt.get(row.round)),
     })),
     valLoss,
-    unigramLoss: dataset?.unigramLoss ?? null,
-    trigramLoss: dataset?.trigramLoss ?? null,
-    bitsPerByte:
-      valLoss === null || dataset === null || dataset.valBytes === 0
-        ? null
-        : (valLoss * (dataset.valTokens - 1)) / Math.LN2 / dataset.valBytes,
+    ...(dataset === null ? {} : objectiveOf(spec.training).metrics(valLoss, dataset)),
     checkpoint: base.checkpoint,
     stopReason: state.stopReason,
     rollbacks: state.rollbacks,

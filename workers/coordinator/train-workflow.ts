@@ -9,7 +9,8 @@ import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
 import { workflowRequestSchema, type WorkflowRequest } from "../../shared/contracts/runs.ts";
 import { getJson } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/compute/rounds.ts";
-import { windowCount } from "../../shared/training/compute/data-order.ts";
+import { objectiveOf } from "../../shared/training/objectives/list.ts";
+import { checkKind } from "../../shared/training/objectives/objective.ts";
 import { publishBase } from "./checkpoints.ts";
 import { trainingOf } from "./train-request.ts";
 
@@ -108,14 +109,17 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
   /** Round 0 on a dataset. */
   async #beginAnew(id: string, request: ParsedRequest, dataset: Hash, run: RunStub): Promise<void> {
     const preset = presetOf(request.preset);
-    const { vocabSize, tokenizer, trainTokens, valTokens } = await getJson(this.env.ARTIFACTS, "dataset", dataset, datasetSchema);
+    const manifest = await getJson(this.env.ARTIFACTS, "dataset", dataset, datasetSchema);
+    const { vocabSize, tokenizer, trainTokens, valTokens } = manifest;
     const model = { ...preset.model, vocabSize };
-    if (windowCount(trainTokens, model.context) < 1 || valTokens < 2) {
+    const training = trainingOf(request);
+    const objective = objectiveOf(training);
+    checkKind(objective, manifest);
+    if (objective.examples.trainingCount(trainTokens, model) < 1 || objective.examples.validationCount(valTokens, model) < 1) {
       throw new NonRetryableError(
         `corpus: expected more than ${model.context} training and 1 validation tokens, got ${trainTokens} and ${valTokens}. Crawl more pages.`,
       );
     }
-    const training = trainingOf(request);
     const supervision = supervisionConfigSchema.parse(request.supervision);
     const rounds = totalRounds(training, model);
     await run.begin({ run: id, preset: request.preset, dataset, valTokens, tokenizer, model, training, supervision, rounds });

@@ -7,7 +7,7 @@ import {
   hashSchema,
   snapshotSchema,
   tokenShardEntrySchema,
-  type Dataset,
+  type StoredDataset,
   type Hash,
   type TokenShardEntry,
 } from "../../shared/artifacts.ts";
@@ -108,7 +108,7 @@ export async function encodeStep(
   const readers = (shards: readonly TokenShardEntry[]) =>
     shards.map((shard) => async () => decodeTokenShard(new Uint8Array(await getObject(env.ARTIFACTS, "token-shard", shard.hash))));
   const [train, val] = [readers(state.train.shards), readers(state.val.shards)];
-  const dataset: Dataset = {
+  const dataset: StoredDataset = {
     format: 1,
     tokenizer: input.tokenizer,
     vocabSize: tokenizer.vocabSize,

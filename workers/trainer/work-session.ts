@@ -6,16 +6,18 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { datasetSchema, type Dataset, type TokenShardEntry } from "../../shared/artifacts.ts";
 import { MAX_CPU_SECONDS, MAX_ISOLATE_BYTES, MAX_SUBREQUESTS } from "../../shared/limits.ts";
-import { checkMemory, estimateTaskMemory } from "../../shared/model/footprint/memory.ts";
-import { storedBytes } from "../../shared/model/footprint/step-memory.ts";
+import { checkMemory } from "../../shared/model/footprint/memory.ts";
 import type { Weights } from "../../shared/model/weights.ts";
 import { startBackend } from "../../shared/tensor/engine/backend.ts";
 import { decodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
 import type { EvaluateResult, EvaluateTask, Task, TaskResult, TrainResult, TrainTask } from "../../shared/training/protocol/task.ts";
+import type { Stream } from "../../shared/training/compute/examples.ts";
+import { planTask } from "../../shared/training/compute/plan-task.ts";
+import { runEvaluateTask, runTrainTask } from "../../shared/training/compute/run-task.ts";
+import { objectiveOf } from "../../shared/training/objectives/list.ts";
+import { checkKind } from "../../shared/training/objectives/objective.ts";
 import { ObjectCache } from "./object-cache.ts";
 import { readWeights, StoredParts } from "./stored-parts.ts";
-import { runEvaluateTask, runTrainTask } from "../../shared/training/compute/run-task.ts";
-import type { ReadTokens } from "../../shared/training/compute/windows.ts";
 
 /** Empty answers in a row before a session ends, and the wait between them. */
 const MAX_IDLE_POLLS = 20;
@@ -34,30 +36,32 @@ let cache: ObjectCache | null = null;
 /** All isolates of one Worker share its name; who is trusted is decided for each. Random values exist only inside requests. */
 let isolate: string | null = null;
 
-function tokenReader(shards: readonly TokenShardEntry[], objects: ObjectCache): ReadTokens {
-  return async (first, end) => {
-    const tokens = new Uint16Array(end - first);
+/** One side of a dataset as its shards hold it. */
+function streamOf(shards: readonly TokenShardEntry[], length: number, objects: ObjectCache): Stream {
+  async function read(first: number, end: number): Promise<Uint16Array> {
+    const numbers = new Uint16Array(end - first);
     let start = 0;
     for (const shard of shards) {
       const [from, to] = [Math.max(first, start), Math.min(end, start + shard.tokens)];
       if (from < to) {
         const bytes = await objects.read("token-shard", shard.hash);
-        tokens.set(decodeTokenShard(bytes.subarray((from - start) * 2, (to - start) * 2)), from - first);
+        numbers.set(decodeTokenShard(bytes.subarray((from - start) * 2, (to - start) * 2)), from - first);
       }
       start += shard.tokens;
     }
     if (end > start) throw new Error(`tokens: expected at least ${end}, the dataset has ${start}`);
-    return tokens;
-  };
+    return numbers;
+  }
+  return { length, read };
 }
 
 async function train(task: TrainTask, dataset: Dataset, objects: ObjectCache): Promise<{ result: TrainResult; computeMs: number }> {
-  const need = estimateTaskMemory(task.model, task.training);
-  checkMemory(need);
-  objects.limit(MAX_ISOLATE_BYTES - need.total, storedBytes(task.model, task.training.steps > 1 ? task.training.optimizer : null));
+  const plan = planTask(task);
+  checkMemory(plan.memory);
+  objects.limit(MAX_ISOLATE_BYTES - plan.memory.total, plan.partBytes);
   const parts = new StoredParts(task, objects);
   const startedAt = performance.now();
-  const { loss, sequences, tokens } = await runTrainTask(task, parts, dataset.trainTokens, tokenReader(dataset.train, objects));
+  const { loss, sequences, tokens } = await runTrainTask(task, plan, parts, streamOf(dataset.train, dataset.trainTokens, objects));
   const computeMs = Math.max(0, performance.now() - startedAt - parts.transferMs());
   return { result: { kind: "train", loss, sequences, tokens, ...(await parts.written()) }, computeMs };
 }
@@ -66,7 +70,7 @@ async function evaluate(task: EvaluateTask, dataset: Dataset, objects: ObjectCac
   const weights: Weights = {};
   try {
     await readWeights(task, objects, weights);
-    return { kind: "evaluate", ...(await runEvaluateTask(task, weights, dataset.valTokens, tokenReader(dataset.val, objects))) };
+    return { kind: "evaluate", ...(await runEvaluateTask(task, weights, streamOf(dataset.val, dataset.valTokens, objects))) };
   } finally {
     tf.dispose(weights);
   }
@@ -75,6 +79,7 @@ async function evaluate(task: EvaluateTask, dataset: Dataset, objects: ObjectCac
 /** The result of a task and the milliseconds of training. */
 async function compute(task: Task, objects: ObjectCache): Promise<{ result: TaskResult; computeMs: number }> {
   const dataset = datasetSchema.parse(JSON.parse(new TextDecoder().decode(await objects.read("dataset", task.dataset))));
+  checkKind(objectiveOf(task.kind === "train" ? task.training : task), dataset);
   return task.kind === "train" ? train(task, dataset, objects) : { result: await evaluate(task, dataset, objects), computeMs: 0 };
 }
 

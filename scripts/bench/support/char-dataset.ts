@@ -2,7 +2,7 @@
  * A text as a dataset of its characters, for benches: one character is one token, the first nine tenths are for training.
  * Such a dataset has no tokenizer; crawled text goes through the tokenizer instead.
  */
-import { canonicalJson, objectKey, type Dataset, type Hash, type ObjectKind } from "../../../shared/artifacts.ts";
+import { canonicalJson, objectKey, type StoredDataset, type Hash, type ObjectKind } from "../../../shared/artifacts.ts";
 import { sha256 } from "../../../shared/store.ts";
 import { trigramLoss, unigramLoss } from "../../../shared/tokenizer/ngram.ts";
 import { encodeTokenShard, MAX_SHARD_TOKENS } from "../../../shared/tokenizer/token-shard.ts";
@@ -27,7 +27,7 @@ export function charTokens(text: string): { vocabSize: number; split: number; tr
 }
 
 /** The dataset's manifest, its hash, and every object that it names. */
-export async function charDataset(text: string): Promise<{ hash: Hash; dataset: Dataset; objects: StoredObject[] }> {
+export async function charDataset(text: string): Promise<{ hash: Hash; dataset: StoredDataset; objects: StoredObject[] }> {
   const { vocabSize, split, train, val } = charTokens(text);
   const objects: StoredObject[] = [];
   const put = async (kind: ObjectKind, bytes: Uint8Array<ArrayBuffer>) => {
@@ -43,7 +43,7 @@ export async function charDataset(text: string): Promise<{ hash: Hash; dataset: 
     }
     return shards;
   };
-  const dataset: Dataset = {
+  const dataset: StoredDataset = {
     format: 1,
     tokenizer: NO_TOKENIZER,
     vocabSize,

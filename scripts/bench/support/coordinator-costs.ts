@@ -4,7 +4,7 @@
  * thread here but not on the hosted platform, so the costs are upper bounds.
  */
 import { createTestHarness } from "wrangler";
-import type { Dataset } from "../../../shared/artifacts.ts";
+import type { StoredDataset } from "../../../shared/artifacts.ts";
 import { presetOf, supervisionConfigSchema, trainingConfigSchema } from "../../../shared/config.ts";
 import { partition } from "../../../shared/model/formats/partition.ts";
 import { encodeSafetensors } from "../../../shared/model/formats/safetensors.ts";
@@ -39,7 +39,7 @@ export async function measureCoordinator(
     const worker = server.getWorker<CoordinatorEnv, CoordinatorModule>("tiffin-coordinator");
     const coordinator = await worker.getExport();
     const sizes = { trainTokens: 0, valTokens: 0, valBytes: 0, documents: 0, unigramLoss: 0 };
-    const empty: Dataset = { format: 1, tokenizer: NONE, vocabSize, train: [], val: [], ...sizes };
+    const empty: StoredDataset = { format: 1, tokenizer: NONE, vocabSize, train: [], val: [], ...sizes };
     const dataset = await putJson((await worker.getEnv()).ARTIFACTS, "dataset", empty);
     let deltaMB = 0;
 

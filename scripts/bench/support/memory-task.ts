@@ -1,6 +1,6 @@
 /** The Node side of the bench `memory`: answers a trainer's calls and keeps its task's objects, behind this process's `fetch`. */
 import { createHash } from "node:crypto";
-import type { Dataset } from "../../../shared/artifacts.ts";
+import type { StoredDataset } from "../../../shared/artifacts.ts";
 import type { ModelConfig, TrainingConfig } from "../../../shared/config.ts";
 import { slotName, slotsOf } from "../../../shared/training/compute/optimizer.ts";
 import { partition } from "../../../shared/model/formats/partition.ts";
@@ -43,7 +43,7 @@ export function serveTask(model: ModelConfig, training: TrainingConfig): { close
   const tokens = Array.from({ length: MAX_SHARD_TOKENS }, () => Math.floor(random() * model.vocabSize));
   const shard = { hash: put(encodeTokenShard(tokens)), tokens: MAX_SHARD_TOKENS };
   const counts = { trainTokens: MAX_SHARD_TOKENS, valTokens: 0, valBytes: 0, documents: 1, unigramLoss: 0 };
-  const manifest: Dataset = { format: 1, tokenizer: NONE, vocabSize: model.vocabSize, train: [shard], val: [], ...counts };
+  const manifest: StoredDataset = { format: 1, tokenizer: NONE, vocabSize: model.vocabSize, train: [shard], val: [], ...counts };
   const dataset = put(Uint8Array.from(new TextEncoder().encode(JSON.stringify(manifest))));
 
   let isLeased = false;

@@ -8,7 +8,9 @@ import { PRESETS, presetOf, type OptimizerConfig } from "../../../shared/config.
 import { createOptimizer } from "../../../shared/training/compute/optimizer.ts";
 import { planPasses } from "../../../shared/model/footprint/plan.ts";
 import { createRandom } from "../../../shared/model/random.ts";
-import { trainStep, type Batch, type Training } from "../../../shared/training/compute/training-step.ts";
+import type { Batch } from "../../../shared/model/backward/pass.ts";
+import { optimizerStep, type Training } from "../../../shared/training/compute/optimizer-step.ts";
+import { pretrain } from "../../../shared/training/objectives/pretrain.ts";
 import { initWeights, parameterCount } from "../../../shared/model/weights.ts";
 import { startBackend, startStockBackend, wasmBytes } from "../../../shared/tensor/engine/backend.ts";
 
@@ -49,7 +51,9 @@ function begin(preset: string, layers: number, config: OptimizerConfig, sequence
   const weights = initWeights(model, 1);
   const state = optimizer.init(weights);
   const { clipNorm } = training;
-  subject = { preset, optimizerName: config.name, sequences, model, plan, clipNorm, optimizer, weights, state, random: createRandom(1) };
+  const { lossHead } = pretrain;
+  const trained = { model, lossHead, plan, clipNorm, optimizer, weights, state };
+  subject = { ...trained, preset, optimizerName: config.name, sequences, random: createRandom(1) };
   return subject;
 }
 
@@ -73,7 +77,7 @@ export default {
     for (let index = 0; index < Number(searchParams.get("steps") ?? 1); index++) {
       const drawn = drawBatch(current);
       const startedAt = Date.now();
-      result.losses.push(trainStep(current, drawn, 1));
+      result.losses.push(optimizerStep(current, drawn, 1));
       result.milliseconds.push(Date.now() - startedAt);
     }
     const parameters = parameterCount(current.model);

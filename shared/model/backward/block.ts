@@ -1,17 +1,15 @@
 /**
  * A decoder block and its gradients, by hand: the same arithmetic as `block` in transformer.ts, which is the definition.
- * Forward keeps the tensors that are dear to compute again. The gated product and the norms of heads are computed again in
- * backward; of the other norms the inverse rms is kept, which with their input is all that gradients need. Backward frees each
- * tensor as soon as it has been used. Axis letters as in tensor/ops.ts, N = B T rows.
+ * The forward pass keeps the activations that are expensive to recompute. The backward pass recomputes the gated product and
+ * the norms of heads; for the other norms it needs their input and the inverse rms, which is kept. It frees each tensor after
+ * its last use. Axis letters as in tensor/ops.ts, N = B T rows.
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../config.ts";
 import { dispose, type HeapBuffer } from "../../tensor/engine/buffer.ts";
 import * as op from "../../tensor/in-place.ts";
 import { layerName, type Weights } from "../weights.ts";
-
-/** Takes over a gradient of the parameter of that name. */
-export type OnGradient = (name: string, gradient: HeapBuffer) => void;
+import type { OnGradient } from "./pass.ts";
 
 /**
  * What goes into a block: row n of x [N, C] is rows[index[n]], or rows [N, C] are x itself where index is null. The first
@@ -35,9 +33,9 @@ export interface Activations {
   k: HeapBuffer;
   /** [N, K D] */
   v: HeapBuffer;
-  /** [N, H D], what attention gave */
-  mixed: HeapBuffer;
-  /** [N, H, 2], what its gradient needs of the scores */
+  /** [N, H D] */
+  attentionOutput: HeapBuffer;
+  /** [N, H, 2], the numbers from which attention's gradient recomputes its probabilities */
   statistics: HeapBuffer;
   /** [N, C], x plus attention */
   attended: HeapBuffer;
@@ -54,7 +52,7 @@ export interface Block {
   forward(input: BlockInput, batch: number, keep: true): { y: HeapBuffer; kept: Activations };
   forward(input: BlockInput, batch: number, keep: false): { y: HeapBuffer; kept: null };
   /** Frees what was kept and dy [N, C] -> the gradient of the input's rows [U, C] */
-  backward(kept: Activations, batch: number, dy: HeapBuffer, add: OnGradient): HeapBuffer;
+  backward(kept: Activations, batch: number, dy: HeapBuffer, onGradient: OnGradient): HeapBuffer;
 }
 
 /** The block of a layer. Throws when a parameter is missing. */
@@ -68,98 +66,98 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
   };
 
   const norm = (x: HeapBuffer, part: string) => op.norm(x, weight(part), normEpsilon);
-  /** What attention is told beside its operands. */
+  /** Attention's settings beside its operands. */
   const attention = (batch: number) => ({ batch, epsilon: normEpsilon, theta: ropeTheta });
   const headWeights = () => ({ qWeight: weight("self_attn.q_norm"), kWeight: weight("self_attn.k_norm") });
 
   function forward(input: BlockInput, batch: number, keep: boolean): { y: HeapBuffer; kept: Activations | null } {
     const { rows, index } = input;
-    const { normed: inner, inverse: inputInverse } = norm(rows, "input_layernorm");
-    const projections = op.fusedLinear(inner, [weight("self_attn.q_proj"), weight("self_attn.k_proj"), weight("self_attn.v_proj")]);
-    inner.dispose();
+    const { normed: normedInput, inverse: inputInverse } = norm(rows, "input_layernorm");
+    const projections = op.fusedLinear(normedInput, [weight("self_attn.q_proj"), weight("self_attn.k_proj"), weight("self_attn.v_proj")]);
+    normedInput.dispose();
     const [q, k, v] = projections.map((projection) => gatherRows(projection, index)) as [HeapBuffer, HeapBuffer, HeapBuffer];
-    const { mixed, statistics } = op.attend({ q, k, v, ...headWeights() }, attention(batch));
+    const { mixed: attentionOutput, statistics } = op.attend({ q, k, v, ...headWeights() }, attention(batch));
     if (!keep) dispose(q, k, v);
     const x = gatherRows(rows.view(rows.shape), index);
-    const attended = op.linearAdd(x, mixed, weight("self_attn.o_proj")); // [N, C]
+    const attended = op.linearAdd(x, attentionOutput, weight("self_attn.o_proj")); // [N, C]
     x.dispose();
-    if (!keep) dispose(mixed, statistics);
-    const { normed: normal, inverse: attendedInverse } = norm(attended, "post_attention_layernorm");
-    const [gate, up] = op.fusedLinear(normal, [weight("mlp.gate_proj"), weight("mlp.up_proj")]); // [N, F]
-    normal.dispose();
+    if (!keep) dispose(attentionOutput, statistics);
+    const { normed: mlpInput, inverse: attendedInverse } = norm(attended, "post_attention_layernorm");
+    const [gate, up] = op.fusedLinear(mlpInput, [weight("mlp.gate_proj"), weight("mlp.up_proj")]); // [N, F]
+    mlpInput.dispose();
     const hidden = op.gated(gate, up);
     if (!keep) dispose(gate, up);
     const y = op.linearAdd(attended, hidden, weight("mlp.down_proj")); // [N, C]
     hidden.dispose();
-    if (keep) return { y, kept: { input, inputInverse, q, k, v, mixed, statistics, attended, attendedInverse, gate, up } };
+    if (keep) return { y, kept: { input, inputInverse, q, k, v, attentionOutput, statistics, attended, attendedInverse, gate, up } };
     dispose(inputInverse, attended, attendedInverse);
     return { y, kept: null };
   }
 
   /** dy [N, C] becomes the gradient of `attended`. */
-  function backwardMlp({ attended, attendedInverse, gate, up }: Activations, dy: HeapBuffer, add: OnGradient): void {
+  function backwardMlp({ attended, attendedInverse, gate, up }: Activations, dy: HeapBuffer, onGradient: OnGradient): void {
     // The gradient of the gated product, which then becomes that product itself.
     const hidden = op.linearInputGrad(dy, weight("mlp.down_proj"));
     op.gatedBack(gate, up, hidden);
-    add(nameOf("mlp.down_proj"), op.linearWeightGrad(dy, hidden));
+    onGradient(nameOf("mlp.down_proj"), op.linearWeightGrad(dy, hidden));
     hidden.dispose();
     const scale = weight("post_attention_layernorm");
     const [dgate, dup] = op.fusedWeightGrads([gate, up], attended, scale, attendedInverse);
-    add(nameOf("mlp.gate_proj"), dgate);
-    add(nameOf("mlp.up_proj"), dup);
-    const dinner = op.linearInputGrad(gate, weight("mlp.gate_proj"));
+    onGradient(nameOf("mlp.gate_proj"), dgate);
+    onGradient(nameOf("mlp.up_proj"), dup);
+    const dmlpInput = op.linearInputGrad(gate, weight("mlp.gate_proj"));
     gate.dispose();
-    op.linearInputGradAccumulate(dinner, up, weight("mlp.up_proj"));
+    op.linearInputGradAccumulate(dmlpInput, up, weight("mlp.up_proj"));
     up.dispose();
-    add(nameOf("post_attention_layernorm"), op.normBackInto(dy, attended, scale, attendedInverse, dinner));
+    onGradient(nameOf("post_attention_layernorm"), op.normBackInto(dy, attended, scale, attendedInverse, dmlpInput));
     attended.dispose();
   }
 
-  /** dy [N, C], the gradient of `attended`, is gone -> that of the input's rows [U, C] */
+  /** dy [N, C], the gradient of `attended`, is consumed -> that of the input's rows [U, C] */
   function backwardAttention(
-    { input, inputInverse, q, k, v, mixed, statistics }: Activations,
+    { input, inputInverse, q, k, v, attentionOutput, statistics }: Activations,
     batch: number,
     dy: HeapBuffer,
-    add: OnGradient,
+    onGradient: OnGradient,
   ): HeapBuffer {
     const { rows, index } = input;
     const count = rows.shape[0]!;
-    add(nameOf("self_attn.o_proj"), op.linearWeightGrad(dy, mixed));
-    const dmixed = op.linearInputGrad(dy, weight("self_attn.o_proj"));
+    onGradient(nameOf("self_attn.o_proj"), op.linearWeightGrad(dy, attentionOutput));
+    const dattention = op.linearInputGrad(dy, weight("self_attn.o_proj"));
     // Queries, keys and values are their gradients from here on.
-    const operands = { q, k, v, ...headWeights(), out: mixed, statistics, dy: dmixed };
+    const operands = { q, k, v, ...headWeights(), out: attentionOutput, statistics, dy: dattention };
     const { dqWeight, dkWeight } = op.attendBack(operands, attention(batch));
-    add(nameOf("self_attn.q_norm"), dqWeight);
-    add(nameOf("self_attn.k_norm"), dkWeight);
-    dispose(mixed, statistics, dmixed);
+    onGradient(nameOf("self_attn.q_norm"), dqWeight);
+    onGradient(nameOf("self_attn.k_norm"), dkWeight);
+    dispose(attentionOutput, statistics, dattention);
     const dq = scatterAddRows(q, index, count);
     const dk = scatterAddRows(k, index, count);
     const dv = scatterAddRows(v, index, count);
     const scale = weight("input_layernorm");
     const [dqProjection, dkProjection, dvProjection] = op.fusedWeightGrads([dq, dk, dv], rows, scale, inputInverse);
-    add(nameOf("self_attn.q_proj"), dqProjection);
-    add(nameOf("self_attn.k_proj"), dkProjection);
-    add(nameOf("self_attn.v_proj"), dvProjection);
-    const dinner = op.linearInputGrad(dq, weight("self_attn.q_proj"));
-    op.linearInputGradAccumulate(dinner, dk, weight("self_attn.k_proj"));
-    op.linearInputGradAccumulate(dinner, dv, weight("self_attn.v_proj"));
+    onGradient(nameOf("self_attn.q_proj"), dqProjection);
+    onGradient(nameOf("self_attn.k_proj"), dkProjection);
+    onGradient(nameOf("self_attn.v_proj"), dvProjection);
+    const dnormedInput = op.linearInputGrad(dq, weight("self_attn.q_proj"));
+    op.linearInputGradAccumulate(dnormedInput, dk, weight("self_attn.k_proj"));
+    op.linearInputGradAccumulate(dnormedInput, dv, weight("self_attn.v_proj"));
     dispose(dq, dk, dv);
     const dx = scatterAddRows(dy, index, count);
-    add(nameOf("input_layernorm"), op.normBackInto(dx, rows, scale, inputInverse, dinner));
+    onGradient(nameOf("input_layernorm"), op.normBackInto(dx, rows, scale, inputInverse, dnormedInput));
     rows.dispose();
     return dx;
   }
 
   return {
     forward: forward as Block["forward"],
-    backward(kept, batch, dy, add) {
-      backwardMlp(kept, dy, add);
-      return backwardAttention(kept, batch, dy, add);
+    backward(kept, batch, dy, onGradient) {
+      backwardMlp(kept, dy, onGradient);
+      return backwardAttention(kept, batch, dy, onGradient);
     },
   };
 }
 
-/** x [U, W] is gone -> its rows at index [N, W], or x itself where index is null */
+/** x [U, W] is consumed -> its rows at index [N, W], or x itself where index is null */
 function gatherRows(x: HeapBuffer, index: HeapBuffer | null): HeapBuffer {
   if (index === null) return x;
   const rows = op.gatherRows(x, index);
@@ -167,7 +165,7 @@ function gatherRows(x: HeapBuffer, index: HeapBuffer | null): HeapBuffer {
   return rows;
 }
 
-/** dy [N, W], the gradient of `gatherRows`, is gone -> that of x [U, W] */
+/** dy [N, W], the gradient of `gatherRows`, is consumed -> that of x [U, W] */
 function scatterAddRows(dy: HeapBuffer, index: HeapBuffer | null, count: number): HeapBuffer {
   if (index === null) return dy;
   const sums = op.scatterAddRows(dy, index, count);

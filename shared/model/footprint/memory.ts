@@ -5,6 +5,7 @@
 import type { ModelConfig, TrainingConfig } from "../../config.ts";
 import { namedError } from "../../errors.ts";
 import { MAX_ISOLATE_BYTES } from "../../limits.ts";
+import { objectiveOf } from "../../training/objectives/list.ts";
 import { partition } from "../formats/partition.ts";
 import { planPasses } from "./plan.ts";
 import { stepBytes } from "./step-memory.ts";
@@ -20,7 +21,7 @@ export interface MemoryEstimate {
   total: number;
 }
 
-type Trained = Pick<TrainingConfig, "optimizer" | "clipNorm" | "recompute" | "steps" | "compression">;
+type Trained = Pick<TrainingConfig, "objective" | "optimizer" | "clipNorm" | "recompute" | "steps" | "compression">;
 
 /** Peak bytes of a task that trains on `batch` sequences a step. */
 export function estimateMemory(model: ModelConfig, training: Trained, batch: number): MemoryEstimate {
@@ -31,15 +32,16 @@ export function estimateMemory(model: ModelConfig, training: Trained, batch: num
     ...partition(model).map((shapes) => shapes.reduce((sum, [, shape]) => sum + shape.reduce((size, axis) => size * axis, 4), 0)),
   );
   const copies = (optimizer === null ? 2 : 3) + (training.compression === "float32" ? 0 : 3);
-  const windows = 2 * training.steps * batch * (model.context + 1);
-  const heap = CODE_BYTES + copies * part + windows;
+  const { examples, lossHead } = objectiveOf(training);
+  const records = (2 * training.steps * batch * examples.recordLength(model)) / lossHead.group;
+  const heap = CODE_BYTES + copies * part + records;
   return { wasm, heap, total: wasm + heap };
 }
 
 /** The same for one shard's tasks of a run. */
 export function estimateTaskMemory(model: ModelConfig, training: TrainingConfig): MemoryEstimate {
   const batch = training.steps === 1 ? Math.ceil(training.batch / training.shards) : training.batch;
-  return estimateMemory(model, training, batch);
+  return estimateMemory(model, training, batch * objectiveOf(training).lossHead.group);
 }
 
 /** Throws InvalidInput, with the figures, for what does not fit an isolate. */

@@ -4,6 +4,7 @@
  */
 import type { ModelConfig, TrainingConfig } from "../../config.ts";
 import { PLANNED_WASM_BYTES } from "../../limits.ts";
+import { objectiveOf } from "../../training/objectives/list.ts";
 import { stepBytes, type StepPlan } from "./step-memory.ts";
 
 /** Tokens of a pass that keeps all activations. More rows make products no faster. */
@@ -11,13 +12,17 @@ const PASS_TOKENS = 1024;
 /** Tokens of a pass that keeps the blocks' inputs only: one pass can use up its gradients, so it may be larger. */
 const RECOMPUTED_PASS_TOKENS = 2048;
 
-type Plannable = Pick<TrainingConfig, "optimizer" | "clipNorm" | "recompute" | "steps">;
+type Plannable = Pick<TrainingConfig, "objective" | "optimizer" | "clipNorm" | "recompute" | "steps">;
 
+/** The passes of a batch of so many sequences. */
 export function planPasses(model: ModelConfig, training: Plannable, batch: number): StepPlan {
   const { recompute, clipNorm, steps } = training;
-  const most = Math.floor((recompute ? RECOMPUTED_PASS_TOKENS : PASS_TOKENS) / model.context);
+  const { group } = objectiveOf(training).lossHead;
+  const groups = batch / group;
+  const most = Math.floor((recompute ? RECOMPUTED_PASS_TOKENS : PASS_TOKENS) / (model.context * group));
   const planOf = (sequences: number): StepPlan => ({
     sequences,
+    group,
     recompute,
     // A global norm needs all gradients at once, and so does a task that returns them.
     consume: steps > 1 && clipNorm === 0 && sequences >= batch,
@@ -25,12 +30,12 @@ export function planPasses(model: ModelConfig, training: Plannable, batch: numbe
   const optimizer = steps > 1 ? training.optimizer : null;
   let best: { plan: StepPlan; bytes: number } | null = null;
   // Passes of equal size: no last one that is too small to be fast.
-  for (let passes = Math.ceil(batch / Math.max(1, most)); ; passes *= 2) {
-    const plan = planOf(Math.ceil(batch / passes));
+  for (let passes = Math.ceil(groups / Math.max(1, most)); ; passes *= 2) {
+    const plan = planOf(group * Math.ceil(groups / passes));
     const bytes = stepBytes(model, optimizer, batch, plan);
     if (bytes <= PLANNED_WASM_BYTES) return plan;
     // Smaller passes are not always smaller in all: from the second on, the sums of all gradients stay.
     if (best === null || bytes < best.bytes) best = { plan, bytes };
-    if (plan.sequences === 1) return best.plan;
+    if (plan.sequences === group) return best.plan;
   }
 }

@@ -5,7 +5,7 @@
  */
 import type { ModelConfig, OptimizerConfig } from "../../config.ts";
 import { chunkSequences } from "../backward/gradients.ts";
-import { logitsRows } from "../backward/head.ts";
+import { logitsRows } from "../backward/cross-entropy-head.ts";
 import type { Passes } from "../backward/loss.ts";
 import { slotsOf } from "../../training/compute/optimizer.ts";
 import { sizeOf } from "../formats/safetensors.ts";
@@ -26,6 +26,8 @@ const GROWTH_BYTES = 1024 * 1024;
 const INITIAL_BYTES = 16 * 1024 * 1024;
 
 export interface StepPlan extends Passes {
+  /** Sequences whose loss is one number, which no pass divides. */
+  group: number;
   /** Whether each gradient is used up before the next one is computed. */
   consume: boolean;
 }
@@ -69,7 +71,7 @@ function passFloats(model: ModelConfig, batch: number, plan: StepPlan): number {
   const sequences = Math.min(batch, plan.sequences);
   const passes = Math.ceil(batch / sequences);
   const N = sequences * T;
-  const n = chunkSequences(sequences, T, plan.recompute) * T;
+  const n = chunkSequences(sequences, T, plan.recompute, plan.group) * T;
   const chunks = Math.ceil(N / n);
   const block = 3 * C + 2 * Q + 2 * K + 2 * F + 2 * model.heads + 2; // with dx, which backward holds beside what was kept
   const mlp = C * F;

@@ -1,12 +1,9 @@
-/**
- * Cross-entropy: forward, with the normalizer of each row, backward, and both in place (kernels/pointwise/cross-entropy.ts).
- * Labels never leave wasm memory.
- */
+/** Cross-entropy forward (with the normalizer of each row) and backward; see kernels/cross-entropy.ts. Labels never leave wasm memory. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../engine/kernel-context.ts";
 
 export function registerCrossEntropy({ kernels, offset, integers, register }: KernelContext): void {
-  /** Throws for the first label outside the vocabulary: labels become addresses. */
+  /** Throws for the first label that is no row of the vocabulary: labels become addresses. */
   const checkLabels = (labels: tf.TensorInfo, rows: number, vocab: number): void => {
     const bad = kernels.firstOutside(offset(labels), rows, -1, vocab);
     if (bad < 0) return;
@@ -34,12 +31,14 @@ export function registerCrossEntropy({ kernels, offset, integers, register }: Ke
     return dlogits;
   });
 
-  // logits become weight (softmax - one-hot); weight times the sum of the losses is added to `total` [1].
+  // logits become scale times the rows' weights (1 without any) times (softmax - one-hot); so weighted losses are added to `total` [1].
   register("CrossEntropyInPlace", ({ inputs, attrs }) => {
     const { logits, labels, total } = inputs as Record<"logits" | "labels" | "total", tf.TensorInfo>;
+    const { rowWeights } = inputs as { rowWeights?: tf.TensorInfo };
     const [rows, vocab] = logits.shape as [number, number];
     checkLabels(labels, rows, vocab);
-    kernels.crossEntropyInPlace(offset(logits), offset(labels), offset(total), rows, vocab, (attrs as { weight: number }).weight);
+    const weights = rowWeights === undefined ? 0 : offset(rowWeights);
+    kernels.crossEntropyInPlace(offset(logits), offset(labels), weights, offset(total), rows, vocab, (attrs as { scale: number }).scale);
     return [];
   });
 }

@@ -1,15 +1,14 @@
 /**
- * matMul for every transposition (kernels/gemm/matmul.ts): alone, with bias and activation, and added to a matrix
- * (`MatMulAdd` writes a new one, `MatMulAddInPlace` the addend). The stock kernels fall back to a scalar loop for transposed
- * or batched operands.
+ * matMul for every transposition, alone, with bias and activation, and added to a matrix (`MatMulAdd` to a new one,
+ * `MatMulAddInPlace` to that one); the stock kernels fall to a scalar loop for transposed
+ * or batched operands. See kernels/matmul.ts.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelCall, KernelContext } from "../engine/kernel-context.ts";
-import { NONE } from "../engine/wasm-runtime.ts";
 
 type Attributes = Record<"transposeA" | "transposeB", boolean>;
 
-/** Activations of `_FusedMatMul`, and the kernels that compute them. */
+/** What `_FusedMatMul` may apply to the product, as the kernel that does it. */
 const ACTIVATIONS: Readonly<Record<string, string>> = {
   relu: "Relu",
   relu6: "Relu6",
@@ -47,7 +46,7 @@ export function registerMatMul({ backend, kernels, offset, scratch, register }: 
     kernels.matMul(
       offset(a),
       offset(b),
-      addend === null ? NONE : offset(addend),
+      addend === null ? 0 : offset(addend),
       offset(out),
       tf.util.sizeFromShape(lead) / tall,
       m * tall,
@@ -64,10 +63,10 @@ export function registerMatMul({ backend, kernels, offset, scratch, register }: 
     return out;
   };
 
-  /** Runs a kernel on `x` and frees x. */
+  /** Runs a kernel on `x`, which is used up. */
   const then = (name: string, x: tf.TensorInfo, inputs: tf.NamedTensorInfoMap, attrs: tf.NamedAttrMap = {}): tf.TensorInfo => {
     const kernel = tf.getKernel(name, "wasm");
-    if (kernel === undefined) throw new Error(`_FusedMatMul: expected the wasm backend to have ${name}, it does not`);
+    if (kernel === undefined) throw new Error(`_FusedMatMul: expected the wasm backend to have ${name}, it has not`);
     const out = kernel.kernelFunc({ inputs, attrs, backend }) as tf.TensorInfo;
     backend.disposeData(x.dataId as never);
     return out;
@@ -94,7 +93,7 @@ export function registerMatMul({ backend, kernels, offset, scratch, register }: 
   });
 }
 
-/** The leading axes of the product, and how many matrices each operand holds. Leading axes are equal, or an operand is one matrix. */
+/** The leading axes of the product and how many matrices each operand holds: equal axes, or one matrix for all. */
 function batches(a: readonly number[], b: readonly number[]): { lead: number[]; aBatch: number; bBatch: number } {
   if (a.length === 2 && b.length === 2) return { lead: [], aBatch: 1, bBatch: 1 };
   const [aLead, bLead] = [a.slice(0, -2), b.slice(0, -2)];
@@ -105,7 +104,7 @@ function batches(a: readonly number[], b: readonly number[]): { lead: number[]; 
   return { lead, aBatch, bBatch };
 }
 
-/** Without leading axes of size 1. */
+/** Without leading ones, which say nothing. */
 function trimmed(shape: readonly number[]): number[] {
   const first = shape.findIndex((size) => size !== 1);
   return first === -1 ? [] : shape.slice(first);

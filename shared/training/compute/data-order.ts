@@ -1,6 +1,6 @@
 /**
- * Which training windows a step reads: a pure function of (seed, sequence number). Sequence numbers count up over the
- * whole run; each epoch visits every window exactly once, in an order of its own, whatever faults there were.
+ * Which training examples a step reads: a pure function of (seed, sequence number). Sequence numbers count up over the
+ * whole run; each epoch visits every example exactly once, in an order of its own, whatever faults there were.
  *
  * The order is a Feistel permutation with cycle walking (Black and Rogaway, 2002): no list is ever stored.
  */
@@ -9,16 +9,11 @@ import type { TrainingConfig } from "../../config.ts";
 
 const FEISTEL_ROUNDS = 4;
 
-/** Windows of `context` inputs and as many labels, side by side; the last label of a window is the first input of the next. */
-export function windowCount(tokens: number, context: number): number {
-  return Math.max(0, Math.floor((tokens - 1) / context));
-}
-
-/** The window number of a sequence number. */
-export function windowOf(seed: number, sequence: number, windows: number): number {
-  if (windows < 1) throw new Error(`data order: expected at least one window, got ${windows}`);
-  const epoch = Math.floor(sequence / windows);
-  return permute(sequence % windows, windows, mix(seed, epoch));
+/** The example of a sequence number, of so many. */
+export function exampleOf(seed: number, sequence: number, examples: number): number {
+  if (examples < 1) throw new Error(`data order: expected at least one example, got ${examples}`);
+  const epoch = Math.floor(sequence / examples);
+  return permute(sequence % examples, examples, mix(seed, epoch));
 }
 
 /** A bijection of 0..size-1 that depends on the key. */
@@ -56,15 +51,4 @@ export function sequencesOf({ batch, shards, steps }: TrainingConfig, round: num
   if (steps > 1) return [(round * shards + shard) * steps * batch, (round * shards + shard + 1) * steps * batch];
   const [first, end] = shardRange(batch, shard, shards);
   return [round * batch + first, round * batch + end];
-}
-
-/**
- * Validation targets of a slice: every token but the first is the target of exactly one window of `context`, and a slice
- * has the windows whose number is `shard` modulo `shards`.
- */
-export function validationTargets(valTokens: number, context: number, shard: number, shards: number): number {
-  const targets = Math.max(0, valTokens - 1);
-  let sum = 0;
-  for (let first = shard * context; first < targets; first += shards * context) sum += Math.min(context, targets - first);
-  return sum;
 }

@@ -14,16 +14,16 @@ export function finishEvaluation(state: RunState): RunState {
   const evaluated: Evaluated = { base: state.base, valLoss };
   const isBest = state.best === null || valLoss < state.best.valLoss;
   const best = isBest ? evaluated : state.best!;
-  const worse = isBest ? 0 : state.worse + 1;
+  const evaluationsSinceBest = isBest ? 0 : state.evaluationsSinceBest + 1;
   const { patience, targetLoss } = state.spec.supervision;
   const reached = targetLoss > 0 && valLoss <= targetLoss ? "target-loss" : null;
-  const tired = patience > 0 && worse >= patience ? "patience" : null;
+  const tired = patience > 0 && evaluationsSinceBest >= patience ? "patience" : null;
   const stopReason = state.stopReason ?? reached ?? tired;
   const next: RunState = {
     ...state,
     slots: emptySlots(state.slots.length),
     best,
-    worse,
+    evaluationsSinceBest,
     kept: [...state.kept, evaluated].slice(-MAX_KEPT),
     evaluations: state.evaluations + 1,
     evaluatingSince: null,

@@ -81,10 +81,10 @@ export interface RunState {
   base: Base;
   slots: Slot[];
   /** Losses of the last rounds, against which a spike stands out. */
-  recent: number[];
+  recentLosses: number[];
   /** Where a rollback goes: not the last checkpoint, which may carry the seed of the divergence. */
-  good: Base;
-  candidate: Base;
+  rollbackPoint: Base;
+  nextRollbackPoint: Base;
   /** Why the run has to go back, until the shell has done it. */
   diverged: string | null;
   /** What of the current checkpoint cannot be read, until the shell has gone back. */
@@ -95,7 +95,7 @@ export interface RunState {
   kept: Evaluated[];
   evaluations: number;
   /** Evaluations since the best one. */
-  worse: number;
+  evaluationsSinceBest: number;
   /** Why training ends after the next evaluation; null while it goes on. */
   stopReason: string | null;
   trainers: Record<string, TrainerRecord>;
@@ -125,16 +125,16 @@ export function initialState(spec: RunSpec, base: Base): RunState {
     paused: false,
     base,
     slots: emptySlots(spec.training.shards),
-    recent: [],
-    good: base,
-    candidate: base,
+    recentLosses: [],
+    rollbackPoint: base,
+    nextRollbackPoint: base,
     diverged: null,
     damaged: null,
     rollbacks: [],
     best: null,
     kept: [],
     evaluations: 0,
-    worse: 0,
+    evaluationsSinceBest: 0,
     stopReason: null,
     trainers: {},
     slowestMs: null,
@@ -181,7 +181,7 @@ export function roundLoss(state: RunState): number {
 /** Checkpoints whose objects must stay. */
 export function retained(state: RunState): Base[] {
   const evaluated = [...state.kept, ...(state.best === null ? [] : [state.best])].map(({ base }) => base);
-  return [state.base, state.good, state.candidate, ...evaluated];
+  return [state.base, state.rollbackPoint, state.nextRollbackPoint, ...evaluated];
 }
 
 export function partsOf({ weights, outer, inner }: Base): Hash[] {

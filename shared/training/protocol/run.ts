@@ -7,7 +7,8 @@
  * the run back and reports `rolledBack`. What follows an evaluation is in evaluation.ts, who is trusted in trainers.ts.
  */
 import { hashSchema, type Hash } from "../../artifacts.ts";
-import { sequencesOf, validationTargets } from "../compute/data-order.ts";
+import { sequencesOf } from "../compute/data-order.ts";
+import { objectiveOf } from "../objectives/list.ts";
 import type { Lease, Submission, SubmissionReply, Task, TaskResult, TrainResult } from "./task.ts";
 import { centsOf } from "./cost.ts";
 import { finishEvaluation } from "./evaluation.ts";
@@ -40,7 +41,7 @@ import {
 
 /** Unusable results of one task after which the task is to blame, not whoever computed it. */
 export const MAX_BAD_RESULTS = 3;
-/** Sequences per forward pass of an evaluation. */
+/** Examples per forward pass of an evaluation. */
 const EVALUATION_BATCH = 16;
 /** A round's loss above this many times the mean of the rounds before it is a divergence. */
 export const SPIKE_RATIO = 1.5;
@@ -55,7 +56,7 @@ function taskOf({ spec, base, phase }: RunState, shard: number): Task {
   const common = { run, round: base.round, shard, base: base.checkpoint, weights: base.weights, dataset, model };
   return phase === "training"
     ? { kind: "train", ...common, inner: base.inner[shard] ?? null, training, lrScale: base.lrScale }
-    : { kind: "evaluate", ...common, shards: training.shards, batch: EVALUATION_BATCH };
+    : { kind: "evaluate", ...common, objective: training.objective, shards: training.shards, batch: EVALUATION_BATCH };
 }
 
 const withSlot = (state: RunState, shard: number, slot: Slot): RunState => ({ ...state, slots: state.slots.with(shard, slot) });
@@ -136,13 +137,15 @@ function faultOf(state: RunState, shard: number, result: TaskResult): string | n
   if (result.kind === "train") return faultOfTraining(state, shard, result);
   const { valTokens, model, training } = state.spec;
   if (valTokens === undefined) return null;
-  return result.targets === validationTargets(valTokens, model.context, shard, training.shards) ? null : "wrong-amount";
+  const expected = objectiveOf(training).examples.validationWeight(valTokens, { slice: shard, slices: training.shards }, model);
+  return expected === null || result.targets === expected ? null : "wrong-amount";
 }
 
 function faultOfTraining({ spec: { training, model }, base }: RunState, shard: number, result: TrainResult): string | null {
   const [first, end] = sequencesOf(training, base.round, shard);
   const sequences = end - first;
-  if (result.sequences !== sequences || result.tokens !== sequences * model.context) return "wrong-amount";
+  const tokens = sequences * objectiveOf(training).examples.tokens(model);
+  if (result.sequences !== sequences || result.tokens !== tokens) return "wrong-amount";
   const areParts = (parts: unknown) =>
     Array.isArray(parts) && parts.length === base.weights.length && parts.every((hash) => hashSchema.safeParse(hash).success);
   const stateless = training.steps === 1 && training.compression === "float32";
@@ -174,7 +177,7 @@ const canRollBack = (state: RunState) => state.phase === "training" && state.rol
 /** A part of the current checkpoint turned out to be unreadable: back to the last good one, if there is another. */
 export function damaged(state: RunState, from: Hash, reason: string): RunState {
   if (isOver(state) || from !== state.base.checkpoint) return state;
-  const hasOther = state.good.checkpoint !== from && state.rollbacks.length < state.spec.supervision.rollbacks;
+  const hasOther = state.rollbackPoint.checkpoint !== from && state.rollbacks.length < state.spec.supervision.rollbacks;
   return hasOther ? { ...state, damaged: reason } : failed(state, reason);
 }
 
@@ -195,13 +198,18 @@ export type Effect = { kind: "reduce" } | { kind: "roll-back"; to: Base; lrScale
 export function effectOf(state: RunState): Effect | null {
   if (isOver(state)) return null;
   // What was damaged in storage says nothing about the rate.
-  if (state.damaged !== null) return { kind: "roll-back", to: state.good, lrScale: state.base.lrScale, reason: state.damaged };
-  const back = (reason: string): Effect => ({ kind: "roll-back", to: state.good, lrScale: state.base.lrScale * ROLLBACK_RATE, reason });
+  if (state.damaged !== null) return { kind: "roll-back", to: state.rollbackPoint, lrScale: state.base.lrScale, reason: state.damaged };
+  const back = (reason: string): Effect => ({
+    kind: "roll-back",
+    to: state.rollbackPoint,
+    lrScale: state.base.lrScale * ROLLBACK_RATE,
+    reason,
+  });
   if (state.diverged !== null) return back(state.diverged);
   if (state.phase !== "training" || !isRoundComplete(state)) return null;
   const loss = roundLoss(state);
-  const usual = state.recent.reduce((sum, value) => sum + value, 0) / state.recent.length;
-  const spikes = state.recent.length >= MIN_RECENT_ROUNDS && loss > SPIKE_RATIO * usual;
+  const usual = state.recentLosses.reduce((sum, value) => sum + value, 0) / state.recentLosses.length;
+  const spikes = state.recentLosses.length >= MIN_RECENT_ROUNDS && loss > SPIKE_RATIO * usual;
   return spikes && canRollBack(state) ? back(`loss ${loss.toFixed(3)} after a mean of ${usual.toFixed(3)}`) : { kind: "reduce" };
 }
 
@@ -215,9 +223,9 @@ export function reduced(state: RunState, from: Hash, base: Base, now: number): R
     ...state,
     base,
     slots: emptySlots(state.slots.length),
-    recent: [...state.recent, roundLoss(state)].slice(-RECENT_ROUNDS),
-    good: marked ? state.candidate : state.good,
-    candidate: marked ? base : state.candidate,
+    recentLosses: [...state.recentLosses, roundLoss(state)].slice(-RECENT_ROUNDS),
+    rollbackPoint: marked ? state.nextRollbackPoint : state.rollbackPoint,
+    nextRollbackPoint: marked ? base : state.nextRollbackPoint,
     roundBytes: { delta: total(({ deltaBytes }) => deltaBytes), inner: total(({ innerBytes }) => innerBytes) },
   };
   const { evaluateEvery, maxCpuSeconds, maxCents } = state.spec.supervision;
@@ -242,9 +250,9 @@ export function rolledBack(state: RunState, from: Hash, base: Base, reason: stri
     ...state,
     base,
     slots: emptySlots(state.slots.length),
-    recent: [],
-    good: base,
-    candidate: base,
+    recentLosses: [],
+    rollbackPoint: base,
+    nextRollbackPoint: base,
     diverged: null,
     damaged: null,
     ...(goesOn ? { phase: "training" as const, stopReason: null, evaluatingSince: null } : {}),

@@ -5,7 +5,7 @@
  * written through the coordinator, so a trainer needs nothing else.
  */
 import type { Hash } from "../../artifacts.ts";
-import type { ModelConfig, TrainingConfig } from "../../config.ts";
+import type { ModelConfig, ObjectiveName, TrainingConfig } from "../../config.ts";
 
 /** Parameters, optimizer states and updates as their parts in order; see model/partition.ts. */
 export type Parts = Hash[];
@@ -39,8 +39,9 @@ export interface EvaluateTask {
   base: Hash;
   weights: Parts;
   dataset: Hash;
+  objective: ObjectiveName;
   model: ModelConfig;
-  /** Sequences per forward pass. */
+  /** Examples per forward pass. */
   batch: number;
 }
 

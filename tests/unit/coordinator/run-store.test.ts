@@ -33,6 +33,8 @@ function storage(): { database: DatabaseSync; asStorage: DurableObjectStorage } 
 const golden = (format: number): { name: string; json: string }[] =>
   JSON.parse(readFileSync(join(import.meta.dirname, "stored", `format-${format}.json`), "utf8")) as { name: string; json: string }[];
 
+const keptRows = (database: DatabaseSync) => database.prepare("SELECT * FROM kept ORDER BY name").all();
+
 const scene = { ...drawScene(0), byzantine: false, spikeRound: -1 };
 
 /** Leases, computes and submits everything of the round. */
@@ -48,13 +50,20 @@ function computed(state: RunState): RunState {
 const commit = (state: RunState) => reduced(state, state.base.checkpoint, checkpointAfter(state.base, trainResults(state)), 1200);
 
 describe("stored runs", () => {
-  it.each([2, 3])("of format %i are read in mid-round, upgraded and continued", (format) => {
+  it.each([2, 3, 4])("of format %i are read in mid-round, upgraded and continued", (format) => {
     const { database, asStorage } = storage();
     const rows = golden(format);
     const store = new RunStore(asStorage);
     for (const { name, json } of rows) database.prepare("INSERT INTO kept VALUES (?, ?)").run(name, json);
     const state = store.load()!;
     expect(Object.keys(state).toSorted()).toEqual(Object.keys(initialState(scene.spec, firstBase(scene.spec))).toSorted());
+    expect(state.spec.training.objective).toBe("pretrain");
+    expect([state.rollbackPoint.round, state.nextRollbackPoint.round, state.evaluationsSinceBest, state.recentLosses]).toEqual([
+      0,
+      0,
+      0,
+      [4],
+    ]);
     expect(state.base.round).toBe(1);
     expect(state.slots.map(({ result }) => result === null)).toEqual([false, true]);
     const complete = computed(state);
@@ -64,16 +73,26 @@ describe("stored runs", () => {
     store.save(complete, next, 1200);
     // A second start finds the current format and the same state.
     expect(new RunStore(asStorage).load()).toEqual(next);
-    expect(store.read("format")).toBe(3);
+    expect(store.read("format")).toBe(4);
+  });
+
+  it("are written today as the newest golden file has them", () => {
+    const { database, asStorage } = storage();
+    const store = new RunStore(asStorage);
+    for (const { name, json } of golden(4)) database.prepare("INSERT INTO kept VALUES (?, ?)").run(name, json);
+    const state = store.load()!;
+    const fresh = storage();
+    new RunStore(fresh.asStorage).save(null, state, 1);
+    expect(keptRows(fresh.database)).toEqual(keptRows(database));
   });
 
   it("of a newer format are refused and left as they are", () => {
     const { database, asStorage } = storage();
     const store = new RunStore(asStorage);
     const insert = database.prepare("INSERT INTO kept VALUES (?, ?)");
-    for (const { name, json } of golden(3)) insert.run(name, name === "format" ? "4" : json);
+    for (const { name, json } of golden(4)) insert.run(name, name === "format" ? "5" : json);
     const before = database.prepare("SELECT * FROM kept").all();
-    expect(() => store.load()).toThrow("expected a format of 2 to 3, got 4");
+    expect(() => store.load()).toThrow("expected a format of 2 to 4, got 5");
     expect(database.prepare("SELECT * FROM kept").all()).toEqual(before);
   });
 
@@ -107,7 +126,7 @@ describe("stored runs", () => {
     store.save(complete, halted, 3);
     store.save(halted, reduced(halted, complete.base.checkpoint, next, 4), 4);
     expect(store.rounds()).toHaveLength(1);
-    const late = rolledBackTo(one.good, 0.5);
+    const late = rolledBackTo(one.rollbackPoint, 0.5);
     store.save(halted, rolledBack(halted, complete.base.checkpoint, late, "too late"), 5);
     expect(store.rounds()).toHaveLength(1);
     store.save(complete, rolledBack(complete, complete.base.checkpoint, late, "leap"), 6);

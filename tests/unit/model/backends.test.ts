@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import { expect, test } from "vitest";
 import type { ModelConfig } from "../../../shared/config.ts";
+import { crossEntropyHead } from "../../../shared/model/backward/cross-entropy-head.ts";
 import { lossAndGradients } from "../../../shared/model/backward/loss.ts";
 import { createRandom, normal } from "../../../shared/model/random.ts";
 import { weightShapes } from "../../../shared/model/weights.ts";
@@ -34,7 +35,7 @@ for (const tiedEmbeddings of [false, true]) {
       );
       const inputs = Int32Array.from({ length: 21 }, (_, index) => (index * 5) % 23);
       const labels = Int32Array.from({ length: 21 }, (_, index) => (index === 6 ? -1 : (index * 7) % 23));
-      const { loss, gradients } = lossAndGradients(weights, config, inputs, labels, 3);
+      const { loss, gradients } = lossAndGradients(weights, config, { inputs, labels, sequences: 3 }, crossEntropyHead);
       const values = Object.entries(gradients).map(([name, tensor]) => ({ name, values: Array.from(tensor.dataSync()) }));
       tf.dispose([weights, gradients]);
       return { loss, values };

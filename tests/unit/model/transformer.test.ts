@@ -1,7 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { ModelConfig, OptimizerConfig } from "../../../shared/config.ts";
+import { crossEntropyHead } from "../../../shared/model/backward/cross-entropy-head.ts";
 import { lossAndGradients, lossSum } from "../../../shared/model/backward/loss.ts";
+import type { Batch } from "../../../shared/model/backward/pass.ts";
 import { createOptimizer } from "../../../shared/training/compute/optimizer.ts";
 import { orthogonalize } from "../../../shared/training/compute/optimizer-plain.ts";
 import { createRandom, normal } from "../../../shared/model/random.ts";
@@ -23,8 +25,12 @@ const CONFIG: ModelConfig = {
   normEpsilon: 1e-6,
   tiedEmbeddings: false,
 };
-const INPUTS = Int32Array.from([1, 2, 3, 4, 5, 10, 9, 8, 7, 6]);
-const LABELS = Int32Array.from([2, 3, 4, 5, -1, 9, 8, 7, 6, 0]);
+const BATCH: Batch = {
+  inputs: Int32Array.from([1, 2, 3, 4, 5, 10, 9, 8, 7, 6]),
+  labels: Int32Array.from([2, 3, 4, 5, -1, 9, 8, 7, 6, 0]),
+  sequences: 2,
+};
+const WEIGHTED: Batch = { ...BATCH, rowWeights: Float32Array.from([1, 0, 2.5, 0.25, 3, 1, 1, 0, 0.5, 4]) };
 
 /** Weights with no zeros, so that every gradient is of interest. */
 function noisyWeights(): Weights {
@@ -45,18 +51,21 @@ const areNearOne = (values: number[]) => values.every((value) => value > 0.17 &&
 describe("the decoder", () => {
   test("starts at the loss of a uniform guess", () => {
     const weights = initWeights(CONFIG, 3);
-    const { loss, gradients } = lossAndGradients(weights, CONFIG, INPUTS, LABELS, 2);
+    const { loss, gradients } = lossAndGradients(weights, CONFIG, BATCH, crossEntropyHead);
     expect(loss).toBeCloseTo(Math.log(CONFIG.vocabSize), 5);
     expect(parameterCount(CONFIG)).toBe(Object.values(weights).reduce((sum, tensor) => sum + tensor.size, 0));
     tf.dispose([weights, gradients]);
   });
 
-  test("has the gradients that finite differences give, for every parameter", () => {
+  test.each([
+    ["rows that count alike", BATCH],
+    ["a weight per row", WEIGHTED],
+  ])("has the gradients that finite differences give, for every parameter: %s", (_, batch) => {
     const weights = noisyWeights();
-    const { gradients } = lossAndGradients(weights, CONFIG, INPUTS, LABELS, 2);
+    const { gradients } = lossAndGradients(weights, CONFIG, batch, crossEntropyHead);
     const step = 1e-2;
     const lossWith = (changed: Weights) => {
-      const { lossSum: sum, targets } = lossSum(changed, CONFIG, INPUTS, LABELS, 2);
+      const { lossSum: sum, targets } = lossSum(changed, CONFIG, batch, crossEntropyHead);
       return sum / targets;
     };
     for (const [name, tensor] of Object.entries(weights)) {
@@ -81,8 +90,8 @@ describe("the decoder", () => {
   test("leaves no tensors behind", () => {
     const weights = noisyWeights();
     const before = tf.memory().numTensors;
-    tf.dispose(lossAndGradients(weights, CONFIG, INPUTS, LABELS, 2).gradients);
-    lossSum(weights, CONFIG, INPUTS, LABELS, 2);
+    tf.dispose(lossAndGradients(weights, CONFIG, WEIGHTED, crossEntropyHead).gradients);
+    lossSum(weights, CONFIG, WEIGHTED, crossEntropyHead);
     expect(tf.memory().numTensors).toBe(before);
     tf.dispose(weights);
   });

@@ -60,7 +60,19 @@ async function evaluateTask(model = MODEL): Promise<EvaluateTask> {
   const none = "0".repeat(64);
   const dataset = { format: 1, tokenizer: none, vocabSize: model.vocabSize, train: side, val: side, ...sizes };
   const hash = await put(new TextEncoder().encode(canonicalJson(dataset)));
-  return { kind: "evaluate", run: "r", round: 0, shard: 0, shards: 1, base: none, weights, dataset: hash, model, batch: 4 };
+  return {
+    kind: "evaluate",
+    run: "r",
+    round: 0,
+    shard: 0,
+    shards: 1,
+    base: none,
+    weights,
+    dataset: hash,
+    objective: "pretrain",
+    model,
+    batch: 4,
+  };
 }
 
 beforeEach(() => {

@@ -9,7 +9,8 @@ import { lossAndGradients } from "../../../../shared/model/backward/loss.ts";
 import { createOptimizer } from "../../../../shared/training/compute/optimizer.ts";
 import { createRandom } from "../../../../shared/model/random.ts";
 import { initWeights } from "../../../../shared/model/weights.ts";
-import { windowCount, windowOf } from "../../../../shared/training/compute/data-order.ts";
+import { exampleOf } from "../../../../shared/training/compute/data-order.ts";
+import { pretrain } from "../../../../shared/training/objectives/pretrain.ts";
 
 const SEED = 1;
 
@@ -24,16 +25,16 @@ export interface CurveSetting {
 /** Loss in nats of each step, before its update. */
 export function lossCurve({ model, optimizer: config, batch, steps }: CurveSetting, tokens: Uint16Array): number[] {
   const { context } = model;
-  const windows = windowCount(tokens.length, context);
+  const examples = pretrain.examples.trainingCount(tokens.length, model);
   const optimizer = createOptimizer(config);
   let weights = initWeights(model, SEED);
   let state = optimizer.init(weights);
   const losses: number[] = [];
   for (let step = 0; step < steps; step++) {
-    const starts = Array.from({ length: batch }, (_, index) => windowOf(SEED, step * batch + index, windows) * context);
+    const starts = Array.from({ length: batch }, (_, index) => exampleOf(SEED, step * batch + index, examples) * context);
     const read = (shift: number) =>
       Int32Array.from({ length: batch * context }, (_, at) => tokens[starts[Math.floor(at / context)]! + (at % context) + shift]!);
-    const { loss, gradients } = lossAndGradients(weights, model, read(0), read(1), batch);
+    const { loss, gradients } = lossAndGradients(weights, model, { inputs: read(0), labels: read(1), sequences: batch }, pretrain.lossHead);
     losses.push(loss);
     ({ weights, state } = optimizer.update(gradients, state, weights, 1));
   }

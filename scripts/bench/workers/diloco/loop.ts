@@ -13,12 +13,13 @@ import { MapBucket } from "../../../simulation/map-bucket.ts";
 import { firstCheckpoint, nextCheckpoint } from "../coordinator.ts";
 import { initialState, type RunSpec, type RunState } from "../../../../shared/training/protocol/run-state.ts";
 import { runEvaluateTask, runTrainTask, type TaskParts } from "../../../../shared/training/compute/run-task.ts";
-import type { ReadTokens } from "../../../../shared/training/compute/windows.ts";
+import type { Stream } from "../../../../shared/training/compute/examples.ts";
+import { planTask } from "../../../../shared/training/compute/plan-task.ts";
 
-const readerOf =
-  (tokens: Uint16Array): ReadTokens =>
-  async (first, end) =>
-    tokens.subarray(first, end);
+const streamOf = (tokens: Uint16Array): Stream => ({
+  length: tokens.length,
+  read: async (first, end) => tokens.subarray(first, end),
+});
 
 export interface Progress {
   round: number;
@@ -87,7 +88,7 @@ export class Loop {
           delta.push(await putObject(this.#bucket, "part", encodeSafetensors(viewsOf(moved)), run));
         },
       };
-      const { loss, sequences, tokens } = await runTrainTask(task, parts, this.#train.length, readerOf(this.#train));
+      const { loss, sequences, tokens } = await runTrainTask(task, planTask(task), parts, streamOf(this.#train));
       results.push({ kind: "train", delta, inner: null, loss, sequences, tokens, deltaBytes: 0, innerBytes: 0 });
     }
     const slots = results.map((result) => ({ leases: [], votes: [], bad: [], result }));
@@ -101,11 +102,18 @@ export class Loop {
   async #evaluate(): Promise<number> {
     const { spec, base } = this.#state;
     const named = { run: spec.run, round: base.round, shard: 0, shards: 1, base: base.checkpoint, weights: base.weights };
-    const task: EvaluateTask = { kind: "evaluate", ...named, dataset: spec.dataset, model: spec.model, batch: 16 };
+    const task: EvaluateTask = {
+      kind: "evaluate",
+      ...named,
+      dataset: spec.dataset,
+      objective: spec.training.objective,
+      model: spec.model,
+      batch: 16,
+    };
     const parts = await Promise.all(base.weights.map((_, part) => this.#weights(part)));
     const weights = tensorsOf(parts.flat());
     try {
-      const { lossSum, targets } = await runEvaluateTask(task, weights, this.#val.length, readerOf(this.#val));
+      const { lossSum, targets } = await runEvaluateTask(task, weights, streamOf(this.#val));
       return lossSum / targets;
     } finally {
       tf.dispose(weights);

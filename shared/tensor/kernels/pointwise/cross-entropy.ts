@@ -4,7 +4,7 @@
  */
 import { exp1, exp4, log } from "./exp";
 
-/** @query How many of labels [rows] are not -1. */
+/** How many of labels [rows] are not -1. */
 export function liveLabels(labels: usize, rows: i32): i32 {
   let live = 0;
   for (let row = 0; row < rows; row++) live += i32(load<i32>(labels + (<usize>row << 2)) >= 0);
@@ -89,10 +89,11 @@ export function crossEntropyBackward(logits: usize, labels: usize, normalizer: u
 }
 
 /**
- * Loss and gradient of one pass over logits [rows, vocab], which become weight (softmax - one-hot), 0 in ignored rows.
- * Weight times the sum of the losses is added to total [1]. Each exponential is taken once and stays where its logit was.
+ * Loss and gradient in one pass over logits [rows, vocab], which become scale times a row's weight times (softmax - one-hot),
+ * 0 in ignored rows. Scale times the weighted sum of the losses is added to total [1]. rowWeights [rows], at address 0: all 1.
+ * Each exponential is taken once and stays where its logit was.
  */
-export function crossEntropyInPlace(logits: usize, labels: usize, total: usize, rows: i32, vocab: i32, weight: f32): void {
+export function crossEntropyInPlace(logits: usize, labels: usize, rowWeights: usize, total: usize, rows: i32, vocab: i32, scale: f32): void {
   const vectors = vocab & ~3;
   let losses: f64 = 0;
   for (let row = 0; row < rows; row++) {
@@ -102,6 +103,9 @@ export function crossEntropyInPlace(logits: usize, labels: usize, total: usize, 
       memory.fill(x, 0, <usize>vocab << 2);
       continue;
     }
+    // A weight of 1 changes no bit of the product.
+    const rowWeight: f32 = rowWeights == 0 ? 1 : load<f32>(rowWeights + (<usize>row << 2));
+    const weight = scale * rowWeight;
     const hit = x + (<usize>label << 2);
     const target = load<f32>(hit);
     const top = largest(x, vocab);
@@ -121,18 +125,18 @@ export function crossEntropyInPlace(logits: usize, labels: usize, total: usize, 
       store<f32>(at, value);
       sum += value;
     }
-    losses += isNaN(sum) ? NaN : <f64>top + log(<f64>sum) - <f64>target;
-    const scale: f32 = weight / sum;
-    const scales = f32x4.splat(scale);
+    losses += isNaN(sum) ? NaN : <f64>rowWeight * (<f64>top + log(<f64>sum) - <f64>target);
+    const share: f32 = weight / sum;
+    const shares = f32x4.splat(share);
     for (i = 0; i < vectors; i += 4) {
       const at = x + (<usize>i << 2);
-      v128.store(at, f32x4.mul(scales, v128.load(at)));
+      v128.store(at, f32x4.mul(shares, v128.load(at)));
     }
     for (; i < vocab; i++) {
       const at = x + (<usize>i << 2);
-      store<f32>(at, scale * load<f32>(at));
+      store<f32>(at, share * load<f32>(at));
     }
     store<f32>(hit, load<f32>(hit) - weight);
   }
-  store<f32>(total, <f32>(<f64>load<f32>(total) + <f64>weight * losses));
+  store<f32>(total, <f32>(<f64>load<f32>(total) + <f64>scale * losses));
 }

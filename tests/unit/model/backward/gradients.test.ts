@@ -4,7 +4,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { ModelConfig } from "../../../../shared/config.ts";
+import { crossEntropyHead } from "../../../../shared/model/backward/cross-entropy-head.ts";
 import { lossAndGradients, lossSum } from "../../../../shared/model/backward/loss.ts";
+import type { Batch } from "../../../../shared/model/backward/pass.ts";
 import { createRandom, normal } from "../../../../shared/model/random.ts";
 import { weightShapes, type Weights } from "../../../../shared/model/weights.ts";
 import { useKernels } from "../../../../shared/tensor/engine/backend.ts";
@@ -15,6 +17,8 @@ interface Case {
   batch: number;
   length: number;
   seed: number;
+  /** Whether each row's loss has a weight. */
+  isWeighted?: boolean;
 }
 
 const size = fc.constantFrom(1, 2, 3, 5, 7, 8, 13);
@@ -31,13 +35,15 @@ const cases: fc.Arbitrary<Case> = fc
     batch: fc.constantFrom(1, 2, 5),
     length: size,
     seed: fc.nat(1e6),
+    isWeighted: fc.boolean(),
   })
   // A large epsilon: a norm of one number near zero would turn the last bit of it into the fifth digit of what follows.
-  .map(({ group, batch, length, seed, ...shape }) => ({
+  .map(({ group, batch, length, seed, isWeighted, ...shape }) => ({
     config: { ...shape, heads: group * shape.kvHeads, context: 16, ropeTheta: 100, normEpsilon: 0.1 },
     batch,
     length,
     seed,
+    isWeighted,
   }));
 
 function tensors(config: ModelConfig, seed: number): Weights {
@@ -58,15 +64,19 @@ function tensors(config: ModelConfig, seed: number): Weights {
 }
 
 /** Loss, then each parameter's gradient. */
-function values({ config, batch, length, seed }: Case, recompute = false, sequences = batch): Map<string, Float32Array> {
+function values(each: Case, recompute = false, sequences = each.batch): Map<string, Float32Array> {
+  const { config, batch: count, length, seed, isWeighted = false } = each;
   const weights = tensors(config, seed);
   const before = tf.memory().numTensors;
-  const inputs = Int32Array.from({ length: batch * length }, (_, index) => (index * 5 + seed) % config.vocabSize);
-  const labels = Int32Array.from({ length: batch * length }, (_, index) => (index % 4 === 3 ? -1 : (index * 7 + seed) % config.vocabSize));
-  const { loss, gradients } = lossAndGradients(weights, config, inputs, labels, batch, { sequences, recompute });
+  const inputs = Int32Array.from({ length: count * length }, (_, index) => (index * 5 + seed) % config.vocabSize);
+  const labels = Int32Array.from({ length: count * length }, (_, index) => (index % 4 === 3 ? -1 : (index * 7 + seed) % config.vocabSize));
+  // From a half to three; the first row always counts.
+  const rowWeights = Float32Array.from(labels, (_, row) => (row % 5 === 4 ? 0 : 0.5 * (1 + ((row * 3 + seed) % 6))));
+  const batch = { inputs, labels, sequences: count, ...(isWeighted ? { rowWeights } : {}) };
+  const { loss, gradients } = lossAndGradients(weights, config, batch, crossEntropyHead, { sequences, recompute });
   const found = new Map(Object.entries(gradients).map(([name, tensor]) => [name, tensor.dataSync() as Float32Array]));
   found.set("loss", Float32Array.of(loss));
-  const { lossSum: sum, targets } = lossSum(weights, config, inputs, labels, batch);
+  const { lossSum: sum, targets } = lossSum(weights, config, batch, crossEntropyHead);
   found.set("lossSum", Float32Array.of(sum / targets));
   tf.dispose(gradients);
   expect(tf.memory().numTensors).toBe(before);
@@ -90,6 +100,9 @@ function worst(got: Map<string, Float32Array>, expected: Map<string, Float32Arra
   });
   return Math.max(...differences);
 }
+
+/** Rows that are left out of the loss. */
+const isOut = (row: number) => row % 3 === 1;
 
 describe.each(BUILDS)("gradients by hand, %s", (_, module) => {
   beforeAll(() => useKernels(module));
@@ -138,23 +151,54 @@ describe.each(BUILDS)("gradients by hand, %s", (_, module) => {
     const weights = tensors(config, 1);
     const before = tf.memory().numTensors;
     const compute = (labels: number[], batch = 1, inputs = [0, 1, 2], sequences = batch) =>
-      lossAndGradients(weights, config, Int32Array.from(inputs), Int32Array.from(labels), batch, { sequences, recompute: false });
+      lossAndGradients(
+        weights,
+        config,
+        { inputs: Int32Array.from(inputs), labels: Int32Array.from(labels), sequences: batch },
+        crossEntropyHead,
+        { sequences, recompute: false },
+      );
     expect(() => compute([0, 3, 1])).toThrow("crossEntropy: expected labels of -1 (ignored) or 0..2, got 3 in row 1");
     expect(() => compute([-1, -1, -1])).toThrow("crossEntropy: expected at least one label, got only ignored ones");
     expect(() => compute([0, 1, 2], 1, [1, 3, 0])).toThrow("embedding: expected ids of 0..2, got 3 at 1");
     expect(() => compute([0, 1, 2], 1, [0, 1, -1])).toThrow("embedding: expected ids of 0..2, got -1 at 2");
-    expect(() => compute([0, 1, 2], 2)).toThrow("gradients: expected inputs and labels [B*T] with B = 2, got [3] and [3]");
+    expect(() => compute([0, 1, 2], 2)).toThrow("batch: expected inputs and labels [B*T] with B = 2, got [3] and [3]");
     // In two passes, the first of which has left gradients behind.
-    expect(() => compute([0, 1, 2], 2, [0, 1, 2], 1)).toThrow("gradients: expected inputs and labels [B*T] with B = 2, got [3] and [3]");
+    expect(() => compute([0, 1, 2], 2, [0, 1, 2], 1)).toThrow("batch: expected inputs and labels [B*T] with B = 2, got [3] and [3]");
     expect(() => compute([0, 1], 2, [0, 3], 1)).toThrow("embedding: expected ids of 0..2, got 3 at 0");
     expect(tf.memory().numTensors).toBe(before);
+    tf.dispose(weights);
+  });
+
+  test("change no bit when every row weighs 1, and are those of an ignored label where a row weighs nothing", () => {
+    const shape = { vocabSize: 31, width: 12, mlpWidth: 20, layers: 2, heads: 2, kvHeads: 1, headWidth: 6, tiedEmbeddings: true };
+    const config: ModelConfig = { ...shape, context: 8, ropeTheta: 100, normEpsilon: 1e-6 };
+    const weights = tensors(config, 7);
+    const inputs = Int32Array.from({ length: 24 }, (__, index) => (index * 5) % 31);
+    const labels = Int32Array.from({ length: 24 }, (__, index) => (index * 7) % 31);
+    const compute = (batch: Omit<Batch, "inputs" | "sequences">) => {
+      const computed = lossAndGradients(weights, config, { inputs, sequences: 3, ...batch }, crossEntropyHead);
+      const found = Object.values(computed.gradients).map((tensor) => tensor.dataSync());
+      tf.dispose(computed.gradients);
+      return [computed.loss, ...found];
+    };
+    expect(compute({ labels, rowWeights: new Float32Array(24).fill(1) })).toEqual(compute({ labels }));
+    const masked = { labels, rowWeights: Float32Array.from(labels, (__, row) => (isOut(row) ? 0 : 1)) };
+    const ignored = { labels: labels.map((label, row) => (isOut(row) ? -1 : label)) };
+    expect(compute(masked)).toEqual(compute(ignored));
+    expect(() => compute({ labels, rowWeights: new Float32Array(24) })).toThrow(
+      "crossEntropy: expected row weights with a sum above 0, got 0",
+    );
+    expect(() => compute({ labels, rowWeights: new Float32Array(23) })).toThrow(
+      "batch: expected inputs, labels and row weights [B*T] with B = 3, got [24] and [24] and [23]",
+    );
     tf.dispose(weights);
   });
 
   test("are the same when the head goes through few rows at a time", () => {
     const shape = { width: 8, mlpWidth: 4, layers: 1, heads: 1, kvHeads: 1, headWidth: 4, context: 44, ropeTheta: 100, normEpsilon: 0.1 };
     // A vocabulary of which no more than 64 rows of logits are there at a time: three sequences in three slices, one in one.
-    const each: Case = { config: { ...shape, vocabSize: 16_411, tiedEmbeddings: false }, batch: 3, length: 44, seed: 3 };
+    const each: Case = { config: { ...shape, vocabSize: 16_411, tiedEmbeddings: false }, batch: 3, length: 44, seed: 3, isWeighted: true };
     expect(worst(values(each), values(each, false, 1))).toBeLessThanOrEqual(1e-6);
   });
 });

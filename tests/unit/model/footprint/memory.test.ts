@@ -7,7 +7,8 @@ import { checkMemory, estimateMemory } from "../../../../shared/model/footprint/
 import { createOptimizer } from "../../../../shared/training/compute/optimizer.ts";
 import { planPasses } from "../../../../shared/model/footprint/plan.ts";
 import { liveBytes } from "../../../../shared/model/footprint/step-memory.ts";
-import { trainStep } from "../../../../shared/training/compute/training-step.ts";
+import { optimizerStep } from "../../../../shared/training/compute/optimizer-step.ts";
+import { pretrain } from "../../../../shared/training/objectives/pretrain.ts";
 import { initWeights } from "../../../../shared/model/weights.ts";
 import { useKernels } from "../../../../shared/tensor/engine/backend.ts";
 import kernelModule from "../../../../shared/tensor/engine/kernel-module.ts";
@@ -69,8 +70,9 @@ describe("the prediction", () => {
       const weights = initWeights(model, 1);
       const state = training.steps > 1 ? optimizer.init(weights) : { step: tf.scalar(0) };
       // Without an optimizer state what a step does first is compute gradients: the update then has nothing to work on.
-      trainStep(
-        { model, plan, clipNorm: training.clipNorm, optimizer: training.steps > 1 ? optimizer : IDLE, weights, state },
+      const used = training.steps > 1 ? optimizer : IDLE;
+      optimizerStep(
+        { model, lossHead: pretrain.lossHead, plan, clipNorm: training.clipNorm, optimizer: used, weights, state },
         { inputs: ids, labels: ids, sequences: batch },
         1,
       );
@@ -87,9 +89,9 @@ const IDLE = { beginStep: () => (_: string, gradient: tf.Tensor) => gradient.dis
 test("a step takes no larger batch than its plan is for, of which weights would be updated twice", () => {
   const plan = planPasses(SHAPE, { ...muon, steps: 10 }, 4);
   const inputs = new Int32Array(8 * SHAPE.context);
-  const work = { model: SHAPE, plan, clipNorm: 0, optimizer: IDLE, weights: {}, state: {} };
-  expect(() => trainStep(work, { inputs, labels: inputs, sequences: 8 }, 1)).toThrow(
-    "trainStep: expected a batch of at most the 4 sequences of its plan, got 8",
+  const work = { model: SHAPE, lossHead: pretrain.lossHead, plan, clipNorm: 0, optimizer: IDLE, weights: {}, state: {} };
+  expect(() => optimizerStep(work, { inputs, labels: inputs, sequences: 8 }, 1)).toThrow(
+    "optimizerStep: expected a batch of at most the 4 sequences of its plan, got 8",
   );
 });
 

@@ -1,20 +1,16 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { permute, shardRange, validationTargets, windowCount, windowOf } from "../../../../shared/training/compute/data-order.ts";
+import { exampleOf, permute, shardRange } from "../../../../shared/training/compute/data-order.ts";
 
-/** One epoch of 100 windows. */
-const order = (seed: number, epoch: number) => Array.from({ length: 100 }, (_, index) => windowOf(seed, epoch * 100 + index, 100)).join();
+/** One epoch of 100 examples. */
+const order = (seed: number, epoch: number) => Array.from({ length: 100 }, (_, index) => exampleOf(seed, epoch * 100 + index, 100)).join();
 
 describe("data order", () => {
-  test("counts only windows whose last label exists", () => {
-    expect([0, 1, 4, 5, 8, 9].map((tokens) => windowCount(tokens, 4))).toEqual([0, 0, 0, 1, 1, 2]);
-  });
-
-  test("visits every window exactly once per epoch, for any number of windows", () => {
+  test("visits every example exactly once per epoch, for any number of examples", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 300 }), fc.nat(0xffff_ffff), fc.nat(5), (windows, seed, epoch) => {
-        const visited = Array.from({ length: windows }, (_, index) => windowOf(seed, epoch * windows + index, windows));
-        expect(visited.toSorted((a, b) => a - b)).toEqual(Array.from({ length: windows }, (_, index) => index));
+      fc.property(fc.integer({ min: 1, max: 300 }), fc.nat(0xffff_ffff), fc.nat(5), (examples, seed, epoch) => {
+        const visited = Array.from({ length: examples }, (_, index) => exampleOf(seed, epoch * examples + index, examples));
+        expect(visited.toSorted((a, b) => a - b)).toEqual(Array.from({ length: examples }, (_, index) => index));
       }),
     );
   });
@@ -22,17 +18,6 @@ describe("data order", () => {
   test("orders each epoch and each seed differently", () => {
     expect(new Set([order(1, 0), order(1, 1), order(2, 0), order(2, 1)]).size).toBe(4);
     expect(order(1, 0)).toBe(order(1, 0));
-  });
-
-  test("makes every validation token but the first a target of one slice", () => {
-    // Windows of 4 targets over 10 of them: 4, 4 and 2; the third is in the first slice of two again.
-    expect([0, 1].map((shard) => validationTargets(11, 4, shard, 2))).toEqual([6, 4]);
-    fc.assert(
-      fc.property(fc.nat(500), fc.integer({ min: 1, max: 70 }), fc.integer({ min: 1, max: 20 }), (tokens, context, shards) => {
-        const slices = Array.from({ length: shards }, (_, shard) => validationTargets(tokens, context, shard, shards));
-        expect(slices.reduce((sum, targets) => sum + targets, 0)).toBe(Math.max(0, tokens - 1));
-      }),
-    );
   });
 
   test("stays within range for large datasets", () => {
@@ -58,7 +43,7 @@ describe("data order", () => {
     );
   });
 
-  test("refuses a dataset without a window", () => {
-    expect(() => windowOf(1, 0, 0)).toThrow("at least one window");
+  test("refuses a dataset without an example", () => {
+    expect(() => exampleOf(1, 0, 0)).toThrow("at least one example");
   });
 });

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { PRESETS, modelConfigSchema, trainingConfigSchema, type ModelConfig, type TrainingConfig } from "../../../../shared/config.ts";
+import { crossEntropyHead } from "../../../../shared/model/backward/cross-entropy-head.ts";
 import { lossSum } from "../../../../shared/model/backward/loss.ts";
 import { createRandom } from "../../../../shared/model/random.ts";
 import type { NamedArray } from "../../../../shared/model/formats/safetensors.ts";
@@ -11,7 +12,8 @@ import type { EvaluateTask, TrainTask } from "../../../../shared/training/protoc
 import { partition, splitByPart } from "../../../../shared/model/formats/partition.ts";
 import type { Weights } from "../../../../shared/model/weights.ts";
 import { runEvaluateTask, runTrainTask, type TaskParts } from "../../../../shared/training/compute/run-task.ts";
-import type { ReadTokens } from "../../../../shared/training/compute/windows.ts";
+import type { Stream } from "../../../../shared/training/compute/examples.ts";
+import { planTask } from "../../../../shared/training/compute/plan-task.ts";
 
 beforeAll(startBackend);
 
@@ -29,7 +31,8 @@ const MODEL: ModelConfig = {
 const TRAINING: TrainingConfig = { ...PRESETS["tiny"]!.training, seed: 3, tokens: 5000, batch: 8, shards: 1, steps: 1 };
 const random = createRandom(1);
 const TOKENS = Uint16Array.from({ length: 200 }, () => Math.floor(random() * MODEL.vocabSize));
-const read = async (first: number, end: number) => TOKENS.slice(first, end);
+const streamOf = (tokens: Uint16Array): Stream => ({ length: tokens.length, read: async (first, end) => tokens.slice(first, end) });
+const STREAM = streamOf(TOKENS);
 
 function trainTask(training: TrainingConfig, shard: number, model = MODEL): TrainTask {
   return { kind: "train", run: "r", round: 2, shard, base: HASH, weights: [HASH], inner: null, dataset: HASH, model, training, lrScale: 1 };
@@ -51,8 +54,7 @@ async function runTask(
   task: TrainTask,
   weights: readonly NamedArray[],
   inner: readonly NamedArray[],
-  trainTokens: number,
-  readTokens: ReadTokens,
+  stream: Stream,
   before: (what: keyof TaskParts) => void = () => undefined,
 ): Promise<Outcome> {
   const split = (arrays: readonly NamedArray[]) =>
@@ -60,6 +62,7 @@ async function runTask(
   const written = { delta: new Map<string, NamedArray>(), inner: new Map<string, NamedArray>() };
   const outcome = await runTrainTask(
     task,
+    planTask(task),
     {
       weights: async (part) => {
         before("weights");
@@ -75,8 +78,7 @@ async function runTask(
         keep(written.inner, state);
       },
     },
-    trainTokens,
-    readTokens,
+    stream,
   );
   return { ...outcome, delta: [...written.delta.values()], inner: [...written.inner.values()] };
 }
@@ -92,7 +94,7 @@ function firstWeights(model: ModelConfig): NamedArray[] {
 async function meanDelta(weights: readonly NamedArray[], shards: number): Promise<Record<string, number[]>> {
   const mean: Record<string, number[]> = {};
   for (let shard = 0; shard < shards; shard++) {
-    const outcome = await runTask(trainTask({ ...TRAINING, shards }, shard), weights, [], TOKENS.length, read);
+    const outcome = await runTask(trainTask({ ...TRAINING, shards }, shard), weights, [], STREAM);
     for (const { name, data } of outcome.delta) {
       mean[name] ??= Array.from(data, () => 0);
       for (const [index, value] of data.entries()) mean[name][index]! += (value * outcome.sequences) / TRAINING.batch;
@@ -121,11 +123,11 @@ describe("the train task", () => {
     const weights = firstWeights(MODEL);
     const before = tf.memory().numTensors;
     const task = trainTask({ ...TRAINING, shards: 2, steps: 3, batch: 2, optimizer: PRESETS["small"]!.training.optimizer }, 1);
-    const [one, two] = [await runTask(task, weights, [], TOKENS.length, read), await runTask(task, weights, [], TOKENS.length, read)];
+    const [one, two] = [await runTask(task, weights, [], STREAM), await runTask(task, weights, [], STREAM)];
     expect(one.sequences).toBe(6);
     expect(one).toEqual(two);
     expect(Math.max(...one.delta[0]!.data.map(Math.abs))).toBeGreaterThan(0);
-    const next = await runTask(task, weights, one.inner, TOKENS.length, read);
+    const next = await runTask(task, weights, one.inner, STREAM);
     expect([stepOf(one), stepOf(next)]).toEqual([3, 6]);
     expect(tf.memory().numTensors).toBe(before);
   });
@@ -134,13 +136,13 @@ describe("the train task", () => {
     // Windows of 200 labels: five sequences fit one micro-batch of 1,024 tokens, so seven take two.
     const model = { ...MODEL, context: 200 };
     const long = Uint16Array.from({ length: 2000 }, (_, index) => (index * index) % 17);
-    const readLong = async (first: number, end: number) => long.slice(first, end);
+    const stream = streamOf(long);
     const weights = firstWeights(model);
     const before = tf.memory().numTensors;
-    const whole = await runTask(trainTask({ ...TRAINING, batch: 7 }, 0, model), weights, [], long.length, readLong);
+    const whole = await runTask(trainTask({ ...TRAINING, batch: 7 }, 0, model), weights, [], stream);
     const parts: Outcome[] = [];
     for (let shard = 0; shard < 7; shard++) {
-      parts.push(await runTask(trainTask({ ...TRAINING, batch: 7, shards: 7 }, shard, model), weights, [], long.length, readLong));
+      parts.push(await runTask(trainTask({ ...TRAINING, batch: 7, shards: 7 }, shard, model), weights, [], stream));
     }
     const name = "lm_head.weight";
     const headOf = ({ delta }: Outcome) => delta.find((array) => array.name === name)!.data;
@@ -164,8 +166,8 @@ describe("parts", () => {
     // No gradient reaches the huge norm, so both ways are the same arithmetic.
     const used = trainTask({ ...TRAINING, steps: 2, batch: 2, clipNorm: 0, optimizer: muon }, 0, model);
     const kept = trainTask({ ...TRAINING, steps: 2, batch: 2, clipNorm: 1e9, optimizer: muon }, 0, model);
-    const outcome = await runTask(used, weights, [], TOKENS.length, read);
-    expect(outcome).toEqual(await runTask(kept, weights, [], TOKENS.length, read));
+    const outcome = await runTask(used, weights, [], STREAM);
+    expect(outcome).toEqual(await runTask(kept, weights, [], STREAM));
     expect(outcome.delta.map(({ name }) => name)).toEqual(weights.map(({ name }) => name));
     expect(outcome.inner.filter(({ name }) => name === "step")).toHaveLength(1);
     expect(tf.memory().numTensors).toBe(before);
@@ -182,10 +184,10 @@ describe("parts", () => {
   ] as const)("a task of %d steps whose %s fails at the call number %d leaves no tensors behind", async (steps, what, call) => {
     const weights = firstWeights(model);
     const task = trainTask({ ...TRAINING, steps, batch: 2, optimizer: muon }, 0, model);
-    const { inner } = await runTask(task, weights, [], TOKENS.length, read);
+    const { inner } = await runTask(task, weights, [], STREAM);
     const before = tf.memory().numTensors;
     let calls = 0;
-    const failing = runTask(task, weights, inner, TOKENS.length, read, (each) => {
+    const failing = runTask(task, weights, inner, STREAM, (each) => {
       if (each === what && ++calls === call) throw new Error("connection lost");
     });
     await expect(failing).rejects.toThrow("connection lost");
@@ -196,9 +198,11 @@ describe("parts", () => {
     const weights = firstWeights(model);
     const task = trainTask({ ...TRAINING, steps: 2, batch: 2, clipNorm: 0, optimizer: muon }, 0, model);
     const again = { ...task, training: { ...task.training, recompute: true } };
-    expect(await runTask(again, weights, [], TOKENS.length, read)).toEqual(await runTask(task, weights, [], TOKENS.length, read));
+    expect(await runTask(again, weights, [], STREAM)).toEqual(await runTask(task, weights, [], STREAM));
   });
 });
+
+const SINGLE = { inputs: Int32Array.from([1, 2, 3, 4, 5, 6]), labels: Int32Array.from([2, 3, 4, 5, 6, -1]), sequences: 1 };
 
 describe("the evaluate task", () => {
   test("makes every token but the first a target exactly once, however it is sliced", async () => {
@@ -216,10 +220,11 @@ describe("the evaluate task", () => {
           base: HASH,
           weights: [HASH],
           dataset: HASH,
+          objective: "pretrain",
           model: MODEL,
           batch: 4,
         } satisfies EvaluateTask;
-        const part = await runEvaluateTask(task, weights, TOKENS.length, read);
+        const part = await runEvaluateTask(task, weights, STREAM);
         total += part.lossSum;
         targets += part.targets;
       }
@@ -229,7 +234,7 @@ describe("the evaluate task", () => {
     expect(sums[1]).toBeCloseTo(sums[0]!, 3);
     // A zero head guesses uniformly: log 17 per target.
     expect(sums[0]! / (TOKENS.length - 1)).toBeCloseTo(Math.log(17), 4);
-    const single = lossSum(weights, MODEL, Int32Array.from([1, 2, 3, 4, 5, 6]), Int32Array.from([2, 3, 4, 5, 6, -1]), 1);
+    const single = lossSum(weights, MODEL, SINGLE, crossEntropyHead);
     expect(single.targets).toBe(5);
     tf.dispose(weights);
   });

@@ -14,6 +14,7 @@ import { BadDelta } from "../../../../workers/coordinator/mean.ts";
 import { firstCheckpoint, nextCheckpoint } from "../../../../workers/coordinator/reduce.ts";
 import { effectOf, lease, reduced, reissue, submit } from "../../../../shared/training/protocol/run.ts";
 import { initialState, trainResults, type RunSpec, type RunState } from "../../../../shared/training/protocol/run-state.ts";
+import { planTask } from "../../../../shared/training/compute/plan-task.ts";
 import { runTrainTask } from "../../../../shared/training/compute/run-task.ts";
 
 beforeAll(startBackend);
@@ -60,7 +61,10 @@ async function compute(bucket: R2Bucket, task: TrainTask, change: Change): Promi
       inner.push(await write(arraysOf(state)));
     },
   };
-  const { loss, sequences, tokens } = await runTrainTask(task, parts, TOKENS.length, async (first, end) => TOKENS.slice(first, end));
+  const { loss, sequences, tokens } = await runTrainTask(task, planTask(task), parts, {
+    length: TOKENS.length,
+    read: async (first, end) => TOKENS.slice(first, end),
+  });
   return { kind: "train", delta, inner, loss, sequences, tokens, deltaBytes: 1, innerBytes: 1 };
 }
 

@@ -174,7 +174,7 @@ describe("run", () => {
     const diverged = spoil(start({ rollbacks: 1 }));
     const effect = effectOf(diverged);
     expect(effect).toMatchObject({ kind: "roll-back", lrScale: 0.5, to: { round: 0 } });
-    const back = rolledBack(diverged, diverged.base.checkpoint, rolledBackTo(diverged.good, 0.5), "spoilt");
+    const back = rolledBack(diverged, diverged.base.checkpoint, rolledBackTo(diverged.rollbackPoint, 0.5), "spoilt");
     expect(back).toMatchObject({
       phase: "training",
       diverged: null,
@@ -187,7 +187,7 @@ describe("run", () => {
   it("goes back when the loss leaps, and not for an ordinary rise", () => {
     let state = start({}, 100);
     for (let index = 0; index < 25; index++) state = committed(state);
-    expect(state.good.round).toBe(10);
+    expect(state.rollbackPoint.round).toBe(10);
     const rise = round(state, (result) => ({ ...result, loss: 4.5 }));
     expect(effectOf(rise)).toEqual({ kind: "reduce" });
     const leap = round(state, (result) => ({ ...result, loss: 8 }));
@@ -340,7 +340,7 @@ describe("run", () => {
     const broken = damaged(state, state.base.checkpoint, "part x: expected that hash");
     expect(lease(broken, "a", "x", 0).lease).toBeNull();
     expect(effectOf(broken)).toMatchObject({ kind: "roll-back", to: { round: 10 }, lrScale: 1 });
-    const back = rolledBack(broken, broken.base.checkpoint, broken.good, "part x: expected that hash");
+    const back = rolledBack(broken, broken.base.checkpoint, broken.rollbackPoint, "part x: expected that hash");
     expect(back).toMatchObject({ phase: "training", stopReason: null, damaged: null, base: { round: 10, lrScale: 1 } });
     // The report of a part of an older checkpoint changes nothing.
     expect(damaged(back, state.base.checkpoint, "late")).toBe(back);

@@ -1,0 +1,55 @@
+/**
+ * What a run teaches: where its examples lie in a dataset, how they become a batch, which loss stands at the network's end,
+ * and which numbers an evaluation shows. Everything else (tasks, leases, rounds, passes, optimizers) is the same for all.
+ *
+ * An example is a record in one of the dataset's two streams of 16-bit numbers; what the numbers mean is the objective's own.
+ */
+import type { Dataset, DatasetKind } from "../../artifacts.ts";
+import type { ModelConfig, ObjectiveName } from "../../config.ts";
+import { namedError } from "../../errors.ts";
+import type { Batch, LossHead } from "../../model/backward/pass.ts";
+
+export interface Objective {
+  name: ObjectiveName;
+  /** The kind of dataset that it reads. */
+  datasetKind: DatasetKind;
+  examples: Examples;
+  lossHead: LossHead;
+  /** What a run shows beside its best validation loss, which is null before the first evaluation. */
+  metrics(valLoss: number | null, dataset: Dataset): Metrics;
+}
+
+/** Numbers that a loss is compared with or turned into; null where a dataset cannot tell. */
+export interface Metrics {
+  /** Losses of the baselines on the validation targets. */
+  unigramLoss: number | null;
+  trigramLoss: number | null;
+  bitsPerByte: number | null;
+}
+
+/** Records of a stream as examples. Pure: a task reads the same examples wherever it runs. */
+export interface Examples {
+  /** Tokens that an example counts in a run's budget. */
+  tokens(model: ModelConfig): number;
+  /** Examples in a training stream of so many numbers. */
+  trainingCount(stream: number, model: ModelConfig): number;
+  /** Examples in a validation stream; the last one may be shorter than a record. */
+  validationCount(stream: number, model: ModelConfig): number;
+  /** Numbers of a record. */
+  recordLength(model: ModelConfig): number;
+  /** Where the record of an example begins in its stream. */
+  recordStart(example: number, model: ModelConfig): number;
+  /** Records as a batch, one after the other. */
+  batch(records: readonly Uint16Array[], model: ModelConfig): Batch;
+  /**
+   * What `lossHead.weightOf` of all examples whose number is `slice` modulo `slices` adds up to, by which the coordinator
+   * checks an evaluation; null where the size of the stream does not say.
+   */
+  validationWeight(stream: number, slice: { slice: number; slices: number }, model: ModelConfig): number | null;
+}
+
+/** Throws InvalidInput when an objective cannot read a dataset. */
+export function checkKind({ name, datasetKind }: Objective, { kind }: Dataset): void {
+  if (kind !== datasetKind)
+    throw namedError("InvalidInput", `dataset: expected one of kind ${datasetKind} for objective ${name}, got one of kind ${kind}`);
+}
