@@ -2,6 +2,7 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { presetOf, supervisionConfigSchema } from "../../../shared/config.ts";
 import { totalRounds } from "../../../shared/training/compute/rounds.ts";
+// oxlint-disable-next-line no-restricted-imports -- the proof runs the real Run object beside a queue of its own.
 import { Run } from "../../../workers/coordinator/run-object.ts";
 
 const RUN = "refused";
