@@ -28,6 +28,8 @@ export type Candidate = z.output<typeof candidateSchema>;
 export const answerSchema = z.object({
   response: z.string(),
   id: z.string(),
+  /** False when the answer could not be kept, so that its id is unknown to POST /feedback. */
+  canBeScored: z.boolean(),
   model: hashSchema,
   candidates: z.array(candidateSchema),
   usage: z.object({ promptTokens: z.int(), completionTokens: z.int() }),

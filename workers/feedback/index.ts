@@ -1,12 +1,16 @@
 /**
  * Feedback: answers and their scores. A text's reward is the mean score that people gave the same text before, whatever the
- * question and whichever model said it; each person counts once, however often that text was scored.
+ * question and whichever model said it; each person counts once, with the newest score. Cron deletes what is old.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { ScoreRequest, StoredScore, Tally } from "../../shared/contracts/feedback.ts";
 import { namedError } from "../../shared/errors.ts";
 import { sha256 } from "../../shared/store.ts";
-import { FeedbackStore, MAX_PARAMETERS } from "./store.ts";
+import { deleteOld } from "./retention.ts";
+import { FeedbackStore } from "./store.ts";
+
+/** More than a request ever has candidates. */
+const MAX_TEXTS = 100;
 
 const hashText = (text: string) => sha256(new TextEncoder().encode(text));
 
@@ -36,17 +40,21 @@ export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
   /** Stores a score in 0..1; a voter's second score replaces the first. Throws NotFound, InvalidInput. */
   async score({ id, score, comment, voter }: ScoreRequest & { voter: string }): Promise<StoredScore> {
     if (!(score >= 0 && score <= 1)) throw namedError("InvalidInput", `score: expected a number in 0..1, got ${score}`);
-    const hash = await this.#store.responseHash(id);
-    if (hash === null) throw namedError("NotFound", `id: expected the id of an answer, got ${id.slice(0, 64)}`);
-    await this.#store.putVote({ id, voter, score, comment: comment ?? null, createdAt: new Date().toISOString() });
-    const [tally] = await this.#store.tallies([hash]);
-    return { stored: true, ...tally! };
+    const responseHash = await this.#store.responseHash(id);
+    if (responseHash === null) throw namedError("NotFound", `id: expected the id of an answer, got ${id.slice(0, 64)}`);
+    const createdAt = new Date().toISOString();
+    const tally = await this.#store.putScore({ id, responseHash, voter, score, comment: comment ?? null, createdAt });
+    return { stored: true, ...tally };
   }
 
   /** The tally of each text. */
   async rewards(responses: string[]): Promise<Tally[]> {
-    if (responses.length > MAX_PARAMETERS)
-      throw namedError("InvalidInput", `responses: expected at most ${MAX_PARAMETERS}, got ${responses.length}`);
+    if (responses.length > MAX_TEXTS) throw namedError("InvalidInput", `responses: expected at most ${MAX_TEXTS}, got ${responses.length}`);
     return this.#store.tallies(await Promise.all(responses.map(hashText)));
+  }
+
+  /** Every tick of cron. */
+  override async scheduled(): Promise<void> {
+    await deleteOld(this.#store, Date.now());
   }
 }

@@ -1,18 +1,36 @@
-/** Health of the Workers: all are asked at once, with a time limit each. */
+/**
+ * Health of the Workers. A look calls all of them at once, with a time limit each, and its result serves every request of the
+ * next second. Anybody may ask, so HEALTH_LIMIT bounds the looks of all isolates of a place together.
+ */
 import type { Health } from "../../shared/contracts/health.ts";
+import { namedError } from "../../shared/errors.ts";
+import { createCachedLook } from "./cached-look.ts";
 
 const TIMEOUT_MS = 5000;
+const FRESH_MS = 1000;
 
+const cached = createCachedLook<Health>({ freshMs: FRESH_MS, patienceMs: TIMEOUT_MS, now: Date.now, wait: (ms) => scheduler.wait(ms) });
+
+/** The health at most a second ago, or the last known while looks are limited. Throws Busy when none is known. */
 export async function health(env: GatewayEnv): Promise<Health> {
-  const asked: Record<string, Promise<{ ok: true }>> = {
+  const state = await cached(async () => ((await env.HEALTH_LIMIT.limit({ key: "look" })).success ? look(env) : null));
+  if (state === null) throw namedError("Busy", "too many health checks: try again in a second");
+  return state;
+}
+
+async function look(env: GatewayEnv): Promise<Health> {
+  let model: string | null = null;
+  const asked: Record<string, Promise<unknown>> = {
     collector: env.COLLECTOR.health(),
     tokenizer: env.TOKENIZER.health(),
-    coordinator: env.COORDINATOR.health(),
+    coordinator: env.COORDINATOR.health().then((answer) => {
+      ({ model } = answer);
+    }),
     trainer: env.TRAINER.health(),
     generator: env.GENERATOR.health(),
     feedback: env.FEEDBACK.health(),
   };
-  const late = new Promise<"down">((resolve) => setTimeout(() => resolve("down"), TIMEOUT_MS));
+  const late = scheduler.wait(TIMEOUT_MS).then(() => "down" as const);
   const states = await Promise.all(
     Object.entries(asked).map(async ([name, call]) => {
       const answer = call.then(
@@ -22,7 +40,6 @@ export async function health(env: GatewayEnv): Promise<Health> {
       return [name, await Promise.race([answer, late])] as const;
     }),
   );
-  const parts = Object.fromEntries(states);
-  const active = parts["coordinator"] === "up" ? await env.COORDINATOR.activeModel().catch(() => null) : null;
-  return { ok: states.every(([, state]) => state === "up"), model: active?.model ?? null, parts: { gateway: "up", ...parts } };
+  const ok = states.every(([, state]) => state === "up");
+  return { ok, model, parts: { gateway: "up", ...Object.fromEntries(states) }, checkedAt: new Date().toISOString() };
 }

@@ -1,11 +1,11 @@
 /** An answer: one prefill, a continuation per candidate, the best of them by votes, kept so that it can be scored. */
 import type { Answer, Candidate, GenerateRequest } from "../../shared/contracts/generate.ts";
-import { namedError } from "../../shared/errors.ts";
 import { createDecoder } from "../../shared/model/decoder.ts";
 import { sampleTokens, type Limits, type Prefill } from "./engine.ts";
+import { record, talliesOf } from "./feedback.ts";
 import { activeModel, type LoadedModel } from "./model.ts";
 import { fitPrompt, renderPrompt } from "./prompt.ts";
-import { rank, talliesOf } from "./rank.ts";
+import { rank } from "./rank.ts";
 import { textOf } from "./text.ts";
 
 interface Sampled extends Omit<Candidate, "reward"> {
@@ -25,9 +25,9 @@ export async function generate(env: GeneratorEnv, request: GenerateRequest): Pro
   );
   const { response } = candidates[0]!;
   const id = crypto.randomUUID();
-  await record(env, { id, text: request.text, response, model: model.hash, createdAt: new Date().toISOString() });
+  const canBeScored = await record(env, { id, text: request.text, response, model: model.hash, createdAt: new Date().toISOString() });
   const completionTokens = sampled.reduce((sum, { tokens }) => sum + tokens, 0);
-  return { response, id, model: model.hash, candidates, usage: { promptTokens: ids.length, completionTokens } };
+  return { response, id, canBeScored, model: model.hash, candidates, usage: { promptTokens: ids.length, completionTokens } };
 }
 
 /** Every candidate from one reading of the prompt. */
@@ -56,15 +56,4 @@ function sampleOne({ tokenizer }: LoadedModel, prefill: Prefill, limits: Limits,
     if (read.isStopped) break;
   }
   return { response: text.trim(), logProbability: ids.length === 0 ? 0 : logProbability / ids.length, tokens: ids.length };
-}
-
-/** Keeps an answer. Throws Unavailable if that fails: every answer has an id that can be scored, and this one's could not. */
-async function record(env: GeneratorEnv, answer: Parameters<GeneratorEnv["FEEDBACK"]["record"]>[0]): Promise<void> {
-  try {
-    await env.FEEDBACK.record(answer);
-  } catch (error) {
-    // oxlint-disable-next-line no-console -- the caller is not told the cause, so the log holds it
-    console.error(`record: ${(error as Error).message}; the answer is not given`);
-    throw namedError("Unavailable", "the answer could not be kept, so it could not be scored, and is not given: try again in a minute");
-  }
 }

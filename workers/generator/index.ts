@@ -15,7 +15,7 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
     return { ok: true };
   }
 
-  /** Answers a text. Throws NoModel, Unavailable when it cannot be kept, Busy when too many are waiting or the wait is too long. */
+  /** Answers a text. Throws NoModel, or Busy when too many requests wait or the wait is too long. */
   async generate(request: GenerateRequest): Promise<Answer> {
     const answer = inTurn(() => generate(this.env, request));
     // Without this, a client that leaves ends the invocation in mid-turn, and the tensors of a half-loaded model are never freed.

@@ -12,8 +12,10 @@ import type { Tokenizer } from "../../shared/tokenizer/tokenizer.ts";
 import { loadTokenizer } from "../../shared/tokenizer/json-reader.ts";
 import { namedError } from "../../shared/errors.ts";
 
-/** How long a loaded model is used without asking whether it is still the active one. */
+/** A loaded model is used for this long before the registry is asked whether it is still the active model. */
 const RECHECK_MS = 1000;
+/** Every isolate asks this often, whatever the limiter says. */
+const MAX_AGE_MS = 60_000;
 
 export interface LoadedModel {
   hash: Hash;
@@ -23,7 +25,7 @@ export interface LoadedModel {
 }
 
 let loaded: LoadedModel | null = null;
-let checkedAt = 0;
+let checkedAt: number | null = null;
 
 async function readObject(env: GeneratorEnv, kind: ObjectKind, hash: Hash): Promise<Uint8Array> {
   const bytes = new Uint8Array(await new Response(await env.COORDINATOR.readObject(kind, hash)).arrayBuffer());
@@ -32,15 +34,29 @@ async function readObject(env: GeneratorEnv, kind: ObjectKind, hash: Hash): Prom
 }
 
 /**
+ * Whether to ask the one registry now. Without a limit each isolate would ask every second, and before a first model each
+ * request would. REGISTRY_LIMIT lets all isolates of a place ask once a second together, so few isolates notice a new model
+ * after a second, and however many there are notice it after a minute.
+ */
+async function mayAsk(env: GeneratorEnv): Promise<boolean> {
+  if (checkedAt === null || Date.now() - checkedAt >= MAX_AGE_MS) return true;
+  if (loaded !== null && Date.now() - checkedAt < RECHECK_MS) return false;
+  return (await env.REGISTRY_LIMIT.limit({ key: "active-model" })).success;
+}
+
+/**
  * The active model. A loaded model keeps answering while the registry is down or its successor cannot be loaded.
  * Throws NoModel when there is none.
  */
 export async function activeModel(env: GeneratorEnv): Promise<LoadedModel> {
-  if (loaded !== null && Date.now() - checkedAt < RECHECK_MS) return loaded;
+  if (!(await mayAsk(env))) {
+    if (loaded !== null) return loaded;
+    throw namedError("NoModel", "no model was active a moment ago: try again in a second");
+  }
   checkedAt = Date.now();
   try {
     const active = await env.COORDINATOR.activeModel();
-    if (active === null) throw namedError("NoModel", "no model is active yet: train one, or activate a published one");
+    if (active === null) throw namedError("NoModel", "no model is active yet: train one, or activate a published model");
     if (loaded?.hash !== active.model) {
       const next = await load(env, active.model);
       if (loaded !== null) tf.dispose(loaded.weights);

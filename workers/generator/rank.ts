@@ -1,19 +1,7 @@
 /** The order of candidates: by what people gave the same text before, then by the model's own probability. */
 import type { Tally } from "../../shared/contracts/feedback.ts";
 import type { Candidate } from "../../shared/contracts/generate.ts";
-
-const UNRATED: Tally = { reward: 0, votes: 0 };
-
-/** The tally of each text. It only orders candidates: while feedback is down, all of them count as unrated. */
-export async function talliesOf(env: GeneratorEnv, responses: string[]): Promise<Tally[]> {
-  try {
-    return await env.FEEDBACK.rewards(responses);
-  } catch (error) {
-    // oxlint-disable-next-line no-console -- the only trace of an order without votes
-    console.error(`rewards: ${(error as Error).message}; all candidates count as unrated`);
-    return responses.map(() => UNRATED);
-  }
-}
+import { UNRATED } from "./feedback.ts";
 
 /** Candidates, best first. */
 export function rank(sampled: readonly Omit<Candidate, "reward">[], tallies: readonly Tally[]): Candidate[] {

@@ -46,7 +46,7 @@ test("the active model answers with its best candidate by people's votes", async
   const parts = Object.fromEntries(
     ["gateway", "collector", "tokenizer", "coordinator", "trainer", "generator", "feedback"].map((part) => [part, "up"]),
   );
-  expect([health.status, await health.json()]).toEqual([200, { ok: true, model, parts }]);
+  expect([health.status, await health.json()]).toEqual([200, { ok: true, model, parts, checkedAt: expect.any(String) }]);
 });
 
 test("a candidate that was voted down comes after unrated candidates", async () => {

@@ -45,14 +45,19 @@ test("the loaded model answers while the registry is down", async () => {
   await registry.exec("ALTER TABLE models_away RENAME TO models");
 });
 
-test("without the scores every candidate is unrated, and an answer that cannot be kept is not given", async () => {
+test("an answer is given without tallies and without a database, and says that it cannot be scored", async () => {
   const { DB } = await door.server.getWorker<FeedbackEnv>("tiffin-feedback").getEnv();
-  await DB.exec("ALTER TABLE scores RENAME TO scores_away");
+  await DB.exec("ALTER TABLE tallies RENAME TO tallies_away");
   const { status, body } = await ask();
   expect([status, (body["candidates"] as { reward: number }[]).map(({ reward }) => reward)]).toEqual([200, [0, 0, 0]]);
-  await DB.exec("ALTER TABLE scores_away RENAME TO scores");
+  expect(body["canBeScored"]).toBe(true);
   await DB.exec("ALTER TABLE responses RENAME TO responses_away");
-  expect(await ask()).toEqual({ status: 503, body: { error: expect.stringContaining("try again in a minute") } });
+  const unkept = await ask();
+  expect(unkept).toMatchObject({ status: 200, body: { model, response: body["response"], canBeScored: false } });
+  expect(logs()).toContain("the answer cannot be scored: ");
   await DB.exec("ALTER TABLE responses_away RENAME TO responses");
-  expect((await ask()).status).toBe(200);
+  await DB.exec("ALTER TABLE tallies_away RENAME TO tallies");
+  const vote = await door.send("POST", "/feedback", { id: unkept.body["id"], score: 1 }, OPERATOR);
+  expect(vote.status).toBe(404);
+  expect(await ask()).toMatchObject({ status: 200, body: { canBeScored: true } });
 });
