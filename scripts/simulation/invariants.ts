@@ -1,7 +1,7 @@
 /** Invariants of a history's state: after every event, and at its end. */
 import { retained, type RunState } from "../../shared/training/protocol/run-state.ts";
 import { MAX_BAD_RESULTS } from "../../shared/training/protocol/run.ts";
-import { LIE_STRIKES } from "../../shared/training/protocol/trainers.ts";
+import { LIE_STRIKES } from "../../shared/training/protocol/leases.ts";
 import type { StoredObjects } from "./stored-objects.ts";
 import { undisturbed, type Protocol, type Scene } from "./world.ts";
 

@@ -5,7 +5,7 @@
  * formats' tests.
  */
 import { isOver } from "../../shared/training/protocol/run-state.ts";
-import { LIE_STRIKES, MAX_LEASE_MS } from "../../shared/training/protocol/trainers.ts";
+import { LIE_STRIKES, MAX_LEASE_MS } from "../../shared/training/protocol/leases.ts";
 import { Deliveries } from "./deliveries.ts";
 import { collectGarbage, flipByte, work } from "./effects.ts";
 import type { Fault } from "./faults.ts";

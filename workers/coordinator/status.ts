@@ -7,7 +7,7 @@ import { objectiveOf } from "../../shared/training/objectives/list.ts";
 import { centsOf } from "../../shared/training/protocol/cost.ts";
 import type { RunState } from "../../shared/training/protocol/run-state.ts";
 import type { EvaluationRow, RoundRow } from "./run-store.ts";
-import { isLiving } from "../../shared/training/protocol/trainers.ts";
+import { isLiving } from "../../shared/training/protocol/leases.ts";
 
 /** Rounds over which the token rate is measured. */
 const RATE_ROUNDS = 8;

@@ -1,4 +1,4 @@
-/** What an evaluation means for the run: the best checkpoint so far, early stopping, the end. Pure, like run.ts. */
+/** The end of an evaluation: the best checkpoint so far, early stopping, the end of the run. Pure, like run.ts. */
 import type { EvaluateResult } from "./task.ts";
 import { emptySlots, type Evaluated, type RunState } from "./run-state.ts";
 

@@ -1,6 +1,6 @@
 /**
- * The state of a training run: plain JSON that survives anything, and questions about it. What changes it is in run.ts.
- * Arrays per shard are `slots`, so that the shell can store a shard's row alone.
+ * The state of a training run: plain JSON, and questions about it. The events that change it are in run.ts.
+ * Everything per shard is in `slots`, so that the coordinator can store a shard's row alone.
  */
 import { canonicalJson, type Hash } from "../../artifacts.ts";
 import type { ModelConfig, SupervisionConfig, TrainingConfig } from "../../config.ts";
@@ -19,7 +19,7 @@ export interface RunSpec {
   rounds: number;
 }
 
-/** A checkpoint with what it names, so that nobody has to read it to go on from it. */
+/** A checkpoint with everything that it names: continuing from it needs no read. */
 export interface Base {
   checkpoint: Hash;
   /** Rounds completed. */
@@ -38,7 +38,7 @@ export interface LeaseRecord {
   expiresAt: number;
 }
 
-/** A result as somebody's word; an audited task needs two that agree. */
+/** A trainer's result for a task; an audited task needs two that agree. */
 export interface Vote {
   lease: string;
   trainer: string;
@@ -47,11 +47,11 @@ export interface Vote {
 
 /** One shard in the current round. */
 export interface Slot {
-  /** All leases of this round, also those that are over: only who was given the task may answer it. */
+  /** All leases of this round, expired ones too: a result is accepted only from a trainer that was given the task. */
   leases: LeaseRecord[];
   votes: Vote[];
   result: TaskResult | null;
-  /** Leases whose result was unusable: each speaks once, however often it is submitted. */
+  /** Leases whose result was unusable: each counts once, however often it is submitted. */
   bad: { lease: string; trainer: string }[];
 }
 
@@ -80,18 +80,19 @@ export interface RunState {
   /** The checkpoint that the current round starts from; at the end the best one. */
   base: Base;
   slots: Slot[];
-  /** Losses of the last rounds, against which a spike stands out. */
+  /** Losses of the last rounds, from which a divergence is told. */
   recentLosses: number[];
-  /** Where a rollback goes: not the last checkpoint, which may carry the seed of the divergence. */
+  /** Where a rollback goes: not to the last checkpoint, which may be part of the divergence. */
   rollbackPoint: Base;
+  /** The next rollback point, once it is old enough. */
   nextRollbackPoint: Base;
-  /** Why the run has to go back, until the shell has done it. */
+  /** Why the run has to go back, until the coordinator has done it. */
   diverged: string | null;
-  /** What of the current checkpoint cannot be read, until the shell has gone back. */
+  /** Which part of the current checkpoint cannot be read, until the coordinator has gone back. */
   damaged: string | null;
   rollbacks: Rollback[];
   best: Evaluated | null;
-  /** Evaluated checkpoints that are kept to branch from, oldest first. */
+  /** Evaluated checkpoints that are kept for branches, oldest first. */
   kept: Evaluated[];
   evaluations: number;
   /** Evaluations since the best one. */
@@ -103,14 +104,14 @@ export interface RunState {
   slowestMs: number | null;
   /** Trainers' time from lease to result, milliseconds. */
   spentMs: number;
-  /** What of that was computing of training tasks, as the trainers say. */
+  /** The part of it that trainers say they computed training tasks. */
   computedMs: number;
   tasks: number;
   /** Bytes of updates and states of the last round. */
   roundBytes: { delta: number; inner: number };
   firstLeaseAt: number | null;
   evaluatingSince: number | null;
-  /** Results that were refused or came twice, by reason. */
+  /** Refused and duplicate results, by reason. */
   counts: Record<string, number>;
   error: string | null;
 }
@@ -149,15 +150,20 @@ export function initialState(spec: RunSpec, base: Base): RunState {
   };
 }
 
-/** What must agree between two results of one task. */
+/** Notes that something happened once more. */
+export function counted(state: RunState, reason: string): RunState {
+  return { ...state, counts: { ...state.counts, [reason]: (state.counts[reason] ?? 0) + 1 } };
+}
+
+/** The text that must agree between two results of one task. */
 export const identityOf = (result: TaskResult): string => canonicalJson(result);
 
-/** Nothing more will happen in this run. */
+/** True when nothing more will happen in this run. */
 export function isOver(state: RunState): boolean {
   return state.phase === "done" || state.phase === "failed";
 }
 
-/** All results of the round are there. */
+/** True when every shard has its result. */
 export function isRoundComplete(state: RunState): boolean {
   return !isOver(state) && state.slots.every((slot) => slot.result !== null);
 }
@@ -191,7 +197,7 @@ export function partsOf({ weights, outer, inner }: Base): Hash[] {
 /** Objects that a result names. */
 export const namesIn = (result: TaskResult | null): Hash[] => (result?.kind === "train" ? [result.delta, result.inner ?? []].flat() : []);
 
-/** Names of all objects that must stay: those of the retained checkpoints, and of what was submitted for the current round. */
+/** Names of all objects that must stay: those of the retained checkpoints and of the results of the current round. */
 export function retainedHashes(state: RunState): Set<Hash> {
   return new Set([
     ...retained(state).flatMap((base) => [base.checkpoint, partsOf(base)].flat()),

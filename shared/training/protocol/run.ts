@@ -1,18 +1,20 @@
 /**
- * The training protocol as a pure reducer: (state, event, now) -> state and reply, no platform in sight.
+ * The training protocol as a pure reducer: (state, event, now) -> state and reply, without any platform.
  *
  * A run is a sequence of rounds; a round is one task per shard. Trainers lease tasks and submit results; a task whose
- * lease has expired goes to the next who asks. `(run, round, shard)` counts once: later results are duplicates if equal,
- * conflicts if not, and change nothing. When a round is complete the shell reduces it and reports `reduced`, or takes
- * the run back and reports `rolledBack`. What follows an evaluation is in evaluation.ts, who is trusted in trainers.ts.
+ * lease has expired goes to the next trainer that asks. `(run, round, shard)` counts once: a later result is a duplicate if
+ * equal, a conflict if not, and changes nothing. When a round is complete the coordinator reduces it and reports `reduced`, or
+ * takes the run back and reports `rolledBack`. Evaluations are in evaluation.ts, leases in leases.ts, votes in audits.ts.
  */
 import { hashSchema, type Hash } from "../../artifacts.ts";
 import { sequencesOf } from "../compute/data-order.ts";
 import { objectiveOf } from "../objectives/list.ts";
+import { dropAudits, settle, votesNeeded } from "./audits.ts";
 import type { Lease, Submission, SubmissionReply, Task, TaskResult, TrainResult } from "./task.ts";
 import { centsOf } from "./cost.ts";
 import { finishEvaluation } from "./evaluation.ts";
 import {
+  counted,
   emptySlots,
   identityOf,
   isOver,
@@ -20,26 +22,12 @@ import {
   roundLoss,
   trainResults,
   type Base,
-  type LeaseRecord,
   type RunState,
   type Slot,
 } from "./run-state.ts";
-import {
-  MAX_LEASE_MS,
-  count,
-  dropAudits,
-  isAlone,
-  isNoted,
-  isLiving,
-  isShutOut,
-  leaseMs,
-  seen,
-  settle,
-  strike,
-  votesNeeded,
-} from "./trainers.ts";
+import { expired, isAlone, isLiving, isNoted, isShutOut, leaseMs, MAX_LEASE_MS, seen, strike } from "./leases.ts";
 
-/** Unusable results of one task after which the task is to blame, not whoever computed it. */
+/** Unusable results of one task after which the task is to blame, not its trainers. */
 export const MAX_BAD_RESULTS = 3;
 /** Examples per forward pass of an evaluation. */
 const EVALUATION_BATCH = 16;
@@ -61,7 +49,7 @@ function taskOf({ spec, base, phase }: RunState, shard: number): Task {
 
 const withSlot = (state: RunState, shard: number, slot: Slot): RunState => ({ ...state, slots: state.slots.with(shard, slot) });
 
-/** Hands out the first task that needs another result and is not already with enough trainers. Nobody votes twice on one. */
+/** Hands out the first task that needs another vote and is not with enough trainers yet. A trainer votes once on a task. */
 export function lease(before: RunState, trainer: string, id: string, now: number): { state: RunState; lease: Lease | null } {
   if (isOver(before) || before.paused || before.diverged !== null || before.damaged !== null || isShutOut(before, trainer, now))
     return { state: before, lease: null };
@@ -71,7 +59,7 @@ export function lease(before: RunState, trainer: string, id: string, now: number
     const living = slot.leases.filter((record) => isLiving(record, now) && !slot.votes.some((vote) => vote.lease === record.id));
     return !living.some((record) => record.trainer === trainer) && slot.votes.length + living.length < votesNeeded(state, index);
   });
-  // Who asks in vain changes nothing by that, but is noted from time to time: an audit may need a third.
+  // A trainer that gets no task is still recorded as alive now and then: an audit may need a third vote.
   if (shard < 0) return { state: state.slots === before.slots && isNoted(before, trainer, now) ? before : state, lease: null };
   const expiresAt = now + leaseMs(state);
   const slot = state.slots[shard]!;
@@ -79,11 +67,12 @@ export function lease(before: RunState, trainer: string, id: string, now: number
   return { state: { ...next, firstLeaseAt: state.firstLeaseAt ?? now }, lease: { id, task: taskOf(state, shard), expiresAt } };
 }
 
-const ended = (record: LeaseRecord): LeaseRecord => ({ ...record, expiresAt: 0 });
-
-/** The process died and with it, most likely, whoever held a lease. Nobody is hurt if not: the result of an ended lease counts. */
+/**
+ * After a restart every lease is expired, because its holder has probably died too. A holder that is alive loses nothing:
+ * results of expired leases still count.
+ */
 export function restarted(state: RunState): RunState {
-  return { ...state, slots: state.slots.map((slot) => (slot.leases.length === 0 ? slot : { ...slot, leases: slot.leases.map(ended) })) };
+  return { ...state, slots: state.slots.map((slot) => (slot.leases.length === 0 ? slot : { ...slot, leases: slot.leases.map(expired) })) };
 }
 
 /** The run is given up, unless it is over. */
@@ -91,9 +80,9 @@ export function failed(state: RunState, error: string): RunState {
   return isOver(state) ? state : { ...state, phase: "failed", error };
 }
 
-/** Takes a result if it belongs to the current round and base, answers a lease, and is the first of its shard. */
+/** Accepts a result that belongs to the current round and base, answers a lease, and is the first of its shard. */
 export function submit(state: RunState, submission: Submission, now: number): { state: RunState; reply: SubmissionReply } {
-  const refuse = (reason: string) => ({ state: count(state, reason), reply: { accepted: false as const, reason } });
+  const refuse = (reason: string) => ({ state: counted(state, reason), reply: { accepted: false as const, reason } });
   const { result, shard } = submission;
   if (submission.run !== state.spec.run) return refuse("wrong-run");
   if (submission.round !== state.base.round || submission.base !== state.base.checkpoint) return refuse("stale");
@@ -103,7 +92,7 @@ export function submit(state: RunState, submission: Submission, now: number): { 
   const given = slot.leases.find((record) => record.id === submission.lease);
   if (given === undefined) return refuse("unknown-lease");
   if (slot.bad.some((bad) => bad.lease === given.id)) return refuse("known-bad");
-  // By name: the result of an ended lease counts, but not beside that of its trainer's next one.
+  // By name: the result of an expired lease counts, but not a second result of the same trainer.
   const earlier = slot.votes.find((vote) => vote.trainer === given.trainer)?.result ?? slot.result;
   const fault = faultOf(state, shard, result);
   if (fault !== null) {
@@ -112,9 +101,9 @@ export function submit(state: RunState, submission: Submission, now: number): { 
   }
   if (earlier !== null) {
     if (identityOf(earlier) !== identityOf(result)) return refuse("conflict");
-    return { state: count(state, "duplicate"), reply: { accepted: true, duplicate: true } };
+    return { state: counted(state, "duplicate"), reply: { accepted: true, duplicate: true } };
   }
-  // Bounded, because a clock that jumps must not eat the budget.
+  // Bounded, so that a clock that jumps does not use up the budget.
   const took = Math.min(MAX_LEASE_MS, Math.max(0, now - given.givenAt));
   const voted = withSlot(state, shard, { ...slot, votes: [...slot.votes, { lease: given.id, trainer: given.trainer, result }] });
   const timed = {
@@ -130,7 +119,7 @@ export function submit(state: RunState, submission: Submission, now: number): { 
   return { state: next, reply: { accepted: true, duplicate: false } };
 }
 
-/** What is wrong with a result, or null. What it claims to have consumed decides its weight, so it must be what was asked. */
+/** What is wrong with a result, or null. The examples that it claims decide its weight, so they must be those of the task. */
 function faultOf(state: RunState, shard: number, result: TaskResult): string | null {
   const numbers = result.kind === "train" ? [result.loss, result.deltaBytes, result.innerBytes] : [result.lossSum, result.targets];
   if (!numbers.every((value) => Number.isFinite(value) && value >= 0)) return "not-finite";
@@ -152,12 +141,12 @@ function faultOfTraining({ spec: { training, model }, base }: RunState, shard: n
   return areParts(result.delta) && (stateless ? result.inner === null : areParts(result.inner)) ? null : "wrong-object";
 }
 
-/** An unusable result: a strike for its trainer; several for one task speak against the task. */
+/** An unusable result is a strike for its trainer; several unusable results of one task put the blame on the task. */
 function spoiled(state: RunState, shard: number, by: { id: string; trainer: string }, reason: string, now: number): RunState {
   const slot = state.slots[shard]!;
   const bad = [...slot.bad, { lease: by.id, trainer: by.trainer }];
-  const leases = slot.leases.map((record) => (record.id === by.id ? ended(record) : record));
-  const next = strike(count(withSlot(state, shard, { ...slot, bad, leases }), reason), by.trainer, now);
+  const leases = slot.leases.map((record) => (record.id === by.id ? expired(record) : record));
+  const next = strike(counted(withSlot(state, shard, { ...slot, bad, leases }), reason), by.trainer, now);
   const agreed = new Set(bad.map(({ trainer }) => trainer)).size > 1 || isAlone(state, by.trainer, now);
   return bad.length >= MAX_BAD_RESULTS && agreed
     ? diverged(
@@ -167,37 +156,37 @@ function spoiled(state: RunState, shard: number, by: { id: string; trainer: stri
     : next;
 }
 
-/** Back to a good checkpoint if that is allowed once more, else the end. */
+/** Goes back to the rollback point if that is allowed once more, else the run fails. */
 function diverged(state: RunState, reason: string): RunState {
   return canRollBack(state) ? { ...state, diverged: reason } : failed(state, reason);
 }
 
 const canRollBack = (state: RunState) => state.phase === "training" && state.rollbacks.length < state.spec.supervision.rollbacks;
 
-/** A part of the current checkpoint turned out to be unreadable: back to the last good one, if there is another. */
+/** A part of the current checkpoint cannot be read: the run goes back to the rollback point, if that is another checkpoint. */
 export function damaged(state: RunState, from: Hash, reason: string): RunState {
   if (isOver(state) || from !== state.base.checkpoint) return state;
   const hasOther = state.rollbackPoint.checkpoint !== from && state.rollbacks.length < state.spec.supervision.rollbacks;
   return hasOther ? { ...state, damaged: reason } : failed(state, reason);
 }
 
-/** A delta turned out to be unusable when it was read: its task is open again. */
+/** The reduction found a delta unusable: its task is open again. */
 export function reissue(state: RunState, from: Hash, shard: number, reason: string, now: number): RunState {
   const slot = state.slots[shard];
   if (state.phase !== "training" || from !== state.base.checkpoint || slot?.result == null) return state;
   const culprits = slot.votes.filter((vote) => identityOf(vote.result) === identityOf(slot.result!));
-  // Who has answered is at work no longer: the task goes to the next who asks.
-  const leases = slot.leases.map((record) => (slot.votes.some((vote) => vote.lease === record.id) ? ended(record) : record));
+  // A trainer that has answered is no longer at work: the task goes to the next that asks.
+  const leases = slot.leases.map((record) => (slot.votes.some((vote) => vote.lease === record.id) ? expired(record) : record));
   const opened = withSlot(state, shard, { ...slot, leases, votes: [], result: null });
   return culprits.reduce((next, { lease: id, trainer }) => spoiled(next, shard, { id, trainer }, reason, now), opened);
 }
 
 export type Effect = { kind: "reduce" } | { kind: "roll-back"; to: Base; lrScale: number; reason: string };
 
-/** What the shell has to do next, or nothing. Asked again until the state says otherwise. */
+/** What the coordinator has to do next, or null. It asks again until the state says otherwise. */
 export function effectOf(state: RunState): Effect | null {
   if (isOver(state)) return null;
-  // What was damaged in storage says nothing about the rate.
+  // Damage in storage says nothing about the learning rate.
   if (state.damaged !== null) return { kind: "roll-back", to: state.rollbackPoint, lrScale: state.base.lrScale, reason: state.damaged };
   const back = (reason: string): Effect => ({
     kind: "roll-back",
@@ -239,11 +228,11 @@ function evaluating(state: RunState, stopReason: string | null, now: number): Ru
   return { ...state, phase: "evaluating", slots: emptySlots(state.slots.length), stopReason, evaluatingSince: now };
 }
 
-/** The run goes on from an earlier checkpoint: after a divergence at a lower rate, so under another hash. */
+/** The run continues from an earlier checkpoint; after a divergence at a lower rate, and so under another hash. */
 export function rolledBack(state: RunState, from: Hash, base: Base, reason: string): RunState {
   const isWanted = state.phase === "training" || (state.phase === "evaluating" && state.damaged !== null);
   if (!isWanted || from !== state.base.checkpoint) return state;
-  // An evaluation at the end of all rounds was too early; one that the operator or a cap has asked for stays.
+  // The evaluation after the last round came too early and is dropped; an evaluation that the operator or a cap asked for stays.
   const goesOn = state.stopReason === null || state.stopReason === "rounds";
   const record = { fromRound: state.base.round, toRound: base.round, lrScale: base.lrScale, reason };
   return {
@@ -257,24 +246,24 @@ export function rolledBack(state: RunState, from: Hash, base: Base, reason: stri
     damaged: null,
     ...(goesOn ? { phase: "training" as const, stopReason: null, evaluatingSince: null } : {}),
     rollbacks: [...state.rollbacks, record],
-    // Whoever computed the diverged round did what was asked.
+    // The trainers of the diverged round did what was asked.
     trainers: Object.fromEntries(
       Object.entries(state.trainers).map(([name, trainer]) => [name, trainer.quarantined ? trainer : { ...trainer, strikes: 0 }]),
     ),
   };
 }
 
-/** No new tasks until `resumed`; results of tasks that are out still count. */
+/** No new tasks until `resumed`; results of leased tasks still count. */
 export function paused(state: RunState): RunState {
   return isOver(state) ? state : { ...state, paused: true };
 }
 
-/** Work goes on, with everybody: an operator who resumes has looked. */
+/** Work continues with all trainers, quarantined ones too: the operator has looked. */
 export function resumed(state: RunState): RunState {
   return { ...state, paused: false, trainers: {} };
 }
 
-/** Ends training after an evaluation of the last checkpoint; the round that is under way is dropped. */
+/** Ends training after an evaluation of the last checkpoint; the current round is dropped. */
 export function stopped(state: RunState, now: number): RunState {
   if (isOver(state)) return state;
   return state.phase === "evaluating"

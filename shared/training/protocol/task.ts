@@ -1,13 +1,13 @@
 /**
  * What travels between the coordinator and a trainer: a lease on one task, and the result of that task.
  *
- * A task is a pure function of what it names. Everything large is a list of parts named by their hashes, read and
- * written through the coordinator, so a trainer needs nothing else.
+ * A task is a pure function of the objects that it names. Everything large is a list of parts named by their hashes; the
+ * trainer reads and writes them through the coordinator and needs nothing else.
  */
 import type { Hash } from "../../artifacts.ts";
 import type { ModelConfig, ObjectiveName, TrainingConfig } from "../../config.ts";
 
-/** Parameters, optimizer states and updates as their parts in order; see model/partition.ts. */
+/** Parameters, optimizer states and updates as their parts in order; see model/formats/partition.ts. */
 export type Parts = Hash[];
 
 /** Compute one shard's update of one round. */
@@ -34,7 +34,7 @@ export interface EvaluateTask {
   run: string;
   round: number;
   shard: number;
-  /** How many slices the validation windows are dealt into; this task takes window numbers = shard mod shards. */
+  /** Slices of the validation examples; this task scores the examples whose number is `shard` modulo `shards`. */
   shards: number;
   base: Hash;
   weights: Parts;
@@ -47,7 +47,7 @@ export interface EvaluateTask {
 
 export type Task = TrainTask | EvaluateTask;
 
-/** A right to work on a task until a time. Another trainer gets the task when it has passed. */
+/** The right to work on a task until a time; after it another trainer gets the task. */
 export interface Lease {
   id: string;
   task: Task;
@@ -55,15 +55,15 @@ export interface Lease {
   expiresAt: number;
 }
 
-/** The update of one shard; its parts were written before. */
+/** The update of one shard, whose parts have been written. */
 export interface TrainResult {
   kind: "train";
   /** Mean gradient (`steps` = 1) or base minus local weights (`steps` > 1), under the weights' names, compressed as the run asks. */
   delta: Parts;
   inner: Parts | null;
-  /** Mean training loss over the task, nats per token. */
+  /** Mean training loss over the task, nats per target. */
   loss: number;
-  /** Sequences consumed: the weight of this delta in the mean over shards. */
+  /** Examples consumed: the weight of this delta in the mean over shards. */
   sequences: number;
   tokens: number;
   /** Bytes of the update and of the state as they travelled. */
@@ -71,7 +71,7 @@ export interface TrainResult {
   innerBytes: number;
 }
 
-/** A sum over validation targets, so that slices add up exactly to the mean. */
+/** Sums over validation targets: slices add up to the mean over all. */
 export interface EvaluateResult {
   kind: "evaluate";
   lossSum: number;
@@ -82,7 +82,7 @@ export type TaskResult = TrainResult | EvaluateResult;
 
 export interface Submission {
   lease: string;
-  /** Milliseconds of computing by the trainer's own clock, without transfers. Shown, never billed: it is the trainer's word. */
+  /** Milliseconds of computing by the trainer's own clock, without transfers. Shown, never billed: nothing proves it. */
   computeMs: number;
   trainer: string;
   run: string;
@@ -92,5 +92,5 @@ export interface Submission {
   result: TaskResult;
 }
 
-/** `accepted` is true also for a repetition of what was accepted before. */
+/** `accepted` is true also for a repetition of an accepted result. */
 export type SubmissionReply = { accepted: true; duplicate: boolean } | { accepted: false; reason: string };

@@ -8,7 +8,7 @@ import { PLANNED_CPU_SECONDS } from "../../../../shared/limits.ts";
 import type { EvaluateResult, Lease, Submission, TrainResult } from "../../../../shared/training/protocol/task.ts";
 import * as protocol from "../../../../shared/training/protocol/run.ts";
 import { initialState, retainedHashes, trainResults, type RunState } from "../../../../shared/training/protocol/run-state.ts";
-import { MAX_LEASE_MS } from "../../../../shared/training/protocol/trainers.ts";
+import { MAX_LEASE_MS } from "../../../../shared/training/protocol/leases.ts";
 
 const { damaged, effectOf, lease, MAX_BAD_RESULTS, paused, reduced, restarted, resumed, rolledBack, stopped, submit } = protocol;
 const SHARDS = 2;

@@ -1,0 +1,72 @@
+/**
+ * Tasks that are computed twice. Trainers vote with their results: a task without audit needs one vote, an audited task two
+ * that agree bit by bit, and a third vote decides between two that differ.
+ */
+import { PLANNED_CPU_SECONDS } from "../../limits.ts";
+import { isActive, isLiving, LIE_STRIKES, MAX_LEASE_MS, strike } from "./leases.ts";
+import { counted, identityOf, type LeaseRecord, type RunState, type Slot } from "./run-state.ts";
+
+/** True for every k-th task; which tasks these are changes from round to round. */
+export function isAudited({ spec, base, phase, slots }: RunState, shard: number): boolean {
+  const { audit } = spec.supervision;
+  return phase === "training" && audit > 0 && (base.round * slots.length + shard) % audit === 0;
+}
+
+/** Votes that a task needs before its result counts: one; two if audited; a third when those two differ. */
+export function votesNeeded(state: RunState, shard: number): number {
+  if (!isAudited(state, shard)) return 1;
+  const distinct = new Set(state.slots[shard]!.votes.map(({ result }) => identityOf(result)));
+  return distinct.size > 1 ? 3 : 2;
+}
+
+/**
+ * True while a lease holder may still be computing. A lease of maximum length is given PLANNED_CPU_SECONDS, because a task may
+ * outlast the longest lease.
+ */
+function isBusy({ votes, bad }: Slot, record: LeaseRecord, now: number): boolean {
+  if ([...votes, ...bad].some((answer) => answer.lease === record.id)) return false;
+  const isLongest = record.expiresAt - record.givenAt === MAX_LEASE_MS;
+  return isLiving(isLongest ? { ...record, expiresAt: record.givenAt + 1000 * PLANNED_CPU_SECONDS } : record, now);
+}
+
+/** True while a trusted trainer that has not voted on a task is at work or was heard of lately: it may still vote. */
+function canBeHeard(state: RunState, shard: number, now: number): boolean {
+  const voted = new Set(state.slots[shard]!.votes.map(({ trainer }) => trainer));
+  const busy = new Set(
+    state.slots.flatMap((slot) => slot.leases.filter((record) => isBusy(slot, record, now)).map(({ trainer }) => trainer)),
+  );
+  return Object.entries(state.trainers).some(
+    ([name, record]) => !voted.has(name) && !record.quarantined && (busy.has(name) || isActive(record, now)),
+  );
+}
+
+/**
+ * Ends audits that wait for a vote that no trainer can give: the first vote counts, as in a task without audit.
+ * Nobody gets a strike, since either of two votes that differ may be right.
+ */
+export function dropAudits(state: RunState, now: number): RunState {
+  let next = state;
+  for (const [shard, slot] of state.slots.entries()) {
+    if (slot.result !== null || slot.votes.length === 0 || canBeHeard(state, shard, now)) continue;
+    next = counted({ ...next, slots: next.slots.with(shard, { ...slot, result: slot.votes[0]!.result }) }, "audit-dropped");
+  }
+  return next;
+}
+
+/**
+ * Takes a task's result from its votes once there are enough. In an audit the majority is right, and trainers that voted
+ * otherwise are quarantined. Three different votes mean that the machines do not agree bit by bit; then the first one counts.
+ */
+export function settle(state: RunState, shard: number): RunState {
+  const slot = state.slots[shard]!;
+  if (slot.votes.length < votesNeeded(state, shard)) return state;
+  const texts = slot.votes.map(({ result }) => identityOf(result));
+  const winner = texts.findIndex((text, index) => texts.indexOf(text) !== index);
+  const chosen = slot.votes[Math.max(0, winner)]!;
+  const settled = { ...state, slots: state.slots.with(shard, { ...slot, result: chosen.result }) };
+  if (slot.votes.length === 1) return settled;
+  if (winner < 0) return counted(settled, "unreproducible");
+  const wrong = slot.votes.filter(({ result }) => identityOf(result) !== identityOf(chosen.result));
+  const audited = counted(settled, wrong.length > 0 ? "audit-failed" : "audit-passed");
+  return wrong.reduce((next, { trainer }) => strike(next, trainer, next.trainers[trainer]?.seenAt ?? 0, LIE_STRIKES), audited);
+}
