@@ -27,8 +27,6 @@ async function inTime<T>(what: string, call: Promise<T>): Promise<T | null> {
 
 /** The tally of each text. */
 export async function talliesOf(env: GeneratorEnv, texts: string[]): Promise<Tally[]> {
-  // A single text needs no order.
-  if (texts.length < 2) return texts.map(() => UNRATED);
   return (await inTime("all candidates count as unrated", env.FEEDBACK.rewards(texts))) ?? texts.map(() => UNRATED);
 }
 
