@@ -2,11 +2,14 @@
 import { z } from "zod";
 
 export const sourceRequestSchema = z.strictObject({
+  /** How what is fetched is read: the collector has an adapter for each kind. */
+  kind: z.enum(["site"]).default("site"),
   url: z.url().max(1000),
   scope: z.enum(["host", "path"]).default("path"),
   pageBudget: z.int().min(1).max(10_000).default(500),
   revisitSeconds: z.int().min(60).max(31_536_000).default(86_400),
 });
+export type SourceKind = z.output<typeof sourceRequestSchema>["kind"];
 export type SourceRequest = z.output<typeof sourceRequestSchema>;
 
 export const sourceSchema = z.object({

@@ -1,11 +1,14 @@
-/** The one Catalog object: sources and crawls with their counters. What was collected is corpus.ts, in the same storage. */
+/** The one Catalog object: sources, and crawls with their counters. The documents are corpus.ts, in the same storage. */
 import { DurableObject } from "cloudflare:workers";
 import type { Document, Hash } from "../../shared/artifacts.ts";
-import type { Crawl, Source } from "../../shared/contracts/sources.ts";
+import { crawlSchema, type Crawl, type Source } from "../../shared/contracts/sources.ts";
 import { Corpus, type Verdict } from "./corpus.ts";
 
 type Row = Record<string, SqlStorageValue>;
 
+/** Rows from before the kinds are sites. */
+const decodeSource = ({ json }: { json: string }): Source => ({ kind: "site", ...(JSON.parse(json) as Omit<Source, "kind">) });
+const decodeCrawl = ({ json }: { json: string }) => crawlSchema.parse(JSON.parse(json));
 const hasBegun = ({ fetched, failed }: Crawl) => fetched + failed > 0;
 
 export class Catalog extends DurableObject<CollectorEnv> {
@@ -27,7 +30,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
 
   async putSource(source: Source): Promise<Source> {
     const known = this.#rows<{ json: string }>("SELECT json FROM sources WHERE id = ?", source.id)[0];
-    const kept = known === undefined ? source : { ...source, createdAt: (JSON.parse(known.json) as Source).createdAt };
+    const kept = known === undefined ? source : { ...source, createdAt: decodeSource(known).createdAt };
     this.ctx.storage.sql.exec(
       "INSERT INTO sources VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json",
       kept.id,
@@ -37,7 +40,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
   }
 
   async sources(): Promise<Source[]> {
-    return this.#rows<{ json: string }>("SELECT json FROM sources ORDER BY id").map(({ json }) => JSON.parse(json) as Source);
+    return this.#rows<{ json: string }>("SELECT json FROM sources ORDER BY id").map(decodeSource);
   }
 
   /** Opens a crawl of a source, or returns the one that is running. */
@@ -64,25 +67,25 @@ export class Catalog extends DurableObject<CollectorEnv> {
 
   #lastCrawl(source: string): Crawl | null {
     const row = this.#rows<{ json: string }>("SELECT json FROM crawls WHERE source = ? ORDER BY started_at DESC LIMIT 1", source)[0];
-    return row === undefined ? null : (JSON.parse(row.json) as Crawl);
+    return row === undefined ? null : decodeCrawl(row);
   }
 
   async isDue(source: Source): Promise<boolean> {
     const last = this.#lastCrawl(source.id);
-    // A running crawl is due if the call that opened it died before it began; to begin twice is harmless.
+    // A running crawl is due if the call that opened it died before it began it. To begin twice is harmless.
     if (last?.state === "running") return !hasBegun(last);
     return last === null || Date.now() - Date.parse(last.startedAt) >= source.revisitSeconds * 1000;
   }
 
   async crawl(id: string): Promise<Crawl | null> {
     const row = this.#rows<{ json: string }>("SELECT json FROM crawls WHERE id = ?", id)[0];
-    return row === undefined ? null : (JSON.parse(row.json) as Crawl);
+    return row === undefined ? null : decodeCrawl(row);
   }
 
   #change(id: string, change: (crawl: Crawl) => Partial<Crawl>): void {
     const row = this.#rows<{ json: string }>("SELECT json FROM crawls WHERE id = ?", id)[0];
     if (row === undefined) return;
-    const crawl = JSON.parse(row.json) as Crawl;
+    const crawl = decodeCrawl(row);
     this.ctx.storage.sql.exec("UPDATE crawls SET json = ? WHERE id = ?", JSON.stringify({ ...crawl, ...change(crawl) }), id);
   }
 
@@ -90,7 +93,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
     this.#change(id, () => ({ queued }));
   }
 
-  /** Pages that are not kept, with the reason. Sitemaps are no pages: their failures count as reasons only. */
+  /** Counts pages that are not kept, with the reason. A sitemap is no page: only its reason counts. */
   async skip(id: string, reason: string, as: "fetched" | "failed" | "sitemap" = "fetched", count = 1): Promise<void> {
     this.#change(id, (crawl) => ({
       fetched: crawl.fetched + (as === "fetched" ? count : 0),
@@ -99,9 +102,9 @@ export class Catalog extends DurableObject<CollectorEnv> {
     }));
   }
 
-  /** Takes a document, if the corpus does. It is safe when this returns. */
+  /** Adds a document, unless the corpus refuses it. It is durable when this returns. */
   async append(crawl: string, document: Document): Promise<Verdict> {
-    const { verdict, bytes } = this.#corpus.take(document);
+    const { verdict, bytes } = this.#corpus.add(document);
     if (verdict === "removed" || verdict === "too-large") {
       await this.skip(crawl, verdict);
       return verdict;
@@ -113,14 +116,14 @@ export class Catalog extends DurableObject<CollectorEnv> {
     try {
       if (this.#corpus.isFull(document.source)) await this.#corpus.flush(document.source);
     } catch (error) {
-      // The document is safe all the same, and whatever flushes next writes the segment.
-      // oxlint-disable-next-line no-console -- nobody waits for this error
+      // The document is durable all the same, and the next flush writes the segment.
+      // oxlint-disable-next-line no-console -- no caller waits for this error
       console.error(`source ${document.source}: no segment written: ${(error as Error).message}; tried again at the next flush`);
     }
     return verdict;
   }
 
-  /** A page has no text any more: it is gone, or its owner reserves it. Later snapshots are without the one it had. */
+  /** A page has been deleted or reserved. Later snapshots drop the text it had. */
   async withdraw(url: string): Promise<void> {
     this.#corpus.withdraw(url);
   }
@@ -132,15 +135,15 @@ export class Catalog extends DurableObject<CollectorEnv> {
     this.#change(id, () => ({ state: "done", queued: 0, finishedAt: new Date().toISOString() }));
   }
 
-  /** Removes a URL for good: from segments that are written, too, and from every later crawl. */
+  /** Removes a URL for good: from the segments in R2, and from every later crawl. */
   async remove(url: string): Promise<{ removed: number }> {
     return this.#corpus.remove(url);
   }
 
-  /** Everything collected so far, or that of some sources. Throws NotFound when that is nothing. */
+  /** A snapshot of all sources or of some. Throws NotFound when it would be empty. */
   async snapshot(sources: readonly string[] | undefined): Promise<{ hash: Hash; documents: number; bytes: number; segments: number }> {
-    const keepers = sources === undefined ? (await this.sources()).map(({ id }) => id) : this.#corpus.keepersOf(sources);
-    for (const keeper of keepers) await this.#corpus.flush(keeper);
+    const owning = sources === undefined ? (await this.sources()).map(({ id }) => id) : this.#corpus.owningSources(sources);
+    for (const source of owning) await this.#corpus.flush(source);
     return this.#corpus.snapshot(sources);
   }
 }

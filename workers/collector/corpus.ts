@@ -1,6 +1,6 @@
 /**
- * What has been collected: the index of known texts, the open segments, the text that each page has now, and what was
- * removed. A document is acknowledged when it is a row here; it leaves the table in the transaction that lists its segment.
+ * The documents: an index of known texts, the open segments, the current text of each page, and the removed URLs. A
+ * document is durable once it is a row here; its text leaves the row in the transaction that lists its segment.
  */
 import {
   encodeDocument,
@@ -15,7 +15,7 @@ import { namedError } from "../../shared/errors.ts";
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
 import { getObject, putJson, putObject, putRecord, sha256 as hashOf } from "../../shared/store.ts";
 
-/** Text that a segment gathers before it is written. */
+/** A segment is written when its text has this many bytes. */
 const SEGMENT_BYTES = 1024 * 1024;
 
 export type Verdict = "stored" | "duplicate" | "too-large" | "removed";
@@ -23,13 +23,13 @@ export type Verdict = "stored" | "duplicate" | "too-large" | "removed";
 type Row = Record<string, SqlStorageValue>;
 type Text = { sha256: string; bytes: number };
 
-/** What a snapshot lists: segments, and texts in them that are not of it. */
+/** What a snapshot lists: segments, and the texts in them that readers must leave out. */
 interface Content {
   segments: SegmentEntry[];
   superseded: Text[];
 }
 
-/** Texts that pages of some sources, a JSON list, have now. */
+/** Current texts of the pages of some sources (?1, a JSON list). */
 const TEXTS_OF = "SELECT sha256 FROM pages JOIN page_sources USING (url) WHERE page_sources.source IN (SELECT value FROM json_each(?1))";
 
 const byteLength = (text: string) => new TextEncoder().encode(text).length;
@@ -38,7 +38,7 @@ const totalBytes = (rows: readonly { bytes: number }[]) => rows.reduce((total, {
 export class Corpus {
   readonly #sql: SqlStorage;
   readonly #bucket: R2Bucket;
-  /** The last write of segments; the next one waits for it, so that no document is written twice. */
+  /** The last write of segments. The next write waits for it, so that no document is written twice. */
   #writing: Promise<void> = Promise.resolve();
 
   constructor({ sql }: DurableObjectStorage, bucket: R2Bucket) {
@@ -50,7 +50,7 @@ export class Corpus {
     sql.exec("CREATE INDEX IF NOT EXISTS documents_open ON documents (source) WHERE json IS NOT NULL");
     sql.exec("CREATE TABLE IF NOT EXISTS pages (url TEXT PRIMARY KEY, sha256 TEXT NOT NULL)");
     sql.exec("CREATE INDEX IF NOT EXISTS pages_sha256 ON pages (sha256)");
-    // Of a page that several sources reach, all of them; of pages of before this table, the one that owns their text.
+    // Every source that reaches a page. Pages older than this table list only the source that owns their text.
     sql.exec("CREATE TABLE IF NOT EXISTS page_sources (source TEXT NOT NULL, url TEXT NOT NULL, PRIMARY KEY (source, url))");
     sql.exec(
       "INSERT INTO page_sources SELECT source, pages.url FROM pages JOIN documents USING (sha256) WHERE NOT EXISTS (SELECT 1 FROM page_sources)",
@@ -63,7 +63,7 @@ export class Corpus {
     sql.exec(
       "CREATE TABLE IF NOT EXISTS segments (number INTEGER PRIMARY KEY, source TEXT NOT NULL, hash TEXT NOT NULL, documents INTEGER NOT NULL, bytes INTEGER NOT NULL)",
     );
-    // Objects that may be there and that no segment names: about to be listed, or rewritten.
+    // Objects that may exist although no row of `segments` names them: not listed yet, or rewritten.
     sql.exec("CREATE TABLE IF NOT EXISTS unlisted (hash TEXT PRIMARY KEY)");
   }
 
@@ -72,17 +72,17 @@ export class Corpus {
   }
 
   /**
-   * Takes a document unless its text is known, its URL was removed or it is too large -> what became of it, and the bytes
-   * of its text. No await: what the caller writes next is in the same transaction.
+   * Adds a document unless its text is known, its URL was removed or it is too large -> the verdict, and the bytes of its
+   * text. It never awaits, so the caller's next write is in the same transaction.
    */
-  take(document: Document): { verdict: Verdict; bytes: number } {
+  add(document: Document): { verdict: Verdict; bytes: number } {
     const { sha256, source, url } = document;
     const bytes = byteLength(document.text);
     if (this.#rows("SELECT 1 FROM removals WHERE url = ?", url).length > 0) return { verdict: "removed", bytes };
     const json = encodeDocument(document);
     if (byteLength(json) > MAX_DURABLE_ROW_BYTES / 2) return { verdict: "too-large", bytes };
     const { rowsWritten } = this.#sql.exec("INSERT OR IGNORE INTO documents VALUES (?, ?, ?, ?, ?)", sha256, source, url, bytes, json);
-    this.#notePage(document);
+    this.#setPageText(document);
     return { verdict: rowsWritten === 0 ? "duplicate" : "stored", bytes };
   }
 
@@ -92,23 +92,23 @@ export class Corpus {
     return (this.#rows<{ bytes: number | null }>(query, source)[0]?.bytes ?? 0) >= SEGMENT_BYTES;
   }
 
-  /** A page has this text from now on, instead of the one it had. */
-  #notePage({ url, sha256, source }: Document): void {
+  /** Replaces the text of a page. */
+  #setPageText({ url, sha256, source }: Document): void {
     this.withdraw(url);
     this.#sql.exec("INSERT INTO pages VALUES (?, ?)", url, sha256);
     this.#sql.exec("INSERT OR IGNORE INTO page_sources VALUES (?, ?)", source, url);
     this.#sql.exec("DELETE FROM superseded WHERE sha256 = ?", sha256);
   }
 
-  /** A page has no text from now on; the one it had counts no longer, unless another page has it, too. */
+  /** Takes a page's text away. Later snapshots drop that text unless another page has it too. */
   withdraw(url: string): void {
     const before = this.#rows<{ sha256: string }>("DELETE FROM pages WHERE url = ? RETURNING sha256", url)[0]?.sha256;
     if (before === undefined || this.#rows("SELECT 1 FROM pages WHERE sha256 = ? LIMIT 1", before).length > 0) return;
     this.#sql.exec("INSERT OR IGNORE INTO superseded VALUES (?)", before);
   }
 
-  /** Sources with which texts of some sources are kept: a text is kept once, for the source that brought it first. */
-  keepersOf(sources: readonly string[]): string[] {
+  /** The sources whose segments hold the texts of `sources`: a text is stored once, with the source that brought it first. */
+  owningSources(sources: readonly string[]): string[] {
     const query = `SELECT DISTINCT source FROM documents WHERE sha256 IN (${TEXTS_OF})`;
     return this.#rows<{ source: string }>(query, JSON.stringify(sources)).map(({ source }) => source);
   }
@@ -116,7 +116,7 @@ export class Corpus {
   /** Writes a source's open documents as one segment, then lists it. */
   async flush(source: string): Promise<void> {
     await this.#exclusively(async () => {
-      // Before an object goes that the last manifest may name.
+      // The last manifest may name an object that is deleted next.
       await this.#putManifests();
       await this.#deleteUnlisted();
       await this.#flush(source);
@@ -125,7 +125,7 @@ export class Corpus {
 
   async #exclusively<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#writing.then(work);
-    // A failure belongs to its caller; the next writer starts anew.
+    // A failure belongs to its caller; the next write starts afresh.
     this.#writing = result.then(
       () => {},
       () => {},
@@ -142,7 +142,7 @@ export class Corpus {
     const lines = `${rows.map(({ json }) => json).join("\n")}\n`;
     const hash = await this.#putSegment(lines);
     const bytes = totalBytes(rows);
-    // No await below this line until all statements are done: they are one transaction.
+    // No await until all statements are done: they are one transaction.
     if (this.#rows("SELECT 1 FROM segments WHERE hash = ?", hash).length === 0) {
       this.#sql.exec("INSERT INTO segments (source, hash, documents, bytes) VALUES (?, ?, ?, ?)", source, hash, rows.length, bytes);
     }
@@ -152,7 +152,7 @@ export class Corpus {
     await this.#putManifests();
   }
 
-  /** Writes an object and notes it first as one that is not listed. The caller takes it off in the turn that lists it. */
+  /** Writes an object, recorded as unlisted before. The caller removes that record in the transaction that lists the object. */
   async #putSegment(lines: string): Promise<Hash> {
     const gzip = new Response(lines).body!.pipeThrough(new CompressionStream("gzip"));
     const bytes = await new Response(gzip).arrayBuffer();
@@ -160,16 +160,16 @@ export class Corpus {
     return putObject(this.#bucket, "segment", bytes);
   }
 
-  /** Deletes what a write that failed or a removal has left. Only while nothing is being written. */
+  /** Deletes the objects that failed writes and removals have left. Call it only while no other write runs. */
   async #deleteUnlisted(): Promise<void> {
     for (const { hash } of this.#rows<{ hash: string }>("SELECT hash FROM unlisted")) {
-      // An equal object may have been listed before.
+      // An equal object may be listed already.
       if (this.#rows("SELECT 1 FROM segments WHERE hash = ?", hash).length === 0) await this.#bucket.delete(objectKey("segment", hash));
       this.#sql.exec("DELETE FROM unlisted WHERE hash = ?", hash);
     }
   }
 
-  /** All that are due, also those whose writing failed before. */
+  /** Writes every manifest that is due, including those that failed before. */
   async #putManifests(): Promise<void> {
     for (const { source } of this.#rows<{ source: string }>("SELECT source FROM due")) {
       await this.#putManifest(source);
@@ -189,9 +189,9 @@ export class Corpus {
   }
 
   /**
-   * Removes a URL for good: open documents are dropped, segments that hold a text of it are rewritten without and deleted, and
-   * no later crawl stores it again. Older snapshots find each rewritten segment's successor. What was trained on stays trained.
-   * A text goes with any page that has it. A crash between two lines is mended by a repetition.
+   * Removes a URL for good: its open documents are dropped, segments with a text of it are rewritten and then deleted, and no
+   * later crawl stores it again. Older snapshots find each rewritten segment's successor. Trained models are not changed.
+   * A text is removed with any page that has it. After a crash in the middle, calling it again completes the removal.
    */
   async remove(url: string): Promise<{ removed: number }> {
     return this.#exclusively(async () => {
@@ -201,7 +201,7 @@ export class Corpus {
         url,
       );
       const texts = new Set(rows.map(({ sha256 }) => sha256));
-      // The texts stay in the index, so that they do not come back under another URL.
+      // The hashes stay in the index, so that the texts do not come back under another URL.
       for (const text of texts) this.#sql.exec("UPDATE documents SET json = NULL, bytes = 0 WHERE sha256 = ?", text);
       await this.#putManifests();
       await this.#deleteUnlisted();
@@ -212,15 +212,15 @@ export class Corpus {
       }
       await this.#putManifests();
       await this.#deleteUnlisted();
-      // Last, since a repetition finds its texts by it.
+      // This comes last, because a repetition finds the texts by this row.
       this.#sql.exec("DELETE FROM pages WHERE url = ?", url);
       return { removed };
     });
   }
 
   /**
-   * Takes texts out of a segment and returns how many documents that were.
-   * An empty line is left for each, because a reader under way knows its place by the number of the line.
+   * Takes texts out of a segment and returns the number of documents removed.
+   * Each leaves an empty line, because a reader in the middle of the segment knows its position by line number.
    */
   async #rewrite({ number, hash }: { number: number; hash: Hash }, texts: ReadonlySet<string>): Promise<number> {
     const old = await getObject(this.#bucket, "segment", hash);
@@ -232,7 +232,7 @@ export class Corpus {
     const kept = left.filter((line) => line !== "");
     const successor = kept.length === 0 ? null : await this.#putSegment(left.join("\n"));
     await putRecord(this.#bucket, successorKey(hash), { format: 1, segment: successor });
-    // No await below this line: the statements are one transaction.
+    // No await from here on: the statements are one transaction.
     this.#sql.exec("INSERT OR IGNORE INTO due SELECT source FROM segments WHERE number = ?", number);
     if (successor === null) this.#sql.exec("DELETE FROM segments WHERE number = ?", number);
     else {
@@ -252,7 +252,7 @@ export class Corpus {
       .map(({ hash, documents, bytes }) => ({ hash, documents, bytes }));
   }
 
-  /** The latest text of each page, of all sources or of some, as one immutable list. Throws NotFound when that is nothing. */
+  /** The current text of each page, of all sources or of some, as one immutable list. Throws NotFound when it would be empty. */
   async snapshot(sources: readonly string[] | undefined): Promise<{ hash: Hash; documents: number; bytes: number; segments: number }> {
     const { segments, superseded } = sources === undefined ? this.#everything() : this.#ofSources(sources);
     const documents = segments.reduce((total, segment) => total + segment.documents, 0) - superseded.length;
@@ -269,15 +269,15 @@ export class Corpus {
     return { segments: this.#segments(undefined), superseded };
   }
 
-  /** Texts of some sources may lie among those of others. */
+  /** A segment may mix texts of the chosen sources with texts of others. */
   #ofSources(sources: readonly string[]): Content {
-    const keepers = this.keepersOf(sources);
+    const owning = this.owningSources(sources);
     const superseded = this.#rows<Text>(
       `SELECT sha256, bytes FROM documents WHERE bytes > 0 AND json IS NULL AND sha256 NOT IN (${TEXTS_OF})
        AND source IN (SELECT value FROM json_each(?2)) ORDER BY sha256`,
       JSON.stringify(sources),
-      JSON.stringify(keepers),
+      JSON.stringify(owning),
     );
-    return { segments: this.#segments(keepers), superseded };
+    return { segments: this.#segments(owning), superseded };
   }
 }

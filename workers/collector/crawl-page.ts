@@ -1,71 +1,68 @@
-/** One queue message: fetch what it names through its host, keep the text if it may be kept, hand on what it links to. */
+/**
+ * One queue message: the Host object fetches what it names, the source's adapter reads it, the catalog stores what was
+ * found. An adapter that fails costs its page; a catalog that fails costs a lease, after which the page is sent again.
+ */
 import { documentSchema } from "../../shared/artifacts.ts";
 import { sha256 } from "../../shared/store.ts";
-import { decodeText, gunzip } from "./web/decode.ts";
-import { extract, extractPlain, RESERVATIONS, type Extraction } from "./web/extract.ts";
-import { MAX_PAGE_BYTES } from "./web/fetch-page.ts";
-import { normalizeUrl } from "./frontier.ts";
-import type { PageMessage, Visit } from "./web/host.ts";
-import { parseSitemap, type Sitemap } from "./web/sitemap.ts";
+import { isFailure, isWithdrawal, reasonOf, type Refusal } from "./refusal.ts";
+import { ADAPTERS } from "./sources/adapters.ts";
+import type { Finding, FoundDocument, Resource, ResourceKind } from "./sources/source.ts";
+import { normalizeUrl } from "./web/address.ts";
+import type { PageMessage } from "./web/host.ts";
 
-/** Refusals that are the owner's last word on a page: its text of an earlier crawl counts no longer. */
-const WITHDRAWALS = new Set(["status-404", "status-410", ...RESERVATIONS]);
-const NOTHING: Sitemap = { pages: [], sitemaps: [] };
+type Catalog = ReturnType<CollectorEnv["CATALOG"]["getByName"]>;
 
 export async function crawlPage(env: CollectorEnv, message: PageMessage): Promise<void> {
   const host = env.HOST.getByName(message.origin);
-  let found = NOTHING;
-  try {
-    const visit = await host.visit(message);
-    if (visit === null) return;
-    found = visit.kind === "sitemap" ? await readSitemap(env, message, visit) : await readPage(env, message, visit);
-  } catch (error) {
-    const [reason] = (error as Error).message.split(":");
-    await env.CATALOG.getByName("catalog").skip(message.crawl, reason ?? "error", "failed");
+  const catalog = env.CATALOG.getByName("catalog");
+  const visit = await host.visit(message);
+  if (visit.kind === "nothing") return;
+  const found = { pages: [] as string[], sitemaps: [] as string[] };
+  if (visit.kind === "refused") await skip(catalog, message, visit.entry, visit.refusal);
+  else {
+    const { adapter, resource, source } = visit;
+    for await (const finding of readSafely(ADAPTERS[adapter].read(resource), message.url)) {
+      if (finding.kind === "document") await keep(catalog, message, source, finding.document);
+      else if (finding.kind === "refusal") await refuse(catalog, message, resource, finding.refusal);
+      else {
+        found.pages.push(...finding.pages);
+        found.sitemaps.push(...finding.sitemaps);
+      }
+    }
   }
   await host.complete(message, found);
 }
 
-const typeOf = ({ page }: Visit) => page.headers.get("content-type") ?? "";
-
-/** A sitemap is a help only: without it the crawl goes on by links. */
-async function readSitemap(env: CollectorEnv, message: PageMessage, visit: Visit): Promise<Sitemap> {
-  let reason = visit.page.truncated ? "too-large" : String(visit.page.status);
+/** What an adapter finds until it fails; a failure is its last finding. Errors of the reader of this stream pass through. */
+async function* readSafely(findings: AsyncIterable<Finding>, url: string): AsyncGenerator<Finding> {
   try {
-    if (reason === "200") return parseSitemap(decodeText(await gunzip(visit.page.bytes, MAX_PAGE_BYTES), typeOf(visit)));
+    yield* findings;
   } catch (error) {
-    reason = (error as Error).message.split(":")[0]!;
+    // oxlint-disable-next-line no-console -- the crawl counts the page; the cause is only here
+    console.error(`${url}: unreadable: ${(error as Error).message}`);
+    yield { kind: "refusal", refusal: { kind: "unusable", cause: "unreadable" } };
   }
-  if (reason !== "404") await env.CATALOG.getByName("catalog").skip(message.crawl, `sitemap-${reason}`, "sitemap");
-  return NOTHING;
 }
 
-async function readPage(env: CollectorEnv, message: PageMessage, visit: Visit): Promise<Sitemap> {
-  const catalog = env.CATALOG.getByName("catalog");
-  const { page } = visit;
-  const type = typeOf(visit);
-  let found: Extraction = { text: "", title: "", lang: "", links: [], refusal: null };
-  if (page.status !== 200) found.refusal = `status-${page.status}`;
-  else if (page.truncated) found.refusal = "too-large";
-  else if (/^text\/plain\b/i.test(type)) found = extractPlain(decodeText(page.bytes, type), page.headers);
-  else if (/^(text\/html|application\/xhtml\+xml)\b/i.test(type))
-    found = extract(decodeText(page.bytes, type), new URL(page.url), page.headers);
-  else found.refusal = "content-type";
-
-  const refusal = visit.reserved ? "ai-train=no" : found.refusal;
+async function keep(catalog: Catalog, message: PageMessage, source: string, document: FoundDocument): Promise<void> {
+  const url = normalizeUrl(document.url);
   // A redirect may lead to an address that no link could have named.
-  const url = normalizeUrl(page.url);
-  if (refusal !== null || url === null) {
-    if (WITHDRAWALS.has(refusal ?? "")) for (const address of new Set([message.url, url ?? page.url])) await catalog.withdraw(address);
-    await catalog.skip(message.crawl, refusal ?? "address", page.status === 429 || page.status >= 500 ? "failed" : "fetched");
-  } else {
-    const { text, title, lang } = found;
-    const hash = await sha256(new TextEncoder().encode(text));
-    const fetchedAt = new Date().toISOString();
-    const document = { id: hash, url, text, title, lang, licence: "", source: visit.source, fetchedAt, sha256: hash };
-    await catalog.append(message.crawl, documentSchema.parse(document));
-    // It has moved, and the text of its new place is no second one.
-    if (message.url !== url) await catalog.withdraw(message.url);
-  }
-  return { pages: found.links, sitemaps: [] };
+  if (url === null) return skip(catalog, message, "page", { kind: "unusable", cause: "address" });
+  const hash = await sha256(new TextEncoder().encode(document.text));
+  const fetchedAt = new Date().toISOString();
+  await catalog.append(message.crawl, documentSchema.parse({ ...document, id: hash, url, source, fetchedAt, sha256: hash }));
+  // The page has moved; the text at its old address is no second document.
+  if (message.url !== url) await catalog.withdraw(message.url);
+}
+
+async function refuse(catalog: Catalog, message: PageMessage, resource: Resource, refusal: Refusal): Promise<void> {
+  if (isWithdrawal(refusal) && resource.kind === "page")
+    for (const address of new Set([message.url, normalizeUrl(resource.url) ?? resource.url])) await catalog.withdraw(address);
+  await skip(catalog, message, resource.kind, refusal);
+}
+
+async function skip(catalog: Catalog, { crawl }: PageMessage, kind: ResourceKind, refusal: Refusal): Promise<void> {
+  if (kind === "page") return catalog.skip(crawl, reasonOf(refusal), isFailure(refusal) ? "failed" : "fetched");
+  // A sitemap only helps: without it the crawl goes on by links, and most sites have none.
+  if (refusal.kind !== "status" || refusal.status !== 404) await catalog.skip(crawl, `sitemap-${reasonOf(refusal)}`, "sitemap");
 }

@@ -1,13 +1,13 @@
 /**
- * Collector: web sites in, documents out. Cron and operators start crawls; each page is one queue message; a Host object
- * per origin keeps the manners, the one Catalog object keeps the books.
+ * Collector: web sites in, documents out. Cron and operators start crawls; each page is one queue message. A Host object per
+ * origin decides what is asked and when; the one Catalog object stores sources, crawls and documents. README.md has the journey.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { Hash } from "../../shared/artifacts.ts";
 import type { Crawl, CrawlRequest, Removal, Source, SourceRequest } from "../../shared/contracts/sources.ts";
 import { sha256 } from "../../shared/store.ts";
 import { crawlPage } from "./crawl-page.ts";
-import { normalizeUrl } from "./frontier.ts";
+import { normalizeUrl } from "./web/address.ts";
 import type { PageMessage } from "./web/host.ts";
 import { refusalOf } from "./web/url-guard.ts";
 import { namedError } from "../../shared/errors.ts";
@@ -24,7 +24,7 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
     return { ok: true };
   }
 
-  /** Registers a site, or changes the settings of a registered one. Throws InvalidInput for an address that may not be fetched. */
+  /** Registers a source, or changes the settings of a registered source. Throws InvalidInput for an address that may not be fetched. */
   async addSource(input: SourceRequest): Promise<Source> {
     const url = normalizeUrl(input.url);
     const refusal = url === null ? "expected a web address" : refusalOf(new URL(url), this.env.LOCAL_ORIGIN);
@@ -37,7 +37,7 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
     return this.#catalog.sources();
   }
 
-  /** Crawls one source at once, or all that are due. A source that is being crawled is not started twice. Throws when all have been tried. */
+  /** Crawls one source now, or all that are due. A running crawl is returned, not started twice. One failure does not stop the others; it throws at the end. */
   async startCrawls(input: CrawlRequest): Promise<Crawl[]> {
     const all = await this.#catalog.sources();
     const chosen = input.source === undefined ? [] : all.filter(({ id }) => id === input.source);
@@ -63,9 +63,9 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
     return this.#catalog.crawl(id);
   }
 
-  /** Removes a page for good: segments are rewritten, later crawls leave it out. */
+  /** Removes a page for good: its segments are rewritten, and later crawls leave it out. */
   async removeUrl(url: string): Promise<Removal> {
-    // As it is written, too: what was redirected had once been kept under the address that it came from.
+    // The address as written, too: earlier versions kept a redirected page under the address it came from.
     let removed = 0;
     for (const address of new Set([normalizeUrl(url) ?? url, url])) removed += (await this.#catalog.remove(address)).removed;
     return { removed };

@@ -1,4 +1,4 @@
-/** What the collector in workerd keeps: one record per text, nothing that is reserved, no removed page ever again. */
+/** What the collector in workerd keeps: one record per text, no reserved page, and no removed page ever again. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { documentSchema, snapshotSchema, type Document } from "../../../shared/artifacts.ts";
 import { getJson, sha256 } from "../../../shared/store.ts";
@@ -39,7 +39,8 @@ const SITES: Record<string, Site> = {
       new Response(latin(`<meta charset="windows-1252">${prose("na\xefve")}`), { headers: { "content-type": "text/html" } }),
     "/zero": () => page(prose("zero\u0000byte")),
     "/huge": () => page("a".repeat(6 * 1024 * 1024)),
-    "/deep": () => page("<div>".repeat(100_000) + prose("deep")),
+    // Deep enough for the bound on nesting; extract.test.ts has 100,000 levels.
+    "/deep": () => page("<div>".repeat(10_000) + prose("deep")),
     "/picture": () => text("no text", "image/png"),
     "/plain": () => text("Plain text. ".repeat(30)),
   }),
@@ -55,7 +56,7 @@ const SITES: Record<string, Site> = {
     "/": () => new Response("Plain text. ".repeat(30), { headers: { "content-type": "text/plain", "x-robots-tag": "noai" } }),
   }),
   "gone.com": site({}),
-  // A page with a text of its own for each visit of its home page, and one with a text that is on another page, too.
+  // /news changes with every visit of the home page; /shared first has the same text as /copy, then another text.
   "growing.com": (path) => {
     if (path === "/") {
       edition++;
@@ -78,7 +79,7 @@ const SITES: Record<string, Site> = {
   }),
 };
 
-/** A document, as an earlier crawl has left it. */
+/** Stores a document as an earlier crawl did. */
 async function keep(source: string, url: string, words: string): Promise<void> {
   const hash = await sha256(new TextEncoder().encode(words));
   const { CATALOG } = await web.worker.getEnv();
@@ -94,7 +95,7 @@ afterAll(() => web.close());
 
 const START: Position = { segment: 0, document: 0 };
 
-/** Documents of a snapshot from a position on, until `budget` bytes are used, as the tokenizer reads them, and where to go on. */
+/** Reads a snapshot as the tokenizer does, from a position until `budget` bytes are used -> the documents and the next position. */
 async function readFrom(hash: string, from: Position, budget: number): Promise<{ documents: Document[]; at: Position }> {
   const { CORPUS } = await web.worker.getEnv();
   const documents: Document[] = [];
@@ -106,7 +107,7 @@ async function readFrom(hash: string, from: Position, budget: number): Promise<{
 /** All documents of a snapshot. */
 const read = async (hash: string) => (await readFrom(hash, START, Infinity)).documents;
 
-/** What a document is about; see `prose`. */
+/** The topic of a document made by `prose`. */
 const topic = ({ text: words }: Document) => words.split(" is described")[0];
 const topics = async (hash: string) => (await read(hash)).map(topic);
 const wordsOf = async (source: string) => (await stored(source)).map(({ text: words }) => words).toSorted();
@@ -114,12 +115,12 @@ const stored = async (source: string) => read((await web.collector.snapshot({ so
 
 test.concurrent("keeps one record of a page that has twenty addresses", async () => {
   const crawl = await web.crawl("http://many.com/");
-  // Sixteen of the twenty are one address once session ids and fragments are gone; the other three are copies of its text.
+  // Without session ids and fragments, seventeen of the twenty addresses are equal; the other three pages have the same text.
   expect([crawl.fetched, crawl.documents, crawl.duplicates]).toEqual([5, 2, 3]);
   expect((await stored(crawl.source)).map(({ url }) => url)).toEqual(["http://many.com/", "http://many.com/same/0"]);
 });
 
-test.concurrent("keeps nothing that its owner reserves, and records why", async () => {
+test.concurrent("keeps no page that its owner reserves, and records why", async () => {
   const crawl = await web.crawl("http://reserved.com/");
   expect(crawl.skipped).toEqual({ noindex: 2, "ai-train=no": 1, "train-ai=n": 1 });
   expect(crawl.documents).toBe(2);
@@ -128,26 +129,26 @@ test.concurrent("keeps nothing that its owner reserves, and records why", async 
   expect([forbidden.documents, forbidden.skipped]).toEqual([0, { "ai-train=no": 1 }]);
 });
 
-test.concurrent("reads every charset and survives pages that mean harm", async () => {
+test.concurrent("reads every charset and survives hostile pages", async () => {
   const crawl = await web.crawl("http://odd.com/");
   const texts = (await stored(crawl.source)).map((document) => document.text.slice(0, 12));
   expect(texts).toEqual(expect.arrayContaining(["café is desc", "naïve is des", "zerobyte is ", "Plain text. "]));
   expect(crawl.skipped).toMatchObject({ "too-large": 1, "content-type": 1, "status-404": 1 });
 });
 
-test.concurrent("knows a page that was redirected by the same address as one that was not", async () => {
+test.concurrent("normalizes the address of a redirected page like any other", async () => {
   const [anchored, trap] = await Promise.all([web.crawl("http://anchored.com/"), web.crawl("http://trap.com/")]);
   expect((await stored(anchored.source)).map(({ url }) => url)).toEqual(["http://anchored.com/new"]);
   expect(await web.collector.removeUrl("http://anchored.com/new#part")).toEqual({ removed: 1 });
   expect(trap.skipped).toEqual({ address: 1 });
 });
 
-test.concurrent("gives of some sources what their pages say, also where another source said it first", async () => {
+test.concurrent("a snapshot of some sources has all their texts, even those stored with another source", async () => {
   const [first, second] = [await web.addSource("http://first.com/"), await web.addSource("http://second.com/")];
   await keep(first.id, "http://first.com/", "first's own");
   await keep(first.id, "http://first.com/both", "of both");
   await keep(second.id, "http://second.com/", "of both");
-  // All that the second source has so far is kept with the first.
+  // The only text of the second source is stored with the first.
   expect(await wordsOf(second.id)).toEqual(["of both"]);
   await keep(second.id, "http://second.com/more", "second's own");
   await keep(second.id, "http://first.com/", "first's own");
@@ -160,7 +161,7 @@ test.concurrent("gives of some sources what their pages say, also where another 
   expect(await wordsOf(first.id)).toEqual(["first's own", "of both"]);
 });
 
-test.concurrent("drops the text of a page that its owner reserves from now on, plain text too", async () => {
+test.concurrent("drops the text of a page once its owner reserves it, plain text too", async () => {
   const { id } = await web.addSource("http://reserving.com/");
   await keep(id, "http://reserving.com/", "reserving");
   await keep(id, "http://reserving.com/other", "other");
@@ -168,7 +169,7 @@ test.concurrent("drops the text of a page that its owner reserves from now on, p
   expect((await stored(id)).map(({ text: words }) => words)).toEqual(["other"]);
 });
 
-test.concurrent("drops the text of a page that is gone, unless another page has it, too", async () => {
+test.concurrent("drops the text of a deleted page unless another page has it too", async () => {
   const { id } = await web.addSource("http://gone.com/");
   await keep(id, "http://gone.com/", "gone");
   await keep(id, "http://gone.com/copy", "gone");
@@ -191,13 +192,13 @@ test.concurrent("keeps the latest text of a page that changes, in later snapshot
   expect(after.documents).toBe(4);
   expect(await topics(before.hash)).toEqual(["growing home", "edition 1", "shared"]);
 
-  // What it said at first it says again.
+  // The page returns to its first text.
   await web.crawl("http://growing.com/");
   const again = await web.collector.snapshot({ sources: [first.source] });
   expect(await topics(again.hash)).toEqual(["growing home", "edition 1", "shared", "moved on"]);
 });
 
-test.concurrent("removes a page for good, and leaves older snapshots readable without it", async () => {
+test.concurrent("removes a page for good; older snapshots stay readable without it", async () => {
   const first = await web.crawl("http://changing.com/", { revisitSeconds: 1 });
   const before = await web.collector.snapshot({ sources: [first.source] });
   expect((await read(before.hash)).map(({ url }) => url)).toContain("http://changing.com/taken");
@@ -213,12 +214,15 @@ test.concurrent("removes a page for good, and leaves older snapshots readable wi
   const { CORPUS } = await web.worker.getEnv();
   const { objects } = await CORPUS.list({ prefix: "segments/" });
   for (const { key } of objects) {
-    const unpacked = (await CORPUS.get(key))!.body.pipeThrough(new DecompressionStream("gzip") as never);
+    const segment = await CORPUS.get(key);
+    // Another test that runs beside this one may have rewritten its own segment since the listing.
+    if (segment === null) continue;
+    const unpacked = segment.body.pipeThrough(new DecompressionStream("gzip") as never);
     expect(await new Response(unpacked as never).text()).not.toContain("taken");
   }
 });
 
-test.concurrent("a reader under way misses no document but the removed ones", async () => {
+test.concurrent("a reader in the middle of a snapshot misses only removed documents", async () => {
   const { source } = await web.crawl("http://shrinking.com/");
   const { hash } = await web.collector.snapshot({ sources: [source] });
   expect(await topics(hash)).toEqual(["home", "one", "two", "three"]);
@@ -228,7 +232,7 @@ test.concurrent("a reader under way misses no document but the removed ones", as
   const second = await readFrom(hash, first.at, 1);
   await web.collector.removeUrl("http://shrinking.com/one");
   const third = await readFrom(hash, second.at, 1);
-  // The last one goes before it is read.
+  // The last document is removed before the reader reaches it.
   await web.collector.removeUrl("http://shrinking.com/three");
   const rest = await readFrom(hash, third.at, 1);
   expect([first, second, third, rest].map(({ documents }) => documents.map(topic))).toEqual([["home"], ["one"], ["two"], []]);

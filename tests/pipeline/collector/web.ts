@@ -1,14 +1,19 @@
 /**
- * A web of public hosts in memory, and the real collector in front of it: the harness hands outbound requests of a Worker
- * to Node's `fetch`. Every request is kept with its times, so that a test can say who was asked, when, and with whom at once.
+ * A web of public hosts in memory, with the real collector in front of it: the harness hands a Worker's outbound requests
+ * to Node's `fetch`. Every request is recorded with its times, so tests can check which host was asked, when, and whether
+ * two requests overlapped.
+ *
+ * By default the collector runs on a clock that leaps over every wait (fixtures/collector). Tests of real times ask for the
+ * system's clock. Waits go by state; DEADLINE_MS only ends a test that hangs.
  */
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, vi } from "vitest";
 import { createTestHarness } from "wrangler";
 import type { Crawl, Source } from "../../../shared/contracts/sources.ts";
-import { configPath } from "../../../scripts/local/workers.ts";
+import { configPath, ROOT } from "../../../scripts/local/workers.ts";
 
-export type Site = (path: string) => Response;
+export type Site = (path: string, headers: Headers) => Response | Promise<Response>;
 
 export interface Request {
   host: string;
@@ -17,7 +22,7 @@ export interface Request {
   endedAt: number;
 }
 
-/** What the tests call of the collector: its RPC methods, as the harness offers them. */
+/** The RPC methods of the collector that tests call, as the harness offers them. */
 export interface CollectorCalls {
   addSource(input: object): Promise<Source>;
   startCrawls(input: { source?: string }): Promise<Crawl[]>;
@@ -26,6 +31,15 @@ export interface CollectorCalls {
   snapshot(input: { sources?: string[] }): Promise<{ hash: string; documents: number; segments: number }>;
 }
 
+/** Far beyond what a machine six times slower needs. */
+export const DEADLINE_MS = 500_000;
+
+const CONFIGS = {
+  leaping: join(ROOT, "tests/pipeline/fixtures/collector/wrangler.toml"),
+  system: configPath("collector"),
+};
+
+/** On the system's clock an answer takes this long, so that requests that overlap are seen. */
 const RESPONSE_MS = 100;
 
 export function page(body: string, headers: Record<string, string> = {}): Response {
@@ -41,17 +55,21 @@ export const text = (body: string, type = "text/plain") => new Response(body, { 
 
 export const notFound = () => new Response("no", { status: 404 });
 
-export async function openWeb(sites: Readonly<Record<string, Site>>) {
+/** Waits until a check passes. */
+export const until = (check: () => unknown) => vi.waitFor(check, { timeout: DEADLINE_MS, interval: 50 });
+
+export async function openWeb(sites: Readonly<Record<string, Site>>, clock: keyof typeof CONFIGS = "leaping") {
   const requests: Request[] = [];
-  vi.stubGlobal("fetch", async (input: string | URL | globalThis.Request) => {
+  vi.stubGlobal("fetch", async (input: string | URL | globalThis.Request, init?: RequestInit) => {
     const url = new URL(input instanceof Request ? input.url : input);
+    const headers = new Headers(input instanceof Request ? input.headers : init?.headers);
     const request: Request = { host: url.host, path: url.pathname + url.search, startedAt: performance.now(), endedAt: Infinity };
     requests.push(request);
-    await sleep(RESPONSE_MS);
+    if (clock === "system") await sleep(RESPONSE_MS);
     request.endedAt = performance.now();
-    return (sites[url.host] ?? notFound)(request.path);
+    return (sites[url.host] ?? notFound)(request.path, headers);
   });
-  const server = createTestHarness({ workers: [{ configPath: configPath("collector") }] });
+  const server = createTestHarness({ workers: [{ configPath: CONFIGS[clock] }] });
   await server.listen();
   const worker = server.getWorker<CollectorEnv>("tiffin-collector");
   // The harness types the export only from a module type, which Node-side tests do not load.
@@ -59,7 +77,7 @@ export async function openWeb(sites: Readonly<Record<string, Site>>) {
   const addSource = (url: string, more: object = {}) =>
     collector.addSource({ url, scope: "host", pageBudget: 50, revisitSeconds: 3600, ...more });
   const finished = async (id: string) => {
-    await vi.waitFor(async () => expect((await collector.getCrawl(id)).state).toBe("done"), { timeout: 50_000, interval: 100 });
+    await until(async () => expect((await collector.getCrawl(id)).state).toBe("done"));
     return collector.getCrawl(id);
   };
   return {

@@ -1,4 +1,4 @@
-/** Bytes of a web server as text: gzip undone where a file is one, the charset found as browsers find it. */
+/** Bytes of a web server as text: gzip files unpacked, the charset found as browsers find it. */
 import htmlEncodingSniffer from "html-encoding-sniffer";
 import { readAtMost } from "../../../shared/bytes/bounded.ts";
 
@@ -15,10 +15,9 @@ export function decodeText(bytes: Uint8Array, contentType: string): string {
   return new TextDecoder(encoding).decode(bytes).replaceAll("\u0000", "");
 }
 
-/** Undoes gzip if the bytes are gzip. Throws `too-large` beyond `limit` bytes, which are counted as they come out. */
-export async function gunzip(bytes: Uint8Array<ArrayBuffer>, limit: number): Promise<Uint8Array<ArrayBuffer>> {
+/** Unpacks the bytes if they are a gzip file. Null beyond `limit` unpacked bytes, which are counted as they come out. */
+export async function gunzip(bytes: Uint8Array<ArrayBuffer>, limit: number): Promise<Uint8Array<ArrayBuffer> | null> {
   if (!GZIP_MAGIC.every((byte, index) => bytes[index] === byte)) return bytes;
   const unpacked = await readAtMost(new Response(bytes).body!.pipeThrough(new DecompressionStream("gzip")), limit);
-  if (unpacked.truncated) throw new Error(`too-large: expected at most ${limit} bytes, got more`);
-  return unpacked.bytes;
+  return unpacked.truncated ? null : unpacked.bytes;
 }

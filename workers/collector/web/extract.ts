@@ -1,40 +1,36 @@
 /** Main text, title, language and links of an HTML page, through Readability on linkedom. */
 import { Readability } from "@mozilla/readability";
 import { parseHTML } from "linkedom";
+import type { Refusal, Reservation } from "../refusal.ts";
 
 /** Shorter texts are menus and stubs. */
 const MIN_TEXT_LENGTH = 200;
 const MAX_LINKS = 2000;
 /**
- * Readability needs time that grows with the square of the nesting: four seconds at 4,000 levels. Browsers stop at 512
- * levels; ordinary pages have 30. The number of elements is bounded as well, at some seconds of work.
+ * Readability's time grows with the square of the nesting: four seconds at 4,000 levels. Browsers stop at 512 levels;
+ * ordinary pages have 30. The number of elements is bounded too, at some seconds of work.
  */
 const MAX_DEPTH = 500;
 const MAX_ELEMENTS = 30_000;
 /**
- * The parser needs about 300 bytes per element of an isolate's 128 MB, and goes through all open elements at each tag: 3 s
- * at 100,000 levels, 18 s at 200,000. Both are bounded before it begins, by the tags as they are written, at 200,000
- * elements and 100,000 levels or tags that are left open (`<br>`). End tags that hide in comments are not seen as such; the
- * number of tags bounds these pages, too.
+ * The parser takes about 300 bytes per element, of an isolate's 128 MB, and visits all open elements at each tag: 3 s at
+ * 100,000 levels, 18 s at 200,000. A scan of the written tags bounds both before it begins, at about 200,000 elements and
+ * 100,000 levels or unclosed tags (`<br>`). The scan miscounts end tags inside comments; the number of tags bounds such pages.
  */
 const MAX_TAGS = 450_000;
 const MAX_SUM_OF_DEPTHS = 6e9;
 /**
- * The parser looks for each attribute among those that the tag has already, and makes an object of it that costs ten times an
- * element: 240,000 take 6 s. The pages of tests/unit/collector/extract.test.ts have 3,635 at most, and up to 352 words in what
- * looks like a tag, in scripts.
+ * The parser compares each attribute with the earlier ones of its tag, and an attribute costs ten times an element: 240,000
+ * take 6 s. The pages of extract.test.ts have at most 3,635, and at most 352 in one tag (a script that looks like one).
  */
 const MAX_TAG_ATTRIBUTES = 5000;
 const MAX_ATTRIBUTES = 60_000;
-/** Their text stands on lines of its own. */
+/** Elements whose text gets lines of its own. */
 const BLOCKS = new Set(
   "ADDRESS ARTICLE BLOCKQUOTE BR DD DIV DL DT H1 H2 H3 H4 H5 H6 HEADER HR LI MAIN OL P PRE SECTION TABLE TD TH TR UL".split(" "),
 );
-/** Never part of the text, inside an article either. Without figures the score on the pages of tests/unit/collector/extract.test.ts is 0.5 % higher. */
+/** Elements that are never part of the text, even inside an article. Leaving out figures raises the score of extract.test.ts by 0.5 %. */
 const LEFT_OUT = new Set("ASIDE BUTTON FIGURE FOOTER FORM NAV NOSCRIPT SCRIPT STYLE TEMPLATE".split(" "));
-
-/** What `reservation` says. */
-export const RESERVATIONS = ["noindex", "ai-train=no", "train-ai=n"] as const;
 
 type Document = ReturnType<typeof parseHTML>["document"];
 
@@ -43,13 +39,13 @@ export interface Extraction {
   title: string;
   lang: string;
   links: string[];
-  /** Why the text must not be kept; null when it may. */
-  refusal: string | null;
+  /** Why the text must not be kept; null when it may be kept. */
+  refusal: Refusal | null;
 }
 
-/** Extracts from a page at `base`. Headers and meta tags that reserve rights against training are honoured. */
+/** Extracts from a page at `base`. Obeys headers and meta tags that reserve the page against training. */
 export function extract(html: string, base: URL, headers: Headers): Extraction {
-  if (!isParsable(html)) return { text: "", title: "", lang: "", links: [], refusal: "too-complex" };
+  if (!isParsable(html)) return { text: "", title: "", lang: "", links: [], refusal: { kind: "unusable", cause: "too-complex" } };
   const document = parsePage(html);
   const directives = [...document.querySelectorAll("meta[name]")]
     .filter((tag) => /^(robots|tiffinbot)$/i.test(tag.getAttribute("name") ?? ""))
@@ -59,25 +55,25 @@ export function extract(html: string, base: URL, headers: Headers): Extraction {
   const links = /\b(nofollow|none)\b/i.test(directives) ? [] : linksOf(document, base);
   const title = document.querySelector("title")?.textContent?.trim() ?? "";
   const lang = document.querySelector("html[lang]")?.getAttribute("lang") ?? "";
-  const refusal = reservation(directives, headers);
-  if (refusal !== null) return { text: "", title, lang, links, refusal };
+  const by = reservationOf(directives, headers);
+  if (by !== null) return { text: "", title, lang, links, refusal: { kind: "reserved", by } };
   return judged(mainText(document), { title, lang, links });
 }
 
-/** The same of a page that is plain text already. */
+/** The same for a page of plain text. */
 export function extractPlain(text: string, headers: Headers): Extraction {
   const nothing = { title: "", lang: "", links: [] };
-  const refusal = reservation(headers.get("x-robots-tag") ?? "", headers);
-  return refusal === null ? judged(text.trim(), nothing) : { text: "", ...nothing, refusal };
+  const by = reservationOf(headers.get("x-robots-tag") ?? "", headers);
+  return by === null ? judged(text.trim(), nothing) : { text: "", ...nothing, refusal: { kind: "reserved", by } };
 }
 
 const judged = (text: string, rest: Pick<Extraction, "title" | "lang" | "links">): Extraction => ({
   text,
   ...rest,
-  refusal: text.length < MIN_TEXT_LENGTH ? "too-short" : null,
+  refusal: text.length < MIN_TEXT_LENGTH ? { kind: "unusable", cause: "too-short" } : null,
 });
 
-/** Whether the parser can be trusted to end in time and memory. */
+/** Whether the parser is sure to end within bounds of time and memory. */
 function isParsable(html: string): boolean {
   const open = new Map<string, number>();
   let [tags, depth, sum, attributes] = [0, 0, 0, 0];
@@ -99,7 +95,7 @@ function isParsable(html: string): boolean {
   return true;
 }
 
-/** What looks like attributes from a place within a tag on, and where the tag ends. Quotes are quotes after an equals sign only. */
+/** Counts what looks like attributes from `start`, a place within a tag, and finds the tag's end. A quote opens a value only after an equals sign. */
 function attributesFrom(html: string, start: number): { count: number; end: number } {
   let [count, at, isWithin, isValue] = [0, start, false, false];
   for (; at < html.length && html[at] !== ">"; at++) {
@@ -113,22 +109,23 @@ function attributesFrom(html: string, start: number): { count: number; end: numb
       count++;
       isWithin = true;
     }
-    // Blanks may stand between the sign and the value.
+    // Blanks may separate the equals sign from its value.
     if (letter.trim() !== "") isValue = letter === "=";
   }
   return { count, end: at };
 }
 
 /**
- * The parser builds what is written, and a page may leave its html, head and body tags unwritten. It also takes for the body
- * only what follows the head at once, else a new and empty element, so the real one is put there.
+ * A page may leave out its html, head and body tags, but linkedom builds only the tags that are written, so the missing
+ * ones are added. linkedom also accepts only an element right after the head as the body, and otherwise makes an empty one;
+ * the real body replaces it.
  */
 export function parsePage(html: string): Document {
   const [hasHtml, hasBody] = [/<html[\s>]/i.test(html), /<body[\s>]/i.test(html)];
   const missing = hasHtml && hasBody ? "" : hasBody ? "<html>" : "<html><body>";
   const { document } = parseHTML(`${missing}${html}`);
   const [body, made] = [document.querySelector("body"), document.body];
-  // Where the real one comes first, the other is made within it.
+  // When the real body comes first, linkedom makes the empty one inside it.
   if (body !== null && !body.contains(made)) made.replaceWith(body);
   return document;
 }
@@ -152,15 +149,15 @@ export function mainText(document: Document): string {
   return main.length >= MIN_TEXT_LENGTH ? main : body;
 }
 
-/** Why robots directives or headers forbid to keep a page for training. */
-function reservation(directives: string, headers: Headers): (typeof RESERVATIONS)[number] | null {
+/** How robots directives or headers reserve a page against training; null when they do not. */
+function reservationOf(directives: string, headers: Headers): Reservation | null {
   if (/\b(noindex|noai|none)\b/i.test(directives)) return "noindex";
   if (/ai-train\s*=\s*no\b/i.test(headers.get("content-signal") ?? "")) return "ai-train=no";
   if (/train-ai\s*=\s*n\b/i.test(headers.get("content-usage") ?? "")) return "train-ai=n";
   return null;
 }
 
-/** Whether Readability can be trusted to end in time. */
+/** Whether Readability is sure to end in time. */
 function isSimple(root: unknown): boolean {
   const stack = [{ node: root as TreeNode, depth: 0 }];
   let elements = 0;

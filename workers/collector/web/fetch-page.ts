@@ -1,8 +1,10 @@
 /**
- * Bounded GETs: one request with its address checked, its bytes counted after decompression and its time capped; and a
- * page, which is as many of them as there are redirects, with every hop checked before it is asked.
+ * Bounded GETs. `ask` makes one request: its address is checked, its bytes are counted after decompression and its time
+ * is capped. `fetchPage` follows redirects and checks every hop before it is asked. A failure is a value with its cause:
+ * it crosses RPC, and a crawl counts it.
  */
 import { readAtMost } from "../../../shared/bytes/bounded.ts";
+import type { FetchFailure } from "../refusal.ts";
 import { AGENT } from "./robots.ts";
 import { refusalOf } from "./url-guard.ts";
 
@@ -10,13 +12,21 @@ export const MAX_PAGE_BYTES = 5 * 1024 * 1024;
 const MAX_HOPS = 5;
 const TIMEOUT_MS = 20_000;
 
-/** What a server said. Crosses RPC as it is. */
+/** What a server sent. */
 export interface Answer {
+  kind: "answer";
   status: number;
   headers: Headers;
   bytes: Uint8Array<ArrayBuffer>;
-  /** There was more than MAX_PAGE_BYTES. */
+  /** The server sent more than MAX_PAGE_BYTES. */
   truncated: boolean;
+}
+
+export interface Failure {
+  kind: "failure";
+  cause: FetchFailure;
+  /** For the log. */
+  detail: string;
 }
 
 export interface Page extends Answer {
@@ -24,29 +34,42 @@ export interface Page extends Answer {
   url: string;
 }
 
-/** One request, redirects not followed. Throws `refused` for an address that may not be asked. */
-export async function ask(url: URL, localOrigin: string): Promise<Answer> {
+export const failure = (cause: FetchFailure, detail: string): Failure => ({ kind: "failure", cause, detail });
+
+/** One request; redirects are not followed. */
+export async function ask(url: URL, localOrigin: string): Promise<Answer | Failure> {
   const refusal = refusalOf(url, localOrigin);
-  if (refusal !== null) throw new Error(`refused: ${refusal}`);
-  const response = await fetch(url, {
-    redirect: "manual",
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-    headers: { "user-agent": `${AGENT}/1.0`, accept: "text/html,text/plain,application/xml;q=0.9" },
-  });
-  return { status: response.status, headers: response.headers, ...(await readAtMost(response.body, MAX_PAGE_BYTES)) };
+  if (refusal !== null) return failure("refused", refusal);
+  try {
+    const response = await fetch(url, {
+      redirect: "manual",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      headers: { "user-agent": `${AGENT}/1.0`, accept: "text/html,text/plain,application/xml;q=0.9" },
+    });
+    const { bytes, truncated } = await readAtMost(response.body, MAX_PAGE_BYTES);
+    return { kind: "answer", status: response.status, headers: response.headers, bytes, truncated };
+  } catch (error) {
+    const { name, message } = error as Error;
+    return failure(name === "TimeoutError" ? "timeout" : "network", message);
+  }
 }
 
-/** A page through `request`, hop by hop. `mayFollow` decides about each hop; a refusal throws its reason. */
-export async function fetchPage(start: URL, request: (url: URL) => Promise<Answer>, mayFollow: (url: URL) => string | null): Promise<Page> {
+/** A page through `request`, hop by hop. `refuse` names the reason against a hop, or null. */
+export async function fetchPage(
+  start: URL,
+  request: (url: URL) => Promise<Answer | Failure>,
+  refuse: (url: URL) => FetchFailure | null,
+): Promise<Page | Failure> {
   let url = start;
   for (let hop = 0; hop <= MAX_HOPS; hop++) {
-    const refusal = mayFollow(url);
-    if (refusal !== null) throw new Error(refusal);
+    const cause = refuse(url);
+    if (cause !== null) return failure(cause, url.href);
     const answer = await request(url);
+    if (answer.kind === "failure") return answer;
     const location = answer.headers.get("location");
     if (answer.status < 300 || answer.status >= 400 || location === null) return { ...answer, url: url.href };
-    if (!URL.canParse(location, url.href)) throw new Error(`redirects: expected a web address, got ${location.slice(0, 100)}`);
+    if (!URL.canParse(location, url.href)) return failure("redirects", `expected a web address, got ${location.slice(0, 100)}`);
     url = new URL(location, url);
   }
-  throw new Error(`redirects: expected at most ${MAX_HOPS}, got more`);
+  return failure("redirects", `expected at most ${MAX_HOPS}, got more`);
 }

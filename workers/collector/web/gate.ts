@@ -1,18 +1,22 @@
 /**
- * The right to ask one host: one request at a time, and none before the crawl delay since the last one is over. Every
- * request to the host passes here (robots.txt, sitemaps, pages, each hop of a redirect), so nothing else keeps the manners.
- * The next allowed time is stored before a request goes out; a crash in the middle of one does not shorten the wait.
+ * The gate of one host: one request at a time, each at least the crawl delay after the last. Every request passes here
+ * (robots.txt, sitemaps, pages, each hop of a redirect), so no other code waits. The next allowed time is stored before a
+ * request goes out; a crash during a request does not shorten the wait.
  */
+import type { Clock } from "./clock.ts";
+
 const DEFAULT_DELAY_MS = 1000;
-/** A longer wait is not slept through in memory: the caller comes again. */
+/** A longer wait does not block the caller: it comes again. */
 const MAX_TURN_WAIT_MS = 35_000;
 
 export class Gate {
   readonly #kept: SyncKvStorage;
+  readonly #clock: Clock;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(kept: SyncKvStorage) {
+  constructor(kept: SyncKvStorage, clock: Clock) {
     this.#kept = kept;
+    this.#clock = clock;
   }
 
   get delayMs(): number {
@@ -25,24 +29,24 @@ export class Gate {
 
   /** Milliseconds until the next request may go out. */
   waitMs(): number {
-    return Math.max(0, (this.#kept.get<number>("nextAt") ?? 0) - Date.now());
+    return Math.max(0, (this.#kept.get<number>("nextAt") ?? 0) - this.#clock.now());
   }
 
-  /** Whether the next turn is too far off to be waited for in memory. */
+  /** Whether the next turn is too far off to wait for it in memory. */
   isFarOff(): boolean {
     return this.waitMs() > MAX_TURN_WAIT_MS;
   }
 
-  /** Lets no request out for `ms` from now; an earlier order to wait longer stays. */
+  /** Lets no request out for `ms` from now. A longer wait that was ordered before stays. */
   hold(ms: number): void {
-    this.#kept.put("nextAt", Date.now() + Math.max(ms, this.waitMs()));
+    this.#kept.put("nextAt", this.#clock.now() + Math.max(ms, this.waitMs()));
   }
 
-  /** Does `work`, which makes one request, when its turn has come. Throws `closed` when that is too far off. */
-  pass<T>(work: () => Promise<T>): Promise<T> {
+  /** Runs `work`, which makes one request, at its turn. Null, without running it, when the turn is too far off. */
+  pass<T>(work: () => Promise<T>): Promise<T | null> {
     const turn = this.#last.then(async () => {
-      if (this.isFarOff()) throw new Error(`closed: expected a wait of at most ${MAX_TURN_WAIT_MS} ms, got ${this.waitMs()}`);
-      await scheduler.wait(this.waitMs());
+      if (this.isFarOff()) return null;
+      await this.#clock.wait(this.waitMs());
       this.hold(this.delayMs);
       try {
         return await work();
@@ -50,7 +54,7 @@ export class Gate {
         this.hold(this.delayMs);
       }
     });
-    // A failure belongs to its caller; the next in line goes on.
+    // A failure belongs to its caller; the next request goes on.
     this.#last = turn.catch(() => undefined);
     return turn;
   }

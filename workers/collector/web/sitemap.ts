@@ -1,10 +1,10 @@
 /**
- * Addresses that a sitemap names, in every form of the protocol (sitemaps.org): urlset, index, RSS, Atom, plain text.
+ * The addresses in a sitemap, in every form of the protocol (sitemaps.org): urlset, index, RSS, Atom, plain text.
  * Entities that a file declares are never expanded; the number of addresses is capped.
  */
 import { XMLParser } from "fast-xml-parser";
 
-/** As the protocol says. */
+/** The limit of the protocol. */
 const MAX_URLS = 50_000;
 const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
 const LISTS = new Set(["url", "sitemap", "item", "entry", "link"]);
@@ -22,7 +22,7 @@ export interface Sitemap {
   sitemaps: string[];
 }
 
-/** An element's text, or the text in a child of it. */
+/** An element's text, or an element with its text in a child. */
 type Element = string | { text?: unknown; loc?: unknown; href?: unknown; link?: Element[] } | undefined;
 
 interface Tree {
@@ -53,7 +53,7 @@ export function parseSitemap(text: string): Sitemap {
   try {
     tree = XML.parse(content) as Tree;
   } catch {
-    // A file that is no XML names no pages; the crawl goes on by links.
+    // A broken file names no pages; the crawl goes on by links.
     return { pages: [], sitemaps: [] };
   }
   const pages = [tree.urlset?.url, tree.rss?.channel?.item, tree.feed?.entry].flatMap((list) => list ?? []);

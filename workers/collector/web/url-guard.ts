@@ -1,15 +1,15 @@
 /**
- * Which addresses may be fetched. The URL parser has already brought every spelling of an IPv4 address (decimal, hex,
- * octal, short) to dotted form, so a literal is judged by its range. One local origin may be allowed by name.
+ * Which addresses may be fetched. The URL parser has already turned every spelling of an IPv4 address (decimal, hex,
+ * octal, short) into dotted form, so a literal is judged by its range. One local origin may be allowed by name.
  *
- * A public name that resolves to a private address is not seen here: Workers resolve names outside the isolate, and
+ * The guard cannot see that a public name resolves to a private address, because Workers resolve names outside the isolate.
  * Cloudflare's network does not route to private ranges.
  */
 import ipaddr from "ipaddr.js";
 
 const LOCAL_NAMES = /(^|\.)(localhost|local|internal|home\.arpa|test|invalid|onion)$/;
 
-/** Null when a URL may be fetched, else the reason why not. */
+/** Why a URL must not be fetched; null when it may be. */
 export function refusalOf(url: URL, localOrigin: string): string | null {
   if (url.protocol !== "http:" && url.protocol !== "https:") return `scheme: expected http or https, got ${url.protocol}`;
   if (url.username !== "" || url.password !== "") return "expected no user name or password in the URL";

@@ -10,11 +10,16 @@ import { extract, extractPlain, mainText, parsePage } from "../../../../workers/
 
 const SHARED = join(ROOT, "..", "shared");
 const PAGES = join(SHARED, "data", "extraction");
+/** CPU time of this thread, which other work on the machine does not lengthen. */
+const cpuMs = () => {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+};
 const BASE = new URL("https://example.com/a/b");
 const prose = "<p>Some words of text, as a page has them.</p>".repeat(20);
 
 test.skipIf(!existsSync(PAGES))(
-  "finds the article of real pages at least as well as Readability alone (skipped where ../shared/data is absent)",
+  "finds the article of real pages better than Readability alone (skipped where ../shared/data is absent)",
   () => {
     const found = Object.fromEntries(
       readdirSync(join(PAGES, "html")).map((file) => {
@@ -43,10 +48,10 @@ test.each([
   ["a picture of 500,000 letters in an attribute", `${prose}<img alt = 'a > b' src="data:${"a b ".repeat(125_000)}">`],
   ["200,000 blanks in a row", `${prose}<pre>x${" ".repeat(200_000)}x</pre>`],
 ])("reads %s in bounded time", (_, html) => {
-  const startedAt = performance.now();
+  const startedAt = cpuMs();
   expect(extract(html, BASE, new Headers()).text.length).toBeGreaterThan(200);
-  // Unbounded, the nested page takes minutes; the bound leaves room for a busy machine.
-  expect(performance.now() - startedAt).toBeLessThan(20_000);
+  // Unbounded, the nested page takes minutes. The bound leaves room for a slow machine.
+  expect(cpuMs() - startedAt).toBeLessThan(60_000);
 });
 
 test.each([
@@ -57,19 +62,26 @@ test.each([
   ["attributes in all", `<p ${"a='>' ".repeat(9)}></p>`.repeat(7000)],
   ["levels behind a quote that is none", `<p a" ' b=c>${"<i>".repeat(500_000)}`],
 ])("refuses a page of too many %s before it is parsed", (_, html) => {
-  const startedAt = performance.now();
-  expect(extract(prose + html, BASE, new Headers())).toEqual({ text: "", title: "", lang: "", links: [], refusal: "too-complex" });
-  expect(performance.now() - startedAt).toBeLessThan(1000);
+  const startedAt = cpuMs();
+  expect(extract(prose + html, BASE, new Headers())).toEqual({
+    text: "",
+    title: "",
+    lang: "",
+    links: [],
+    refusal: { kind: "unusable", cause: "too-complex" },
+  });
+  // Parsing takes many seconds; refusing takes a tenth of a second, so the bound leaves room for a slow machine.
+  expect(cpuMs() - startedAt).toBeLessThan(5000);
 });
 
 test.each([
-  ["short", {}, "too-short"],
+  ["short", {}, { kind: "unusable", cause: "too-short" }],
   ["long ".repeat(100), {}, null],
-  ["long ".repeat(100), { "x-robots-tag": "noai" }, "noindex"],
-  ["long ".repeat(100), { "content-signal": "search=yes, ai-train=no" }, "ai-train=no"],
-])("judges plain text as it does pages: %.5s %j is %j", (words, headers, refusal) => {
+  ["long ".repeat(100), { "x-robots-tag": "noai" }, { kind: "reserved", by: "noindex" }],
+  ["long ".repeat(100), { "content-signal": "search=yes, ai-train=no" }, { kind: "reserved", by: "ai-train=no" }],
+])("judges plain text like pages: %.5s %j is %j", (words, headers, refusal) => {
   const found = extractPlain(words, new Headers(headers));
-  expect([found.text !== "", found.refusal]).toEqual([refusal === null || refusal === "too-short", refusal]);
+  expect([found.text !== "", found.refusal]).toEqual([refusal?.kind !== "reserved", refusal]);
 });
 
 const inside = `${prose}<a href="c">c</a>`;

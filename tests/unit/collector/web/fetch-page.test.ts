@@ -1,4 +1,4 @@
-/** A redirect is decided about hop by hop, before anything is asked; a private address is never asked. */
+/** Every hop of a redirect is judged before it is asked; a private address is never asked. */
 import { afterEach, expect, test, vi } from "vitest";
 import { ask, fetchPage } from "../../../../workers/collector/web/fetch-page.ts";
 
@@ -7,22 +7,41 @@ afterEach(() => {
 });
 
 const everything = () => null;
-const refuse = (url: URL) => (url.pathname === "/again" ? "robots" : null);
+const refuse = (url: URL) => (url.pathname === "/again" ? ("robots" as const) : null);
 
 test("does not follow a redirect to a private address", async () => {
   const web = vi.fn(async () => new Response(null, { status: 302, headers: { location: "http://127.0.0.1/private" } }));
   vi.stubGlobal("fetch", web);
-  await expect(fetchPage(new URL("http://example.com/"), (url) => ask(url, ""), everything)).rejects.toThrow("refused");
+  expect(await fetchPage(new URL("http://example.com/"), (url) => ask(url, ""), everything)).toMatchObject({
+    kind: "failure",
+    cause: "refused",
+  });
   expect(web).toHaveBeenCalledTimes(1);
 });
 
 test("ends a redirect loop and says why a hop was refused", async () => {
   const web = vi.fn(async () => new Response(null, { status: 301, headers: { location: "/again" } }));
   vi.stubGlobal("fetch", web);
-  await expect(fetchPage(new URL("http://example.com/"), (url) => ask(url, ""), everything)).rejects.toThrow(
-    "redirects: expected at most 5",
-  );
+  expect(await fetchPage(new URL("http://example.com/"), (url) => ask(url, ""), everything)).toEqual({
+    kind: "failure",
+    cause: "redirects",
+    detail: "expected at most 5, got more",
+  });
   expect(web).toHaveBeenCalledTimes(6);
-  await expect(fetchPage(new URL("http://example.com/"), (url) => ask(url, ""), refuse)).rejects.toThrow("robots");
+  expect(await fetchPage(new URL("http://example.com/"), (url) => ask(url, ""), refuse)).toMatchObject({
+    kind: "failure",
+    cause: "robots",
+  });
   expect(web).toHaveBeenCalledTimes(7);
+});
+
+test("tells a server that is silent from one that cannot be reached", async () => {
+  vi.stubGlobal("fetch", async () => {
+    throw new DOMException("too slow", "TimeoutError");
+  });
+  expect(await ask(new URL("http://example.com/"), "")).toMatchObject({ kind: "failure", cause: "timeout" });
+  vi.stubGlobal("fetch", async () => {
+    throw new TypeError("connection refused");
+  });
+  expect(await ask(new URL("http://example.com/"), "")).toEqual({ kind: "failure", cause: "network", detail: "connection refused" });
 });

@@ -1,15 +1,20 @@
 /** robots.txt against the cases of RFC 9309, and the address guard against spellings of private addresses. */
 import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { isInScope, normalizeUrl } from "../../../../workers/collector/frontier.ts";
+import { isInScope, normalizeUrl } from "../../../../workers/collector/web/address.ts";
 import { isAllowed, parseRobots } from "../../../../workers/collector/web/robots.ts";
 import { refusalOf } from "../../../../workers/collector/web/url-guard.ts";
 
+/** CPU time of this thread, which other work on the machine does not lengthen. */
+const cpuMs = () => {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+};
 const CASES = "../shared/data/robots/rfc9309-cases.json";
 
 /**
- * Where RFC 9309 decides otherwise than the reference, which compares octets as they come: section 2.2.2 encodes octets
- * outside ASCII and decodes unreserved ones on both sides before it compares.
+ * Cases that RFC 9309 decides differently from the reference parser. The parser compares octets as they come; section 2.2.2
+ * of the RFC first encodes octets outside ASCII and decodes unreserved octets, on both sides.
  */
 const DECIDED_BY_RFC = [
   ["http://foo.bar/foo/bar/ツ", "/foo/bar/ツ"],
@@ -17,14 +22,17 @@ const DECIDED_BY_RFC = [
   ["http://foo.bar/foo/bar/baz", "/foo/bar/%62%61%7A"],
 ] as const;
 
-test.skipIf(!existsSync(CASES))("decides as the reference does wherever RFC 9309 does (skipped where ../shared/data is absent)", () => {
-  const cases = JSON.parse(readFileSync(CASES, "utf8")) as { agent: string; url: string; allowed: boolean; robots: string }[];
-  // Four cases ask about an empty address, which no crawler can have.
-  const asked = cases.filter(({ url }) => url !== "");
-  expect([cases.length, asked.length]).toEqual([145, 141]);
-  const wrong = asked.filter(({ agent, url, robots, allowed }) => isAllowed(parseRobots(robots, agent), new URL(url)) !== allowed);
-  expect(wrong.map(({ url, robots }) => [url, robots.trim().split("Allow: ")[1]])).toEqual(DECIDED_BY_RFC);
-});
+test.skipIf(!existsSync(CASES))(
+  "agrees with the reference parser except where RFC 9309 decides otherwise (skipped where ../shared/data is absent)",
+  () => {
+    const cases = JSON.parse(readFileSync(CASES, "utf8")) as { agent: string; url: string; allowed: boolean; robots: string }[];
+    // Four cases ask about an empty URL, which no crawler can have.
+    const asked = cases.filter(({ url }) => url !== "");
+    expect([cases.length, asked.length]).toEqual([145, 141]);
+    const wrong = asked.filter(({ agent, url, robots, allowed }) => isAllowed(parseRobots(robots, agent), new URL(url)) !== allowed);
+    expect(wrong.map(({ url, robots }) => [url, robots.trim().split("Allow: ")[1]])).toEqual(DECIDED_BY_RFC);
+  },
+);
 
 // The table of RFC 9309, section 2.2.2, and the special characters of section 2.2.3.
 test.each([
@@ -42,7 +50,7 @@ test.each([
   expect(isAllowed(robots, new URL("/else", "http://foo.bar/"))).toBe(true);
 });
 
-test("takes a star that stands for itself for no wildcard", () => {
+test("does not take an encoded star for a wildcard", () => {
   expect(isAllowed(parseRobots("User-agent: *\nDisallow: /file-%2A.html\n"), new URL("http://foo.bar/file-a.html"))).toBe(true);
 });
 
@@ -51,13 +59,13 @@ test.each([
   ["number signs before a line separator", `a:${"#".repeat(16_000)}\u2028x`],
   ["a key without an end", "a".repeat(16_000)],
 ])("reads a file of %s in time that grows with its length", (_, line) => {
-  const startedAt = performance.now();
+  const startedAt = cpuMs();
   parseRobots(`${line}\n`.repeat(30));
-  // A tenth of a second on a busy machine; what backtracks needs many minutes.
-  expect(performance.now() - startedAt).toBeLessThan(2000);
+  // A tenth of a second; a pattern that backtracks takes many minutes.
+  expect(cpuMs() - startedAt).toBeLessThan(5000);
 });
 
-test("takes keys with blanks around the colon or without one, and no key of a line that has neither", () => {
+test("reads keys with blanks around the colon or instead of it, and ignores lines with neither", () => {
   const robots = parseRobots("User-agent : *\n \tDisallow  :  /a \nDisallow /b\nDisallow\n: /c\nDisallow:/d#e\n");
   expect(robots.rules.map(({ pattern }) => pattern)).toEqual(["/a", "/b", "/d"]);
 });

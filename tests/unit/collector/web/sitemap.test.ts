@@ -22,7 +22,8 @@ test.skipIf(!existsSync(FOLDER)).each([
   ["feed.rss", 3, 0],
   ["atom.xml", 1, 0],
 ])("reads %s: %i pages, %i sitemaps (skipped where ../shared/data is absent)", async (file, pages, sitemaps) => {
-  const found = parseSitemap(decodeText(await gunzip(new Uint8Array(readFileSync(join(FOLDER, file))), 1e6), "text/xml"));
+  const unpacked = await gunzip(new Uint8Array(readFileSync(join(FOLDER, file))), 1e6);
+  const found = parseSitemap(decodeText(unpacked!, "text/xml"));
   expect([found.pages.length, found.sitemaps.length]).toEqual([pages, sitemaps]);
 });
 
@@ -50,5 +51,5 @@ test("keeps 50,000 addresses and no more, and drops what is no web address", () 
 test("counts the bytes of a bomb as they come out", async () => {
   const bomb = new Uint8Array(gzipSync(new Uint8Array(20_000_000)));
   expect(bomb.length).toBeLessThan(100_000);
-  await expect(gunzip(bomb, 1_000_000)).rejects.toThrow("too-large");
+  expect(await gunzip(bomb, 1_000_000)).toBeNull();
 });

@@ -1,11 +1,11 @@
-/** Which links belong to a crawl: pure rules on URLs, with the traps of the web in mind. */
+/** Pure rules on page addresses: their canonical form, traps that repeat themselves, and the scope of a crawl. */
 
 const MAX_URL_LENGTH = 1000;
 const MAX_PATH_DEPTH = 20;
 const MAX_SEGMENT_REPEATS = 2;
 const TRACKING = /^(utm_\w+|fbclid|gclid|phpsessid|jsessionid|sid|session_?id)$/i;
 
-/** The form under which a page is known: no fragment, no tracking or session parameters. Null for what is no page. */
+/** The address under which a page is known: no fragment, no tracking or session parameters. Null for what is no page, or a trap. */
 export function normalizeUrl(href: string): string | null {
   if (href.length > MAX_URL_LENGTH || !URL.canParse(href)) return null;
   const url = new URL(href);

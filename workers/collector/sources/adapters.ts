@@ -1,0 +1,6 @@
+/** The adapter of each kind of source. */
+import type { SourceKind } from "../../../shared/contracts/sources.ts";
+import { site } from "./site.ts";
+import type { SourceAdapter } from "./source.ts";
+
+export const ADAPTERS: Readonly<Record<SourceKind, SourceAdapter>> = { site };

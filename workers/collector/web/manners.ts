@@ -1,0 +1,102 @@
+/**
+ * How one origin is asked: at the gate's turn, by the rules of its robots.txt, and not while it wants to be left alone.
+ * The Host object owns one of these; what to ask for is the frontier's business.
+ */
+import type { Clock } from "./clock.ts";
+import { ask, failure, fetchPage, type Answer, type Failure } from "./fetch-page.ts";
+import { Gate } from "./gate.ts";
+import { retryAfterMs } from "./retry-after.ts";
+import { RobotsFile } from "./robots-file.ts";
+import { isAllowed, parseRobots, type Robots } from "./robots.ts";
+import { refusalOf } from "./url-guard.ts";
+
+/** Until a robots.txt that cannot be read is asked for again. */
+const ROBOTS_RETRY_MS = 60_000;
+const DEFAULT_DELAY_SECONDS = 1;
+/** A host with a longer crawl delay is not crawled. */
+export const MAX_DELAY_SECONDS = 30;
+const MAX_GATE_SECONDS = 24 * 3600;
+/** A host that wants to be left alone for longer ends its crawls; the next crawl asks again. */
+const MAX_PATIENCE_MS = 3600 * 1000;
+
+export class Manners {
+  readonly #gate: Gate;
+  readonly #robotsFile: RobotsFile;
+  readonly #clock: Clock;
+  readonly #localOrigin: string;
+
+  constructor({ kv, sql }: DurableObjectStorage, localOrigin: string, clock: Clock) {
+    this.#gate = new Gate(kv, clock);
+    this.#robotsFile = new RobotsFile(sql, clock);
+    this.#clock = clock;
+    this.#localOrigin = localOrigin;
+  }
+
+  /** Milliseconds until the next request may go out. */
+  get waitMs(): number {
+    return this.#gate.waitMs();
+  }
+
+  /** Whether the next turn is too far off to wait for it in memory. */
+  get isFarOff(): boolean {
+    return this.#gate.isFarOff();
+  }
+
+  /** Why the host's crawls end now: it wants to be left alone for too long, or its robots.txt has been unreadable for too long. */
+  get impatience(): "retry-after" | "robots" | null {
+    if (this.#gate.waitMs() > MAX_PATIENCE_MS) return "retry-after";
+    return this.#clock.now() - (this.#robotsFile.failingSince ?? Infinity) > MAX_PATIENCE_MS ? "robots" : null;
+  }
+
+  /** One request at its turn. A 429 or 503 holds the gate for as long as the host asks. */
+  async request(url: URL): Promise<Answer | Failure> {
+    const answer = await this.#gate.pass(async () => {
+      const sent = await ask(url, this.#localOrigin);
+      if (sent.kind === "answer" && (sent.status === 429 || sent.status === 503))
+        this.#gate.hold(retryAfterMs(sent.headers.get("retry-after"), this.#clock.now()));
+      return sent;
+    });
+    return answer ?? failure("closed", `the host wants no request for ${this.#gate.waitMs()} ms`);
+  }
+
+  /**
+   * The rules, read at most a day ago through `request`. A 4xx other than 429 allows everything. Null when robots.txt cannot
+   * be read (429, 5xx, silence): then nothing else may be asked for (RFC 9309, section 2.3.1.4), so the gate is held.
+   */
+  async robots(origin: string, request: (url: URL) => Promise<Answer | Failure>): Promise<Robots | null> {
+    const file = this.#robotsFile;
+    const known = file.rules;
+    if (known !== null) return known;
+    if (file.failingSince !== null && this.isFarOff) return null;
+    const page = await fetchPage(new URL("/robots.txt", origin), request, () => null);
+    if (page.kind === "failure" || page.status === 429 || page.status >= 500 || (page.status !== 200 && page.status < 400)) {
+      const got = page.kind === "failure" ? `${page.cause}: ${page.detail}` : page.status;
+      // oxlint-disable-next-line no-console -- without this an operator cannot tell why nothing is crawled
+      console.warn(`${origin}: robots.txt: expected 200 or a 4xx other than 429, got ${got}; asked again in a minute`);
+      file.noteFailure();
+      this.#gate.hold(ROBOTS_RETRY_MS);
+      return null;
+    }
+    const rules = file.keep(page.status === 200 ? page.bytes : new Uint8Array());
+    const least = this.#isLocal(origin) ? 0 : DEFAULT_DELAY_SECONDS;
+    // With a delay of more than a day robots.txt could not be refreshed.
+    this.#gate.delayMs = Math.min(Math.max(rules.crawlDelaySeconds ?? least, least), MAX_GATE_SECONDS) * 1000;
+    // The new delay applies to the request after this one already.
+    this.#gate.hold(this.#gate.delayMs);
+    return rules;
+  }
+
+  #isLocal(origin: string): boolean {
+    return this.#localOrigin !== "" && origin === new URL(this.#localOrigin).origin;
+  }
+
+  /**
+   * Whether a link may join the frontier, by the rules as they were last read. These may be old; the newest are read before
+   * the link itself is asked for.
+   */
+  mayVisit(url: URL): boolean {
+    return refusalOf(url, this.#localOrigin) === null && isAllowed(this.#robotsFile.lastRules ?? NO_RULES, url);
+  }
+}
+
+const NO_RULES = parseRobots("");
