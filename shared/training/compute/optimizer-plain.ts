@@ -1,6 +1,6 @@
 /**
- * The optimizers' updates in plain tfjs ops: what the kernels are tested against, and what runs on a backend without them.
- * Returns new tensors; its arguments stay with the caller.
+ * The optimizers' updates in plain tfjs ops: the definition that the kernels are tested against, and the update on a backend
+ * without kernels. Returns new tensors; the arguments stay with the caller.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { OptimizerConfig } from "../../config.ts";
@@ -14,17 +14,18 @@ const NEWTON_SCHULZ = [
 ] as const;
 const NORM_EPSILON = 1e-7;
 
+/** A parameter with its gradient and the moments that its optimizer keeps of it. */
+export interface Parameter<Gradient = tf.Tensor> {
+  name: string;
+  weight: tf.Tensor;
+  gradient: Gradient;
+  m: tf.Tensor | null;
+  v: tf.Tensor | null;
+}
+
 /** -> [weight], and m and v where they are given */
-export function plainUpdate(
-  config: OptimizerConfig,
-  name: string,
-  weight: tf.Tensor,
-  gradient: tf.Tensor,
-  m: tf.Tensor | null,
-  v: tf.Tensor | null,
-  step: number,
-  lrScale: number,
-): tf.Tensor[] {
+export function plainUpdate(config: OptimizerConfig, parameter: Parameter, step: number, lrScale: number): tf.Tensor[] {
+  const { name, weight, gradient, m, v } = parameter;
   if (config.name === "nesterov") {
     const momentum = m === null ? gradient : tf.add(tf.mul(m, config.momentum), gradient);
     const moved = tf.sub(weight, tf.mul(tf.add(tf.mul(momentum, config.momentum), gradient), config.lr * lrScale));
@@ -48,7 +49,7 @@ export function plainUpdate(
   return [tf.sub(decayed, tf.mul(tf.div(corrected, deviation), lr)), first, second];
 }
 
-/** x [m, n] -> near the closest matrix with singular values one, by Newton-Schulz on the short side */
+/** x [m, n] -> approximately the closest matrix whose singular values are one, by Newton-Schulz on the short side */
 export function orthogonalize(x: tf.Tensor2D): tf.Tensor2D {
   return tf.tidy(() => {
     const tall = x.shape[0] > x.shape[1];

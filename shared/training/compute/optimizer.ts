@@ -3,35 +3,27 @@
  * Muon for hidden matrices with Adam for the rest (kellerjordan.github.io/posts/muon), Nesterov SGD.
  *
  * State is named tensors like weights, so it is stored like weights: `<parameter>/m`, `<parameter>/v`, and `step`.
- * `update` uses its arguments up: with the kernels (tensor/kernels/optimizers.ts) it works in place.
+ * `update` consumes its arguments: with the kernels (tensor/kernels/optimizers.ts) it works in place.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { OptimizerConfig, ScheduleConfig } from "../../config.ts";
 import { numberOf, onHeap, run, type HeapBuffer } from "../../tensor/engine/buffer.ts";
 import { valuesInPlace } from "../../tensor/engine/values.ts";
-import { plainUpdate } from "./optimizer-plain.ts";
+import { plainUpdate, type Parameter } from "./optimizer-plain.ts";
 import { isHiddenMatrix, type Weights } from "../../model/weights.ts";
 
 export interface Optimizer {
   init(weights: Weights): Weights;
-  /** Uses its arguments up: what is returned replaces them, the gradients are gone. Weights must not share data with others. */
+  /** Consumes its arguments: the result replaces weights and state. Weights must share their numbers with no other tensor. */
   update(gradients: Weights, state: Weights, weights: Weights, lrScale: number): { weights: Weights; state: Weights };
   /**
-   * The same step one parameter at a time, on weights and state as they are: what is returned uses up a parameter's
-   * gradient and puts its new weight and state in place. Parameters may come in any order.
+   * The same step one parameter at a time: the returned function consumes a parameter's gradient and puts its new weight and
+   * state in place. Parameters may come in any order.
    */
   beginStep(weights: Weights, state: Weights, lrScale: number): (name: string, gradient: tf.Tensor | HeapBuffer) => void;
 }
 
-interface Parameter {
-  name: string;
-  weight: tf.Tensor;
-  gradient: tf.Tensor | HeapBuffer;
-  m: tf.Tensor | null;
-  v: tf.Tensor | null;
-}
-
-/** Tensors that one parameter needs beside itself. A plain mean (Nesterov without momentum) needs none. */
+/** The moments that an optimizer keeps of a parameter. A plain mean (Nesterov without momentum) keeps none. */
 export function slotsOf(config: OptimizerConfig, name: string): readonly ("m" | "v")[] {
   if (config.name === "nesterov" && config.momentum === 0) return [];
   return config.name === "adamw" || (config.name === "muon" && !isHiddenMatrix(name)) ? ["m", "v"] : ["m"];
@@ -39,7 +31,7 @@ export function slotsOf(config: OptimizerConfig, name: string): readonly ("m" | 
 
 const slotNames = new Map<string, Record<"m" | "v", string>>();
 
-/** What a parameter's slot is called in the state: the same string each time (layerName in weights.ts). */
+/** The name of a parameter's slot in the state: the same string each time, as in `layerName` (model/weights.ts). */
 export function slotName(name: string, slot: "m" | "v"): string {
   let names = slotNames.get(name);
   if (names === undefined) {
@@ -60,11 +52,11 @@ export function createOptimizer(config: OptimizerConfig): Optimizer {
     },
     update(gradients, state, weights, lrScale) {
       const next = { weights: { ...weights }, state: { ...state } };
-      const apply = this.beginStep(next.weights, next.state, lrScale);
+      const onGradient = this.beginStep(next.weights, next.state, lrScale);
       for (const name of Object.keys(weights)) {
         const gradient = gradients[name];
         if (gradient === undefined) throw new Error(`optimizer: expected a gradient for ${name}, found none`);
-        apply(name, gradient);
+        onGradient(name, gradient);
       }
       return next;
     },
@@ -87,16 +79,16 @@ export function createOptimizer(config: OptimizerConfig): Optimizer {
   };
 }
 
-/** -> [weight], and m and v where they are given, by a kernel in place where the backend has one, else anew */
-function updateOne(config: OptimizerConfig, parameter: Parameter, step: number, lrScale: number): tf.Tensor[] {
+/** -> [weight], and m and v where they are given: in place by a kernel where the backend has it, else new tensors */
+function updateOne(config: OptimizerConfig, parameter: Parameter<tf.Tensor | HeapBuffer>, step: number, lrScale: number): tf.Tensor[] {
   const { name, weight, gradient, m, v } = parameter;
   if (gradient instanceof tf.Tensor && tf.getKernel("AdamUpdate", tf.getBackend()) === undefined) {
-    const updated = tf.tidy(() => plainUpdate(config, name, weight, gradient, m, v, step, lrScale));
+    const updated = tf.tidy(() => plainUpdate(config, { ...parameter, gradient }, step, lrScale));
     tf.dispose([weight, gradient, m ?? [], v ?? []]);
     return updated;
   }
   if (config.name === "nesterov") {
-    // Without momentum the gradient is all there is to remember.
+    // Without momentum there is no m, and the gradient stands in for it: 0 times itself plus itself is itself.
     run("NesterovUpdate", { weight, m: m ?? gradient, gradient }, { rate: config.lr * lrScale, momentum: config.momentum });
   } else if (m === null) throw new Error(`optimizer: expected a first moment for ${name}, found none`);
   else {
@@ -128,7 +120,7 @@ export function learningRateScale(schedule: ScheduleConfig, step: number, totalS
   return Math.max(0, Math.min(warm, cool));
 }
 
-/** Gradients scaled so that their global norm is at most `norm` (0: unchanged), and the norm before. Uses the given ones up. */
+/** Gradients scaled so that their global norm is at most `norm` (0: unchanged), and the norm before. Consumes its argument. */
 export function clipByGlobalNorm(gradients: Weights, norm: number): { gradients: Weights; norm: number } {
   const fused = tf.getKernel("SumOfSquares", tf.getBackend()) !== undefined;
   const squares = (x: tf.Tensor): number =>
