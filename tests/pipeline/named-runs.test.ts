@@ -2,13 +2,13 @@
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { createTestHarness } from "wrangler";
 import { objectKey, type Hash } from "../../shared/artifacts.ts";
-import { presetOf } from "../../shared/config.ts";
+import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
 import { partition } from "../../shared/model/formats/partition.ts";
 import { encodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import type { TaskResult } from "../../shared/training/protocol/task.ts";
 import { configPath } from "../../scripts/local/workers.ts";
 import { answer } from "../../scripts/simulation/world.ts";
-import { putHandDataset } from "./hand-dataset.ts";
+import { putHandDataset, TOKENIZER } from "./hand-dataset.ts";
 
 /** Far beyond what a slow machine needs: waits end by state, and only a fault reaches this. */
 const PATIENCE_MS = 300_000;
@@ -91,6 +91,30 @@ it("starts from nothing under the name of a deleted run, also when an ended Work
   await env.REGISTRY.getByName("registry").removeRun("twice");
   await begin("twice", 70);
   expect(await coordinator.getRun("twice")).toMatchObject({ rounds: 70 });
+});
+
+it("gives trainers the tasks of a run that begins after its preparation failed and a trainer has asked it", async () => {
+  // There is no corpus.
+  await coordinator.train({ name: "late", preset: "tiny" });
+  await expect.poll(() => stateOf("late"), { timeout: PATIENCE_MS }).toBe("failed");
+  const registry = env.REGISTRY.getByName("registry");
+  for (const other of (await registry.runs("open")).filter((id) => id !== "late")) await coordinator.pauseRun(other);
+  await coordinator.lease({ trainer: "by hand" });
+  expect(await registry.runs("open")).not.toContain("late");
+  // As a replay of its Workflow does it.
+  const training = { ...presetOf("tiny").training, seed: 1, tokens: 4 * TOKENS_PER_ROUND };
+  const supervision = supervisionConfigSchema.parse({});
+  const whole = { run: "late", preset: "tiny", dataset, tokenizer: TOKENIZER, model: MODEL, training, supervision, rounds: 4 };
+  await env.RUN.getByName("late").begin(whole);
+  expect(await registry.runs("open")).toContain("late");
+  expect((await coordinator.lease({ trainer: "by hand" }))?.task.run).toBe("late");
+});
+
+it("prepares a run again when it is started after a preparation that failed", async () => {
+  await coordinator.train({ name: "again", preset: "tiny" });
+  await expect.poll(() => stateOf("again"), { timeout: PATIENCE_MS }).toBe("failed");
+  await begin("again");
+  expect(await coordinator.getRun("again")).toMatchObject({ error: null });
 });
 
 it("answers simultaneous starts of one name with one run", async () => {

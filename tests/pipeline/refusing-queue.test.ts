@@ -1,5 +1,6 @@
-/** The queue is only a hint: a run begins without it, and its alarm sends the hint later (`npm run soak -- alarm`). */
+/** Lost hints and alarms: the queue is only a hint, and an open run always gets its alarm again (`npm run soak -- alarm`). */
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createTestHarness } from "wrangler";
 import type { RefusingQueueCalls } from "../../scripts/soak/workers/refusing-queue.ts";
@@ -10,15 +11,48 @@ const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
 const server = createTestHarness({ workers: [{ configPath: join(ROOT, "scripts/soak/workers/refusing-queue.toml") }] });
-beforeAll(() => server.listen());
+const handle = () => server.getWorker("tiffin-refusing-queue");
+let worker: RefusingQueueCalls;
+
+beforeAll(async () => {
+  await server.listen();
+  worker = (await handle().getExport()) as unknown as RefusingQueueCalls;
+});
 afterAll(() => server.close());
 
+const evict = () => handle().evictDurableObject("RUN", { name: "refused" });
+
 test("a run begins although its queue refuses the first message, and a second call restores a lost alarm", async () => {
-  const worker = (await server.getWorker("tiffin-refusing-queue").getExport()) as unknown as RefusingQueueCalls;
   await worker.begin(1);
   expect(await worker.hints()).toEqual({ refused: 1, sent: 0, nextAlarm: expect.any(Number) });
   await worker.loseAlarm();
   expect((await worker.hints()).nextAlarm).toBeNull();
   await worker.begin(1);
+  expect((await worker.hints()).nextAlarm).toBeGreaterThan(Date.now());
+});
+
+test("an object that starts restores the alarm that its run has lost", async () => {
+  await worker.begin(0);
+  await worker.loseAlarm();
+  await evict();
+  expect((await worker.hints()).nextAlarm).toBeGreaterThan(Date.now());
+});
+
+test("an alarm that is due reaches the object that starts for it, and sets the next one", async () => {
+  await worker.begin(0);
+  const before = (await worker.hints()).sent;
+  const due = Date.now() + 500;
+  await worker.setAlarm(due);
+  await evict();
+  // No call may start the object before its alarm does.
+  await sleep(2000);
+  await expect.poll(async () => (await worker.hints()).sent, { timeout: PATIENCE_MS }).toBeGreaterThan(before);
+  expect((await worker.hints()).nextAlarm).toBeGreaterThan(due);
+});
+
+test("the cron restores the alarm of a run that no other call reaches", async () => {
+  await worker.begin(0);
+  await worker.loseAlarm();
+  await worker.rouseRuns();
   expect((await worker.hints()).nextAlarm).toBeGreaterThan(Date.now());
 });

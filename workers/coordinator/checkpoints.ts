@@ -24,6 +24,15 @@ async function copy(bucket: R2Bucket, kind: ObjectKind, hash: Hash, from: string
   await bucket.put(objectKey(kind, hash, to), object.body, { ...condition, sha256: hash });
 }
 
+/** A kept checkpoint of a run: the named one, or the newest. Throws NotFound. */
+export function keptCheckpoint(state: RunState, checkpoint = state.base.checkpoint): Base {
+  const kept = retained(state);
+  const base = kept.find((each) => each.checkpoint === checkpoint);
+  if (base !== undefined) return base;
+  const hashes = new Set(kept.map((each) => each.checkpoint));
+  throw namedError("NotFound", `checkpoint: expected one of ${[...hashes].join(", ")}, got ${checkpoint}`);
+}
+
 /** Copies everything that a checkpoint names to another run. */
 export async function copyBase(bucket: R2Bucket, base: Base, from: string, to: string): Promise<void> {
   // Equal parts are one object, and R2 takes one write per second and key.

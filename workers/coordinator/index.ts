@@ -12,7 +12,7 @@ import type { Lease, Submission, SubmissionReply } from "../../shared/training/p
 import { runEvents } from "./events.ts";
 import { writePart } from "./parts.ts";
 import type { RunSpec } from "../../shared/training/protocol/run-state.ts";
-import { branchRun, collectGarbage, deleteRun, findRun, leaseTask, readRunPart, trainRun } from "./runs.ts";
+import { branchRun, collectGarbage, deleteRun, findRun, leaseTask, readRunPart, rouseRuns, trainRun } from "./runs.ts";
 
 export { Registry } from "./registry.ts";
 export { Run } from "./run-object.ts";
@@ -25,6 +25,10 @@ const MAX_UPLOAD_BYTES = 64 * 1024 * 1024;
 export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
   get #registry() {
     return this.env.REGISTRY.getByName("registry");
+  }
+
+  override scheduled(): Promise<void> {
+    return rouseRuns(this.env);
   }
 
   async health(): Promise<{ ok: true; model: Hash | null }> {
@@ -62,7 +66,6 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
 
   async resumeRun(id: string): Promise<void> {
     await (await findRun(this.env, id)).resume();
-    await this.#registry.setOpen(id, true);
   }
 
   async stopRun(id: string): Promise<void> {

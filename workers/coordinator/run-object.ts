@@ -22,21 +22,16 @@ import {
   submit,
   type Effect,
 } from "../../shared/training/protocol/run.ts";
-import {
-  isOver,
-  partsOf,
-  retained,
-  retainedHashes,
-  type Base,
-  type RunSpec,
-  type RunState,
-} from "../../shared/training/protocol/run-state.ts";
+import { isOver, partsOf, retainedHashes, type Base, type RunSpec, type RunState } from "../../shared/training/protocol/run-state.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
-import { copyBase, deleteAll, deleteObjects, isNamed, oldKeys, uselessKeys } from "./checkpoints.ts";
+import { keptCheckpoint } from "./checkpoints.ts";
 import { performEffect } from "./effects.ts";
 import { firstState, type BranchOrigin } from "./first-state.ts";
+import { restoreAlarm } from "./lost-alarm.ts";
+import { OpenReport } from "./open-report.ts";
+import { RunObjects } from "./run-objects.ts";
 import { RunStore } from "./run-store.ts";
-import { SerialQueue } from "./serial-queue.ts";
+import { Signal } from "./signal.ts";
 import { statusOf, type Preparation } from "./status.ts";
 import { TrainerHints } from "./trainer-hints.ts";
 
@@ -50,20 +45,25 @@ export class Run extends DurableObject<CoordinatorEnv> {
   #state: RunState | null;
   #dataset: Dataset | null = null;
   readonly #hints: TrainerHints;
-  readonly #deletions = new SerialQueue();
+  readonly #objects: RunObjects;
+  #openReport: OpenReport;
   /** A reduction, a rollback or a garbage collection: at most one at a time. */
   #effectInFlight: Promise<void> | null = null;
   /** True while a rollback deletes useless objects: a new task would write some of them again under the same names. */
   #leasingSuspended = false;
-  /** Resolves when waiting trainers should ask again. */
-  #taskAvailable = Promise.withResolvers<void>();
+  /** Wakes the trainers that wait for a task. */
+  readonly #taskAvailable = new Signal();
 
   constructor(ctx: DurableObjectState, env: CoordinatorEnv) {
     super(ctx, env);
     this.#hints = new TrainerHints(env.STEPS);
+    this.#objects = new RunObjects(env.ARTIFACTS);
+    this.#openReport = new OpenReport(env.REGISTRY);
     this.#store = new RunStore(ctx.storage);
     this.#state = this.#store.load();
-    if (this.#state !== null) this.#save(restarted(this.#state));
+    if (this.#state === null || isOver(this.#state)) return;
+    this.#save(restarted(this.#state));
+    void ctx.blockConcurrencyWhile(() => restoreAlarm(ctx.storage, ALARM_MS));
   }
 
   /** Stores the state before the object acts on it: after a failed write, memory still agrees with storage. */
@@ -71,12 +71,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     const before = this.#state;
     this.#store.save(before, next, Date.now());
     this.#state = next;
-    if (before?.base !== next.base || before.phase !== next.phase) this.#wakeTrainers();
-  }
-
-  #wakeTrainers(): void {
-    this.#taskAvailable.resolve();
-    this.#taskAvailable = Promise.withResolvers<void>();
+    if (before?.base !== next.base || before.phase !== next.phase) this.#taskAvailable.wake();
   }
 
   #begun(): RunState {
@@ -92,6 +87,8 @@ export class Run extends DurableObject<CoordinatorEnv> {
   /** Stores the Workflow's report of the stage that it has reached before training. */
   async prepare(id: string, progress: Preparation["progress"]): Promise<void> {
     this.#store.write("record", { id, progress, error: null } satisfies Preparation);
+    // An earlier preparation may have failed, after which the registry holds the run for closed.
+    await this.#openReport.report(id, true);
   }
 
   /** Stores the Workflow's report that training cannot begin. A run that has begun continues without its Workflow. */
@@ -107,7 +104,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
       // A simultaneous call may have begun the run while this call wrote the same first checkpoint.
       if (this.#state === null) this.#save(state);
     }
-    await this.#rouse();
+    await this.rouse();
   }
 
   /** A task, after at most `waitMs` of waiting; `over` means that this run will never have a task again. */
@@ -115,6 +112,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     const deadline = Date.now() + waitMs;
     for (;;) {
       const over = this.#failure() !== null || (this.#state !== null && isOver(this.#state));
+      if (over) await this.#reportClosed();
       if (over || this.#state === null) return { lease: null, over };
       this.#advance();
       const result = this.#leasingSuspended ? null : lease(this.#state, trainer, crypto.randomUUID(), Date.now());
@@ -126,7 +124,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
       if (result?.lease) return { lease: result.lease, over };
       const left = deadline - Date.now();
       if (left <= 0) return { lease: null, over };
-      await Promise.race([this.#taskAvailable.promise, scheduler.wait(left)]);
+      await this.#taskAvailable.wait(left);
     }
   }
 
@@ -154,8 +152,8 @@ export class Run extends DurableObject<CoordinatorEnv> {
 
   async resume(): Promise<void> {
     this.#save(resumed(this.#begun()));
-    this.#wakeTrainers();
-    await this.#rouse();
+    this.#taskAvailable.wake();
+    await this.rouse();
   }
 
   /** Ends training cleanly: trainers evaluate the last checkpoint, then the run is done. */
@@ -167,34 +165,25 @@ export class Run extends DurableObject<CoordinatorEnv> {
   /** The spec and checkpoint that a branch begins with: the named kept checkpoint or the newest. Throws NotFound. */
   async branchPoint(checkpoint?: Hash): Promise<{ spec: RunSpec; base: Base }> {
     const state = this.#begun();
-    const kept = retained(state);
-    const base = kept.find((each) => each.checkpoint === (checkpoint ?? state.base.checkpoint));
-    if (base === undefined) {
-      const hashes = new Set(kept.map((each) => each.checkpoint));
-      throw namedError("NotFound", `checkpoint: expected one of ${[...hashes].join(", ")}, got ${checkpoint}`);
-    }
-    return { spec: state.spec, base };
+    return { spec: state.spec, base: keptCheckpoint(state, checkpoint) };
   }
 
   /** Copies a kept checkpoint's parts to another run. Deletions wait for the copy, so the parts stay until it has ended. */
   async copyTo(run: string, checkpoint?: Hash): Promise<Base> {
-    return this.#deletions.run(async () => {
-      const { spec, base } = await this.branchPoint(checkpoint);
-      await copyBase(this.env.ARTIFACTS, base, spec.run, run);
-      return base;
-    });
+    return this.#objects.copy(this.#begun().spec.run, run, () => keptCheckpoint(this.#begun(), checkpoint));
   }
 
   /** Deletes the run and all its objects. */
   async destroy(id: string): Promise<void> {
     if (this.#state !== null && !isOver(this.#state)) this.#save(failed(this.#state, "deleted"));
     await this.ctx.storage.deleteAlarm();
-    await deleteAll(this.env.ARTIFACTS, id);
+    await this.#objects.deleteAll(id);
     this.#state = null;
     this.#dataset = null;
     await this.ctx.storage.deleteAll();
     // This instance may live on as the next run of the same name.
     this.#store = new RunStore(this.ctx.storage);
+    this.#openReport = new OpenReport(this.env.REGISTRY);
   }
 
   /**
@@ -204,14 +193,9 @@ export class Run extends DurableObject<CoordinatorEnv> {
   async collectGarbage(id: string, graceMs: number): Promise<number> {
     while (this.#effectInFlight !== null) await this.#effectInFlight.catch(() => undefined);
     const isOpen = this.#state === null || !isOver(this.#state);
-    const collection = this.#deletions.run(async () => {
-      const old = await oldKeys(this.env.ARTIFACTS, id, Date.now() - (isOpen ? Math.max(graceMs, MIN_GRACE_MS) : graceMs));
-      // The names are read after the slow listing, during which trainers submit.
-      const named = this.#state === null ? new Set<Hash>() : retainedHashes(this.#state);
-      const orphans = old.filter((key) => !isNamed(key, named));
-      await deleteObjects(this.env.ARTIFACTS, orphans);
-      return orphans.length;
-    });
+    const before = Date.now() - (isOpen ? Math.max(graceMs, MIN_GRACE_MS) : graceMs);
+    const named = () => (this.#state === null ? new Set<Hash>() : retainedHashes(this.#state));
+    const collection = this.#objects.collectGarbage(id, before, named);
     // Trainers may have completed the round meanwhile, so its reduction starts afterwards.
     void this.#occupy(collection)
       .then(() => this.#advance())
@@ -243,7 +227,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
       const { kind, change } = await performEffect(this.env.ARTIFACTS, before, effect);
       this.#leasingSuspended = kind === "rolled-back";
       this.#save(change(this.#begun(), Date.now()));
-      if (kind === "reopened") return this.#wakeTrainers();
+      if (kind === "reopened") return this.#taskAvailable.wake();
       const deleted = this.#deleteUseless(before);
       if (kind === "rolled-back") await deleted;
       this.ctx.waitUntil(this.#hints.send(before.spec));
@@ -253,39 +237,44 @@ export class Run extends DurableObject<CoordinatorEnv> {
     } finally {
       if (this.#leasingSuspended) {
         this.#leasingSuspended = false;
-        this.#wakeTrainers();
+        this.#taskAvailable.wake();
       }
     }
   }
 
-  /** Deletes the updates and checkpoints that an event has made useless. After a failure, garbage collection deletes them later. */
+  /** Deletes the objects that the last event has made useless. */
   #deleteUseless(before: RunState): Promise<void> {
-    const useless = uselessKeys(before, this.#begun());
-    const deleted = this.#deletions
-      .run(() => deleteObjects(this.env.ARTIFACTS, useless))
-      .catch((error: Error) =>
-        console.warn(`run ${before.spec.run}: ${useless.length} objects left to garbage collection: ${error.message}`),
-      );
+    const deleted = this.#objects.deleteUseless(before, this.#begun());
     this.ctx.waitUntil(deleted);
     return deleted;
   }
 
-  /** Sets the alarm of an open run, in one transaction with the last stored change, and tells trainers about its work. */
-  async #rouse(): Promise<void> {
-    const state = this.#begun();
-    if (isOver(state)) return;
+  async #reportClosed(): Promise<void> {
+    const run = this.#state?.spec.run ?? this.#store.read<Preparation>("record")?.id;
+    if (run !== undefined) await this.#openReport.report(run, false);
+  }
+
+  /**
+   * Continues an open run: starts the effect that its state asks for, sets the alarm, and tells registry and trainers that
+   * there is work. The Workflow, the alarm and the coordinator's cron call this, so each repairs what the others have lost.
+   */
+  async rouse(): Promise<void> {
+    const state = this.#state;
+    if (state === null) return;
+    if (isOver(state)) return this.#reportClosed();
+    // Before everything that may fail: in one transaction with the change of state that the caller has just stored.
     await this.ctx.storage.setAlarm(Date.now() + ALARM_MS);
+    await this.#openReport.report(state.spec.run, true);
+    try {
+      this.#advance();
+    } catch (error) {
+      console.error(`run ${state.spec.run}: ${(error as Error).message}; the next alarm tries again`);
+    }
     if (!state.paused) await this.#hints.send(state.spec);
   }
 
   override async alarm(): Promise<void> {
-    if (this.#state === null || isOver(this.#state)) return;
-    try {
-      this.#advance();
-    } catch (error) {
-      console.error(`alarm: ${(error as Error).message}`);
-    }
-    await this.#rouse();
+    await this.rouse();
   }
 
   async status(): Promise<RunStatus | null> {

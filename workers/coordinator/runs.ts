@@ -26,6 +26,9 @@ const LEASE_WAIT_MS = 2000;
 /** States of a Workflow instance that has not ended. */
 const UNFINISHED: ReadonlySet<string> = new Set(["queued", "running", "waiting", "waitingForPause", "paused", "unknown"]);
 
+/** What a run shows before its Workflow reports. */
+const FIRST_STAGE = { stage: "start", done: 0, total: 1 };
+
 const registryOf = (env: CoordinatorEnv) => env.REGISTRY.getByName("registry");
 
 /** The object of an existing run. Throws NotFound, because calling an object by an unknown name would create it. */
@@ -36,22 +39,26 @@ export async function findRun(env: CoordinatorEnv, id: string) {
 
 /**
  * Registers a run and starts its Workflow, if either has not happened yet. A Workflow instance that ended before its run, or
- * that an earlier run of the same name left behind, is replaced; the new instance continues where the run is.
+ * that an earlier run of the same name left behind, is replaced; the new instance continues where the run is. A preparation
+ * that failed is tried again.
  */
 async function start(env: CoordinatorEnv, id: string, params: WorkflowRequest): Promise<StartedRun> {
   const run = env.RUN.getByName(id);
-  if (await registryOf(env).addRun(id)) await run.prepare(id, { stage: "start", done: 0, total: 1 });
+  if (await registryOf(env).addRun(id)) await run.prepare(id, FIRST_STAGE);
   // Not only for a new run: after a crash between the two, the run is registered and has no Workflow.
   const instance = await env.TRAIN.get(id).catch(() => null);
-  const { state = "preparing", checkpoint = null } = (await run.status()) ?? {};
+  const { state = "preparing", checkpoint = null, round = null } = (await run.status()) ?? {};
   // Publishing again would activate this model again, although another may have been activated since.
   if (state === "done" && (await registryOf(env).models()).some(({ model }) => model === checkpoint)) return { run: id, workflow: id };
+  // The operator has mended the cause of a preparation that failed, else this start fails like the first.
+  const hasFailedBefore = state === "failed" && round === null;
+  if (hasFailedBefore) await run.prepare(id, FIRST_STAGE);
   if (instance === null) await createInstance(env, id, params);
   else {
     const { status } = await instance.status();
     // The local engine forgets a sleeping instance when its process ends. A living instance loses nothing by a restart.
     if (UNFINISHED.has(status)) await instance.restart();
-    else if (state === "preparing" || (state !== "failed" && status !== "complete")) {
+    else if (state === "preparing" || hasFailedBefore || (state !== "failed" && status !== "complete")) {
       // A restart would keep the request of the earlier run.
       await instance.delete();
       await createInstance(env, id, params);
@@ -117,14 +124,22 @@ export async function leaseTask(env: CoordinatorEnv, { trainer, run }: { trainer
 
 async function leaseOf(env: CoordinatorEnv, id: string, trainer: string, waitMs: number): Promise<{ lease: Lease | null; over: boolean }> {
   try {
-    const answer = await env.RUN.getByName(id).lease(trainer, waitMs);
-    if (answer.over) await registryOf(env).setOpen(id, false);
-    return answer;
+    return await env.RUN.getByName(id).lease(trainer, waitMs);
   } catch (error) {
     // A run in trouble must not keep trainers from other runs.
     // oxlint-disable-next-line no-console -- the only trace of the error
     console.error(`run ${id}: no lease: ${(error as Error).message}`);
     return { lease: null, over: true };
+  }
+}
+
+/** Rouses every open run: the answer to alarms and hints that the platform has lost. */
+export async function rouseRuns(env: CoordinatorEnv): Promise<void> {
+  for (const id of await registryOf(env).runs("open")) {
+    await env.RUN.getByName(id)
+      .rouse()
+      // oxlint-disable-next-line no-console -- the only trace of the error; the cron comes again in a minute
+      .catch((error: Error) => console.error(`run ${id}: not roused: ${error.message}`));
   }
 }
 

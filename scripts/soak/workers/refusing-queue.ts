@@ -2,8 +2,11 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { presetOf, supervisionConfigSchema } from "../../../shared/config.ts";
 import { totalRounds } from "../../../shared/training/compute/rounds.ts";
-// oxlint-disable-next-line no-restricted-imports -- the proof runs the real Run object beside a queue of its own.
+// oxlint-disable no-restricted-imports -- the proof runs the real objects of the coordinator beside a queue of its own.
 import { Run } from "../../../workers/coordinator/run-object.ts";
+import { rouseRuns } from "../../../workers/coordinator/runs.ts";
+
+export { Registry } from "../../../workers/coordinator/registry.ts";
 
 const RUN = "refused";
 const NO_OBJECT = "0".repeat(64);
@@ -16,7 +19,7 @@ export interface Hints {
 }
 
 /** The Worker's RPC methods. */
-export type RefusingQueueCalls = Pick<RefusingQueue, "begin" | "loseAlarm" | "hints">;
+export type RefusingQueueCalls = Pick<RefusingQueue, "begin" | "loseAlarm" | "setAlarm" | "rouseRuns" | "hints">;
 
 const read = ({ kv }: DurableObjectStorage, name: string) => kv.get<number>(name) ?? 0;
 
@@ -45,6 +48,10 @@ export class RefusedRun extends Run {
     await this.ctx.storage.deleteAlarm();
   }
 
+  async setAlarm(time: number): Promise<void> {
+    await this.ctx.storage.setAlarm(time);
+  }
+
   async hints(): Promise<Hints> {
     const { storage } = this.ctx;
     return { refused: read(storage, "refused"), sent: read(storage, "sent"), nextAlarm: await storage.getAlarm() };
@@ -59,6 +66,7 @@ export default class RefusingQueue extends WorkerEntrypoint<Env> {
     const whole = { ...training, seed: 1, tokens: 10_000 };
     const run = this.env.RUN.getByName(RUN);
     await run.refuse(refusals);
+    await this.env.REGISTRY.getByName("registry").addRun(RUN);
     await run.begin({
       run: RUN,
       preset: "tiny",
@@ -73,6 +81,16 @@ export default class RefusingQueue extends WorkerEntrypoint<Env> {
 
   loseAlarm(): Promise<void> {
     return this.env.RUN.getByName(RUN).loseAlarm();
+  }
+
+  /** Sets the alarm to a time in milliseconds since 1970. */
+  setAlarm(time: number): Promise<void> {
+    return this.env.RUN.getByName(RUN).setAlarm(time);
+  }
+
+  /** What the coordinator's cron does. */
+  rouseRuns(): Promise<void> {
+    return rouseRuns(this.env as unknown as CoordinatorEnv);
   }
 
   hints(): Promise<Hints> {

@@ -1,0 +1,31 @@
+/**
+ * Keeps the registry informed whether a run may have work. Trainers find runs through the registry, so a run that it
+ * believes closed would get no trainer. Only the run itself reports, in order, so no late report can overwrite a newer one.
+ */
+import type { Registry } from "./registry.ts";
+import { SerialQueue } from "./serial-queue.ts";
+
+export class OpenReport {
+  readonly #registry: DurableObjectNamespace<Registry>;
+  readonly #reports = new SerialQueue();
+  /** The last report that the registry has stored; null after a start of this object. */
+  #reported: boolean | null = null;
+
+  constructor(registry: DurableObjectNamespace<Registry>) {
+    this.#registry = registry;
+  }
+
+  /** Reports a change, once. Never throws: after a failure the next call reports again. */
+  async report(run: string, isOpen: boolean): Promise<void> {
+    await this.#reports.run(async () => {
+      if (this.#reported === isOpen) return;
+      try {
+        await this.#registry.getByName("registry").setOpen(run, isOpen);
+        this.#reported = isOpen;
+      } catch (error) {
+        // oxlint-disable-next-line no-console -- `wrangler tail` shows it; no caller waits for a report
+        console.warn(`run ${run}: not reported as ${isOpen ? "open" : "closed"}: ${(error as Error).message}; the next call tries again`);
+      }
+    });
+  }
+}
