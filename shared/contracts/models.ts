@@ -1,6 +1,7 @@
 /** Published models, one of which is active. */
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
+import { EXPORT_FORMATS } from "../interchange/formats.ts";
 
 export const modelSchema = z.object({
   model: hashSchema,
@@ -14,3 +15,6 @@ export const modelSchema = z.object({
 export type Model = z.output<typeof modelSchema>;
 
 export const activatedSchema = z.object({ active: z.string() });
+
+/** What a model leaves as. A type that is not given is the format's usual one. */
+export const exportQuerySchema = z.strictObject({ format: z.enum(EXPORT_FORMATS), type: z.string().max(16).optional() });

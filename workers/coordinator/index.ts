@@ -8,8 +8,10 @@ import { readAtMost } from "../../shared/bytes/bounded.ts";
 import type { Model } from "../../shared/contracts/models.ts";
 import type { BranchRequest, RunStatus, StartedRun, WorkflowRequest } from "../../shared/contracts/runs.ts";
 import { namedError } from "../../shared/errors.ts";
+import type { ExportFormat } from "../../shared/interchange/formats.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
 import { runEvents } from "./events.ts";
+import { exportModel, listRepository, readRepository, type ExportStream, type Repository } from "./exports.ts";
 import { writePart } from "./parts.ts";
 import type { RunSpec } from "../../shared/training/protocol/run-state.ts";
 import { branchRun, collectGarbage, deleteRun, findRun, leaseTask, readRunPart, rouseRuns, trainRun } from "./runs.ts";
@@ -125,5 +127,20 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
 
   activateModel(model: Hash): Promise<void> {
     return this.#registry.activate(model);
+  }
+
+  /** A published model as a file of another runtime, or a tar of a folder. Throws InvalidInput, NotFound, NoModel. */
+  exportModel(id: string, format: ExportFormat, type?: string): Promise<ExportStream> {
+    return exportModel(this.env, id, format, type);
+  }
+
+  /** A published model's files as a hub lists them. Throws NotFound, NoModel. */
+  listRepository(id: string): Promise<Repository> {
+    return listRepository(this.env, id);
+  }
+
+  /** Bytes of such a file from `start` to before `end`. Throws NotFound, NoModel. */
+  readRepository(id: string, path: string, start: number, end: number): Promise<ReadableStream<Uint8Array>> {
+    return readRepository(this.env, id, path, start, end);
   }
 }

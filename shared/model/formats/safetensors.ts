@@ -47,13 +47,14 @@ function parseHeader(bytes: Uint8Array): unknown {
   }
 }
 
-/** What a file of such tensors begins with, and its bytes in all. Throws when a name is used twice. */
-export function encodeHeader(tensors: readonly { name: string; shape: readonly number[]; dtype: Dtype }[]): {
-  header: Uint8Array;
-  size: number;
-} {
+/** What a file of such tensors begins with, and its bytes in all; `metadata` becomes `__metadata__`. Throws when a name is used twice. */
+export function encodeHeader(
+  tensors: readonly { name: string; shape: readonly number[]; dtype: Dtype }[],
+  metadata?: Readonly<Record<string, string>>,
+): { header: Uint8Array; size: number } {
   // No prototype: a tensor may be called `constructor`.
   const entries = Object.create(null) as Record<string, unknown>;
+  if (metadata !== undefined) entries["__metadata__"] = metadata;
   let offset = 0;
   for (const { name, shape, dtype } of tensors) {
     if (name in entries) throw new Error(`safetensors: expected distinct names, got ${name} twice`);

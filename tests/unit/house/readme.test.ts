@@ -49,7 +49,7 @@ describe("README", () => {
 
   test("lists every route of the gateway", () => {
     const listed = DOORS.flatMap(({ routes }) => routes).map(
-      ({ method, path }) => `\`${method.toUpperCase()} ${path.replace("{id}", ":id")}`,
+      ({ method, path }) => `\`${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ":$1")}`,
     );
     expect(listed.filter((route) => !readme.includes(`${route}\``) && !readme.includes(`${route}?`))).toEqual([]);
   });

@@ -58,6 +58,16 @@ handlers.openapi(routes.activateModel, async (c) => {
   await c.env.COORDINATOR.activateModel(c.req.valid("param").id);
   return c.json({ active: c.req.valid("param").id }, 200);
 });
+handlers.openapi(routes.exportModel, async (c) => {
+  const { format, type } = c.req.valid("query");
+  const { name, size, body } = await c.env.COORDINATOR.exportModel(c.req.valid("param").id, format, type);
+  return new Response(body.pipeThrough(new FixedLengthStream(size)), {
+    headers: {
+      "content-type": name.endsWith(".tar") ? "application/x-tar" : "application/octet-stream",
+      "content-disposition": `attachment; filename="${name}"`,
+    },
+  });
+});
 
 export const nativeDoor: Door = {
   prefix: "/",

@@ -3,7 +3,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { scoreRequestSchema, storedScoreSchema } from "../../../shared/contracts/feedback.ts";
 import { answerSchema, generateRequestSchema } from "../../../shared/contracts/generate.ts";
 import { aboutSchema, healthSchema } from "../../../shared/contracts/health.ts";
-import { activatedSchema, modelSchema } from "../../../shared/contracts/models.ts";
+import { activatedSchema, exportQuerySchema, modelSchema } from "../../../shared/contracts/models.ts";
 import { refusalSchema } from "../../../shared/contracts/refusal.ts";
 import {
   branchRequestSchema,
@@ -22,6 +22,7 @@ import {
   sourceSchema,
 } from "../../../shared/contracts/sources.ts";
 import { limit } from "../auth.ts";
+import { requireReader } from "../hub/readers.ts";
 
 const json = <T extends z.ZodType>(schema: T, description: string) => ({ content: { "application/json": { schema } }, description });
 const body = <T extends z.ZodType>(schema: T) => ({ content: { "application/json": { schema } }, required: true });
@@ -157,5 +158,15 @@ export const routes = {
     security: operator,
     request: { params: idParams },
     responses: ok(activatedSchema, "The model that answers from now on"),
+  }),
+  exportModel: createRoute({
+    method: "get",
+    path: "/models/{id}/export",
+    middleware: requireReader,
+    request: { params: idParams, query: exportQuerySchema },
+    responses: {
+      200: { content: { "application/octet-stream": { schema: z.string() } }, description: "One file, or a tar of a folder" },
+      ...refusals,
+    },
   }),
 } as const;

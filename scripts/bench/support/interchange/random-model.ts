@@ -1,0 +1,127 @@
+/** A published model with random weights and a small real tokenizer, and files of it in memory: what the interchange tests work on. */
+import type { ModelConfig } from "../../../../shared/config.ts";
+import type { ByteSource } from "../../../../shared/interchange/byte-source.ts";
+import { sourceOfBytes } from "../../../../shared/interchange/byte-source.ts";
+import { fromType, toType, type NumberType } from "../../../../shared/interchange/number-types.ts";
+import { bytesOfFile, type OutputFile } from "../../../../shared/interchange/output-file.ts";
+import { PLAIN_TEMPLATE } from "../../../../shared/interchange/plain-template.ts";
+import type { PublishedModel } from "../../../../shared/interchange/published-model.ts";
+import { UNKNOWN_LICENCE, type Provenance } from "../../../../shared/interchange/provenance.ts";
+import { QWEN2_PATTERN, readTokenizerTables } from "../../../../shared/interchange/tokenizer-tables.ts";
+import { createRandom, normal } from "../../../../shared/model/random.ts";
+import { parameterCount, weightShapes } from "../../../../shared/model/weights.ts";
+
+/** 16 special tokens, 256 bytes and 4 merges; two rows that no token uses. */
+export const CONFIG: ModelConfig = {
+  vocabSize: 278,
+  width: 64,
+  mlpWidth: 96,
+  layers: 2,
+  heads: 4,
+  kvHeads: 2,
+  headWidth: 16,
+  context: 48,
+  ropeTheta: 10_000,
+  normEpsilon: 1e-6,
+  tiedEmbeddings: false,
+};
+
+const isPrintable = (byte: number) => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+/** GPT-2's letters for the bytes. */
+const LETTERS = (() => {
+  let next = 256;
+  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : next++));
+})();
+const MERGES: readonly (readonly [string, string])[] = [
+  ["t", "h"],
+  ["th", "e"],
+  ["Ġ", "the"],
+  ["i", "n"],
+];
+
+/** The tokenizer.json of a few merges, cut as Qwen2 does or as GPT-2. */
+export function tokenizerJson(pre: "qwen2" | "gpt-2" = "qwen2") {
+  const specials = Array.from({ length: 16 }, (_, id) => ["<|endoftext|>", "<|im_start|>", "<|im_end|>"][id] ?? `<|reserved_${id}|>`);
+  const tokens = [...specials, ...LETTERS, ...MERGES.map((merge) => merge.join(""))];
+  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: pre === "gpt-2" };
+  const split = { type: "Split", pattern: { Regex: QWEN2_PATTERN }, behavior: "Isolated", invert: false };
+  return {
+    version: "1.0",
+    truncation: null,
+    padding: null,
+    added_tokens: specials.map((content, id) => ({
+      id,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })),
+    normalizer: null,
+    pre_tokenizer: pre === "gpt-2" ? byteLevel : { type: "Sequence", pretokenizers: [split, byteLevel] },
+    post_processor: null,
+    decoder: byteLevel,
+    model: { type: "BPE", dropout: null, vocab: Object.fromEntries(tokens.map((token, id) => [token, id])), merges: MERGES },
+  };
+}
+
+function provenanceOf(config: ModelConfig): Provenance {
+  return {
+    format: 1,
+    name: "tiffin-0123456789ab",
+    checkpoint: "0123456789abcdef".repeat(4),
+    tokenizer: "1".repeat(64),
+    dataset: "2".repeat(64),
+    model: config,
+    parameters: parameterCount(config),
+    publishedAt: "2026-12-01T00:00:00.000Z",
+    licence: UNKNOWN_LICENCE,
+    languages: [],
+    isTaught: false,
+    training: { run: "r", preset: "tiny", rounds: 3, tokens: 1000, recipe: null, computeSeconds: 360, cents: 0.72 },
+    data: { documents: 2, trainTokens: 1000, valTokens: 100, valBytes: 300 },
+    evaluation: { loss: 3.25, bitsPerByte: 2.5, unigramLoss: 6, trigramLoss: null },
+  };
+}
+
+export interface RandomModel extends PublishedModel {
+  values: ReadonlyMap<string, Float32Array<ArrayBuffer>>;
+}
+
+/** Weights of normal size; a seed decides them. With a type they are numbers that the type holds exactly. */
+export function randomModel(changes: Partial<ModelConfig> = {}, type: NumberType = "F32", seed = 1): RandomModel {
+  const config = { ...CONFIG, ...changes };
+  const random = createRandom(seed);
+  const values = new Map<string, Float32Array<ArrayBuffer>>();
+  for (const [name, shape] of weightShapes(config)) {
+    const drawn = new Float32Array(shape.reduce((product, axis) => product * axis, 1));
+    for (let at = 0; at < drawn.length; at++) drawn[at] = normal(random) * 0.1;
+    values.set(name, fromType(type, toType(type, drawn)));
+  }
+  return {
+    hash: "0123456789abcdef".repeat(4),
+    config,
+    tokenizer: readTokenizerTables(new TextEncoder().encode(JSON.stringify(tokenizerJson())) as Uint8Array<ArrayBuffer>, config.vocabSize),
+    endTokens: [0],
+    chatTemplate: PLAIN_TEMPLATE,
+    provenance: provenanceOf(config),
+    parameters: { read: async (name) => values.get(name)! },
+    values,
+  };
+}
+
+/** Opens files of an export as an import does. */
+export async function folderOf(files: readonly OutputFile[]): Promise<(path: string) => Promise<ByteSource | null>> {
+  const sources = new Map<string, ByteSource>();
+  for (const file of files) sources.set(file.path, sourceOfBytes(file.path, await bytesOfFile(file)));
+  return async (path) => sources.get(path) ?? null;
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => Buffer.from(buffer, byteOffset, byteLength);
+
+/** Whether two sets of values are the same bits; a matcher of vitest's would look at each number. */
+export function areSame(values: ReadonlyMap<string, Float32Array>, others: ReadonlyMap<string, Float32Array>): boolean {
+  const isSame = ([name, data]: [string, Float32Array]) => others.has(name) && bytesOf(data).equals(bytesOf(others.get(name)!));
+  return values.size === others.size && [...values].every(isSame);
+}

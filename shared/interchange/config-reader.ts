@@ -1,0 +1,124 @@
+/**
+ * A Qwen3 decoder's configuration from config.json. What this decoder does not compute is refused by the field's name, also
+ * where leaving it out would load: the text would be wrong and nothing would say so.
+ */
+import { z } from "zod";
+import { modelConfigSchema, type ModelConfig } from "../config.ts";
+
+/** Longer contexts are cut to this (config.ts). */
+const MAX_CONTEXT = 8192;
+
+/** Fields that must have one value, or be absent where that means the same. */
+const FIXED: readonly (readonly [field: string, allowed: readonly unknown[]])[] = [
+  ["model_type", ["qwen3"]],
+  ["hidden_act", ["silu", undefined]],
+  ["attention_bias", [false, null, undefined]],
+  ["mlp_bias", [false, null, undefined]],
+  ["rope_scaling", [null, undefined]],
+  ["use_sliding_window", [false, null, undefined]],
+  ["partial_rotary_factor", [1, null, undefined]],
+  ["num_experts", [0, null, undefined]],
+  ["quantization_config", [null, undefined]],
+  ["tie_word_embeddings", [true, false, undefined]],
+];
+
+const ropeSchema = z.object({
+  rope_type: z.literal("default").default("default"),
+  rope_theta: z.number().optional(),
+  partial_rotary_factor: z.literal(1).optional(),
+});
+const idsSchema = z.union([z.int().nonnegative(), z.array(z.int().nonnegative()).min(1).max(64)]);
+
+const configSchema = z.object({
+  architectures: z.tuple([z.literal("Qwen3ForCausalLM")]).optional(),
+  vocab_size: z.int().positive(),
+  hidden_size: z.int().positive(),
+  intermediate_size: z.int().positive(),
+  num_hidden_layers: z.int().positive(),
+  num_attention_heads: z.int().positive(),
+  num_key_value_heads: z.int().positive(),
+  // Read and never derived: width and heads need not agree.
+  head_dim: z.int().positive(),
+  max_position_embeddings: z.int().positive(),
+  rms_norm_eps: z.number(),
+  rope_theta: z.number().optional(),
+  rope_parameters: ropeSchema.nullish(),
+  layer_types: z.array(z.literal("full_attention")).nullish(),
+  tie_word_embeddings: z.boolean().default(false),
+  eos_token_id: idsSchema.nullish(),
+});
+
+/** Our fields by theirs, for what our own schema refuses. */
+const THEIR_NAMES: Readonly<Record<keyof ModelConfig, string>> = {
+  vocabSize: "vocab_size",
+  width: "hidden_size",
+  mlpWidth: "intermediate_size",
+  layers: "num_hidden_layers",
+  heads: "num_attention_heads",
+  kvHeads: "num_key_value_heads",
+  headWidth: "head_dim",
+  context: "max_position_embeddings",
+  ropeTheta: "rope_theta",
+  normEpsilon: "rms_norm_eps",
+  tiedEmbeddings: "tie_word_embeddings",
+};
+
+/** Checks a configuration against our bounds; errors name the fields as the file calls them. A longer context is cut, and `notes` says so. */
+export function boundedConfig(
+  file: string,
+  config: ModelConfig,
+  names: Readonly<Record<keyof ModelConfig, string>>,
+  notes: string[],
+): ModelConfig {
+  const context = Math.min(config.context, MAX_CONTEXT);
+  if (context < config.context)
+    notes.push(`${names.context}: the context of ${config.context} tokens is cut to ${context}, the longest here`);
+  const parsed = modelConfigSchema.safeParse({ ...config, context });
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const field = issue?.path[0];
+  const name = typeof field === "string" && field in names ? names[field as keyof ModelConfig] : "configuration";
+  throw new Error(`${file}: ${name}: ${issue?.message ?? "expected another value"}`);
+}
+
+/** End tokens as a list; null where the file says nothing. */
+export function endTokensOf(value: unknown): number[] | null {
+  const parsed = z.object({ eos_token_id: idsSchema.nullish() }).safeParse(value);
+  const ids = parsed.success ? parsed.data.eos_token_id : null;
+  return ids === null || ids === undefined ? null : [ids].flat();
+}
+
+/** Reads config.json. Throws naming the field that does not fit. */
+export function readConfig(file: string, json: unknown, notes: string[]): { config: ModelConfig; endTokens: number[] | null } {
+  if (typeof json !== "object" || json === null) throw new Error(`${file}: expected a JSON object, got another value`);
+  const fields = new Map(Object.entries(json));
+  for (const [field, allowed] of FIXED) {
+    const value: unknown = fields.get(field);
+    if (allowed.includes(value)) continue;
+    const expected = allowed.map((each) => (each === undefined ? "absence" : JSON.stringify(each))).join(" or ");
+    throw new Error(`${file}: ${field}: expected ${expected}, got ${JSON.stringify(value)?.slice(0, 200) ?? "absence"}`);
+  }
+  const parsed = configSchema.safeParse(json);
+  if (!parsed.success) throw new Error(`${file}: ${z.prettifyError(parsed.error)}`);
+  const read = parsed.data;
+  const { rope_theta: older, rope_parameters: newer } = read;
+  const ropeTheta = newer?.rope_theta ?? older;
+  if (ropeTheta === undefined || (older ?? ropeTheta) !== ropeTheta)
+    throw new Error(`${file}: rope_theta: expected one number, got ${older} and ${newer?.rope_theta} in rope_parameters`);
+  if (read.layer_types && read.layer_types.length !== read.num_hidden_layers)
+    throw new Error(`${file}: layer_types: expected ${read.num_hidden_layers}, got ${read.layer_types.length}`);
+  const config: ModelConfig = {
+    vocabSize: read.vocab_size,
+    width: read.hidden_size,
+    mlpWidth: read.intermediate_size,
+    layers: read.num_hidden_layers,
+    heads: read.num_attention_heads,
+    kvHeads: read.num_key_value_heads,
+    headWidth: read.head_dim,
+    context: read.max_position_embeddings,
+    ropeTheta,
+    normEpsilon: read.rms_norm_eps,
+    tiedEmbeddings: read.tie_word_embeddings,
+  };
+  return { config: boundedConfig(file, config, THEIR_NAMES, notes), endTokens: endTokensOf(read) };
+}

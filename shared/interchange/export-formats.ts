@@ -1,0 +1,36 @@
+/** The files of a model in each format, and of its repository on a hub. */
+import { namedError } from "../errors.ts";
+import { ggufFile } from "./gguf-writer.ts";
+import { huggingFaceFiles } from "./hugging-face.ts";
+import { EXPORT_TYPES, type ExportFormat } from "./formats.ts";
+import type { OutputFile } from "./output-file.ts";
+import type { PublishedModel } from "./published-model.ts";
+
+function typeOf<F extends ExportFormat>(format: F, asked: string | undefined): (typeof EXPORT_TYPES)[F][number] {
+  const types: readonly (typeof EXPORT_TYPES)[F][number][] = EXPORT_TYPES[format];
+  const found = asked === undefined ? types[0] : types.find((type) => type.toLowerCase() === asked.toLowerCase());
+  if (found === undefined) throw namedError("InvalidInput", `type: expected one of ${types.join(", ")} for ${format}, got ${asked}`);
+  return found;
+}
+
+/** The files of an export; one file stands alone, several are a folder. Throws InvalidInput. */
+export function exportFiles(model: PublishedModel, format: ExportFormat, type?: string): OutputFile[] {
+  switch (format) {
+    case "hf":
+      return huggingFaceFiles(model, typeOf("hf", type));
+    case "gguf": {
+      const found = typeOf("gguf", type);
+      return [ggufFile(model, found, `${model.provenance.name}-${found}.gguf`)];
+    }
+    default:
+      return format satisfies never;
+  }
+}
+
+/** Everything that a model's repository on a hub has. */
+export function repositoryFiles(model: PublishedModel): OutputFile[] {
+  return [
+    ...huggingFaceFiles(model, "F32"),
+    ...(model.tokenizer.pre === null ? [] : EXPORT_TYPES.gguf.map((type) => exportFiles(model, "gguf", type)[0]!)),
+  ];
+}

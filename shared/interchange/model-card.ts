@@ -1,0 +1,196 @@
+/**
+ * The model card (README.md) and the LICENSE, made of a model's provenance. Nothing in them is written by hand: what nobody
+ * recorded is called unknown, and the licence, from which the use of the weights follows, comes first.
+ */
+import { sizeLabel } from "./gguf-writer.ts";
+import { UNKNOWN_LICENCE, type Provenance } from "./provenance.ts";
+import type { PublishedModel } from "./published-model.ts";
+
+/** Of one busy core of a data centre's processor, and of the world's grid: ember-energy.org (2024), rounded. */
+const WATTS_PER_CORE = 10;
+const GRAMS_PER_KWH = 475;
+
+const text = (value: string | number | null, unit = "") => (value === null ? "unknown" : `${value}${unit}`);
+const decimals = (value: number | null, digits = 3) => (value === null ? "unknown" : value.toFixed(digits));
+const grouped = (value: number | null) => (value === null ? "unknown" : value.toLocaleString("en-US"));
+const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
+  [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
+
+const fence = (language: string, ...lines: string[]) => [`\`\`\`${language}`, ...lines, "```"].join("\n");
+
+function energyOf({ training: { computeSeconds } }: Provenance): { wattHours: number; grams: number } | null {
+  if (computeSeconds === null) return null;
+  const wattHours = (computeSeconds * WATTS_PER_CORE) / 3600;
+  return { wattHours, grams: (wattHours / 1000) * GRAMS_PER_KWH };
+}
+
+function frontMatter(provenance: Provenance): string {
+  const { name, licence, languages, evaluation } = provenance;
+  const energy = energyOf(provenance);
+  const metrics = (
+    [
+      ["loss", "Validation loss, nats per token", evaluation.loss],
+      ["bits_per_byte", "Bits per byte", evaluation.bitsPerByte],
+    ] as const
+  ).filter(([, , value]) => value !== null);
+  const results =
+    metrics.length === 0
+      ? []
+      : [
+          "model-index:",
+          `  - name: ${name}`,
+          "    results:",
+          "      - task:",
+          "          type: text-generation",
+          "        dataset:",
+          "          name: held-out documents of its own corpus",
+          `          type: ${provenance.dataset ?? "unknown"}`,
+          "        metrics:",
+          ...metrics.flatMap(([type, label, value]) => [
+            `          - type: ${type}`,
+            `            name: ${label}`,
+            `            value: ${value}`,
+          ]),
+        ];
+  const emissions =
+    energy === null
+      ? []
+      : [
+          "co2_eq_emissions:",
+          `  emissions: ${energy.grams.toFixed(4)}`,
+          `  source: estimate, ${WATTS_PER_CORE} W per busy core and ${GRAMS_PER_KWH} g per kWh`,
+          "  training_type: pre-training",
+          "  hardware_used: CPU",
+        ];
+  return [
+    "---",
+    `license: ${licence}`,
+    ...(languages.length === 0 ? [] : ["language:", ...languages.map((language) => `  - ${language}`)]),
+    "library_name: transformers",
+    "pipeline_tag: text-generation",
+    "tags:",
+    "  - qwen3",
+    "  - tiffin",
+    ...results,
+    ...emissions,
+    "---",
+  ].join("\n");
+}
+
+function licenceSection({ licence }: Provenance): string {
+  if (licence !== UNKNOWN_LICENCE) return `The weights are under ${licence}, which follows from the licences of the data.`;
+  return "**The licence of the weights is unknown.** It follows from the licences of the data, and those were not recorded for all documents. Ask the operator of the Tiffin that made it before you pass the weights on.";
+}
+
+function architectureSection({ model, parameters }: Provenance): string {
+  const { layers, width, mlpWidth, heads, kvHeads, headWidth, context, vocabSize, tiedEmbeddings, ropeTheta, normEpsilon } = model;
+  return [
+    `A Qwen3 decoder (RMSNorm, per-head QK-norm, rotary positions, SwiGLU, no biases) of ${grouped(parameters)} parameters (${sizeLabel(parameters)}).`,
+    "",
+    table(
+      ["layers", "width", "MLP", "heads", "key/value heads", "head width", "context", "vocabulary", "tied", "rope theta", "epsilon"],
+      [
+        [layers, width, mlpWidth, heads, kvHeads, headWidth, context, vocabSize, tiedEmbeddings ? "yes" : "no", ropeTheta, normEpsilon].map(
+          String,
+        ),
+      ],
+    ),
+  ].join("\n");
+}
+
+function trainingSection(provenance: Provenance): string {
+  const { run, preset, rounds, tokens, recipe, computeSeconds, cents } = provenance.training;
+  const energy = energyOf(provenance);
+  const rows: [string, string][] = [
+    ["run", run],
+    ["preset", text(preset)],
+    ["tokens seen", grouped(tokens)],
+    ["rounds", grouped(rounds)],
+    ["optimizer", recipe === null ? "unknown" : `${recipe.optimizer.name}, learning rate ${recipe.optimizer.lr}`],
+    ["shards and local steps a round", recipe === null ? "unknown" : `${recipe.shards} and ${recipe.steps}`],
+    ["sequences a step", recipe === null ? "unknown" : String(recipe.batch)],
+    ["seed", recipe === null ? "unknown" : String(recipe.seed)],
+    ["computing, CPU seconds", decimals(computeSeconds, 0)],
+    ["cost, US cents of Workers CPU time", decimals(cents, 2)],
+    ["energy, an estimate", energy === null ? "unknown" : `${energy.wattHours.toFixed(2)} Wh at ${WATTS_PER_CORE} W per busy core`],
+    ["checkpoint", `\`${provenance.checkpoint}\``],
+    ["tokenizer", `\`${provenance.tokenizer}\``],
+    ["dataset", provenance.dataset === null ? "unknown" : `\`${provenance.dataset}\``],
+  ];
+  return `${table(["what", "value"], rows)}\n\nHashes are sha256 of the stored objects: equal work gives an equal checkpoint, so anybody can check the run by repeating it.`;
+}
+
+function dataSection({ data }: Provenance): string {
+  if (data === null) return "Unknown: the model was brought in from elsewhere.";
+  return `Text of ${grouped(data.documents)} crawled documents: ${grouped(data.trainTokens)} tokens to train on and ${grouped(data.valTokens)} (${grouped(data.valBytes)} bytes) of other documents to validate. The crawler keeps to robots.txt and to reservations against AI training. Sources and licences of single documents are not part of this card yet.`;
+}
+
+function evaluationSection({ evaluation: { loss, bitsPerByte, unigramLoss, trigramLoss } }: Provenance): string {
+  return table(
+    ["on held-out documents", "nats per token"],
+    [
+      ["this model", `${decimals(loss)} (${decimals(bitsPerByte)} bits per byte)`],
+      ["unigram", decimals(unigramLoss)],
+      ["interpolated trigram", decimals(trigramLoss)],
+    ],
+  );
+}
+
+function usageSection({ provenance, endTokens, tokenizer }: PublishedModel): string {
+  const { name } = provenance;
+  const ends = endTokens.map((id) => `\`${tokenizer.tokens[id]}\``).join(" and ");
+  const format = provenance.isTaught
+    ? "It has learned conversations. The chat template renders them as it has seen them."
+    : "It has learned no conversations: it continues a text. The chat template renders each message as a line, as `/generate` does, and not as ChatML, whose control tokens would be noise to it.";
+  return [
+    `${format} A text ends with ${ends}.`,
+    "",
+    fence(
+      "python",
+      "from transformers import AutoModelForCausalLM, AutoTokenizer",
+      'tokenizer, model = AutoTokenizer.from_pretrained("."), AutoModelForCausalLM.from_pretrained(".")',
+      'inputs = tokenizer("What is a Worker?\\n", return_tensors="pt")',
+      "print(tokenizer.decode(model.generate(**inputs, max_new_tokens=50)[0]))",
+    ),
+    "",
+    fence("sh", `llama-cli -m ${name}-F16.gguf -no-cnv -p $'What is a Worker?\\n' -n 50`),
+    "",
+    "Ollama, with a Modelfile of this line:",
+    "",
+    fence("", `FROM ./${name}-F16.gguf`),
+    "",
+    fence("sh", `ollama create ${name} -f Modelfile && ollama run ${name} "What is a Worker?"`),
+    "",
+    fence(
+      "js",
+      'import { pipeline } from "@huggingface/transformers";',
+      `const generate = await pipeline("text-generation", "tiffin/${name}", { dtype: "fp32" });`,
+      'console.log(await generate("What is a Worker?\\n", { max_new_tokens: 50 }));',
+    ),
+  ].join("\n");
+}
+
+const LIMITS = `A small model of a small corpus. It is made to show how training works and to be trained further; it knows little, states falsehoods fluently, repeats what its corpus
+holds, biases included, and has learned no refusals. It is not meant for decisions about people, nor for advice that anybody acts on.`;
+
+/** The card of a model. */
+export function modelCard(model: PublishedModel): string {
+  const { provenance } = model;
+  const sections: [string, string][] = [
+    ["Licence", licenceSection(provenance)],
+    ["Architecture", architectureSection(provenance)],
+    ["Use", usageSection(model)],
+    ["Evaluation", evaluationSection(provenance)],
+    ["Training", trainingSection(provenance)],
+    ["Data", dataSection(provenance)],
+    ["Limits and intended use", LIMITS],
+  ];
+  const body = sections.map(([title, content]) => `## ${title}\n\n${content}\n`).join("\n");
+  return `${frontMatter(provenance)}\n\n# ${provenance.name}\n\nGrown by Tiffin on Cloudflare Workers, without a GPU. The facts below are those of provenance.json.\n\n${body}`;
+}
+
+/** What a LICENSE file can honestly say. */
+export function licenceText({ licence, name }: Provenance): string {
+  if (licence !== UNKNOWN_LICENCE) return `The weights of ${name} are licensed under ${licence} (SPDX-License-Identifier: ${licence}).\n`;
+  return `The licence of the weights of ${name} is unknown: the licences of its training data were not recorded.\nNo permission is granted by this file. README.md and provenance.json say what is known.\n`;
+}

@@ -1,0 +1,111 @@
+/**
+ * A model of others as one of ours: a Hugging Face folder or a GGUF file of a Qwen3 decoder, checked field by field. Its
+ * weights are read parameter by parameter, so a part of the model is in memory at a time here, too.
+ */
+import type { ModelConfig } from "../config.ts";
+import { partition } from "../model/formats/partition.ts";
+import { encodeSafetensors } from "../model/formats/safetensors.ts";
+import { weightShapes } from "../model/weights.ts";
+import { readWhole, type ByteSource, type StoredTensor } from "./byte-source.ts";
+import { endTokensOf, readConfig } from "./config-reader.ts";
+import { readGgufConfig, readGgufTokenizer } from "./gguf-model.ts";
+import { ggufName } from "./gguf-format.ts";
+import { readGguf } from "./gguf-reader.ts";
+import { fromType, type NumberType } from "./number-types.ts";
+import { parseJson, readSafetensorsFolder } from "./safetensors-reader.ts";
+import { checkServingMemory } from "./serving-memory.ts";
+
+const MAX_CONFIG_BYTES = 1024 * 1024;
+const MAX_TOKENIZER_BYTES = 16 * 1024 * 1024;
+
+export interface ImportedModel {
+  config: ModelConfig;
+  /** A tokenizer.json. */
+  tokenizer: unknown;
+  /** Null where the file says nothing: then it is the tokenizer's end of text. */
+  endTokens: readonly number[] | null;
+  /** What was changed on the way, for people. */
+  notes: readonly string[];
+  /** The values of one of the parameters, all finite. */
+  read(name: string): Promise<Float32Array<ArrayBuffer>>;
+}
+
+type Tensors = ReadonlyMap<string, StoredTensor<NumberType>>;
+
+/** Refuses tensors that are missing, of another shape or not the decoder's: each by the name that the file gives it. */
+function checkTensors(file: string, config: ModelConfig, tensors: Tensors, nameOf: (name: string) => string): void {
+  const wanted = new Map(weightShapes(config).map(([name, shape]) => [nameOf(name), shape]));
+  for (const [name, shape] of wanted) {
+    const tensor = tensors.get(name);
+    if (tensor === undefined) throw new Error(`${file}: ${name}: expected a tensor [${shape}], found none`);
+    if (tensor.shape.join() !== shape.join()) throw new Error(`${file}: ${name}: expected [${shape}], got [${tensor.shape}]`);
+  }
+  for (const name of tensors.keys())
+    if (!wanted.has(name)) throw new Error(`${file}: ${name}: expected only the tensors of a Qwen3 decoder without biases, got this one`);
+}
+
+async function readTensor(name: string, { source, type, start, end }: StoredTensor<NumberType>): Promise<Float32Array<ArrayBuffer>> {
+  const values = fromType(type, await source.read(start, end));
+  for (let at = 0; at < values.length; at++)
+    if (!Number.isFinite(values[at])) throw new Error(`${source.name}: ${name}: expected finite values, got ${values[at]} at ${at}`);
+  return values;
+}
+
+/** Some exporters write a tied head out. It is taken when it is what the model would use anyway. */
+async function dropTiedHead(file: string, tensors: Map<string, StoredTensor<NumberType>>): Promise<void> {
+  const [head, table] = [tensors.get("lm_head.weight"), tensors.get("model.embed_tokens.weight")];
+  if (head === undefined || table === undefined) return;
+  const same = head.end - head.start === table.end - table.start && head.type === table.type;
+  const [headBytes, tableBytes] = same
+    ? [await head.source.read(head.start, head.end), await table.source.read(table.start, table.end)]
+    : [new Uint8Array(), new Uint8Array()];
+  if (!same || headBytes.some((byte, at) => byte !== tableBytes[at]))
+    throw new Error(`${file}: lm_head.weight: expected the embeddings, since tie_word_embeddings is true, got other values`);
+  tensors.delete("lm_head.weight");
+}
+
+/** Reads a Hugging Face folder; `open` gives null for a file that is not there. Throws naming the field or tensor that does not fit. */
+export async function importFolder(open: (path: string) => Promise<ByteSource | null>): Promise<ImportedModel> {
+  const needed = async (path: string, maxBytes: number) => {
+    const source = await open(path);
+    if (source === null) throw new Error(`folder: expected ${path}, found none`);
+    return parseJson(path, await readWhole(source, maxBytes));
+  };
+  const notes: string[] = [];
+  const { config, endTokens } = readConfig("config.json", await needed("config.json", MAX_CONFIG_BYTES), notes);
+  checkServingMemory("config.json", config);
+  const generation = await open("generation_config.json");
+  const generationEnd = generation === null ? null : endTokensOf(parseJson(generation.name, await readWhole(generation, MAX_CONFIG_BYTES)));
+  const tokenizer = await needed("tokenizer.json", MAX_TOKENIZER_BYTES);
+  const tensors = await readSafetensorsFolder(open);
+  if (config.tiedEmbeddings) await dropTiedHead("safetensors", tensors);
+  checkTensors("safetensors", config, tensors, (name) => name);
+  return {
+    config,
+    tokenizer,
+    // What generates reads the generation's configuration first.
+    endTokens: generationEnd ?? endTokens,
+    notes,
+    read: (name) => readTensor(name, tensors.get(name)!),
+  };
+}
+
+/** Reads a GGUF file. Throws naming the key or tensor that does not fit. */
+export async function importGguf(source: ByteSource): Promise<ImportedModel> {
+  const { metadata, tensors } = await readGguf(source);
+  const notes: string[] = [];
+  const config = readGgufConfig(source.name, metadata, !tensors.has("output.weight"), notes);
+  checkServingMemory(source.name, config);
+  const { tokenizer, endTokens } = readGgufTokenizer(source.name, metadata);
+  checkTensors(source.name, config, tensors, ggufName);
+  return { config, tokenizer, endTokens, notes, read: (name) => readTensor(ggufName(name), tensors.get(ggufName(name))!) };
+}
+
+/** The model's parts as we store them, one after the other. */
+export async function* partsOfImport({ config, read }: Pick<ImportedModel, "config" | "read">): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  for (const part of partition(config)) {
+    const arrays = [];
+    for (const [name, shape] of part) arrays.push({ name, shape, data: await read(name) });
+    yield encodeSafetensors(arrays);
+  }
+}

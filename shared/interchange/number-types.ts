@@ -1,0 +1,148 @@
+/**
+ * Weights in the number types of other runtimes: float32 values to bytes and back, a whole parameter at a time.
+ *
+ * float16 and bfloat16 round to nearest even. The two block types are ggml's: 32 values share one float16 scale, and the
+ * arithmetic is that of its reference quantizer (ggml/src/ggml-quants.c), so that equal weights give equal files.
+ */
+export const NUMBER_TYPES = {
+  F32: { block: 1, bytes: 4 },
+  F16: { block: 1, bytes: 2 },
+  BF16: { block: 1, bytes: 2 },
+  Q8_0: { block: 32, bytes: 34 },
+  Q4_0: { block: 32, bytes: 18 },
+} as const;
+export type NumberType = keyof typeof NUMBER_TYPES;
+
+const MAX_FLOAT16 = 65_504;
+const Q8_MAX = 127;
+const Q4_MIN = -8;
+const Q4_MAX = 15;
+
+/** Bytes of so many values. Throws when they do not fill whole blocks. */
+export function bytesOfType(type: NumberType, values: number): number {
+  const { block, bytes } = NUMBER_TYPES[type];
+  if (values % block !== 0) throw new Error(`${type}: expected a multiple of ${block} values, got ${values}`);
+  return (values / block) * bytes;
+}
+
+const scratch = new Float32Array(1);
+const scratchBits = new Uint32Array(scratch.buffer);
+
+/** The float16 bits of a number, rounded to nearest even; the sign of zero stays. */
+function float16Bits(value: number): number {
+  scratch[0] = value;
+  const word = scratchBits[0]!;
+  const sign = (word >>> 16) & 0x8000;
+  const magnitude = word & 0x7fffffff;
+  if (magnitude >= 0x47800000) return sign | (magnitude > 0x7f800000 ? 0x7e00 : 0x7c00);
+  if (magnitude < 0x38800000) {
+    // Subnormal in float16: adding a half puts the rounding where float32 does it in hardware.
+    scratch[0] = Math.abs(scratch[0]) + 0.5;
+    return sign | (scratchBits[0]! - 0x3f000000);
+  }
+  const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
+  return sign | ((rounded - 0x38000000) >>> 13);
+}
+
+/** The number of float16 bits; exact. */
+function float16Value(bits: number): number {
+  const exponent = (bits >>> 10) & 31;
+  const fraction = bits & 1023;
+  const sign = bits & 0x8000 ? -1 : 1;
+  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
+  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
+}
+
+/** Throws for numbers beyond float16's range, which would become infinite. */
+function toFloat16(values: Float32Array): Uint16Array {
+  const halves = new Uint16Array(values.length);
+  for (let at = 0; at < values.length; at++) {
+    const bits = float16Bits(values[at]!);
+    if ((bits & 0x7c00) === 0x7c00) throw new Error(`F16: expected numbers up to ${MAX_FLOAT16}, got ${values[at]}: choose F32 or BF16`);
+    halves[at] = bits;
+  }
+  return halves;
+}
+
+function toBfloat16(values: Float32Array): Uint16Array {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const halves = new Uint16Array(values.length);
+  for (let at = 0; at < values.length; at++) halves[at] = (words[at]! + 0x7fff + ((words[at]! >>> 16) & 1)) >>> 16;
+  return halves;
+}
+
+/** C's roundf: halves away from zero. */
+const roundHalfAway = (value: number) => Math.sign(value) * Math.floor(Math.abs(value) + 0.5);
+
+function toQ8(values: Float32Array): Uint8Array {
+  const bytes = new Uint8Array(bytesOfType("Q8_0", values.length));
+  const view = new DataView(bytes.buffer);
+  for (let first = 0, at = 0; first < values.length; first += 32, at += 34) {
+    let top = 0;
+    for (let index = first; index < first + 32; index++) top = Math.max(top, Math.abs(values[index]!));
+    const scale = Math.fround(top / Q8_MAX);
+    const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
+    view.setUint16(at, float16Bits(scale), true);
+    for (let index = 0; index < 32; index++) view.setInt8(at + 2 + index, roundHalfAway(Math.fround(values[first + index]! * inverse)));
+  }
+  return bytes;
+}
+
+function toQ4(values: Float32Array): Uint8Array {
+  const bytes = new Uint8Array(bytesOfType("Q4_0", values.length));
+  const view = new DataView(bytes.buffer);
+  for (let first = 0, at = 0; first < values.length; first += 32, at += 18) {
+    let top = 0;
+    for (let index = first; index < first + 32; index++) if (Math.abs(values[index]!) > Math.abs(top)) top = values[index]!;
+    const scale = Math.fround(top / Q4_MIN);
+    const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
+    const digit = (index: number) => Math.min(Q4_MAX, Math.trunc(Math.fround(Math.fround(values[index]! * inverse) + 8.5)));
+    view.setUint16(at, float16Bits(scale), true);
+    for (let index = 0; index < 16; index++) bytes[at + 2 + index] = digit(first + index) | (digit(first + 16 + index) << 4);
+  }
+  return bytes;
+}
+
+const bytesOf = (values: ArrayBufferView<ArrayBuffer>) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+
+/** The bytes of values in a type; of float32 the bytes where they lie. */
+export function toType(type: NumberType, values: Float32Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  switch (type) {
+    case "F32":
+      return bytesOf(values);
+    case "F16":
+      return bytesOf(toFloat16(values) as Uint16Array<ArrayBuffer>);
+    case "BF16":
+      return bytesOf(toBfloat16(values) as Uint16Array<ArrayBuffer>);
+    case "Q8_0":
+      return bytesOf(toQ8(values) as Uint8Array<ArrayBuffer>);
+    case "Q4_0":
+      return bytesOf(toQ4(values) as Uint8Array<ArrayBuffer>);
+    default:
+      return type satisfies never;
+  }
+}
+
+/** The values of bytes in a type, copied. Exact, since float32 holds every number of the other types. */
+export function fromType(type: NumberType, bytes: Uint8Array): Float32Array<ArrayBuffer> {
+  const { block, bytes: blockBytes } = NUMBER_TYPES[type];
+  if (bytes.byteLength % blockBytes !== 0) throw new Error(`${type}: expected a multiple of ${blockBytes} bytes, got ${bytes.byteLength}`);
+  const values = new Float32Array((bytes.byteLength / blockBytes) * block);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (type === "F32") new Uint8Array(values.buffer).set(bytes);
+  else if (type === "F16") for (let at = 0; at < values.length; at++) values[at] = float16Value(view.getUint16(2 * at, true));
+  else if (type === "BF16") {
+    const words = new Uint32Array(values.buffer);
+    for (let at = 0; at < values.length; at++) words[at] = view.getUint16(2 * at, true) << 16;
+  } else {
+    for (let at = 0, first = 0; at < bytes.byteLength; at += blockBytes, first += block) {
+      const scale = float16Value(view.getUint16(at, true));
+      for (let index = 0; index < 32; index++) {
+        const nibbles = bytes[at + 2 + (index % 16)]!;
+        const digit = type === "Q8_0" ? view.getInt8(at + 2 + index) : (index < 16 ? nibbles & 15 : nibbles >>> 4) + Q4_MIN;
+        values[first + index] = scale * digit;
+      }
+    }
+  }
+  return values;
+}

@@ -1,0 +1,76 @@
+/**
+ * A published model as the exports see it: what its manifest says, and its parameters, one part in memory at a time.
+ */
+import type { Hash } from "../artifacts.ts";
+import type { ModelConfig } from "../config.ts";
+import { partition } from "../model/formats/partition.ts";
+import { decodeSafetensors } from "../model/formats/safetensors.ts";
+import { checkPart } from "../model/formats/weights-file.ts";
+import { weightShapes } from "../model/weights.ts";
+import { bytesOfType, toType, type NumberType } from "./number-types.ts";
+import type { Piece } from "./output-file.ts";
+import type { Provenance } from "./provenance.ts";
+import type { TokenizerTables } from "./tokenizer-tables.ts";
+
+export interface PublishedModel {
+  /** Of the checkpoint: the model's name everywhere. */
+  hash: Hash;
+  config: ModelConfig;
+  tokenizer: TokenizerTables;
+  /** Ids that end a text, the most usual first. */
+  endTokens: readonly number[];
+  /** Jinja, as transformers and llama.cpp render it. */
+  chatTemplate: string;
+  provenance: Provenance;
+  parameters: ParameterReader;
+}
+
+/** One of the parameters, its values valid until the next is read. */
+export interface ParameterReader {
+  read(name: string): Promise<Float32Array<ArrayBuffer>>;
+}
+
+export interface ParameterPiece {
+  name: string;
+  shape: readonly number[];
+  type: NumberType;
+  piece: Piece;
+}
+
+/** Reads parameters from a model's parts; `readPart` gives a part's bytes, which stay untouched until it is called again. */
+export function createParameterReader(config: ModelConfig, readPart: (index: number) => Promise<Uint8Array>): ParameterReader {
+  const parts = partition(config);
+  const partOf = new Map(parts.flatMap((part, index) => part.map(([name]) => [name, index] as const)));
+  let current = -1;
+  let arrays = new Map<string, Float32Array<ArrayBuffer>>();
+  return {
+    async read(name) {
+      const index = partOf.get(name);
+      if (index === undefined) throw new Error(`parameter: expected one of the model's, got ${name}`);
+      if (index !== current) {
+        current = -1;
+        arrays = new Map();
+        const decoded = decodeSafetensors(await readPart(index));
+        checkPart(decoded, parts[index]!);
+        arrays = new Map(decoded.map((array) => [array.name, array.data as Float32Array<ArrayBuffer>]));
+        current = index;
+      }
+      return arrays.get(name)!;
+    },
+  };
+}
+
+/** All parameters in the order in which they are stored, so that each part is read once, each in the type that `typeOf` chooses. */
+export function parameterPieces(
+  { config, parameters }: Pick<PublishedModel, "config" | "parameters">,
+  typeOf: (name: string, shape: readonly number[]) => NumberType,
+): ParameterPiece[] {
+  return weightShapes(config).map(([name, shape]) => {
+    const type = typeOf(name, shape);
+    const size = bytesOfType(
+      type,
+      shape.reduce((product, axis) => product * axis, 1),
+    );
+    return { name, shape, type, piece: { size, make: async () => toType(type, await parameters.read(name)) } };
+  });
+}

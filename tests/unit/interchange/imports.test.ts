@@ -1,0 +1,254 @@
+/** Models that come in: round trips bit for bit, and a refusal by name for everything that this decoder is not. */
+import { describe, expect, test } from "vitest";
+import type { ModelConfig } from "../../../shared/config.ts";
+import { sourceOfBytes } from "../../../shared/interchange/byte-source.ts";
+import { ggufFile } from "../../../shared/interchange/gguf-writer.ts";
+import { huggingFaceFiles } from "../../../shared/interchange/hugging-face.ts";
+import { importFolder, importGguf, partsOfImport, type ImportedModel } from "../../../shared/interchange/model-import.ts";
+import { fromType, toType } from "../../../shared/interchange/number-types.ts";
+import { bytesOfFile, textFile, type OutputFile } from "../../../shared/interchange/output-file.ts";
+import { createParameterReader } from "../../../shared/interchange/published-model.ts";
+import { safetensorsFiles } from "../../../shared/interchange/safetensors-writer.ts";
+import { encodeHeader, encodeSafetensors } from "../../../shared/model/formats/safetensors.ts";
+import { weightShapes } from "../../../shared/model/weights.ts";
+import { loadTokenizer } from "../../../shared/tokenizer/json-reader.ts";
+import {
+  areSame,
+  folderOf,
+  randomModel,
+  tokenizerJson,
+  type RandomModel,
+} from "../../../scripts/bench/support/interchange/random-model.ts";
+
+const SHAPES: [string, Partial<ModelConfig>][] = [
+  ["the plain shape", {}],
+  ["tied embeddings", { tiedEmbeddings: true }],
+  ["one key head", { kvHeads: 1 }],
+  ["heads wider than the model", { headWidth: 32 }],
+  ["the narrowest head", { headWidth: 2 }],
+  ["an odd vocabulary", { vocabSize: 311 }],
+  ["another theta and epsilon", { ropeTheta: 1e6, normEpsilon: 1e-5 }],
+];
+
+/** As stored here and read from there again: what an export would write. */
+async function storedValues(model: ImportedModel): Promise<Map<string, Float32Array>> {
+  const parts: Uint8Array[] = [];
+  for await (const part of partsOfImport(model)) parts.push(part);
+  const reader = createParameterReader(model.config, async (index) => parts[index]!);
+  const values = new Map<string, Float32Array>();
+  for (const [name] of weightShapes(model.config)) values.set(name, await reader.read(name));
+  return values;
+}
+
+/** What an import has of a model. */
+async function copyOf(imported: ImportedModel, model: RandomModel): Promise<object> {
+  const { config, endTokens, notes } = imported;
+  return { config, endTokens, notes, areSame: areSame(await storedValues(imported), model.values) };
+}
+const exactly = ({ config, endTokens }: RandomModel) => ({ config, endTokens, notes: [], areSame: true });
+
+describe.each(SHAPES)("%s", (_, changes) => {
+  test("comes back from a Hugging Face folder in F32 and BF16", async () => {
+    const exact = randomModel(changes);
+    expect(await copyOf(await importFolder(await folderOf(huggingFaceFiles(exact, "F32"))), exact)).toEqual(exactly(exact));
+    const short = randomModel(changes, "BF16");
+    expect(await copyOf(await importFolder(await folderOf(huggingFaceFiles(short, "BF16"))), short)).toEqual(exactly(short));
+  });
+
+  test("comes back from GGUF in F32, F16 and BF16", async () => {
+    for (const type of ["F32", "F16", "BF16"] as const) {
+      const model = randomModel(changes, type);
+      expect(
+        await copyOf(await importGguf(sourceOfBytes("model.gguf", await bytesOfFile(ggufFile(model, type, "model.gguf")))), model),
+      ).toEqual(exactly(model));
+    }
+  });
+});
+
+test("a folder of shards comes back, and so does one in F16", async () => {
+  const model = randomModel({}, "F16");
+  const rest = huggingFaceFiles(model, "F32").filter(({ path }) => path !== "model.safetensors");
+  expect(await copyOf(await importFolder(await folderOf([...rest, ...safetensorsFiles(model, "F32", 50_000)])), model)).toEqual(
+    exactly(model),
+  );
+  expect(await copyOf(await importFolder(await folderOf([...rest, halfFile(model)])), model)).toEqual(exactly(model));
+});
+
+/** No export of ours writes F16 safetensors: made by hand, in alphabetical order as others do it. */
+function halfFile(model: RandomModel): OutputFile {
+  const entries: Record<string, unknown> = { __metadata__: { format: "pt" } };
+  const data: Uint8Array[] = [];
+  let offset = 0;
+  for (const [name, shape] of weightShapes(model.config).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    const bytes = toType("F16", model.values.get(name)!);
+    entries[name] = { dtype: "F16", shape, data_offsets: [offset, offset + bytes.byteLength] };
+    offset += bytes.byteLength;
+    data.push(bytes);
+  }
+  return safetensorsOf(JSON.stringify(entries), data);
+}
+
+function safetensorsOf(header: string, data: readonly Uint8Array[]): OutputFile {
+  const json = new TextEncoder().encode(header);
+  const length = new Uint8Array(8);
+  new DataView(length.buffer).setBigUint64(0, BigInt(json.byteLength), true);
+  return { path: "model.safetensors", pieces: [length, json, ...data] };
+}
+
+test("Q8_0 comes in as exactly the numbers that the file holds, and leaves as the same file", async () => {
+  const model = randomModel();
+  const bytes = await bytesOfFile(ggufFile(model, "Q8_0", "model.gguf"));
+  const imported = await importGguf(sourceOfBytes("model.gguf", bytes));
+  const name = "model.layers.1.mlp.up_proj.weight";
+  expect(await imported.read(name)).toEqual(fromType("Q8_0", toType("Q8_0", model.values.get(name)!)));
+  const again = await bytesOfFile(ggufFile({ ...model, parameters: imported }, "Q8_0", "model.gguf"));
+  expect(Buffer.from(again).equals(bytes)).toBe(true);
+});
+
+test("the tokenizer of a GGUF file is the one that went in", async () => {
+  const { tokenizer } = await importGguf(sourceOfBytes("model.gguf", await bytesOfFile(ggufFile(randomModel(), "F32", "model.gguf"))));
+  const [ours, theirs] = [loadTokenizer(tokenizerJson()), loadTokenizer(tokenizer)];
+  for (const text of ["The thing in the inn, then.", "", " the\n\n the", "Grüße 🙂"])
+    expect(theirs.encode(text)).toEqual(ours.encode(text));
+});
+
+test("a longer context is cut, and said", async () => {
+  const { config, notes } = await importFolder(await folderOf(huggingFaceFiles(randomModel({ context: 40_960 }), "F32")));
+  expect([config.context, notes]).toEqual([
+    8192,
+    ["max_position_embeddings: the context of 40960 tokens is cut to 8192, the longest here"],
+  ]);
+});
+
+test("a tied head that is written out all the same is taken when it is the embeddings", async () => {
+  const model = randomModel({ tiedEmbeddings: true });
+  const rest = huggingFaceFiles(model, "F32").filter(({ path }) => path !== "model.safetensors");
+  const table = model.values.get("model.embed_tokens.weight")!;
+  const withHead = (head: Float32Array) => {
+    const arrays = [
+      ...weightShapes(model.config).map(([name, shape]) => ({ name, shape, data: model.values.get(name)! as Float32Array })),
+      { name: "lm_head.weight", shape: [278, 64], data: head },
+    ];
+    return [...rest, { path: "model.safetensors", pieces: [encodeSafetensors(arrays)] }];
+  };
+  expect(await copyOf(await importFolder(await folderOf(withHead(table))), model)).toEqual(exactly(model));
+  const other = table.map((value, at) => (at === 5 ? value + 1 : value));
+  await expect(importFolder(await folderOf(withHead(other)))).rejects.toThrow("lm_head.weight: expected the embeddings");
+});
+
+const files = huggingFaceFiles(randomModel(), "F32");
+const configText = async () =>
+  JSON.parse(new TextDecoder().decode(await bytesOfFile(files.find(({ path }) => path === "config.json")!))) as Record<string, unknown>;
+const withFile = (file: OutputFile) => [...files.filter(({ path }) => path !== file.path), file];
+
+test.each<[string, Record<string, unknown>]>([
+  ["model_type", { model_type: "llama" }],
+  ["model_type", { model_type: "qwen3_moe" }],
+  ["architectures", { architectures: ["Qwen3ForSequenceClassification"] }],
+  ["rope_scaling", { rope_scaling: { rope_type: "yarn", factor: 4 } }],
+  ["rope_type", { rope_parameters: { rope_type: "yarn", rope_theta: 10_000, factor: 4 } }],
+  ["rope_theta", { rope_parameters: { rope_type: "default", rope_theta: 20_000 } }],
+  ["rope_theta", { rope_theta: undefined, rope_parameters: null }],
+  ["attention_bias", { attention_bias: true }],
+  ["use_sliding_window", { use_sliding_window: true }],
+  ["layer_types", { layer_types: ["full_attention", "sliding_attention"] }],
+  ["layer_types", { layer_types: ["full_attention"] }],
+  ["hidden_act", { hidden_act: "gelu" }],
+  ["quantization_config", { quantization_config: { bits: 4 } }],
+  ["partial_rotary_factor", { partial_rotary_factor: 0.5 }],
+  ["tie_word_embeddings", { tie_word_embeddings: "yes" }],
+  ["head_dim", { head_dim: undefined }],
+  ["head_dim", { head_dim: 7 }],
+  ["num_key_value_heads", { num_key_value_heads: 3 }],
+  ["num_attention_heads", { num_attention_heads: 2 ** 40 }],
+  ["hidden_size", { hidden_size: -64 }],
+  ["intermediate_size", { intermediate_size: 1e300 }],
+  ["rms_norm_eps", { rms_norm_eps: 0 }],
+  ["vocab_size", { vocab_size: 151_936 }],
+  ["memory: expected a model that an isolate of 128 MiB can serve, got one that needs", { vocab_size: 60_000, hidden_size: 1024 }],
+  ["model.embed_tokens.weight: expected [279,64], got [278,64]", { vocab_size: 279 }],
+  ["model.layers.2.input_layernorm.weight: expected a tensor", { num_hidden_layers: 3, layer_types: null }],
+  ["model.layers.1.input_layernorm.weight: expected only the tensors", { num_hidden_layers: 1, layer_types: null }],
+  ["self_attn.q_proj.weight: expected [32,64], got [64,64]", { head_dim: 8 }],
+])("config.json is refused by %s (%j)", async (field, changes) => {
+  const config = Object.fromEntries(Object.entries({ ...(await configText()), ...changes }).filter(([, value]) => value !== undefined));
+  const open = await folderOf(withFile(textFile("config.json", JSON.stringify(config))));
+  await expect(importFolder(open).then(({ read }) => read("model.norm.weight"))).rejects.toThrow(field);
+});
+
+test.each<[string, OutputFile]>([
+  ["config.json", textFile("config.json", "{")],
+  ["config.json", textFile("config.json", "[]")],
+  ["tokenizer.json", textFile("tokenizer.json", "\u0000")],
+  ["generation_config.json", textFile("generation_config.json", "{'a': 1}")],
+  ["model.safetensors.index.json", textFile("model.safetensors.index.json", "{}")],
+  ["weight_map", textFile("model.safetensors.index.json", JSON.stringify({ weight_map: { a: "../other.safetensors" } }))],
+  ["weight_map: expected b.safetensors", textFile("model.safetensors.index.json", JSON.stringify({ weight_map: { a: "b.safetensors" } }))],
+  [
+    "expected it where the index puts it",
+    textFile("model.safetensors.index.json", JSON.stringify({ weight_map: { a: "model.safetensors" } })),
+  ],
+  ["expected at least 8 bytes", textFile("model.safetensors", "abc")],
+  ["expected a header of at most", textFile("model.safetensors", "\u00ff".repeat(8))],
+])("a broken file is refused by %s", async (what, file) => {
+  await expect(importFolder(await folderOf(withFile(file)))).rejects.toThrow(what);
+});
+
+test("a parameter that is not finite is refused by its name, when its part is read", async () => {
+  const model = randomModel();
+  model.values.get("model.layers.0.mlp.down_proj.weight")![17] = Number.NaN;
+  const imported = await importFolder(await folderOf(huggingFaceFiles(model, "F32")));
+  await expect(storedValues(imported)).rejects.toThrow("model.layers.0.mlp.down_proj.weight: expected finite values, got NaN at 17");
+});
+
+test("safetensors with holes, overlaps and unknown types are refused by the tensor's name", async () => {
+  const { header } = encodeHeader([{ name: "a", shape: [2], dtype: "F32" }]);
+  const text = new TextDecoder().decode(header.subarray(8));
+  for (const [from, to, message] of [
+    ["[0,8]", "[4,12]", "a: expected data to begin at 0, got 4"],
+    ["[0,8]", "[0,4]", "a: expected 2 values of F32 for [2], got 4 bytes"],
+    ["[2]", "[4294967296,4294967296]", "a: expected"],
+    ["F32", "F64", "a: ✖ Invalid option"],
+    ["[0,8]", "[0,-8]", "a: ✖"],
+  ] as const)
+    await expect(importFolder(await folderOf(withFile(safetensorsOf(text.replace(from, to), [new Uint8Array(8)]))))).rejects.toThrow(
+      message,
+    );
+  await expect(importFolder(await folderOf(withFile(safetensorsOf(text, [new Uint8Array(9)]))))).rejects.toThrow("trailing bytes");
+  await expect(importFolder(await folderOf(withFile(safetensorsOf(text, [new Uint8Array(4)]))))).rejects.toThrow(
+    "a: expected data to end by 4, got 8",
+  );
+});
+
+/** A GGUF file with one string or number in its header replaced by another of the same length. */
+async function patchedGguf(change: (bytes: Uint8Array, at: (text: string) => number) => void): Promise<Uint8Array> {
+  const bytes = new Uint8Array(await bytesOfFile(ggufFile(randomModel(), "F32", "model.gguf")));
+  change(bytes, (text) => {
+    const at = Buffer.from(bytes.buffer).indexOf(text);
+    if (at < 0) throw new Error(`expected ${text} in the file`);
+    return at + text.length;
+  });
+  return bytes;
+}
+const put = (bytes: Uint8Array, at: number, text: string) => bytes.set(new TextEncoder().encode(text), at);
+
+test.each<[string, (bytes: Uint8Array, at: (text: string) => number) => void]>([
+  ["letters GGUF", (bytes) => bytes.set([0], 0)],
+  ["version: expected 3, got 2", (bytes) => bytes.set([2], 4)],
+  ["tensors: expected at most", (bytes) => bytes.set([255, 255, 255, 255], 8)],
+  ["metadata: expected at most", (bytes) => bytes.set([255, 255, 255, 255, 255, 255, 255, 255], 16)],
+  ["general.architecture", (bytes, at) => put(bytes, at("qwen3") - 5, "llama")],
+  ["tokenizer.ggml.model", (bytes, at) => put(bytes, at("gpt2") - 4, "bert")],
+  ["tokenizer.ggml.pre", (bytes, at) => put(bytes, at("tokenizer.ggml.pre") + 12, "llama")],
+  ["tokenizer.ggml.add_bos_token", (bytes, at) => bytes.set([1], at("tokenizer.ggml.add_bos_token") + 4)],
+  ["tokenizer.ggml.eos_token_id", (bytes, at) => bytes.set([255, 255], at("tokenizer.ggml.eos_token_id") + 4)],
+  ["qwen3.attention.value_length", (bytes, at) => bytes.set([8], at("qwen3.attention.value_length") + 4)],
+  ["qwen3.block_count", (bytes, at) => put(bytes, at("qwen3.block_count") - 5, "other")],
+  ["qwen3.context_length", (bytes, at) => bytes.set([0, 0, 0, 0], at("qwen3.context_length") + 4)],
+  ["general.alignment", (bytes, at) => bytes.set([31], at("general.alignment") + 4)],
+  ["token_embd.weight: expected one of F32", (bytes, at) => bytes.set([10], at("token_embd.weight") + 4 + 16)],
+  ["output_norm.weight: expected 256 bytes at a multiple of 32", (bytes, at) => bytes.set([1], at("output_norm.weight") + 4 + 8 + 4)],
+  ["blk.0.attn_q.weight: expected a tensor", (bytes, at) => put(bytes, at("blk.0.attn_q.weight") - 8, "q.weighs")],
+])("GGUF is refused by %s", async (what, change) => {
+  await expect(importGguf(sourceOfBytes("model.gguf", await patchedGguf(change)))).rejects.toThrow(what);
+});

@@ -1,0 +1,180 @@
+/**
+ * Published models as other runtimes read them: what the formats of shared/interchange need is looked up here, and their
+ * files leave as streams. Parts pass through one buffer, so an export holds a part and what is made of it.
+ */
+import { checkpointSchema, datasetSchema, hashSchema, type Checkpoint, type Hash } from "../../shared/artifacts.ts";
+import { namedError } from "../../shared/errors.ts";
+import { exportFiles, repositoryFiles } from "../../shared/interchange/export-formats.ts";
+import type { ExportFormat } from "../../shared/interchange/formats.ts";
+import { isKnown, knownBytes, readRange, sizeOfFile, type OutputFile } from "../../shared/interchange/output-file.ts";
+import { PLAIN_TEMPLATE } from "../../shared/interchange/plain-template.ts";
+import { provenanceSchema, UNKNOWN_LICENCE, type Provenance } from "../../shared/interchange/provenance.ts";
+import { createParameterReader, type PublishedModel } from "../../shared/interchange/published-model.ts";
+import { readTar, sizeOfTar } from "../../shared/interchange/tar.ts";
+import { readTokenizerTables } from "../../shared/interchange/tokenizer-tables.ts";
+import { parameterCount } from "../../shared/model/weights.ts";
+import { getJson, getObject, getObjectInto, sha256 } from "../../shared/store.ts";
+import type { Model } from "../../shared/contracts/models.ts";
+
+/** A stream with its size, and the name that a browser saves it under. */
+export interface ExportStream {
+  name: string;
+  size: number;
+  body: ReadableStream<Uint8Array>;
+}
+
+/** A model's files as a repository of a hub lists them. `oid` names a file's content, as git's would. */
+export interface Repository {
+  name: string;
+  commit: string;
+  publishedAt: string;
+  licence: string;
+  files: { path: string; size: number; oid: string }[];
+}
+
+/** Hexadecimal digits of a git object's name, which clients check. */
+const OID_DIGITS = 40;
+const NAME_PATTERN = /^tiffin-([0-9a-f]{12})$/;
+const nameOf = (hash: Hash) => `tiffin-${hash.slice(0, 12)}`;
+
+/** A published model by its hash, its name or the word `active`. Throws NotFound, NoModel. */
+export async function findModel(env: CoordinatorEnv, id: string): Promise<Model> {
+  const models = await env.REGISTRY.getByName("registry").models();
+  const prefix = NAME_PATTERN.exec(id)?.[1];
+  const found = models.find(({ model, active }) =>
+    id === "active" ? active : model === id || (prefix !== undefined && model.startsWith(prefix)),
+  );
+  if (found !== undefined) return found;
+  if (id === "active") throw namedError("NoModel", "no model is active yet: train one, or activate a published one");
+  throw namedError("NotFound", `model: expected the hash or the name of a published model, or active, got ${id}`);
+}
+
+/** What is kept of the run that made a model; null of one that was deleted, or was never here. */
+async function runOf(env: CoordinatorEnv, { run, model }: Model) {
+  if (!(await env.REGISTRY.getByName("registry").hasRun(run))) return null;
+  const stub = env.RUN.getByName(run);
+  const status = await stub.status();
+  if (status === null) return null;
+  const isKept = status.checkpoint === model;
+  return { status, recipe: isKept ? (await stub.branchPoint(model)).spec.training : null };
+}
+
+async function provenanceOf(env: CoordinatorEnv, published: Model, checkpoint: Checkpoint): Promise<Provenance> {
+  const run = await runOf(env, published);
+  const dataset = await env.ARTIFACTS.head(`datasets/${checkpoint.dataset}.json`);
+  const data = dataset === null ? null : await getJson(env.ARTIFACTS, "dataset", checkpoint.dataset, datasetSchema);
+  const bitsPerByte =
+    published.valLoss === null || data === null || data.valBytes === 0
+      ? null
+      : (published.valLoss * (data.valTokens - 1)) / Math.LN2 / data.valBytes;
+  // Parsed, so that the facts hold what the schema says and no more.
+  return provenanceSchema.parse({
+    format: 1,
+    name: nameOf(published.model),
+    checkpoint: published.model,
+    tokenizer: checkpoint.tokenizer,
+    dataset: data === null ? null : checkpoint.dataset,
+    model: checkpoint.model,
+    parameters: parameterCount(checkpoint.model),
+    publishedAt: published.publishedAt,
+    licence: UNKNOWN_LICENCE,
+    languages: [],
+    isTaught: false,
+    training: {
+      run: published.run,
+      preset: run?.status.preset ?? null,
+      rounds: checkpoint.round,
+      tokens: checkpoint.tokens,
+      recipe: run?.recipe ?? null,
+      computeSeconds: run?.status.computeSeconds ?? null,
+      cents: run?.status.cents ?? null,
+    },
+    data,
+    evaluation: {
+      loss: published.valLoss,
+      bitsPerByte,
+      unigramLoss: data?.unigramLoss ?? null,
+      trigramLoss: data?.trigramLoss ?? null,
+    },
+  });
+}
+
+async function openModel(env: CoordinatorEnv, id: string): Promise<PublishedModel> {
+  const published = await findModel(env, id);
+  const { ARTIFACTS } = env;
+  const checkpoint = await getJson(ARTIFACTS, "checkpoint", published.model, checkpointSchema);
+  const tokenizer = readTokenizerTables(
+    new Uint8Array(await getObject(ARTIFACTS, "tokenizer", checkpoint.tokenizer)),
+    checkpoint.model.vocabSize,
+  );
+  let buffer = new ArrayBuffer(0);
+  return {
+    hash: published.model,
+    config: checkpoint.model,
+    tokenizer,
+    endTokens: [tokenizer.tokens.indexOf("<|endoftext|>")],
+    chatTemplate: PLAIN_TEMPLATE,
+    provenance: await provenanceOf(env, published, checkpoint),
+    parameters: createParameterReader(checkpoint.model, async (index) => {
+      const bytes = await getObjectInto(ARTIFACTS, "part", hashSchema.parse(checkpoint.weights[index]), undefined, buffer);
+      buffer = bytes.buffer;
+      return bytes;
+    }),
+  };
+}
+
+/** Chunks as a stream of known length. A write waits until its bytes were taken, so the chunk's memory may be used again after it. */
+function streamOf(chunks: AsyncGenerator<Uint8Array>, size: number): ReadableStream<Uint8Array> {
+  const { readable, writable } = new FixedLengthStream(size);
+  const writer = writable.getWriter();
+  const write = async () => {
+    for await (const chunk of chunks) await writer.write(chunk);
+    await writer.close();
+  };
+  // The reader hears of a failure by the stream; one that has gone away wants to hear nothing.
+  write().catch((error: unknown) => writer.abort(error).catch(() => undefined));
+  return readable;
+}
+
+/** A model in a format: one file, or a tar of a folder. Throws InvalidInput, NotFound, NoModel. */
+export async function exportModel(env: CoordinatorEnv, id: string, format: ExportFormat, type?: string): Promise<ExportStream> {
+  const model = await openModel(env, id);
+  const files = exportFiles(model, format, type);
+  const [first] = files;
+  if (files.length === 1 && first !== undefined) {
+    const size = sizeOfFile(first);
+    return { name: first.path, size, body: streamOf(readRange(first), size) };
+  }
+  const { name } = model.provenance;
+  const size = sizeOfTar(files);
+  return { name: `${name}-${format}.tar`, size, body: streamOf(readTar(name, files), size) };
+}
+
+/** Names a file's content without making it: the known bytes, and the checkpoint that decides the others. */
+async function oidOf(file: OutputFile, checkpoint: Hash): Promise<string> {
+  const parts = isKnown(file) ? knownBytes(file) : [new TextEncoder().encode(`${checkpoint}/${file.path}`), ...knownBytes(file)];
+  return (await sha256(await new Blob(parts as Uint8Array<ArrayBuffer>[]).arrayBuffer())).slice(0, OID_DIGITS);
+}
+
+/** The repository of a model. Throws NotFound, NoModel. */
+export async function listRepository(env: CoordinatorEnv, id: string): Promise<Repository> {
+  const model = await openModel(env, id);
+  const { name, publishedAt, licence } = model.provenance;
+  const files = await Promise.all(
+    repositoryFiles(model).map(async (file) => ({ path: file.path, size: sizeOfFile(file), oid: await oidOf(file, model.hash) })),
+  );
+  return { name, commit: model.hash.slice(0, OID_DIGITS), publishedAt, licence, files };
+}
+
+/** The bytes of a repository's file from `start` to before `end`. Throws NotFound, NoModel. */
+export async function readRepository(
+  env: CoordinatorEnv,
+  id: string,
+  path: string,
+  start: number,
+  end: number,
+): Promise<ReadableStream<Uint8Array>> {
+  const file = repositoryFiles(await openModel(env, id)).find((each) => each.path === path);
+  if (file === undefined) throw namedError("NotFound", `file: expected one of the model's, got ${path}`);
+  return streamOf(readRange(file, start, end), end - start);
+}

@@ -1,0 +1,77 @@
+/**
+ * The routes of a hub of models in Hugging Face's layout, as far as its clients ask for them: `@huggingface/hub` (hubUrl),
+ * transformers.js (env.remoteHost) and whatever takes the address of a file.
+ */
+import { createRoute, z } from "@hono/zod-openapi";
+import { refusalSchema } from "../../../shared/contracts/refusal.ts";
+
+const refusal = { content: { "application/json": { schema: refusalSchema } }, description: "What was expected, what came" };
+const refusals = { 401: refusal, 404: refusal, 503: refusal };
+const json = <T extends z.ZodType>(schema: T, description: string) => ({
+  200: { content: { "application/json": { schema } }, description },
+  ...refusals,
+});
+/** A model is named by its hash, its name (tiffin- and the hash's first twelve digits) or the word `active`. */
+const modelParams = z.object({ owner: z.literal("tiffin"), name: z.string().min(1).max(128) });
+const revisionParams = modelParams.extend({ revision: z.string().min(1).max(64) });
+
+const fileSchema = z.object({ type: z.literal("file"), path: z.string(), size: z.int(), oid: z.string() });
+const directorySchema = z.object({ type: z.literal("directory"), path: z.string(), size: z.literal(0), oid: z.string() });
+const pathInfoSchema = fileSchema.extend({ lastCommit: z.object({ id: z.string(), title: z.string(), date: z.string() }) });
+const infoSchema = z.object({
+  _id: z.string(),
+  id: z.string(),
+  modelId: z.string(),
+  sha: z.string(),
+  private: z.boolean(),
+  gated: z.literal(false),
+  disabled: z.literal(false),
+  downloads: z.literal(0),
+  likes: z.literal(0),
+  lastModified: z.string(),
+  createdAt: z.string(),
+  pipeline_tag: z.string(),
+  library_name: z.string(),
+  tags: z.array(z.string()),
+  siblings: z.array(z.object({ rfilename: z.string() })),
+});
+export const pathsBodySchema = z.object({ paths: z.union([z.string(), z.array(z.string()).max(1000)]), expand: z.boolean().optional() });
+
+export const routes = {
+  info: createRoute({
+    method: "get",
+    path: "/hub/api/models/{owner}/{name}",
+    request: { params: modelParams },
+    responses: json(infoSchema, "A published model"),
+  }),
+  revision: createRoute({
+    method: "get",
+    path: "/hub/api/models/{owner}/{name}/revision/{revision}",
+    request: { params: revisionParams },
+    responses: json(infoSchema, "The same"),
+  }),
+  tree: createRoute({
+    method: "get",
+    path: "/hub/api/models/{owner}/{name}/tree/{revision}",
+    request: { params: revisionParams, query: z.object({ recursive: z.enum(["true", "false"]).default("false") }) },
+    responses: json(z.array(z.union([fileSchema, directorySchema])), "Its files"),
+  }),
+  pathsInfo: createRoute({
+    method: "post",
+    path: "/hub/api/models/{owner}/{name}/paths-info/{revision}",
+    request: { params: revisionParams, body: { content: { "application/json": { schema: pathsBodySchema } }, required: true } },
+    responses: json(z.array(pathInfoSchema), "Some of its files"),
+  }),
+  resolve: createRoute({
+    method: "get",
+    path: "/hub/{owner}/{name}/resolve/{revision}/{file}",
+    request: { params: revisionParams.extend({ file: z.string() }) },
+    responses: {
+      200: { content: { "application/octet-stream": { schema: z.string() } }, description: "A file; HEAD, ranges and If-None-Match work" },
+      206: { content: { "application/octet-stream": { schema: z.string() } }, description: "A part of it" },
+      304: { description: "It has not changed" },
+      416: { description: "No such part" },
+      ...refusals,
+    },
+  }),
+} as const;
