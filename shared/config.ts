@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 
-/** Bounds that keep a hostile or careless configuration from asking for more than an isolate could ever hold. */
+/** Bounds that keep a hostile or careless configuration from asking for more than an isolate can hold. */
 const MAX_VOCAB = 65_536; // token shards are uint16
 const MAX_WIDTH = 4096;
 const MAX_LAYERS = 64;
@@ -64,7 +64,7 @@ export type OptimizerConfig = z.infer<typeof optimizerConfigSchema>;
 export const scheduleConfigSchema = z.object({ warmupSteps: z.int().min(0), decay: z.number().min(0).max(1) });
 export type ScheduleConfig = z.infer<typeof scheduleConfigSchema>;
 
-/** What a run can teach; each is a file in training/objectives/. */
+/** What a run can teach; each objective is a file in training/objectives/. */
 export const OBJECTIVE_NAMES = ["pretrain"] as const;
 export type ObjectiveName = (typeof OBJECTIVE_NAMES)[number];
 
@@ -78,7 +78,7 @@ export const trainingConfigSchema = z.object({
   seed: z.int().min(0).max(0xffff_ffff),
   /** Training tokens in all, over all shards. */
   tokens: z.int().min(1),
-  /** Sequences of one optimizer step, over all shards when `steps` = 1, of each shard otherwise. */
+  /** Examples of an optimizer step: over all shards when `steps` = 1, of each shard otherwise. */
   batch: z.int().min(1).max(4096),
   /** Tasks of one round. */
   shards: z.int().min(1).max(250),
@@ -88,7 +88,7 @@ export const trainingConfigSchema = z.object({
   schedule: scheduleConfigSchema,
   /** Gradients are scaled down to this global norm; 0 leaves them alone. */
   clipNorm: z.number().min(0),
-  /** How updates travel. What bf16 and int8 round away is kept by the shard and added to its next update (error feedback). */
+  /** How updates are sent. The shard keeps the rounding errors of bf16 and int8 and adds them to its next update (error feedback). */
   compression: z.enum(["float32", "bf16", "int8"]).default("float32"),
   /** Computes a block's activations again in the backward pass instead of keeping them: less memory for a third more arithmetic. */
   recompute: z.boolean().default(false),
@@ -96,8 +96,8 @@ export const trainingConfigSchema = z.object({
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
 
 /**
- * Fields of a request that override a configuration that is there already: each may be left out, and stays away then. (An
- * optional field with a default would bring that default along.)
+ * The fields of a configuration as overrides: each may be left out, and then the configuration keeps its value. (A field with
+ * a default would override the value with the default.)
  */
 function overridesOf<S extends z.ZodRawShape>(shape: S) {
   const fields = Object.entries(shape).map(([name, field]) => [
@@ -111,7 +111,7 @@ const { seed: _seed, tokens: _tokens, ...overridable } = trainingConfigSchema.sh
 /** What a request may change of its preset's training. */
 export const trainingOverrides = overridesOf(overridable);
 
-/** How a run is watched: nothing here changes the arithmetic of a round. */
+/** How a run is supervised: nothing here changes the arithmetic of a round. */
 export const supervisionConfigSchema = z.strictObject({
   /** Rounds between evaluations; 0: only after the last round. */
   evaluateEvery: z.int().min(0).default(0),
@@ -119,9 +119,9 @@ export const supervisionConfigSchema = z.strictObject({
   patience: z.int().min(0).default(0),
   /** Ends the run at the first evaluation at or under this validation loss, nats per token; 0: never. */
   targetLoss: z.number().min(0).default(0),
-  /** One task in so many is computed by two trainers and compared bit by bit; 0: none. */
+  /** Every k-th task is computed by two trainers and compared bit by bit; 0: none. */
   audit: z.int().min(0).default(0),
-  /** How often a run may go back to its last good checkpoint: on at half the rate after a divergence, at the same one after damage. */
+  /** How often a run may go back to its rollback point. It continues at half the rate after a divergence, at the same rate after damage. */
   rollbacks: z.int().min(0).max(10).default(2),
   /** Seconds of trainers' time after which the run is evaluated and ends; 0: no cap. */
   maxCpuSeconds: z.number().min(0).default(0),
@@ -130,7 +130,7 @@ export const supervisionConfigSchema = z.strictObject({
 });
 export type SupervisionConfig = z.infer<typeof supervisionConfigSchema>;
 
-/** What a request says of it: a branch is watched as its run is but for that. */
+/** The fields that a request changes; a branch keeps the others of its run. */
 export const supervisionOverrides = z.strictObject(overridesOf(supervisionConfigSchema.shape));
 
 /** A named starting point for a run. */
@@ -153,9 +153,9 @@ const MUON: OptimizerConfig = {
   weightDecay: 0,
 };
 const ADAMW: OptimizerConfig = { name: "adamw", lr: 3e-3, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 };
-/** The outer rule of DiLoCo with its published settings, meant for many rounds: in short runs its momentum costs much (workers/coordinator/README.md). */
+/** The outer rule of DiLoCo with its published settings, for runs of many rounds: in short runs its momentum costs much (workers/coordinator/README.md). */
 const OUTER: OptimizerConfig = { name: "nesterov", lr: 0.7, momentum: 0.9 };
-/** The mean of where the shards went, which needs no rounds to gather momentum: for shorter runs. */
+/** The plain mean of the shards' weights, for shorter runs: it has no momentum to build up. */
 const MEAN: OptimizerConfig = { name: "nesterov", lr: 1, momentum: 0 };
 const SHAPE = { ropeTheta: 10_000, normEpsilon: 1e-6, tiedEmbeddings: false };
 const HALF_DECAY: ScheduleConfig = { warmupSteps: 0, decay: 0.5 };

@@ -1,9 +1,9 @@
 /**
- * Incremental decoding with a key/value cache: the prompt is read once, then every step costs one position.
+ * Incremental decoding with a key/value cache: the prompt is computed once, then every step costs one position.
  *
  * A decoder stands for one sequence. `fork` branches it after a shared prompt without reading the prompt again: caches are
  * immutable tensors, so a fork holds references and copies nothing. The weights stay with the caller; the context limit is
- * checked here because the cache is what grows with it.
+ * checked here because the cache grows with it.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
@@ -13,9 +13,9 @@ import type { Weights } from "./weights.ts";
 export interface Decoder {
   /** Positions in the cache. */
   readonly length: number;
-  /** Reads ids [T] after what was read before and returns the logits [V] of the last one. */
+  /** Appends ids [T] to the sequence and returns the logits [V] of the last id. */
   prefill(ids: ArrayLike<number>): Float32Array;
-  /** Reads one id and returns the logits [V] after it. */
+  /** Appends one id and returns its logits [V]. */
   step(id: number): Float32Array;
   /** An independent decoder at the same position. */
   fork(): Decoder;
@@ -39,7 +39,7 @@ function decoderAt(weights: Weights, config: ModelConfig, start: LayerCache[] | 
     if (length() + ids.length > config.context) {
       throw new Error(`decoder: expected at most ${config.context} positions, got ${length() + ids.length}; shorten the prompt`);
     }
-    // Checked here because the wasm gather reads whatever lies beyond its table.
+    // Checked here because the wasm gather reads beyond its table without an error.
     for (let index = 0; index < ids.length; index++) {
       const id = ids[index]!;
       if (!Number.isInteger(id) || id < 0 || id >= config.vocabSize)

@@ -18,7 +18,7 @@ export interface Sample {
   logProbability: number;
 }
 
-/** logits [V] -> one token. `random` gives numbers in [0, 1). Throws on settings out of range and on logits that are not finite. */
+/** logits [V] -> one token. `random` gives numbers in [0, 1). Throws when a setting is out of range or a logit is not finite. */
 export function sampleToken(logits: Float32Array, settings: SamplingSettings, random: () => number): Sample {
   const { temperature, topK, topP } = settings;
   if (!(temperature >= 0 && Number.isFinite(temperature))) throw new Error(`sampling: expected temperature >= 0, got ${temperature}`);

@@ -1,6 +1,6 @@
 /**
  * The Qwen3 decoder: RMSNorm, per-head QK-norm, rotary positions, grouped queries, SwiGLU, no biases (arXiv:2505.09388).
- * The same block serves training (no past) and decoding (keys and values of the past are passed in and handed back).
+ * The same block serves training, which has no past, and decoding, which passes keys and values of the past in and gets them back.
  *
  * Axis letters as in tensor/ops.ts; L is the number of layers.
  */
@@ -9,7 +9,7 @@ import type { ModelConfig } from "../config.ts";
 import { causalAttention, embedding, linear, rmsNorm, rotary, swiglu } from "../tensor/ops.ts";
 import type { Weights } from "./weights.ts";
 
-/** Keys (normed and rotated) and values of the positions seen so far, [B, S, K, D] each. */
+/** Keys (normed and rotated) and values of the positions so far, [B, S, K, D] each. */
 export interface LayerCache {
   keys: tf.Tensor4D;
   values: tf.Tensor4D;
@@ -53,7 +53,7 @@ function block(
   return { x: tf.add(attended, project(hidden, "mlp.down_proj")) as tf.Tensor2D, cache: { keys, values } };
 }
 
-/** ids int32 [B*T] -> what the last block gives [B*T, C] and the caches of all layers; makes temporaries, so call it in a tf.tidy */
+/** ids int32 [B*T] -> the output of the last block [B*T, C] and the caches of all layers; makes temporaries, so call it in a tf.tidy */
 function hiddenCached(
   weights: Weights,
   config: ModelConfig,
@@ -72,7 +72,7 @@ function hiddenCached(
   return { hidden: x, caches };
 }
 
-/** ids int32 [B*T] -> what the last block gives [B*T, C] */
+/** ids int32 [B*T] -> the output of the last block [B*T, C] */
 export function hiddenRows(weights: Weights, config: ModelConfig, ids: tf.Tensor1D, batch: number): tf.Tensor2D {
   return hiddenCached(weights, config, ids, batch, null).hidden;
 }

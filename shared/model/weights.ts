@@ -15,7 +15,7 @@ const EMBEDDING_STD = 1;
 
 const layerNames = new Map<string, string[]>();
 
-/** The name of a layer's parameter: the same string each time, since one built anew is hashed anew at every look-up. */
+/** The name of a layer's parameter: the same string object each time, since a new string is hashed again at every look-up. */
 export function layerName(layer: number, part: string): string {
   let names = layerNames.get(part);
   if (names === undefined) {
@@ -61,8 +61,8 @@ export function isHiddenMatrix(name: string): boolean {
 }
 
 /**
- * First values from a seed: norms one, output projections and an untied head zero (so that every block starts as the
- * identity and the first loss is log V), the rest normal. Of all parameters or some, whose values are the same then.
+ * First values from a seed: norms 1, output projections and an untied head 0 (so that every block starts as the identity and
+ * the first loss is log V), the rest normal. `some` names a part of the parameters; their values do not depend on the part.
  * The caller disposes the tensors.
  */
 export function initWeights(config: ModelConfig, seed: number, some?: readonly ShapedName[]): Weights {

@@ -1,4 +1,4 @@
-/** The parts of a task as objects behind the coordinator: decoded when they are asked for, encoded as soon as they are there. */
+/** The parts of a task as objects behind the coordinator: decoded when they are read, encoded as soon as they are written. */
 import type { Hash } from "../../shared/artifacts.ts";
 import { compress, RESIDUAL } from "../../shared/model/formats/compression.ts";
 import { parameterOf } from "../../shared/model/formats/partition.ts";
@@ -9,7 +9,7 @@ import type { EvaluateTask, TrainResult, TrainTask } from "../../shared/training
 import type { ObjectCache } from "./object-cache.ts";
 import type { TaskParts } from "../../shared/training/compute/run-task.ts";
 
-/** A shard's state as it is stored: the local optimizer's tensors, and the rounding errors of earlier updates. */
+/** A shard's stored state holds the local optimizer's tensors and the rounding errors of earlier updates. */
 const isResidual = ({ name }: NamedArray) => name.endsWith(RESIDUAL);
 
 interface Stored {
@@ -22,7 +22,7 @@ const bytesOf = (stored: readonly Stored[]) => stored.reduce((sum, { bytes }) =>
 export class StoredParts implements TaskParts {
   readonly #task: TrainTask;
   readonly #objects: ObjectCache;
-  /** The update and the state of each part, on their way. */
+  /** The update and the state of each part, while they are stored. */
   readonly #stored: Promise<[update: Stored, inner: Stored | null]>[] = [];
   #transferMs = 0;
 
@@ -45,24 +45,24 @@ export class StoredParts implements TaskParts {
     const residuals = Object.fromEntries(before.map(({ name, data }) => [parameterOf(name), data]));
     const compressed = compress(viewsOf(delta), residuals, training.compression);
     const update = this.#store(compressed.arrays);
-    // With one buffer for both the first must be gone before the second is encoded; then the views are taken anew, for
+    // One buffer serves both: the first must be stored before the second is encoded. The views are made after that, because
     // another request may have made wasm memory grow.
     if (!this.#objects.keepsParts) await update;
     const kept = [...viewsOf(state), ...compressed.residuals];
     const stored = Promise.all([update, kept.length === 0 ? null : this.#store(kept)]);
     this.#stored.push(stored);
-    // What fails is heard of in `written`.
+    // `written` reports a failure.
     stored.catch(() => undefined);
     if (!this.#objects.keepsParts) await this.#timed(stored);
   }
 
-  /** Encodes at once, so that the tensors may go, and resolves when the bytes are stored. */
+  /** Encodes at once, so that the tensors may be freed, and resolves when the bytes are stored. */
   async #store(arrays: readonly NamedArray<Values>[]): Promise<Stored> {
     const encoded = encodeSafetensors(arrays, (size) => this.#objects.room(size));
     return { hash: await this.#objects.writePart(encoded, this.#task.run), bytes: encoded.byteLength };
   }
 
-  /** Milliseconds of waiting for objects to come and go. */
+  /** Milliseconds spent waiting for objects to be read and stored. */
   transferMs(): number {
     return this.#transferMs;
   }
@@ -74,7 +74,7 @@ export class StoredParts implements TaskParts {
     return result;
   }
 
-  /** The names and sizes of what was written, when all of it is stored. */
+  /** The names and sizes of all written objects, once they are stored. */
   async written(): Promise<Pick<TrainResult, "delta" | "inner" | "deltaBytes" | "innerBytes">> {
     const all = await Promise.all(this.#stored);
     const inner = all.flatMap(([, state]) => state ?? []);
@@ -96,7 +96,7 @@ export class StoredParts implements TaskParts {
   }
 }
 
-/** Adds the weights that a task evaluates to `into`, whose owner disposes them: after a failure too, those of the parts before it. */
+/** Adds the weights that a task evaluates to `into`, whose owner disposes them, after a failure too. */
 export async function readWeights(task: EvaluateTask, objects: ObjectCache, into: Weights): Promise<void> {
   for (const hash of task.weights) Object.assign(into, tensorsOf(decodeSafetensors(await objects.readPart(hash, task.run))));
 }

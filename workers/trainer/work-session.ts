@@ -1,8 +1,8 @@
 /**
- * A work session: lease a task, compute it, submit it, until nothing was to be had for a while or the session has done
- * its share. An error ends only its task; the lease expires and another trainer redoes it with the same bits.
+ * A work session: lease a task, compute it, submit it, until there is no work for a while or the session's time is used. An
+ * error ends only its task; the lease expires and another trainer computes the task again with the same bits.
  */
-// oxlint-disable no-console -- the log that `wrangler tail` shows; nobody waits for these errors.
+// oxlint-disable no-console -- the log that `wrangler tail` shows; no caller sees these errors.
 import * as tf from "@tensorflow/tfjs-core";
 import { datasetSchema, type Dataset, type TokenShardEntry } from "../../shared/artifacts.ts";
 import { MAX_CPU_SECONDS, MAX_ISOLATE_BYTES, MAX_SUBREQUESTS } from "../../shared/limits.ts";
@@ -23,20 +23,20 @@ import { readWeights, StoredParts } from "./stored-parts.ts";
 const MAX_IDLE_POLLS = 20;
 const IDLE_POLL_MS = 100;
 /**
- * Time in which a session takes tasks. The clock stands still while a Worker computes and is right again when the coordinator
- * has answered, so at each lease no more CPU time is used up than has passed: as much again is left for the last task.
- * A queue's consumer has several times that in all (MAX_CONSUMER_SECONDS).
+ * Time in which a session takes tasks. The clock stands still while a Worker computes and is right again after an answer of the
+ * coordinator, so at each lease at most as much CPU time is used as time has passed. The other half is left for the last task.
+ * A queue's consumer may take several times as long in all (MAX_CONSUMER_SECONDS).
  */
 const SESSION_MS = (MAX_CPU_SECONDS * 1000) / 2;
-/** Leases of a session: with a submission and a few parts that are read or written, each comes to some ten requests. */
+/** Leases of a session: a lease, its submission and the parts of its task are about ten requests. */
 const MAX_LEASES = MAX_SUBREQUESTS / 10;
 const MAX_FAILURES = 3;
 
 let cache: ObjectCache | null = null;
-/** All isolates of one Worker share its name; who is trusted is decided for each. Random values exist only inside requests. */
+/** Tells isolates of one Worker apart: trust is decided for each of them. Set in a request, where random values exist. */
 let isolate: string | null = null;
 
-/** One side of a dataset as its shards hold it. */
+/** The training or the validation side of a dataset, read from its token shards. */
 function streamOf(shards: readonly TokenShardEntry[], length: number, objects: ObjectCache): Stream {
   async function read(first: number, end: number): Promise<Uint16Array> {
     const numbers = new Uint16Array(end - first);
@@ -93,7 +93,7 @@ export async function work(env: TrainerEnv): Promise<number> {
   let tasks = 0;
   let idle = 0;
   let failures = 0;
-  /** Of the last task; forgotten when it has nothing more to do. */
+  /** The run of the last task, asked first for the next one. */
   let run: string | undefined;
   for (let leases = 0; leases < MAX_LEASES && Date.now() - startedAt < SESSION_MS; leases++) {
     if (idle === MAX_IDLE_POLLS || failures === MAX_FAILURES) break;

@@ -12,8 +12,8 @@ import { layerName, type Weights } from "../weights.ts";
 import type { OnGradient } from "./pass.ts";
 
 /**
- * What goes into a block: row n of x [N, C] is rows[index[n]], or rows [N, C] are x itself where index is null. The first
- * block sees each token of a batch many times: up to attention, what it computes is computed once for each of U tokens.
+ * The input of a block: row n of x [N, C] is rows[index[n]]; without an index, rows [N, C] are x itself. The first block sees
+ * each token of a batch many times, so up to attention it computes a row once for each of U distinct tokens.
  */
 export interface BlockInput {
   /** [U, C] */
@@ -22,7 +22,7 @@ export interface BlockInput {
   index: HeapBuffer | null;
 }
 
-/** What backward needs of a block's forward pass. */
+/** The tensors of a block's forward pass that its backward pass needs. */
 export interface Activations {
   input: BlockInput;
   /** [U], the inverse rms of the input's rows */
@@ -48,10 +48,10 @@ export interface Activations {
 }
 
 export interface Block {
-  /** -> y [N, C]; takes the input's rows over when activations are kept, else leaves them alone. */
+  /** -> y [N, C]; owns the input's rows from then on when activations are kept, else leaves them to the caller. */
   forward(input: BlockInput, batch: number, keep: true): { y: HeapBuffer; kept: Activations };
   forward(input: BlockInput, batch: number, keep: false): { y: HeapBuffer; kept: null };
-  /** Frees what was kept and dy [N, C] -> the gradient of the input's rows [U, C] */
+  /** The activations and dy [N, C] are consumed -> the gradient of the input's rows [U, C] */
   backward(kept: Activations, batch: number, dy: HeapBuffer, onGradient: OnGradient): HeapBuffer;
 }
 
@@ -96,7 +96,7 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
 
   /** dy [N, C] becomes the gradient of `attended`. */
   function backwardMlp({ attended, attendedInverse, gate, up }: Activations, dy: HeapBuffer, onGradient: OnGradient): void {
-    // The gradient of the gated product, which then becomes that product itself.
+    // First the gradient of the gated product; `gatedBack` turns it into the product itself.
     const hidden = op.linearInputGrad(dy, weight("mlp.down_proj"));
     op.gatedBack(gate, up, hidden);
     onGradient(nameOf("mlp.down_proj"), op.linearWeightGrad(dy, hidden));
@@ -124,7 +124,7 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     const count = rows.shape[0]!;
     onGradient(nameOf("self_attn.o_proj"), op.linearWeightGrad(dy, attentionOutput));
     const dattention = op.linearInputGrad(dy, weight("self_attn.o_proj"));
-    // Queries, keys and values are their gradients from here on.
+    // From here on q, k and v hold their gradients.
     const operands = { q, k, v, ...headWeights(), out: attentionOutput, statistics, dy: dattention };
     const { dqWeight, dkWeight } = op.attendBack(operands, attention(batch));
     onGradient(nameOf("self_attn.q_norm"), dqWeight);

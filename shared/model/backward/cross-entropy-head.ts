@@ -1,5 +1,5 @@
 /**
- * Cross-entropy over the vocabulary: the last norm, the output matrix and the loss, forward and backward in one go. Logits of
+ * Cross-entropy over the vocabulary: the last norm, the output matrix and the loss, forward and backward together. Logits of
  * a few rows at a time become their own gradient and are freed, so a large vocabulary costs no memory per position.
  * A row counts as much as its weight; a row of label -1 counts nothing. Axis letters as in tensor/ops.ts.
  */

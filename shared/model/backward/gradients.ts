@@ -19,19 +19,19 @@ export const CHUNK_TOKENS = 256;
 
 const EMBEDDING = "model.embed_tokens.weight";
 
-/** Sequences that go through the blocks together: whole groups whose loss is one. */
+/** Sequences that go through the blocks together: whole groups of a loss head (`LossHead.group`). */
 export function chunkSequences(sequences: number, length: number, recompute: boolean, group = 1): number {
   return recompute ? Math.min(sequences, group * Math.max(1, Math.floor(CHUNK_TOKENS / (length * group)))) : sequences;
 }
 
-/** What backward needs of one chunk. */
+/** Some sequences of a pass on their way, with the tensors that the backward pass needs. */
 interface Chunk {
   sequences: number;
   /** int32 [U], the distinct tokens */
   tokens: HeapBuffer;
   /** By layer: the block's activations, or its input alone where they are computed again. */
   kept: (Activations | BlockInput)[];
-  /** [n, C], the gradient of what the last chunk of the way back has reached; null where no gradients are wanted. */
+  /** [n, C], the gradient of the rows that the backward pass has reached; null where no gradients are wanted. */
   dx: HeapBuffer | null;
 }
 
@@ -60,7 +60,7 @@ export function passGradients(weights: Weights, model: ModelConfig, pass: Pass, 
   });
 }
 
-/** What the blocks make of some sequences, [n, C], and what is kept of it. */
+/** Sequences through all blocks: the hidden rows [n, C], and the tensors that are kept for the backward pass. */
 function forward(
   blocks: readonly Block[],
   embedding: tf.Tensor,
@@ -87,7 +87,7 @@ function forward(
   return { sequences, tokens, kept, hidden: input.rows };
 }
 
-/** From the gradients of the last block's rows to that of the embedding; what the chunks hold is consumed. */
+/** From the last block's rows back to the embedding; consumes the tensors of the chunks. */
 function backward(
   blocks: readonly Block[],
   chunks: readonly Chunk[],
@@ -100,7 +100,7 @@ function backward(
   for (const [layer, block] of [...blocks.entries()].toReversed()) {
     for (const chunk of chunks) {
       const kept = chunk.kept[layer]!;
-      // Cleared so that nothing holds what backward frees.
+      // Cleared, so that nothing refers to tensors that the backward pass frees.
       chunk.kept.length = layer;
       const activations = "rows" in kept ? recomputed(block, kept, chunk.sequences) : kept;
       chunk.dx = block.backward(activations, chunk.sequences, chunk.dx!, sums.add);

@@ -1,6 +1,6 @@
 /**
- * What goes through a network at once, and what stands at its end: a `LossHead` turns hidden rows into a loss and hands
- * their gradient back. The network knows no loss and the head knows no network, so that each objective brings a head alone.
+ * A pass takes a batch of sequences through a network. A `LossHead` at the network's end turns the hidden rows into a loss and
+ * gives back their gradient. The network knows no loss and the head knows no network: an objective brings a head alone.
  * Axis letters as in tensor/ops.ts, N = B T rows.
  */
 import type * as tf from "@tensorflow/tfjs-core";
@@ -11,7 +11,7 @@ import type { Weights } from "../weights.ts";
 /** Takes over a gradient of the parameter of that name. */
 export type OnGradient = (name: string, gradient: HeapBuffer) => void;
 
-/** Sequences of equal length, and what the loss compares their hidden rows with. */
+/** Sequences of equal length, with the labels of their hidden rows. */
 export interface Batch {
   /** int32 [N] */
   inputs: Int32Array;
@@ -23,7 +23,7 @@ export interface Batch {
   sequences: number;
 }
 
-/** One way of a batch through a network. */
+/** One trip of a batch through a network, forward and back. */
 export interface Pass {
   batch: Batch;
   lossHead: LossHead;
@@ -37,11 +37,11 @@ export interface Pass {
 export interface LossHead {
   /** Sequences whose loss is one number (2 for pairs): a pass never divides such a group. */
   group: number;
-  /** What the summed losses of a batch are divided by to make their mean. Throws when nothing in it has a loss. */
+  /** The divisor that turns the summed losses of a batch into their mean. Throws when nothing in the batch has a loss. */
   weightOf(batch: Batch): number;
-  /** Begins a pass, within `onHeap`: what JavaScript has to write for it is written here, since a write flushes the command buffer. */
+  /** Begins a pass, within `onHeap`. Labels are written to wasm memory here, since a write flushes the command buffer. */
   open(weights: Weights, model: ModelConfig, pass: Pass): OpenHead;
-  /** The mean loss of hidden rows [N, C] in plain ops: the definition, and what runs without kernels. */
+  /** The mean loss of hidden rows [N, C] in plain ops: the definition, which also runs without kernels. */
   define(weights: Weights, model: ModelConfig, hidden: tf.Tensor2D, batch: Batch): tf.Scalar;
 }
 

@@ -1,6 +1,6 @@
 /**
- * What a training task needs of an isolate: wasm memory (step-memory.ts) and, beside it, JavaScript's heap. Predicted
- * before anything is allocated, so that a configuration that cannot fit is refused with the figures.
+ * The memory that a training task needs: wasm memory (step-memory.ts) and JavaScript's heap. Predicted before anything is
+ * allocated, so that a configuration that cannot fit is refused with the figures.
  */
 import type { ModelConfig, TrainingConfig } from "../../config.ts";
 import { namedError } from "../../errors.ts";
@@ -12,7 +12,7 @@ import { stepBytes } from "./step-memory.ts";
 
 const MIB = 1024 * 1024;
 
-/** Code and objects of a trainer that has started and compiled its kernels; measured, see README.md. */
+/** Code and objects of a trainer with compiled kernels; measured, see ../README.md. */
 const CODE_BYTES = 12 * MIB;
 
 export interface MemoryEstimate {
@@ -27,7 +27,7 @@ type Trained = Pick<TrainingConfig, "objective" | "optimizer" | "clipNorm" | "re
 export function estimateMemory(model: ModelConfig, training: Trained, batch: number): MemoryEstimate {
   const optimizer = training.steps > 1 ? training.optimizer : null;
   const wasm = stepBytes(model, optimizer, batch, planPasses(model, training, batch));
-  // The largest part as it was read and as it is written, the state of two moments beside it, and rounding errors.
+  // The largest part as it was read and as it is written, its state of two moments, and its rounding errors.
   const part = Math.max(
     ...partition(model).map((shapes) => shapes.reduce((sum, [, shape]) => sum + shape.reduce((size, axis) => size * axis, 4), 0)),
   );
@@ -38,13 +38,13 @@ export function estimateMemory(model: ModelConfig, training: Trained, batch: num
   return { wasm, heap, total: wasm + heap };
 }
 
-/** The same for one shard's tasks of a run. */
+/** The most that a task of a run needs. */
 export function estimateTaskMemory(model: ModelConfig, training: TrainingConfig): MemoryEstimate {
   const batch = training.steps === 1 ? Math.ceil(training.batch / training.shards) : training.batch;
   return estimateMemory(model, training, batch * objectiveOf(training).lossHead.group);
 }
 
-/** Throws InvalidInput, with the figures, for what does not fit an isolate. */
+/** Throws InvalidInput, with the figures, when an isolate does not have that much. */
 export function checkMemory({ wasm, heap, total }: MemoryEstimate): void {
   if (total <= MAX_ISOLATE_BYTES) return;
   const [all, limit, wasmMib, heapMib] = [total, MAX_ISOLATE_BYTES, wasm, heap].map((bytes) => Math.ceil(bytes / MIB));

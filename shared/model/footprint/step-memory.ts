@@ -1,7 +1,6 @@
 /**
- * Predicts the wasm memory of an optimizer step by walking through it as gradients.ts does and adding up what is alive in
- * each phase. What a phase frees before its own peak is left out, so a change there is a change here; the bench `memory` and a test compare
- * both with what is measured.
+ * Predicts the wasm memory of an optimizer step: follows the phases of gradients.ts and adds up the tensors that are alive at
+ * each phase's peak. A change there is a change here; the bench `memory` and a test compare the prediction with measures.
  */
 import type { ModelConfig, OptimizerConfig } from "../../config.ts";
 import { chunkSequences } from "../backward/gradients.ts";
@@ -13,22 +12,22 @@ import { isHiddenMatrix, weightShapes } from "../weights.ts";
 
 /** tfjs's code and stack in its own memory: where its allocator begins. */
 const STATIC_BYTES = 92 * 1024;
-/** A packed block of a product's operand, and small tables. */
+/** A packed panel of a product's operand, and small tables. */
 const PACK_BYTES = 512 * 1024;
-/** For each column of a tall weight, whose gradient is turned block by block (kernels/matmul.ts). */
-const TURNED_COLUMN_BYTES = 4 * 384;
-/** Queries that attention's gradient takes at once (kernels/attention-backward.ts). */
+/** For each column of a tall weight, whose gradient is transposed panel by panel (kernels/gemm/matmul.ts). */
+const TRANSPOSED_COLUMN_BYTES = 4 * 384;
+/** Queries that attention's gradient takes at once (kernels/attention/attention-backward.ts). */
 const SPAN = 64;
-/** Share of what lives that lies idle between blocks, and the step by which memory grows. */
+/** Share of memory that is lost between allocations, and the step by which memory grows. */
 const FRAGMENTATION = 0.02;
 const GROWTH_BYTES = 1024 * 1024;
-/** What Emscripten starts with. */
+/** Memory that Emscripten starts with. */
 const INITIAL_BYTES = 16 * 1024 * 1024;
 
 export interface StepPlan extends Passes {
   /** Sequences whose loss is one number, which no pass divides. */
   group: number;
-  /** Whether each gradient is used up before the next one is computed. */
+  /** Whether the optimizer consumes each gradient before the next one is computed. */
   consume: boolean;
 }
 
@@ -41,7 +40,7 @@ export function stepBytes(...step: Parameters<typeof liveBytes>): number {
 export function liveBytes(model: ModelConfig, optimizer: OptimizerConfig | null, batch: number, plan: StepPlan): number {
   const hidden = weightShapes(model).filter(([name]) => isHiddenMatrix(name));
   const scratch = optimizer?.name === "muon" ? Math.max(0, ...hidden.map(([, shape]) => muonFloats(shape))) : 0;
-  const pack = Math.max(PACK_BYTES + TURNED_COLUMN_BYTES * model.width, 4 * attentionFloats(model));
+  const pack = Math.max(PACK_BYTES + TRANSPOSED_COLUMN_BYTES * model.width, 4 * attentionFloats(model));
   return storedBytes(model, optimizer) + 4 * (scratch + passFloats(model, batch, plan)) + pack;
 }
 
@@ -64,7 +63,7 @@ function muonFloats(shape: readonly number[]): number {
   return 4 * Math.min(...shape) ** 2 + sizeOf(shape);
 }
 
-/** The most floats that a pass has beside weights, state and scratch: activations and gradients. */
+/** The most floats that a pass has alive beside weights, state and scratch: activations and gradients. */
 function passFloats(model: ModelConfig, batch: number, plan: StepPlan): number {
   const { width: C, mlpWidth: F, vocabSize: V, layers, context: T, headWidth } = model;
   const [Q, K] = [model.heads * headWidth, model.kvHeads * headWidth];
@@ -73,28 +72,28 @@ function passFloats(model: ModelConfig, batch: number, plan: StepPlan): number {
   const N = sequences * T;
   const n = chunkSequences(sequences, T, plan.recompute, plan.group) * T;
   const chunks = Math.ceil(N / n);
-  const block = 3 * C + 2 * Q + 2 * K + 2 * F + 2 * model.heads + 2; // with dx, which backward holds beside what was kept
+  const block = 3 * C + 2 * Q + 2 * K + 2 * F + 2 * model.heads + 2; // with dx, which the backward pass holds beside the activations
   const mlp = C * F;
   const attention = 2 * C * Q + 2 * C * K;
   const layer = 3 * mlp + attention;
   const parameters = weightShapes(model).reduce((sum, [, shape]) => sum + sizeOf(shape), 0);
-  /** Gradients of earlier passes, which this one's are added to. */
+  /** The sums of gradients of earlier passes. */
   const before = passes > 1 ? parameters : 0;
-  /** Gradients of this pass that are held: none when each is used up or added to those of earlier passes. */
+  /** Gradients of this pass that are held: none when each is consumed or added to the sums of earlier passes. */
   const held = (floats: number) => (plan.consume || passes > 1 ? 0 : floats);
-  // The first block's input has a row for each distinct token where others have one for each position.
+  // The first block's input has a row for each distinct token; other blocks' inputs have a row for each position.
   const U = Math.min(V, n);
   const kept = (count: number) => (count === 0 ? 0 : count * (plan.recompute ? C : block - C) * N - C * (N - U * chunks));
   const rows = Math.min(n, logitsRows(V));
   const sliced = n > rows;
-  /** One sum of the embedding's or the head's gradient, and a second one to add when it comes in several pieces. */
+  /** The gradient of the embedding or the head, and a second one to add when it comes in several pieces. */
   const table = (pieces: number) => V * C * (pieces > 1 ? 2 : 1);
 
   const head =
     kept(layers) + C * N + (sliced ? C * n : 0) + Math.max(C, V) * rows + Math.min(C, V) * rows + table(chunks * Math.ceil(n / rows));
   const tied = model.tiedEmbeddings ? V * C : 0;
   const headHeld = model.tiedEmbeddings ? tied : held(V * C);
-  // The last layer meets all activations, the first all gradients.
+  // At the last layer all activations are alive, at the first all gradients.
   const blocks = [0, layers - 1].map((index) => {
     const others = kept(index) + headHeld + held((layers - 1 - index) * layer) + C * N;
     const own = (block - C) * n - (index === 0 ? C * (n - U) : 0);

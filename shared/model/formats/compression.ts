@@ -1,6 +1,6 @@
 /**
  * Updates in fewer bytes: bfloat16 (half) or int8 with one scale per row (a quarter), with error feedback (arXiv:1901.09847):
- * what rounding took away is kept and added to the next update, so that it arrives late instead of never.
+ * rounding errors are kept and added to the next update, so that they arrive late instead of never.
  */
 import type { TrainingConfig } from "../../config.ts";
 import type { NamedArray, Values } from "./safetensors.ts";
@@ -22,7 +22,7 @@ function fromBfloat16(values: Uint16Array): Float32Array {
   return new Float32Array(Uint32Array.from(values, (half) => half << 16).buffer);
 }
 
-/** Length of a row: of the last axis for matrices; a vector is one row. */
+/** Length of a row: the last axis of a matrix; a vector is one row. */
 const rowLength = (shape: readonly number[]) => Math.max(1, shape.at(-1) ?? 1);
 
 /** values [rows, length] -> int8 values and scales [rows]; a row of zeros has scale 0 */
@@ -34,7 +34,7 @@ function toInt8(values: Float32Array, length: number): { data: Int8Array; scales
     let top = 0;
     for (let index = first; index < first + length; index++) top = Math.max(top, Math.abs(values[index]!));
     scales[row] = top / INT8_MAX;
-    // What the reader multiplies with is the float32 scale, so that is what is divided by.
+    // The reader multiplies with the scale in float32, so the division uses that number too.
     const scale = scales[row]!;
     if (scale === 0) continue;
     for (let index = first; index < first + length; index++) {
@@ -49,8 +49,8 @@ function fromInt8(data: Int8Array, scales: Float32Array, length: number): Float3
 }
 
 /**
- * An update plus what earlier rounding left (`residuals`, by parameter name), in few bytes, and what is left now.
- * float32 is passed on as it is and leaves nothing.
+ * An update plus earlier rounding errors (`residuals`, by parameter name), in few bytes, and the rounding errors of that.
+ * float32 passes unchanged and has no errors.
  */
 export function compress(
   update: readonly NamedArray[],

@@ -1,7 +1,7 @@
 /**
- * How a model's tensors are stored: consecutive parameters in parts of a few megabytes, each one object. Whatever walks
- * a model part by part (the coordinator's reduction) needs memory for a part, not for the model. Optimizer states and
- * updates follow the same split: what belongs to a parameter is in the parameter's part.
+ * How a model's tensors are stored: consecutive parameters in parts of a few megabytes, each part an object. Code that works
+ * part by part (the coordinator's reduction) needs memory for a part, not for the model. Optimizer states and updates follow
+ * the same split: the states of a parameter are in the parameter's part.
  */
 import type { ModelConfig } from "../../config.ts";
 import { weightShapes, type ShapedName } from "../weights.ts";
@@ -32,7 +32,7 @@ export function parameterOf(name: string): string {
   return name.split("/", 1)[0]!;
 }
 
-/** Splits named values by part. What belongs to no parameter (an optimizer's `step`) goes into every part. */
+/** Splits named values by part. A value of no parameter (an optimizer's `step`) goes into every part. */
 export function splitByPart<T>(config: ModelConfig, values: Readonly<Record<string, T>>): Record<string, T>[] {
   const parts = partition(config);
   const partOf = new Map(parts.flatMap((part, index) => part.map(([name]) => [name, index] as const)));

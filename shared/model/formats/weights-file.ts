@@ -1,6 +1,6 @@
 /**
- * Named tensors as safetensors parts, and back. Bytes from elsewhere are checked against the parameters that they must
- * hold before a tensor is made of them.
+ * Named tensors as safetensors parts, and back. Bytes from outside are checked against the expected parameters before a
+ * tensor is made of them.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../config.ts";
@@ -14,7 +14,7 @@ export function arraysOf(weights: Weights): NamedArray[] {
   return Object.entries(weights).map(([name, tensor]) => ({ name, shape: tensor.shape, data: tensor.dataSync() as Float32Array }));
 }
 
-/** The values of tensors where they lie: to be read before the next tensor is made. */
+/** Views of the values of tensors: read them before the next tensor is made, which may move wasm memory. */
 export function viewsOf(weights: Weights): NamedArray[] {
   return Object.entries(weights).map(([name, tensor]) => ({ name, shape: tensor.shape, data: valuesInPlace(tensor) }));
 }
@@ -24,12 +24,12 @@ export function tensorsOf(arrays: readonly NamedArray[]): Weights {
   return Object.fromEntries(arrays.map(({ name, shape, data }) => [name, tf.tensor(data, shape, "float32")]));
 }
 
-/** Parameters or a state of a model, part by part; one part is in memory at a time. */
+/** Parameters or a state of a model, part by part; a part is in memory at a time. */
 export function* encodeParts(config: ModelConfig, weights: Weights): Generator<Uint8Array<ArrayBuffer>> {
   for (const part of splitByPart(config, weights)) yield encodeSafetensors(viewsOf(part));
 }
 
-/** The caller disposes the tensors. A tensor that is in several parts (`step`) is taken once. */
+/** The caller disposes the tensors. A tensor that is in several parts (`step`) is made once. */
 export function decodeParts(parts: readonly Uint8Array[]): Weights {
   const arrays = new Map(parts.flatMap((bytes) => decodeSafetensors(bytes)).map((array) => [array.name, array]));
   return tensorsOf([...arrays.values()]);
@@ -52,7 +52,7 @@ export function checkPart(arrays: readonly NamedArray[], expected: readonly Shap
   return sum;
 }
 
-/** By index: an iterator makes an object of every value. */
+/** By index, because an iterator makes an object of every value. */
 function addSquares(sum: number, values: Float32Array): number {
   for (let at = 0; at < values.length; at++) sum += values[at]! * values[at]!;
   return sum;

@@ -9,7 +9,7 @@ import type { TrainingConfig } from "../../config.ts";
 
 const FEISTEL_ROUNDS = 4;
 
-/** The example of a sequence number, of so many. */
+/** The number of the example that a sequence number reads; `examples` is how many there are. */
 export function exampleOf(seed: number, sequence: number, examples: number): number {
   if (examples < 1) throw new Error(`data order: expected at least one example, got ${examples}`);
   const epoch = Math.floor(sequence / examples);
@@ -38,14 +38,14 @@ function mix(a: number, b: number): number {
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-/** The half-open range of 0..count-1 that a shard takes: contiguous, as even as can be. */
+/** The half-open range of 0..count-1 that a shard takes: contiguous, and as even as possible. */
 export function shardRange(count: number, shard: number, shards: number): [first: number, end: number] {
   return [Math.floor((count * shard) / shards), Math.floor((count * (shard + 1)) / shards)];
 }
 
 /**
- * The half-open range of sequence numbers that a shard's task reads: its part of the round's one batch in exact mode,
- * else its steps' batches. Over shards and rounds the ranges follow each other without gap or overlap.
+ * The half-open range of sequence numbers that a shard's task reads: its part of the round's batch with one step, the batches
+ * of all its steps with more. Over shards and rounds the ranges follow each other without gap or overlap.
  */
 export function sequencesOf({ batch, shards, steps }: TrainingConfig, round: number, shard: number): [first: number, end: number] {
   if (steps > 1) return [(round * shards + shard) * steps * batch, (round * shards + shard + 1) * steps * batch];

@@ -7,15 +7,16 @@ import { objectiveOf } from "../objectives/list.ts";
 import type { TrainTask } from "../protocol/task.ts";
 import { exampleOf } from "./data-order.ts";
 
-/** One side of a dataset, training or validation: so many 16-bit numbers with random access. */
+/** The training or the validation side of a dataset: 16-bit numbers with random access. */
 export interface Stream {
   length: number;
   /** The numbers [first, end). */
   read(first: number, end: number): Promise<Uint16Array>;
 }
 
-/** Examples of a task, two bytes a number; `batch` makes tensors' values of some of them. */
+/** The examples of a task, two bytes a number. */
 export interface TaskExamples {
+  /** `count` of them from number `from` on. */
   batch(from: number, count: number): Batch;
 }
 

@@ -1,4 +1,4 @@
-/** Everything that is decided about a training task before its first token is read. A pure function of the task. */
+/** All decisions about a training task before its first token is read. A pure function of the task. */
 import { estimateMemory, type MemoryEstimate } from "../../model/footprint/memory.ts";
 import { planPasses } from "../../model/footprint/plan.ts";
 import { storedBytes, type StepPlan } from "../../model/footprint/step-memory.ts";

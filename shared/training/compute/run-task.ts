@@ -19,8 +19,8 @@ import type { TaskPlan } from "./plan-task.ts";
 import { totalRounds } from "./rounds.ts";
 
 /**
- * What a task reads and writes, part by part (model/formats/partition.ts): JavaScript's memory holds one part at a time,
- * beside the tensors.
+ * The objects that a task reads and writes, part by part (model/formats/partition.ts): beside the tensors, JavaScript's memory
+ * holds one part at a time.
  */
 export interface TaskParts {
   /** The base weights of a part. */

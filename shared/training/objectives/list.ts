@@ -1,4 +1,4 @@
-/** All objectives. A new one is a file beside this, a name in config.ts and a line here; the compiler asks for the line. */
+/** All objectives. A new objective is a file beside this, a name in config.ts and a line here; the compiler asks for the line. */
 import type { ObjectiveName } from "../../config.ts";
 import type { Objective } from "./objective.ts";
 import { pretrain } from "./pretrain.ts";

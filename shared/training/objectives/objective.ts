@@ -1,8 +1,8 @@
 /**
- * What a run teaches: where its examples lie in a dataset, how they become a batch, which loss stands at the network's end,
- * and which numbers an evaluation shows. Everything else (tasks, leases, rounds, passes, optimizers) is the same for all.
+ * What a run teaches. An objective says where its examples lie in a dataset, how they become a batch, which loss stands at the
+ * network's end, and which numbers an evaluation shows. Tasks, leases, rounds, passes and optimizers are the same for all.
  *
- * An example is a record in one of the dataset's two streams of 16-bit numbers; what the numbers mean is the objective's own.
+ * An example is a record in one of the dataset's two streams of 16-bit numbers. The objective gives the numbers their meaning.
  */
 import type { Dataset, DatasetKind } from "../../artifacts.ts";
 import type { ModelConfig, ObjectiveName } from "../../config.ts";
@@ -15,11 +15,11 @@ export interface Objective {
   datasetKind: DatasetKind;
   examples: Examples;
   lossHead: LossHead;
-  /** What a run shows beside its best validation loss, which is null before the first evaluation. */
+  /** Numbers that a run shows beside its best validation loss, which is null before the first evaluation. */
   metrics(valLoss: number | null, dataset: Dataset): Metrics;
 }
 
-/** Numbers that a loss is compared with or turned into; null where a dataset cannot tell. */
+/** Null where a dataset does not have the number. */
 export interface Metrics {
   /** Losses of the baselines on the validation targets. */
   unigramLoss: number | null;
@@ -31,7 +31,7 @@ export interface Metrics {
 export interface Examples {
   /** Tokens that an example counts in a run's budget. */
   tokens(model: ModelConfig): number;
-  /** Examples in a training stream of so many numbers. */
+  /** Examples in a training stream; `stream` is its length in numbers. */
   trainingCount(stream: number, model: ModelConfig): number;
   /** Examples in a validation stream; the last one may be shorter than a record. */
   validationCount(stream: number, model: ModelConfig): number;
@@ -39,11 +39,11 @@ export interface Examples {
   recordLength(model: ModelConfig): number;
   /** Where the record of an example begins in its stream. */
   recordStart(example: number, model: ModelConfig): number;
-  /** Records as a batch, one after the other. */
+  /** Records in their order as a batch. */
   batch(records: readonly Uint16Array[], model: ModelConfig): Batch;
   /**
-   * What `lossHead.weightOf` of all examples whose number is `slice` modulo `slices` adds up to, by which the coordinator
-   * checks an evaluation; null where the size of the stream does not say.
+   * The sum of `lossHead.weightOf` over the validation examples whose number is `slice` modulo `slices`. The coordinator checks
+   * evaluations by it; null when it does not follow from the length of the stream.
    */
   validationWeight(stream: number, slice: { slice: number; slices: number }, model: ModelConfig): number | null;
 }

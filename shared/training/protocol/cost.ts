@@ -1,6 +1,6 @@
 /** What trainers' time costs. */
 
-/** Dollars per million CPU milliseconds of the paid plan, beyond what is included. developers.cloudflare.com/workers/platform/pricing/#workers */
+/** Dollars per million CPU milliseconds of the paid plan, beyond the included ones. developers.cloudflare.com/workers/platform/pricing/#workers */
 const DOLLARS_PER_MILLION_CPU_MS = 0.02;
 
 /**

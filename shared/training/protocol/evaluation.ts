@@ -2,7 +2,7 @@
 import type { EvaluateResult } from "./task.ts";
 import { emptySlots, type Evaluated, type RunState } from "./run-state.ts";
 
-/** Evaluated checkpoints whose objects are kept, beside the best one. */
+/** Evaluated checkpoints whose objects are kept, beside the best checkpoint. */
 export const MAX_KEPT = 4;
 
 /** All validation slices are scored: training goes on, or the run ends with its best checkpoint. */

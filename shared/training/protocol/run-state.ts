@@ -77,7 +77,7 @@ export interface RunState {
   spec: RunSpec;
   phase: "training" | "evaluating" | "done" | "failed";
   paused: boolean;
-  /** The checkpoint that the current round starts from; at the end the best one. */
+  /** The checkpoint that the current round starts from; the best checkpoint when the run is done. */
   base: Base;
   slots: Slot[];
   /** Losses of the last rounds, from which a divergence is told. */
@@ -95,7 +95,7 @@ export interface RunState {
   /** Evaluated checkpoints that are kept for branches, oldest first. */
   kept: Evaluated[];
   evaluations: number;
-  /** Evaluations since the best one. */
+  /** Evaluations since the best checkpoint. */
   evaluationsSinceBest: number;
   /** Why training ends after the next evaluation; null while it goes on. */
   stopReason: string | null;

@@ -31,12 +31,12 @@ import { expired, isAlone, isLiving, isNoted, isShutOut, leaseMs, MAX_LEASE_MS, 
 export const MAX_BAD_RESULTS = 3;
 /** Examples per forward pass of an evaluation. */
 const EVALUATION_BATCH = 16;
-/** A round's loss above this many times the mean of the rounds before it is a divergence. */
+/** A round diverges when its loss is above this many times the mean of the rounds before it. */
 export const SPIKE_RATIO = 1.5;
 const RECENT_ROUNDS = 8;
 const MIN_RECENT_ROUNDS = 4;
-/** Rounds between the checkpoints that a rollback may go to: it goes one to two such distances back. */
-export const GOOD_EVERY = 10;
+/** Rounds between rollback points. A rollback goes back one to two times as far. */
+export const ROLLBACK_POINT_EVERY = 10;
 const ROLLBACK_RATE = 0.5;
 
 function taskOf({ spec, base, phase }: RunState, shard: number): Task {
@@ -111,7 +111,7 @@ export function submit(state: RunState, submission: Submission, now: number): { 
     spentMs: state.spentMs + took,
     computedMs: state.computedMs + (result.kind === "train" ? Math.min(took, Math.max(0, Number(submission.computeMs) || 0)) : 0),
     tasks: state.tasks + 1,
-    // Forgotten by a tenth per task, so that one slow task does not lengthen leases for ever.
+    // A tenth is forgotten with each task, so that one slow task does not lengthen leases for ever.
     slowestMs: Math.max(took, (state.slowestMs ?? 0) * 0.9),
   };
   const settled = settle(seen(timed, given.trainer, now), shard);
@@ -207,7 +207,7 @@ export function reduced(state: RunState, from: Hash, base: Base, now: number): R
   if (state.phase !== "training" || from !== state.base.checkpoint || !isRoundComplete(state)) return state;
   const results = trainResults(state);
   const total = (pick: (result: TrainResult) => number) => results.reduce((sum, result) => sum + pick(result), 0);
-  const marked = base.round % GOOD_EVERY === 0;
+  const marked = base.round % ROLLBACK_POINT_EVERY === 0;
   const next: RunState = {
     ...state,
     base,

@@ -1,4 +1,4 @@
-/** The state that a shard keeps for a part of the model between rounds: its optimizer's moments and what compression has rounded away. */
+/** The state that a shard keeps for a part of the model between rounds: its optimizer's moments and the rounding errors of compression. */
 import type { TrainingConfig } from "../../config.ts";
 import { RESIDUAL } from "../../model/formats/compression.ts";
 import type { ShapedName } from "../../model/weights.ts";

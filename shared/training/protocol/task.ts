@@ -1,5 +1,5 @@
 /**
- * What travels between the coordinator and a trainer: a lease on one task, and the result of that task.
+ * The messages between the coordinator and a trainer: a lease on a task, and the result of that task.
  *
  * A task is a pure function of the objects that it names. Everything large is a list of parts named by their hashes; the
  * trainer reads and writes them through the coordinator and needs nothing else.
