@@ -50,7 +50,7 @@ describe("the decoder with a cache", () => {
       const decoder = createDecoder(weights, config);
       expectClose(decoder.prefill(IDS.slice(0, 3)), full[2]!);
       expectClose(decoder.step(IDS[3]!), full[3]!);
-      // A second prefill is several positions on top of a past.
+      // A second prefill adds several positions to a past.
       expectClose(decoder.prefill(IDS.slice(4, 7)), full[6]!);
       expectClose(decoder.step(IDS[7]!), full[7]!);
       expect(decoder.length).toBe(8);
@@ -59,7 +59,7 @@ describe("the decoder with a cache", () => {
     });
   }
 
-  test("forks go on independently and everything is freed", () => {
+  test("forks continue independently and everything is freed", () => {
     const weights = randomWeights(CONFIG);
     const before = tf.memory().numTensors;
     const one = createDecoder(weights, CONFIG);

@@ -37,7 +37,7 @@ describe("sampling", () => {
     );
   });
 
-  test("stays in the nucleus: what is more probable than the sample does not reach topP", () => {
+  test("stays in the nucleus: the tokens more probable than the sample do not reach topP", () => {
     fc.assert(
       fc.property(logitsArbitrary, fc.double({ min: 0.01, max: 0.99, noNaN: true }), fc.nat(), (logits, topP, seed) => {
         const { id } = sampleToken(logits, { ...PLAIN, topP }, createRandom(seed));
@@ -47,7 +47,7 @@ describe("sampling", () => {
     );
   });
 
-  test("reports the model's own log probability and repeats itself with the same seed, even when nearly frozen", () => {
+  test("reports the model's own log probability and repeats itself with the same seed, even at a temperature near 0", () => {
     const logits = Float32Array.from([1, 2, 3]);
     const settings = { temperature: 1e-30, topK: 2, topP: 0.9 };
     const sample = sampleToken(logits, settings, createRandom(4));

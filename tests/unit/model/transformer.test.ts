@@ -32,7 +32,7 @@ const BATCH: Batch = {
 };
 const WEIGHTED: Batch = { ...BATCH, rowWeights: Float32Array.from([1, 0, 2.5, 0.25, 3, 1, 1, 0, 0.5, 4]) };
 
-/** Weights with no zeros, so that every gradient is of interest. */
+/** Weights without zeros, so that no gradient is trivially zero. */
 function noisyWeights(): Weights {
   const random = createRandom(5);
   return Object.fromEntries(
@@ -45,7 +45,7 @@ function noisyWeights(): Weights {
   );
 }
 
-/** Whether three steps from 0.002 to 1 may give these singular values. */
+/** Singular values that three steps can reach from 0.002 to 1. */
 const areNearOne = (values: number[]) => values.every((value) => value > 0.17 && value < 1.83);
 
 describe("the decoder", () => {
@@ -116,7 +116,7 @@ describe("optimizers", () => {
     expect(second.weights["model.norm.weight"]!.dataSync()[0]).toBeCloseTo(-3.227, 5);
   });
 
-  test("Newton-Schulz brings singular values from 0.002 to 1 near one, wide, tall and of rank one", () => {
+  test("Newton-Schulz brings singular values between 0.002 and 1 near one: wide, tall and of rank one", () => {
     // The singular values of a diagonal matrix are its diagonal; its norm is 1.12.
     const given = [1, 0.5, 0.1, 0.05, 0.01, 0.0025];
     const wide = tf.tidy(
@@ -136,7 +136,7 @@ describe("optimizers", () => {
       ),
     ).toBe(true);
     expect(areNearOne([tf.tidy(() => tf.norm(orthogonalize(tf.ones([5, 7]))).dataSync()[0]!)])).toBe(true);
-    // Any matrix: the squares of its singular values bound what is on the diagonal of y y^T.
+    // Any matrix: the squares of its singular values bound the diagonal of y y^T.
     const random = createRandom(9);
     const x = tf.tensor2d(
       Float32Array.from({ length: 12 * 30 }, () => normal(random)),

@@ -11,7 +11,7 @@ function streamOf(bytes: Uint8Array, chunk: number): ReadableStream {
     pull(controller) {
       if (at >= bytes.length) {
         controller.close();
-        // A waiting read of bytes is answered only so.
+        // A pending read of bytes is answered only by this call.
         controller.byobRequest?.respond(0);
         return;
       }
@@ -23,7 +23,7 @@ function streamOf(bytes: Uint8Array, chunk: number): ReadableStream {
 
 const bytesOf = (size: number, seed: number) => Uint8Array.from({ length: size }, (_, index) => (index * 31 + seed) % 251);
 
-test("a stream is read whole into a buffer that fits or grows", async () => {
+test("a whole stream is read into a buffer that fits or grows", async () => {
   await fc.assert(
     fc.asyncProperty(fc.nat(300_000), fc.integer({ min: 1, max: 70_000 }), fc.nat(200_000), async (size, chunk, room) => {
       const bytes = bytesOf(size, chunk);
@@ -48,7 +48,7 @@ function broken(): ReadableStream {
   });
 }
 
-/** A coordinator of three objects, which counts what is read; its first answers are `faults`. */
+/** A coordinator of three objects that counts reads; its first answers are `faults`. */
 async function coordinator(objects: readonly Uint8Array[], faults: ReadableStream[] = []) {
   const reads: string[] = [];
   const byHash = new Map<string, Uint8Array>();
@@ -67,7 +67,7 @@ async function coordinator(objects: readonly Uint8Array[], faults: ReadableStrea
 const PARTS = [bytesOf(100_000, 1), bytesOf(200_000, 2), bytesOf(50_000, 3)];
 
 describe("the object cache", () => {
-  test("keeps the parts of a model that fits, those that were written too", async () => {
+  test("keeps the read and the written parts of a model that fits", async () => {
     const { reads, hashes, cache } = await coordinator(PARTS);
     cache.limit(1e6, 350_000);
     for (const hash of [...hashes, ...hashes]) await cache.readPart(hash, "run");
@@ -89,19 +89,19 @@ describe("the object cache", () => {
     }
     expect(reads).toEqual([...hashes, ...hashes]);
     expect(new Set(sizes).size).toBe(1);
-    // What is encoded into the same buffer is streamed without what lies behind it.
+    // A part encoded into the same buffer is streamed without the bytes behind it.
     const part = new Uint8Array(cache.room(5000), 0, 5000).fill(4);
     expect(await cache.writePart(part, "run")).toBe(await sha256(new Uint8Array(5000).fill(4)));
   });
 
-  test("refuses bytes of another name", async () => {
+  test("refuses bytes with another hash", async () => {
     const { cache } = await coordinator(PARTS);
     const wrong = "0".repeat(64);
     await expect(cache.readPart(wrong, "run")).rejects.toThrow(`part ${wrong}: expected that hash, got`);
     await expect(cache.read("dataset", wrong)).rejects.toThrow(`dataset ${wrong}: expected that hash, got`);
   });
 
-  test("reads on after a stream that broke and after bytes of another name", async () => {
+  test("continues after a broken stream and after bytes with another hash", async () => {
     const { hashes, cache } = await coordinator(PARTS, [broken(), streamOf(bytesOf(10, 9), 10)]);
     cache.limit(300_000, 350_000);
     await expect(cache.readPart(hashes[0]!, "run")).rejects.toThrow("connection lost");

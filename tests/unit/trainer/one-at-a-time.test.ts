@@ -4,7 +4,7 @@ import { oneAtATime } from "../../../workers/trainer/one-at-a-time.ts";
 
 const done = async () => "done";
 
-test("a session keeps others away until it ends, also by an error, or can no longer be alive", async () => {
+test("a session excludes others until it ends, fails, or can no longer be alive", async () => {
   let now = Date.UTC(2026, 10, 27);
   vi.spyOn(Date, "now").mockImplementation(() => now);
 
@@ -15,7 +15,7 @@ test("a session keeps others away until it ends, also by an error, or can no lon
   await expect(going).rejects.toThrow("lost");
   expect(await oneAtATime(done)).toBe("done");
 
-  // Ended by the platform: it never comes back.
+  // Ended by the platform: it never returns.
   const lost = Promise.withResolvers<string>();
   const late = oneAtATime(() => lost.promise);
   now += MAX_CONSUMER_SECONDS * 1000 - 1;
@@ -24,7 +24,7 @@ test("a session keeps others away until it ends, also by an error, or can no lon
   const second = Promise.withResolvers<string>();
   const taken = oneAtATime(() => second.promise);
 
-  // It does come back: what has taken over still keeps others away.
+  // It does return: the session that took its place still excludes others.
   lost.resolve("late");
   expect(await late).toBe("late");
   expect(await oneAtATime(done)).toBeNull();

@@ -1,4 +1,4 @@
-/** Sessions against a coordinator of a few lines, which hands out what a test says. */
+/** Sessions against a coordinator of a few lines, which hands out the tasks that a test wants. */
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeEach, expect, test, vi } from "vitest";
 import { canonicalJson } from "../../../shared/artifacts.ts";
@@ -12,14 +12,14 @@ import { encodeTokenShard } from "../../../shared/tokenizer/token-shard.ts";
 import type { EvaluateTask, Submission, Task } from "../../../shared/training/protocol/task.ts";
 import { work } from "../../../workers/trainer/work-session.ts";
 
-/** In two parts. */
+/** A model in two parts. */
 const MODEL: ModelConfig = { ...presetOf("tiny").model, vocabSize: 17, mlpWidth: 2048, context: 6 };
 
 const objects = new Map<string, Uint8Array>();
 const submissions: Submission[] = [];
 let requests = 0;
 let leases: () => Task;
-/** What a task adds to the clock, which stands still otherwise: so it does in production while a Worker computes. */
+/** The time that a task adds to the clock, which stands still otherwise, as it does while a Worker computes. */
 let taskMs = 0;
 let now = 0;
 
@@ -80,7 +80,7 @@ beforeEach(() => {
   taskMs = 0;
   now = Date.UTC(2026, 10, 27);
   vi.spyOn(Date, "now").mockImplementation(() => now);
-  // Where a session reports the tasks that failed.
+  // Sessions report failed tasks there.
   vi.spyOn(console, "error").mockReturnValue();
 });
 
@@ -93,13 +93,13 @@ test("an evaluation whose second part is lost leaves no tensors behind", async (
   expect(tf.memory().numTensors).toBe(before);
 });
 
-test("a session takes tasks in the first half of an invocation's CPU time, whatever its machine makes of them", async () => {
+test("a session takes tasks in the first half of an invocation's CPU time, on a fast and on a slow machine", async () => {
   const task = await evaluateTask();
   leases = () => task;
   // At 0, 60 and 120 of 150 seconds.
   taskMs = 60_000;
   expect(await work(ENV)).toBe(3);
-  // One that alone takes longer is the only one.
+  // A task that takes longer than that is the only one.
   taskMs = 200_000;
   expect(await work(ENV)).toBe(1);
   expect(submissions).toHaveLength(4);

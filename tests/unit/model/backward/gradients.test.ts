@@ -37,7 +37,7 @@ const cases: fc.Arbitrary<Case> = fc
     seed: fc.nat(1e6),
     isWeighted: fc.boolean(),
   })
-  // A large epsilon: a norm of one number near zero would turn the last bit of it into the fifth digit of what follows.
+  // A large epsilon: a norm of a single number near zero would turn its last bit into the fifth digit of the result.
   .map(({ group, batch, length, seed, isWeighted, ...shape }) => ({
     config: { ...shape, heads: group * shape.kvHeads, context: 16, ropeTheta: 100, normEpsilon: 0.1 },
     batch,
@@ -50,7 +50,7 @@ function tensors(config: ModelConfig, seed: number): Weights {
   const random = createRandom(seed);
   return Object.fromEntries(
     weightShapes(config).map(([name, shape]) => {
-      // Near the scale of first weights, so that rounding is judged where training happens.
+      // Near the scale of first weights, where training happens, so that rounding errors are of a realistic size.
       const [center, std] = name.includes("norm") ? [1, 0.3] : [0, 1 / Math.sqrt(shape[1]!)];
       return [
         name,
@@ -88,7 +88,7 @@ const top = (all: Float32Array) => all.reduce((largest, value) => Math.max(large
 
 /**
  * The largest difference as a share of the largest gradient. Each parameter's own largest number would be the wrong scale:
- * behind a norm of one or two numbers gradients cancel to what rounding left of them.
+ * behind a norm of one or two numbers gradients cancel down to rounding errors.
  */
 function worst(got: Map<string, Float32Array>, expected: Map<string, Float32Array>): number {
   expect([...got.keys()]).toEqual([...expected.keys()]);
@@ -129,7 +129,7 @@ describe.each(BUILDS)("gradients by hand, %s", (_, module) => {
     expect(values(one, true)).toEqual(values(one));
     const three: Case = { config, batch: 10, length: 64, seed: 6 };
     expect(worst(values(three, true), values(three))).toBeLessThanOrEqual(1e-6);
-    // And so do several passes.
+    // Several passes: other sums too.
     expect(worst(values(three, false, 3), values(three))).toBeLessThanOrEqual(1e-6);
     expect(worst(values(three, true, 7), values(three))).toBeLessThanOrEqual(1e-6);
   });
@@ -170,7 +170,7 @@ describe.each(BUILDS)("gradients by hand, %s", (_, module) => {
     tf.dispose(weights);
   });
 
-  test("change no bit when every row weighs 1, and are those of an ignored label where a row weighs nothing", () => {
+  test("change no bit when every row weighs 1, and equal those of an ignored label where a row weighs 0", () => {
     const shape = { vocabSize: 31, width: 12, mlpWidth: 20, layers: 2, heads: 2, kvHeads: 1, headWidth: 6, tiedEmbeddings: true };
     const config: ModelConfig = { ...shape, context: 8, ropeTheta: 100, normEpsilon: 1e-6 };
     const weights = tensors(config, 7);
@@ -197,7 +197,7 @@ describe.each(BUILDS)("gradients by hand, %s", (_, module) => {
 
   test("are the same when the head goes through few rows at a time", () => {
     const shape = { width: 8, mlpWidth: 4, layers: 1, heads: 1, kvHeads: 1, headWidth: 4, context: 44, ropeTheta: 100, normEpsilon: 0.1 };
-    // A vocabulary of which no more than 64 rows of logits are there at a time: three sequences in three slices, one in one.
+    // A vocabulary with 64 rows of logits at a time: three sequences take three slices, a single sequence takes one.
     const each: Case = { config: { ...shape, vocabSize: 16_411, tiedEmbeddings: false }, batch: 3, length: 44, seed: 3, isWeighted: true };
     expect(worst(values(each), values(each, false, 1))).toBeLessThanOrEqual(1e-6);
   });

@@ -1,4 +1,4 @@
-/** The predicted CPU time of tasks against what was measured, and the refusal of what no trainer could finish. */
+/** The predicted CPU time of tasks against measures, and the refusal of tasks that no trainer can finish. */
 import { expect, test } from "vitest";
 import { PRESETS, presetOf, type TrainingConfig } from "../../../../shared/config.ts";
 import { checkCpu, estimateEvaluationCpu, estimateTaskCpu } from "../../../../shared/model/footprint/cpu-time.ts";
@@ -17,7 +17,7 @@ test.each(Object.entries(MEASURED))("%s is predicted no faster than it is, and a
   expect(tokens / seconds).toBeGreaterThan(measured / 2);
 });
 
-test("a task of one step counts its part of the batch, one of several steps all of them", () => {
+test("a task of one step counts its part of the batch, a task of several steps counts all its batches", () => {
   const { context } = presetOf("tiny").model;
   expect(estimateOf("tiny", { batch: 9, shards: 2, steps: 1 }).tokens).toBe(5 * context);
   expect(estimateOf("tiny", { batch: 9, shards: 2, steps: 3 }).tokens).toBe(27 * context);
@@ -28,14 +28,14 @@ test("small batches pay for Muon's update, which costs the same for every batch"
   expect(two! / one!).toBeLessThan(1.5);
 });
 
-test("every preset's task fits an invocation, and one that does not is refused with the figures", () => {
+test("every preset's task fits an invocation, and a task that does not fit is refused with the figures", () => {
   for (const name of Object.keys(PRESETS)) expect(() => checkCpu(estimateOf(name, {}))).not.toThrow();
   expect(() => checkCpu(estimateOf("base", { steps: 200 }))).toThrow(
     /cpu: expected a task of at most 150 CPU seconds .*, got one of about 6\d\d \(409600 tokens\); take fewer steps per task/,
   );
 });
 
-test("an evaluation whose shards have too many validation tokens is refused, too", () => {
+test("an evaluation whose shards have too many validation tokens is refused too", () => {
   const { model, vocabSize, training, tokens } = presetOf("base");
   const estimate = (shards: number) => estimateEvaluationCpu({ ...model, vocabSize }, { ...training, seed: 1, tokens, shards }, 2_000_000);
   expect(() => checkCpu(estimate(2))).toThrow(/got one of about \d+ \(1000000 tokens\); take more shards$/);

@@ -1,4 +1,4 @@
-/** The planner's prediction against what is allocated, and the refusal of what cannot fit. */
+/** The planner's prediction against the allocated memory, and the refusal of configurations that cannot fit. */
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeEach, describe, expect, test } from "vitest";
 import { PRESETS, presetOf, type ModelConfig, type TrainingConfig } from "../../../../shared/config.ts";
@@ -14,12 +14,12 @@ import { useKernels } from "../../../../shared/tensor/engine/backend.ts";
 import kernelModule from "../../../../shared/tensor/engine/kernel-module.ts";
 import { watchAllocator } from "../../tensor/allocator.ts";
 
-// Anew for each test, since scratch memory stays and would count for the first one alone.
+// For each test, since scratch memory stays allocated and would count for the first test alone.
 beforeEach(() => useKernels(kernelModule));
 
 /** The most bytes that are allocated at a time while `work` runs. */
 function peakBytes(work: () => void): number {
-  // Emscripten puts the allocator in its own place at the first call.
+  // Emscripten replaces the function with its own at the first call.
   tf.scalar(0).dispose();
   const sizes = new Map<number, number>();
   let [live, peak] = [0, 0];
@@ -60,7 +60,7 @@ const CASES: readonly [what: string, model: Partial<ModelConfig>, training: Part
 ];
 
 describe("the prediction", () => {
-  test.each(CASES)("is within 10 percent of what a step allocates: %s", (_, shape, part, batch) => {
+  test.each(CASES)("is within 10 percent of the memory that a step allocates: %s", (_, shape, part, batch) => {
     const model = { ...SHAPE, ...shape };
     const training = part as TrainingConfig;
     const optimizer = createOptimizer(training.optimizer);
@@ -69,7 +69,7 @@ describe("the prediction", () => {
     const peak = peakBytes(() => {
       const weights = initWeights(model, 1);
       const state = training.steps > 1 ? optimizer.init(weights) : { step: tf.scalar(0) };
-      // Without an optimizer state what a step does first is compute gradients: the update then has nothing to work on.
+      // Without an optimizer state the step computes gradients, and its update does nothing.
       const used = training.steps > 1 ? optimizer : IDLE;
       optimizerStep(
         { model, lossHead: pretrain.lossHead, plan, clipNorm: training.clipNorm, optimizer: used, weights, state },
@@ -83,10 +83,10 @@ describe("the prediction", () => {
   });
 });
 
-/** Takes gradients and does nothing with them. */
+/** Disposes gradients. */
 const IDLE = { beginStep: () => (_: string, gradient: tf.Tensor) => gradient.dispose() } as unknown as ReturnType<typeof createOptimizer>;
 
-test("a step takes no larger batch than its plan is for, of which weights would be updated twice", () => {
+test("a step refuses a larger batch than its plan is for, because it would update the weights twice", () => {
   const plan = planPasses(SHAPE, { ...muon, steps: 10 }, 4);
   const inputs = new Int32Array(8 * SHAPE.context);
   const work = { model: SHAPE, lossHead: pretrain.lossHead, plan, clipNorm: 0, optimizer: IDLE, weights: {}, state: {} };

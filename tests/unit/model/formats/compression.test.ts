@@ -14,7 +14,7 @@ const array = (name: string, shape: number[]): NamedArray => ({
 });
 
 describe("compression", () => {
-  test("says by hand what bf16 and int8 make of numbers", () => {
+  test("rounds numbers to bf16 and int8 as worked by hand", () => {
     // 1 + 2^-8 lies half way between two bfloat16 numbers and goes to the even one; 1 + 2^-7 is one.
     const update = [{ name: "a", shape: [3], data: Float32Array.from([1 + 2 ** -8, 1 + 2 ** -7, -3]) }];
     expect([...expand(compress(update, {}, "bf16").arrays)[0]!.data]).toEqual([1, 1 + 2 ** -7, -3]);
@@ -23,7 +23,7 @@ describe("compression", () => {
     expect([...expand(compress(rows, {}, "int8").arrays)[0]!.data]).toEqual([254, 8, 0, 0]);
   });
 
-  test.each(["bf16", "int8"] as const)("%s loses nothing for ever: what was sent and what is left add up to what was meant", (kind) => {
+  test.each(["bf16", "int8"] as const)("%s loses nothing for ever: sent values and rounding errors add up to the updates", (kind) => {
     const update = [array("a", [7, 13]), array("b", [31])];
     const sent = update.map(({ data }) => new Float64Array(data.length));
     let residuals: Record<string, Float32Array> = {};
@@ -46,7 +46,7 @@ describe("compression", () => {
 });
 
 describe("partition", () => {
-  test.each(Object.keys(PRESETS))("of preset %s holds every parameter once, in order, in parts that are small", (name) => {
+  test.each(Object.keys(PRESETS))("of preset %s holds every parameter once, in order, in small parts", (name) => {
     const { model, vocabSize } = PRESETS[name]!;
     const config = { ...model, vocabSize };
     const parts = partition(config);
@@ -57,7 +57,7 @@ describe("partition", () => {
     }
   });
 
-  test("puts a parameter's states into its part and what belongs to none into all", () => {
+  test("puts a parameter's states into its part and a value of no parameter into every part", () => {
     const { model } = PRESETS["base"]!;
     const config = { ...model, vocabSize: 4096 };
     const split = splitByPart(config, { step: 0, "model.embed_tokens.weight/m": 1, "lm_head.weight/v": 2 });

@@ -7,7 +7,7 @@ const TENSORS = [
   { name: "empty", shape: [0, 4], data: new Float32Array(0) },
 ];
 
-/** A file with the given header text and so many data bytes. */
+/** A file with a header text and a number of data bytes. */
 function fileOf(header: unknown, dataBytes: number): Uint8Array {
   const json = new TextEncoder().encode(typeof header === "string" ? header : JSON.stringify(header));
   const bytes = new Uint8Array(8 + json.length + dataBytes);
@@ -19,7 +19,7 @@ function fileOf(header: unknown, dataBytes: number): Uint8Array {
 const entry = (begin: number, end: number, shape = [(end - begin) / 4]) => ({ dtype: "F32", shape, data_offsets: [begin, end] });
 
 describe("safetensors", () => {
-  test("gives back what was written, the same bytes every time, at any alignment", () => {
+  test("reads back the written tensors, from the same bytes every time, at any alignment", () => {
     const bytes = encodeSafetensors(TENSORS);
     expect(encodeSafetensors(TENSORS)).toEqual(bytes);
     expect(decodeSafetensors(bytes)).toEqual(TENSORS);

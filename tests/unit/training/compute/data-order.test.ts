@@ -15,7 +15,7 @@ describe("data order", () => {
     );
   });
 
-  test("orders each epoch and each seed differently", () => {
+  test("gives each epoch and each seed its own order", () => {
     expect(new Set([order(1, 0), order(1, 1), order(2, 0), order(2, 1)]).size).toBe(4);
     expect(order(1, 0)).toBe(order(1, 0));
   });

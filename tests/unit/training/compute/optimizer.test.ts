@@ -13,7 +13,7 @@ const ADAMW = { name: "adamw", lr: 0.1, beta1: 0.5, beta2: 0.5, epsilon: 1e-12, 
 const matrix = (values: number[]): Weights => ({ "lm_head.weight": tf.tensor2d(values, [1, values.length]) });
 
 describe("schedule and clipping", () => {
-  test("warms up, stays, and falls in a line over the last share", () => {
+  test("warms up, stays constant, and falls linearly over the last share", () => {
     const scales = Array.from({ length: 8 }, (_, step) => learningRateScale({ warmupSteps: 2, decay: 0.5 }, step, 8));
     expect(scales).toEqual([0.5, 1, 1, 1, 1, 0.75, 0.5, 0.25]);
   });
@@ -44,7 +44,7 @@ describe("AdamW", () => {
 const make = (): Weights => ({ "x_proj.weight": tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]), "lm_head.weight": tf.tensor2d([1, 2], [1, 2]) });
 const copy = (weights: Weights) => tensorsOf(decodeSafetensors(encodeSafetensors(arraysOf(weights))));
 
-test("a stored and restored state goes on to the same bits, and updates leave only their results", () => {
+test("a stored and restored state continues to the same bits, and updates leave only their results", () => {
   const optimizer = createOptimizer(PRESETS["small"]!.training.optimizer);
   const before = tf.memory().numTensors;
   const first = make();

@@ -49,7 +49,7 @@ function keep(arrays: Map<string, NamedArray>, tensors: Weights): void {
   for (const array of arraysOf(tensors)) arrays.set(array.name, array);
 }
 
-/** A task on arrays instead of stored parts; `before` hears of each read and write before it is done. */
+/** A task on arrays instead of stored parts; `before` is called before each read and write. */
 async function runTask(
   task: TrainTask,
   weights: readonly NamedArray[],
@@ -119,7 +119,7 @@ describe("the train task", () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  test("moves by local steps, repeats them to the bit, and goes on from the state it returned", async () => {
+  test("moves by local steps, repeats them to the bit, and continues from the state it returned", async () => {
     const weights = firstWeights(MODEL);
     const before = tf.memory().numTensors;
     const task = trainTask({ ...TRAINING, shards: 2, steps: 3, batch: 2, optimizer: PRESETS["small"]!.training.optimizer }, 1);
@@ -155,15 +155,15 @@ describe("the train task", () => {
 });
 
 describe("parts", () => {
-  // Three parts of two megabytes: the embedding, the head, and between them the blocks.
+  // Several parts of two megabytes.
   const model: ModelConfig = { ...MODEL, vocabSize: 17, width: 64, mlpWidth: 2048, layers: 2, heads: 4, kvHeads: 2, headWidth: 16 };
   const muon = PRESETS["small"]!.training.optimizer;
 
-  test("a task in parts gives what its tensors in one piece would, with gradients used up or kept for clipping", async () => {
+  test("a task in parts gives the same update whether gradients are consumed at once or kept for clipping", async () => {
     expect(partition(model).length).toBeGreaterThan(1);
     const weights = firstWeights(model);
     const before = tf.memory().numTensors;
-    // No gradient reaches the huge norm, so both ways are the same arithmetic.
+    // No gradient reaches the huge norm, so both ways compute the same.
     const used = trainTask({ ...TRAINING, steps: 2, batch: 2, clipNorm: 0, optimizer: muon }, 0, model);
     const kept = trainTask({ ...TRAINING, steps: 2, batch: 2, clipNorm: 1e9, optimizer: muon }, 0, model);
     const outcome = await runTask(used, weights, [], STREAM);
@@ -205,7 +205,7 @@ describe("parts", () => {
 const SINGLE = { inputs: Int32Array.from([1, 2, 3, 4, 5, 6]), labels: Int32Array.from([2, 3, 4, 5, 6, -1]), sequences: 1 };
 
 describe("the evaluate task", () => {
-  test("makes every token but the first a target exactly once, however it is sliced", async () => {
+  test("makes every token but the first a target exactly once, for any number of slices", async () => {
     const weights = initWeights(MODEL, 1);
     const sums: number[] = [];
     for (const shards of [1, 3]) {

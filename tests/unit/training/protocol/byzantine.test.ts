@@ -1,4 +1,4 @@
-/** T8, T9 and T10 of the reliability design on real updates: what trainers send that is broken, and what one of four sends that is a lie. */
+/** T8, T9 and T10 of the reliability design on real updates: broken updates, and the lies of one trainer in four. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { MapBucket } from "../../../../scripts/simulation/map-bucket.ts";
 import { answer } from "../../../../scripts/simulation/world.ts";
@@ -22,7 +22,7 @@ beforeAll(startBackend);
 const TRAINERS = ["liar", "a", "b", "c"] as const;
 const tiny = PRESETS["tiny"]!;
 const MODEL = { ...tiny.model, vocabSize: 17, width: 8, mlpWidth: 12, heads: 2, kvHeads: 1, headWidth: 4, context: 6 };
-/** Too large to be kept in a coordinator's memory. */
+/** A model too large to be kept in a coordinator's memory. */
 const LARGE = { ...MODEL, vocabSize: 100_000 };
 const TRAINING = { ...tiny.training, seed: 3, tokens: 1e6, batch: 2, shards: 4, steps: 2 };
 const TOKENS = Uint16Array.from({ length: 500 }, (_, index) => (index * index) % 17);
@@ -48,7 +48,7 @@ const noise: Change = (delta) => {
   return scaled(normOf(delta) / normOf(drawn))(drawn);
 };
 
-/** What a trainer sends for a task: the honest update, changed. */
+/** The result of a task with a changed update. */
 async function compute(bucket: R2Bucket, task: TrainTask, change: Change): Promise<TrainResult> {
   const read = async (hash: string) => decodeSafetensors(new Uint8Array(await getObject(bucket, "part", hash, task.run)));
   const write = (arrays: NamedArray[]) => putObject(bucket, "part", encodeSafetensors(arrays), task.run);
@@ -68,13 +68,13 @@ async function compute(bucket: R2Bucket, task: TrainTask, change: Change): Promi
   return { kind: "train", delta, inner, loss, sequences, tokens, deltaBytes: 1, innerBytes: 1 };
 }
 
-/** Rounds with four trainers, one of which changes what it sends. `refusals` gets the reasons for which updates were refused. */
+/** Rounds with four trainers; one of them changes its updates. `refusals` gets the reasons of refused updates. */
 async function rounds(count: number, supervision: Partial<SupervisionConfig>, lie: Change, refusals: string[] = []): Promise<RunState> {
   const bucket = new MapBucket().asBucket();
   const spec = specOf(supervision);
   let state = initialState(spec, await firstCheckpoint(bucket, spec));
   for (let event = 0; state.base.round < count && event < 1000; event++) {
-    // Whoever has not had a turn for longest asks next; the liar begins.
+    // Trainers ask in turn; the liar begins.
     const trainer = TRAINERS[event % TRAINERS.length]!;
     const given: { state: RunState; lease: Lease | null } = lease(state, trainer, `l${event}`, event);
     state = given.state;
@@ -114,7 +114,7 @@ describe("one lying trainer of four", () => {
     expect(lied.counts).toMatchObject({ "audit-failed": expect.any(Number) });
   });
 
-  it("that exaggerates a hundredfold is refused by the norm alone, without any audit, and changes nothing", async () => {
+  it("that exaggerates a hundredfold is refused for its norm, without any audit, and changes nothing", async () => {
     const [honest, lied] = [await rounds(3, {}, same), await rounds(3, {}, scaled(100))];
     expect(lied.base.checkpoint).toBe(honest.base.checkpoint);
     expect(lied.counts).toMatchObject({ "bad-delta": expect.any(Number) });
@@ -179,7 +179,7 @@ async function complete(model = MODEL): Promise<{ bucket: MapBucket; state: RunS
   return { bucket, state, deltaKey: objectKey("part", trainResults(state)[2]!.delta[0]!, "r") };
 }
 
-describe("a shard's state that the next task of the shard could not begin with", () => {
+describe("a shard's state with which the shard's next task could not begin", () => {
   it.each([
     ["is not there", () => "f".repeat(64), "found none"],
     ["is not a file", async (bucket: R2Bucket) => putObject(bucket, "part", new Uint8Array([1, 2, 3]), "r"), "safetensors: .*expected"],

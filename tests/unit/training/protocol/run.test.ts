@@ -40,7 +40,7 @@ function voted(state: RunState, trainer: string, now: number, change: object = {
   return submit(given.state, { ...good, result: { ...good.result, ...change } as Submission["result"] }, now).state;
 }
 
-/** Every task of the round, done by an honest trainer; `change` makes the results others. */
+/** Every task of the round, computed by an honest trainer; `change` alters the results. */
 function round(state: RunState, change: (result: TrainResult | EvaluateResult) => object = (result) => result, now = 0): RunState {
   let next = state;
   for (let shard = 0; shard < SHARDS; shard++) {
@@ -66,24 +66,24 @@ function spoil(state: RunState): RunState {
   return next;
 }
 
-/** The round and its reduction. */
+/** A round and its reduction. */
 function committed(state: RunState, change?: (result: TrainResult | EvaluateResult) => object, now = 0): RunState {
   const full = round(state, change, now);
   return reduced(full, full.base.checkpoint, checkpointAfter(full.base, trainResults(full)), now + 200);
 }
 
 describe("run", () => {
-  it("gives a task to one trainer at a time, and to the next when the lease is over", () => {
+  it("gives a task to one trainer at a time, and to the next when the lease has expired", () => {
     const first = leased(start());
     expect(leased(first.state).lease.task.shard).toBe(1);
     expect(leased(first.state, MAX_LEASE_MS).lease.task.shard).toBe(0);
   });
 
-  it("takes a lease from the future for over: the clock went back", () => {
+  it("counts a lease from the future as expired, because the clock went back", () => {
     expect(leased(leased(start(), 1_000_000).state, 0).lease.task.shard).toBe(0);
   });
 
-  it("keeps what was submitted for the current round, the votes of an open audit too", () => {
+  it("keeps the objects of all results of the current round, also of votes in an open audit", () => {
     const first = leased(start());
     const one = submit(first.state, honestly(first.state, first.lease), 1).state;
     expect(retainedHashes(one)).toContain(nameOf("delta", one.base.checkpoint, 0));
@@ -105,7 +105,7 @@ describe("run", () => {
     expect(leased(restarted(leased(start()).state)).lease.task.shard).toBe(0);
   });
 
-  it("counts a result once, answers its repetition alike and refuses a different one", () => {
+  it("counts a result once, accepts its repetition and refuses a different result", () => {
     const one = leased(start());
     const submission = honestly(one.state, one.lease);
     const { state, reply } = submit(one.state, submission, 1);
@@ -117,7 +117,7 @@ describe("run", () => {
     expect(other.state.counts).toMatchObject({ conflict: 1 });
   });
 
-  it("refuses by name what belongs elsewhere, and changes no result", () => {
+  it("refuses a misplaced result with the reason, and changes no result", () => {
     const { state, lease: given } = leased(start());
     const good = honestly(state, given);
     const withResult = (change: object) => ({ ...good, result: { ...good.result, ...change } as Submission["result"] });
@@ -141,7 +141,7 @@ describe("run", () => {
     }
   });
 
-  it("quarantines a trainer after three unusable results when there is another one, and forgives on resume", () => {
+  it("quarantines a trainer after three unusable results when there is another trainer, and forgives on resume", () => {
     let state = leased(start(), 0, "other").state;
     for (let index = 0; index < 3; index++) {
       const next = leased(state, index, "sick");
@@ -154,7 +154,7 @@ describe("run", () => {
     expect(leased(resumed(state), 10, "sick").lease.task.shard).toBe(1);
   });
 
-  it("gives tasks to a clumsy trainer again when nobody better has been heard of for a minute, and to a proven liar never", () => {
+  it("gives tasks to a clumsy trainer again when no other has been active for a minute, and to a proven liar never", () => {
     const state = leased(start(), 0, "gone").state;
     const record = { seenAt: 0, quarantined: true };
     const trainers = { ...state.trainers, clumsy: { ...record, strikes: 3 }, liar: { ...record, strikes: 100 } };
@@ -170,7 +170,7 @@ describe("run", () => {
     expect(submit(submit(once, bad, 2).state, bad, 3).state.slots[0]!.bad).toHaveLength(1);
   });
 
-  it("goes back to a good checkpoint at half the rate when a task stays unusable, and gives up when that is not allowed", () => {
+  it("rolls back at half the rate when a task stays unusable, and fails when that is not allowed", () => {
     const diverged = spoil(start({ rollbacks: 1 }));
     const effect = effectOf(diverged);
     expect(effect).toMatchObject({ kind: "roll-back", lrScale: 0.5, to: { round: 0 } });
@@ -184,7 +184,7 @@ describe("run", () => {
     expect(spoil(back)).toMatchObject({ phase: "failed", error: expect.stringContaining("not-finite") });
   });
 
-  it("goes back when the loss leaps, and not for an ordinary rise", () => {
+  it("rolls back when the loss leaps, and not for an ordinary rise", () => {
     let state = start({}, 100);
     for (let index = 0; index < 25; index++) state = committed(state);
     expect(state.rollbackPoint.round).toBe(10);
@@ -194,7 +194,7 @@ describe("run", () => {
     expect(effectOf(leap)).toMatchObject({ kind: "roll-back", to: { round: 10 }, lrScale: 0.5 });
   });
 
-  it("counts an audited task when two trainers agree, and shuts out who stands against two", () => {
+  it("counts an audited task when two trainers agree, and quarantines a trainer that disagrees with two", () => {
     const one = leased(start({ audit: 1 }), 0, "liar");
     const lie = {
       ...honestly(one.state, one.lease),
@@ -213,7 +213,7 @@ describe("run", () => {
     expect(state.counts).toMatchObject({ "audit-failed": 1 });
   });
 
-  it("lets a trainer vote once on a task: when nobody else can, its answer counts without audit", () => {
+  it("lets a trainer vote once on a task: when no other trainer can, its vote counts without audit", () => {
     const one = voted(start({ audit: 1 }), "a", 0);
     expect(one.slots[0]!.result).toBeNull();
     const next = leased(one, 1);
@@ -222,7 +222,7 @@ describe("run", () => {
     expect(next.state.counts).toEqual({ "audit-dropped": 1 });
   });
 
-  it("takes the answers to both leases that a trainer had on a task for one vote", () => {
+  it("counts the answers to two leases of one trainer on a task as one vote", () => {
     const first = leased(start({ audit: 1 }));
     expect(leased(first.state).lease.task.shard).toBe(1);
     const again = leased(first.state, MAX_LEASE_MS);
@@ -234,28 +234,28 @@ describe("run", () => {
     expect(state.slots[0]).toMatchObject({ result: null, votes: [{ trainer: "a" }] });
   });
 
-  it("blames neither of two that disagree when there is no third, however long they are silent: the first answer counts", () => {
+  it("blames neither of two trainers that disagree when there is no third: the first vote counts", () => {
     const lie = { delta: [nameOf("lie")] };
     const two = voted(voted(start({ audit: 1 }), "liar", 0, lie), "honest", 1);
     const next = lease(two, "liar", "x", 61_000).state;
     expect(next.slots[0]!.result).toMatchObject(lie);
     expect(next.slots[0]!.votes).toHaveLength(2);
     expect(next.trainers).toMatchObject({ liar: { strikes: 0, quarantined: false }, honest: { strikes: 0, quarantined: false } });
-    // Nor when one of them asks at once.
+    // The same when one of them asks at once.
     expect(lease(two, "honest", "x", 2).state.counts).toEqual({ "audit-dropped": 1 });
   });
 
-  it("waits for a third that is at work or was heard of within the minute", () => {
+  it("waits for a third trainer that is at work or was active within the minute", () => {
     const busy = leased(leased(start({ audit: 1 }), 0, "other").state, 0, "third");
     expect(busy.lease.task.shard).toBe(0);
     const state = submit(busy.state, honestly(busy.state, busy.lease), 0).state;
     expect(state.slots[0]!.result).toBeNull();
-    // The other's lease is as long as leases are, but its task may take as long as tasks may.
+    // The lease of `other` has the maximum length, and its task may outlast it.
     expect(lease(state, "third", "x", MAX_LEASE_MS).state.counts).toEqual({});
     expect(lease(state, "third", "x", 1000 * PLANNED_CPU_SECONDS).state.counts).toEqual({ "audit-dropped": 1 });
   });
 
-  it("hears of a trainer that has only asked in vain", () => {
+  it("counts on a trainer that has only asked and got no task", () => {
     let state = start({ audit: 1 });
     state = { ...state, slots: state.slots.slice(0, 1) };
     const given = [leased(state, 0, "liar")];
@@ -296,7 +296,7 @@ describe("run", () => {
     });
   });
 
-  it("refuses a score over other targets than the slice has, which would make the loss what its sender likes", () => {
+  it("refuses a score over a wrong number of targets, with which a trainer could choose the loss", () => {
     const state = committed(start({ evaluateEvery: 1, targetLoss: 2 }));
     const given = leased(state);
     const lie = { ...honestly(given.state, given.lease), result: { kind: "evaluate" as const, lossSum: 0, targets: 1e9 } };
@@ -316,7 +316,7 @@ describe("run", () => {
     expect(committed(start({ maxCents: 0.0005 }))).toMatchObject({ phase: "training", stopReason: null });
   });
 
-  it("gives no tasks while it is paused but takes what is out, and stops with an evaluation", () => {
+  it("gives no tasks while it is paused but accepts results of leased tasks, and stops with an evaluation", () => {
     const given = leased(start());
     const still = paused(given.state);
     expect(lease(still, "b", "x", 0).lease).toBeNull();
@@ -327,13 +327,13 @@ describe("run", () => {
   });
 
   // 10,000 seeds and the mutants of the reducer: npm run soak -- simulate.
-  it("ends every faulty history in the checkpoint of the undisturbed one, and every fault is drawn", () => {
+  it("ends every faulty history in the checkpoint of the history without faults, and every fault occurs", () => {
     const drawn = new Set<string>();
     for (let seed = 0; seed < 200; seed++) for (const fault of Object.keys(simulate(seed, protocol).drawn)) drawn.add(fault);
     expect([...drawn].toSorted()).toEqual([...FAULTS].toSorted());
   });
 
-  it("goes back when the current checkpoint is damaged, at the same rate and once more before the end, and fails without another one", () => {
+  it("rolls back when the current checkpoint is damaged, at the same rate, also during the last evaluation, and fails without a rollback point", () => {
     let state = start({}, 25);
     for (let index = 0; index < 25; index++) state = committed(state);
     expect(state).toMatchObject({ phase: "evaluating", stopReason: "rounds" });
