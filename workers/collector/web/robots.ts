@@ -1,11 +1,13 @@
-/** robots.txt by RFC 9309: groups, the longest match, allow on a tie; plus Crawl-delay and Sitemap lines. */
+/** robots.txt by RFC 9309: groups, the longest match, allow on a tie. Also Crawl-delay, Sitemap and training reservations. */
 
 export const AGENT = "TiffinBot";
-/** What of a file is read: as much as RFC 9309, section 2.5, demands at least. */
+/** The part of a file that is read: the least that RFC 9309, section 2.5, demands. */
 export const MAX_ROBOTS_BYTES = 500 * 1024;
-/** Longer lines are cut, as the reference parser does. */
+/** Longer lines are cut, as in the reference parser. */
 const MAX_LINE_LENGTH = 16_663;
 
+/** Outside of what a URL may carry (RFC 3986, section 2): a rule may have them bare, a URL has them percent-encoded. */
+const NOT_IN_URL = /(?:[^\x21-\x7e]|["<>\\^`{|}])+/gu;
 /** In a path no character is special; in a pattern a dollar is special only at the end. */
 const LITERAL_IN_PATH = /[*$]/g;
 const LITERAL_IN_PATTERN = /\$(?!$)/g;
@@ -33,7 +35,7 @@ export function parseRobots(text: string, agent: string = AGENT): Robots {
   let naming = false;
   let reserved = false;
   for (const line of text.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/)) {
-    // One pattern for the whole line would backtrack: a hostile line of 1,000 blanks took it 3 s, with time growing as the cube.
+    // One pattern for the whole line would backtrack in cubic time: 3 s for a hostile line of 1,000 blanks.
     const content = line.slice(0, MAX_LINE_LENGTH).split("#", 1)[0]!.trimStart();
     const name = /^[A-Za-z-]+(?=[\s:])/.exec(content)?.[0];
     if (name === undefined) continue;
@@ -66,7 +68,7 @@ export function parseRobots(text: string, agent: string = AGENT): Robots {
   };
 }
 
-/** An allowed index page allows its folder too. */
+/** Allowing an index page allows its folder too. */
 function rulesOf(allow: boolean, pattern: string): Rule[] {
   const folder = /^(.*\/)index\.html?$/.exec(pattern)?.[1];
   return allow && folder !== undefined
@@ -78,12 +80,12 @@ function rulesOf(allow: boolean, pattern: string): Rule[] {
 }
 
 /**
- * Percent-encoding made equal on both sides (RFC 9309, section 2.2.2): unreserved octets bare, the rest upper-case
- * encoded, but in a query the reserved ones that separate nothing there are bare as well. Octets that mean something in a
- * pattern are encoded where they stand for themselves (section 2.2.3).
+ * Makes percent-encoding equal on both sides (RFC 9309, section 2.2.2): unreserved octets are bare, octets that no URL may
+ * carry are encoded, escapes are upper case. In a query, reserved octets that separate nothing there are bare too. Literal
+ * octets that would be special in a pattern are encoded (section 2.2.3).
  */
 function normalize(path: string, literal: RegExp): string {
-  const encoded = path.replace(/[^\x21-\x7e]+/gu, (part) => encodeURIComponent(part.toWellFormed()));
+  const encoded = path.replace(NOT_IN_URL, (part) => encodeURIComponent(part.toWellFormed()));
   const escaped = encoded.replace(literal, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
   const query = escaped.indexOf("?");
   return escaped.replace(/%[0-9a-fA-F]{2}/g, (escape, at: number) => {
@@ -92,7 +94,7 @@ function normalize(path: string, literal: RegExp): string {
   });
 }
 
-/** `*` matches anything, a final `$` the end; two pointers, so that hostile patterns cannot blow up. */
+/** `*` matches anything, a final `$` the end. Parts are found from left to right without backtracking, so hostile patterns stay cheap. */
 function matches(pattern: string, path: string): boolean {
   const anchored = pattern.endsWith("$");
   const parts = (anchored ? pattern.slice(0, -1) : pattern).split("*");

@@ -44,10 +44,24 @@ test.each([
   ["/path/file-with-a-%2A.html", "/path/file-with-a-*.html"],
   ["/path/foo-%24", "/path/foo-$"],
   ["/price$list", "/price$list"],
+  // Characters that a URL carries percent-encoded.
+  ["/{{product.url}}", "/{{product.url}}"],
+  ["/{{product.url}}", "/%7B%7Bproduct.url%7D%7D"],
+  ["/%7b%7Bproduct.url%7D%7d", "/{{product.url}}"],
+  ['/a"b', "/a%22b"],
+  ["/<a>", "/%3Ca%3E"],
+  ["/a|b", "/a%7Cb"],
+  ["/a%7cb", "/a|b"],
+  ["/a^b", "/a^b"],
+  ["/a`b", "/a`b"],
+  ["/a\\b", "/a%5Cb"],
+  ["/a b", "/a b"],
+  ['/find?q="{x}"', '/find?q="{x}"'],
 ])("lets Disallow: %s forbid %s", (pattern, path) => {
   const robots = parseRobots(`User-agent: *\nDisallow: ${pattern}\n`);
   expect(isAllowed(robots, new URL(path, "http://foo.bar/"))).toBe(false);
   expect(isAllowed(robots, new URL("/else", "http://foo.bar/"))).toBe(true);
+  expect(isAllowed(robots, new URL("/{other}", "http://foo.bar/"))).toBe(true);
 });
 
 test("does not take an encoded star for a wildcard", () => {
