@@ -33,10 +33,17 @@ const SITES: Record<string, Site> = {
   }),
   "forbidden.com": (path) => (path === "/robots.txt" ? text("User-agent: *\nAllow: /\nContent-Signal: ai-train=no\n") : page(prose(path))),
   "odd.com": site({
-    "/": () => page(prose("home") + links("/latin", "/declared", "/zero", "/huge", "/deep", "/picture", "/gone", "/plain")),
+    "/": () =>
+      page(prose("home") + links("/latin", "/declared", "/late", "/undeclared", "/zero", "/huge", "/deep", "/picture", "/gone", "/plain")),
     "/latin": () => new Response(latin(prose("caf\xe9")), { headers: { "content-type": "text/html; charset=iso-8859-1" } }),
     "/declared": () =>
       new Response(latin(`<meta charset="windows-1252">${prose("na\xefve")}`), { headers: { "content-type": "text/html" } }),
+    // GBK for "中文 is ..." behind 2 KB of comments, and windows-1252 without any declaration.
+    "/late": () =>
+      new Response(latin(`${"<!-- filler -->".repeat(150)}<meta charset=gb2312>${prose("\xd6\xd0\xce\xc4")}`), {
+        headers: { "content-type": "text/html" },
+      }),
+    "/undeclared": () => new Response(latin(prose("\x93quoted\x94")), { headers: { "content-type": "text/html" } }),
     "/zero": () => page(prose("zero\u0000byte")),
     "/huge": () => page("a".repeat(6 * 1024 * 1024)),
     // Deep enough for the bound on nesting; extract.test.ts has 100,000 levels.
@@ -132,7 +139,9 @@ test.concurrent("keeps no page that its owner reserves, and records why", async 
 test.concurrent("reads every charset and survives hostile pages", async () => {
   const crawl = await web.crawl("http://odd.com/");
   const texts = (await stored(crawl.source)).map((document) => document.text.slice(0, 12));
-  expect(texts).toEqual(expect.arrayContaining(["café is desc", "naïve is des", "zerobyte is ", "Plain text. "]));
+  expect(texts).toEqual(
+    expect.arrayContaining(["café is desc", "naïve is des", "中文 is descri", "“quoted” is ", "zerobyte is ", "Plain text. "]),
+  );
   expect(crawl.skipped).toMatchObject({ "too-large": 1, "content-type": 1, "status-404": 1 });
 });
 

@@ -3,16 +3,41 @@ import htmlEncodingSniffer from "html-encoding-sniffer";
 import { readAtMost } from "../../../shared/bytes/bounded.ts";
 
 const GZIP_MAGIC = [0x1f, 0x8b];
+/** Text counts as UTF-8 while at most this share of its characters outside ASCII is broken. */
+const MAX_BROKEN_SHARE = 0.1;
 
-/** Text of a page or an XML file by byte-order mark, Content-Type, `<meta>` or XML declaration; UTF-8 when nothing is said. */
+/**
+ * Text by its byte-order mark, Content-Type, `<meta>` or XML declaration. A page without any of these is UTF-8 if its bytes
+ * are, else windows-1252, as in browsers.
+ */
 export function decodeText(bytes: Uint8Array, contentType: string): string {
+  return new TextDecoder(encodingOf(bytes, contentType)).decode(bytes).replaceAll("\u0000", "");
+}
+
+function encodingOf(bytes: Uint8Array, contentType: string): string {
   const label = /charset\s*=\s*"?'?([^\s;"']+)/i.exec(contentType)?.[1];
-  const encoding = htmlEncodingSniffer(bytes, {
-    xml: /[/+]xml\b/i.test(contentType) && !/html/i.test(contentType),
-    defaultEncoding: "UTF-8",
+  const isXml = /[/+]xml\b/i.test(contentType) && !/html/i.test(contentType);
+  const isPlain = /^text\/plain\b/i.test(contentType);
+  const declared = htmlEncodingSniffer(bytes, {
+    xml: isXml,
+    // Empty when the bytes declare nothing.
+    defaultEncoding: "",
     ...(label === undefined ? {} : { transportLayerEncodingLabel: label }),
+    // Browsers look at 1,024 bytes at first, then parse the page again when a declaration comes later. Plain text has none.
+    ...(isXml ? {} : { maxPrescanBytes: isPlain ? 0 : Infinity }),
   });
-  return new TextDecoder(encoding).decode(bytes).replaceAll("\u0000", "");
+  if (declared !== "") return declared;
+  return isXml || isMostlyUtf8(bytes) ? "UTF-8" : "windows-1252";
+}
+
+/** A few broken bytes do not make a page windows-1252. */
+function isMostlyUtf8(bytes: Uint8Array): boolean {
+  let [broken, whole] = [0, 0];
+  for (const [char] of new TextDecoder().decode(bytes).matchAll(/[^\0-\x7f]/gu)) {
+    if (char === "\uFFFD") broken++;
+    else whole++;
+  }
+  return broken <= MAX_BROKEN_SHARE * (broken + whole);
 }
 
 /** Unpacks the bytes if they are a gzip file. Null beyond `limit` unpacked bytes, which are counted as they come out. */

@@ -1,4 +1,4 @@
-/** Charsets of the web: header, byte-order mark, meta tag, and labels that lie. */
+/** Charsets of the web: header, byte-order mark, meta tag, wrong labels, and no label at all. */
 import { expect, test } from "vitest";
 import { decodeText } from "../../../../workers/collector/web/decode.ts";
 
@@ -24,6 +24,29 @@ test.each([
   ["a mark against the header", Uint8Array.of(0xef, 0xbb, 0xbf, ...utf8("café")), "text/html; charset=iso-8859-1", "café"],
   ["UTF-16 by its mark", Uint8Array.of(0xff, 0xfe, 0xe9, 0x00), "text/html", "é"],
   ["Shift_JIS", Uint8Array.of(0x93, 0xfa, 0x96, 0x7b), "text/html; charset=shift_jis", "日本"],
+  // Like adbar/trafilatura#541: browsers parse a page again when its charset comes late.
+  [
+    "a late meta tag",
+    latin(`${"<!-- filler -->".repeat(200)}<meta charset=gb2312>\xd6\xd0\xce\xc4`),
+    "text/html",
+    `${"<!-- filler -->".repeat(200)}<meta charset=gb2312>中文`,
+  ],
+  [
+    "the first meta tag that is no comment",
+    latin("<!--<meta charset=gb2312>--><meta charset=latin1>\xe9"),
+    "text/html",
+    "<!--<meta charset=gb2312>--><meta charset=latin1>é",
+  ],
+  // Like firecrawl/firecrawl#4047: windows-1252 has dashes and quotes where ISO 8859-1 has control characters.
+  [
+    "windows-1252 when nothing is said and the bytes are not UTF-8",
+    latin("<p>na\xefve caf\xe9 \x96 \x93quoted\x94"),
+    "text/html",
+    "<p>naïve café – “quoted”",
+  ],
+  ["windows-1252 for plain text that is not UTF-8", latin("caf\xe9"), "text/plain", "café"],
+  ["UTF-8 despite a broken byte", Uint8Array.of(...utf8("日本語の文章です。これは"), 0xff), "text/html", "日本語の文章です。これは\uFFFD"],
+  ["no meta tag that plain text quotes", utf8("é <meta charset=gb2312>"), "text/plain", "é <meta charset=gb2312>"],
   ["UTF-8 when nothing is said", utf8("naïve 日本"), "text/html", "naïve 日本"],
   ["UTF-8 when the label is nonsense", utf8("naïve"), "text/html; charset=nonsense-9", "naïve"],
   ["no NUL bytes", utf8("a\u0000b"), "text/plain", "ab"],
