@@ -1,6 +1,7 @@
 /** Main text, title, language and links of an HTML page, through Readability on linkedom. */
 import { Readability } from "@mozilla/readability";
 import { parseHTML } from "linkedom";
+import { unlinkParagraphs, type PageDocument } from "./linked-paragraphs.ts";
 import type { Refusal, Reservation } from "../refusal.ts";
 
 /** Shorter texts are menus and stubs. */
@@ -31,8 +32,6 @@ const BLOCKS = new Set(
 );
 /** Elements that are never part of the text, even inside an article. Leaving out figures raises the score of extract.test.ts by 0.5 %. */
 const LEFT_OUT = new Set("ASIDE BUTTON FIGURE FOOTER FORM NAV NOSCRIPT SCRIPT STYLE TEMPLATE".split(" "));
-
-type Document = ReturnType<typeof parseHTML>["document"];
 
 export interface Extraction {
   text: string;
@@ -120,7 +119,7 @@ function attributesFrom(html: string, start: number): { count: number; end: numb
  * ones are added. linkedom also accepts only an element right after the head as the body, and otherwise makes an empty one;
  * the real body replaces it.
  */
-export function parsePage(html: string): Document {
+export function parsePage(html: string): PageDocument {
   const [hasHtml, hasBody] = [/<html[\s>]/i.test(html), /<body[\s>]/i.test(html)];
   const missing = hasHtml && hasBody ? "" : hasBody ? "<html>" : "<html><body>";
   const { document } = parseHTML(`${missing}${html}`);
@@ -130,7 +129,7 @@ export function parsePage(html: string): Document {
   return document;
 }
 
-function linksOf(document: Document, base: URL): string[] {
+function linksOf(document: PageDocument, base: URL): string[] {
   const href = document.querySelector("base[href]")?.getAttribute("href");
   const from = href !== null && href !== undefined && URL.canParse(href, base.href) ? new URL(href, base.href) : base;
   return [...document.querySelectorAll("a[href]")].slice(0, MAX_LINKS).flatMap((anchor) => {
@@ -140,9 +139,10 @@ function linksOf(document: Document, base: URL): string[] {
 }
 
 /** The article, as Readability finds it. Changes the document. */
-export function mainText(document: Document): string {
+export function mainText(document: PageDocument): string {
   const body = blockText(document.body);
   if (!isSimple(document.documentElement)) return body;
+  unlinkParagraphs(document);
   const article = new Readability(document as never, { charThreshold: MIN_TEXT_LENGTH }).parse();
   const main = article?.content ? blockText(parsePage(article.content).body) : "";
   // Readability finds nothing on pages that are all code or lists; their whole body is then the main text.

@@ -45,6 +45,7 @@ test.each([
   ["100,000 nested tags", "<div>".repeat(100_000) + prose],
   ["10,000 links", "<a href=x>word</a> ".repeat(10_000)],
   ["200,000 paragraphs", "<p>a, b</p>".repeat(200_000)],
+  ["9,000 linked paragraphs in 50 levels", `${prose}<div>`.repeat(50) + `<p><a href=x>${"word ".repeat(15)}.</a></p>`.repeat(9000)],
   ["a picture of 500,000 letters in an attribute", `${prose}<img alt = 'a > b' src="data:${"a b ".repeat(125_000)}">`],
   ["200,000 blanks in a row", `${prose}<pre>x${" ".repeat(200_000)}x</pre>`],
 ])("reads %s in bounded time", (_, html) => {
@@ -102,6 +103,40 @@ test.each([
 test("drops blanks around line breaks outside of code, and at the ends of lines of code", () => {
   const html = "<pre>  a\n\n\tb \t\r\n</pre> <b> </b> c <i> </i>\n<p> d <br> e";
   expect(mainText(parsePage(html))).toBe("  a\n\n\tb\n\nc\nd\n\ne");
+});
+
+// Like mozilla/readability#878.
+const sentence = (number: number) => `Sentence ${number} tells of the harbour, the market and the people who walked there in the morning.`;
+const linkedParagraphs = (count: number, linked: (number: number) => boolean, link: (words: string) => string) =>
+  Array.from({ length: count }, (_, number) =>
+    linked(number) ? `<div class=markup><p>${link(sentence(number))}</p></div>` : `<p>${sentence(number)} ${sentence(number + 100)}</p>`,
+  ).join("");
+
+test.each([
+  ["a link around bold text", (words: string) => `<a href=/l><strong>${words}</strong></a>`],
+  ["bold text around a link", (words: string) => `<strong><a href=/l>${words}</a></strong>`],
+  ["a quoted link", (words: string) => ` <em><a href=/l>“${words}”</a></em> `],
+])("keeps a paragraph of an article that is %s from end to end", (_, link) => {
+  const article = linkedParagraphs(6, (number) => number % 2 === 1, link);
+  const found = extract(
+    `<header><nav><a href=/>Home</a></nav></header><article>${article}</article><footer>End.</footer>`,
+    BASE,
+    new Headers(),
+  );
+  for (let number = 0; number < 6; number++) expect(found.text).toContain(sentence(number));
+  expect(found.links).toContain("https://example.com/l");
+});
+
+test("drops a list of linked teasers beside an article", () => {
+  const article = linkedParagraphs(6, () => false, String);
+  const teasers = linkedParagraphs(
+    8,
+    () => true,
+    (words) => `<a href=/l>${words.replace("harbour", "teaser")}</a>`,
+  );
+  const found = extract(`<article>${article}</article><div class=related>${teasers}</div>`, BASE, new Headers());
+  expect(found.text).toContain(sentence(5));
+  expect(found.text).not.toContain("teaser");
 });
 
 test("keeps the lines of code with their indentation, and resolves links against the page's base", () => {
