@@ -67,7 +67,8 @@ function linear(name: string, outputs: number, inputs: number): Row[] {
 function attention(b: number, t: number, s: number, heads: number, kvHeads: number, d: number): Row[] {
   const shape = `[${b}, ${t}, ${heads}, ${d}] over [${b}, ${s}, ${kvHeads}, ${d}]`;
   const flops = 4 * b * heads * d * (t * s - (t * (t - 1)) / 2);
-  const sizes = [b, t, s, heads, kvHeads, d, 1 / Math.sqrt(d), SCRATCH];
+  const isBounded = 0;
+  const sizes = [b, t, s, heads, kvHeads, d, 1 / Math.sqrt(d), isBounded, SCRATCH];
   const forward: Row = { kernel: "attention", shape, flops, run: (kernels) => void kernels.attention(X, Y, Z, OUT, OUT2, ...sizes) };
   if (t === 1) return [forward];
   // Five products instead of two.
