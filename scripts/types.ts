@@ -1,13 +1,21 @@
 /**
- * `npm run types`: writes workers/<name>/env.d.ts from each wrangler.toml; a service binding is typed as its callee's class.
+ * `npm run types`: writes the generated types that are committed. workers/<name>/env.d.ts comes from each wrangler.toml, where a
+ * service binding is typed as its callee's class; shared/tensor/engine/kernel-exports.ts comes from the kernels' sources.
  * `npm run types -- --check` writes nothing and fails if a file is out of date.
  */
 import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { relative } from "node:path";
+import { CONTRACT, kernelContract } from "./build/kernel-contract.ts";
 import { ROOT, WORKERS, configPath } from "./local/workers.ts";
 
 const check = process.argv.includes("--check");
 let failed = false;
+if (!check) writeFileSync(CONTRACT, kernelContract());
+else if (readFileSync(CONTRACT, "utf8") !== kernelContract()) {
+  failed = true;
+  process.stderr.write(`types: expected ${relative(ROOT, CONTRACT)} to be what the kernels ask for, it is not. Run npm run types.\n`);
+}
 for (const { name, callees } of WORKERS) {
   const envName = `${name[0]!.toUpperCase()}${name.slice(1)}Env`;
   // Relative paths: wrangler writes its command line into the file.

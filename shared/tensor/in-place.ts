@@ -25,7 +25,7 @@ const TO_WEIGHT = { transposeA: true, transposeB: false };
 export const linear = (x: Operand, weight: Operand) => run<HeapBuffer>("BatchMatMul", { a: x, b: weight }, FORWARD);
 /** x [N, C], two or three weights [O, C] -> x weight^T [N, O] each */
 export const fusedLinear = <Weights extends Operands>(x: Operand, weights: Weights) =>
-  run<ArrayEach<Weights>>("Project", beside(x, weights));
+  run<ArrayEach<Weights>>("FusedProjection", beside(x, weights));
 /** The same added to `addend` [N, O], which stays. */
 export const linearAdd = (addend: Operand, x: Operand, weight: Operand) =>
   run<HeapBuffer>("MatMulAdd", { a: x, b: weight, addend }, FORWARD);
@@ -43,7 +43,7 @@ export const linearWeightGrad = (dy: Operand, x: Operand) => run<HeapBuffer>("Ba
  * that the norm of x was multiplied with
  */
 export const fusedWeightGrads = <Gradients extends Operands>(dys: Gradients, x: Operand, weight: Operand, inverse: Operand) =>
-  run<ArrayEach<Gradients>>("WeightGradients", { ...beside(x, dys), weight, inverse });
+  run<ArrayEach<Gradients>>("FusedWeightGrads", { ...beside(x, dys), weight, inverse });
 
 /** target += x; x is gone. */
 export function addTo(target: Operand, x: HeapBuffer | tf.Tensor): void {

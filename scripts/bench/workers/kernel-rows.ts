@@ -2,7 +2,8 @@
  * What `npm run bench -- kernels` measures: a row per kernel and shape. The shapes are those of one training step of 12 x 64
  * tokens (width 128, MLP 352, vocabulary 65, four heads of 32), of Muon on its weights, and of decoding one token.
  */
-import type { KernelExports } from "../../../shared/tensor/engine/kernel-context.ts";
+import type { KernelExports } from "../../../shared/tensor/engine/kernel-exports.ts";
+import { NONE, pointer } from "../../../shared/tensor/engine/wasm-runtime.ts";
 
 export interface Product {
   m: number;
@@ -19,6 +20,8 @@ export interface Row {
   /** What one run computes, or else the bytes it has to move. */
   flops?: number;
   bytes?: number;
+  /** Writes what `run` reads beside its operands. */
+  prepare?(kernels: KernelExports): void;
   run(kernels: KernelExports): void;
   /** Set for matMul, which is measured through tfjs too. */
   matMul?: Product;
@@ -28,21 +31,22 @@ export interface Row {
 
 const MIB = 2 ** 20;
 /** Where operands lie in the bench's memory: room for 8 MiB each. */
-const X = MIB;
-const Y = 9 * MIB;
-const Z = 17 * MIB;
-const OUT = 25 * MIB;
-const OUT2 = 33 * MIB;
-const OUT3 = 41 * MIB;
-const OUT4 = 49 * MIB;
-const OUT5 = 57 * MIB;
-export const SCRATCH = 65 * MIB;
+const X = pointer(MIB);
+const Y = pointer(9 * MIB);
+const Z = pointer(17 * MIB);
+const OUT = pointer(25 * MIB);
+const OUT2 = pointer(33 * MIB);
+const OUT3 = pointer(41 * MIB);
+const OUT4 = pointer(49 * MIB);
+const OUT5 = pointer(57 * MIB);
+export const SCRATCH = pointer(65 * MIB);
 
 const TOKENS = 768;
 
 function product(name: string, m: number, n: number, k: number, letters: "NN" | "NT" | "TN", isTraining = true): Row {
   const [transposeA, transposeB] = [letters[0] === "T", letters[1] === "T"];
-  const strides = [0, ...(transposeA ? [1, m] : [k, 1]), 0, ...(transposeB ? [1, k] : [n, 1]), SCRATCH];
+  const [aRow, aCol] = transposeA ? [1, m] : [k, 1];
+  const [bRow, bCol] = transposeB ? [1, k] : [n, 1];
   return {
     kernel: `matMul ${name}`,
     shape: `[${m}, ${k}] x [${k}, ${n}]`,
@@ -50,7 +54,7 @@ function product(name: string, m: number, n: number, k: number, letters: "NN" | 
     flops: 2 * m * n * k,
     matMul: { m, n, k, transposeA, transposeB },
     isTraining,
-    run: ({ matMul }) => void matMul(X, Y, 0, OUT, 1, m, n, k, ...strides),
+    run: ({ matMul }) => matMul(X, Y, NONE, OUT, 1, m, n, k, 0, aRow, aCol, 0, bRow, bCol, SCRATCH),
   };
 }
 
@@ -63,17 +67,20 @@ function linear(name: string, outputs: number, inputs: number): Row[] {
   ];
 }
 
-/** Causal attention; operations of masked scores are not counted. */
+/** Causal attention of arbitrary queries and keys, whose scores have no known bound. Operations of masked scores are not counted. */
 function attention(b: number, t: number, s: number, heads: number, kvHeads: number, d: number): Row[] {
   const shape = `[${b}, ${t}, ${heads}, ${d}] over [${b}, ${s}, ${kvHeads}, ${d}]`;
   const flops = 4 * b * heads * d * (t * s - (t * (t - 1)) / 2);
-  const isBounded = 0;
-  const sizes = [b, t, s, heads, kvHeads, d, 1 / Math.sqrt(d), isBounded, SCRATCH];
-  const forward: Row = { kernel: "attention", shape, flops, run: (kernels) => void kernels.attention(X, Y, Z, OUT, OUT2, ...sizes) };
-  if (t === 1) return [forward];
-  // Five products instead of two.
-  const backward = (kernels: KernelExports) => void kernels.attentionBackward(X, Y, Z, OUT, OUT2, X, OUT3, OUT4, OUT5, ...sizes);
-  return [forward, { kernel: "attention backward", shape, flops: 2.5 * flops, run: backward }];
+  const sizes = [b, t, s, heads, kvHeads, d, 1 / Math.sqrt(d)] as const;
+  const forward = (kernels: KernelExports): void => kernels.attention(X, Y, Z, OUT, OUT2, ...sizes, false, SCRATCH);
+  const backward = (kernels: KernelExports): void =>
+    kernels.attentionBackward(X, Y, Z, OUT, OUT2, X, OUT3, OUT4, OUT5, ...sizes, false, SCRATCH);
+  if (t === 1) return [{ kernel: "attention", shape, flops, run: forward }];
+  return [
+    { kernel: "attention", shape, flops, run: forward },
+    // Five products instead of two, on the output and the statistics of a forward pass.
+    { kernel: "attention backward", shape, flops: 2.5 * flops, prepare: forward, run: backward },
+  ];
 }
 
 export const ROWS: readonly Row[] = [
@@ -97,7 +104,7 @@ export const ROWS: readonly Row[] = [
     kernel: "rmsNorm",
     shape: `[${TOKENS}, 128]`,
     bytes: 2 * TOKENS * 128 * 4,
-    run: ({ rmsNorm }) => void rmsNorm(X, Y, OUT, OUT2, TOKENS, 128, 1e-6),
+    run: ({ rmsNorm }) => rmsNorm(X, Y, OUT, OUT2, TOKENS, 128, 1e-6),
   },
-  { kernel: "swiglu", shape: `[${TOKENS}, 352]`, bytes: 3 * TOKENS * 352 * 4, run: ({ swiglu }) => void swiglu(X, Y, OUT, TOKENS * 352) },
+  { kernel: "swiglu", shape: `[${TOKENS}, 352]`, bytes: 3 * TOKENS * 352 * 4, run: ({ swiglu }) => swiglu(X, Y, OUT, TOKENS * 352) },
 ];

@@ -1,12 +1,13 @@
 /**
- * The Worker of `npm run bench -- kernels`. GET / lists the rows, GET /INDEX?build=relaxed|simd&rounds=N measures one against the
- * processor's peak. Kernels run on a memory of their own, and matMul once more through tfjs, whose bookkeeping is then in.
+ * The Worker of `npm run bench -- kernels`. GET / lists the rows, GET /INDEX?build=relaxed|simd&rounds=N measures a row
+ * against the processor's peak. Kernels run on a memory of their own. matMul runs once more through tfjs, bookkeeping included.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { useKernels } from "../../../shared/tensor/engine/backend.ts";
 import relaxed from "../../../shared/tensor/kernels/kernels-relaxed.wasm";
 import simd from "../../../shared/tensor/kernels/kernels-simd.wasm";
-import type { KernelExports } from "../../../shared/tensor/engine/kernel-context.ts";
+import type { KernelExports } from "../../../shared/tensor/engine/kernel-exports.ts";
+import { instantiateKernels } from "../../../shared/tensor/engine/kernel-instance.ts";
 import { ROWS, SCRATCH, type Row } from "./kernel-rows.ts";
 import { bestTimes } from "./stopwatch.ts";
 
@@ -35,7 +36,7 @@ function instantiate(build: WebAssembly.Module): KernelExports {
     memory = new WebAssembly.Memory({ initial: MEMORY_PAGES });
     new Float32Array(memory.buffer).forEach((_, index, all) => (all[index] = Math.sin(index)));
   }
-  return new WebAssembly.Instance(build, { env: { memory, abort: () => undefined } }).exports as unknown as KernelExports;
+  return instantiateKernels(memory, build);
 }
 
 function throughTfjs({ matMul }: Row): (() => void) | null {
@@ -51,6 +52,7 @@ function measure(row: Row, build: WebAssembly.Module, rounds: number): Measured 
   const { peak } = instantiate(relaxed);
   const peakFlops = peak(PEAK_ROUNDS, SCRATCH);
   const works = [() => void peak(PEAK_ROUNDS, SCRATCH), () => row.run(kernels)];
+  row.prepare?.(kernels);
   const tfjs = throughTfjs(row);
   const [peakTime, milliseconds, tfjsTime] = bestTimes(tfjs === null ? works : [...works, tfjs], rounds) as [number, number, number?];
   const peakGflops = peakFlops / peakTime / 1e6;

@@ -1,24 +1,73 @@
 /**
- * Memory of one scope of the heap (heap-array.ts). Its books are kept in JavaScript: tfjs's allocator keeps its own in the
- * blocks that are free, where kernels that wait (waiting-calls.ts) may have yet to read and write. What the scope frees it
- * hands out again, best fit first; what does not fit comes from that allocator and goes back when the scope ends.
+ * Memory of one scope of buffers (buffer.ts). tfjs's allocator keeps its books inside free blocks, where recorded commands
+ * (command-buffer.ts) may have yet to read and write, so a scope must not return blocks to it before they have run. The arena
+ * keeps its books in JavaScript: freed blocks are handed out again, best fit first. When no free block fits, it takes a
+ * segment from tfjs's allocator, which goes back when the scope ends.
  */
 
 const LINE_BYTES = 64;
+
+/** Where the buffers of a scope get their memory. */
+export interface ScopeMemory {
+  allocate(bytes: number): number;
+  /** Takes a block back. A start that is no live block is ignored. */
+  free(start: number): void;
+  /** Whether that start is a live block. */
+  has(start: number): boolean;
+  /** Gives back to tfjs's allocator what it can. */
+  trim(): void;
+  /** Gives everything back. */
+  close(): void;
+}
+
+/** Each block straight from the allocator, whose free() flushes the commands first: what the arena is compared with. */
+export class PlainMemory implements ScopeMemory {
+  readonly #allocate: (bytes: number) => number;
+  readonly #free: (start: number) => void;
+  readonly #blocks = new Set<number>();
+
+  constructor(allocate: (bytes: number) => number, free: (start: number) => void) {
+    this.#allocate = allocate;
+    this.#free = free;
+  }
+
+  allocate(bytes: number): number {
+    const start = this.#allocate(Math.max(1, bytes));
+    this.#blocks.add(start);
+    return start;
+  }
+
+  free(start: number): void {
+    if (this.#blocks.delete(start)) this.#free(start);
+  }
+
+  has(start: number): boolean {
+    return this.#blocks.has(start);
+  }
+
+  trim(): void {
+    // Freed blocks have already gone back.
+  }
+
+  close(): void {
+    for (const start of this.#blocks) this.#free(start);
+    this.#blocks.clear();
+  }
+}
 
 interface Range {
   start: number;
   end: number;
 }
 
-export class Arena {
+export class Arena implements ScopeMemory {
   readonly #allocate: (bytes: number) => number;
   readonly #free: (start: number) => void;
-  /** What tfjs's allocator gave: where each ends, by its start. No range reaches from one into the next. */
+  /** Segments from tfjs's allocator: their ends, by their starts. No range reaches from one segment into the next. */
   readonly #segments = new Map<number, number>();
-  /** What is free, by address; neighbours of one segment are one range. */
+  /** Free ranges by address; neighbours within a segment are merged. */
   readonly #ranges: Range[] = [];
-  /** Where each block ends, by its start. */
+  /** Live blocks: their ends, by their starts. */
   readonly #blocks = new Map<number, number>();
 
   constructor(allocate: (bytes: number) => number, free: (start: number) => void) {
@@ -37,8 +86,8 @@ export class Arena {
       least = room;
     }
     if (best < 0) {
-      // A line more than asked for: arrays of equal size would else lie a multiple of 4,096 bytes apart, and be in each other's
-      // way in the first-level cache.
+      // One line more than asked for. Buffers of equal size would otherwise lie a multiple of 4,096 bytes apart and evict each
+      // other from the first-level cache.
       const start = this.#allocate(size + LINE_BYTES);
       const end = start + size;
       this.#segments.set(start, end + LINE_BYTES);
@@ -54,7 +103,6 @@ export class Arena {
     return start;
   }
 
-  /** Takes a block back; one that it does not have (any more) is left alone. */
   free(start: number): void {
     const end = this.#blocks.get(start);
     if (end === undefined) return;
@@ -62,7 +110,7 @@ export class Arena {
     this.#add(start, end);
   }
 
-  /** Adds to what is free. */
+  /** Adds a free range. */
   #add(start: number, end: number): void {
     let index = 0;
     while (index < this.#ranges.length && this.#ranges[index]!.start < start) index++;
@@ -77,12 +125,11 @@ export class Arena {
     else this.#ranges.splice(index, 0, { start, end });
   }
 
-  /** Whether it has handed out that block and not taken it back. */
   has(start: number): boolean {
     return this.#blocks.has(start);
   }
 
-  /** Gives back what came as one and is free as one. */
+  /** Gives back the segments that are free as a whole. */
   trim(): void {
     for (let index = this.#ranges.length - 1; index >= 0; index--) {
       const { start, end } = this.#ranges[index]!;
@@ -93,7 +140,6 @@ export class Arena {
     }
   }
 
-  /** Gives everything back. */
   close(): void {
     for (const start of this.#segments.keys()) this.#free(start);
     this.#segments.clear();

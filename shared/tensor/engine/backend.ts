@@ -1,5 +1,5 @@
 /**
- * Starts tfjs's wasm backend, in workerd and in Node alike. The only file that does.
+ * Starts tfjs's wasm backend, in workerd and in Node alike: the only file that does, on top of everything else in this folder.
  *
  * tfjs compiles its wasm from bytes, which workerd refuses at request time (tensorflow/tfjs#8157). Here the module arrives
  * compiled, as an import, and is handed to the Emscripten factory through `instantiateWasm`.
@@ -12,19 +12,11 @@ import wasmFactory from "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-was
 import wasmModule from "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-simd.wasm";
 import { alignHeap } from "./aligned-heap.ts";
 import { exactGrowth } from "./exact-growth.ts";
+import { instantiateKernels, reserveWorkspace } from "./kernel-instance.ts";
 import kernelModule from "./kernel-module.ts";
-import { instantiateKernels, reserveStrip } from "./kernel-context.ts";
-import { registerKernels, registerSegmentSum } from "./kernels.ts";
-
-/** The part of the Emscripten module that this backend uses. */
-export interface WasmRuntime {
-  HEAPU8: Uint8Array;
-  HEAPF32: Float32Array;
-  _malloc(bytes: number): number;
-  _free(offset: number): void;
-  cwrap(name: string, result: "number" | null, parameters: "number"[]): (...values: number[]) => number;
-  tfjs?: unknown;
-}
+import { ALL, type Optimisations } from "./optimisations.ts";
+import type { WasmRuntime } from "./wasm-runtime.ts";
+import { registerKernels, registerSegmentSum, type Registration } from "../registered/all.ts";
 
 type Factory = (options: {
   instantiateWasm(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance) => void): object;
@@ -33,7 +25,7 @@ type Factory = (options: {
 let starting: Promise<void> | null = null;
 let shared: WebAssembly.Memory | null = null;
 /** Registers a build of the kernels on the running backend. */
-let register: ((module: WebAssembly.Module) => void) | null = null;
+let register: ((module: WebAssembly.Module, optimisations: Optimisations) => void) | null = null;
 
 /** Starts the backend once per isolate; later calls return the same promise. */
 export function startBackend(): Promise<void> {
@@ -41,24 +33,24 @@ export function startBackend(): Promise<void> {
   return starting;
 }
 
-/** The package's own kernels, with nothing added but the gradient of `gather`, which it lacks: what benches compare with. */
+/** Starts the package's own kernels and adds only the gradient of `gather`, which it lacks: what benches compare with. */
 export function startStockBackend(): Promise<void> {
   starting ??= start(registerSegmentSum, () => undefined);
   return starting;
 }
 
-/** Bytes of wasm memory that tfjs and the kernels have taken so far; it grows and never shrinks. */
+/** Bytes of wasm memory that tfjs and the kernels have taken so far. It never shrinks. */
 export function wasmBytes(): number {
   return shared?.buffer.byteLength ?? 0;
 }
 
-/** Puts another build of the kernels in place of the chosen one: tests run on every build, benches compare them. */
-export async function useKernels(module: WebAssembly.Module): Promise<void> {
+/** Registers another build of the kernels, or without some optimisations: tests run on every build, benches compare them. */
+export async function useKernels(module: WebAssembly.Module, optimisations: Partial<Optimisations> = {}): Promise<void> {
   await startBackend();
-  register!(module);
+  register!(module, { ...ALL, ...optimisations });
 }
 
-async function start(registerAll: typeof registerKernels, prepare: (runtime: WasmRuntime) => void): Promise<void> {
+async function start(registerAll: Registration, prepare: (runtime: WasmRuntime) => void): Promise<void> {
   let memory: WebAssembly.Memory | undefined;
   const runtime = await withoutProcess(() =>
     (wasmFactory as unknown as Factory)({
@@ -73,7 +65,7 @@ async function start(registerAll: typeof registerKernels, prepare: (runtime: Was
     }),
   );
   if (memory === undefined) throw new Error("startBackend: expected the tfjs wasm module to export its memory, found none");
-  reserveStrip(runtime, instantiateKernels(memory, kernelModule));
+  reserveWorkspace(runtime, instantiateKernels(memory, kernelModule));
   prepare(runtime);
   // The six functions that the package's own `init` wraps.
   runtime.tfjs = {
@@ -89,11 +81,11 @@ async function start(registerAll: typeof registerKernels, prepare: (runtime: Was
   if (!(await tf.setBackend("wasm"))) throw new Error("startBackend: expected tfjs to accept the wasm backend, it refused");
   const own = memory;
   shared = own;
-  register = (module) => registerAll(backend, runtime, own, module);
-  register(kernelModule);
+  register = (module, optimisations) => registerAll({ backend, runtime, memory: own }, module, optimisations);
+  register(kernelModule, ALL);
 }
 
-/** The factory looks for Node and would then read files; it must not find it while it runs its first lines. */
+/** Hides Node from the factory's first lines, which would otherwise read files. */
 function withoutProcess<T>(body: () => T): T {
   const scope = globalThis as { process?: unknown };
   const hidden = scope.process;

@@ -1,28 +1,29 @@
 /**
- * Arrays in tfjs's wasm memory that tfjs does not know. What its engine and backend do for each tensor (two weak maps, a
- * record in wasm, scopes, counts, and the garbage of it) costs a training step of 76 ms one; a pass that frees by hand
- * needs none of it. Kernels take such arrays and tensors alike.
+ * Buffers: numbers in tfjs's wasm memory that tfjs does not know. For each tensor its engine and backend keep two weak maps, a
+ * record in wasm, scopes and counts, and leave garbage: 1 ms of a training step of 76 ms. A pass that frees by hand needs none
+ * of that. Kernels take buffers and tensors alike.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { Arena } from "./arena.ts";
+import { Arena, PlainMemory, type ScopeMemory } from "./arena.ts";
 import type { Kernel, KernelContext } from "./kernel-context.ts";
+import { pointer, type Pointer } from "./wasm-runtime.ts";
 
-/** Where an array lies, in bytes: what it has in place of tfjs's id. */
+/** Where a buffer begins. It stands in for tfjs's id of a tensor's data. */
 export class Address {
-  readonly offset: number;
-  constructor(offset: number) {
+  readonly offset: Pointer;
+  constructor(offset: Pointer) {
     this.offset = offset;
   }
 }
 
-/** Memory of an arena and how many arrays share it. */
+/** Memory of a scope, and how many buffers share it. */
 class Allocation extends Address {
   references = 1;
-  readonly arena: Arena;
+  readonly memory: ScopeMemory;
   readonly bytes: number;
-  constructor(arena: Arena, bytes: number) {
-    super(arena.allocate(bytes));
-    this.arena = arena;
+  constructor(memory: ScopeMemory, bytes: number) {
+    super(pointer(memory.allocate(bytes)));
+    this.memory = memory;
     this.bytes = bytes;
   }
 }
@@ -30,15 +31,17 @@ class Allocation extends Address {
 interface Heap {
   context: KernelContext;
   registered: ReadonlyMap<string, Kernel>;
+  /** Whether a scope's memory is an arena. */
+  hasArena: boolean;
 }
 
 let heap: Heap | null = null;
-/** That of the innermost scope. */
-let arena: Arena | null = null;
+/** The memory of the innermost scope. */
+let scope: ScopeMemory | null = null;
 
-/** Arrays are allocated, and kernels found, there from now on. */
-export function useHeap(context: KernelContext, registered: ReadonlyMap<string, Kernel>): void {
-  heap = { context, registered };
+/** From now on buffers are allocated, and kernels found, there. */
+export function useHeap(context: KernelContext, registered: ReadonlyMap<string, Kernel>, hasArena: boolean): void {
+  heap = { context, registered, hasArena };
 }
 
 function opened(): Heap {
@@ -46,107 +49,107 @@ function opened(): Heap {
   return heap;
 }
 
-/** Numbers, row-major; freed with the last array of their block. */
+/** Numbers, row-major. Their memory is freed with the last buffer that shares it. */
 export class HeapBuffer implements tf.TensorInfo {
   readonly shape: number[];
   readonly dtype: "float32" | "int32";
   readonly dataId: Address;
   readonly #allocation: Allocation;
 
-  constructor(block: Allocation, shape: number[], dtype: "float32" | "int32", place: Address = block) {
-    this.#allocation = block;
+  constructor(allocation: Allocation, shape: number[], dtype: "float32" | "int32", address: Address = allocation) {
+    this.#allocation = allocation;
     this.shape = shape;
     this.dtype = dtype;
-    this.dataId = place;
+    this.dataId = address;
   }
 
-  /** The same numbers in another shape. */
+  /** A second buffer of another shape on the same numbers. */
   view(shape: number[]): HeapBuffer {
     this.#allocation.references++;
     return new HeapBuffer(this.#allocation, shape, this.dtype, this.dataId);
   }
 
-  /** The same in another shape, in place of this array. */
+  /** The buffer in another shape. This object is consumed. */
   shaped(shape: number[]): HeapBuffer {
     return new HeapBuffer(this.#allocation, shape, this.dtype, this.dataId);
   }
 
-  /** `count` of the first axis from `first` on, the same numbers. */
+  /** A second buffer on `count` rows of the first axis, from row `first` on. */
   rows(first: number, count: number): HeapBuffer {
     const [all, ...rest] = this.shape as [number, ...number[]];
     if (first < 0 || first + count > all) throw new Error(`rows: expected some of ${all}, got ${first} to ${first + count}`);
     this.#allocation.references++;
-    const place = new Address(this.dataId.offset + 4 * first * tf.util.sizeFromShape(rest));
-    return new HeapBuffer(this.#allocation, [count, ...rest], this.dtype, place);
+    const address = new Address(pointer(this.dataId.offset + 4 * first * tf.util.sizeFromShape(rest)));
+    return new HeapBuffer(this.#allocation, [count, ...rest], this.dtype, address);
   }
 
-  /** The numbers as a block of its own of tfjs's allocator; the array, which must share them with no other, is gone. */
-  moved(): number {
-    const { arena: owner, bytes, references } = this.#allocation;
-    if (references !== 1 || this.dataId !== this.#allocation || !owner.has(this.dataId.offset))
-      throw new Error("heap: expected an array that shares its numbers with no other");
+  /** Moves the numbers to a block of tfjs's allocator. The buffer, which must share them with no other, is consumed. */
+  moved(): Pointer {
+    const { memory, bytes, references } = this.#allocation;
+    if (references !== 1 || this.dataId !== this.#allocation || !memory.has(this.dataId.offset))
+      throw new Error("heap: expected a buffer that shares its numbers with no other");
     const { context } = opened();
-    // What the arena has free may be all the room that there is for the copy, and the room of the copied is free after it.
-    owner.trim();
+    // The arena's free segments may be the only room for the copy. The numbers' own segment may be free after it.
+    memory.trim();
     const start = context.allocate(bytes);
     context.copy(this.dataId.offset, start, bytes);
     this.dispose();
-    owner.trim();
+    memory.trim();
     return start;
   }
 
   dispose(): void {
     this.#allocation.references--;
-    if (this.#allocation.references === 0) this.#allocation.arena.free(this.#allocation.offset);
+    if (this.#allocation.references === 0) this.#allocation.memory.free(this.#allocation.offset);
   }
 }
 
-export function dispose(...arrays: readonly HeapBuffer[]): void {
-  for (const array of arrays) array.dispose();
+export function dispose(...buffers: readonly HeapBuffer[]): void {
+  for (const buffer of buffers) buffer.dispose();
 }
 
 /**
- * Runs `body`, whose kernels wait (waiting-calls.ts); what it leaves is freed, also when it throws. A tensor that they write
- * to is for tfjs to read after it.
+ * Runs `body` as a scope: its kernel calls are recorded (command-buffer.ts), and the buffers that it leaves are freed, also when
+ * it throws. tfjs may read what the kernels write to tensors only after the scope.
  */
 export function onHeap<T>(body: () => T): T {
-  const { context } = opened();
-  const outer = arena;
-  const own = new Arena(context.allocate, context.free);
-  arena = own;
+  const { context, hasArena } = opened();
+  const outer = scope;
+  const own = hasArena ? new Arena(context.allocate, context.free) : new PlainMemory(context.allocate, context.free);
+  scope = own;
   try {
     return context.commands.record(body);
   } finally {
     own.close();
-    arena = outer;
+    scope = outer;
   }
 }
 
-/** Numbers that are yet to be written. */
+/** A buffer of arbitrary numbers, yet to be written. */
 export function allocated(shape: number[], dtype: "float32" | "int32" = "float32"): HeapBuffer {
-  if (arena === null) throw new Error("heap: expected an array to be made within onHeap");
-  return new HeapBuffer(new Allocation(arena, 4 * tf.util.sizeFromShape(shape)), shape, dtype);
+  if (scope === null) throw new Error("heap: expected a buffer to be made within onHeap");
+  return new HeapBuffer(new Allocation(scope, 4 * tf.util.sizeFromShape(shape)), shape, dtype);
 }
 
-/** [N] of the given numbers */
+/** -> [N], the given numbers */
 export function arrayOf(values: Float32Array | Int32Array): HeapBuffer {
-  const array = allocated([values.length], values instanceof Int32Array ? "int32" : "float32");
-  opened().context.write(array.dataId.offset, values);
-  return array;
+  const buffer = allocated([values.length], values instanceof Int32Array ? "int32" : "float32");
+  opened().context.write(buffer.dataId.offset, values);
+  return buffer;
 }
 
 /** The first number. */
-export function numberOf(array: HeapBuffer): number {
-  return opened().context.floats(array)[0]!;
+export function numberOf(buffer: HeapBuffer): number {
+  return opened().context.floats(buffer)[0]!;
 }
 
-/** The array as a tensor that tfjs frees; it must share its numbers with no other, and is gone. */
-export function tensorOf(array: HeapBuffer): tf.Tensor {
-  const { shape, dtype } = array;
-  return tf.engine().makeTensorFromTensorInfo(opened().context.backend.makeOutput(shape, dtype, array.moved()));
+/** The buffer as a tensor, which tfjs frees. The buffer, which must share its numbers with no other, is consumed. */
+export function tensorOf(buffer: HeapBuffer): tf.Tensor {
+  const { shape, dtype } = buffer;
+  return tf.engine().makeTensorFromTensorInfo(opened().context.backend.makeOutput(shape, dtype, buffer.moved()));
 }
 
-/** Runs a registered kernel outside of tfjs's engine; its outputs are arrays, or `into` where it is given. */
+/** Runs a registered kernel without tfjs's engine. Its outputs are buffers, or `into` where that is given. */
 export function run<Output = void>(
   kernelName: string,
   inputs: Readonly<Record<string, tf.TensorInfo>>,

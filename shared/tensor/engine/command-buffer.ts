@@ -1,90 +1,84 @@
 /**
- * Calls of kernels that wait for each other. Each kernel moves megabytes through the caches, so that JavaScript finds none of
- * its code and data there when it makes the next call: 200 of them cost a training step 1.3 ms one by one. On the heap
- * (heap-array.ts) they are written down and made in one go, before anything reads what they write.
+ * Records kernel calls and makes them in one go. A kernel moves megabytes through the caches, so JavaScript finds none of its
+ * own code and data there when it makes the next call: 200 single calls cost a training step 1.3 ms. Within a scope
+ * (buffer.ts) calls are written down and made together, before anything reads what they write.
  *
- * Memory is freed and handed out again meanwhile, which changes nothing: whoever gets it writes to it with a later call.
+ * Memory that is freed meanwhile may be handed out again: whoever gets it writes to it with a later command.
  */
-import type { KernelExports } from "./kernel-context.ts";
+import { KERNEL_KINDS, type KernelExports, type KernelKind } from "./kernel-exports.ts";
 
-type Kernel = (...values: number[]) => number;
-
-/** What answers at once: sizes, and what looks at ids and labels alone, which no kernel writes. */
-const QUERIES: ReadonlySet<string> = new Set<keyof KernelExports>([
-  "attentionBackwardBytes",
-  "attentionBytes",
-  "firstOutside",
-  "liveLabels",
-  "matMulBytes",
-  "muonBytes",
-  "normedAttentionBackwardBytes",
-  "normedAttentionBytes",
-  "projectBytes",
-  "stripBytes",
-  "stripStart",
-  "weightGradientsBytes",
-]);
-/** What answers with something that kernels wrote. */
-const ANSWERS: ReadonlySet<string> = new Set<keyof KernelExports>(["peak", "sumOfSquares"]);
+type AnyKernel = (...values: number[]) => number | void;
 
 export interface CommandBuffer {
-  /** The kernels; those without an answer wait inside of `record`. */
+  /** The kernels. Within `record`, commands are deferred; answers flush first; queries run at once (kernel-exports.ts). */
   kernels: KernelExports;
-  /** Makes all calls that wait. */
+  /** Makes all recorded calls. */
   flush(): void;
-  /** Runs `body`, in which calls wait; they are made when it ends, or never when it throws. */
+  /** Runs `body` with deferred commands. They are made when it returns, or never when it throws. */
   record<T>(body: () => T): T;
-  /** Runs `body` after the calls that wait; its own do not. */
+  /** Flushes, then runs `body` with immediate commands. */
   immediately<T>(body: () => T): T;
 }
 
-export function createCommandBuffer(exports: KernelExports): CommandBuffer {
-  let waiting: { kernel: Kernel; values: number[] }[] = [];
-  let isHolding = false;
+/** With `canDefer` false every command is immediate. */
+export function createCommandBuffer(exports: KernelExports, canDefer = true): CommandBuffer {
+  let recorded: { kernel: AnyKernel; values: number[] }[] = [];
+  let isRecording = false;
 
   function flush(): void {
-    if (waiting.length === 0) return;
-    const calls = waiting;
-    waiting = [];
+    if (recorded.length === 0) return;
+    const calls = recorded;
+    recorded = [];
     for (const { kernel, values } of calls) kernel(...values);
   }
 
-  function within<T>(holding: boolean, body: () => T): T {
-    const outer = isHolding;
-    isHolding = holding;
+  function within<T>(recording: boolean, body: () => T): T {
+    const outer = isRecording;
+    isRecording = recording;
     try {
       return body();
     } finally {
-      isHolding = outer;
+      isRecording = outer;
     }
   }
 
-  const wrapped = (name: string, kernel: Kernel): Kernel => {
-    if (QUERIES.has(name)) return kernel;
-    const isAnswer = ANSWERS.has(name);
-    return (...values) => {
-      if (!isHolding || isAnswer) {
-        flush();
-        return kernel(...values);
-      }
-      waiting.push({ kernel, values });
-      // Whoever takes it for an answer shall see it.
-      return Number.NaN;
-    };
+  const wrapped = (kernel: AnyKernel, kind: KernelKind): AnyKernel => {
+    switch (kind) {
+      case "query":
+        return kernel;
+      case "answer":
+        return (...values) => {
+          flush();
+          return kernel(...values);
+        };
+      case "command":
+        return (...values) => {
+          if (isRecording) {
+            recorded.push({ kernel, values });
+            return;
+          }
+          flush();
+          kernel(...values);
+        };
+      default:
+        return kind satisfies never;
+    }
   };
 
   return {
-    kernels: Object.fromEntries(Object.entries(exports).map(([name, kernel]) => [name, wrapped(name, kernel)])) as KernelExports,
+    kernels: Object.fromEntries(
+      Object.entries(KERNEL_KINDS).map(([name, kind]) => [name, wrapped(exports[name as keyof KernelExports] as AnyKernel, kind)]),
+    ) as unknown as KernelExports,
     flush,
     record(body) {
-      const [outer, before] = [waiting, waiting.length];
+      const [outer, before] = [recorded, recorded.length];
       try {
-        const result = within(true, body);
+        const result = within(canDefer, body);
         flush();
         return result;
       } catch (error) {
-        // After a flush all that wait are of this scope.
-        waiting.length = waiting === outer ? before : 0;
+        // After a flush everything recorded belongs to this scope.
+        recorded.length = recorded === outer ? before : 0;
         throw error;
       }
     },

@@ -4,7 +4,8 @@
  */
 export { matMul, matMulBytes } from "./gemm/matmul";
 export { peak } from "./gemm/peak";
-export { stripBytes, stripStart } from "./gemm/microkernel";
+export { setStrassen } from "./gemm/strassen";
+export { workspaceBytes, workspaceStart } from "./gemm/layout";
 export { addInPlace } from "./pointwise/accumulate";
 export { attention, attentionBytes } from "./attention/attention";
 export { attentionBackward, attentionBackwardBytes } from "./attention/attention-backward";
@@ -13,7 +14,7 @@ export { firstOutside, gatherRows, scatterAddRows } from "./pointwise/embedding"
 export {
   normedAttention, normedAttentionBackward, normedAttentionBackwardBytes, normedAttentionBytes,
 } from "./attention/normed-attention";
-export { project, projectBytes, weightGradients, weightGradientsBytes } from "./gemm/fused-projection";
+export { fusedProjection, fusedProjectionBytes, fusedWeightGrads, fusedWeightGradsBytes } from "./gemm/fused-projection";
 export { rmsNorm, rmsNormBackward } from "./pointwise/rms-norm";
 export { rotary } from "./attention/rotary";
 export { swiglu, swigluBackward } from "./pointwise/swiglu";

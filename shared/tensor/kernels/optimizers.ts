@@ -4,7 +4,7 @@
  */
 import { matMul, packBytes } from "./gemm/matmul";
 import { madd } from "./simd";
-import { symmetricProduct } from "./gemm/syrk";
+import { syrk } from "./gemm/syrk";
 
 const STEPS: i32 = 3;
 
@@ -16,21 +16,21 @@ const STEPS: i32 = 3;
  */
 // @ts-ignore: decorator
 @inline
-function oneFactor(step: i32): f32 {
+function newtonSchulzA(step: i32): f32 {
   return step == 0 ? 3.4445 : step == 1 ? 6.8765283 : 3.8710215;
 }
 
 /** Factor of G X. */
 // @ts-ignore: decorator
 @inline
-function linearFactor(step: i32): f32 {
+function newtonSchulzB(step: i32): f32 {
   return step == 0 ? -4.775 : step == 1 ? -13.985199 : -2.8898153;
 }
 
 /** Factor of G^2 X. */
 // @ts-ignore: decorator
 @inline
-function squareFactor(step: i32): f32 {
+function newtonSchulzC(step: i32): f32 {
   return step == 0 ? 2.0315 : step == 1 ? 7.1605646 : 0.55565567;
 }
 
@@ -66,19 +66,19 @@ export function scaleInPlace(x: usize, n: i32, factor: f32): void {
 }
 
 /**
- * AdamW over n values. `rate` is lr / (1 - beta1^step), `second` is 1 / (1 - beta2^step), `keep` is 1 - lr * weightDecay.
+ * AdamW over n values. `stepSize` is lr / (1 - beta1^step), `biasCorrection2` is 1 / (1 - beta2^step), `decay` is 1 - lr * weightDecay.
  */
 export function adamUpdate(
-  weight: usize, m: usize, v: usize, gradient: usize, n: i32, rate: f32, keep: f32, beta1: f32, beta2: f32, second: f32, epsilon: f32,
+  weight: usize, m: usize, v: usize, gradient: usize, n: i32, stepSize: f32, decay: f32, beta1: f32, beta2: f32, biasCorrection2: f32, epsilon: f32,
 ): void {
   const b1 = f32x4.splat(beta1);
   const c1 = f32x4.splat(1 - beta1);
   const b2 = f32x4.splat(beta2);
   const c2 = f32x4.splat(1 - beta2);
-  const correction = f32x4.splat(second);
+  const correction = f32x4.splat(biasCorrection2);
   const small = f32x4.splat(epsilon);
-  const step = f32x4.splat(-rate);
-  const kept = f32x4.splat(keep);
+  const step = f32x4.splat(-stepSize);
+  const kept = f32x4.splat(decay);
   let i: usize = 0;
   for (; i + 4 <= <usize>n; i += 4) {
     const at = i << 2;
@@ -97,12 +97,12 @@ export function adamUpdate(
     const square = beta2 * load<f32>(v + at) + (1 - beta2) * (g * g);
     store<f32>(m + at, first);
     store<f32>(v + at, square);
-    store<f32>(weight + at, keep * load<f32>(weight + at) - rate * (first / (sqrt<f32>(square * second) + epsilon)));
+    store<f32>(weight + at, decay * load<f32>(weight + at) - stepSize * (first / (sqrt<f32>(square * biasCorrection2) + epsilon)));
   }
 }
 
 /** m = mu m + share g, then g = mu m + share g: momentum, and the direction that looks one step ahead, left where g was. */
-function lookAhead(m: usize, gradient: usize, n: i32, mu: f32, share: f32): void {
+function nesterovMomentum(m: usize, gradient: usize, n: i32, mu: f32, share: f32): void {
   const s = f32x4.splat(mu);
   const c = f32x4.splat(share);
   let i: usize = 0;
@@ -122,10 +122,10 @@ function lookAhead(m: usize, gradient: usize, n: i32, mu: f32, share: f32): void
   }
 }
 
-/** weight = keep weight - rate direction */
-function descend(weight: usize, direction: usize, n: i32, rate: f32, keep: f32): void {
-  const r = f32x4.splat(-rate);
-  const k = f32x4.splat(keep);
+/** weight = decay weight - stepSize direction */
+function applyUpdate(weight: usize, direction: usize, n: i32, stepSize: f32, decay: f32): void {
+  const r = f32x4.splat(-stepSize);
+  const k = f32x4.splat(decay);
   let i: usize = 0;
   for (; i + 4 <= <usize>n; i += 4) {
     const at = i << 2;
@@ -133,17 +133,17 @@ function descend(weight: usize, direction: usize, n: i32, rate: f32, keep: f32):
   }
   for (; i < <usize>n; i++) {
     const at = i << 2;
-    store<f32>(weight + at, keep * load<f32>(weight + at) - rate * load<f32>(direction + at));
+    store<f32>(weight + at, decay * load<f32>(weight + at) - stepSize * load<f32>(direction + at));
   }
 }
 
 /** Nesterov momentum over n values; the gradient is used up. */
-export function nesterovUpdate(weight: usize, m: usize, gradient: usize, n: i32, rate: f32, mu: f32): void {
-  lookAhead(m, gradient, n, mu, 1);
-  descend(weight, gradient, n, rate, 1);
+export function nesterovUpdate(weight: usize, m: usize, gradient: usize, n: i32, stepSize: f32, mu: f32): void {
+  nesterovMomentum(m, gradient, n, mu, 1);
+  applyUpdate(weight, gradient, n, stepSize, 1);
 }
 
-/** Bytes of scratch for muonUpdate on a matrix [rows, columns]. */
+/** @query Bytes of scratch for muonUpdate on a matrix [rows, columns]. */
 export function muonBytes(rows: i32, columns: i32): usize {
   const short = min(rows, columns);
   const square = <usize>short * short * 4;
@@ -156,15 +156,15 @@ function pad(bytes: usize): usize {
   return (bytes + 15) & ~15;
 }
 
-/** Muon on a matrix [rows, columns]; the gradient is used up. `rate` includes the factor for the matrix's shape. */
+/** Muon on a matrix [rows, columns]; the gradient is used up. `stepSize` includes the factor for the matrix's shape. */
 export function muonUpdate(
-  weight: usize, m: usize, gradient: usize, rows: i32, columns: i32, rate: f32, keep: f32, mu: f32, scratch: usize,
+  weight: usize, m: usize, gradient: usize, rows: i32, columns: i32, stepSize: f32, decay: f32, mu: f32, scratch: usize,
 ): void {
-  lookAhead(m, gradient, rows * columns, mu, 1 - mu);
+  nesterovMomentum(m, gradient, rows * columns, mu, 1 - mu);
   const result = scratch;
   const rest = scratch + pad(<usize>rows * columns * 4);
   orthogonalize(gradient, result, rows, columns, rest);
-  descend(weight, result, rows * columns, rate, keep);
+  applyUpdate(weight, result, rows * columns, stepSize, decay);
 }
 
 /**
@@ -184,8 +184,8 @@ function orthogonalize(x: usize, out: usize, rows: i32, columns: i32, scratch: u
   let other = product + square;
   const pack = other + square;
   const row = <usize>columns << 2;
-  if (tall) symmetricProduct(x, 4, row, x, row, 4, gram, n, long, pack);
-  else symmetricProduct(x, row, 4, x, 4, row, gram, n, long, pack);
+  if (tall) syrk(x, 4, row, x, row, 4, gram, n, long, pack);
+  else syrk(x, row, 4, x, 4, row, gram, n, long, pack);
   // The trace of G is the square of X's norm, by which X should have been divided before.
   let trace: f64 = 0;
   for (let i = 0; i < n; i++) trace += <f64>load<f32>(gram + (<usize>(i * n + i) << 2));
@@ -193,18 +193,18 @@ function orthogonalize(x: usize, out: usize, rows: i32, columns: i32, scratch: u
   scaleInPlace(gram, size, 1 / norm / norm);
   const side = <usize>n << 2;
   for (let step = 0; step < STEPS; step++) {
-    symmetricProduct(gram, side, 4, gram, side, 4, polynomial, n, n, pack);
-    combine(polynomial, gram, n, oneFactor(step), linearFactor(step), squareFactor(step));
+    syrk(gram, side, 4, gram, side, 4, polynomial, n, n, pack);
+    combine(polynomial, gram, n, newtonSchulzA(step), newtonSchulzB(step), newtonSchulzC(step));
     if (step == 0) memory.copy(product, polynomial, square);
     else {
-      symmetricProduct(polynomial, side, 4, product, side, 4, other, n, n, pack);
+      syrk(polynomial, side, 4, product, side, 4, other, n, n, pack);
       const swap = product;
       product = other;
       other = swap;
     }
     if (step == STEPS - 1) break;
-    symmetricProduct(polynomial, side, 4, gram, side, 4, other, n, n, pack);
-    symmetricProduct(other, side, 4, polynomial, side, 4, gram, n, n, pack);
+    syrk(polynomial, side, 4, gram, side, 4, other, n, n, pack);
+    syrk(other, side, 4, polynomial, side, 4, gram, n, n, pack);
   }
   if (tall) matMul(x, product, 0, out, 1, rows, n, n, 0, n, 1, 0, n, 1, pack);
   else matMul(product, x, 0, out, 1, n, columns, n, 0, n, 1, 0, columns, 1, pack);

@@ -1,9 +1,12 @@
-/** Cross-entropy forward (with the normalizer of each row) and backward; see kernels/cross-entropy.ts. Labels never leave wasm memory. */
+/**
+ * Cross-entropy: forward, with the normalizer of each row, backward, and both in place (kernels/pointwise/cross-entropy.ts).
+ * Labels never leave wasm memory.
+ */
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../engine/kernel-context.ts";
 
 export function registerCrossEntropy({ kernels, offset, integers, register }: KernelContext): void {
-  /** Throws for the first label that is no row of the vocabulary: labels become addresses. */
+  /** Throws for the first label outside the vocabulary: labels become addresses. */
   const checkLabels = (labels: tf.TensorInfo, rows: number, vocab: number): void => {
     const bad = kernels.firstOutside(offset(labels), rows, -1, vocab);
     if (bad < 0) return;

@@ -1,5 +1,5 @@
 /**
- * Embedding forward and backward; see kernels/embedding.ts. `UnsortedSegmentSum`, the gradient of `gather`, is the same
+ * Embedding, forward and backward (kernels/pointwise/embedding.ts). `UnsortedSegmentSum`, the gradient of `gather`, is the same
  * scatter and is missing upstream (tensorflow/tfjs#8082).
  */
 import * as tf from "@tensorflow/tfjs-core";

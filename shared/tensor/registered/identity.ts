@@ -1,7 +1,7 @@
 /**
- * `Identity` without a copy. tfjs clones a tensor whenever a gradient keeps it; its cpu and WebGL backends share the data and
- * count references, its wasm backend copies, which held every activation twice. Tensors are immutable, so sharing is safe:
- * a kernel that overwrites an input must own its only reference.
+ * `Identity` without a copy. tfjs clones a tensor whenever a gradient keeps it. Its cpu and WebGL backends then share the data
+ * and count references; its wasm backend copies, which held every activation twice. Tensors are immutable, so sharing is safe
+ * as long as a kernel that overwrites an input owns its only reference.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../engine/kernel-context.ts";

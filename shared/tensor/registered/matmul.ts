@@ -1,14 +1,15 @@
 /**
- * matMul for every transposition, alone, with bias and activation, and added to a matrix (`MatMulAdd` to a new one,
- * `MatMulAddInPlace` to that one); the stock kernels fall to a scalar loop for transposed
- * or batched operands. See kernels/matmul.ts.
+ * matMul for every transposition (kernels/gemm/matmul.ts): alone, with bias and activation, and added to a matrix
+ * (`MatMulAdd` writes a new one, `MatMulAddInPlace` the addend). The stock kernels fall back to a scalar loop for transposed
+ * or batched operands.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelCall, KernelContext } from "../engine/kernel-context.ts";
+import { NONE } from "../engine/wasm-runtime.ts";
 
 type Attributes = Record<"transposeA" | "transposeB", boolean>;
 
-/** What `_FusedMatMul` may apply to the product, as the kernel that does it. */
+/** Activations of `_FusedMatMul`, and the kernels that compute them. */
 const ACTIVATIONS: Readonly<Record<string, string>> = {
   relu: "Relu",
   relu6: "Relu6",
@@ -46,7 +47,7 @@ export function registerMatMul({ backend, kernels, offset, scratch, register }: 
     kernels.matMul(
       offset(a),
       offset(b),
-      addend === null ? 0 : offset(addend),
+      addend === null ? NONE : offset(addend),
       offset(out),
       tf.util.sizeFromShape(lead) / tall,
       m * tall,
@@ -63,10 +64,10 @@ export function registerMatMul({ backend, kernels, offset, scratch, register }: 
     return out;
   };
 
-  /** Runs a kernel on `x`, which is used up. */
+  /** Runs a kernel on `x` and frees x. */
   const then = (name: string, x: tf.TensorInfo, inputs: tf.NamedTensorInfoMap, attrs: tf.NamedAttrMap = {}): tf.TensorInfo => {
     const kernel = tf.getKernel(name, "wasm");
-    if (kernel === undefined) throw new Error(`_FusedMatMul: expected the wasm backend to have ${name}, it has not`);
+    if (kernel === undefined) throw new Error(`_FusedMatMul: expected the wasm backend to have ${name}, it does not`);
     const out = kernel.kernelFunc({ inputs, attrs, backend }) as tf.TensorInfo;
     backend.disposeData(x.dataId as never);
     return out;
@@ -93,7 +94,7 @@ export function registerMatMul({ backend, kernels, offset, scratch, register }: 
   });
 }
 
-/** The leading axes of the product and how many matrices each operand holds: equal axes, or one matrix for all. */
+/** The leading axes of the product, and how many matrices each operand holds. Leading axes are equal, or an operand is one matrix. */
 function batches(a: readonly number[], b: readonly number[]): { lead: number[]; aBatch: number; bBatch: number } {
   if (a.length === 2 && b.length === 2) return { lead: [], aBatch: 1, bBatch: 1 };
   const [aLead, bLead] = [a.slice(0, -2), b.slice(0, -2)];
@@ -104,7 +105,7 @@ function batches(a: readonly number[], b: readonly number[]): { lead: number[]; 
   return { lead, aBatch, bBatch };
 }
 
-/** Without leading ones, which say nothing. */
+/** Without leading axes of size 1. */
 function trimmed(shape: readonly number[]): number[] {
   const first = shape.findIndex((size) => size !== 1);
   return first === -1 ? [] : shape.slice(first);

@@ -1,4 +1,4 @@
-/** Attention of heads that are normed and turned to their positions, and its gradient; see kernels/normed-attention.ts. */
+/** Attention of heads that are normed and rotated to their positions, and its gradient (kernels/attention/normed-attention.ts). */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../engine/kernel-context.ts";
 import type { RotaryTables } from "./rotary-tables.ts";
@@ -7,36 +7,42 @@ type Operands = Record<"q" | "k" | "v" | "qWeight" | "kWeight", tf.TensorInfo>;
 type Attributes = Record<"batch" | "epsilon" | "theta", number>;
 
 export function registerNormedAttention({ kernels, offset, scratch, register }: KernelContext, tableFor: RotaryTables): void {
-  const placesOf = ({ q, k, v, qWeight, kWeight }: Operands, table: number, ...more: readonly tf.TensorInfo[]): number[] => [
-    ...[q, k, v, qWeight, kWeight].map(offset),
-    table,
-    ...more.map(offset),
-  ];
-  // -> [N, H D], and what backward needs of the scores [N, H, 2]
+  const pointersOf = ({ q, k, v, qWeight, kWeight }: Operands) =>
+    [offset(q), offset(k), offset(v), offset(qWeight), offset(kWeight)] as const;
+
+  // -> [N, H D], and the statistics of the scores that backward needs [N, H, 2]
   register("NormedAttention", ({ inputs, attrs, output }) => {
     const operands = inputs as Operands;
-    const { table, heads, sizes, all } = sizesOf(operands, attrs as Attributes, tableFor);
+    const { batch, epsilon, theta } = attrs as Attributes;
+    const { sizes, scale } = sizesOf(operands, batch);
+    const [length, heads, , width] = sizes;
+    const table = tableFor(width, theta, length);
     const [out, statistics] = [output(operands.q.shape), output([operands.q.shape[0]!, heads, 2])];
     const work = scratch(kernels.normedAttentionBytes(...sizes));
-    kernels.normedAttention(...placesOf(operands, table, out, statistics), ...all, work);
+    kernels.normedAttention(...pointersOf(operands), table, offset(out), offset(statistics), batch, ...sizes, epsilon, scale, work);
     return [out, statistics];
   });
-  // q, k and v become their gradients -> those of the weights
+
+  // q, k and v become their gradients -> the gradients of the norms' weights
   register("NormedAttentionGradInPlace", ({ inputs, attrs, output }) => {
     const operands = inputs as Operands & Record<"out" | "statistics" | "dy", tf.TensorInfo>;
     const { qWeight, kWeight, out, statistics, dy } = operands;
-    const { table, sizes, all } = sizesOf(operands, attrs as Attributes, tableFor);
-    const gradients = [output(qWeight.shape), output(kWeight.shape)];
+    const { batch, epsilon, theta } = attrs as Attributes;
+    const { sizes, scale } = sizesOf(operands, batch);
+    const [length, , , width] = sizes;
+    const table = tableFor(width, theta, length);
+    const [dqWeight, dkWeight] = [output(qWeight.shape), output(kWeight.shape)];
+    const forward = [...pointersOf(operands), table, offset(out), offset(statistics)] as const;
+    const gradients = [offset(dy), offset(dqWeight), offset(dkWeight)] as const;
     const work = scratch(kernels.normedAttentionBackwardBytes(...sizes));
-    kernels.normedAttentionBackward(...placesOf(operands, table, out, statistics, dy, ...gradients), ...all, work);
-    return gradients;
+    kernels.normedAttentionBackward(...forward, ...gradients, batch, ...sizes, epsilon, scale, work);
+    return [dqWeight, dkWeight];
   });
 }
 
-/** What the kernels and their scratch are told of the shapes. */
-function sizesOf({ q, k, qWeight }: Operands, { batch, epsilon, theta }: Attributes, tableFor: RotaryTables) {
+/** The shapes as the kernels and their scratch take them: [T, H, K, D], and the scale of the scores. */
+function sizesOf({ q, k, qWeight }: Operands, batch: number) {
   const width = qWeight.shape[0]!;
-  const [length, heads, kvHeads] = [q.shape[0]! / batch, q.shape[1]! / width, k.shape[1]! / width];
-  const sizes = [length, heads, kvHeads, width];
-  return { table: tableFor(width, theta, length), heads, sizes, all: [batch, ...sizes, epsilon, 1 / Math.sqrt(width)] };
+  const sizes = [q.shape[0]! / batch, q.shape[1]! / width, k.shape[1]! / width, width] as const;
+  return { sizes, scale: 1 / Math.sqrt(width) };
 }

@@ -1,6 +1,6 @@
 /**
- * Updates of parameters in place; see kernels/optimizers.ts. These kernels have no outputs: they write to the weight and
- * the state that they are given, and use the gradient up.
+ * Updates of parameters in place (kernels/optimizers.ts). These kernels have no outputs: they write to the weight and the
+ * state, and consume the gradient.
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../engine/kernel-context.ts";
@@ -10,29 +10,32 @@ const size = (info: tf.TensorInfo) => info.shape.reduce((product, axis) => produ
 export function registerOptimizers({ kernels, offset, floats, scratch, register }: KernelContext): void {
   register("AdamUpdate", ({ inputs, attrs }) => {
     const { weight, m, v, gradient } = inputs as Record<"weight" | "m" | "v" | "gradient", tf.TensorInfo>;
-    const { rate, keep, beta1, beta2, second, epsilon } = attrs as unknown as Record<string, number>;
-    const moments = [rate!, keep!, beta1!, beta2!, second!, epsilon!] as const;
-    kernels.adamUpdate(offset(weight), offset(m), offset(v), offset(gradient), size(weight), ...moments);
+    const { stepSize, decay, beta1, beta2, biasCorrection2, epsilon } = attrs as Record<
+      "stepSize" | "decay" | "beta1" | "beta2" | "biasCorrection2" | "epsilon",
+      number
+    >;
+    const pointers = [offset(weight), offset(m), offset(v), offset(gradient)] as const;
+    kernels.adamUpdate(...pointers, size(weight), stepSize, decay, beta1, beta2, biasCorrection2, epsilon);
     return [];
   });
 
   register("NesterovUpdate", ({ inputs, attrs }) => {
     const { weight, m, gradient } = inputs as Record<"weight" | "m" | "gradient", tf.TensorInfo>;
-    const { rate, momentum } = attrs as unknown as Record<string, number>;
-    kernels.nesterovUpdate(offset(weight), offset(m), offset(gradient), size(weight), rate!, momentum!);
+    const { stepSize, momentum } = attrs as Record<"stepSize" | "momentum", number>;
+    kernels.nesterovUpdate(offset(weight), offset(m), offset(gradient), size(weight), stepSize, momentum);
     return [];
   });
 
   register("MuonUpdate", ({ inputs, attrs }) => {
     const { weight, m, gradient } = inputs as Record<"weight" | "m" | "gradient", tf.TensorInfo>;
-    const { rate, keep, momentum } = attrs as unknown as Record<string, number>;
+    const { stepSize, decay, momentum } = attrs as Record<"stepSize" | "decay" | "momentum", number>;
     const [rows, columns] = weight.shape as [number, number];
     const work = scratch(kernels.muonBytes(rows, columns));
-    kernels.muonUpdate(offset(weight), offset(m), offset(gradient), rows, columns, rate!, keep!, momentum!, work);
+    kernels.muonUpdate(offset(weight), offset(m), offset(gradient), rows, columns, stepSize, decay, momentum, work);
     return [];
   });
 
-  /** x -> [1], the sum of its squares */
+  // x -> [1], the sum of its squares
   register("SumOfSquares", ({ inputs, output }) => {
     const { x } = inputs as Record<"x", tf.TensorInfo>;
     const out = output([1]);
@@ -42,7 +45,7 @@ export function registerOptimizers({ kernels, offset, floats, scratch, register 
 
   register("ScaleInPlace", ({ inputs, attrs }) => {
     const { x } = inputs as Record<"x", tf.TensorInfo>;
-    kernels.scaleInPlace(offset(x), size(x), (attrs as unknown as { factor: number }).factor);
+    kernels.scaleInPlace(offset(x), size(x), (attrs as { factor: number }).factor);
     return [];
   });
 }

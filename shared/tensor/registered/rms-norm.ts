@@ -1,21 +1,16 @@
-/** RMSNorm forward (with the inverse rms of each row) and backward; see kernels/rms-norm.ts. */
+/** RMSNorm: forward, with the inverse rms of each row, and backward (kernels/pointwise/rms-norm.ts). */
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../engine/kernel-context.ts";
+import { NONE } from "../engine/wasm-runtime.ts";
+
+type Inputs = Record<"x" | "weight" | "inverse" | "dy", tf.TensorInfo>;
 
 export function registerRmsNorm({ kernels, offset, register }: KernelContext): void {
   /** dx = addend + the gradient of x */
-  const backward = (
-    x: tf.TensorInfo,
-    weight: tf.TensorInfo,
-    inverse: tf.TensorInfo,
-    dy: tf.TensorInfo,
-    addend: tf.TensorInfo | null,
-    dx: tf.TensorInfo,
-    dweight: tf.TensorInfo,
-  ): void => {
-    const from = addend === null ? 0 : offset(addend);
-    const [rows, width] = sizes(x, weight);
-    kernels.rmsNormBackward(offset(x), offset(weight), offset(inverse), offset(dy), from, offset(dx), offset(dweight), rows, width);
+  const backward = ({ x, weight, inverse, dy }: Inputs, addend: tf.TensorInfo | null, dx: tf.TensorInfo, dweight: tf.TensorInfo): void => {
+    const from = addend === null ? NONE : offset(addend);
+    const operands = [offset(x), offset(weight), offset(inverse), offset(dy)] as const;
+    kernels.rmsNormBackward(...operands, from, offset(dx), offset(dweight), ...sizes(x, weight));
   };
   register("RmsNorm", ({ inputs, attrs, output }) => {
     const { x, weight } = inputs as Record<"x" | "weight", tf.TensorInfo>;
@@ -27,18 +22,16 @@ export function registerRmsNorm({ kernels, offset, register }: KernelContext): v
     return [out, inverse];
   });
   register("RmsNormGrad", ({ inputs, output }) => {
-    const { x, weight, inverse, dy } = inputs as Record<"x" | "weight" | "inverse" | "dy", tf.TensorInfo>;
-    const dx = output(x.shape);
-    const dweight = output(weight.shape);
-    backward(x, weight, inverse, dy, null, dx, dweight);
+    const operands = inputs as Inputs;
+    const [dx, dweight] = [output(operands.x.shape), output(operands.weight.shape)];
+    backward(operands, null, dx, dweight);
     return [dx, dweight];
   });
   // dy becomes dx, or dx is added to `target`.
   register("RmsNormGradInPlace", ({ inputs, output }) => {
-    const { x, weight, inverse, dy } = inputs as Record<"x" | "weight" | "inverse" | "dy", tf.TensorInfo>;
-    const target = (inputs as Partial<Record<"target", tf.TensorInfo>>).target ?? null;
-    const dweight = output(weight.shape);
-    backward(x, weight, inverse, dy, target, target ?? dy, dweight);
+    const { target = null, ...operands } = inputs as Inputs & { target?: tf.TensorInfo };
+    const dweight = output(operands.weight.shape);
+    backward(operands, target, target ?? operands.dy, dweight);
     return dweight;
   });
 }

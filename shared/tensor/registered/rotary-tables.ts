@@ -1,21 +1,21 @@
 /**
- * Cosines and sines of positions, kept in wasm memory: one table per (width, theta) that begins at position 0 and grows by
- * doubling, so that every length and offset reads from the same one. They are not tensors, so tfjs's tensor count does not
- * know them.
+ * Cosines and sines of positions in wasm memory: one table per (width, theta), which begins at position 0 and grows by doubling,
+ * so that every length and offset reads from the same table. tfjs does not count them as tensors.
  */
 import type { KernelContext } from "../engine/kernel-context.ts";
+import type { Pointer } from "../engine/wasm-runtime.ts";
 
-/** A model has one table; a few allow several models in one isolate. The oldest goes first. */
+/** A model has one table; four allow several models in an isolate. The oldest table is dropped first. */
 const MAX_TABLES = 4;
 const MIN_POSITIONS = 64;
 
 interface Table {
-  start: number;
+  start: Pointer;
   positions: number;
 }
 
-/** Where the row of position 0 lies in a table of at least that many positions, until the next call. */
-export type RotaryTables = (width: number, theta: number, positions: number) => number;
+/** The row of position 0 in a table of at least that many positions, until the next call. */
+export type RotaryTables = (width: number, theta: number, positions: number) => Pointer;
 
 export function rotaryTables({ allocate, free, write }: KernelContext): RotaryTables {
   const tables = new Map<string, Table>();
@@ -42,7 +42,7 @@ export function rotaryTables({ allocate, free, write }: KernelContext): RotaryTa
   };
 }
 
-/** [positions][cos width/2, sin width/2]; angles are rounded to float32 first, as the plain op and Hugging Face do */
+/** [positions][cos width/2, sin width/2]; angles are rounded to float32 first, as reference.ts and Hugging Face do */
 function rotaryTable(width: number, theta: number, positions: number): Float32Array {
   const half = width / 2;
   return Float32Array.from({ length: positions * width }, (_, index) => {

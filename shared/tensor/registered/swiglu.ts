@@ -1,4 +1,4 @@
-/** SwiGLU forward and backward; see kernels/swiglu.ts. */
+/** SwiGLU, forward and backward (kernels/pointwise/swiglu.ts). */
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../engine/kernel-context.ts";
 
@@ -11,15 +11,17 @@ export function registerSwiglu({ kernels, offset, register }: KernelContext): vo
   });
   register("SwigluGrad", ({ inputs, output }) => {
     const { gate, up, dy } = inputs as Record<"gate" | "up" | "dy", tf.TensorInfo>;
-    const gradients = [gate, up].map((input) => output(input.shape));
-    // The gated product is not asked for: it goes where the first gradient then lies.
-    kernels.swigluBackward(...[gate, up, dy, ...gradients, gradients[0]!].map(offset), tf.util.sizeFromShape(gate.shape));
-    return gradients;
+    const [dgate, dup] = [output(gate.shape), output(up.shape)];
+    // Nobody wants the gated product here: the gradient of gate overwrites it.
+    const hidden = offset(dgate);
+    kernels.swigluBackward(offset(gate), offset(up), offset(dy), offset(dgate), offset(dup), hidden, tf.util.sizeFromShape(gate.shape));
+    return [dgate, dup];
   });
   // gate and up become their gradients, dy the gated product.
   register("SwigluGradInPlace", ({ inputs }) => {
     const { gate, up, dy } = inputs as Record<"gate" | "up" | "dy", tf.TensorInfo>;
-    kernels.swigluBackward(...[gate, up, dy, gate, up, dy].map(offset), tf.util.sizeFromShape(gate.shape));
+    const operands = [offset(gate), offset(up), offset(dy)] as const;
+    kernels.swigluBackward(...operands, ...operands, tf.util.sizeFromShape(gate.shape));
     return [];
   });
 }

@@ -89,23 +89,23 @@ function updateOne(config: OptimizerConfig, parameter: Parameter<tf.Tensor | Hea
   }
   if (config.name === "nesterov") {
     // Without momentum there is no m, and the gradient stands in for it: 0 times itself plus itself is itself.
-    run("NesterovUpdate", { weight, m: m ?? gradient, gradient }, { rate: config.lr * lrScale, momentum: config.momentum });
+    run("NesterovUpdate", { weight, m: m ?? gradient, gradient }, { stepSize: config.lr * lrScale, momentum: config.momentum });
   } else if (m === null) throw new Error(`optimizer: expected a first moment for ${name}, found none`);
   else {
     const lr = (config.name === "muon" && !isHiddenMatrix(name) ? config.adamLr : config.lr) * lrScale;
     // Vectors (norm scales) are not decayed, as is usual.
-    const keep = weight.rank < 2 ? 1 : 1 - lr * config.weightDecay;
+    const decay = weight.rank < 2 ? 1 : 1 - lr * config.weightDecay;
     if (v !== null) {
       const { beta1, beta2, epsilon } = config;
       run(
         "AdamUpdate",
         { weight, m, v, gradient },
-        { rate: lr / (1 - beta1 ** step), keep, beta1, beta2, second: 1 / (1 - beta2 ** step), epsilon },
+        { stepSize: lr / (1 - beta1 ** step), decay, beta1, beta2, biasCorrection2: 1 / (1 - beta2 ** step), epsilon },
       );
     } else {
       if (config.name !== "muon") throw new Error(`optimizer: expected a second moment for ${name}, found none`);
       const scale = Math.sqrt(Math.max(1, weight.shape[0]! / weight.shape[1]!));
-      run("MuonUpdate", { weight, m, gradient }, { rate: lr * scale, keep, momentum: config.momentum });
+      run("MuonUpdate", { weight, m, gradient }, { stepSize: lr * scale, decay, momentum: config.momentum });
     }
   }
   gradient.dispose();

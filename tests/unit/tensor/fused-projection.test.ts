@@ -93,10 +93,10 @@ describe.each(BUILDS)("products that share a matrix, %s", (_, module) => {
   test("refuse matrices that do not fit", () => {
     onHeap(() => {
       const [x, fits, other] = [allocated([4, 3]), allocated([2, 3]), allocated([2, 4])];
-      expect(() => fusedLinear(x, [fits, other])).toThrow("Project: expected weights [O, 3], got [2,4]");
+      expect(() => fusedLinear(x, [fits, other])).toThrow("FusedProjection: expected weights [O, 3], got [2,4]");
       const [scale, inverse] = [allocated([3]), allocated([4])];
       expect(() => fusedWeightGrads([allocated([4, 2]), fits], x, scale, inverse)).toThrow(
-        "WeightGradients: expected each dy [4, O], got [2,3]",
+        "FusedWeightGrads: expected each dy [4, O], got [2,3]",
       );
     });
   });

@@ -2,11 +2,12 @@
  * The gradients of causal attention. Probabilities are computed again from the scores, a strip of queries at a time, with
  * what the forward pass kept of each row; sum over keys of p dp is dy . out (arXiv:2205.14135, appendix B).
  */
-import { exp4, LOG2_E, MINUS_LN2, ONE, powers4, raised4, remainder4, ROUND } from "../pointwise/exp";
-import { packPanels, packStrip, panelsBytes } from "../gemm/pack";
+import { exp4, LOG2_E, MINUS_LN2, ONE, exponentBits4, reconstruct4, reducedArgument4, ROUND } from "../pointwise/exp";
+import { packBPanels, packAPanel, bPanelsBytes } from "../gemm/pack";
 import { dot } from "../simd";
 import { columns4, scoresRow, seen4, STATISTICS_BYTES } from "./softmax";
-import { COLUMNS, DEPTH, multiply, multiplyStrip, ROWS, TILE_BYTES, TILE_ROW } from "../gemm/microkernel";
+import { B_PANEL_ROW, COLUMNS, DEPTH, MICROTILE_BYTES, ROWS } from "../gemm/layout";
+import { multiply, multiplyAPanel } from "../gemm/microkernel";
 
 /** Queries whose probabilities are kept, so that the gradients of keys and values take them in one strip. */
 const SPAN: i32 = DEPTH;
@@ -18,9 +19,9 @@ function spanRow(s: i32): usize {
   return scoresRow(s + COLUMNS);
 }
 
-/** Bytes of scratch over s keys of width d. */
+/** @query Bytes of scratch over s keys of width d. */
 export function attentionBackwardBytes(s: i32, d: i32): usize {
-  return 2 * panelsBytes(d, s) + panelsBytes(s, d) + 2 * panelsBytes(SPAN, d) + 2 * <usize>SPAN * spanRow(s) + TILE_BYTES;
+  return 2 * bPanelsBytes(d, s) + bPanelsBytes(s, d) + 2 * bPanelsBytes(SPAN, d) + 2 * <usize>SPAN * spanRow(s) + MICROTILE_BYTES;
 }
 
 /**
@@ -37,11 +38,11 @@ export function attentionBackward(
   const keyRow = <usize>kv * width;
   const stride = spanRow(s);
   // Packed: keys and values as columns (for scores), keys as rows (for dq), the span's q and dy.
-  const valueColumns = work + panelsBytes(d, s);
-  const keyRows = valueColumns + panelsBytes(d, s);
-  const queries = keyRows + panelsBytes(s, d);
-  const outputs = queries + panelsBytes(SPAN, d);
-  const scores = outputs + panelsBytes(SPAN, d);
+  const valueColumns = work + bPanelsBytes(d, s);
+  const keyRows = valueColumns + bPanelsBytes(d, s);
+  const queries = keyRows + bPanelsBytes(s, d);
+  const outputs = queries + bPanelsBytes(SPAN, d);
+  const scores = outputs + bPanelsBytes(SPAN, d);
   const slopes = scores + <usize>SPAN * stride;
   const edge = slopes + <usize>SPAN * stride;
   // One span reaches every key, so that its gradients are the first there are. Else they are added to zeros.
@@ -49,16 +50,16 @@ export function attentionBackward(
   for (let i = 0; i < b; i++) {
     for (let head = 0; head < kv; head++) {
       const base = (<usize>i * s * kv + head) * width;
-      packPanels(k + base, d, s, 4, keyRow, work);
-      packPanels(v + base, d, s, 4, keyRow, valueColumns);
-      packPanels(k + base, s, d, keyRow, 4, keyRows);
+      packBPanels(k + base, d, s, 4, keyRow, work);
+      packBPanels(v + base, d, s, 4, keyRow, valueColumns);
+      packBPanels(k + base, s, d, keyRow, 4, keyRows);
       for (let j = 0; j < group; j++) {
         for (let first = 0; first < t; first += SPAN) {
           const span = min(SPAN, t - first);
           const past = s - t + first;
           const row = (i * t + first) * h + head * group + j;
-          packPanels(q + <usize>row * width, span, d, queryRow, 4, queries);
-          packPanels(dy + <usize>row * width, span, d, queryRow, 4, outputs);
+          packBPanels(q + <usize>row * width, span, d, queryRow, 4, queries);
+          packBPanels(dy + <usize>row * width, span, d, queryRow, 4, outputs);
           for (let x = 0; x < span; x += ROWS) {
             const rows = min(ROWS, span - x);
             const limit = past + x + rows;
@@ -66,14 +67,14 @@ export function attentionBackward(
             const at = <usize>row * width + <usize>x * queryRow;
             const p = scores + <usize>x * stride;
             const slope = slopes + <usize>x * stride;
-            multiply(q + at, queryRow, 4, work, <usize>d * TILE_ROW, 0, p, stride, rows, columns, d, edge);
-            multiply(dy + at, queryRow, 4, valueColumns, <usize>d * TILE_ROW, 0, slope, stride, rows, columns, d, edge);
+            multiply(q + at, queryRow, 4, work, <usize>d * B_PANEL_ROW, 0, p, stride, rows, columns, d, edge);
+            multiply(dy + at, queryRow, 4, valueColumns, <usize>d * B_PANEL_ROW, 0, slope, stride, rows, columns, d, edge);
             for (let r: usize = 0; r < <usize>rows; r++) {
               const mean = dot(dy + at + r * queryRow, out + at + r * queryRow, d);
               const kept = statistics + <usize>(row + (x + <i32>r) * h) * STATISTICS_BYTES;
               scoresBack(p + r * stride, slope + r * stride, past + x + <i32>r + 1, limit, kept, mean, scale, isBounded);
             }
-            multiply(slope, stride, 4, keyRows, <usize>s * TILE_ROW, 0, dq + at, queryRow, rows, d, limit, edge);
+            multiply(slope, stride, 4, keyRows, <usize>s * B_PANEL_ROW, 0, dq + at, queryRow, rows, d, limit, edge);
           }
           const isFirst = isOneSpan && j == 0;
           // Keys that no span before this one has reached.
@@ -116,13 +117,13 @@ function scoresBack(
     // An exponential is made in two turns of the loop, as in swiglu.ts; what lies behind the last is made in vain.
     const round = ROUND, log2e = LOG2_E, minusLn2 = MINUS_LN2, one = ONE;
     let x = f32x4.mul(v128.load(scores), factor);
-    let powers = powers4(x, log2e, round);
-    let r = remainder4(x, powers, round, minusLn2);
+    let powers = exponentBits4(x, log2e, round);
+    let r = reducedArgument4(x, powers, round, minusLn2);
     for (; scores < end; scores += 16) {
-      const e = raised4(powers, r, one);
+      const e = reconstruct4(powers, r, one);
       x = f32x4.mul(v128.load(scores, 16), factor);
-      powers = powers4(x, log2e, round);
-      r = remainder4(x, powers, round, minusLn2);
+      powers = exponentBits4(x, log2e, round);
+      r = reducedArgument4(x, powers, round, minusLn2);
       back4(scores, slopes, f32x4.mul(e, inverse), factor, means);
       slopes += 16;
     }
@@ -160,6 +161,6 @@ function keysBack(
   x: usize, stride: usize, packed: usize, blind: i32, span: i32, isFirst: bool, out: usize, outRow: usize, rows: i32, d: i32, edge: usize,
 ): void {
   const depth = span - blind;
-  packStrip(x, 4, stride, rows, depth);
-  multiplyStrip(packed + <usize>blind * TILE_ROW, <usize>span * TILE_ROW, isFirst ? 0 : out, out, 0, 0, outRow, rows, d, depth, edge);
+  packAPanel(x, 4, stride, rows, depth);
+  multiplyAPanel(packed + <usize>blind * B_PANEL_ROW, <usize>span * B_PANEL_ROW, isFirst ? 0 : out, out, 0, 0, outRow, rows, d, depth, edge);
 }

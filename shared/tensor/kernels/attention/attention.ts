@@ -4,16 +4,17 @@
  * A single query (decoding) packs nothing: each key and value is read once (matvec.ts).
  */
 import { dotRows, sumRows } from "../gemm/matvec";
-import { packPanels, panelsBytes } from "../gemm/pack";
+import { packBPanels, bPanelsBytes } from "../gemm/pack";
 import { scoresRow, softmaxBlock, STATISTICS_BYTES } from "./softmax";
-import { multiply, TILE_BYTES, TILE_ROW } from "../gemm/microkernel";
+import { B_PANEL_ROW, MICROTILE_BYTES } from "../gemm/layout";
+import { multiply } from "../gemm/microkernel";
 
 /** Queries per block: enough to repay the tiles' set-up, few enough not to multiply what the mask then throws away. */
 const QUERIES: i32 = 12;
 
-/** Bytes of scratch for attention over s keys of width d in groups of that many heads. */
+/** @query Bytes of scratch for attention over s keys of width d in groups of that many heads. */
 export function attentionBytes(s: i32, d: i32, group: i32): usize {
-  return panelsBytes(d, s) + panelsBytes(s, d) + <usize>max(QUERIES, group) * scoresRow(s) + TILE_BYTES;
+  return bPanelsBytes(d, s) + bPanelsBytes(s, d) + <usize>max(QUERIES, group) * scoresRow(s) + MICROTILE_BYTES;
 }
 
 /**
@@ -29,8 +30,8 @@ export function attention(
   const queryRow = <usize>h * width;
   const keyRow = <usize>kv * width;
   const stride = scoresRow(s);
-  const values = work + panelsBytes(d, s);
-  const scores = values + panelsBytes(s, d);
+  const values = work + bPanelsBytes(d, s);
+  const scores = values + bPanelsBytes(s, d);
   const edge = scores + <usize>max(QUERIES, group) * stride;
   for (let i = 0; i < b; i++) {
     for (let head = 0; head < kv; head++) {
@@ -43,17 +44,17 @@ export function attention(
         sumRows(scores, stride, v + base, keyRow, out + first, group, d, s);
         continue;
       }
-      packPanels(k + base, d, s, 4, keyRow, work);
-      packPanels(v + base, s, d, keyRow, 4, values);
+      packBPanels(k + base, d, s, 4, keyRow, work);
+      packBPanels(v + base, s, d, keyRow, 4, values);
       for (let j = 0; j < group; j++) {
         for (let x = 0; x < t; x += QUERIES) {
           const rows = min(QUERIES, t - x);
           const limit = s - t + x + rows;
           const at = first + <usize>j * width + <usize>x * queryRow;
           const columns = <i32>(scoresRow(limit) >> 2);
-          multiply(q + at, queryRow, 4, work, <usize>d * TILE_ROW, 0, scores, stride, rows, columns, d, edge);
+          multiply(q + at, queryRow, 4, work, <usize>d * B_PANEL_ROW, 0, scores, stride, rows, columns, d, edge);
           softmaxBlock(scores, stride, rows, limit, scale, isBounded, statistics + (row + j + <usize>x * h) * STATISTICS_BYTES, <usize>h * STATISTICS_BYTES);
-          multiply(scores, stride, 4, values, <usize>s * TILE_ROW, 0, out + at, queryRow, rows, d, limit, edge);
+          multiply(scores, stride, 4, values, <usize>s * B_PANEL_ROW, 0, out + at, queryRow, rows, d, limit, edge);
         }
       }
     }

@@ -3,7 +3,7 @@
  * position has a multiple of four heads it is one pass instead of two, with four heads side by side: what each waits for, a
  * sum over lanes, a root, a division, is waited for once, and weights and angles are the same for all.
  */
-import { rmsNorm, rmsNormSlopes } from "../pointwise/rms-norm";
+import { rmsNorm, rmsNormBackwardAccumulate } from "../pointwise/rms-norm";
 import { rotary } from "./rotary";
 import { addAcross, madd } from "../simd";
 
@@ -30,7 +30,7 @@ export function headNormBackward(
 ): void {
   if (areFour(heads, width)) return eachFour(true, x, weight, table, inverse, dy, dweight, length, heads, width, 0);
   rotary(dy, dy, table, 1, length, heads, width, -1);
-  rmsNormSlopes(x, weight, inverse, dy, 0, x, dweight, length * heads, width);
+  rmsNormBackwardAccumulate(x, weight, inverse, dy, 0, x, dweight, length * heads, width);
 }
 
 /** Goes through all heads, four at a time: forward, where y is `out`, or backward, where y is dy. */
@@ -91,7 +91,7 @@ function backward(x: usize, weight: usize, angles: usize, inverse: usize, dy: us
   // @unroll R 4
   let s$R = f32x4.splat(0);
   // @end
-  // dy is turned back where it lies, which the second loop reads.
+  // dy is transposedProduct back where it lies, which the second loop reads.
   for (let at: usize = 0; at < far; at += 16) {
     const w = v128.load(weight + at), v = v128.load(weight + far + at);
     const cos = v128.load(angles + at), sin = v128.load(angles + far + at);

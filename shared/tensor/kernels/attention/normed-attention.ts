@@ -22,12 +22,12 @@ function headsBytes(t: i32, heads: i32, d: i32): usize {
   return bytesOf(t * heads * d) + bytesOf(t * heads);
 }
 
-/** Bytes of scratch. */
+/** @query Bytes of scratch. */
 export function normedAttentionBytes(t: i32, h: i32, kv: i32, d: i32): usize {
   return bytesOf(t * kv * d) + bytesOf(t * h) + attentionBytes(t, d, h / kv);
 }
 
-/** Bytes of scratch. */
+/** @query Bytes of scratch. */
 export function normedAttentionBackwardBytes(t: i32, h: i32, kv: i32, d: i32): usize {
   return headsBytes(t, h, d) + headsBytes(t, kv, d) + attentionBackwardBytes(t, d);
 }

@@ -4,7 +4,7 @@
  */
 import { exp4, normalExp4 } from "../pointwise/exp";
 import { addAcross, maxLanes } from "../simd";
-import { COLUMNS } from "../gemm/microkernel";
+import { COLUMNS } from "../gemm/layout";
 
 /** Bytes from one query's scores to the next: whole panels, so that products need no partial columns. */
 // @ts-ignore: decorator

@@ -3,15 +3,15 @@
  * go by quadrants (strassen.ts), strips of the one and their sums are made once for all. Else they are products like others.
  * A third matrix that is not there has no columns.
  */
-import { factorsBytes, packFactors } from "./strassen-operands";
-import { BLOCK_N, blockDepth, matMul, normGradient, normGradientBytes, packBytes, turn } from "./matmul";
-import { isStrassen, setRight, strassen } from "./strassen";
-import { TILE_BYTES } from "./microkernel";
+import { operandsBytes, packOperands } from "./strassen-operands";
+import { BLOCK_N, blockDepth, matMul, normedWeightGrad, normedWeightGradBytes, packBytes, transposeBlock } from "./matmul";
+import { usesStrassen, setProduct, strassen } from "./strassen";
+import { MICROTILE_BYTES } from "./layout";
 
 // @ts-ignore: decorator
 @inline
 function isWhole(m: i32, n: i32, k: i32): bool {
-  return n == 0 || isStrassen(m, n, k);
+  return n == 0 || usesStrassen(m, n, k);
 }
 
 /**
@@ -28,24 +28,24 @@ function isShared(m: i32, k: i32, n0: i32, n1: i32, n2: i32): bool {
 /** Bytes of the factors of all of them, and of a tile. */
 function sharedBytes(k: i32, n0: i32, n1: i32, n2: i32): usize {
   const depth = blockDepth(n0 + n1 + n2, k);
-  return factorsBytes(depth, n0) + factorsBytes(depth, n1) + factorsBytes(depth, n2) + TILE_BYTES;
+  return operandsBytes(depth, n0) + operandsBytes(depth, n1) + operandsBytes(depth, n2) + MICROTILE_BYTES;
 }
 
-/** Bytes of scratch for `project`. */
-export function projectBytes(m: i32, k: i32, n0: i32, n1: i32, n2: i32): usize {
+/** @query Bytes of scratch for `project`. */
+export function fusedProjectionBytes(m: i32, k: i32, n0: i32, n1: i32, n2: i32): usize {
   if (isShared(m, k, n0, n1, n2)) return sharedBytes(k, n0, n1, n2);
   // A narrower matrix is packed deeper, which may take more.
   return max(packBytes(n0, k), max(packBytes(n1, k), n2 > 0 ? packBytes(n2, k) : 0));
 }
 
 /** x [m, k], weights [n, k] -> x weight^T, dense [m, n] each; `pack` is scratch of projectBytes. */
-export function project(
+export function fusedProjection(
   x: usize, w0: usize, w1: usize, w2: usize, out0: usize, out1: usize, out2: usize, m: i32, k: i32, n0: i32, n1: i32, n2: i32, pack: usize,
 ): void {
   if (!isShared(m, k, n0, n1, n2)) {
-    projectOne(x, w0, out0, m, k, n0, pack);
-    projectOne(x, w1, out1, m, k, n1, pack);
-    projectOne(x, w2, out2, m, k, n2, pack);
+    singleProjection(x, w0, out0, m, k, n0, pack);
+    singleProjection(x, w1, out1, m, k, n1, pack);
+    singleProjection(x, w2, out2, m, k, n2, pack);
     return;
   }
   const row = <usize>k << 2;
@@ -59,7 +59,7 @@ export function project(
   }
 }
 
-function projectOne(x: usize, weight: usize, out: usize, m: i32, k: i32, n: i32, pack: usize): void {
+function singleProjection(x: usize, weight: usize, out: usize, m: i32, k: i32, n: i32, pack: usize): void {
   if (n > 0) matMul(x, weight, 0, out, 1, m, n, k, 0, k, 1, 0, 1, k, pack);
 }
 
@@ -71,15 +71,15 @@ function right(
   index: i32, b: usize, bRow: usize, bCol: usize, scales: usize, pack: usize, isAdded: bool, out: usize, m: i32, n: i32, depth: i32,
 ): usize {
   if (n == 0) return pack;
-  packFactors(b, depth / 2, n / 2, bRow, bCol, scales, pack);
-  setRight(index, pack, isAdded ? out : 0, out, <usize>n << 2, m / 2, n / 2, depth / 2);
-  return pack + factorsBytes(depth, n);
+  packOperands(b, depth / 2, n / 2, bRow, bCol, scales, pack);
+  setProduct(index, pack, isAdded ? out : 0, out, <usize>n << 2, m / 2, n / 2, depth / 2);
+  return pack + operandsBytes(depth, n);
 }
 
-/** Bytes of scratch for weightGradients. */
-export function weightGradientsBytes(m: i32, k: i32, n0: i32, n1: i32, n2: i32): usize {
+/** @query Bytes of scratch for weightGradients. */
+export function fusedWeightGradsBytes(m: i32, k: i32, n0: i32, n1: i32, n2: i32): usize {
   if (isShared(m, k, n0, n1, n2)) return sharedBytes(k, n0, n1, n2) + ((<usize>m * (n0 + n1 + n2)) << 2);
-  return max(normGradientBytes(n0, m, k), max(normGradientBytes(n1, m, k), normGradientBytes(n2, m, k)));
+  return max(normedWeightGradBytes(n0, m, k), max(normedWeightGradBytes(n1, m, k), normedWeightGradBytes(n2, m, k)));
 }
 
 /**
@@ -87,18 +87,18 @@ export function weightGradientsBytes(m: i32, k: i32, n0: i32, n1: i32, n2: i32):
  * dy [k, n] -> dy^T norm(x), dense [n, m] each; `pack` is scratch of weightGradientsBytes. The norm's numbers are never there:
  * rows are scaled by `inverse` when they are packed, and columns of what comes out by `weight`.
  */
-export function weightGradients(
+export function fusedWeightGrads(
   x: usize, inverse: usize, weight: usize, dy0: usize, dy1: usize, dy2: usize, out0: usize, out1: usize, out2: usize,
   m: i32, k: i32, n0: i32, n1: i32, n2: i32, pack: usize,
 ): void {
-  if (isShared(m, k, n0, n1, n2)) return sharedGradients(x, inverse, weight, dy0, dy1, dy2, out0, out1, out2, m, k, n0, n1, n2, pack);
-  normGradient(dy0, x, inverse, weight, out0, n0, m, k, pack);
-  normGradient(dy1, x, inverse, weight, out1, n1, m, k, pack);
-  normGradient(dy2, x, inverse, weight, out2, n2, m, k, pack);
+  if (isShared(m, k, n0, n1, n2)) return sharedWeightGrads(x, inverse, weight, dy0, dy1, dy2, out0, out1, out2, m, k, n0, n1, n2, pack);
+  normedWeightGrad(dy0, x, inverse, weight, out0, n0, m, k, pack);
+  normedWeightGrad(dy1, x, inverse, weight, out1, n1, m, k, pack);
+  normedWeightGrad(dy2, x, inverse, weight, out2, n2, m, k, pack);
 }
 
 /** x^T dy, which is turned in the end: so it is x whose strips are made once. */
-function sharedGradients(
+function sharedWeightGrads(
   x: usize, inverse: usize, weight: usize, dy0: usize, dy1: usize, dy2: usize, out0: usize, out1: usize, out2: usize,
   m: i32, k: i32, n0: i32, n1: i32, n2: i32, block0: usize,
 ): void {
@@ -113,7 +113,7 @@ function sharedGradients(
     to = right(2, dy2 + ((<usize>first * n2) << 2), <usize>n2 << 2, 4, scales, to, first > 0, block2, m, n2, depth);
     strassen(x + ((<usize>first * m) << 2), 4, <usize>m << 2, n2 > 0 ? 3 : 2, m / 2, depth / 2, to);
   }
-  turn(block0, <usize>n0 << 2, out0, <usize>m << 2, m, n0, weight);
-  turn(block1, <usize>n1 << 2, out1, <usize>m << 2, m, n1, weight);
-  turn(block2, <usize>n2 << 2, out2, <usize>m << 2, m, n2, weight);
+  transposeBlock(block0, <usize>n0 << 2, out0, <usize>m << 2, m, n0, weight);
+  transposeBlock(block1, <usize>n1 << 2, out1, <usize>m << 2, m, n1, weight);
+  transposeBlock(block2, <usize>n2 << 2, out2, <usize>m << 2, m, n2, weight);
 }

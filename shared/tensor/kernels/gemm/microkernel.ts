@@ -1,52 +1,17 @@
 /**
- * The register tile that does the multiplying: 6 rows x 8 columns, 12 accumulators, so that two multiply-adds a cycle with
- * a latency of four are always under way; with two vectors of B and one splat of A that is all 15 registers V8 gives.
+ * The microkernel, which does the multiplying: 6 rows x 8 columns of C in 12 accumulators, so that two multiply-adds a cycle
+ * with a latency of four are always under way. Two vectors of B and one splat of A fill the 15 registers that V8 gives.
  *
  * workerd checks the address of every load, and eight checked loads for twelve multiply-adds cost a third of the time. Six of
- * them are of A, so a strip of A is copied to STRIP first, a place known at compile time: a constant address needs no check.
- * Constant addresses need a loop that is written out, which scripts/build.ts does.
+ * the eight read A, so six rows of A are packed to A_PANEL first (layout.ts): constant addresses go unchecked. They need a
+ * loop that is written out, which scripts/build.ts does.
  */
-import { packStrip } from "./pack";
+import { packAPanel } from "./pack";
+import { A_PANEL, A_PANEL_ROW, B_PANEL_ROW, COLUMNS, DEPTH, partSize, ROWS } from "./layout";
 import { madd } from "../simd";
 
-export const ROWS: i32 = 6;
-export const COLUMNS: i32 = 8;
-/** Rows of a second tile, for what is left below the last whole strip: 64 and 128 leave four and two. */
+/** Rows of the smaller microkernel, for the last rows of C: 64 and 128 rows leave four and two. */
 const SHORT: i32 = 4;
-/** Bytes of one row of a tile or of a panel of B, and of a full tile. */
-export const TILE_ROW: usize = <usize>COLUMNS << 2;
-export const TILE_BYTES: i32 = ROWS * <i32>TILE_ROW;
-/** Steps along k that are written out: 10 KB of machine code. Twice as many are no faster, three times as many slower (README.md of the folder above). */
-export const DEPTH: i32 = 64;
-/** Where the strip lies: above tfjs's own data and stack (92 KB), below the first page that its heap might not have. */
-export const STRIP: usize = 131072;
-/** Bytes from one row of a strip to the next, and of a strip. */
-export const STRIP_ROW: usize = <usize>DEPTH << 2;
-export const STRIP_BYTES: usize = <usize>ROWS * STRIP_ROW;
-
-/** The first byte of the strip; memory from there on must be the kernels' own. */
-export function stripStart(): usize {
-  return STRIP;
-}
-
-/** A number that nothing reads (prefetch.ts), behind what strassen.ts has behind the strip: four more, and a small table. */
-export const PREFETCHED: usize = STRIP + 5 * STRIP_BYTES + 96;
-
-/** Bytes from the strip to the end of what lies behind it. */
-export function stripBytes(): i32 {
-  return <i32>(PREFETCHED + 16 - STRIP);
-}
-
-/**
- * A part of k of at most `most`, a multiple of four: parts are of about equal length, since 65 is not 64 and 1, and of whole
- * vectors.
- */
-// @ts-ignore: decorator
-@inline
-export function partOf(k: i32, most: i32): i32 {
-  const parts = (k + most - 1) / most;
-  return ((k + parts - 1) / parts + 3) & ~3;
-}
 
 /**
  * out [m, n] = from + A [m, k] B [k, n], where `from` is numbers that lie as those of out do, or 0 for none. Element (i, x) of
@@ -57,15 +22,15 @@ export function multiply(
   a: usize, aRow: usize, aCol: usize, b: usize, panel: usize, from: usize, out: usize, outRow: usize,
   m: i32, n: i32, k: i32, edge: usize,
 ): void {
-  const depth = partOf(k, DEPTH);
+  const depth = partSize(k, DEPTH);
   for (let i = 0; i < m; i += ROWS) {
     const rows = min(ROWS, m - i);
     for (let x = 0; x < k; x += depth) {
       const inner = min(depth, k - x);
-      packStrip(a + <usize>i * aRow + <usize>x * aCol, aRow, aCol, rows, inner);
+      packAPanel(a + <usize>i * aRow + <usize>x * aCol, aRow, aCol, rows, inner);
       const target = out + <usize>i * outRow;
       const addend = x > 0 ? target : from != 0 ? from + <usize>i * outRow : 0;
-      multiplyStrip(b + <usize>x * TILE_ROW, panel, addend, target, 0, 0, outRow, rows, n, inner, edge);
+      multiplyAPanel(b + <usize>x * B_PANEL_ROW, panel, addend, target, 0, 0, outRow, rows, n, inner, edge);
     }
   }
 }
@@ -74,29 +39,29 @@ export function multiply(
  * The strip [rows, k] times every panel: out [rows, n] = from + product, and where `second` is not 0, second += sign product.
  * Rows of all three are outRow bytes apart; with a second one, n is a multiple of COLUMNS.
  */
-export function multiplyStrip(
+export function multiplyAPanel(
   b: usize, panel: usize, from: usize, out: usize, second: usize, sign: f32, outRow: usize, rows: i32, n: i32, k: i32, edge: usize,
 ): void {
   for (let j = 0; j < n; j += COLUMNS) {
     const columns = min(COLUMNS, n - j);
-    if (columns == COLUMNS && rows == ROWS) tile(b, k, from, out, second, sign, outRow);
-    else if (columns == COLUMNS && rows == SHORT) shortTile(b, k, from, out, second, sign, outRow);
+    if (columns == COLUMNS && rows == ROWS) microkernel6x8(b, k, from, out, second, sign, outRow);
+    else if (columns == COLUMNS && rows == SHORT) microkernel4x8(b, k, from, out, second, sign, outRow);
     else {
-      if (rows > SHORT) tile(b, k, 0, edge, 0, sign, TILE_ROW);
-      else shortTile(b, k, 0, edge, 0, sign, TILE_ROW);
-      copyTile(edge, from, out, second, sign, outRow, rows, columns);
+      if (rows > SHORT) microkernel6x8(b, k, 0, edge, 0, sign, B_PANEL_ROW);
+      else microkernel4x8(b, k, 0, edge, 0, sign, B_PANEL_ROW);
+      storePartial(edge, from, out, second, sign, outRow, rows, columns);
     }
     b += panel;
-    out += TILE_ROW;
-    if (from != 0) from += TILE_ROW;
-    if (second != 0) second += TILE_ROW;
+    out += B_PANEL_ROW;
+    if (from != 0) from += B_PANEL_ROW;
+    if (second != 0) second += B_PANEL_ROW;
   }
 }
 
 /** The tile's first `rows` rows, ROWS or SHORT of them, a number known at compile time. */
 // @ts-ignore: decorator
 @inline
-function tileOf(rows: i32, b: usize, k: i32, from: usize, out: usize, second: usize, sign: f32, outRow: usize): void {
+function microkernel(rows: i32, b: usize, k: i32, from: usize, out: usize, second: usize, sign: f32, outRow: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
   let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
@@ -109,24 +74,24 @@ function tileOf(rows: i32, b: usize, k: i32, from: usize, out: usize, second: us
     // @unroll K 64
     low = v128.load(b);
     high = v128.load(b, 16);
-    b += TILE_ROW;
-    x = v128.load32_splat(STRIP + K * 4);
+    b += B_PANEL_ROW;
+    x = v128.load32_splat(A_PANEL + K * 4);
     c00 = madd(x, low, c00);
     c01 = madd(x, high, c01);
-    x = v128.load32_splat(STRIP + 1 * STRIP_ROW + K * 4);
+    x = v128.load32_splat(A_PANEL + 1 * A_PANEL_ROW + K * 4);
     c10 = madd(x, low, c10);
     c11 = madd(x, high, c11);
-    x = v128.load32_splat(STRIP + 2 * STRIP_ROW + K * 4);
+    x = v128.load32_splat(A_PANEL + 2 * A_PANEL_ROW + K * 4);
     c20 = madd(x, low, c20);
     c21 = madd(x, high, c21);
-    x = v128.load32_splat(STRIP + 3 * STRIP_ROW + K * 4);
+    x = v128.load32_splat(A_PANEL + 3 * A_PANEL_ROW + K * 4);
     c30 = madd(x, low, c30);
     c31 = madd(x, high, c31);
     if (rows == ROWS) {
-      x = v128.load32_splat(STRIP + 4 * STRIP_ROW + K * 4);
+      x = v128.load32_splat(A_PANEL + 4 * A_PANEL_ROW + K * 4);
       c40 = madd(x, low, c40);
       c41 = madd(x, high, c41);
-      x = v128.load32_splat(STRIP + 5 * STRIP_ROW + K * 4);
+      x = v128.load32_splat(A_PANEL + 5 * A_PANEL_ROW + K * 4);
       c50 = madd(x, low, c50);
       c51 = madd(x, high, c51);
     }
@@ -145,13 +110,13 @@ function tileOf(rows: i32, b: usize, k: i32, from: usize, out: usize, second: us
   }
 }
 
-function tile(b: usize, k: i32, from: usize, out: usize, second: usize, sign: f32, outRow: usize): void {
-  tileOf(ROWS, b, k, from, out, second, sign, outRow);
+function microkernel6x8(b: usize, k: i32, from: usize, out: usize, second: usize, sign: f32, outRow: usize): void {
+  microkernel(ROWS, b, k, from, out, second, sign, outRow);
 }
 
 /** The same for no more than four rows. */
-function shortTile(b: usize, k: i32, from: usize, out: usize, second: usize, sign: f32, outRow: usize): void {
-  tileOf(SHORT, b, k, from, out, second, sign, outRow);
+function microkernel4x8(b: usize, k: i32, from: usize, out: usize, second: usize, sign: f32, outRow: usize): void {
+  microkernel(SHORT, b, k, from, out, second, sign, outRow);
 }
 
 /** One row of a tile, `at` bytes from where `from`, out and second begin. */
@@ -171,10 +136,10 @@ function storeRow(from: usize, out: usize, second: usize, signs: v128, at: usize
 }
 
 /** The part of a tile that exists, from `edge` to where `tile` would have written it. */
-function copyTile(edge: usize, from: usize, out: usize, second: usize, sign: f32, outRow: usize, rows: i32, columns: i32): void {
+function storePartial(edge: usize, from: usize, out: usize, second: usize, sign: f32, outRow: usize, rows: i32, columns: i32): void {
   for (let i = 0; i < rows; i++) {
     const row = <usize>i * outRow;
-    const at = edge + <usize>i * TILE_ROW;
+    const at = edge + <usize>i * B_PANEL_ROW;
     if (columns == COLUMNS) {
       storeRow(from, out, second, f32x4.splat(sign), row, v128.load(at), v128.load(at, 16));
       continue;

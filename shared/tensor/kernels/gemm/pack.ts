@@ -3,17 +3,17 @@
  * that the register tile reads both in order. Strides are bytes.
  */
 import { madd } from "../simd";
-import { COLUMNS, STRIP, STRIP_ROW, TILE_ROW } from "./microkernel";
+import { A_PANEL, A_PANEL_ROW, B_PANEL_ROW, COLUMNS } from "./layout";
 
 /** Bytes of one packed B [k, n]. */
 // @ts-ignore: decorator
 @inline
-export function panelsBytes(k: i32, n: i32): usize {
-  return (<usize>(n + COLUMNS - 1) / COLUMNS) * <usize>k * TILE_ROW;
+export function bPanelsBytes(k: i32, n: i32): usize {
+  return (<usize>(n + COLUMNS - 1) / COLUMNS) * <usize>k * B_PANEL_ROW;
 }
 
 /** Element (x, j) of B lies at b + x row + j column; panel p begins at pack + p k TILE_ROW. */
-export function packPanels(b: usize, k: i32, n: i32, row: usize, column: usize, pack: usize): void {
+export function packBPanels(b: usize, k: i32, n: i32, row: usize, column: usize, pack: usize): void {
   for (let first = 0; first < n; first += COLUMNS) {
     const columns = min(COLUMNS, n - first);
     const source = b + <usize>first * column;
@@ -30,7 +30,7 @@ function packRows(b: usize, k: i32, row: usize, target: usize): void {
     v128.store(target, v128.load(b));
     v128.store(target, v128.load(b, 16), 16);
     b += row;
-    target += TILE_ROW;
+    target += B_PANEL_ROW;
   }
 }
 
@@ -40,19 +40,19 @@ function packColumns(b: usize, k: i32, column: usize, target: usize): void {
   for (let half = 0; half < 2; half++) {
     const source = b + <usize>half * 4 * column;
     const out = target + (<usize>half << 4);
-    for (let x = 0; x < whole; x += 4) transpose(source + (<usize>x << 2), column, out + <usize>x * TILE_ROW, TILE_ROW);
+    for (let x = 0; x < whole; x += 4) transpose(source + (<usize>x << 2), column, out + <usize>x * B_PANEL_ROW, B_PANEL_ROW);
   }
-  packAny(b + (<usize>whole << 2), k - whole, COLUMNS, 4, column, target + <usize>whole * TILE_ROW);
+  packAny(b + (<usize>whole << 2), k - whole, COLUMNS, 4, column, target + <usize>whole * B_PANEL_ROW);
 }
 
 /** The rows of packed panels, which all have as many, are multiplied with `scales`. */
-export function scalePanels(pack: usize, k: i32, n: i32, scales: usize): void {
+export function scaleBPanels(pack: usize, k: i32, n: i32, scales: usize): void {
   for (let first = 0; first < n; first += COLUMNS) {
     for (let x: usize = 0; x < <usize>k << 2; x += 4) {
       const scale = v128.load32_splat(scales + x);
       v128.store(pack, f32x4.mul(v128.load(pack), scale));
       v128.store(pack, f32x4.mul(v128.load(pack, 16), scale), 16);
-      pack += TILE_ROW;
+      pack += B_PANEL_ROW;
     }
   }
 }
@@ -105,18 +105,18 @@ function packAny(b: usize, k: i32, columns: i32, row: usize, column: usize, targ
       store<f32>(target + (<usize>j << 2), j < columns ? load<f32>(b + <usize>j * column) : 0);
     }
     b += row;
-    target += TILE_ROW;
+    target += B_PANEL_ROW;
   }
 }
 
 /** Rows of A, at most six, become the strip: element (i, x) lies at a + i row + x column. Rows that the strip has beyond them are arbitrary. */
-export function packStrip(a: usize, row: usize, column: usize, rows: i32, k: i32): void {
-  if (column == 4) copyStrip(a, row, rows, k);
-  else transposeStrip(a, row, column, rows, k, STRIP);
+export function packAPanel(a: usize, row: usize, column: usize, rows: i32, k: i32): void {
+  if (column == 4) copyAPanel(a, row, rows, k);
+  else transposeAPanel(a, row, column, rows, k, A_PANEL);
 }
 
 /** The same where rows do not lie dense, to `target`: rows of k numbers that are STRIP_ROW bytes apart. */
-export function transposeStrip(a: usize, row: usize, column: usize, rows: i32, k: i32, target: usize): void {
+export function transposeAPanel(a: usize, row: usize, column: usize, rows: i32, k: i32, target: usize): void {
   if (row != 4 || rows < 4) return transposeAny(a, row, column, rows, k, target);
   // Four rows at a time are transposed in registers, some of them twice where there are five or six: both times are of
   // the same four lines, which lie far apart, so they are done with before the next four.
@@ -125,27 +125,27 @@ export function transposeStrip(a: usize, row: usize, column: usize, rows: i32, k
   for (let x = 0; x < whole; x += 4) {
     const source = a + <usize>x * column;
     const to = target + (<usize>x << 2);
-    transpose(source, column, to, STRIP_ROW);
-    if (rest > 0) transpose(source + (rest << 2), column, to + rest * STRIP_ROW, STRIP_ROW);
+    transpose(source, column, to, A_PANEL_ROW);
+    if (rest > 0) transpose(source + (rest << 2), column, to + rest * A_PANEL_ROW, A_PANEL_ROW);
   }
   transposeAny(a + <usize>whole * column, row, column, rows, k - whole, target + (<usize>whole << 2));
 }
 
 function transposeAny(a: usize, row: usize, column: usize, rows: i32, k: i32, target: usize): void {
   for (let x = 0; x < k; x++) {
-    for (let i = 0; i < rows; i++) store<f32>(target + <usize>i * STRIP_ROW, load<f32>(a + <usize>i * row));
+    for (let i = 0; i < rows; i++) store<f32>(target + <usize>i * A_PANEL_ROW, load<f32>(a + <usize>i * row));
     a += column;
     target += 4;
   }
 }
 
-function copyStrip(x: usize, row: usize, rows: i32, k: i32): void {
-  stripOf(false, x, x, 0, row, rows, k);
+function copyAPanel(x: usize, row: usize, rows: i32, k: i32): void {
+  fillAPanel(false, x, x, 0, row, rows, k);
 }
 
 /** The strip = x + sign y, both of `rows` rows, at most six, of k numbers that are `row` bytes apart. */
-export function addStrips(x: usize, y: usize, sign: f32, row: usize, rows: i32, k: i32): void {
-  stripOf(true, x, y, sign, row, rows, k);
+export function packASum(x: usize, y: usize, sign: f32, row: usize, rows: i32, k: i32): void {
+  fillAPanel(true, x, y, sign, row, rows, k);
 }
 
 /**
@@ -155,7 +155,7 @@ export function addStrips(x: usize, y: usize, sign: f32, row: usize, rows: i32, 
  */
 // @ts-ignore: decorator
 @inline
-function stripOf(isSum: bool, x: usize, y: usize, sign: f32, row: usize, rows: i32, k: i32): void {
+function fillAPanel(isSum: bool, x: usize, y: usize, sign: f32, row: usize, rows: i32, k: i32): void {
   const signs = f32x4.splat(sign);
   const last = rows - 1;
   const row1 = <usize>min(1, last) * row, row2 = <usize>min(2, last) * row, row3 = <usize>min(3, last) * row;
@@ -163,12 +163,12 @@ function stripOf(isSum: bool, x: usize, y: usize, sign: f32, row: usize, rows: i
   while (true) {
     // @unroll K 16
     if (k < 4 * K + 4) break;
-    v128.store(STRIP + 16 * K, sumOf(isSum, x, y, signs));
-    v128.store(STRIP + STRIP_ROW + 16 * K, sumOf(isSum, x + row1, y + row1, signs));
-    v128.store(STRIP + 2 * STRIP_ROW + 16 * K, sumOf(isSum, x + row2, y + row2, signs));
-    v128.store(STRIP + 3 * STRIP_ROW + 16 * K, sumOf(isSum, x + row3, y + row3, signs));
-    v128.store(STRIP + 4 * STRIP_ROW + 16 * K, sumOf(isSum, x + row4, y + row4, signs));
-    v128.store(STRIP + 5 * STRIP_ROW + 16 * K, sumOf(isSum, x + row5, y + row5, signs));
+    v128.store(A_PANEL + 16 * K, sumOf(isSum, x, y, signs));
+    v128.store(A_PANEL + A_PANEL_ROW + 16 * K, sumOf(isSum, x + row1, y + row1, signs));
+    v128.store(A_PANEL + 2 * A_PANEL_ROW + 16 * K, sumOf(isSum, x + row2, y + row2, signs));
+    v128.store(A_PANEL + 3 * A_PANEL_ROW + 16 * K, sumOf(isSum, x + row3, y + row3, signs));
+    v128.store(A_PANEL + 4 * A_PANEL_ROW + 16 * K, sumOf(isSum, x + row4, y + row4, signs));
+    v128.store(A_PANEL + 5 * A_PANEL_ROW + 16 * K, sumOf(isSum, x + row5, y + row5, signs));
     x += 16;
     y += 16;
     // @end
@@ -177,7 +177,7 @@ function stripOf(isSum: bool, x: usize, y: usize, sign: f32, row: usize, rows: i
   for (let at = <usize>(k & ~3) << 2; at < <usize>k << 2; at += 4) {
     for (let i: usize = 0; i < <usize>rows; i++) {
       const value = load<f32>(x + i * row);
-      store<f32>(STRIP + i * STRIP_ROW + at, isSum ? value + sign * load<f32>(y + i * row) : value);
+      store<f32>(A_PANEL + i * A_PANEL_ROW + at, isSum ? value + sign * load<f32>(y + i * row) : value);
     }
     x += 4;
     y += 4;

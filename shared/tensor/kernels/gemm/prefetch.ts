@@ -2,7 +2,7 @@
  * Memory that is in no cache comes at the pace of the bus only to code that reads it in order. Strips of A and panels of B go
  * to and fro between rows and wait two to four times as long for each line, so the rows are read once in order before.
  */
-import { PREFETCHED, ROWS } from "./microkernel";
+import { PREFETCH_SINK, ROWS } from "./layout";
 
 /** Bytes of a cache line. */
 const LINE: usize = 64;
@@ -29,5 +29,5 @@ export function prefetchRows(from: usize, rows: i32, bytes: usize, row: usize): 
     from += row;
   }
   // Else the compiler would leave the loads out.
-  store<i32>(PREFETCHED, read);
+  store<i32>(PREFETCH_SINK, read);
 }

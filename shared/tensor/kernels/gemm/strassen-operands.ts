@@ -1,7 +1,7 @@
 /** Packing of a matrix that Strassen's algorithm multiplies with: the seven sums of its quadrants that strassen.ts speaks of. */
-import { packPanels, panelsBytes, scaled } from "./pack";
+import { packBPanels, bPanelsBytes, scaled } from "./pack";
 import { prefetchRows } from "./prefetch";
-import { COLUMNS, TILE_ROW } from "./microkernel";
+import { B_PANEL_ROW, COLUMNS } from "./layout";
 
 /** Where each product's factor of B stands among those that are packed. */
 export const M2: i32 = 0;
@@ -21,23 +21,23 @@ const GAP: usize = 64;
 /** Bytes from one packed factor of B [2 k, 2 n] to the next. */
 // @ts-ignore: decorator
 @inline
-export function factorBytes(k: i32, n: i32): usize {
-  return panelsBytes(k, n) + GAP;
+export function operandBytes(k: i32, n: i32): usize {
+  return bPanelsBytes(k, n) + GAP;
 }
 
 /** Bytes of the seven factors of a packed B [k, n], instead of its four quadrants. */
 // @ts-ignore: decorator
 @inline
-export function factorsBytes(k: i32, n: i32): usize {
-  return 7 * (panelsBytes(k, n) / 4 + GAP);
+export function operandsBytes(k: i32, n: i32): usize {
+  return 7 * (bPanelsBytes(k, n) / 4 + GAP);
 }
 
 /**
  * The seven factors of B [2 k, 2 n], packed one after the other: B11, B22, B11 + B12, B21 + B22, B11 + B22, B12 - B22, B21 - B11.
  * Each of B's rows is multiplied with one of `scales`, where there are any.
  */
-export function packFactors(b: usize, k: i32, n: i32, row: usize, column: usize, scales: usize, pack: usize): void {
-  const factor = factorBytes(k, n);
+export function packOperands(b: usize, k: i32, n: i32, row: usize, column: usize, scales: usize, pack: usize): void {
+  const factor = operandBytes(k, n);
   const down = <usize>k * row;
   const right = <usize>n * column;
   const isDense = column == 4;
@@ -48,14 +48,14 @@ export function packFactors(b: usize, k: i32, n: i32, row: usize, column: usize,
     else {
       // The quadrants' panels are packed first, where factors will take their place.
       const b22 = pack + factor, b12 = b22 + factor, b21 = b12 + factor;
-      packPanels(b, k, COLUMNS, row, column, pack);
-      packPanels(b + down + right, k, COLUMNS, row, column, b22);
-      packPanels(b + right, k, COLUMNS, row, column, b12);
-      packPanels(b + down, k, COLUMNS, row, column, b21);
-      combine(pack, b22, b12, b21, TILE_ROW, k, scales, pack, factor);
+      packBPanels(b, k, COLUMNS, row, column, pack);
+      packBPanels(b + down + right, k, COLUMNS, row, column, b22);
+      packBPanels(b + right, k, COLUMNS, row, column, b12);
+      packBPanels(b + down, k, COLUMNS, row, column, b21);
+      combine(pack, b22, b12, b21, B_PANEL_ROW, k, scales, pack, factor);
     }
     b += <usize>COLUMNS * column;
-    pack += <usize>k * TILE_ROW;
+    pack += <usize>k * B_PANEL_ROW;
   }
 }
 
@@ -103,9 +103,9 @@ function combineRows(
     b12 += 2 * row;
     b21 += 2 * row;
     scales += 8;
-    out += 2 * TILE_ROW;
-    f3 += 2 * TILE_ROW;
-    f5 += 2 * TILE_ROW;
-    f7 += 2 * TILE_ROW;
+    out += 2 * B_PANEL_ROW;
+    f3 += 2 * B_PANEL_ROW;
+    f5 += 2 * B_PANEL_ROW;
+    f7 += 2 * B_PANEL_ROW;
   }
 }

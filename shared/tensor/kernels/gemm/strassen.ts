@@ -10,13 +10,14 @@
  * Rounding errors are about twice those of the plain product, in relation to the largest numbers of A and B: a row of small
  * numbers is not as exact beside one of large numbers as it would be alone.
  */
-import { factorBytes, M1, M2, M3, M4, M5, M6, M7 } from "./strassen-operands";
-import { addStrips, packStrip, transposeStrip } from "./pack";
+import { operandBytes, M1, M2, M3, M4, M5, M6, M7 } from "./strassen-operands";
+import { packASum, packAPanel, transposeAPanel } from "./pack";
 import { prefetchRows, rowsAhead } from "./prefetch";
-import { COLUMNS, DEPTH, multiplyStrip, partOf, ROWS, STRIP, STRIP_BYTES, STRIP_ROW, TILE_ROW } from "./microkernel";
+import { A11, A12, A21, A22, A_PANEL_ROW, B_PANEL_ROW, COLUMNS, DEPTH, partSize, PRODUCT_BYTES, PRODUCTS, ROWS } from "./layout";
+import { multiplyAPanel } from "./microkernel";
 
 /** Below this in any direction, adding up costs as much as an eighth of the products. */
-const LEAST: i32 = 128;
+const MIN_SIDE: i32 = 128;
 
 /** Quadrants of C. */
 const C11: i32 = 0;
@@ -25,40 +26,38 @@ const C21: i32 = 2;
 const C22: i32 = 3;
 const NONE: i32 = -1;
 
-/** The quadrants of A for one strip, where their rows do not lie dense. */
-const A11: usize = STRIP + STRIP_BYTES;
-const A12: usize = STRIP + 2 * STRIP_BYTES;
-const A21: usize = STRIP + 3 * STRIP_BYTES;
-const A22: usize = STRIP + 4 * STRIP_BYTES;
-/**
- * What A is multiplied with, behind them: one matrix, or several for which strips and their sums are made once
- * (shared-product.ts). For each stands here what its products need, so that they begin at once.
- */
-const RIGHT: usize = STRIP + 5 * STRIP_BYTES;
-const RIGHT_BYTES: usize = 32;
+/** Written by setStrassen alone. */
+let isEnabled: bool = true;
 
-/** Whether halves are whole: whole panels of B, an even number of its rows, and even in the other direction. */
+/** Turns the algorithm on or off, so that a test can compare it with blocked products -> whether it was on. */
+export function setStrassen(isOn: bool): i32 {
+  const before = isEnabled;
+  isEnabled = isOn;
+  return i32(before);
+}
+
+/** Whether a product goes by quadrants: whole panels of B, an even number of rows, and a k that halves into whole pairs. */
 // @ts-ignore: decorator
 @inline
-export function isStrassen(m: i32, n: i32, k: i32): bool {
-  return min(m, min(n, k)) >= LEAST && (m & 1) == 0 && (k & 3) == 0 && n % (2 * COLUMNS) == 0;
+export function usesStrassen(m: i32, n: i32, k: i32): bool {
+  return isEnabled && min(m, min(n, k)) >= MIN_SIDE && (m & 1) == 0 && (k & 3) == 0 && n % (2 * COLUMNS) == 0;
 }
 
 /** What A is multiplied with at `index`, the first of which is 0: what packFactors made of B [2 k, 2 n]; else as in `multiply`. */
-export function setRight(index: i32, b: usize, from: usize, out: usize, outRow: usize, m: i32, n: i32, k: i32): void {
-  const at = RIGHT + <usize>index * RIGHT_BYTES;
+export function setProduct(index: i32, b: usize, from: usize, out: usize, outRow: usize, m: i32, n: i32, k: i32): void {
+  const at = PRODUCTS + <usize>index * PRODUCT_BYTES;
   store<usize>(at, b);
   store<usize>(at, from, 4);
   store<usize>(at, out, 8);
   store<usize>(at, outRow, 12);
   store<i32>(at, n, 16);
   store<usize>(at, <usize>m * outRow, 20);
-  store<usize>(at, factorBytes(k, n), 24);
+  store<usize>(at, operandBytes(k, n), 24);
 }
 
 /** out [2 m, 2 n] = from + A [2 m, 2 k] B for each of as many `rights`; everything else as in `multiply`. */
 export function strassen(a: usize, aRow: usize, aCol: usize, rights: i32, m: i32, k: i32, edge: usize): void {
-  const depth = partOf(k, DEPTH);
+  const depth = partSize(k, DEPTH);
   const ahead = rowsAhead(k << 3);
   if (aRow == 4) prefetchRows(a, 2 * k, <usize>m << 3, aCol);
   for (let i = 0; i < m; i += ROWS) {
@@ -71,31 +70,31 @@ export function strassen(a: usize, aRow: usize, aCol: usize, rights: i32, m: i32
       let a22 = a21 + <usize>k * aCol;
       let row = aRow;
       if (aCol != 4) {
-        transposeStrip(a11, aRow, aCol, rows, inner, A11);
-        transposeStrip(a12, aRow, aCol, rows, inner, A12);
-        transposeStrip(a21, aRow, aCol, rows, inner, A21);
-        transposeStrip(a22, aRow, aCol, rows, inner, A22);
+        transposeAPanel(a11, aRow, aCol, rows, inner, A11);
+        transposeAPanel(a12, aRow, aCol, rows, inner, A12);
+        transposeAPanel(a21, aRow, aCol, rows, inner, A21);
+        transposeAPanel(a22, aRow, aCol, rows, inner, A22);
         a11 = A11;
         a12 = A12;
         a21 = A21;
         a22 = A22;
-        row = STRIP_ROW;
+        row = A_PANEL_ROW;
       }
       // The first product of each quadrant is added to `from`.
-      addStrips(a21, a11, -1, row, rows, inner);
-      multiplyRights(rights, M6, true, C22, NONE, 0, k, i, x, rows, inner, edge);
-      addStrips(a12, a22, -1, row, rows, inner);
-      multiplyRights(rights, M7, true, C11, NONE, 0, k, i, x, rows, inner, edge);
-      addStrips(a21, a22, 1, row, rows, inner);
-      multiplyRights(rights, M2, true, C21, C22, -1, k, i, x, rows, inner, edge);
-      packStrip(a11, row, 4, rows, inner);
-      multiplyRights(rights, M3, true, C12, C22, 1, k, i, x, rows, inner, edge);
-      addStrips(a11, a22, 1, row, rows, inner);
-      multiplyRights(rights, M1, false, C11, C22, 1, k, i, x, rows, inner, edge);
-      packStrip(a22, row, 4, rows, inner);
-      multiplyRights(rights, M4, false, C11, C21, 1, k, i, x, rows, inner, edge);
-      addStrips(a11, a12, 1, row, rows, inner);
-      multiplyRights(rights, M5, false, C12, C11, -1, k, i, x, rows, inner, edge);
+      packASum(a21, a11, -1, row, rows, inner);
+      multiplyProducts(rights, M6, true, C22, NONE, 0, k, i, x, rows, inner, edge);
+      packASum(a12, a22, -1, row, rows, inner);
+      multiplyProducts(rights, M7, true, C11, NONE, 0, k, i, x, rows, inner, edge);
+      packASum(a21, a22, 1, row, rows, inner);
+      multiplyProducts(rights, M2, true, C21, C22, -1, k, i, x, rows, inner, edge);
+      packAPanel(a11, row, 4, rows, inner);
+      multiplyProducts(rights, M3, true, C12, C22, 1, k, i, x, rows, inner, edge);
+      packASum(a11, a22, 1, row, rows, inner);
+      multiplyProducts(rights, M1, false, C11, C22, 1, k, i, x, rows, inner, edge);
+      packAPanel(a22, row, 4, rows, inner);
+      multiplyProducts(rights, M4, false, C11, C21, 1, k, i, x, rows, inner, edge);
+      packASum(a11, a12, 1, row, rows, inner);
+      multiplyProducts(rights, M5, false, C12, C11, -1, k, i, x, rows, inner, edge);
     }
   }
 }
@@ -104,7 +103,7 @@ export function strassen(a: usize, aRow: usize, aCol: usize, rights: i32, m: i32
 function prefetchHalves(a: usize, aRow: usize, rights: i32, i: i32, count: i32, m: i32, k: i32): void {
   for (let half = 0; half < 2; half++) {
     prefetchRows(a + <usize>i * aRow, count, <usize>k << 3, aRow);
-    for (let at = RIGHT; at < RIGHT + <usize>rights * RIGHT_BYTES; at += RIGHT_BYTES) {
+    for (let at = PRODUCTS; at < PRODUCTS + <usize>rights * PRODUCT_BYTES; at += PRODUCT_BYTES) {
       const from = load<usize>(at, 4), row = load<usize>(at, 12);
       if (from != 0) prefetchRows(from + <usize>i * row, count, <usize>load<i32>(at, 16) << 3, row);
     }
@@ -118,24 +117,24 @@ function prefetchHalves(a: usize, aRow: usize, rights: i32, i: i32, count: i32, 
  */
 // @ts-ignore: decorator
 @inline
-function multiplyRights(
+function multiplyProducts(
   rights: i32, factor: i32, isFirst: bool, to: i32, second: i32, sign: f32, k: i32, i: i32, x: i32, rows: i32, inner: i32, edge: usize,
 ): void {
-  for (let at = RIGHT; at < RIGHT + <usize>rights * RIGHT_BYTES; at += RIGHT_BYTES) {
+  for (let at = PRODUCTS; at < PRODUCTS + <usize>rights * PRODUCT_BYTES; at += PRODUCT_BYTES) {
     const from = load<usize>(at, 4), out = load<usize>(at, 8), outRow = load<usize>(at, 12);
     const n = load<i32>(at, 16);
-    const target = placeIn(to, at, <usize>i * outRow);
+    const target = quadrantOffset(to, at, <usize>i * outRow);
     const addend = !isFirst || x > 0 ? out + target : from != 0 ? from + target : 0;
-    const b = load<usize>(at) + <usize>factor * load<usize>(at, 24) + <usize>x * TILE_ROW;
-    const other: usize = second == NONE ? 0 : out + placeIn(second, at, <usize>i * outRow);
-    multiplyStrip(b, <usize>k * TILE_ROW, addend, out + target, other, sign, outRow, rows, n, inner, edge);
+    const b = load<usize>(at) + <usize>factor * load<usize>(at, 24) + <usize>x * B_PANEL_ROW;
+    const other: usize = second == NONE ? 0 : out + quadrantOffset(second, at, <usize>i * outRow);
+    multiplyAPanel(b, <usize>k * B_PANEL_ROW, addend, out + target, other, sign, outRow, rows, n, inner, edge);
   }
 }
 
 /** Bytes from where C begins to a row of a quadrant, which is `row` bytes from that of the first. */
 // @ts-ignore: decorator
 @inline
-function placeIn(quadrant: i32, right: usize, row: usize): usize {
+function quadrantOffset(quadrant: i32, right: usize, row: usize): usize {
   const far: usize = (quadrant & 1) == 0 ? 0 : <usize>load<i32>(right, 16) << 2;
   return row + far + (quadrant < C21 ? 0 : load<usize>(right, 20));
 }

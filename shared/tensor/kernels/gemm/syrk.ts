@@ -3,25 +3,26 @@
  * work of a matMul, for Newton-Schulz, which is made of them.
  */
 import { blockDepth, BLOCK_N } from "./matmul";
-import { packPanels, panelsBytes, transpose } from "./pack";
-import { COLUMNS, multiply, ROWS, TILE_ROW } from "./microkernel";
+import { packBPanels, bPanelsBytes, transpose } from "./pack";
+import { B_PANEL_ROW, COLUMNS, ROWS } from "./layout";
+import { multiply } from "./microkernel";
 
 /**
  * out [m, m] = A [m, k] B [k, m], which must be symmetric. Element (i, x) of A lies at a + i aRow + x aCol, of B at
  * b + x bRow + j bCol; strides are bytes, out is dense.
  */
-export function symmetricProduct(
+export function syrk(
   a: usize, aRow: usize, aCol: usize, b: usize, bRow: usize, bCol: usize, out: usize, m: i32, k: i32, pack: usize,
 ): void {
   const depth = blockDepth(m, k);
-  const edge = pack + panelsBytes(depth, min(m, BLOCK_N));
+  const edge = pack + bPanelsBytes(depth, min(m, BLOCK_N));
   const outRow = <usize>m << 2;
   for (let j = 0; j < m; j += BLOCK_N) {
     const width = min(BLOCK_N, m - j);
     for (let x = 0; x < k; x += depth) {
       const inner = min(depth, k - x);
-      const panel = <usize>inner * TILE_ROW;
-      packPanels(b + <usize>x * bRow + <usize>j * bCol, inner, width, bRow, bCol, pack);
+      const panel = <usize>inner * B_PANEL_ROW;
+      packBPanels(b + <usize>x * bRow + <usize>j * bCol, inner, width, bRow, bCol, pack);
       for (let i = 0; i < j + width; i += ROWS) {
         // The first panel that reaches the diagonal in this strip of rows.
         const skipped = i > j ? ((i - j) / COLUMNS) * COLUMNS : 0;

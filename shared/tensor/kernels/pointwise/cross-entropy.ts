@@ -4,7 +4,7 @@
  */
 import { exp1, exp4, log } from "./exp";
 
-/** How many of labels [rows] are not -1. */
+/** @query How many of labels [rows] are not -1. */
 export function liveLabels(labels: usize, rows: i32): i32 {
   let live = 0;
   for (let row = 0; row < rows; row++) live += i32(load<i32>(labels + (<usize>row << 2)) >= 0);

@@ -1,6 +1,6 @@
 /** Embedding: rows picked by id, and the gradient, rows added up by id. */
 
-/** Index of the first of values [count] that is not in low..high-1, or -1: ids become addresses, so they are checked first. */
+/** @query Index of the first of values [count] that is not in low..high-1, or -1: ids become addresses, so they are checked first. */
 export function firstOutside(values: usize, count: i32, low: i32, high: i32): i32 {
   for (let i = 0; i < count; i++) {
     const value = load<i32>(values + (<usize>i << 2));

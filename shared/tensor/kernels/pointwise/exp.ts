@@ -27,14 +27,14 @@ export let ONE: v128 = f32x4.splat(1);
 /** The whole powers of two nearest to those of e, which are the lowest bits of what this is (ROUND). */
 // @ts-ignore: decorator
 @inline
-export function powers4(x: v128, log2e: v128, round: v128): v128 {
+export function exponentBits4(x: v128, log2e: v128, round: v128): v128 {
   return madd(x, log2e, round);
 }
 
 /** What is left of x without them. */
 // @ts-ignore: decorator
 @inline
-export function remainder4(x: v128, powers: v128, round: v128, minusLn2: v128): v128 {
+export function reducedArgument4(x: v128, powers: v128, round: v128, minusLn2: v128): v128 {
   const n = f32x4.sub(powers, round);
   return IS_FUSED ? madd(n, minusLn2, x) : madd(n, MINUS_LN2_LOW, madd(n, MINUS_LN2_HIGH, x));
 }
@@ -42,7 +42,7 @@ export function remainder4(x: v128, powers: v128, round: v128, minusLn2: v128): 
 /** exp of both together. */
 // @ts-ignore: decorator
 @inline
-export function raised4(powers: v128, r: v128, one: v128): v128 {
+export function reconstruct4(powers: v128, r: v128, one: v128): v128 {
   const square = f32x4.mul(r, r);
   const y = madd(madd(madd(C5, r, C4), square, madd(C3, r, C2)), square, f32x4.add(r, one));
   // Times 2^n: the shift leaves n alone, ROUND's own bits fall out, and n is added to the exponent.
@@ -53,8 +53,8 @@ export function raised4(powers: v128, r: v128, one: v128): v128 {
 // @ts-ignore: decorator
 @inline
 export function normalExp4(x: v128): v128 {
-  const powers = powers4(x, LOG2_E, ROUND);
-  return raised4(powers, remainder4(x, powers, ROUND, MINUS_LN2), ONE);
+  const powers = exponentBits4(x, LOG2_E, ROUND);
+  return reconstruct4(powers, reducedArgument4(x, powers, ROUND, MINUS_LN2), ONE);
 }
 
 /** exp of four lanes of at most 88, as what is left of scores without the largest of them: 0 below LOWEST, NaN stays NaN. */

@@ -73,11 +73,11 @@ export function rmsNorm(x: usize, weight: usize, out: usize, inverse: usize, row
  */
 export function rmsNormBackward(x: usize, weight: usize, inverse: usize, dy: usize, from: usize, dx: usize, dweight: usize, rows: i32, width: i32): void {
   memory.fill(dweight, 0, <usize>width << 2);
-  rmsNormSlopes(x, weight, inverse, dy, from, dx, dweight, rows, width);
+  rmsNormBackwardAccumulate(x, weight, inverse, dy, from, dx, dweight, rows, width);
 }
 
 /** The same, added to what dweight is. */
-export function rmsNormSlopes(x: usize, weight: usize, inverse: usize, dy: usize, from: usize, dx: usize, dweight: usize, rows: i32, width: i32): void {
+export function rmsNormBackwardAccumulate(x: usize, weight: usize, inverse: usize, dy: usize, from: usize, dx: usize, dweight: usize, rows: i32, width: i32): void {
   const share: f32 = <f32>1 / <f32>width;
   for (let row = 0; row < rows; row++) {
     const r = load<f32>(inverse + (<usize>row << 2));

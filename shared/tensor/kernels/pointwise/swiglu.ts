@@ -1,5 +1,5 @@
 /** SwiGLU: silu(gate) up, with silu(g) = g s, s = e / (1 + e) and e = exp(g). Backward computes e again instead of keeping it. */
-import { clamped4, LOG2_E, MINUS_LN2, normalExp4, ONE, powers4, raised4, remainder4, ROUND } from "./exp";
+import { clamped4, LOG2_E, MINUS_LN2, normalExp4, ONE, exponentBits4, reconstruct4, reducedArgument4, ROUND } from "./exp";
 import { madd } from "../simd";
 
 /** Bytes of four numbers. */
@@ -10,7 +10,7 @@ export function swiglu(gate: usize, up: usize, out: usize, size: i32): void {
   const end = <usize>size << 2;
   for (let at = eachFour(false, gate, up, 0, 0, 0, out, end & ~(FOUR - 1)); at < end; at += 4) {
     const g = v128.load32_splat(gate + at);
-    store<f32>(out + at, f32x4.extract_lane(gated4(g, v128.load32_splat(up + at), odds4(g), ONE), 0));
+    store<f32>(out + at, f32x4.extract_lane(gated4(g, v128.load32_splat(up + at), clampedExp4(g), ONE), 0));
   }
 }
 
@@ -23,7 +23,7 @@ export function swigluBackward(gate: usize, up: usize, dy: usize, dgate: usize, 
   const end = <usize>size << 2;
   for (let at = eachFour(true, gate, up, dy, dgate, dup, hidden, end & ~(FOUR - 1)); at < end; at += 4) {
     const g = load<f32>(gate + at);
-    const e = f32x4.extract_lane(odds4(f32x4.splat(g)), 0);
+    const e = f32x4.extract_lane(clampedExp4(f32x4.splat(g)), 0);
     const rest: f32 = 1 / (1 + e);
     const s = e * rest;
     const slope = load<f32>(dy + at);
@@ -37,7 +37,7 @@ export function swigluBackward(gate: usize, up: usize, dy: usize, dgate: usize, 
 /** e, as far as it matters. */
 // @ts-ignore: decorator
 @inline
-function odds4(g: v128): v128 {
+function clampedExp4(g: v128): v128 {
   return normalExp4(clamped4(g));
 }
 
@@ -52,22 +52,22 @@ function eachFour(isBackward: bool, gate: usize, up: usize, dy: usize, dgate: us
   const round = ROUND, log2e = LOG2_E, minusLn2 = MINUS_LN2, one = ONE;
   let at: usize = 0;
   if (end >= 3 * FOUR) {
-    let e = odds4(v128.load(gate));
+    let e = clampedExp4(v128.load(gate));
     let x = clamped4(v128.load(gate, FOUR));
-    let powers = powers4(x, log2e, round);
-    let r = remainder4(x, powers, round, minusLn2);
+    let powers = exponentBits4(x, log2e, round);
+    let r = reducedArgument4(x, powers, round, minusLn2);
     for (const last = end - 2 * FOUR; at < last; at += FOUR) {
       const known = e;
-      e = raised4(powers, r, one);
+      e = reconstruct4(powers, r, one);
       x = clamped4(v128.load(gate + at, 2 * FOUR));
-      powers = powers4(x, log2e, round);
-      r = remainder4(x, powers, round, minusLn2);
+      powers = exponentBits4(x, log2e, round);
+      r = reducedArgument4(x, powers, round, minusLn2);
       if (isBackward) backward4(gate + at, up + at, dy + at, dgate + at, dup + at, out + at, known, one);
       else v128.store(out + at, gated4(v128.load(gate + at), v128.load(up + at), known, one));
     }
   }
   for (; at < end; at += FOUR) {
-    const e = odds4(v128.load(gate + at));
+    const e = clampedExp4(v128.load(gate + at));
     if (isBackward) backward4(gate + at, up + at, dy + at, dgate + at, dup + at, out + at, e, one);
     else v128.store(out + at, gated4(v128.load(gate + at), v128.load(up + at), e, one));
   }

@@ -4,22 +4,24 @@
  */
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { instantiateKernels, type KernelExports } from "../../../../shared/tensor/engine/kernel-context.ts";
+import type { KernelExports } from "../../../../shared/tensor/engine/kernel-exports.ts";
+import { instantiateKernels } from "../../../../shared/tensor/engine/kernel-instance.ts";
+import { NONE, pointer, type Pointer } from "../../../../shared/tensor/engine/wasm-runtime.ts";
 import { BUILDS } from "../compare.ts";
 
 const PAGE_BYTES = 65_536;
-/** Above the strip (kernels/tile.ts). */
+/** Above the kernels' working memory (kernels/gemm/layout.ts). */
 const FIRST = 1 << 20;
 const GUARD_BYTES = 512;
 const GUARD = 0xa5;
 
-/** Room for so many bytes, or for so many numbers, which are there. */
+/** Memory between guards: so many bytes, or so many numbers with values. */
 interface Rooms {
-  bytes(count: number): number;
-  floats(count: number): number;
+  bytes(count: number): Pointer;
+  floats(count: number): Pointer;
 }
 
-/** Calls kernels and counts the bytes between what they were given that are others after it. */
+/** Calls kernels and counts the guard bytes that they changed. */
 function changedBetween(module: WebAssembly.Module, call: (kernels: KernelExports, rooms: Rooms) => void): number {
   const memory = new WebAssembly.Memory({ initial: FIRST / PAGE_BYTES });
   const guards: [start: number, end: number][] = [];
@@ -30,12 +32,12 @@ function changedBetween(module: WebAssembly.Module, call: (kernels: KernelExport
     guards.push([start, end]);
   };
   guard(FIRST, FIRST + GUARD_BYTES);
-  const room = (count: number): number => {
+  const room = (count: number): Pointer => {
     const start = guards.at(-1)![1];
     guard(start + count, (start + count + GUARD_BYTES + 15) & ~15);
-    return start;
+    return pointer(start);
   };
-  const floats = (count: number): number => {
+  const floats = (count: number): Pointer => {
     const start = room(4 * count);
     const values = new Float32Array(memory.buffer, start, count);
     for (let at = 0; at < count; at++) values[at] = Math.sin(at + 1);
@@ -52,7 +54,7 @@ const positions = fc.constantFrom(1, 2, 6, 7, 13, 64, 65, 130);
 const even = fc.constantFrom(2, 6, 8, 14, 32);
 
 describe.each(BUILDS)("nothing is written beyond what a kernel is given, %s", (_, module) => {
-  /** Bytes that a kernel changes beside its own, which fast-check tells with the sizes if there are any. */
+  /** Guard bytes that a kernel changes. fast-check tells the sizes when there are any. */
   function changed<T extends unknown[]>(
     sizes: { [I in keyof T]: fc.Arbitrary<T[I]> },
     call: (k: KernelExports, r: Rooms, ...of: T) => void,
@@ -72,7 +74,7 @@ describe.each(BUILDS)("nothing is written beyond what a kernel is given, %s", (_
       (kernels, { bytes, floats }, m, n, k, transposeA, transposeB, isAdded) => {
         const [aRow, aCol] = transposeA ? [1, m] : [k, 1];
         const [bRow, bCol] = transposeB ? [1, k] : [n, 1];
-        const [a, b, from, out] = [floats(m * k), floats(k * n), isAdded ? floats(m * n) : 0, bytes(4 * m * n)];
+        const [a, b, from, out] = [floats(m * k), floats(k * n), isAdded ? floats(m * n) : NONE, bytes(4 * m * n)];
         const pack = bytes(kernels.matMulBytes(m, n, k, aRow, bCol));
         kernels.matMul(a, b, from, out, 1, m, n, k, 0, aRow, aCol, 0, bRow, bCol, pack);
       },
@@ -80,19 +82,18 @@ describe.each(BUILDS)("nothing is written beyond what a kernel is given, %s", (_
     expect(beyond).toBe(0);
   });
 
-  test("products that share a matrix", () => {
+  test("fused products that share a matrix", () => {
     const beyond = changed<[number, number, number, number, number]>(
       [side, side, side, side, fc.oneof(side, fc.constant(0))],
       (kernels, rooms, m, k, n0, n1, n2) => {
         const { bytes, floats } = rooms;
-        const all = [n0, n1, n2];
-        const weights = all.map((n) => floats(n * k));
-        const outs = all.map((n) => bytes(4 * n * m));
-        kernels.project(floats(m * k), ...weights, ...outs, m, k, n0, n1, n2, bytes(kernels.projectBytes(m, k, n0, n1, n2)));
-        const dys = all.map((n) => floats(m * n));
-        const gradients = all.map((n) => bytes(4 * n * k));
-        const scratch = bytes(kernels.weightGradientsBytes(k, m, n0, n1, n2));
-        kernels.weightGradients(floats(m * k), floats(m), floats(k), ...dys, ...gradients, k, m, n0, n1, n2, scratch);
+        const each = (room: (n: number) => Pointer) => [room(n0), room(n1), room(n2)] as const;
+        const [weights, outs] = [each((n) => floats(n * k)), each((n) => bytes(4 * n * m))];
+        const pack = bytes(kernels.fusedProjectionBytes(m, k, n0, n1, n2));
+        kernels.fusedProjection(floats(m * k), ...weights, ...outs, m, k, n0, n1, n2, pack);
+        const [dys, gradients] = [each((n) => floats(m * n)), each((n) => bytes(4 * n * k))];
+        const scratch = bytes(kernels.fusedWeightGradsBytes(k, m, n0, n1, n2));
+        kernels.fusedWeightGrads(floats(m * k), floats(m), floats(k), ...dys, ...gradients, k, m, n0, n1, n2, scratch);
       },
     );
     expect(beyond).toBe(0);
@@ -105,10 +106,10 @@ describe.each(BUILDS)("nothing is written beyond what a kernel is given, %s", (_
         const [s, h] = [t + past, kv * group];
         const [q, k, v] = [floats(b * t * h * d), floats(b * s * kv * d), floats(b * s * kv * d)];
         const [out, statistics] = [floats(b * t * h * d), floats(2 * b * t * h)];
-        kernels.attention(q, k, v, out, statistics, b, t, s, h, kv, d, 0.5, 0, bytes(kernels.attentionBytes(s, d, group)));
+        kernels.attention(q, k, v, out, statistics, b, t, s, h, kv, d, 0.5, false, bytes(kernels.attentionBytes(s, d, group)));
         const [dy, dq, dk, dv] = [floats(b * t * h * d), bytes(4 * b * t * h * d), bytes(4 * b * s * kv * d), bytes(4 * b * s * kv * d)];
         const scratch = bytes(kernels.attentionBackwardBytes(s, d));
-        kernels.attentionBackward(q, k, v, out, statistics, dy, dq, dk, dv, b, t, s, h, kv, d, 0.5, 0, scratch);
+        kernels.attentionBackward(q, k, v, out, statistics, dy, dq, dk, dv, b, t, s, h, kv, d, 0.5, false, scratch);
       },
     );
     expect(beyond).toBe(0);

@@ -63,7 +63,7 @@ test("an array becomes a tensor, when it shares its numbers with no other", () =
   const tensor = onHeap(() => {
     const array = arrayOf(Float32Array.of(1, 2));
     const view = array.view([2, 1]);
-    expect(() => tensorOf(array)).toThrow("expected an array that shares its numbers with no other");
+    expect(() => tensorOf(array)).toThrow("expected a buffer that shares its numbers with no other");
     view.dispose();
     return tensorOf(array);
   });

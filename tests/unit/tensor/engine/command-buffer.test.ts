@@ -1,67 +1,89 @@
-/** Calls of kernels that wait: in order, before anything reads what they write, and never those of a scope that failed. */
+/** Recorded kernel calls: in order, before anything reads what they write, and never those of a scope that failed. */
 import { beforeEach, expect, test } from "vitest";
-import type { KernelExports } from "../../../../shared/tensor/engine/kernel-context.ts";
+import type { KernelExports } from "../../../../shared/tensor/engine/kernel-exports.ts";
 import { createCommandBuffer, type CommandBuffer } from "../../../../shared/tensor/engine/command-buffer.ts";
+import { NONE } from "../../../../shared/tensor/engine/wasm-runtime.ts";
 
 let made: string[] = [];
-let calls: CommandBuffer;
+let commands: CommandBuffer;
+
+/** Kernels that note their calls by name and last argument, which they also return. */
+const NOTING = new Proxy({} as KernelExports, {
+  get:
+    (_, name: string) =>
+    (...values: number[]) => {
+      made.push(`${name} ${values.at(-1)}`);
+      return values.at(-1);
+    },
+});
+
+/** A command, an answer and a query (kernel-exports.ts). */
+const add = (n: number): void => commands.kernels.addInPlace(NONE, NONE, n);
+const sum = (n: number): number => commands.kernels.sumOfSquares(NONE, n);
+const bytes = (columns: number): number => commands.kernels.muonBytes(1, columns);
 
 beforeEach(() => {
   made = [];
-  const names = ["matMul", "swiglu", "sumOfSquares", "matMulBytes"];
-  const kernel = (name: string) => (value: number) => made.push(`${name} ${value}`) && value;
-  calls = createCommandBuffer(Object.fromEntries(names.map((name) => [name, kernel(name)])) as unknown as KernelExports);
+  commands = createCommandBuffer(NOTING);
 });
 
-test("outside of a scope nothing waits", () => {
-  calls.kernels.matMul(1);
-  expect(made).toEqual(["matMul 1"]);
+test("outside of a scope a command is immediate", () => {
+  add(1);
+  expect(made).toEqual(["addInPlace 1"]);
 });
 
-test("within one they wait, in their order, for its end or a flush; sizes do not, and answers come after what waits", () => {
-  calls.record(() => {
-    calls.kernels.matMul(1);
-    calls.kernels.swiglu(2);
-    expect(calls.kernels.matMulBytes(3)).toBe(3);
-    expect(made.splice(0)).toEqual(["matMulBytes 3"]);
-    expect(calls.kernels.sumOfSquares(4)).toBe(4);
-    expect(made.splice(0)).toEqual(["matMul 1", "swiglu 2", "sumOfSquares 4"]);
-    calls.kernels.matMul(5);
-    calls.flush();
-    expect(made.splice(0)).toEqual(["matMul 5"]);
-    calls.kernels.matMul(6);
-    calls.immediately(() => calls.kernels.matMul(7));
-    expect(made.splice(0)).toEqual(["matMul 6", "matMul 7"]);
-    calls.kernels.matMul(8);
+test("within a scope commands wait for its end or a flush; a query waits for nothing, an answer for the commands before it", () => {
+  commands.record(() => {
+    add(1);
+    add(2);
+    expect(bytes(3)).toBe(3);
+    expect(made.splice(0)).toEqual(["muonBytes 3"]);
+    expect(sum(4)).toBe(4);
+    expect(made.splice(0)).toEqual(["addInPlace 1", "addInPlace 2", "sumOfSquares 4"]);
+    add(5);
+    commands.flush();
+    expect(made.splice(0)).toEqual(["addInPlace 5"]);
+    add(6);
+    commands.immediately(() => add(7));
+    expect(made.splice(0)).toEqual(["addInPlace 6", "addInPlace 7"]);
+    add(8);
   });
-  expect(made).toEqual(["matMul 8"]);
+  expect(made).toEqual(["addInPlace 8"]);
 });
 
-test("a scope that fails leaves no call, and those of the scope around it are made", () => {
-  calls.record(() => {
-    calls.kernels.matMul(1);
+test("a scope that fails makes no call, and the scope around it makes its own", () => {
+  commands.record(() => {
+    add(1);
     const inner = () =>
-      calls.record(() => {
-        calls.kernels.matMul(2);
+      commands.record(() => {
+        add(2);
         throw new Error("inner");
       });
     expect(inner).toThrow("inner");
-    calls.kernels.matMul(3);
+    add(3);
   });
-  calls.kernels.matMul(4);
-  expect(made).toEqual(["matMul 1", "matMul 3", "matMul 4"]);
+  add(4);
+  expect(made).toEqual(["addInPlace 1", "addInPlace 3", "addInPlace 4"]);
 });
 
-test("nor does one that fails after a flush", () => {
-  calls.record(() => {
-    calls.kernels.matMul(1);
+test("a scope that fails after a flush makes no further call", () => {
+  commands.record(() => {
+    add(1);
     const inner = () =>
-      calls.record(() => {
-        calls.flush();
-        calls.kernels.matMul(2);
+      commands.record(() => {
+        commands.flush();
+        add(2);
         throw new Error("inner");
       });
     expect(inner).toThrow("inner");
   });
-  expect(made).toEqual(["matMul 1"]);
+  expect(made).toEqual(["addInPlace 1"]);
+});
+
+test("a buffer that may not defer makes every call at once", () => {
+  commands = createCommandBuffer(NOTING, false);
+  commands.record(() => {
+    add(1);
+    expect(made).toEqual(["addInPlace 1"]);
+  });
 });

@@ -1,0 +1,42 @@
+/** The kernels' module and the working memory at a fixed address. */
+import { expect, test } from "vitest";
+import { instantiateKernels, reserveWorkspace } from "../../../../shared/tensor/engine/kernel-instance.ts";
+
+const KERNELS = { workspaceStart: () => 131_072, workspaceBytes: () => 3072 };
+
+/** An allocator that returns each of `starts` once, and notes what it was asked for. */
+function runtimeAt(...starts: number[]) {
+  const asked: number[] = [];
+  const runtime = {
+    _malloc(bytes: number) {
+      asked.push(bytes);
+      return starts.length > 1 ? starts.shift()! : starts[0]!;
+    },
+    _free: () => undefined,
+  };
+  return { runtime, asked };
+}
+
+test("the reserved block reaches from the start of the heap over the working memory", () => {
+  const { runtime, asked } = runtimeAt(92_056);
+  reserveWorkspace(runtime, KERNELS);
+  expect(92_056 + asked.at(-1)!).toBe(131_072 + 3072);
+});
+
+test("a heap that begins above the working memory is refused with both addresses", () => {
+  expect(() => reserveWorkspace(runtimeAt(140_000).runtime, KERNELS)).toThrow("below 131072, it begins at 140000");
+});
+
+test("a second block that begins elsewhere and ends before the working memory does is refused", () => {
+  expect(() => reserveWorkspace(runtimeAt(92_056, 90_000).runtime, KERNELS)).toThrow("does not hold the working memory up to 134144");
+});
+
+test("a module that is not the build of the contract is refused with what it lacks", () => {
+  // workerd's types have no constructor, Node has.
+  const Compiled = WebAssembly.Module as unknown as new (bytes: Uint8Array) => WebAssembly.Module;
+  // The smallest wasm module: its magic number and version.
+  const empty = new Compiled(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+  expect(() => instantiateKernels(new WebAssembly.Memory({ initial: 1 }), empty)).toThrow(
+    "expected the module to export matMul, matMulBytes",
+  );
+});
