@@ -2,23 +2,23 @@
  * The differentiable operations of the decoder. Axis letters: B batch, T positions, S cached positions, C width,
  * H heads, K key/value heads, D width per head, V vocabulary, F MLP width, N rows (any leading axes folded).
  *
- * Each is one fused kernel with a fused gradient where the backend has it (registered/), else the definition in
- * reference.ts. What a gradient needs is kept by tfjs while it records; everything else is gone when a function returns.
+ * Each runs as a fused kernel with a fused gradient where the backend has it (registered/), else as its definition in
+ * reference.ts. While tfjs records, it keeps what a gradient needs; all other tensors are freed when a function returns.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import * as plain from "./reference.ts";
 
-// matMul itself is the fused kernel (registered/matmul.ts).
+// tf.matMul itself is the fused kernel (registered/matmul.ts).
 export { linear } from "./reference.ts";
 
 let plainOps = false;
 
-/** Tests and benches compare with the definitions: after usePlainOps(true) no fused kernel runs. */
+/** After usePlainOps(true) no fused kernel runs: tests and benches compare with the definitions. */
 export function usePlainOps(plainly: boolean): void {
   plainOps = plainly;
 }
 
-/** Whether that kernel runs here. */
+/** Whether the fused kernel of that name runs here. */
 export function isFused(kernelName: string): boolean {
   return !plainOps && tf.getKernel(kernelName, tf.getBackend()) !== undefined;
 }
@@ -28,7 +28,7 @@ function runKernel(kernelName: string, inputs: Record<string, tf.Tensor>, attrs:
   return Array.isArray(result) ? result : [result];
 }
 
-/** A tensor of `inputs` with its own gradient: `backward` gets dy and what `forward` kept, and returns one gradient per input. */
+/** forward(inputs) with a gradient of its own: `backward` gets dy and the tensors that `forward` kept, and returns a gradient per input. */
 function differentiable<T extends tf.Tensor>(
   inputs: tf.Tensor[],
   forward: (keep: (...tensors: tf.Tensor[]) => void) => tf.Tensor,
@@ -82,7 +82,7 @@ export function rotary(x: tf.Tensor4D, theta: number, offset = 0): tf.Tensor4D {
   return differentiable(
     [x],
     () => runKernel("Rotary", { x }, { theta, first: offset, inverse: false })[0]!,
-    // The gradient of a rotation is the rotation back; it needs nothing kept.
+    // The gradient of a rotation is the rotation back, which needs no kept tensor.
     (dy) => runKernel("Rotary", { x: dy }, { theta, first: offset, inverse: true }),
   );
 }

@@ -1,10 +1,10 @@
 /**
- * The operations of ops.ts in plain tfjs, the definition that fused kernels are tested against. Nothing but tests and the
- * fallback of ops.ts uses it. Axis letters as in ops.ts. Runs on any tfjs backend.
+ * The definitions of ops.ts in plain tfjs, which fused kernels are tested against. Only tests and the fallback of ops.ts use them.
+ * They run on any tfjs backend. Axis letters as in ops.ts.
  */
 import * as tf from "@tensorflow/tfjs-core";
 
-/** Large enough that exp() of a masked score is 0 in float32, small enough not to overflow when scores are added. */
+/** So low that exp() of a masked score is 0 in float32, yet adding scores does not overflow. */
 const MASKED_SCORE = -1e9;
 
 /** x [N, C], weight [O, C] -> [N, O] */
@@ -64,7 +64,7 @@ function toHeads(x: tf.Tensor4D, heads: number): tf.Tensor4D {
 function repeatHeads(x: tf.Tensor4D, times: number): tf.Tensor4D {
   if (times === 1) return x;
   const [batch, length, heads, width] = x.shape;
-  // Batch and positions are folded: tile has a gradient only up to four axes.
+  // Folds batch and positions: tf.tile has a gradient only up to four axes.
   return tf.reshape(tf.tile(tf.reshape(x, [batch * length, heads, 1, width]), [1, 1, times, 1]), [
     batch,
     length,
@@ -73,7 +73,7 @@ function repeatHeads(x: tf.Tensor4D, times: number): tf.Tensor4D {
   ]) as tf.Tensor4D;
 }
 
-/** [T, S]: 0 where query t may look, a large negative number elsewhere */
+/** [T, S]: 0 for keys that query t sees, MASKED_SCORE for others */
 function causalMask(queries: number, keys: number): tf.Tensor2D {
   const past = keys - queries;
   const values = Float32Array.from({ length: queries * keys }, (_, index) =>

@@ -1,15 +1,15 @@
 /**
- * Makes tfjs's wasm memory grow by what is asked for. Emscripten's runtime grows by a fifth at least, so that growing is
- * rare; wasm memory never shrinks, and in an isolate of 128 MB a fifth is what a larger model could have used.
+ * Makes tfjs's wasm memory grow by what is needed. Emscripten's runtime grows it by at least a fifth, so that growing is rare.
+ * But wasm memory never shrinks, and in an isolate of 128 MB a larger model could use that fifth.
  */
 
 const PAGE_BYTES = 65_536;
-/** Growth in steps of this size: each makes new views, and a step per page would do so for every small tensor. */
+/** The step of growth. Each step makes new views, so a page at a time would make them for every small tensor. */
 const STEP_PAGES = 16;
 
 type Resize = (bytes: number) => number;
 
-/** The same imports with a resize that notes what it was asked for; `bind` is given the memory once it exists. */
+/** The same imports with a resize that notes the wanted size; `bind` takes the memory once it exists. */
 export function exactGrowth(imports: WebAssembly.Imports): { imports: WebAssembly.Imports; bind(memory: WebAssembly.Memory): void } {
   const [module, fields] = Object.entries(imports).find(([, each]) => "emscripten_resize_heap" in each) ?? [];
   if (module === undefined || fields === undefined)
@@ -26,7 +26,7 @@ export function exactGrowth(imports: WebAssembly.Imports): { imports: WebAssembl
     imports: { ...imports, [module]: { ...fields, emscripten_resize_heap: noted } },
     bind(memory) {
       const grow = memory.grow.bind(memory);
-      // The runtime calls this with its own, larger number of pages and then makes views of whatever size there is.
+      // The runtime asks for its own, larger number of pages and then makes views of the size that it finds.
       memory.grow = (pages) => {
         const missing = Math.ceil((wantedBytes - memory.buffer.byteLength) / PAGE_BYTES);
         return grow(Math.min(pages, Math.ceil(missing / STEP_PAGES) * STEP_PAGES));

@@ -12,7 +12,7 @@ export interface KernelExports {
   matMul(
     a: Pointer,
     b: Pointer,
-    from: Pointer,
+    addend: Pointer,
     out: Pointer,
     batch: number,
     m: number,
@@ -88,7 +88,15 @@ export interface KernelExports {
     vocab: number,
     live: number,
   ): void;
-  crossEntropyInPlace(logits: Pointer, labels: Pointer, total: Pointer, rows: number, vocab: number, weight: number): void;
+  crossEntropyInPlace(
+    logits: Pointer,
+    labels: Pointer,
+    rowWeights: Pointer,
+    total: Pointer,
+    rows: number,
+    vocab: number,
+    scale: number,
+  ): void;
   liveLabels(labels: Pointer, rows: number): number;
   // kernels/pointwise/embedding.ts
   firstOutside(values: Pointer, count: number, low: number, high: number): number;
@@ -178,7 +186,7 @@ export interface KernelExports {
     weight: Pointer,
     inverse: Pointer,
     dy: Pointer,
-    from: Pointer,
+    addend: Pointer,
     dx: Pointer,
     dweight: Pointer,
     rows: number,

@@ -1,6 +1,10 @@
 /**
- * AssemblyScript kernels on tfjs's own memory: the list of what the wasm module exports. Offsets are bytes, sizes are
- * elements. No runtime, no heap, no data segments (they would overwrite tfjs's memory), so no Mathf and no classes.
+ * AssemblyScript kernels on tfjs's own memory: what the wasm module exports. Offsets are bytes, sizes are elements. There is no
+ * runtime, no heap and no data segment, which would overwrite tfjs's memory: so no Mathf and no classes.
+ *
+ * gemm/ multiplies matrices, attention/ is built on it, pointwise/ goes through rows once, optimizers.ts updates parameters.
+ * `npm run types` writes the contract for TypeScript from these exports (scripts/build/kernel-contract.ts). A function without a
+ * result is a command, which may be deferred; @query marks a function that reads nothing that a command writes.
  */
 export { matMul, matMulBytes } from "./gemm/matmul";
 export { peak } from "./gemm/peak";

@@ -9,10 +9,11 @@ import { syrk } from "./gemm/syrk";
 const STEPS: i32 = 3;
 
 /**
- * Factor of X in each step. The first step's are Muon's own, which are gentle near one, where a matrix of small rank has its
- * singular values. Each later step's have the least worst error over what the steps before make of singular values from 0.002
- * on, as Polar Express fits them (arXiv:2505.16932). What was 0.002 to 1 ends between 0.18 and 1.82. Five steps of Muon's
- * factors train no better (README.md of the folder above). Functions, for an array would bring a data segment into tfjs's memory.
+ * NEWTON_SCHULZ a: the factor of X in each step; b and c are the factors of G X and G^2 X. The first step has Muon's own, which are
+ * gentle near one, where a matrix of small rank has its singular values. Each later step has the least worst error over what the
+ * steps before make of singular values from 0.002 on, as Polar Express fits them (arXiv:2505.16932): 0.002 to 1 ends between 0.18
+ * and 1.82. Five steps with Muon's factors train no better (shared/tensor/README.md). These are functions because an array would
+ * bring a data segment into tfjs's memory.
  */
 // @ts-ignore: decorator
 @inline
@@ -20,24 +21,24 @@ function newtonSchulzA(step: i32): f32 {
   return step == 0 ? 3.4445 : step == 1 ? 6.8765283 : 3.8710215;
 }
 
-/** Factor of G X. */
+/** NEWTON_SCHULZ b */
 // @ts-ignore: decorator
 @inline
 function newtonSchulzB(step: i32): f32 {
   return step == 0 ? -4.775 : step == 1 ? -13.985199 : -2.8898153;
 }
 
-/** Factor of G^2 X. */
+/** NEWTON_SCHULZ c */
 // @ts-ignore: decorator
 @inline
 function newtonSchulzC(step: i32): f32 {
   return step == 0 ? 2.0315 : step == 1 ? 7.1605646 : 0.55565567;
 }
 
-/** Added to the norm, as in the reference, so that a gradient of zeros stays one. */
+/** Added to the norm, as in optimizer-plain.ts, so that a gradient of zeros stays zeros. */
 const NORM_EPSILON: f32 = 1e-7;
 
-/** Sum of squares of n floats: four lanes per block, blocks added in float64. */
+/** Sum of squares of n floats: float32 in four lanes within a block, float64 over blocks. */
 export function sumOfSquares(x: usize, n: i32): f64 {
   let total: f64 = 0;
   for (let first = 0; first < n; first += 4096) {
@@ -65,9 +66,7 @@ export function scaleInPlace(x: usize, n: i32, factor: f32): void {
   for (; i < n; i++) store<f32>(x + (<usize>i << 2), load<f32>(x + (<usize>i << 2)) * factor);
 }
 
-/**
- * AdamW over n values. `stepSize` is lr / (1 - beta1^step), `biasCorrection2` is 1 / (1 - beta2^step), `decay` is 1 - lr * weightDecay.
- */
+/** AdamW over n values: stepSize is lr / (1 - beta1^step), biasCorrection2 is 1 / (1 - beta2^step), decay is 1 - lr * weightDecay. */
 export function adamUpdate(
   weight: usize, m: usize, v: usize, gradient: usize, n: i32, stepSize: f32, decay: f32, beta1: f32, beta2: f32, biasCorrection2: f32, epsilon: f32,
 ): void {
@@ -101,7 +100,7 @@ export function adamUpdate(
   }
 }
 
-/** m = mu m + share g, then g = mu m + share g: momentum, and the direction that looks one step ahead, left where g was. */
+/** m = mu m + share g, then g = mu m + share g: the momentum, and in place of g the direction that looks one step ahead. */
 function nesterovMomentum(m: usize, gradient: usize, n: i32, mu: f32, share: f32): void {
   const s = f32x4.splat(mu);
   const c = f32x4.splat(share);
@@ -137,7 +136,7 @@ function applyUpdate(weight: usize, direction: usize, n: i32, stepSize: f32, dec
   }
 }
 
-/** Nesterov momentum over n values; the gradient is used up. */
+/** Nesterov momentum over n values; the gradient is consumed. */
 export function nesterovUpdate(weight: usize, m: usize, gradient: usize, n: i32, stepSize: f32, mu: f32): void {
   nesterovMomentum(m, gradient, n, mu, 1);
   applyUpdate(weight, gradient, n, stepSize, 1);
@@ -156,7 +155,7 @@ function pad(bytes: usize): usize {
   return (bytes + 15) & ~15;
 }
 
-/** Muon on a matrix [rows, columns]; the gradient is used up. `stepSize` includes the factor for the matrix's shape. */
+/** Muon on a matrix [rows, columns]; the gradient is consumed. `stepSize` includes the factor for the matrix's shape. */
 export function muonUpdate(
   weight: usize, m: usize, gradient: usize, rows: i32, columns: i32, stepSize: f32, decay: f32, mu: f32, scratch: usize,
 ): void {
@@ -168,9 +167,9 @@ export function muonUpdate(
 }
 
 /**
- * out [rows, columns] = X with its singular values brought near one. Each step maps X to (a + b G + c G^2) X
- * with G = X X^T. All those matrices are polynomials of the first G, so they commute, and only G is iterated: G becomes
- * P G P and the product of all P is applied to X once. Tall matrices are multiplied from the right instead.
+ * out [rows, columns] = X with its singular values brought near one. A step maps X to P X with P = a + b G + c G^2 and G = X X^T.
+ * All these matrices are polynomials of the first G, so they commute, and only G is iterated: G becomes P G P, and the product of
+ * all P is applied to X once. Tall matrices are multiplied from the right instead.
  */
 function orthogonalize(x: usize, out: usize, rows: i32, columns: i32, scratch: usize): void {
   const tall = rows > columns;
@@ -186,7 +185,7 @@ function orthogonalize(x: usize, out: usize, rows: i32, columns: i32, scratch: u
   const row = <usize>columns << 2;
   if (tall) syrk(x, 4, row, x, row, 4, gram, n, long, pack);
   else syrk(x, row, 4, x, 4, row, gram, n, long, pack);
-  // The trace of G is the square of X's norm, by which X should have been divided before.
+  // The trace of G is the square of X's norm, by which X would have been divided first.
   let trace: f64 = 0;
   for (let i = 0; i < n; i++) trace += <f64>load<f32>(gram + (<usize>(i * n + i) << 2));
   const norm = <f32>Math.sqrt(trace) + NORM_EPSILON;
@@ -194,7 +193,7 @@ function orthogonalize(x: usize, out: usize, rows: i32, columns: i32, scratch: u
   const side = <usize>n << 2;
   for (let step = 0; step < STEPS; step++) {
     syrk(gram, side, 4, gram, side, 4, polynomial, n, n, pack);
-    combine(polynomial, gram, n, newtonSchulzA(step), newtonSchulzB(step), newtonSchulzC(step));
+    polynomialOf(gram, polynomial, n, newtonSchulzA(step), newtonSchulzB(step), newtonSchulzC(step));
     if (step == 0) memory.copy(product, polynomial, square);
     else {
       syrk(polynomial, side, 4, product, side, 4, other, n, n, pack);
@@ -211,22 +210,22 @@ function orthogonalize(x: usize, out: usize, rows: i32, columns: i32, scratch: u
   scaleInPlace(out, rows * columns, 1 / norm);
 }
 
-/** squared [n, n] = one I + linear G + square squared, with G^2 given in `squared` */
-function combine(squared: usize, gram: usize, n: i32, one: f32, linear: f32, square: f32): void {
-  const b = f32x4.splat(linear);
-  const c = f32x4.splat(square);
+/** P [n, n] = a I + b G + c G^2, where G^2 is given in place of P. */
+function polynomialOf(gram: usize, squared: usize, n: i32, a: f32, b: f32, c: f32): void {
+  const bs = f32x4.splat(b);
+  const cs = f32x4.splat(c);
   const size = <usize>n * n;
   let i: usize = 0;
   for (; i + 4 <= size; i += 4) {
     const at = i << 2;
-    v128.store(squared + at, madd(b, v128.load(gram + at), f32x4.mul(c, v128.load(squared + at))));
+    v128.store(squared + at, madd(bs, v128.load(gram + at), f32x4.mul(cs, v128.load(squared + at))));
   }
   for (; i < size; i++) {
     const at = i << 2;
-    store<f32>(squared + at, linear * load<f32>(gram + at) + square * load<f32>(squared + at));
+    store<f32>(squared + at, b * load<f32>(gram + at) + c * load<f32>(squared + at));
   }
   for (let d = 0; d < n; d++) {
     const at = squared + (<usize>(d * n + d) << 2);
-    store<f32>(at, load<f32>(at) + one);
+    store<f32>(at, load<f32>(at) + a);
   }
 }

@@ -1,9 +1,9 @@
 /**
- * What the kernels share. `madd` is the one place where the two builds differ: fused multiply-add where the build has
- * relaxed SIMD (scripts/build.ts), multiply and add where it has not.
+ * Vector operations that the kernels share. Only `madd` differs between the two builds (scripts/build.ts): a fused multiply-add
+ * with relaxed SIMD, a multiplication and an addition without.
  */
 
-/** Whether `madd` rounds once, on the processors there are. */
+/** Whether `madd` rounds once, as today's processors do. */
 export const IS_FUSED: bool = ASC_FEATURE_RELAXED_SIMD;
 
 /** a b + c */
@@ -35,7 +35,7 @@ export function maxLanes(x: v128): f32 {
   return max(max(f32x4.extract_lane(x, 0), f32x4.extract_lane(x, 1)), max(f32x4.extract_lane(x, 2), f32x4.extract_lane(x, 3)));
 }
 
-/** Four sums side by side: one alone would wait for each multiply-add before the next. */
+/** Dot product in four sums side by side: a single sum waits for each multiply-add before the next. */
 // @ts-ignore: decorator
 @inline
 export function dot(a: usize, b: usize, width: i32): f32 {

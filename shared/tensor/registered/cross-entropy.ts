@@ -4,6 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../engine/kernel-context.ts";
+import { NONE } from "../engine/wasm-runtime.ts";
 
 export function registerCrossEntropy({ kernels, offset, integers, register }: KernelContext): void {
   /** Throws for the first label outside the vocabulary: labels become addresses. */
@@ -34,13 +35,13 @@ export function registerCrossEntropy({ kernels, offset, integers, register }: Ke
     return dlogits;
   });
 
-  // logits become scale times the rows' weights (1 without any) times (softmax - one-hot); so weighted losses are added to `total` [1].
+  // logits become scale times their row's weight (1 without weights) times (softmax - one-hot); `total` [1] += scale times the weighted losses.
   register("CrossEntropyInPlace", ({ inputs, attrs }) => {
     const { logits, labels, total } = inputs as Record<"logits" | "labels" | "total", tf.TensorInfo>;
     const { rowWeights } = inputs as { rowWeights?: tf.TensorInfo };
     const [rows, vocab] = logits.shape as [number, number];
     checkLabels(labels, rows, vocab);
-    const weights = rowWeights === undefined ? 0 : offset(rowWeights);
+    const weights = rowWeights === undefined ? NONE : offset(rowWeights);
     kernels.crossEntropyInPlace(offset(logits), offset(labels), weights, offset(total), rows, vocab, (attrs as { scale: number }).scale);
     return [];
   });

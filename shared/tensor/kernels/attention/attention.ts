@@ -1,7 +1,7 @@
 /**
- * Causal attention that reads q, k, v where they lie. The keys and values of one head are packed, then a block of queries
- * at a time takes the two products of tile.ts with a vectorised softmax between; only that block's scores exist.
- * A single query (decoding) packs nothing: each key and value is read once (matvec.ts).
+ * Causal attention that reads q, k and v where they lie. Packs the keys and values of a head, then takes a block of queries at a
+ * time through two products (gemm/microkernel.ts) with a softmax between, so that only that block's scores exist.
+ * A single query, as in decoding, packs nothing: each key and value is read once (gemm/matvec.ts).
  */
 import { dotRows, sumRows } from "../gemm/matvec";
 import { packBPanels, bPanelsBytes } from "../gemm/pack";
@@ -9,17 +9,17 @@ import { scoresRow, softmaxBlock, STATISTICS_BYTES } from "./softmax";
 import { B_PANEL_ROW, MICROTILE_BYTES } from "../gemm/layout";
 import { multiply } from "../gemm/microkernel";
 
-/** Queries per block: enough to repay the tiles' set-up, few enough not to multiply what the mask then throws away. */
+/** Queries per block: enough to repay packing them, few enough that the mask discards little of what was multiplied. */
 const QUERIES: i32 = 12;
 
-/** @query Bytes of scratch for attention over s keys of width d in groups of that many heads. */
+/** @query Bytes of scratch for attention over s keys of width d, with `group` query heads to a key head. */
 export function attentionBytes(s: i32, d: i32, group: i32): usize {
   return bPanelsBytes(d, s) + bPanelsBytes(s, d) + <usize>max(QUERIES, group) * scoresRow(s) + MICROTILE_BYTES;
 }
 
 /**
- * q [B, T, H, D], k, v [B, S, K, D] -> out [B, T, H, D], which may lie where q does, statistics [B, T, H, 2]; `work` is
- * scratch of attentionBytes. `isBounded` says that no scaled score can be beyond softmax.ts's BOUND.
+ * q [B, T, H, D], k, v [B, S, K, D] -> out [B, T, H, D], which may be q itself, and statistics [B, T, H, 2] (softmax.ts). `work`
+ * is scratch of attentionBytes. `isBounded` promises that no scaled score exceeds softmax.ts's BOUND.
  */
 export function attention(
   q: usize, k: usize, v: usize, out: usize, statistics: usize,

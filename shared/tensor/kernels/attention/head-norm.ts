@@ -1,7 +1,7 @@
 /**
- * RMSNorm of each head and the turn to its position, for one sequence. Where a head is a multiple of eight numbers and a
- * position has a multiple of four heads it is one pass instead of two, with four heads side by side: what each waits for, a
- * sum over lanes, a root, a division, is waited for once, and weights and angles are the same for all.
+ * RMSNorm and rotation of each head of one sequence. Where a head has a multiple of eight numbers and a position a multiple of
+ * four heads, one pass does both, with four heads side by side: they wait once for a sum over lanes, a root and a division, and
+ * share weights and angles.
  */
 import { rmsNorm, rmsNormBackwardAccumulate } from "../pointwise/rms-norm";
 import { rotary } from "./rotary";
@@ -11,7 +11,7 @@ const SIDE_BY_SIDE: i32 = 4;
 
 // @ts-ignore: decorator
 @inline
-function areFour(heads: i32, width: i32): bool {
+function isFourfold(heads: i32, width: i32): bool {
   return heads % SIDE_BY_SIDE == 0 && width % 8 == 0;
 }
 
@@ -19,21 +19,21 @@ function areFour(heads: i32, width: i32): bool {
 export function headNorm(
   x: usize, weight: usize, table: usize, out: usize, inverse: usize, length: i32, heads: i32, width: i32, epsilon: f32,
 ): void {
-  if (areFour(heads, width)) return eachFour(false, x, weight, table, inverse, out, 0, length, heads, width, epsilon);
+  if (isFourfold(heads, width)) return eachFour(false, x, weight, table, inverse, out, 0, length, heads, width, epsilon);
   rmsNorm(x, weight, out, inverse, length * heads, width, epsilon);
   rotary(out, out, table, 1, length, heads, width, 1);
 }
 
-/** x becomes its gradient, and that of the weight is added to dweight [width]; dy, of x's shape, is used up. Formulas as in rms-norm.ts. */
+/** x becomes its gradient; the gradient of the weight is added to dweight [width]; dy, of x's shape, is consumed. Formulas as in pointwise/rms-norm.ts. */
 export function headNormBackward(
   x: usize, weight: usize, table: usize, inverse: usize, dy: usize, dweight: usize, length: i32, heads: i32, width: i32,
 ): void {
-  if (areFour(heads, width)) return eachFour(true, x, weight, table, inverse, dy, dweight, length, heads, width, 0);
+  if (isFourfold(heads, width)) return eachFour(true, x, weight, table, inverse, dy, dweight, length, heads, width, 0);
   rotary(dy, dy, table, 1, length, heads, width, -1);
   rmsNormBackwardAccumulate(x, weight, inverse, dy, 0, x, dweight, length * heads, width);
 }
 
-/** Goes through all heads, four at a time: forward, where y is `out`, or backward, where y is dy. */
+/** Takes all heads, four at a time: forward, where y is `out`, or backward, where y is dy. */
 // @ts-ignore: decorator
 @inline
 function eachFour(
@@ -91,7 +91,7 @@ function backward(x: usize, weight: usize, angles: usize, inverse: usize, dy: us
   // @unroll R 4
   let s$R = f32x4.splat(0);
   // @end
-  // dy is transposedProduct back where it lies, which the second loop reads.
+  // dy is rotated back in place, and the second loop reads it.
   for (let at: usize = 0; at < far; at += 16) {
     const w = v128.load(weight + at), v = v128.load(weight + far + at);
     const cos = v128.load(angles + at), sin = v128.load(angles + far + at);
@@ -107,10 +107,10 @@ function backward(x: usize, weight: usize, angles: usize, inverse: usize, dy: us
   }
   const r = v128.load(inverse);
   const mean = f32x4.div(addAcross(s$0, s$1, s$2, s$3), f32x4.splat(<f32>(row >> 2)));
-  const pull = f32x4.neg(f32x4.mul(mean, f32x4.mul(f32x4.mul(r, r), r)));
+  const dNormScale = f32x4.neg(f32x4.mul(mean, f32x4.mul(f32x4.mul(r, r), r)));
   // @unroll R 4
   const r$R = v128.shuffle<f32>(r, r, R, R, R, R);
-  const pull$R = v128.shuffle<f32>(pull, pull, R, R, R, R);
+  const dNormScale$R = v128.shuffle<f32>(dNormScale, dNormScale, R, R, R, R);
   // @end
   for (let at: usize = 0; at < row; at += 16) {
     const w = v128.load(weight + at);
@@ -118,7 +118,7 @@ function backward(x: usize, weight: usize, angles: usize, inverse: usize, dy: us
     // @unroll R 4
     const value$R = v128.load(x + R * row + at);
     const scaled$R = f32x4.mul(v128.load(dy + R * row + at), r$R);
-    v128.store(x + R * row + at, madd(value$R, pull$R, f32x4.mul(scaled$R, w)));
+    v128.store(x + R * row + at, madd(value$R, dNormScale$R, f32x4.mul(scaled$R, w)));
     dw = madd(scaled$R, value$R, dw);
     // @end
     v128.store(dweight + at, dw);

@@ -1,6 +1,6 @@
 /**
- * Attention as the decoder has it: the heads of queries and keys are normed and turned to their positions (head-norm.ts) and
- * attend to each other (attention.ts), one sequence after the other, so that what is between the two stays in the cache.
+ * Attention as the decoder has it: norms and rotates the heads of queries and keys (head-norm.ts), then attends (attention.ts),
+ * one sequence at a time, so that the normed heads stay in the cache between the two.
  */
 import { attention, attentionBytes } from "./attention";
 import { attentionBackward, attentionBackwardBytes } from "./attention-backward";
@@ -8,31 +8,31 @@ import { headNorm, headNormBackward } from "./head-norm";
 import { prefetchRows } from "../gemm/prefetch";
 import { BOUND, STATISTICS_BYTES } from "./softmax";
 
-/** Bytes of `count` numbers as whole vectors, so that what lies behind them is aligned. */
+/** Bytes of `count` numbers as whole vectors, so that the memory behind them is aligned. */
 // @ts-ignore: decorator
 @inline
 function bytesOf(count: i32): usize {
   return <usize>((count + 3) & ~3) << 2;
 }
 
-/** Bytes of a sequence's heads and their inverse rms. */
+/** Bytes of a sequence's heads and of their inverse rms. */
 // @ts-ignore: decorator
 @inline
 function headsBytes(t: i32, heads: i32, d: i32): usize {
   return bytesOf(t * heads * d) + bytesOf(t * heads);
 }
 
-/** @query Bytes of scratch. */
+/** @query Bytes of scratch for normedAttention. */
 export function normedAttentionBytes(t: i32, h: i32, kv: i32, d: i32): usize {
   return bytesOf(t * kv * d) + bytesOf(t * h) + attentionBytes(t, d, h / kv);
 }
 
-/** @query Bytes of scratch. */
+/** @query Bytes of scratch for normedAttentionBackward. */
 export function normedAttentionBackwardBytes(t: i32, h: i32, kv: i32, d: i32): usize {
   return headsBytes(t, h, d) + headsBytes(t, kv, d) + attentionBackwardBytes(t, d);
 }
 
-/** Whether softmax's BOUND holds whatever heads are: normed, none is longer than sqrt(d) times the largest of its weights. */
+/** Whether softmax's BOUND holds for any heads: a normed head is at most sqrt(d) times its largest weight long. */
 function isBoundedBy(qWeight: usize, kWeight: usize, d: i32, scale: f32): bool {
   let q: f32 = 0, k: f32 = 0;
   for (let at: usize = 0; at < <usize>d << 2; at += 4) {
@@ -43,8 +43,8 @@ function isBoundedBy(qWeight: usize, kWeight: usize, d: i32, scale: f32): bool {
 }
 
 /**
- * q [B, T, H, D], k, v [B, T, K, D], weights of the norms [D] and the table of rotary.ts -> out [B, T, H, D], statistics
- * [B, T, H, 2] (attention.ts); `work` is scratch of normedAttentionBytes.
+ * q [B, T, H, D], k, v [B, T, K, D], the norms' weights [D] and the table of rotary.ts -> out [B, T, H, D] and statistics
+ * [B, T, H, 2] (softmax.ts). `work` is scratch of normedAttentionBytes.
  */
 export function normedAttention(
   q: usize, k: usize, v: usize, qWeight: usize, kWeight: usize, table: usize, out: usize, statistics: usize,
@@ -56,7 +56,7 @@ export function normedAttention(
   const rest = inverse + bytesOf(t * h);
   const isBounded = isBoundedBy(qWeight, kWeight, d, scale);
   for (let i = 0; i < b; i++) {
-    // Queries become the output where they lie.
+    // The normed queries lie in `out`, which attention overwrites with its output.
     headNorm(q, qWeight, table, out, inverse, t, h, d, epsilon);
     headNorm(k, kWeight, table, work, inverse, t, kv, d, epsilon);
     attention(out, work, v, out, statistics, 1, t, t, h, kv, d, scale, isBounded, rest);
@@ -69,8 +69,8 @@ export function normedAttention(
 }
 
 /**
- * q, k and v become their gradients, and dqWeight, dkWeight [D] are those of the norms' weights. `out` and statistics are
- * the forward pass's, dy [B, T, H, D], `work` scratch of normedAttentionBackwardBytes.
+ * q, k and v become their gradients; dqWeight and dkWeight [D] become the gradients of the norms' weights. `out` and statistics
+ * are the forward pass's, dy is [B, T, H, D], `work` scratch of normedAttentionBackwardBytes.
  */
 export function normedAttentionBackward(
   q: usize, k: usize, v: usize, qWeight: usize, kWeight: usize, table: usize, out: usize, statistics: usize, dy: usize,
@@ -86,7 +86,7 @@ export function normedAttentionBackward(
   memory.fill(dqWeight, 0, <usize>d << 2);
   memory.fill(dkWeight, 0, <usize>d << 2);
   for (let i = 0; i < b; i++) {
-    // The forward pass left them long ago.
+    // They have left the caches since the forward pass.
     prefetchRows(q, 1, queries, 0);
     prefetchRows(k, 1, keys, 0);
     prefetchRows(v, 1, keys, 0);

@@ -1,12 +1,12 @@
 /**
- * Softmax of blocks of causal scores. Where nothing is known of them it takes the largest from all first, so that exponentials
- * are at most one; scores of normed heads are bounded, and go without (a seventh of attention forward).
+ * Softmax of blocks of causal scores. In general it subtracts the largest score of a row first, so that no exponential exceeds
+ * one. Scores of normed heads are bounded and skip that, which saves a seventh of attention forward.
  */
 import { exp4, normalExp4 } from "../pointwise/exp";
 import { addAcross, maxLanes } from "../simd";
 import { COLUMNS } from "../gemm/layout";
 
-/** Bytes from one query's scores to the next: whole panels, so that products need no partial columns. */
+/** Bytes from one query's scores to the next: whole panels, so that products have no partial columns. */
 // @ts-ignore: decorator
 @inline
 export function scoresRow(s: i32): usize {
@@ -14,15 +14,15 @@ export function scoresRow(s: i32): usize {
 }
 
 /**
- * Bytes of what is kept of a row of scores, so that backward computes the same probabilities in one pass: what was taken from
- * the scores, which is the largest of them or nothing, and the inverse sum.
+ * Bytes of a row's statistics, from which backward computes the same probabilities in one pass: the number that was subtracted
+ * from the scores (the largest of them, or 0) and the inverse sum.
  */
 export const STATISTICS_BYTES: usize = 8;
 
-/** Where no score is beyond this on either side, softmax takes nothing from them: their exponentials and sums are normal numbers. */
+/** Up to this absolute value softmax subtracts nothing from scores: their exponentials and sums are normal numbers. */
 export const BOUND: f32 = 60;
 
-/** Softmax of a block's rows: the last sees all of `limit` keys, each other one key less than its next. */
+/** Softmax of a block's rows. The last row sees `limit` keys, each row before it one key fewer. */
 export function softmaxBlock(scores: usize, stride: usize, rows: i32, limit: i32, scale: f32, isBounded: bool, statistics: usize, step: usize): void {
   const columns = <i32>(scoresRow(limit) >> 2);
   let live = limit - rows + 1;
@@ -40,14 +40,14 @@ export function softmaxBlock(scores: usize, stride: usize, rows: i32, limit: i32
   }
 }
 
-/** The numbers of four columns. */
+/** The indices of four columns. */
 // @ts-ignore: decorator
 @inline
 export function columns4(first: usize): v128 {
   return i32x4.add(i32x4.splat(<i32>first), i32x4(0, 1, 2, 3));
 }
 
-/** Which of those columns a row sees that sees `live` keys. */
+/** The mask of the columns that a row with `live` keys sees. */
 // @ts-ignore: decorator
 @inline
 export function seen4(columns: v128, live: i32): v128 {
@@ -55,10 +55,9 @@ export function seen4(columns: v128, live: i32): v128 {
 }
 
 /**
- * `n` rows, one or four, become softmax of scale row over what each sees, and zeros up to `columns`, which is rounded up to
- * four. The first sees `live` keys and each other one more than the one before; n is known at compile time. Four are taken
- * side by side, so that the largest, the sum and its inverse are waited for once, and so that few loops end where the
- * processor does not expect it. Their statistics lie `step` bytes apart.
+ * `n` rows, one or four, become softmax(scale row) over the keys that each sees, and zeros up to `columns`, rounded up to four.
+ * The first row sees `live` keys, each further row one more; n is known at compile time. Four rows side by side wait once for
+ * the largest, the sum and its inverse, and mispredict fewer loop ends. Statistics lie `step` bytes apart.
  */
 // @ts-ignore: decorator
 @inline
@@ -76,7 +75,7 @@ function softmaxRows(n: i32, row: usize, stride: usize, live: i32, columns: i32,
   // @unroll R 4
   let tops$R = f32x4.splat(-Infinity);
   // @end
-  // pmax is one instruction where max is seven. It passes a NaN over, but the exponentials and so the whole row keep it.
+  // pmax is one instruction, max is seven. It skips a NaN, but the exponentials keep it, and so does the whole row.
   for (let at: usize = 0; at < end; at += 16) {
     // @unroll R 4
     if (R < n) tops$R = f32x4.pmax(tops$R, v128.load(row + R * stride + at));
@@ -100,7 +99,7 @@ function softmaxRows(n: i32, row: usize, stride: usize, live: i32, columns: i32,
   divideRows(n, row, stride, end, columns, addAcross(sums$0, sums$1, sums$2, sums$3), statistics, step);
 }
 
-/** The same where scores are bounded, those too that a row does not see: their exponentials are made and left out of its sum. */
+/** The same for bounded scores. Unseen scores are bounded too: their exponentials are computed and left out of the sum. */
 // @ts-ignore: decorator
 @inline
 function boundedSoftmaxRows(n: i32, row: usize, stride: usize, live: i32, columns: i32, scale: f32, statistics: usize, step: usize): void {
@@ -133,7 +132,7 @@ function boundedSoftmaxRows(n: i32, row: usize, stride: usize, live: i32, column
   divideRows(n, row, stride, end, columns, addAcross(sums$0, sums$1, sums$2, sums$3), statistics, step);
 }
 
-/** Rows of exponentials up to `end` become probabilities by their sums, one in each lane; beyond it they become zeros. */
+/** Divides rows of exponentials up to `end` by their sums, one in each lane of `sums`, and fills them with zeros beyond. */
 // @ts-ignore: decorator
 @inline
 function divideRows(n: i32, row: usize, stride: usize, end: usize, columns: i32, sums: v128, statistics: usize, step: usize): void {

@@ -1,7 +1,7 @@
 /**
- * Products of one matrix with two or three others, as of a block's input with queries', keys' and values' weights: where all
- * go by quadrants (strassen.ts), strips of the one and their sums are made once for all. Else they are products like others.
- * A third matrix that is not there has no columns.
+ * Fused projections: products of one matrix with two or three others, as of a block's input with the weights of queries, keys
+ * and values. Where all of them go by quadrants (strassen.ts), the micro-panels of the first matrix and their sums are packed
+ * once for all. Otherwise they are separate products. A third matrix that is not there has no columns.
  */
 import { operandsBytes, packOperands } from "./strassen-operands";
 import { BLOCK_N, blockDepth, matMul, normedWeightGrad, normedWeightGradBytes, packBytes, transposeBlock } from "./matmul";
@@ -10,35 +10,35 @@ import { MICROTILE_BYTES } from "./layout";
 
 // @ts-ignore: decorator
 @inline
-function isWhole(m: i32, n: i32, k: i32): bool {
+function canShare(m: i32, n: i32, k: i32): bool {
   return n == 0 || usesStrassen(m, n, k);
 }
 
 /**
- * Whether A [m, k] shares its strips among matrices of that many columns, which together are one block: beyond that, factors
- * that come from farther away cost what strips save. Rows are a multiple of four, for `turn`.
+ * Whether A [m, k] is packed once for matrices of that many columns. Together they are one block: beyond that, operands that
+ * come from a slower cache cost what the shared packing saves. Rows are a multiple of four for `transposeBlock`.
  */
 function isShared(m: i32, k: i32, n0: i32, n1: i32, n2: i32): bool {
   const n = n0 + n1 + n2;
   if (n > BLOCK_N || (m & 3) != 0) return false;
   const depth = blockDepth(n, k);
-  return k % depth == 0 && isWhole(m, n0, depth) && isWhole(m, n1, depth) && isWhole(m, n2, depth);
+  return k % depth == 0 && canShare(m, n0, depth) && canShare(m, n1, depth) && canShare(m, n2, depth);
 }
 
-/** Bytes of the factors of all of them, and of a tile. */
+/** Bytes of the operands of all matrices, and of a microtile. */
 function sharedBytes(k: i32, n0: i32, n1: i32, n2: i32): usize {
   const depth = blockDepth(n0 + n1 + n2, k);
   return operandsBytes(depth, n0) + operandsBytes(depth, n1) + operandsBytes(depth, n2) + MICROTILE_BYTES;
 }
 
-/** @query Bytes of scratch for `project`. */
+/** @query Bytes of scratch for fusedProjection. */
 export function fusedProjectionBytes(m: i32, k: i32, n0: i32, n1: i32, n2: i32): usize {
   if (isShared(m, k, n0, n1, n2)) return sharedBytes(k, n0, n1, n2);
-  // A narrower matrix is packed deeper, which may take more.
+  // A block of a narrower matrix has more rows, which may take more.
   return max(packBytes(n0, k), max(packBytes(n1, k), n2 > 0 ? packBytes(n2, k) : 0));
 }
 
-/** x [m, k], weights [n, k] -> x weight^T, dense [m, n] each; `pack` is scratch of projectBytes. */
+/** x [m, k], weights [n, k] -> x weight^T, dense [m, n] each; `pack` is scratch of fusedProjectionBytes. */
 export function fusedProjection(
   x: usize, w0: usize, w1: usize, w2: usize, out0: usize, out1: usize, out2: usize, m: i32, k: i32, n0: i32, n1: i32, n2: i32, pack: usize,
 ): void {
@@ -52,10 +52,10 @@ export function fusedProjection(
   const depth = blockDepth(n0 + n1 + n2, k);
   for (let first = 0; first < k; first += depth) {
     const at = <usize>first << 2;
-    let to = right(0, w0 + at, 4, row, 0, pack, first > 0, out0, m, n0, depth);
-    to = right(1, w1 + at, 4, row, 0, to, first > 0, out1, m, n1, depth);
-    to = right(2, w2 + at, 4, row, 0, to, first > 0, out2, m, n2, depth);
-    strassen(x + at, row, 4, n2 > 0 ? 3 : 2, m / 2, depth / 2, to);
+    let next = packEntry(0, w0 + at, 4, row, 0, pack, first > 0, out0, m, n0, depth);
+    next = packEntry(1, w1 + at, 4, row, 0, next, first > 0, out1, m, n1, depth);
+    next = packEntry(2, w2 + at, 4, row, 0, next, first > 0, out2, m, n2, depth);
+    strassen(x + at, row, 4, n2 > 0 ? 3 : 2, m / 2, depth / 2, next);
   }
 }
 
@@ -63,11 +63,8 @@ function singleProjection(x: usize, weight: usize, out: usize, m: i32, k: i32, n
   if (n > 0) matMul(x, weight, 0, out, 1, m, n, k, 0, k, 1, 0, 1, k, pack);
 }
 
-/**
- * Packs a matrix, whose rows are multiplied with `scales` if these are not 0, and puts it in its place among those that A is
- * multiplied with -> where its factors end.
- */
-function right(
+/** Packs a matrix as entry `index` of the product table, its rows multiplied with `scales` unless that is 0 -> the end of its operands. */
+function packEntry(
   index: i32, b: usize, bRow: usize, bCol: usize, scales: usize, pack: usize, isAdded: bool, out: usize, m: i32, n: i32, depth: i32,
 ): usize {
   if (n == 0) return pack;
@@ -76,16 +73,16 @@ function right(
   return pack + operandsBytes(depth, n);
 }
 
-/** @query Bytes of scratch for weightGradients. */
+/** @query Bytes of scratch for fusedWeightGrads. */
 export function fusedWeightGradsBytes(m: i32, k: i32, n0: i32, n1: i32, n2: i32): usize {
   if (isShared(m, k, n0, n1, n2)) return sharedBytes(k, n0, n1, n2) + ((<usize>m * (n0 + n1 + n2)) << 2);
   return max(normedWeightGradBytes(n0, m, k), max(normedWeightGradBytes(n1, m, k), normedWeightGradBytes(n2, m, k)));
 }
 
 /**
- * Gradients of weights that RMSNorm of x was multiplied with: x [k, m], inverse [k] and `weight` [m] of the norm (rms-norm.ts),
- * dy [k, n] -> dy^T norm(x), dense [n, m] each; `pack` is scratch of weightGradientsBytes. The norm's numbers are never there:
- * rows are scaled by `inverse` when they are packed, and columns of what comes out by `weight`.
+ * Gradients of weights that RMSNorm(x) was multiplied with: x [k, m], inverse [k] and `weight` [m] of the norm
+ * (pointwise/rms-norm.ts), dy [k, n] -> dy^T norm(x), dense [n, m] each; `pack` is scratch of fusedWeightGradsBytes. norm(x) is
+ * never computed: rows are scaled by `inverse` when they are packed, and the columns of the result by `weight`.
  */
 export function fusedWeightGrads(
   x: usize, inverse: usize, weight: usize, dy0: usize, dy1: usize, dy2: usize, out0: usize, out1: usize, out2: usize,
@@ -97,7 +94,7 @@ export function fusedWeightGrads(
   normedWeightGrad(dy2, x, inverse, weight, out2, n2, m, k, pack);
 }
 
-/** x^T dy, which is turned in the end: so it is x whose strips are made once. */
+/** Computes x^T dy and transposes it in the end, so that x is the matrix whose micro-panels are packed once. */
 function sharedWeightGrads(
   x: usize, inverse: usize, weight: usize, dy0: usize, dy1: usize, dy2: usize, out0: usize, out1: usize, out2: usize,
   m: i32, k: i32, n0: i32, n1: i32, n2: i32, block0: usize,
@@ -108,10 +105,10 @@ function sharedWeightGrads(
   const depth = blockDepth(n0 + n1 + n2, k);
   for (let first = 0; first < k; first += depth) {
     const scales = inverse + (<usize>first << 2);
-    let to = right(0, dy0 + ((<usize>first * n0) << 2), <usize>n0 << 2, 4, scales, pack, first > 0, block0, m, n0, depth);
-    to = right(1, dy1 + ((<usize>first * n1) << 2), <usize>n1 << 2, 4, scales, to, first > 0, block1, m, n1, depth);
-    to = right(2, dy2 + ((<usize>first * n2) << 2), <usize>n2 << 2, 4, scales, to, first > 0, block2, m, n2, depth);
-    strassen(x + ((<usize>first * m) << 2), 4, <usize>m << 2, n2 > 0 ? 3 : 2, m / 2, depth / 2, to);
+    let next = packEntry(0, dy0 + ((<usize>first * n0) << 2), <usize>n0 << 2, 4, scales, pack, first > 0, block0, m, n0, depth);
+    next = packEntry(1, dy1 + ((<usize>first * n1) << 2), <usize>n1 << 2, 4, scales, next, first > 0, block1, m, n1, depth);
+    next = packEntry(2, dy2 + ((<usize>first * n2) << 2), <usize>n2 << 2, 4, scales, next, first > 0, block2, m, n2, depth);
+    strassen(x + ((<usize>first * m) << 2), 4, <usize>m << 2, n2 > 0 ? 3 : 2, m / 2, depth / 2, next);
   }
   transposeBlock(block0, <usize>n0 << 2, out0, <usize>m << 2, m, n0, weight);
   transposeBlock(block1, <usize>n1 << 2, out1, <usize>m << 2, m, n1, weight);

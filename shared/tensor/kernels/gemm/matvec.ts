@@ -1,6 +1,6 @@
 /**
- * Products of one to three rows, as in decoding: B is read once, where it lies. `dotRows` serves weights [n, k] (dense
- * along k), `sumRows` matrices [k, n] (dense along n). Strides are bytes.
+ * Products of one to three rows, as in decoding: B is read once, where it lies. `dotRows` is for weights [n, k], which are dense
+ * along k, `sumRows` for matrices [k, n], which are dense along n. Strides are bytes.
  */
 import { addAcross, madd } from "../simd";
 
@@ -11,7 +11,7 @@ export function dotRows(a: usize, aRow: usize, b: usize, bRow: usize, out: usize
     const source = b + <usize>j * bRow;
     for (let i = 0; i < m; i++) v128.store(out + <usize>i * outRow + (<usize>j << 2), dotFour(a + <usize>i * aRow, source, bRow, k));
   }
-  // The last one to three rows: row stride zero repeats a row, and one lane is kept.
+  // The last one to three rows: a row stride of zero repeats the row, and one lane of the result is kept.
   for (; j < n; j++) {
     const source = b + <usize>j * bRow;
     for (let i = 0; i < m; i++) {
@@ -58,7 +58,7 @@ function dotFour(a: usize, b: usize, bRow: usize, k: i32): v128 {
   return sums;
 }
 
-/** out [m, n] = a [m, k] b [k, n], b dense along n: 32 columns at a time stay in registers while k is walked. */
+/** out [m, n] = a [m, k] b [k, n], b dense along n: the sums of 32 columns at a time stay in registers. */
 export function sumRows(a: usize, aRow: usize, b: usize, bRow: usize, out: usize, m: i32, n: i32, k: i32): void {
   const outRow = <usize>n << 2;
   for (let i = 0; i < m; i++) {

@@ -14,12 +14,12 @@ import { madd } from "../simd";
 const SHORT: i32 = 4;
 
 /**
- * out [m, n] = from + A [m, k] B [k, n], where `from` is numbers that lie as those of out do, or 0 for none. Element (i, x) of
- * A lies at a + i aRow + x aCol, row i of out at out + i outRow; panel p of B (columns 8 p to 8 p + 7) is dense [k, 8] at
- * b + p panel. All strides are bytes. Partial tiles go through `edge`, scratch of TILE_BYTES.
+ * out [m, n] = addend + A [m, k] B [k, n]. The addend has out's layout and may be out; 0 is none. Strides are bytes: element
+ * (i, x) of A lies at a + i aRow + x aCol, row i of out at out + i outRow, and packed panel p of B (columns 8 p to 8 p + 7,
+ * dense [k, 8]) at b + p panel. Partial microtiles go through `edge`, scratch of MICROTILE_BYTES.
  */
 export function multiply(
-  a: usize, aRow: usize, aCol: usize, b: usize, panel: usize, from: usize, out: usize, outRow: usize,
+  a: usize, aRow: usize, aCol: usize, b: usize, panel: usize, addend: usize, out: usize, outRow: usize,
   m: i32, n: i32, k: i32, edge: usize,
 ): void {
   const depth = partSize(k, DEPTH);
@@ -29,15 +29,15 @@ export function multiply(
       const inner = min(depth, k - x);
       packAPanel(a + <usize>i * aRow + <usize>x * aCol, aRow, aCol, rows, inner);
       const target = out + <usize>i * outRow;
-      const addend = x > 0 ? target : from != 0 ? from + <usize>i * outRow : 0;
-      multiplyAPanel(b + <usize>x * B_PANEL_ROW, panel, addend, target, 0, 0, outRow, rows, n, inner, edge);
+      const from = x > 0 ? target : addend != 0 ? addend + <usize>i * outRow : 0;
+      multiplyAPanel(b + <usize>x * B_PANEL_ROW, panel, from, target, 0, 0, outRow, rows, n, inner, edge);
     }
   }
 }
 
 /**
- * The strip [rows, k] times every panel: out [rows, n] = from + product, and where `second` is not 0, second += sign product.
- * Rows of all three are outRow bytes apart; with a second one, n is a multiple of COLUMNS.
+ * The packed A micro-panel [rows, k] times every panel of B: out [rows, n] = from + product and, where `second` is not 0,
+ * second += sign product, for which n is a multiple of COLUMNS. Rows of all three are outRow bytes apart.
  */
 export function multiplyAPanel(
   b: usize, panel: usize, from: usize, out: usize, second: usize, sign: f32, outRow: usize, rows: i32, n: i32, k: i32, edge: usize,
@@ -58,7 +58,7 @@ export function multiplyAPanel(
   }
 }
 
-/** The tile's first `rows` rows, ROWS or SHORT of them, a number known at compile time. */
+/** One microtile of C from the micro-panel and one panel of B. `rows` is ROWS or SHORT, known at compile time. */
 // @ts-ignore: decorator
 @inline
 function microkernel(rows: i32, b: usize, k: i32, from: usize, out: usize, second: usize, sign: f32, outRow: usize): void {
@@ -70,7 +70,7 @@ function microkernel(rows: i32, b: usize, k: i32, from: usize, out: usize, secon
   let c50 = f32x4.splat(0), c51 = f32x4.splat(0);
   let low: v128, high: v128, x: v128;
   while (true) {
-    // The way out of every step also keeps binaryen from sorting the steps by accumulator, which would spill the registers.
+    // The exit in every step also keeps binaryen from sorting the steps by accumulator, which would spill the registers.
     // @unroll K 64
     low = v128.load(b);
     high = v128.load(b, 16);
@@ -114,12 +114,11 @@ function microkernel6x8(b: usize, k: i32, from: usize, out: usize, second: usize
   microkernel(ROWS, b, k, from, out, second, sign, outRow);
 }
 
-/** The same for no more than four rows. */
 function microkernel4x8(b: usize, k: i32, from: usize, out: usize, second: usize, sign: f32, outRow: usize): void {
   microkernel(SHORT, b, k, from, out, second, sign, outRow);
 }
 
-/** One row of a tile, `at` bytes from where `from`, out and second begin. */
+/** One row of a microtile, `at` bytes from the beginnings of `from`, out and second. */
 // @ts-ignore: decorator
 @inline
 function storeRow(from: usize, out: usize, second: usize, signs: v128, at: usize, low: v128, high: v128): void {
@@ -135,7 +134,7 @@ function storeRow(from: usize, out: usize, second: usize, signs: v128, at: usize
   v128.store(out + at, high, 16);
 }
 
-/** The part of a tile that exists, from `edge` to where `tile` would have written it. */
+/** Stores the part of a microtile that C has, from `edge`. */
 function storePartial(edge: usize, from: usize, out: usize, second: usize, sign: f32, outRow: usize, rows: i32, columns: i32): void {
   for (let i = 0; i < rows; i++) {
     const row = <usize>i * outRow;

@@ -1,18 +1,18 @@
 /**
- * Packing: B [k, n] becomes panels of 8 columns, each dense [k, 8] with zeros beyond column n, and six rows of A a strip, so
- * that the register tile reads both in order. Strides are bytes.
+ * Packing, so that the microkernel reads both operands in order: B [k, n] becomes panels of 8 columns, each dense [k, 8] with
+ * zeros beyond column n; six rows of A become a micro-panel. Strides are bytes.
  */
 import { madd } from "../simd";
 import { A_PANEL, A_PANEL_ROW, B_PANEL_ROW, COLUMNS } from "./layout";
 
-/** Bytes of one packed B [k, n]. */
+/** Bytes of a packed B [k, n]. */
 // @ts-ignore: decorator
 @inline
 export function bPanelsBytes(k: i32, n: i32): usize {
   return (<usize>(n + COLUMNS - 1) / COLUMNS) * <usize>k * B_PANEL_ROW;
 }
 
-/** Element (x, j) of B lies at b + x row + j column; panel p begins at pack + p k TILE_ROW. */
+/** Packs B, whose element (x, j) lies at b + x row + j column. Panel p begins at pack + p k B_PANEL_ROW. */
 export function packBPanels(b: usize, k: i32, n: i32, row: usize, column: usize, pack: usize): void {
   for (let first = 0; first < n; first += COLUMNS) {
     const columns = min(COLUMNS, n - first);
@@ -34,7 +34,7 @@ function packRows(b: usize, k: i32, row: usize, target: usize): void {
   }
 }
 
-/** B's columns are dense, as in a product with a transposed matrix: 4 x 4 blocks are transposed in registers. */
+/** For dense columns, as in a product with a transposed matrix: transposes 4 x 4 blocks in registers. */
 function packColumns(b: usize, k: i32, column: usize, target: usize): void {
   const whole = k & ~3;
   for (let half = 0; half < 2; half++) {
@@ -45,7 +45,7 @@ function packColumns(b: usize, k: i32, column: usize, target: usize): void {
   packAny(b + (<usize>whole << 2), k - whole, COLUMNS, 4, column, target + <usize>whole * B_PANEL_ROW);
 }
 
-/** The rows of packed panels, which all have as many, are multiplied with `scales`. */
+/** Multiplies row x of each packed panel with scales[x]. */
 export function scaleBPanels(pack: usize, k: i32, n: i32, scales: usize): void {
   for (let first = 0; first < n; first += COLUMNS) {
     for (let x: usize = 0; x < <usize>k << 2; x += 4) {
@@ -57,7 +57,7 @@ export function scaleBPanels(pack: usize, k: i32, n: i32, scales: usize): void {
   }
 }
 
-/** Columns of x [rows, width] are multiplied with `gains`. */
+/** Multiplies column j of x [rows, width] with gains[j]. */
 export function scaleColumns(x: usize, rows: i32, width: i32, gains: usize): void {
   const whole = <usize>(width & ~3) << 2, end = <usize>width << 2;
   for (let i = 0; i < rows; i++) {
@@ -67,14 +67,14 @@ export function scaleColumns(x: usize, rows: i32, width: i32, gains: usize): voi
   }
 }
 
-/** Four rows of four floats, `row` bytes apart, are written as columns, `step` bytes from one row to the next. */
+/** Writes the transpose of 4 x 4 floats. Rows are `row` bytes apart before, `step` bytes after. */
 // @ts-ignore: decorator
 @inline
 export function transpose(source: usize, row: usize, target: usize, step: usize): void {
   transposeScaled(false, source, row, target, step, f32x4.splat(1));
 }
 
-/** The same, each row multiplied with one of four scales, where isScaled, which is known at compile time. */
+/** `transpose`, with row i of the source multiplied with lane i of `scales` where isScaled, which is known at compile time. */
 // @ts-ignore: decorator
 @inline
 export function transposeScaled(isScaled: bool, source: usize, row: usize, target: usize, step: usize, scales: v128): void {
@@ -92,7 +92,7 @@ export function transposeScaled(isScaled: bool, source: usize, row: usize, targe
   v128.store(target + 3 * step, scaled(isScaled, v128.shuffle<f64>(c, d, 1, 3), scales));
 }
 
-/** x, or x times scale where isScaled, which is known at compile time */
+/** x, or x scale where isScaled, which is known at compile time. */
 // @ts-ignore: decorator
 @inline
 export function scaled(isScaled: bool, x: v128, scale: v128): v128 {
@@ -109,17 +109,17 @@ function packAny(b: usize, k: i32, columns: i32, row: usize, column: usize, targ
   }
 }
 
-/** Rows of A, at most six, become the strip: element (i, x) lies at a + i row + x column. Rows that the strip has beyond them are arbitrary. */
+/** Packs at most six rows of A as the micro-panel: element (i, x) lies at a + i row + x column. The panel's rows beyond them are arbitrary. */
 export function packAPanel(a: usize, row: usize, column: usize, rows: i32, k: i32): void {
   if (column == 4) copyAPanel(a, row, rows, k);
   else transposeAPanel(a, row, column, rows, k, A_PANEL);
 }
 
-/** The same where rows do not lie dense, to `target`: rows of k numbers that are STRIP_ROW bytes apart. */
+/** Packs rows of A that are not dense to `target`, in the layout of a micro-panel: A_PANEL_ROW bytes apart. */
 export function transposeAPanel(a: usize, row: usize, column: usize, rows: i32, k: i32, target: usize): void {
   if (row != 4 || rows < 4) return transposeAny(a, row, column, rows, k, target);
-  // Four rows at a time are transposed in registers, some of them twice where there are five or six: both times are of
-  // the same four lines, which lie far apart, so they are done with before the next four.
+  // Transposes four rows at a time in registers. With five or six rows some are transposed twice: both times read the same four
+  // cache lines, which lie far apart, so both come before the next four lines.
   const whole = k & ~3;
   const rest = <usize>(rows - 4);
   for (let x = 0; x < whole; x += 4) {
@@ -143,15 +143,15 @@ function copyAPanel(x: usize, row: usize, rows: i32, k: i32): void {
   fillAPanel(false, x, x, 0, row, rows, k);
 }
 
-/** The strip = x + sign y, both of `rows` rows, at most six, of k numbers that are `row` bytes apart. */
+/** The micro-panel = x + sign y, both of at most six rows of k numbers, `row` bytes apart. */
 export function packASum(x: usize, y: usize, sign: f32, row: usize, rows: i32, k: i32): void {
   fillAPanel(true, x, y, sign, row, rows, k);
 }
 
 /**
- * x or x + sign y, four columns of all six rows at a time: stores to constant addresses need no check (tile.ts), and a row
- * that the memory is slow with holds up no other. Sixteen times four are DEPTH. Where there are fewer rows the last one is
- * taken for those that lack.
+ * The micro-panel = x, or x + sign y. Takes four columns of all six rows at a time: stores to constant addresses go unchecked
+ * (microkernel.ts), and no row waits for the memory of another. Sixteen times four columns are DEPTH. Missing rows repeat the
+ * last row.
  */
 // @ts-ignore: decorator
 @inline

@@ -1,15 +1,15 @@
-/** What the processor could do at best: a bench's measure, run beside every kernel. */
+/** The most multiply-adds that the processor can do: what a bench measures each kernel against. */
 import { madd } from "../simd";
 
 /**
- * Arithmetic in registers only, 12 chains of multiply-adds over `rounds` rounds.
- * Returns how many floating point operations that were; `out` gets the sums (16 bytes), so that nothing is optimised away.
+ * Runs 12 chains of multiply-adds in registers -> the number of floating point operations. `out` gets their sums (16 bytes), so
+ * that nothing is optimised away.
  */
 export function peak(rounds: i32, out: usize): f64 {
-  // Not constants, which V8 would build anew at every use.
+  // Computed: V8 would build constants anew at every use.
   const x = f32x4.splat(1 / <f32>rounds);
   const y = f32x4.splat(2 / <f32>rounds);
-  // Every chain begins elsewhere: equal chains would be computed once.
+  // Each chain begins with another number: equal chains would be computed once.
   let c0 = f32x4.splat(0), c1 = f32x4.splat(1), c2 = f32x4.splat(2), c3 = f32x4.splat(3), c4 = f32x4.splat(4), c5 = f32x4.splat(5);
   let c6 = f32x4.splat(6), c7 = f32x4.splat(7), c8 = f32x4.splat(8), c9 = f32x4.splat(9), c10 = f32x4.splat(10), c11 = f32x4.splat(11);
   for (let i = 0; i < rounds; i++) {

@@ -1,9 +1,9 @@
-/** Packing of a matrix that Strassen's algorithm multiplies with: the seven sums of its quadrants that strassen.ts speaks of. */
+/** Strassen's operands: B packed as the seven sums of its quadrants that the seven products take (strassen.ts). */
 import { packBPanels, bPanelsBytes, scaled } from "./pack";
 import { prefetchRows } from "./prefetch";
 import { B_PANEL_ROW, COLUMNS } from "./layout";
 
-/** Where each product's factor of B stands among those that are packed. */
+/** The index of each product's operand among the packed ones. */
 export const M2: i32 = 0;
 export const M5: i32 = 1;
 export const M6: i32 = 2;
@@ -13,19 +13,19 @@ export const M3: i32 = 5;
 export const M4: i32 = 6;
 
 /**
- * Bytes from a packed factor's end to the next one: seven streams that are a multiple of 4,096 bytes apart would be written to
- * the same few lines of the first-level cache (README.md of the folder above).
+ * Bytes between packed operands. Seven streams a multiple of 4,096 bytes apart would share a few lines of the first-level cache
+ * (shared/tensor/README.md).
  */
 const GAP: usize = 64;
 
-/** Bytes from one packed factor of B [2 k, 2 n] to the next. */
+/** Bytes from one packed operand of B [2 k, 2 n] to the next. */
 // @ts-ignore: decorator
 @inline
 export function operandBytes(k: i32, n: i32): usize {
   return bPanelsBytes(k, n) + GAP;
 }
 
-/** Bytes of the seven factors of a packed B [k, n], instead of its four quadrants. */
+/** Bytes of the seven operands of B [k, n]. */
 // @ts-ignore: decorator
 @inline
 export function operandsBytes(k: i32, n: i32): usize {
@@ -33,48 +33,48 @@ export function operandsBytes(k: i32, n: i32): usize {
 }
 
 /**
- * The seven factors of B [2 k, 2 n], packed one after the other: B11, B22, B11 + B12, B21 + B22, B11 + B22, B12 - B22, B21 - B11.
- * Each of B's rows is multiplied with one of `scales`, where there are any.
+ * Packs the seven operands of B [2 k, 2 n] one after the other: B11, B22, B11 + B12, B21 + B22, B11 + B22, B12 - B22, B21 - B11.
+ * Row x of B is multiplied with scales[x], unless `scales` is 0.
  */
 export function packOperands(b: usize, k: i32, n: i32, row: usize, column: usize, scales: usize, pack: usize): void {
-  const factor = operandBytes(k, n);
+  const operand = operandBytes(k, n);
   const down = <usize>k * row;
   const right = <usize>n * column;
   const isDense = column == 4;
   if (isDense) prefetchRows(b, 2 * k, <usize>n << 3, row);
   else if (row == 4) prefetchRows(b, 2 * n, <usize>k << 3, column);
   for (let j = 0; j < n; j += COLUMNS) {
-    if (isDense) combine(b, b + down + right, b + right, b + down, row, k, scales, pack, factor);
+    if (isDense) combine(b, b + down + right, b + right, b + down, row, k, scales, pack, operand);
     else {
-      // The quadrants' panels are packed first, where factors will take their place.
-      const b22 = pack + factor, b12 = b22 + factor, b21 = b12 + factor;
+      // The quadrants' panels are packed first, where operands then take their place.
+      const b22 = pack + operand, b12 = b22 + operand, b21 = b12 + operand;
       packBPanels(b, k, COLUMNS, row, column, pack);
       packBPanels(b + down + right, k, COLUMNS, row, column, b22);
       packBPanels(b + right, k, COLUMNS, row, column, b12);
       packBPanels(b + down, k, COLUMNS, row, column, b21);
-      combine(pack, b22, b12, b21, B_PANEL_ROW, k, scales, pack, factor);
+      combine(pack, b22, b12, b21, B_PANEL_ROW, k, scales, pack, operand);
     }
     b += <usize>COLUMNS * column;
     pack += <usize>k * B_PANEL_ROW;
   }
 }
 
-/** The factors, each `factor` bytes from the one before, of a panel's rows in each quadrant, which are `row` bytes apart. */
+/** The operands, `operand` bytes apart, of one panel of each quadrant, whose rows are `row` bytes apart. */
 function combine(
-  b11: usize, b22: usize, b12: usize, b21: usize, row: usize, rows: i32, scales: usize, out: usize, factor: usize,
+  b11: usize, b22: usize, b12: usize, b21: usize, row: usize, rows: i32, scales: usize, out: usize, operand: usize,
 ): void {
-  if (scales == 0) combineRows(false, b11, b22, b12, b21, row, rows, 0, out, factor);
-  else combineRows(true, b11, b22, b12, b21, row, rows, scales, out, factor);
+  if (scales == 0) combineRows(false, b11, b22, b12, b21, row, rows, 0, out, operand);
+  else combineRows(true, b11, b22, b12, b21, row, rows, scales, out, operand);
 }
 
-/** Two rows at a time, which are a cache line: it is written whole before that of another factor. */
+/** Takes two rows at a time, which fill a cache line: it is written whole before a line of another operand. */
 // @ts-ignore: decorator
 @inline
 function combineRows(
-  isScaled: bool, b11: usize, b22: usize, b12: usize, b21: usize, row: usize, rows: i32, scales: usize, out: usize, factor: usize,
+  isScaled: bool, b11: usize, b22: usize, b12: usize, b21: usize, row: usize, rows: i32, scales: usize, out: usize, operand: usize,
 ): void {
   const half = <usize>rows << 2;
-  let f3 = out + 2 * factor, f5 = f3 + 2 * factor, f7 = f5 + 2 * factor;
+  let o3 = out + 2 * operand, o5 = o3 + 2 * operand, o7 = o5 + 2 * operand;
   for (let i = 0; i < rows; i += 2) {
     // @unroll R 2
     const upper$R = isScaled ? v128.load32_splat(scales, 4 * R) : f32x4.splat(1);
@@ -85,18 +85,18 @@ function combineRows(
     const x11$K = scaled(isScaled, v128.load(b11 + at$K, 16 * (K & 1)), K < 2 ? upper$0 : upper$1);
     const x22$K = scaled(isScaled, v128.load(b22 + at$K, 16 * (K & 1)), K < 2 ? lower$0 : lower$1);
     v128.store(out, x11$K, 16 * K);
-    v128.store(out + factor, x22$K, 16 * K);
-    v128.store(f5, f32x4.add(x11$K, x22$K), 16 * K);
+    v128.store(out + operand, x22$K, 16 * K);
+    v128.store(o5, f32x4.add(x11$K, x22$K), 16 * K);
     // @end
     // @unroll K 4
     const x12$K = scaled(isScaled, v128.load(b12 + at$K, 16 * (K & 1)), K < 2 ? upper$0 : upper$1);
-    v128.store(f3, f32x4.add(x11$K, x12$K), 16 * K);
-    v128.store(f5 + factor, f32x4.sub(x12$K, x22$K), 16 * K);
+    v128.store(o3, f32x4.add(x11$K, x12$K), 16 * K);
+    v128.store(o5 + operand, f32x4.sub(x12$K, x22$K), 16 * K);
     // @end
     // @unroll K 4
     const x21$K = scaled(isScaled, v128.load(b21 + at$K, 16 * (K & 1)), K < 2 ? lower$0 : lower$1);
-    v128.store(f3 + factor, f32x4.add(x21$K, x22$K), 16 * K);
-    v128.store(f7, f32x4.sub(x21$K, x11$K), 16 * K);
+    v128.store(o3 + operand, f32x4.add(x21$K, x22$K), 16 * K);
+    v128.store(o7, f32x4.sub(x21$K, x11$K), 16 * K);
     // @end
     b11 += 2 * row;
     b22 += 2 * row;
@@ -104,8 +104,8 @@ function combineRows(
     b21 += 2 * row;
     scales += 8;
     out += 2 * B_PANEL_ROW;
-    f3 += 2 * B_PANEL_ROW;
-    f5 += 2 * B_PANEL_ROW;
-    f7 += 2 * B_PANEL_ROW;
+    o3 += 2 * B_PANEL_ROW;
+    o5 += 2 * B_PANEL_ROW;
+    o7 += 2 * B_PANEL_ROW;
   }
 }

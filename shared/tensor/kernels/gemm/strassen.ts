@@ -5,10 +5,10 @@
  *   M5 = (A11 + A12) B22   M6 = (A21 - A11) (B11 + B12)   M7 = (A12 - A22) (B21 + B22)
  *   C11 = M1 + M4 - M5 + M7   C12 = M3 + M5   C21 = M2 + M4   C22 = M1 - M2 + M3 + M6
  *
- * No matrix of intermediate results exists (as in doi:10.1109/SC.2016.58): sums of A are made where strips are copied
- * anyway, those of B when a block is packed, and a tile of M goes from the registers to both quadrants of C.
- * Rounding errors are about twice those of the plain product, in relation to the largest numbers of A and B: a row of small
- * numbers is not as exact beside one of large numbers as it would be alone.
+ * No matrix of intermediate results exists (as in doi:10.1109/SC.2016.58). Sums of A are made when a micro-panel is packed,
+ * sums of B when a block is packed, and a microtile of M goes from the registers to both quadrants of C.
+ * Rounding errors are about twice those of the plain product, relative to the largest numbers of A and B: a row of small numbers
+ * loses exactness beside a row of large numbers.
  */
 import { operandBytes, M1, M2, M3, M4, M5, M6, M7 } from "./strassen-operands";
 import { packASum, packAPanel, transposeAPanel } from "./pack";
@@ -16,7 +16,7 @@ import { prefetchRows, rowsAhead } from "./prefetch";
 import { A11, A12, A21, A22, A_PANEL_ROW, B_PANEL_ROW, COLUMNS, DEPTH, partSize, PRODUCT_BYTES, PRODUCTS, ROWS } from "./layout";
 import { multiplyAPanel } from "./microkernel";
 
-/** Below this in any direction, adding up costs as much as an eighth of the products. */
+/** The least side of a matrix: below it the sums cost as much as the eighth product. */
 const MIN_SIDE: i32 = 128;
 
 /** Quadrants of C. */
@@ -43,11 +43,14 @@ export function usesStrassen(m: i32, n: i32, k: i32): bool {
   return isEnabled && min(m, min(n, k)) >= MIN_SIDE && (m & 1) == 0 && (k & 3) == 0 && n % (2 * COLUMNS) == 0;
 }
 
-/** What A is multiplied with at `index`, the first of which is 0: what packFactors made of B [2 k, 2 n]; else as in `multiply`. */
-export function setProduct(index: i32, b: usize, from: usize, out: usize, outRow: usize, m: i32, n: i32, k: i32): void {
+/**
+ * Sets entry `index` of the product table: a B [2 k, 2 n] that packOperands has packed, and where its product goes. A is
+ * multiplied with all entries at once (fused-projection.ts). Other arguments as in `multiply`.
+ */
+export function setProduct(index: i32, b: usize, addend: usize, out: usize, outRow: usize, m: i32, n: i32, k: i32): void {
   const at = PRODUCTS + <usize>index * PRODUCT_BYTES;
   store<usize>(at, b);
-  store<usize>(at, from, 4);
+  store<usize>(at, addend, 4);
   store<usize>(at, out, 8);
   store<usize>(at, outRow, 12);
   store<i32>(at, n, 16);
@@ -55,14 +58,14 @@ export function setProduct(index: i32, b: usize, from: usize, out: usize, outRow
   store<usize>(at, operandBytes(k, n), 24);
 }
 
-/** out [2 m, 2 n] = from + A [2 m, 2 k] B for each of as many `rights`; everything else as in `multiply`. */
-export function strassen(a: usize, aRow: usize, aCol: usize, rights: i32, m: i32, k: i32, edge: usize): void {
+/** out [2 m, 2 n] = addend + A [2 m, 2 k] B for the first `products` entries of the table; other arguments as in `multiply`. */
+export function strassen(a: usize, aRow: usize, aCol: usize, products: i32, m: i32, k: i32, edge: usize): void {
   const depth = partSize(k, DEPTH);
   const ahead = rowsAhead(k << 3);
   if (aRow == 4) prefetchRows(a, 2 * k, <usize>m << 3, aCol);
   for (let i = 0; i < m; i += ROWS) {
     const rows = min(ROWS, m - i);
-    if (aCol == 4 && i % ahead == 0) prefetchHalves(a, aRow, rights, i, min(ahead, m - i), m, k);
+    if (aCol == 4 && i % ahead == 0) prefetchHalves(a, aRow, products, i, min(ahead, m - i), m, k);
     for (let x = 0; x < k; x += depth) {
       const inner = min(depth, k - x);
       let a11 = a + <usize>i * aRow + <usize>x * aCol;
@@ -80,30 +83,30 @@ export function strassen(a: usize, aRow: usize, aCol: usize, rights: i32, m: i32
         a22 = A22;
         row = A_PANEL_ROW;
       }
-      // The first product of each quadrant is added to `from`.
+      // The first product of each quadrant is added to the addend.
       packASum(a21, a11, -1, row, rows, inner);
-      multiplyProducts(rights, M6, true, C22, NONE, 0, k, i, x, rows, inner, edge);
+      multiplyProducts(products, M6, true, C22, NONE, 0, k, i, x, rows, inner, edge);
       packASum(a12, a22, -1, row, rows, inner);
-      multiplyProducts(rights, M7, true, C11, NONE, 0, k, i, x, rows, inner, edge);
+      multiplyProducts(products, M7, true, C11, NONE, 0, k, i, x, rows, inner, edge);
       packASum(a21, a22, 1, row, rows, inner);
-      multiplyProducts(rights, M2, true, C21, C22, -1, k, i, x, rows, inner, edge);
+      multiplyProducts(products, M2, true, C21, C22, -1, k, i, x, rows, inner, edge);
       packAPanel(a11, row, 4, rows, inner);
-      multiplyProducts(rights, M3, true, C12, C22, 1, k, i, x, rows, inner, edge);
+      multiplyProducts(products, M3, true, C12, C22, 1, k, i, x, rows, inner, edge);
       packASum(a11, a22, 1, row, rows, inner);
-      multiplyProducts(rights, M1, false, C11, C22, 1, k, i, x, rows, inner, edge);
+      multiplyProducts(products, M1, false, C11, C22, 1, k, i, x, rows, inner, edge);
       packAPanel(a22, row, 4, rows, inner);
-      multiplyProducts(rights, M4, false, C11, C21, 1, k, i, x, rows, inner, edge);
+      multiplyProducts(products, M4, false, C11, C21, 1, k, i, x, rows, inner, edge);
       packASum(a11, a12, 1, row, rows, inner);
-      multiplyProducts(rights, M5, false, C12, C11, -1, k, i, x, rows, inner, edge);
+      multiplyProducts(products, M5, false, C12, C11, -1, k, i, x, rows, inner, edge);
     }
   }
 }
 
-/** Rows i.. of both halves of A, where they lie dense, and of what the products are added to. */
-function prefetchHalves(a: usize, aRow: usize, rights: i32, i: i32, count: i32, m: i32, k: i32): void {
+/** Prefetches rows i.. of both halves of A, where they are dense, and of the addends. */
+function prefetchHalves(a: usize, aRow: usize, products: i32, i: i32, count: i32, m: i32, k: i32): void {
   for (let half = 0; half < 2; half++) {
     prefetchRows(a + <usize>i * aRow, count, <usize>k << 3, aRow);
-    for (let at = PRODUCTS; at < PRODUCTS + <usize>rights * PRODUCT_BYTES; at += PRODUCT_BYTES) {
+    for (let at = PRODUCTS; at < PRODUCTS + <usize>products * PRODUCT_BYTES; at += PRODUCT_BYTES) {
       const from = load<usize>(at, 4), row = load<usize>(at, 12);
       if (from != 0) prefetchRows(from + <usize>i * row, count, <usize>load<i32>(at, 16) << 3, row);
     }
@@ -112,29 +115,29 @@ function prefetchHalves(a: usize, aRow: usize, rights: i32, i: i32, count: i32, 
 }
 
 /**
- * The strip, which is of rows i.. and columns x.. of a quadrant of A [m, k], times that factor of each B: what quadrant
- * `to` of C is from then on, or is added to where it is not the first, and what is added `sign` times to quadrant `second`.
+ * Multiplies the micro-panel, made of rows i.. and columns x.. of quadrants of A [m, k], with that operand of each B. The
+ * product is added to quadrant `to` of C, or begins it where isFirst, and is added `sign` times to quadrant `second`.
  */
 // @ts-ignore: decorator
 @inline
 function multiplyProducts(
-  rights: i32, factor: i32, isFirst: bool, to: i32, second: i32, sign: f32, k: i32, i: i32, x: i32, rows: i32, inner: i32, edge: usize,
+  products: i32, operand: i32, isFirst: bool, to: i32, second: i32, sign: f32, k: i32, i: i32, x: i32, rows: i32, inner: i32, edge: usize,
 ): void {
-  for (let at = PRODUCTS; at < PRODUCTS + <usize>rights * PRODUCT_BYTES; at += PRODUCT_BYTES) {
+  for (let at = PRODUCTS; at < PRODUCTS + <usize>products * PRODUCT_BYTES; at += PRODUCT_BYTES) {
     const from = load<usize>(at, 4), out = load<usize>(at, 8), outRow = load<usize>(at, 12);
     const n = load<i32>(at, 16);
     const target = quadrantOffset(to, at, <usize>i * outRow);
     const addend = !isFirst || x > 0 ? out + target : from != 0 ? from + target : 0;
-    const b = load<usize>(at) + <usize>factor * load<usize>(at, 24) + <usize>x * B_PANEL_ROW;
-    const other: usize = second == NONE ? 0 : out + quadrantOffset(second, at, <usize>i * outRow);
-    multiplyAPanel(b, <usize>k * B_PANEL_ROW, addend, out + target, other, sign, outRow, rows, n, inner, edge);
+    const b = load<usize>(at) + <usize>operand * load<usize>(at, 24) + <usize>x * B_PANEL_ROW;
+    const secondTarget: usize = second == NONE ? 0 : out + quadrantOffset(second, at, <usize>i * outRow);
+    multiplyAPanel(b, <usize>k * B_PANEL_ROW, addend, out + target, secondTarget, sign, outRow, rows, n, inner, edge);
   }
 }
 
-/** Bytes from where C begins to a row of a quadrant, which is `row` bytes from that of the first. */
+/** Bytes from C to a row of a quadrant, `row` bytes from the first row of its quadrant. */
 // @ts-ignore: decorator
 @inline
-function quadrantOffset(quadrant: i32, right: usize, row: usize): usize {
-  const far: usize = (quadrant & 1) == 0 ? 0 : <usize>load<i32>(right, 16) << 2;
-  return row + far + (quadrant < C21 ? 0 : load<usize>(right, 20));
+function quadrantOffset(quadrant: i32, product: usize, row: usize): usize {
+  const far: usize = (quadrant & 1) == 0 ? 0 : <usize>load<i32>(product, 16) << 2;
+  return row + far + (quadrant < C21 ? 0 : load<usize>(product, 20));
 }

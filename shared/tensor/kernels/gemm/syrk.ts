@@ -1,6 +1,6 @@
 /**
- * Products that are known to be symmetric: only the tiles on and above the diagonal are computed, then mirrored. Half the
- * work of a matMul, for Newton-Schulz, which is made of them.
+ * Products that are known to be symmetric (syrk in BLAS): computes the microtiles on and above the diagonal and mirrors them.
+ * Half the work of a matMul, for Newton-Schulz, which consists of such products.
  */
 import { blockDepth, BLOCK_N } from "./matmul";
 import { packBPanels, bPanelsBytes, transpose } from "./pack";
@@ -8,8 +8,8 @@ import { B_PANEL_ROW, COLUMNS, ROWS } from "./layout";
 import { multiply } from "./microkernel";
 
 /**
- * out [m, m] = A [m, k] B [k, m], which must be symmetric. Element (i, x) of A lies at a + i aRow + x aCol, of B at
- * b + x bRow + j bCol; strides are bytes, out is dense.
+ * out [m, m] = A [m, k] B [k, m], which must be symmetric. Element (i, x) of A lies at a + i aRow + x aCol, element (x, j) of B
+ * at b + x bRow + j bCol; strides are bytes, out is dense.
  */
 export function syrk(
   a: usize, aRow: usize, aCol: usize, b: usize, bRow: usize, bCol: usize, out: usize, m: i32, k: i32, pack: usize,
@@ -24,7 +24,7 @@ export function syrk(
       const panel = <usize>inner * B_PANEL_ROW;
       packBPanels(b + <usize>x * bRow + <usize>j * bCol, inner, width, bRow, bCol, pack);
       for (let i = 0; i < j + width; i += ROWS) {
-        // The first panel that reaches the diagonal in this strip of rows.
+        // Columns before the first panel that reaches the diagonal in these rows.
         const skipped = i > j ? ((i - j) / COLUMNS) * COLUMNS : 0;
         const target = out + <usize>i * outRow + (<usize>(j + skipped) << 2);
         const source = pack + (<usize>skipped * inner << 2);
@@ -36,7 +36,7 @@ export function syrk(
   mirror(out, m);
 }
 
-/** Writes what is above the diagonal of x [m, m] below it, in blocks of four by four. */
+/** Mirrors x [m, m] from above the diagonal to below it, in blocks of four by four. */
 function mirror(x: usize, m: i32): void {
   const row = <usize>m << 2;
   const whole = m & ~3;

@@ -1,4 +1,4 @@
-/** Sums that need no memory of their own. */
+/** Sums in place. */
 
 /** target [n] += x [n] */
 export function addInPlace(target: usize, x: usize, n: i32): void {

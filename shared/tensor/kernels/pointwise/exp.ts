@@ -1,14 +1,15 @@
 /**
- * Exponential and logarithm without tables: the library's own would bring data segments into tfjs's memory.
- * exp is x = n ln 2 + r with 1 + r + r^2 q(r), q of degree three fitted to the least relative error over |r| <= ln 2 / 2
- * (1e-7 before rounding, 2e-7 with it, 4e-7 at the lower end with fused ln 2). Everything is as short a chain as can be,
- * since the chain is waited for and not the units.
+ * Exponential and logarithm without tables: the library's own functions would bring data segments into tfjs's memory.
+ *
+ * exp(x) with x = n ln 2 + r is 2^n (1 + r + r^2 q(r)), q of degree three fitted to the least relative error over
+ * |r| <= ln 2 / 2: 1e-7 before rounding, 2e-7 with it, 4e-7 at the lower end with fused ln 2. The dependency chain is as short as
+ * possible, since exp is bound by latency and not by the arithmetic units.
  */
 import { IS_FUSED, madd } from "../simd";
 
-// Variables, though never written: V8 builds a vector constant anew in every turn of a loop (four instructions each), but
-// loads a mutable global with one, which makes exp4 1.7 times as fast.
-/** Below this the result would not be a normal number any more. */
+// Variables, though never written: V8 builds a vector constant anew in every iteration of a loop, with four instructions, and
+// loads a mutable global with one. That makes exp4 1.7 times as fast.
+/** Below this the result is no normal number. */
 let LOWEST: v128 = f32x4.splat(-87.33);
 let SATURATED: v128 = f32x4.splat(30);
 /** 1.5 * 2^23: x + ROUND has the nearest integer to x in its lowest bits, and x + ROUND - ROUND is that integer. */
@@ -24,55 +25,55 @@ let C3: v128 = f32x4.splat(0.16667114);
 let C2: v128 = f32x4.splat(0.49999232);
 export let ONE: v128 = f32x4.splat(1);
 
-/** The whole powers of two nearest to those of e, which are the lowest bits of what this is (ROUND). */
+/** x / ln 2, rounded to the integer n, in the lowest bits of a float (ROUND). */
 // @ts-ignore: decorator
 @inline
 export function exponentBits4(x: v128, log2e: v128, round: v128): v128 {
   return madd(x, log2e, round);
 }
 
-/** What is left of x without them. */
+/** r = x - n ln 2 */
 // @ts-ignore: decorator
 @inline
-export function reducedArgument4(x: v128, powers: v128, round: v128, minusLn2: v128): v128 {
-  const n = f32x4.sub(powers, round);
+export function reducedArgument4(x: v128, exponentBits: v128, round: v128, minusLn2: v128): v128 {
+  const n = f32x4.sub(exponentBits, round);
   return IS_FUSED ? madd(n, minusLn2, x) : madd(n, MINUS_LN2_LOW, madd(n, MINUS_LN2_HIGH, x));
 }
 
-/** exp of both together. */
+/** 2^n exp(r) */
 // @ts-ignore: decorator
 @inline
-export function reconstruct4(powers: v128, r: v128, one: v128): v128 {
+export function reconstruct4(exponentBits: v128, r: v128, one: v128): v128 {
   const square = f32x4.mul(r, r);
   const y = madd(madd(madd(C5, r, C4), square, madd(C3, r, C2)), square, f32x4.add(r, one));
   // Times 2^n: the shift leaves n alone, ROUND's own bits fall out, and n is added to the exponent.
-  return i32x4.add(y, i32x4.shl(powers, 23));
+  return i32x4.add(y, i32x4.shl(exponentBits, 23));
 }
 
-/** exp of four lanes from LOWEST to 88, above which it would overflow, or NaN: its three steps at once. */
+/** exp of four lanes from LOWEST to 88, above which it overflows, or NaN. */
 // @ts-ignore: decorator
 @inline
 export function normalExp4(x: v128): v128 {
-  const powers = exponentBits4(x, LOG2_E, ROUND);
-  return reconstruct4(powers, reducedArgument4(x, powers, ROUND, MINUS_LN2), ONE);
+  const exponentBits = exponentBits4(x, LOG2_E, ROUND);
+  return reconstruct4(exponentBits, reducedArgument4(x, exponentBits, ROUND, MINUS_LN2), ONE);
 }
 
-/** exp of four lanes of at most 88, as what is left of scores without the largest of them: 0 below LOWEST, NaN stays NaN. */
+/** exp of four lanes of at most 88, such as scores minus the largest of them: 0 below LOWEST, NaN for NaN. */
 // @ts-ignore: decorator
 @inline
 export function exp4(x: v128): v128 {
-  // pmax is one instruction, where max is several; it returns its first operand for a NaN in it.
+  // pmax is one instruction, max is several. It returns its first operand when that is NaN.
   return v128.andnot(normalExp4(f32x4.pmax(x, LOWEST)), f32x4.lt(x, LOWEST));
 }
 
-/** x as far as its exponential e matters to e / (1 + e) and 1 / (1 + e): the first is 1 in float32 long before SATURATED, the second no number too small. */
+/** x between LOWEST and SATURATED, for e = exp(x) in e / (1 + e) and 1 / (1 + e): the first is 1 in float32 long before SATURATED, and the second stays a normal number. */
 // @ts-ignore: decorator
 @inline
-export function clamped4(x: v128): v128 {
+export function clampGate4(x: v128): v128 {
   return f32x4.pmin(f32x4.pmax(x, LOWEST), SATURATED);
 }
 
-/** exp of one number, bit for bit what a lane of exp4 gives. */
+/** exp of one number, equal in every bit to a lane of exp4. */
 // @ts-ignore: decorator
 @inline
 export function exp1(x: f32): f32 {

@@ -1,6 +1,6 @@
 /**
- * RMSNorm: y = x r weight with r = 1 / sqrt(mean(x^2) + epsilon) of each row. Forward leaves r of each row behind, the
- * only thing that backward needs beside the inputs. Rows are taken in order, so sums over rows have one order.
+ * RMSNorm: y = x r weight with r = 1 / sqrt(mean(x^2) + epsilon) of each row. Forward also returns r of each row, which is all
+ * that backward needs beside the inputs. Rows are taken in order, so sums over rows have one order.
  */
 import { addLanes, madd } from "../simd";
 
@@ -23,7 +23,7 @@ function squares(a: usize, width: i32): f32 {
   return sum;
 }
 
-/** Sum of a b c over width, in two sums side by side as `dot` has four. */
+/** Sum of a b c over width. Two sums side by side halve the wait for each multiply-add. */
 function dotWeighted(a: usize, b: usize, c: usize, width: i32): f32 {
   let s$0 = f32x4.splat(0), s$1 = f32x4.splat(0);
   const end = a + (<usize>width << 2);
@@ -68,51 +68,51 @@ export function rmsNorm(x: usize, weight: usize, out: usize, inverse: usize, row
 }
 
 /**
- * For dy [rows, width]: dx = r (dy weight - x r^2 mean(dy weight x)) and dweight = sum over rows of dy x r. Each row is
- * read twice while it is in the cache. To dx is added what lies at `from`, if not 0; dx may lie there or where dy or x does.
+ * dy [rows, width] -> dx = addend + r (dy weight - x r^2 mean(dy weight x)) and dweight = sum over rows of dy x r. An `addend` of
+ * 0 is none. dx may be the addend, dy or x. Each row is read twice while it is in the cache.
  */
-export function rmsNormBackward(x: usize, weight: usize, inverse: usize, dy: usize, from: usize, dx: usize, dweight: usize, rows: i32, width: i32): void {
+export function rmsNormBackward(x: usize, weight: usize, inverse: usize, dy: usize, addend: usize, dx: usize, dweight: usize, rows: i32, width: i32): void {
   memory.fill(dweight, 0, <usize>width << 2);
-  rmsNormBackwardAccumulate(x, weight, inverse, dy, from, dx, dweight, rows, width);
+  rmsNormBackwardAccumulate(x, weight, inverse, dy, addend, dx, dweight, rows, width);
 }
 
-/** The same, added to what dweight is. */
-export function rmsNormBackwardAccumulate(x: usize, weight: usize, inverse: usize, dy: usize, from: usize, dx: usize, dweight: usize, rows: i32, width: i32): void {
+/** The same, with the gradient of the weight added to dweight. */
+export function rmsNormBackwardAccumulate(x: usize, weight: usize, inverse: usize, dy: usize, addend: usize, dx: usize, dweight: usize, rows: i32, width: i32): void {
   const share: f32 = <f32>1 / <f32>width;
   for (let row = 0; row < rows; row++) {
     const r = load<f32>(inverse + (<usize>row << 2));
     const sum = dotWeighted(dy, weight, x, width);
-    const pull: f32 = -(sum * share) * r * r * r;
+    const dNormScale: f32 = -(sum * share) * r * r * r;
     const rs = f32x4.splat(r);
-    const pulls = f32x4.splat(pull);
+    const dNormScales = f32x4.splat(dNormScale);
     const end = x + (<usize>width << 2);
     let w = weight, dw = dweight;
     for (; x + 32 <= end; x += 32) {
       // @unroll K 2
       const value$K = v128.load(x, 16 * K);
       const scaled$K = f32x4.mul(v128.load(dy, 16 * K), rs);
-      let slope$K = madd(value$K, pulls, f32x4.mul(scaled$K, v128.load(w, 16 * K)));
-      if (from != 0) slope$K = f32x4.add(slope$K, v128.load(from, 16 * K));
-      v128.store(dx, slope$K, 16 * K);
+      let dx$K = madd(value$K, dNormScales, f32x4.mul(scaled$K, v128.load(w, 16 * K)));
+      if (addend != 0) dx$K = f32x4.add(dx$K, v128.load(addend, 16 * K));
+      v128.store(dx, dx$K, 16 * K);
       v128.store(dw, madd(scaled$K, value$K, v128.load(dw, 16 * K)), 16 * K);
       // @end
       w += 32;
       dw += 32;
       dy += 32;
       dx += 32;
-      if (from != 0) from += 32;
+      if (addend != 0) addend += 32;
     }
     for (; x < end; x += 4) {
       const value = load<f32>(x);
       const scaled = load<f32>(dy) * r;
-      const slope = value * pull + scaled * load<f32>(w);
-      store<f32>(dx, from != 0 ? slope + load<f32>(from) : slope);
+      const slope = value * dNormScale + scaled * load<f32>(w);
+      store<f32>(dx, addend != 0 ? slope + load<f32>(addend) : slope);
       store<f32>(dw, load<f32>(dw) + scaled * value);
       w += 4;
       dw += 4;
       dy += 4;
       dx += 4;
-      if (from != 0) from += 4;
+      if (addend != 0) addend += 4;
     }
   }
 }

@@ -1,5 +1,5 @@
-/** SwiGLU: silu(gate) up, with silu(g) = g s, s = e / (1 + e) and e = exp(g). Backward computes e again instead of keeping it. */
-import { clamped4, LOG2_E, MINUS_LN2, normalExp4, ONE, exponentBits4, reconstruct4, reducedArgument4, ROUND } from "./exp";
+/** SwiGLU: silu(gate) up, where silu(g) = g s, s = e / (1 + e) and e = exp(g). Backward computes e again instead of keeping it. */
+import { clampGate4, LOG2_E, MINUS_LN2, normalExp4, ONE, exponentBits4, reconstruct4, reducedArgument4, ROUND } from "./exp";
 import { madd } from "../simd";
 
 /** Bytes of four numbers. */
@@ -15,9 +15,8 @@ export function swiglu(gate: usize, up: usize, out: usize, size: i32): void {
 }
 
 /**
- * For dy [size], with s and e as above and 1 - s = 1 / (1 + e): dup = dy g s, dgate = dy up (s + g s (1 - s)), and once more
- * hidden = g s up, which costs nothing here. Each may lie where an operand does: dgate where gate, dup where up, hidden
- * where dy.
+ * dy [size] -> dup = dy g s, dgate = dy up (s + g s (1 - s)) and hidden = g s up once more, which costs nothing here; s and e as
+ * above, 1 - s = 1 / (1 + e). dgate may be gate, dup may be up, hidden may be dy.
  */
 export function swigluBackward(gate: usize, up: usize, dy: usize, dgate: usize, dup: usize, hidden: usize, size: i32): void {
   const end = <usize>size << 2;
@@ -26,25 +25,25 @@ export function swigluBackward(gate: usize, up: usize, dy: usize, dgate: usize, 
     const e = f32x4.extract_lane(clampedExp4(f32x4.splat(g)), 0);
     const rest: f32 = 1 / (1 + e);
     const s = e * rest;
-    const slope = load<f32>(dy + at);
+    const d = load<f32>(dy + at);
     const u = load<f32>(up + at);
     store<f32>(hidden + at, g * s * u);
-    store<f32>(dup + at, slope * (g * s));
-    store<f32>(dgate + at, slope * u * (s + g * s * rest));
+    store<f32>(dup + at, d * (g * s));
+    store<f32>(dgate + at, d * u * (s + g * s * rest));
   }
 }
 
-/** e, as far as it matters. */
+/** e, clamped to where it no longer changes s. */
 // @ts-ignore: decorator
 @inline
 function clampedExp4(g: v128): v128 {
-  return normalExp4(clamped4(g));
+  return normalExp4(clampGate4(g));
 }
 
 /**
- * Goes through whole vectors up to `end`, forward or backward, and returns it. An exponential is a chain that is waited for, so
- * it is made in three turns of the loop: one splits the vector after the next in whole powers and a remainder, the next one
- * raises them, the one after that divides. Globals that are read in each turn stand in constants, which registers hold.
+ * Takes whole vectors up to `end`, forward or backward -> end. exp is bound by the latency of its dependency chain, so the loop
+ * is software-pipelined: an iteration reduces the argument of the vector after next, reconstructs the exponential of the next
+ * one and divides for this one. Globals are read into constants, which stay in registers.
  */
 // @ts-ignore: decorator
 @inline
@@ -53,15 +52,15 @@ function eachFour(isBackward: bool, gate: usize, up: usize, dy: usize, dgate: us
   let at: usize = 0;
   if (end >= 3 * FOUR) {
     let e = clampedExp4(v128.load(gate));
-    let x = clamped4(v128.load(gate, FOUR));
-    let powers = exponentBits4(x, log2e, round);
-    let r = reducedArgument4(x, powers, round, minusLn2);
+    let x = clampGate4(v128.load(gate, FOUR));
+    let exponentBits = exponentBits4(x, log2e, round);
+    let r = reducedArgument4(x, exponentBits, round, minusLn2);
     for (const last = end - 2 * FOUR; at < last; at += FOUR) {
       const known = e;
-      e = reconstruct4(powers, r, one);
-      x = clamped4(v128.load(gate + at, 2 * FOUR));
-      powers = exponentBits4(x, log2e, round);
-      r = reducedArgument4(x, powers, round, minusLn2);
+      e = reconstruct4(exponentBits, r, one);
+      x = clampGate4(v128.load(gate + at, 2 * FOUR));
+      exponentBits = exponentBits4(x, log2e, round);
+      r = reducedArgument4(x, exponentBits, round, minusLn2);
       if (isBackward) backward4(gate + at, up + at, dy + at, dgate + at, dup + at, out + at, known, one);
       else v128.store(out + at, gated4(v128.load(gate + at), v128.load(up + at), known, one));
     }
@@ -87,9 +86,9 @@ function backward4(gate: usize, up: usize, dy: usize, dgate: usize, dup: usize, 
   const rest = f32x4.div(one, f32x4.add(one, e)); // 1 - s
   const s = f32x4.mul(e, rest);
   const gs = f32x4.mul(v128.load(gate), s);
-  const slope = madd(gs, rest, s);
+  const dSilu = madd(gs, rest, s);
   const d = v128.load(dy), u = v128.load(up);
   v128.store(hidden, f32x4.mul(gs, u));
   v128.store(dup, f32x4.mul(d, gs));
-  v128.store(dgate, f32x4.mul(f32x4.mul(d, u), slope));
+  v128.store(dgate, f32x4.mul(f32x4.mul(d, u), dSilu));
 }
