@@ -61,7 +61,7 @@ async function currentCrawl(client: Client, id: string): Promise<string | null> 
   });
   if (crawl === null) return null;
   const isFresh = Date.now() - Date.parse(crawl.startedAt) < REVISIT_SECONDS * 1000;
-  return crawl.state === "running" || (isFresh && crawl.documents + crawl.duplicates > 0) ? id : null;
+  return crawl.state === "running" || (isFresh && crawl.documents + crawl.duplicates + crawl.unchanged > 0) ? id : null;
 }
 
 /** Crawls the site unless an earlier start has, and returns its source and the finished crawl. */

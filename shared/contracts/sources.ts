@@ -32,6 +32,8 @@ export const crawlSchema = z.object({
   queued: z.int(),
   fetched: z.int(),
   failed: z.int(),
+  /** Fetched pages that were the same as at the last crawl. */
+  unchanged: z.int(),
   documents: z.int(),
   duplicates: z.int(),
   bytes: z.int(),

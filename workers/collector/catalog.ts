@@ -8,7 +8,8 @@ type Row = Record<string, SqlStorageValue>;
 
 /** Rows from before the kinds are sites. */
 const decodeSource = ({ json }: { json: string }): Source => ({ kind: "site", ...(JSON.parse(json) as Omit<Source, "kind">) });
-const decodeCrawl = ({ json }: { json: string }) => crawlSchema.parse(JSON.parse(json));
+/** Rows from before conditional requests have no unchanged pages. */
+const decodeCrawl = ({ json }: { json: string }) => crawlSchema.parse({ unchanged: 0, ...(JSON.parse(json) as object) });
 const hasBegun = ({ fetched, failed }: Crawl) => fetched + failed > 0;
 
 export class Catalog extends DurableObject<CollectorEnv> {
@@ -54,6 +55,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
       queued: 1,
       fetched: 0,
       failed: 0,
+      unchanged: 0,
       documents: 0,
       duplicates: 0,
       bytes: 0,
@@ -100,6 +102,11 @@ export class Catalog extends DurableObject<CollectorEnv> {
       failed: crawl.failed + (as === "failed" ? count : 0),
       skipped: { ...crawl.skipped, [reason]: (crawl.skipped[reason] ?? 0) + count },
     }));
+  }
+
+  /** Counts a page that has not changed since its source kept it. */
+  async countUnchanged(id: string): Promise<void> {
+    this.#change(id, ({ fetched, unchanged }) => ({ fetched: fetched + 1, unchanged: unchanged + 1 }));
   }
 
   /** Adds a document, unless the corpus refuses it. It is durable when this returns. */

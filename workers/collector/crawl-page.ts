@@ -6,9 +6,9 @@ import { documentSchema } from "../../shared/artifacts.ts";
 import { sha256 } from "../../shared/store.ts";
 import { isFailure, isWithdrawal, reasonOf, type Refusal } from "./refusal.ts";
 import { ADAPTERS } from "./sources/adapters.ts";
-import type { Finding, FoundDocument, Resource, ResourceKind } from "./sources/source.ts";
+import type { Finding, FoundDocument, ResourceKind } from "./sources/source.ts";
 import { normalizeUrl } from "./web/address.ts";
-import type { PageMessage } from "./web/host.ts";
+import type { Found, PageMessage, Visit } from "./web/host.ts";
 
 type Catalog = ReturnType<CollectorEnv["CATALOG"]["getByName"]>;
 
@@ -16,21 +16,39 @@ export async function crawlPage(env: CollectorEnv, message: PageMessage): Promis
   const host = env.HOST.getByName(message.origin);
   const catalog = env.CATALOG.getByName("catalog");
   const visit = await host.visit(message);
-  if (visit.kind === "nothing") return;
-  const found = { pages: [] as string[], sitemaps: [] as string[] };
-  if (visit.kind === "refused") await skip(catalog, message, visit.entry, visit.refusal);
-  else {
-    const { adapter, resource, source } = visit;
-    for await (const finding of readSafely(ADAPTERS[adapter].read(resource), message.url)) {
-      if (finding.kind === "document") await keep(catalog, message, source, finding.document);
-      else if (finding.kind === "refusal") await refuse(catalog, message, resource, finding.refusal);
-      else {
-        found.pages.push(...finding.pages);
-        found.sitemaps.push(...finding.sitemaps);
-      }
+  switch (visit.kind) {
+    case "nothing":
+      return;
+    case "refused":
+      await refuse(catalog, message, { kind: visit.entry, url: message.url }, visit.refusal);
+      return host.complete(message, { pages: [], sitemaps: [], validators: null });
+    case "unchanged":
+      await catalog.countUnchanged(message.crawl);
+      return host.complete(message, { pages: visit.links, sitemaps: [], validators: "unchanged" });
+    case "fetched":
+      return host.complete(message, await store(catalog, message, visit));
+    default:
+      return visit satisfies never;
+  }
+}
+
+/** Stores what the adapter finds in a resource, finding by finding. */
+async function store(catalog: Catalog, message: PageMessage, visit: Extract<Visit, { kind: "fetched" }>): Promise<Found> {
+  const { adapter, resource, source } = visit;
+  const [pages, sitemaps]: [string[], string[]] = [[], []];
+  let isKept = false;
+  for await (const finding of readSafely(ADAPTERS[adapter].read(resource), message.url)) {
+    if (finding.kind === "document") isKept = (await keep(catalog, message, source, finding.document)) || isKept;
+    else if (finding.kind === "refusal") await refuse(catalog, message, resource, finding.refusal);
+    else {
+      pages.push(...finding.pages);
+      sitemaps.push(...finding.sitemaps);
     }
   }
-  await host.complete(message, found);
+  // After a redirect the validators belong to another address.
+  const isHere = isKept && resource.url === message.url;
+  const validators = { etag: resource.headers.get("etag"), lastModified: resource.headers.get("last-modified") };
+  return { pages, sitemaps, validators: isHere ? validators : null };
 }
 
 /** What an adapter finds until it fails; a failure is its last finding. Errors of the reader of this stream pass through. */
@@ -44,18 +62,31 @@ async function* readSafely(findings: AsyncIterable<Finding>, url: string): Async
   }
 }
 
-async function keep(catalog: Catalog, message: PageMessage, source: string, document: FoundDocument): Promise<void> {
+/** Whether the corpus has the document now. */
+async function keep(catalog: Catalog, message: PageMessage, source: string, document: FoundDocument): Promise<boolean> {
   const url = normalizeUrl(document.url);
-  // A redirect may lead to an address that no link could have named.
-  if (url === null) return skip(catalog, message, "page", { kind: "unusable", cause: "address" });
+  if (url === null) {
+    // A redirect may lead to an address that no link could have named.
+    await skip(catalog, message, "page", { kind: "unusable", cause: "address" });
+    return false;
+  }
   const hash = await sha256(new TextEncoder().encode(document.text));
   const fetchedAt = new Date().toISOString();
-  await catalog.append(message.crawl, documentSchema.parse({ ...document, id: hash, url, source, fetchedAt, sha256: hash }));
+  const verdict = await catalog.append(
+    message.crawl,
+    documentSchema.parse({ ...document, id: hash, url, source, fetchedAt, sha256: hash }),
+  );
   // The page has moved; the text at its old address is no second document.
   if (message.url !== url) await catalog.withdraw(message.url);
+  return verdict === "stored" || verdict === "duplicate";
 }
 
-async function refuse(catalog: Catalog, message: PageMessage, resource: Resource, refusal: Refusal): Promise<void> {
+async function refuse(
+  catalog: Catalog,
+  message: PageMessage,
+  resource: { kind: ResourceKind; url: string },
+  refusal: Refusal,
+): Promise<void> {
   if (isWithdrawal(refusal) && resource.kind === "page")
     for (const address of new Set([message.url, normalizeUrl(resource.url) ?? resource.url])) await catalog.withdraw(address);
   await skip(catalog, message, resource.kind, refusal);

@@ -27,7 +27,7 @@ test("a page that was fetched and never stored is fetched again after its lease,
   // and dies with the page in its hands.
   const sitemap = { origin: "http://lost.com", crawl: crawl!.id, url: "http://lost.com/sitemap.xml" };
   await until(async () => expect((await host.visit(sitemap)).kind).toBe("fetched"));
-  await host.complete(sitemap, { pages: [], sitemaps: [] });
+  await host.complete(sitemap, { pages: [], sitemaps: [], validators: null });
   const message = { ...sitemap, url: "http://lost.com/" };
   await until(async () => expect((await host.visit(message)).kind).toBe("fetched"));
   expect(pages()).toBe(1);

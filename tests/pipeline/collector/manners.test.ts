@@ -151,7 +151,11 @@ test.concurrent("loses no entry and no link while robots.txt cannot be read, and
   // The page may have been fetched before; its links are judged by the rules that were read last.
   const { HOST } = await web.worker.getEnv();
   const message = { origin: "http://flaky.com", crawl: crawl!.id, url: "http://flaky.com/" };
-  await HOST.getByName("http://flaky.com").complete(message, { pages: ["http://flaky.com/next", "http://flaky.com/secret"], sitemaps: [] });
+  await HOST.getByName("http://flaky.com").complete(message, {
+    pages: ["http://flaky.com/next", "http://flaky.com/secret"],
+    sitemaps: [],
+    validators: null,
+  });
   expect(await entries()).toEqual([
     { url: "http://flaky.com/", state: "done", attempts: 1 },
     { url: "http://flaky.com/next", state: "sent", attempts: 1 },

@@ -2,7 +2,8 @@
 import { Readability } from "@mozilla/readability";
 import { parseHTML } from "linkedom";
 import { unlinkParagraphs, type PageDocument } from "./linked-paragraphs.ts";
-import type { Refusal, Reservation } from "../refusal.ts";
+import type { Refusal } from "../refusal.ts";
+import { reservationOf } from "./reservation.ts";
 
 /** Shorter texts are menus and stubs. */
 const MIN_TEXT_LENGTH = 200;
@@ -54,7 +55,7 @@ export function extract(html: string, base: URL, headers: Headers): Extraction {
   const links = /\b(nofollow|none)\b/i.test(directives) ? [] : linksOf(document, base);
   const title = document.querySelector("title")?.textContent?.trim() ?? "";
   const lang = document.querySelector("html[lang]")?.getAttribute("lang") ?? "";
-  const by = reservationOf(directives, headers);
+  const by = reservationOf(headers, directives);
   if (by !== null) return { text: "", title, lang, links, refusal: { kind: "reserved", by } };
   return judged(mainText(document), { title, lang, links });
 }
@@ -62,7 +63,7 @@ export function extract(html: string, base: URL, headers: Headers): Extraction {
 /** The same for a page of plain text. */
 export function extractPlain(text: string, headers: Headers): Extraction {
   const nothing = { title: "", lang: "", links: [] };
-  const by = reservationOf(headers.get("x-robots-tag") ?? "", headers);
+  const by = reservationOf(headers);
   return by === null ? judged(text.trim(), nothing) : { text: "", ...nothing, refusal: { kind: "reserved", by } };
 }
 
@@ -147,14 +148,6 @@ export function mainText(document: PageDocument): string {
   const main = article?.content ? blockText(parsePage(article.content).body) : "";
   // Readability finds nothing on pages that are all code or lists; their whole body is then the main text.
   return main.length >= MIN_TEXT_LENGTH ? main : body;
-}
-
-/** How robots directives or headers reserve a page against training; null when they do not. */
-function reservationOf(directives: string, headers: Headers): Reservation | null {
-  if (/\b(noindex|noai|none)\b/i.test(directives)) return "noindex";
-  if (/ai-train\s*=\s*no\b/i.test(headers.get("content-signal") ?? "")) return "ai-train=no";
-  if (/train-ai\s*=\s*n\b/i.test(headers.get("content-usage") ?? "")) return "train-ai=n";
-  return null;
 }
 
 /** Whether Readability is sure to end in time. */

@@ -36,15 +36,15 @@ export interface Page extends Answer {
 
 export const failure = (cause: FetchFailure, detail: string): Failure => ({ kind: "failure", cause, detail });
 
-/** One request; redirects are not followed. */
-export async function ask(url: URL, localOrigin: string): Promise<Answer | Failure> {
+/** One request; redirects are not followed. `conditions` are headers that ask for a page only if it has changed. */
+export async function ask(url: URL, localOrigin: string, conditions: Readonly<Record<string, string>> = {}): Promise<Answer | Failure> {
   const refusal = refusalOf(url, localOrigin);
   if (refusal !== null) return failure("refused", refusal);
   try {
     const response = await fetch(url, {
       redirect: "manual",
       signal: AbortSignal.timeout(TIMEOUT_MS),
-      headers: { "user-agent": `${AGENT}/1.0`, accept: "text/html,text/plain,application/xml;q=0.9" },
+      headers: { "user-agent": `${AGENT}/1.0`, accept: "text/html,text/plain,application/xml;q=0.9", ...conditions },
     });
     const { bytes, truncated } = await readAtMost(response.body, MAX_PAGE_BYTES);
     return { kind: "answer", status: response.status, headers: response.headers, bytes, truncated };

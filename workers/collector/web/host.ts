@@ -14,7 +14,9 @@ import { fetchPage, type Answer, type Failure } from "./fetch-page.ts";
 import { Frontier, MAX_ATTEMPTS, type Entry } from "./frontier.ts";
 import { createFrontierStore } from "./frontier-store.ts";
 import { Manners, MAX_DELAY_SECONDS } from "./manners.ts";
+import { reservationOf } from "./reservation.ts";
 import { isAllowed } from "./robots.ts";
+import { Visited, type Validators } from "./visited.ts";
 
 /** An entry that is silent for this long is sent again. */
 const LEASE_MS = 60_000;
@@ -30,15 +32,27 @@ export type Visit =
   /** The entry was finished or taken before, or must wait. */
   | { kind: "nothing" }
   | { kind: "refused"; entry: ResourceKind; refusal: Refusal }
+  /** The page has not changed since this source kept it; its links are as they were. */
+  | { kind: "unchanged"; links: string[] }
   | { kind: "fetched"; source: string; adapter: SourceKind; resource: Resource };
+
+/** What an entry has led to. */
+export interface Found {
+  pages: readonly string[];
+  sitemaps: readonly string[];
+  /** How the next crawl asks whether a page has changed that was kept; null when it was not kept. */
+  validators: Validators | null | "unchanged";
+}
 
 export class Host extends DurableObject<CollectorEnv> {
   readonly #frontier: Frontier;
   readonly #manners: Manners;
+  readonly #visited: Visited;
 
   constructor(ctx: DurableObjectState, env: CollectorEnv, clock: Clock = SYSTEM_CLOCK) {
     super(ctx, env);
     this.#frontier = new Frontier(createFrontierStore(ctx.storage.sql));
+    this.#visited = new Visited(ctx.storage.sql);
     this.#manners = new Manners(ctx.storage, env.LOCAL_ORIGIN, clock);
   }
 
@@ -60,9 +74,9 @@ export class Host extends DurableObject<CollectorEnv> {
   }
 
   /** A request for this host's frontier. A redirect may lead to another host, whose own gate it then passes. */
-  async #request(url: URL): Promise<Answer | Failure> {
+  async #request(url: URL, conditions: Readonly<Record<string, string>> = {}): Promise<Answer | Failure> {
     await this.#renewLease();
-    return url.origin === this.#origin ? this.#manners.request(url) : this.env.HOST.getByName(url.origin).request(url.href);
+    return url.origin === this.#origin ? this.#manners.request(url, conditions) : this.env.HOST.getByName(url.origin).request(url.href);
   }
 
   #robots() {
@@ -135,9 +149,11 @@ export class Host extends DurableObject<CollectorEnv> {
     const robots = await this.#robots();
     // Nothing was asked on behalf of this entry, so this visit does not count as an attempt.
     if (robots === null || this.#manners.isFarOff) return this.#postpone(message, entry.attempts - 1);
+    // A page that robots.txt reserves is fetched in full, so that its text is withdrawn.
+    const conditions = entry.kind === "sitemap" || robots.reserved ? {} : this.#visited.conditions(crawl.source, message.url);
     const page = await fetchPage(
       new URL(message.url),
-      (url) => this.#request(url),
+      (url) => (url.href === message.url ? this.#request(url, conditions) : this.#request(url)),
       (url) => (url.origin !== this.#origin ? "left-host" : isAllowed(robots, url) ? null : "robots"),
     );
     if (page.kind === "failure") {
@@ -148,6 +164,11 @@ export class Host extends DurableObject<CollectorEnv> {
     const isBusy = page.status === 429 || page.status === 503;
     if (isBusy && entry.attempts < MAX_ATTEMPTS) return this.#postpone(message, entry.attempts);
     const { url, status, headers, bytes, truncated } = page;
+    if (status === 304 && Object.keys(conditions).length > 0) {
+      const by = reservationOf(headers);
+      if (by !== null) return { kind: "refused", entry: entry.kind, refusal: { kind: "reserved", by } };
+      return { kind: "unchanged", links: this.#visited.links(crawl.source, message.url) };
+    }
     const resource = { kind: entry.kind, url, status, headers, bytes, truncated, reserved: robots.reserved };
     return { kind: "fetched", source: crawl.source, adapter: crawl.adapter, resource };
   }
@@ -159,8 +180,11 @@ export class Host extends DurableObject<CollectorEnv> {
   }
 
   /** An entry is over, well or badly: what it names joins the frontier and the next entry goes out. */
-  async complete(message: PageMessage, found: { pages: readonly string[]; sitemaps: readonly string[] }): Promise<void> {
-    if (!this.#frontier.complete(message)) return;
+  async complete(message: PageMessage, found: Found): Promise<void> {
+    const crawl = this.#frontier.crawl(message.crawl);
+    if (!this.#frontier.complete(message) || crawl === undefined) return;
+    if (found.validators === null) this.#visited.forget(message.url);
+    else if (found.validators !== "unchanged") this.#visited.keep(crawl.source, message.url, found.validators, found.pages);
     this.#addSitemaps(message.crawl, found.sitemaps);
     this.#frontier.addPages(message.crawl, found.pages, (url) => this.#manners.mayVisit(url));
     await this.#catalog().setQueued(message.crawl, this.#frontier.queued(message.crawl));

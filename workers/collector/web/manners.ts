@@ -49,9 +49,9 @@ export class Manners {
   }
 
   /** One request at its turn. A 429 or 503 holds the gate for as long as the host asks. */
-  async request(url: URL): Promise<Answer | Failure> {
+  async request(url: URL, conditions: Readonly<Record<string, string>> = {}): Promise<Answer | Failure> {
     const answer = await this.#gate.pass(async () => {
-      const sent = await ask(url, this.#localOrigin);
+      const sent = await ask(url, this.#localOrigin, conditions);
       if (sent.kind === "answer" && (sent.status === 429 || sent.status === 503))
         this.#gate.hold(retryAfterMs(sent.headers.get("retry-after"), this.#clock.now()));
       return sent;
