@@ -216,6 +216,7 @@ Tiffin is up after ${duration(result.seconds)}. Ctrl-C stops it; \`npm start\` c
   score     curl ${local.url}/feedback -H 'content-type: application/json' -d '{"id": "ID OF AN ANSWER", "score": 1}'
   read      curl ${local.url}/health; curl ${local.url}/openapi.json
   operate   the token is OPERATOR_TOKEN in .dev.vars; the routes are in README.md
+  take out  npm run export -- --format hf,gguf
 `);
   setInterval(() => undefined, 60_000);
 }

@@ -11,7 +11,8 @@ import { z } from "zod";
 import { runEventSchema, runStatusSchema, type RunEvent } from "../shared/contracts/runs.ts";
 import { duration } from "./cli/progress.ts";
 import { Client } from "./local/client.ts";
-import { operatorToken, runningLocal } from "./local/stack.ts";
+import { tokenOf } from "./local/reach.ts";
+import { runningLocal } from "./local/stack.ts";
 
 const CHART_HEIGHT = 10;
 const CHART_COLUMNS = 70;
@@ -25,14 +26,6 @@ function chart(losses: readonly number[]): string {
     points.push(part.reduce((sum, loss) => sum + loss, 0) / part.length);
   }
   return points.length < 2 ? "" : plot(points, { height: CHART_HEIGHT });
-}
-
-/** The operator's token: from the environment, or on this machine from this folder's .dev.vars. */
-function tokenOf(url: string): string {
-  const isHere = URL.canParse(url) && ["127.0.0.1", "localhost"].includes(new URL(url).hostname);
-  const token = process.env["OPERATOR_TOKEN"] ?? (isHere ? operatorToken() : undefined);
-  if (token === undefined) throw new Error(`--url: expected the operator's token of ${url} in OPERATOR_TOKEN, the variable is not set`);
-  return token;
 }
 
 function view(status: RunEvent, losses: readonly number[]): string {

@@ -142,7 +142,8 @@ export const checkpointSchema = z.object({
   format: z.literal(2),
   model: modelConfigSchema,
   tokenizer: hashSchema,
-  dataset: hashSchema,
+  /** Null of a model that was brought in from elsewhere. */
+  dataset: hashSchema.nullable(),
   /** Rounds completed; 0 is the initial state. */
   round: z.int().nonnegative(),
   /** Training tokens consumed so far. */

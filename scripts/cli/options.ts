@@ -18,6 +18,21 @@ export function readOptions<T extends ParseArgsOptionsConfig, R>(
   }
 }
 
+/** The same with arguments that are no options, which `read` gets second. */
+export function readArguments<T extends ParseArgsOptionsConfig, R>(
+  usage: string,
+  options: T,
+  read: (values: Values<T>, positionals: string[]) => R,
+): R {
+  try {
+    const { values, positionals } = parseArgs({ options, allowNegative: true, allowPositionals: true });
+    return read(values as Values<T>, positionals);
+  } catch (error) {
+    console.error(`${(error as Error).message}\nusage: ${usage}`);
+    return process.exit(2);
+  }
+}
+
 /** A whole number in a range; undefined if the option is missing. */
 export function wholeNumber(option: string, text: string | undefined, min: number, max: number): number | undefined {
   if (text === undefined) return undefined;

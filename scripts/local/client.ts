@@ -1,4 +1,4 @@
-/** HTTP client of the gateway for the scripts: JSON in, parsed JSON out. Errors carry the gateway's own message. */
+/** HTTP client of the gateway for the scripts: JSON or bytes in, parsed JSON out. Errors carry the gateway's own message. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { z } from "zod";
 
@@ -6,7 +6,10 @@ const CALL_TIMEOUT_MS = 120_000;
 const MAX_ATTEMPTS = 5;
 const RETRY_MS = 500;
 
-export type Method = "GET" | "POST" | "DELETE";
+export type Method = "GET" | "POST" | "PUT" | "DELETE";
+
+/** Bytes go out as they are, everything else as JSON. */
+const typeOf = (body: unknown) => (body instanceof Uint8Array ? "application/octet-stream" : "application/json");
 
 export class Client {
   readonly #url: string;
@@ -40,8 +43,8 @@ export class Client {
       try {
         return await fetch(`${this.#url}${path}`, {
           method,
-          headers: { authorization: `Bearer ${this.#token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
-          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+          headers: { authorization: `Bearer ${this.#token}`, ...(body === undefined ? {} : { "content-type": typeOf(body) }) },
+          ...(body === undefined ? {} : { body: body instanceof Uint8Array ? (body as Uint8Array<ArrayBuffer>) : JSON.stringify(body) }),
           signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
         });
       } catch (error) {

@@ -102,7 +102,7 @@ function trainingSection(provenance: Provenance): string {
   const { run, preset, rounds, tokens, recipe, computeSeconds, cents } = provenance.training;
   const energy = energyOf(provenance);
   const rows: [string, string][] = [
-    ["run", run],
+    ["run", run ?? "none: brought in from elsewhere"],
     ["preset", text(preset)],
     ["tokens seen", grouped(tokens)],
     ["rounds", grouped(rounds)],

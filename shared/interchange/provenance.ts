@@ -25,7 +25,8 @@ export const provenanceSchema = z.object({
   /** Whether it has learned conversations; else it continues texts. */
   isTaught: z.boolean(),
   training: z.object({
-    run: z.string(),
+    /** Null of a model that was brought in from elsewhere. */
+    run: known(z.string()),
     preset: known(z.string()),
     rounds: z.int().nonnegative(),
     tokens: z.int().nonnegative(),

@@ -212,9 +212,81 @@ describe("@huggingface/hub", () => {
     const path = await snapshotDownload({ ...at(), cacheDir: join(folder, "cache") });
     const config = JSON.parse(readFileSync(join(path, "config.json"), "utf8")) as Record<string, unknown>;
     expect([config["vocab_size"], config["tie_word_embeddings"]]).toEqual([CONFIG.vocabSize, true]);
-    const stored = readFileSync(join(path, "tokenizer.json"));
-    expect(await sha256(stored)).toBe(
+    const tokenizer = readFileSync(join(path, "tokenizer.json"));
+    expect(await sha256(tokenizer)).toBe(
       (await get("/models").then((response) => response.json() as Promise<{ tokenizer: string }[]>))[0]!.tokenizer,
     );
+  });
+});
+
+const put = (kind: string, of: string, bytes: Uint8Array, headers: Record<string, string> = OPERATOR) =>
+  door.server.fetch(`/imports/${kind}/${of}`, {
+    method: "PUT",
+    headers: { "content-type": "application/octet-stream", ...headers },
+    body: bytes as Uint8Array<ArrayBuffer>,
+  });
+const publish = (body: object) => door.send("POST", "/imports", body, OPERATOR);
+const errorOf = async (response: { json(): Promise<unknown> }) => ((await response.json()) as { error: string }).error;
+
+/** Uploads a model and returns the request that publishes it. */
+async function stored(model = MODEL) {
+  const tokenizer = new TextEncoder().encode(JSON.stringify(tokenizerJson()));
+  const hashes = { tokenizer: await sha256(tokenizer), weights: [] as string[] };
+  await put("tokenizers", hashes.tokenizer, tokenizer);
+  for await (const part of partsOfImport({ config: model.config, read: (parameter) => model.parameters.read(parameter) })) {
+    const of = await sha256(part);
+    await put("parts", of, part);
+    hashes.weights.push(of);
+  }
+  return { model: model.config, ...hashes };
+}
+
+describe("POST /imports", () => {
+  test("publishes a model that answers and leaves bit for bit as it came", async () => {
+    const own = randomModel({ context: 64 }, "F32", 9);
+    const response = await publish({ ...(await stored(own)), endTokens: [2, 0], activate: true });
+    expect(response.status).toBe(200);
+    const { model } = (await response.json()) as { model: string };
+    const answer = await door.send("POST", "/generate", { text: "the", seed: 1, maxTokens: 4 }, OPERATOR);
+    expect([answer.status, ((await answer.json()) as { model: string }).model]).toEqual([200, model]);
+    const imported = await importGguf(sourceOfBytes("model.gguf", await bytesOf(`/models/${model}/export?format=gguf&type=F32`)));
+    expect(imported.config).toEqual(own.config);
+    expect(areSame(await valuesOf(imported), own.values)).toBe(true);
+    const card = new TextDecoder().decode(await bytesOf(`/hub/tiffin/${model}/resolve/main/README.md`));
+    expect(card).toContain("brought in from elsewhere");
+  });
+
+  test("stores nothing under a hash that is not its own", async () => {
+    const bytes = Uint8Array.of(1, 2, 3);
+    const response = await put("parts", "0".repeat(64), bytes);
+    expect([response.status, await errorOf(response)]).toEqual([422, expect.stringContaining("part: expected 3 bytes of hash 000")]);
+    expect((await put("parts", await sha256(bytes), bytes, {})).status).toBe(401);
+    expect((await put("parts", "x", bytes)).status).toBe(400);
+  });
+
+  test("believes nothing that it is told", async () => {
+    const good = await stored();
+    const [first, ...rest] = good.weights;
+    const swapped = [rest[0]!, first!, ...rest.slice(1)];
+    for (const [change, message] of [
+      [{ weights: rest }, "weights: expected 3 parts, got 2"],
+      [{ weights: swapped }, "weights.0: expected"],
+      [{ weights: [good.tokenizer, ...rest] }, "weights.0: part"],
+      [{ tokenizer: first }, "tokenizer: tokenizer"],
+      [{ endTokens: [999] }, "endTokens: expected ids below 278, got 999"],
+      [{ model: { ...good.model, mlpWidth: 300 } }, "weights"],
+      [{ model: { ...good.model, vocabSize: 200 } }, "tokenizer: expected ids below 200"],
+      [
+        { model: { ...good.model, layers: 60, width: 2048 } },
+        "config: model: memory: expected a model that an isolate of 128 MiB can serve",
+      ],
+    ] as const) {
+      const response = await publish({ ...good, ...change });
+      expect([response.status, await errorOf(response)]).toEqual([422, expect.stringContaining(message)]);
+    }
+    const nan = randomModel({ context: 32 }, "F32", 3);
+    nan.values.get("model.norm.weight")![0] = Number.POSITIVE_INFINITY;
+    const response = await publish(await stored(nan));
+    expect([response.status, await errorOf(response)]).toEqual([422, expect.stringContaining("model.norm.weight: expected finite values")]);
   });
 });

@@ -2,7 +2,16 @@
  * Published models as other runtimes read them: what the formats of shared/interchange need is looked up here, and their
  * files leave as streams. Parts pass through one buffer, so an export holds a part and what is made of it.
  */
-import { checkpointSchema, datasetSchema, hashSchema, type Checkpoint, type Hash } from "../../shared/artifacts.ts";
+import {
+  checkpointSchema,
+  datasetSchema,
+  hashSchema,
+  objectKey,
+  type Checkpoint,
+  type Dataset,
+  type Hash,
+} from "../../shared/artifacts.ts";
+import { IMPORTED_RUN } from "../../shared/contracts/imports.ts";
 import { namedError } from "../../shared/errors.ts";
 import { exportFiles, repositoryFiles } from "../../shared/interchange/export-formats.ts";
 import type { ExportFormat } from "../../shared/interchange/formats.ts";
@@ -59,10 +68,15 @@ async function runOf(env: CoordinatorEnv, { run, model }: Model) {
   return { status, recipe: isKept ? (await stub.branchPoint(model)).spec.training : null };
 }
 
+/** A dataset's manifest; null when it was deleted. */
+async function datasetOf(env: CoordinatorEnv, hash: Hash): Promise<Dataset | null> {
+  const isThere = (await env.ARTIFACTS.head(objectKey("dataset", hash))) !== null;
+  return isThere ? getJson(env.ARTIFACTS, "dataset", hash, datasetSchema) : null;
+}
+
 async function provenanceOf(env: CoordinatorEnv, published: Model, checkpoint: Checkpoint): Promise<Provenance> {
   const run = await runOf(env, published);
-  const dataset = await env.ARTIFACTS.head(`datasets/${checkpoint.dataset}.json`);
-  const data = dataset === null ? null : await getJson(env.ARTIFACTS, "dataset", checkpoint.dataset, datasetSchema);
+  const data = checkpoint.dataset === null ? null : await datasetOf(env, checkpoint.dataset);
   const bitsPerByte =
     published.valLoss === null || data === null || data.valBytes === 0
       ? null
@@ -81,7 +95,7 @@ async function provenanceOf(env: CoordinatorEnv, published: Model, checkpoint: C
     languages: [],
     isTaught: false,
     training: {
-      run: published.run,
+      run: published.run === IMPORTED_RUN ? null : published.run,
       preset: run?.status.preset ?? null,
       rounds: checkpoint.round,
       tokens: checkpoint.tokens,

@@ -7,10 +7,12 @@ import { objectKey, type Hash, type ObjectKind } from "../../shared/artifacts.ts
 import { readAtMost } from "../../shared/bytes/bounded.ts";
 import type { Model } from "../../shared/contracts/models.ts";
 import type { BranchRequest, RunStatus, StartedRun, WorkflowRequest } from "../../shared/contracts/runs.ts";
+import type { ImportedModel, ImportRequest } from "../../shared/contracts/imports.ts";
 import { namedError } from "../../shared/errors.ts";
 import type { ExportFormat } from "../../shared/interchange/formats.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
 import { runEvents } from "./events.ts";
+import { importModel, putImported } from "./imports.ts";
 import { exportModel, listRepository, readRepository, type ExportStream, type Repository } from "./exports.ts";
 import { writePart } from "./parts.ts";
 import type { RunSpec } from "../../shared/training/protocol/run-state.ts";
@@ -142,5 +144,15 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
   /** Bytes of such a file from `start` to before `end`. Throws NotFound, NoModel. */
   readRepository(id: string, path: string, start: number, end: number): Promise<ReadableStream<Uint8Array>> {
     return readRepository(this.env, id, path, start, end);
+  }
+
+  /** Stores a part or a tokenizer of a model from elsewhere under its hash. Throws InvalidInput. */
+  putImported(kind: "part" | "tokenizer", hash: Hash, size: number, bytes: ReadableStream<Uint8Array>): Promise<void> {
+    return putImported(this.env, kind, hash, size, bytes);
+  }
+
+  /** Publishes a model of stored objects. Throws InvalidInput. */
+  importModel(request: ImportRequest): Promise<ImportedModel> {
+    return importModel(this.env, request);
   }
 }

@@ -48,8 +48,8 @@ export class Registry extends DurableObject<CoordinatorEnv> {
       .map(({ id }) => id);
   }
 
-  /** Adds a model and activates it. Publishing a model again only moves the pointer. */
-  async publish(model: Omit<Model, "publishedAt" | "active">): Promise<void> {
+  /** Adds a model and activates it unless told otherwise. Publishing a model again only moves the pointer. */
+  async publish(model: Omit<Model, "publishedAt" | "active">, activates = true): Promise<void> {
     const { model: hash, tokenizer, run, valLoss } = model;
     this.ctx.storage.sql.exec(
       "INSERT OR IGNORE INTO models VALUES (?, ?, ?, ?, ?, 0)",
@@ -59,7 +59,7 @@ export class Registry extends DurableObject<CoordinatorEnv> {
       valLoss,
       new Date().toISOString(),
     );
-    await this.activate(hash);
+    if (activates) await this.activate(hash);
   }
 
   /** Moves the active pointer, in one transaction because no await separates the statements. Throws NotFound. */

@@ -1,14 +1,20 @@
 /** The gateway's HTTP application: what every request passes before its door, and the doors. */
 import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
 import { secureHeaders } from "hono/secure-headers";
 import { requireOperator } from "./auth.ts";
-import { refuse, type GatewayContext } from "./door.ts";
+import { refuse, type BodyRule, type GatewayContext, type Route } from "./door.ts";
 import { doorOf, DOORS } from "./doors.ts";
 import { onError } from "./errors.ts";
 
-const MAX_BODY_BYTES = 64 * 1024;
+const JSON_BODY: BodyRule = { type: "application/json", maxBytes: 64 * 1024 };
+
+const bodyRule = (c: Context<GatewayContext>): BodyRule => c.var.door.bodyOf?.(c.req.method) ?? JSON_BODY;
+
+/** Whether a route is the operator's alone. One that may be open to others says so by an empty alternative and asks by itself. */
+const isOperators = ({ security }: Route): boolean => security?.every((scheme) => Object.keys(scheme).length > 0) ?? false;
 
 export const app = new OpenAPIHono<GatewayContext>();
 
@@ -26,15 +32,19 @@ app.use(async (c, next) => {
   return next();
 });
 app.use(secureHeaders());
-app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => refuse(c, 413, `expected a body of at most ${MAX_BODY_BYTES} bytes`) }));
 app.use(async (c, next) => {
-  const isJson = /^application\/json\b/i.test(c.req.header("content-type") ?? "");
+  const { maxBytes } = bodyRule(c);
+  return bodyLimit({ maxSize: maxBytes, onError: () => refuse(c, 413, `expected a body of at most ${maxBytes} bytes`) })(c, next);
+});
+app.use(async (c, next) => {
+  const { type } = bodyRule(c);
+  const given = (c.req.header("content-type") ?? "").split(";", 1)[0]!.trim().toLowerCase();
   const isEmpty = c.req.raw.body === null || c.req.header("content-length") === "0";
-  if (!isEmpty && !isJson) throw new HTTPException(415, { message: "content-type: expected application/json" });
+  if (!isEmpty && given !== type) throw new HTTPException(415, { message: `content-type: expected ${type}` });
   return next();
 });
 for (const { routes, handlers } of DOORS) {
-  for (const route of routes) if (route.security !== undefined) app.use(route.getRoutingPath(), requireOperator);
+  for (const route of routes) if (isOperators(route)) app.use(route.getRoutingPath(), requireOperator);
   app.route("/", handlers);
 }
 app.doc31("/openapi.json", { openapi: "3.1.0", info: { title: "Tiffin", version: "0.1.0" } });

@@ -15,11 +15,19 @@ export interface GatewayContext {
 
 export type Route = ReturnType<typeof createRoute>;
 
+export interface BodyRule {
+  /** The media type, without parameters. */
+  type: string;
+  maxBytes: number;
+}
+
 export interface Door {
   /** The beginning of its paths. */
   prefix: string;
   routes: readonly Route[];
   handlers: OpenAPIHono<GatewayContext>;
+  /** The body that a method takes where it is not JSON of a few kilobytes; null where it is. */
+  bodyOf?(method: string): BodyRule | null;
   /** The body of an error in the door's protocol. */
   errorBody(status: number, message: string): object;
 }

@@ -1,9 +1,10 @@
 /** The doors of the gateway. A request belongs to the first door whose prefix its path begins with, so `/` comes last. */
 import type { Door } from "./door.ts";
 import { hubDoor } from "./hub/door.ts";
+import { importsDoor } from "./imports/door.ts";
 import { nativeDoor } from "./native/door.ts";
 
-export const DOORS: readonly Door[] = [hubDoor, nativeDoor];
+export const DOORS: readonly Door[] = [hubDoor, importsDoor, nativeDoor];
 
 export function doorOf(path: string): Door {
   return DOORS.find(({ prefix }) => path.startsWith(prefix)) ?? nativeDoor;

@@ -121,7 +121,7 @@ handlers.get("/hub/:owner/:name/resolve/:revision/:file{.+}", async (c) => {
   const range = byteRange(isSame ? c.req.header("range") : undefined, file.size);
   if (range === "unsatisfiable") {
     c.header("content-range", `bytes */${file.size}`);
-    return c.body(null, 416);
+    return refuse(c, 416, `range: expected bytes below ${file.size}, got ${c.req.header("range")}`);
   }
   const { start, end } = range === "whole" ? { start: 0, end: file.size } : range;
   c.header(

@@ -6,11 +6,13 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { refusalSchema } from "../../../shared/contracts/refusal.ts";
 
 const refusal = { content: { "application/json": { schema: refusalSchema } }, description: "What was expected, what came" };
-const refusals = { 401: refusal, 404: refusal, 503: refusal };
+const refusals = { 400: refusal, 401: refusal, 404: refusal, 500: refusal, 503: refusal };
 const json = <T extends z.ZodType>(schema: T, description: string) => ({
   200: { content: { "application/json": { schema } }, description },
   ...refusals,
 });
+/** The operator, or everyone where the setting says so. */
+export const readers = [{ operator: [] }, {}];
 /** A model is named by its hash, its name (tiffin- and the hash's first twelve digits) or the word `active`. */
 const modelParams = z.object({ owner: z.literal("tiffin"), name: z.string().min(1).max(128) });
 const revisionParams = modelParams.extend({ revision: z.string().min(1).max(64) });
@@ -41,36 +43,41 @@ export const routes = {
   info: createRoute({
     method: "get",
     path: "/hub/api/models/{owner}/{name}",
+    security: readers,
     request: { params: modelParams },
     responses: json(infoSchema, "A published model"),
   }),
   revision: createRoute({
     method: "get",
     path: "/hub/api/models/{owner}/{name}/revision/{revision}",
+    security: readers,
     request: { params: revisionParams },
     responses: json(infoSchema, "The same"),
   }),
   tree: createRoute({
     method: "get",
     path: "/hub/api/models/{owner}/{name}/tree/{revision}",
+    security: readers,
     request: { params: revisionParams, query: z.object({ recursive: z.enum(["true", "false"]).default("false") }) },
     responses: json(z.array(z.union([fileSchema, directorySchema])), "Its files"),
   }),
   pathsInfo: createRoute({
     method: "post",
     path: "/hub/api/models/{owner}/{name}/paths-info/{revision}",
+    security: readers,
     request: { params: revisionParams, body: { content: { "application/json": { schema: pathsBodySchema } }, required: true } },
-    responses: json(z.array(pathInfoSchema), "Some of its files"),
+    responses: { ...json(z.array(pathInfoSchema), "Some of its files"), 413: refusal, 415: refusal },
   }),
   resolve: createRoute({
     method: "get",
     path: "/hub/{owner}/{name}/resolve/{revision}/{file}",
+    security: readers,
     request: { params: revisionParams.extend({ file: z.string() }) },
     responses: {
       200: { content: { "application/octet-stream": { schema: z.string() } }, description: "A file; HEAD, ranges and If-None-Match work" },
       206: { content: { "application/octet-stream": { schema: z.string() } }, description: "A part of it" },
       304: { description: "It has not changed" },
-      416: { description: "No such part" },
+      416: refusal,
       ...refusals,
     },
   }),

@@ -23,6 +23,7 @@ import {
 } from "../../../shared/contracts/sources.ts";
 import { limit } from "../auth.ts";
 import { requireReader } from "../hub/readers.ts";
+import { readers } from "../hub/routes.ts";
 
 const json = <T extends z.ZodType>(schema: T, description: string) => ({ content: { "application/json": { schema } }, description });
 const body = <T extends z.ZodType>(schema: T) => ({ content: { "application/json": { schema } }, required: true });
@@ -162,6 +163,7 @@ export const routes = {
   exportModel: createRoute({
     method: "get",
     path: "/models/{id}/export",
+    security: readers,
     middleware: requireReader,
     request: { params: idParams, query: exportQuerySchema },
     responses: {

@@ -1,0 +1,74 @@
+/**
+ * Models from elsewhere: their parts and tokenizer arrive as objects under their hashes, then a manifest makes a published
+ * model of them. Whoever converts a file has checked it (shared/interchange/model-import.ts); here everything is checked again.
+ */
+import { objectKey, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
+import { IMPORTED_RUN, type ImportedModel, type ImportRequest } from "../../shared/contracts/imports.ts";
+import { namedError } from "../../shared/errors.ts";
+import { checkServingMemory } from "../../shared/interchange/serving-memory.ts";
+import { partition } from "../../shared/model/formats/partition.ts";
+import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
+import { checkPart } from "../../shared/model/formats/weights-file.ts";
+import { getObject, getObjectInto, isDamage, putJson } from "../../shared/store.ts";
+import { loadTokenizer } from "../../shared/tokenizer/json-reader.ts";
+
+/** Stores an object of a model under its hash, as it comes. Throws InvalidInput when the bytes are not those of the hash. */
+export async function putImported(
+  env: CoordinatorEnv,
+  kind: Extract<ObjectKind, "part" | "tokenizer">,
+  hash: Hash,
+  size: number,
+  bytes: ReadableStream<Uint8Array>,
+): Promise<void> {
+  try {
+    // R2 compares the hash while it stores, so no buffer holds the object.
+    await env.ARTIFACTS.put(objectKey(kind, hash), bytes.pipeThrough(new FixedLengthStream(size)), { sha256: hash });
+  } catch (error) {
+    throw namedError("InvalidInput", `${kind}: expected ${size} bytes of hash ${hash}, got others: ${(error as Error).message}`);
+  }
+}
+
+/** What is wrong with a model from elsewhere is the caller's error, by its message. */
+async function orInvalid<T>(field: string, work: () => Promise<T> | T): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isDamage(error) || (error as Error).name === "Error") throw namedError("InvalidInput", `${field}: ${(error as Error).message}`);
+    throw error;
+  }
+}
+
+/** Publishes a model whose objects are stored. Throws InvalidInput. */
+export async function importModel(env: CoordinatorEnv, request: ImportRequest): Promise<ImportedModel> {
+  const { ARTIFACTS } = env;
+  const { model, weights } = request;
+  await orInvalid("config", () => checkServingMemory("model", model));
+  const tokenizer = await orInvalid("tokenizer", async () =>
+    loadTokenizer(JSON.parse(new TextDecoder().decode(await getObject(ARTIFACTS, "tokenizer", request.tokenizer)))),
+  );
+  if (tokenizer.vocabSize > model.vocabSize)
+    throw namedError(
+      "InvalidInput",
+      `tokenizer: expected ids below ${model.vocabSize}, the rows of the embeddings, got ${tokenizer.vocabSize - 1}`,
+    );
+  const endTokens = request.endTokens ?? [tokenizer.endOfText];
+  if (endTokens.some((id) => id >= model.vocabSize))
+    throw namedError("InvalidInput", `endTokens: expected ids below ${model.vocabSize}, got ${endTokens.join(", ")}`);
+  const parts = partition(model);
+  if (weights.length !== parts.length) throw namedError("InvalidInput", `weights: expected ${parts.length} parts, got ${weights.length}`);
+  let buffer = new ArrayBuffer(0);
+  for (const [index, part] of parts.entries()) {
+    await orInvalid(`weights.${index}`, async () => {
+      const bytes = await getObjectInto(ARTIFACTS, "part", weights[index]!, undefined, buffer);
+      buffer = bytes.buffer;
+      checkPart(decodeSafetensors(bytes), part);
+    });
+  }
+  const start = { dataset: null, round: 0, tokens: 0, lrScale: 1, outer: null, inner: [] };
+  const hash = await putJson(ARTIFACTS, "checkpoint", { format: 2, model, tokenizer: request.tokenizer, weights, ...start });
+  await env.REGISTRY.getByName("registry").publish(
+    { model: hash, tokenizer: request.tokenizer, run: IMPORTED_RUN, valLoss: null },
+    request.activate,
+  );
+  return { model: hash };
+}

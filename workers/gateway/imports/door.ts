@@ -1,0 +1,66 @@
+/** Models that come in: objects as raw bytes under their hashes, and the request that publishes them. */
+import { createRoute, z } from "@hono/zod-openapi";
+import { HTTPException } from "hono/http-exception";
+import { hashSchema } from "../../../shared/artifacts.ts";
+import { importedModelSchema, importRequestSchema, MAX_IMPORTED_BYTES, storedObjectSchema } from "../../../shared/contracts/imports.ts";
+import { refusalSchema } from "../../../shared/contracts/refusal.ts";
+import { createHandlers, type Door } from "../door.ts";
+
+const BYTES = "application/octet-stream";
+const refusal = { content: { "application/json": { schema: refusalSchema } }, description: "What was expected, what came" };
+const refusals = { 400: refusal, 401: refusal, 411: refusal, 413: refusal, 415: refusal, 422: refusal, 500: refusal };
+
+const putRoute = <P extends string>(path: P, description: string) =>
+  createRoute({
+    method: "put",
+    path,
+    security: [{ operator: [] }],
+    request: { params: z.object({ hash: hashSchema }) },
+    responses: { 200: { content: { "application/json": { schema: storedObjectSchema } }, description }, ...refusals },
+  });
+
+const routes = {
+  putPart: putRoute("/imports/parts/{hash}", "A part of the weights is stored"),
+  putTokenizer: putRoute("/imports/tokenizers/{hash}", "A tokenizer.json is stored"),
+  importModel: createRoute({
+    method: "post",
+    path: "/imports",
+    security: [{ operator: [] }],
+    request: { body: { content: { "application/json": { schema: importRequestSchema } }, required: true } },
+    responses: {
+      200: { content: { "application/json": { schema: importedModelSchema } }, description: "The model is published" },
+      ...refusals,
+    },
+  }),
+} as const;
+
+/** A body of a length that is said before. */
+function streamOf(request: Request): { bytes: ReadableStream<Uint8Array>; size: number } {
+  const length = request.headers.get("content-length");
+  if (request.body === null || length === null)
+    throw new HTTPException(411, { message: "content-length: expected the body's bytes, got none" });
+  return { bytes: request.body, size: Number(length) };
+}
+
+const handlers = createHandlers();
+handlers.openapi(routes.putPart, async (c) => {
+  const { hash } = c.req.valid("param");
+  const { bytes, size } = streamOf(c.req.raw);
+  await c.env.COORDINATOR.putImported("part", hash, size, bytes);
+  return c.json({ stored: hash }, 200);
+});
+handlers.openapi(routes.putTokenizer, async (c) => {
+  const { hash } = c.req.valid("param");
+  const { bytes, size } = streamOf(c.req.raw);
+  await c.env.COORDINATOR.putImported("tokenizer", hash, size, bytes);
+  return c.json({ stored: hash }, 200);
+});
+handlers.openapi(routes.importModel, async (c) => c.json(await c.env.COORDINATOR.importModel(c.req.valid("json")), 200));
+
+export const importsDoor: Door = {
+  prefix: "/imports",
+  routes: Object.values(routes),
+  handlers,
+  errorBody: (_, message) => ({ error: message }),
+  bodyOf: (method) => (method === "PUT" ? { type: BYTES, maxBytes: MAX_IMPORTED_BYTES } : null),
+};
