@@ -3,7 +3,7 @@ import { z } from "zod";
 
 export const sourceRequestSchema = z.strictObject({
   /** How what is fetched is read: the collector has an adapter for each kind. */
-  kind: z.enum(["site"]).default("site"),
+  kind: z.enum(["site", "feed"]).default("site"),
   url: z.url().max(1000),
   scope: z.enum(["host", "path"]).default("path"),
   pageBudget: z.int().min(1).max(10_000).default(500),

@@ -36,17 +36,19 @@ export async function crawlPage(env: CollectorEnv, message: PageMessage): Promis
 async function store(catalog: Catalog, message: PageMessage, visit: Extract<Visit, { kind: "fetched" }>): Promise<Found> {
   const { adapter, resource, source } = visit;
   const [pages, sitemaps]: [string[], string[]] = [[], []];
-  let isKept = false;
+  let isWhole = resource.status === 200;
   for await (const finding of readSafely(ADAPTERS[adapter].read(resource), message.url)) {
-    if (finding.kind === "document") isKept = (await keep(catalog, message, source, finding.document)) || isKept;
-    else if (finding.kind === "refusal") await refuse(catalog, message, resource, finding.refusal);
-    else {
+    if (finding.kind === "document") isWhole = (await keep(catalog, message, source, finding.document)) && isWhole;
+    else if (finding.kind === "refusal") {
+      isWhole = false;
+      await refuse(catalog, message, resource, finding.refusal);
+    } else {
       pages.push(...finding.pages);
       sitemaps.push(...finding.sitemaps);
     }
   }
   // After a redirect the validators belong to another address.
-  const isHere = isKept && resource.url === message.url;
+  const isHere = isWhole && resource.url === message.url;
   const validators = { etag: resource.headers.get("etag"), lastModified: resource.headers.get("last-modified") };
   return { pages, sitemaps, validators: isHere ? validators : null };
 }

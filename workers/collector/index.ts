@@ -29,7 +29,8 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
     const url = normalizeUrl(input.url);
     const refusal = url === null ? "expected a web address" : refusalOf(new URL(url), this.env.LOCAL_ORIGIN);
     if (url === null || refusal !== null) throw namedError("InvalidInput", `url: ${refusal}`);
-    const id = (await sha256(new TextEncoder().encode(`${input.scope} ${url}`))).slice(0, 16);
+    const kind = input.kind === undefined || input.kind === "site" ? "" : `${input.kind} `;
+    const id = (await sha256(new TextEncoder().encode(`${kind}${input.scope} ${url}`))).slice(0, 16);
     return this.#catalog.putSource({ ...input, url, id, createdAt: new Date().toISOString() });
   }
 

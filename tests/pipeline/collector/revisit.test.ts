@@ -1,9 +1,6 @@
 /** Conditional requests on revisits (RFC 9110, section 13): an unchanged page is not sent again, and loses neither text nor links. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { documentSchema, snapshotSchema } from "../../../shared/artifacts.ts";
-import { getJson } from "../../../shared/store.ts";
-import { visitDocuments } from "../../../workers/tokenizer/segments.ts";
-import { notFound, openWeb, page, prose, type Site } from "./web.ts";
+import { notFound, openWeb, page, prose, stored, type Site } from "./web.ts";
 
 const DATE = "Tue, 24 Nov 2026 12:00:00 GMT";
 const links = (...paths: string[]) => paths.map((path) => `<a href="${path}">l</a>`).join("");
@@ -35,15 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => web.close());
 
-async function topics(source: string): Promise<string[]> {
-  const { CORPUS } = await web.worker.getEnv();
-  const { hash } = await web.collector.snapshot({ sources: [source] });
-  const found: string[] = [];
-  await visitDocuments(CORPUS, await getJson(CORPUS, "snapshot", hash, snapshotSchema), { segment: 0, document: 0 }, Infinity, (document) =>
-    found.push(documentSchema.parse(document).text.split(" is described")[0]!),
-  );
-  return found.toSorted();
-}
+const topics = async (source: string) => (await stored(web, source)).map(({ text }) => text.split(" is described")[0]!).toSorted();
 
 test("a revisit asks whether pages have changed, keeps those that have not, and follows their links", async () => {
   edition = 1;

@@ -10,6 +10,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, vi } from "vitest";
 import { createTestHarness } from "wrangler";
+import { documentSchema, snapshotSchema, type Document } from "../../../shared/artifacts.ts";
+import { getJson } from "../../../shared/store.ts";
+import { visitDocuments } from "../../../workers/tokenizer/segments.ts";
 import type { Crawl, Source } from "../../../shared/contracts/sources.ts";
 import { configPath, ROOT } from "../../../scripts/local/workers.ts";
 
@@ -98,4 +101,16 @@ export async function openWeb(sites: Readonly<Record<string, Site>>, clock: keyo
       vi.unstubAllGlobals();
     },
   };
+}
+
+/** The documents of a source's newest snapshot, as the tokenizer reads them. */
+export async function stored(web: Awaited<ReturnType<typeof openWeb>>, source: string): Promise<Document[]> {
+  const { CORPUS } = await web.worker.getEnv();
+  const { hash } = await web.collector.snapshot({ sources: [source] });
+  const documents: Document[] = [];
+  const snapshot = await getJson(CORPUS, "snapshot", hash, snapshotSchema);
+  await visitDocuments(CORPUS, snapshot, { segment: 0, document: 0 }, Infinity, (document) =>
+    documents.push(documentSchema.parse(document)),
+  );
+  return documents;
 }

@@ -8,6 +8,7 @@ import type { Finding, Resource, SourceAdapter } from "./source.ts";
 
 export const site: SourceAdapter = {
   usesSitemaps: true,
+  followsWholeHost: false,
   read: (resource) => (resource.kind === "sitemap" ? readSitemap(resource) : readPage(resource)),
 };
 

@@ -48,5 +48,7 @@ export type Finding =
 export interface SourceAdapter {
   /** Whether a crawl also reads the sitemaps of its host. */
   readonly usesSitemaps: boolean;
+  /** Whether links are followed on the whole host, whatever the scope of the source is. */
+  readonly followsWholeHost: boolean;
   read(resource: Resource): AsyncIterable<Finding>;
 }

@@ -6,7 +6,7 @@ import type { Refusal } from "../refusal.ts";
 import { reservationOf } from "./reservation.ts";
 
 /** Shorter texts are menus and stubs. */
-const MIN_TEXT_LENGTH = 200;
+export const MIN_TEXT_LENGTH = 200;
 const MAX_LINKS = 2000;
 /**
  * Readability's time grows with the square of the nesting: four seconds at 4,000 levels. Browsers stop at 512 levels;
@@ -137,6 +137,11 @@ function linksOf(document: PageDocument, base: URL): string[] {
     const target = anchor.getAttribute("href") ?? "";
     return URL.canParse(target, from.href) ? [new URL(target, from).href] : [];
   });
+}
+
+/** The text of a piece of HTML that is all content, such as an entry of a feed; null when it is too complex to parse. */
+export function extractFragment(html: string): string | null {
+  return isParsable(html) ? blockText(parsePage(html).body) : null;
 }
 
 /** The article, as Readability finds it. Changes the document. */

@@ -44,7 +44,7 @@ export async function ask(url: URL, localOrigin: string, conditions: Readonly<Re
     const response = await fetch(url, {
       redirect: "manual",
       signal: AbortSignal.timeout(TIMEOUT_MS),
-      headers: { "user-agent": `${AGENT}/1.0`, accept: "text/html,text/plain,application/xml;q=0.9", ...conditions },
+      headers: { "user-agent": `${AGENT}/1.0`, accept: "text/html,text/plain,application/xml;q=0.9,*/*;q=0.1", ...conditions },
     });
     const { bytes, truncated } = await readAtMost(response.body, MAX_PAGE_BYTES);
     return { kind: "answer", status: response.status, headers: response.headers, bytes, truncated };

@@ -40,7 +40,7 @@ export type Visit =
 export interface Found {
   pages: readonly string[];
   sitemaps: readonly string[];
-  /** How the next crawl asks whether a page has changed that was kept; null when it was not kept. */
+  /** How the next crawl asks whether the page has changed; null when it must fetch the page in full. */
   validators: Validators | null | "unchanged";
 }
 
@@ -90,7 +90,7 @@ export class Host extends DurableObject<CollectorEnv> {
       source: source.id,
       adapter: source.kind,
       start: source.url,
-      scope: source.scope,
+      scope: ADAPTERS[source.kind].followsWholeHost ? "host" : source.scope,
       budget: source.pageBudget,
     });
     if (!begun) return;

@@ -3,10 +3,10 @@
  * Entities that a file declares are never expanded; the number of addresses is capped.
  */
 import { XMLParser } from "fast-xml-parser";
+import { decodeXml } from "./xml.ts";
 
 /** The limit of the protocol. */
 const MAX_URLS = 50_000;
-const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
 const LISTS = new Set(["url", "sitemap", "item", "entry", "link"]);
 const XML = new XMLParser({
   removeNSPrefix: true,
@@ -40,9 +40,7 @@ function addressOf(element: Element): unknown {
 function addresses(candidates: readonly unknown[] | undefined): string[] {
   return (candidates ?? [])
     .slice(0, MAX_URLS)
-    .map((candidate) =>
-      (typeof candidate === "string" ? candidate : "").trim().replace(/&(amp|lt|gt|quot|apos);/g, (_, name: string) => ENTITIES[name]!),
-    )
+    .map((candidate) => decodeXml((typeof candidate === "string" ? candidate : "").trim()))
     .filter((href) => /^https?:/i.test(href) && URL.canParse(href));
 }
 

@@ -64,7 +64,7 @@ export class Visited {
     this.#sql.exec("DELETE FROM visited WHERE source = ? AND url = ?", source, url);
   }
 
-  /** A page was not kept: each source fetches it in full the next time. */
+  /** Each source fetches the page in full the next time. */
   forget(url: string): void {
     this.#sql.exec("DELETE FROM visited WHERE url = ?", url);
   }
