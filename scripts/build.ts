@@ -1,8 +1,9 @@
 /**
  * `npm run build`: compiles shared/tensor/kernels to wasm, with and without relaxed SIMD, when a source is newer than a binary.
+ * Their contract for TypeScript is committed and comes from `npm run types`.
  *
- * Sources may ask for lines to be written out: what stands between `// @unroll K 128` and `// @end` is repeated with K = 0 to
- * 127 as numbers. The compiler unrolls no loops, and one kernel needs its addresses as constants (kernels/gemm/microkernel.ts says why).
+ * Sources may have lines written out: `// @unroll K 128` to `// @end` is repeated with K = 0 to 127 as numbers. The compiler unrolls
+ * no loops, and the microkernel needs its addresses as constants (kernels/gemm/microkernel.ts says why).
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -10,11 +11,11 @@ import { dirname, join } from "node:path";
 import { ROOT } from "./local/workers.ts";
 
 const FOLDER = join(ROOT, "shared/tensor/kernels");
-/** Where the compiler reads: the sources with what is to be written out written out. */
+/** The sources with all lines written out, for the compiler. */
 const EXPANDED = join(ROOT, ".tiffin/kernels");
 /**
- * tfjs owns the memory: no runtime, no heap of our own, no data segments that could overwrite it. That it has four pages at
- * least, which it has from its start, is what lets constant addresses below 256 KiB go unchecked.
+ * tfjs owns the memory: no runtime, no heap of our own, no data segments that overwrite it. It starts with more than four pages;
+ * declaring that lets constant addresses below 256 KiB go unchecked.
  */
 const FLAGS = ["--runtime", "stub", "--importMemory", "--initialMemory", "4", "--noAssert", "-O3", "--enable", "simd"];
 const BUILDS: Readonly<Record<string, readonly string[]>> = {

@@ -1,8 +1,8 @@
 /**
- * `npm run bench -- kernels [--build simd] [--rounds 40]`: speed of the kernels inside workerd, at the shapes of training and decoding,
- * beside the processor's peak of 128-bit multiply-adds, measured in turns with them. Compare shares, not GFLOPS: other work
- * on the machine slows both. A neighbour on the same core slows loads more than arithmetic in registers, and for seconds at a
- * time, so all rows are gone through several times and the best of each counts, of a kernel as of the peak beside it.
+ * `npm run bench -- kernels [--build simd] [--rounds 40]`: speed of the kernels inside workerd, at the shapes of training and
+ * decoding, beside the processor's peak of 128-bit multiply-adds, measured in turns. Compare shares of the peak, not GFLOPS: other
+ * work on the machine slows both. It slows loads more than arithmetic, and for seconds at a time, so the bench goes through all
+ * rows several times and takes the best of each kernel and of the peak beside it.
  */
 import { join } from "node:path";
 import { createTestHarness } from "wrangler";
@@ -10,7 +10,7 @@ import type { Print } from "../cli/runner.ts";
 import type { Measured } from "./workers/kernels.ts";
 
 const CONFIG = join(import.meta.dirname, "workers", "kernels.toml");
-/** Rounds of which the best counts: on a machine with other work, more of them find a quiet moment. */
+/** The best round counts: on a busy machine more rounds find a quiet moment. */
 const ROUNDS = 40;
 const PASSES = 5;
 

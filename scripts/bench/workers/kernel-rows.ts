@@ -17,15 +17,15 @@ export interface Row {
   kernel: string;
   shape: string;
   transposition?: string;
-  /** What one run computes, or else the bytes it has to move. */
+  /** Operations of a run, or the bytes that it moves. */
   flops?: number;
   bytes?: number;
   /** Writes what `run` reads beside its operands. */
   prepare?(kernels: KernelExports): void;
   run(kernels: KernelExports): void;
-  /** Set for matMul, which is measured through tfjs too. */
+  /** matMul is measured through tfjs too. */
   matMul?: Product;
-  /** Counts towards the worst share of matMul. */
+  /** Whether it counts for the worst share of matMul. */
   isTraining?: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** Watching the allocator of tfjs's wasm memory, through which tensors, arrays and scratch all go. */
+/** Watches the allocator of tfjs's wasm memory, which serves tensors, buffers and scratch. */
 import * as tf from "@tensorflow/tfjs-core";
 
 interface Allocator {
@@ -6,7 +6,7 @@ interface Allocator {
   _free(offset: number): void;
 }
 
-/** Runs `work` on the wasm backend and tells of each block that is allocated and freed meanwhile. */
+/** Runs `work` on the wasm backend and reports each block that it allocates and frees. */
 export function watchAllocator(
   work: () => void,
   allocated: (offset: number, bytes: number) => void,

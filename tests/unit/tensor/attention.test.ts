@@ -46,7 +46,7 @@ describe.each(BUILDS)("causal attention, %s", (_, module) => {
   test("equals the definition in value and gradients over shapes, grouped heads and longer keys", async () => {
     const shape = fc.record({
       batch: fc.integer({ min: 1, max: 2 }),
-      // Around blocks of 12 queries and spans of 64, and single queries, which have a way of their own.
+      // Around blocks of 12 queries and spans of 64, and single queries, which take a path of their own.
       queries: fc.constantFrom(1, 2, 3, 7, 11, 12, 13, 25, 49, 63, 64, 65),
       past: fc.constantFrom(0, 1, 5, 8, 17),
       kvHeads: fc.integer({ min: 1, max: 2 }),
@@ -61,7 +61,7 @@ describe.each(BUILDS)("causal attention, %s", (_, module) => {
     );
   });
 
-  test("equals it for more keys than the register tile takes at once", async () => {
+  test("equals the definition for more keys than one micro-panel takes", async () => {
     const shape = { batch: 1, queries: 131, past: 130, kvHeads: 1, group: 2, width: 8 };
     expect(await differenceFromDefinition(shape, 3)).toBeLessThanOrEqual(TOLERANCE);
   });

@@ -1,6 +1,6 @@
 /**
- * What the tests of fused ops share: both builds of the kernels, and value and gradients of an op on a backend. The
- * expected side runs the definitions of reference.ts on tfjs's own cpu backend, so that no kernel of ours takes part.
+ * Shared by the tests of fused ops: both builds of the kernels, and the value and gradients of an op on a backend. The expected
+ * side runs the definitions of reference.ts on tfjs's own cpu backend, where none of our kernels takes part.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
@@ -46,7 +46,7 @@ export async function valueAndGradients(backend: "wasm" | "cpu", op: Op, inputs:
   return results;
 }
 
-/** What the value and each gradient may differ by, as a share of the largest expected number. */
+/** The tolerance of a value and of each gradient, as a share of the largest expected number. */
 export const TOLERANCE = 1e-5;
 
 /** The largest difference over all results, each as a share of its largest expected number (of 1, when all are smaller). */
@@ -65,7 +65,7 @@ export function worstDifference(got: Float32Array[], expected: Float32Array[]): 
   return worst;
 }
 
-/** What central differences may differ by: rounding of float32 values over a step of 1e-2. */
+/** The tolerance of central differences: rounding of float32 values over a step of 1e-2. */
 export const DIFFERENCE_TOLERANCE = 2e-3;
 
 /** The largest relative error of the gradients against central differences, along one random direction per input. */

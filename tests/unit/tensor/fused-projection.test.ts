@@ -1,4 +1,4 @@
-/** Products of one matrix with two or three others against products one by one, on both builds of the kernels. */
+/** Fused products of one matrix with two or three others against separate products, on both builds of the kernels. */
 import * as fc from "fast-check";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -42,7 +42,7 @@ async function worst({ rows, width, columns }: Sizes, seed: number): Promise<num
     ours(fusedLinear, x, weights),
     await onCpu((left, other) => tf.matMul(left, other, false, true), x, weights),
   );
-  // What RMSNorm would multiply x with: any numbers do.
+  // The numbers that RMSNorm multiplies x with: any will do.
   const [inverse, scale] = [normals([rows], seed + 7), normals([width], seed + 8)];
   const back = worstDifference(
     ours((left, others) => fusedWeightGrads(others, left, arrayOf(scale.values), arrayOf(inverse.values)), x, dys),
@@ -58,10 +58,10 @@ async function worst({ rows, width, columns }: Sizes, seed: number): Promise<num
   return Math.max(forward, back);
 }
 
-describe.each(BUILDS)("products that share a matrix, %s", (_, module) => {
+describe.each(BUILDS)("fused products that share a matrix, %s", (_, module) => {
   beforeAll(() => useKernels(module));
 
-  test("equal products one by one over shapes", async () => {
+  test("equal separate products over shapes", async () => {
     const sizes = fc.record({
       rows: fc.constantFrom(1, 3, 8, 65),
       width: fc.constantFrom(1, 5, 16, 33),
@@ -79,14 +79,14 @@ describe.each(BUILDS)("products that share a matrix, %s", (_, module) => {
     ["as of the presets", { rows: 768, width: 128, columns: [128, 128, 128] }],
     ["two", { rows: 256, width: 128, columns: [128, 128] }],
     ["of unequal width", { rows: 128, width: 256, columns: [160, 128] }],
-    ["in several parts along k, with short strips", { rows: 256, width: 384, columns: [128, 144] }],
+    ["in several parts along k, with partial micro-panels", { rows: 256, width: 384, columns: [128, 144] }],
     ["rows that no part divides", { rows: 700, width: 132, columns: [128, 128] }],
     ["more columns than a block", { rows: 256, width: 128, columns: [256, 256] }],
     ["one too narrow", { rows: 256, width: 128, columns: [128, 64, 128] }],
-    ["each turned, as of the presets", { rows: 768, width: 128, columns: [352, 352] }],
-    ["each turned, with a part and a block that are too small", { rows: 700, width: 128, columns: [400, 256, 256] }],
+    ["each transposed, as of the presets", { rows: 768, width: 128, columns: [352, 352] }],
+    ["each transposed, with a part and a block that are too small", { rows: 700, width: 128, columns: [400, 256, 256] }],
     ["an odd number of rows", { rows: 131, width: 128, columns: [128, 128] }],
-  ])("equal them where quadrants are large enough, and where they are not: %s", async (__, sizes) => {
+  ])("equal them where quadrants are large enough and where they are too small: %s", async (__, sizes) => {
     expect(await worst(sizes, 1)).toBeLessThanOrEqual(TOLERANCE);
   });
 

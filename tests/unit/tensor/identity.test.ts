@@ -4,7 +4,7 @@ import { startBackend } from "../../../shared/tensor/engine/backend.ts";
 
 beforeAll(startBackend);
 
-test("a clone shares the data, which stay until the last reference is gone", () => {
+test("a clone shares the data, which stay until the last reference is disposed", () => {
   const before = tf.memory();
   const original = tf.tensor1d([1, 2, 3]);
   const clone = original.clone();

@@ -29,7 +29,7 @@ function worstError(got: Float32Array, a: Float32Array, b: Float32Array, { m, n,
         size += Math.abs(term);
       }
       const error = Math.abs(got[i * n + j]! - sum) / size;
-      // Not Math.max, which would keep NaN out of sight in a comparison.
+      // Not Math.max: a comparison with NaN must fail.
       if (!(error <= worst)) worst = error;
     }
   }
@@ -63,10 +63,10 @@ function member(all: Float32Array, index: number, count: number): Float32Array {
   return all.subarray((index % count) * length, (index % count) * length + length);
 }
 
-/** One, odd, prime, around the tile of 6 x 8 and around vector widths. */
+/** One, odd, prime, around the microkernel of 6 x 8 and around vector widths. */
 const size = fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constantFrom(12, 13, 31, 32, 33, 47, 65, 97));
 
-/** What a kernel that adds to a matrix differs by from the product and its sum with it; in place it must give the same bits. */
+/** The difference of a product added to a matrix from their separate sum. In place it must give the same bits. */
 function errorOfAdding(m: number, n: number, k: number, transposeA: boolean, transposeB: boolean): number {
   return tf.tidy(() => {
     const a = tf.tensor2d(values(m * k), transposeA ? [k, m] : [m, k]);
@@ -103,8 +103,8 @@ describe.each([
     [65, 30, 800],
     [1, 513, 385],
     [14, 1, 391],
-    // Large and even: Strassen's algorithm, with partial strips, several blocks and columns beside the last whole block. The
-    // last three are turned when the left one alone is transposed, in one block and in two, the second packed deeper.
+    // Large and even: Strassen's algorithm with partial micro-panels, several blocks, and columns beside the last whole block. The
+    // last three are computed as their transpose when only A is transposed, in one block and in two, the second with more rows.
     [128, 128, 128],
     [134, 144, 130],
     [130, 400, 172],
@@ -198,7 +198,7 @@ test("refuses batches that do not fit", () => {
   expect(() => tf.tidy(() => tf.matMul(tf.zeros([2, 3, 4, 4]), tf.zeros([3, 2, 4, 4])))).toThrow(/2,3.*3,2/);
 });
 
-test("adds up rows of equal ids, which is the gradient of gather", () => {
+test("sums rows of equal ids, which is the gradient of gather", () => {
   const sums = tf.tidy(() =>
     tf.unsortedSegmentSum(tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]), tf.tensor1d([1, 0, 1], "int32"), 3).arraySync(),
   );

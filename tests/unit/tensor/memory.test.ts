@@ -1,4 +1,4 @@
-/** What wasm memory costs beyond what lives in it. */
+/** Wasm memory beyond what lives in it. */
 import * as tf from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
 import { startBackend, wasmBytes } from "../../../shared/tensor/engine/backend.ts";

@@ -1,4 +1,4 @@
-/** Attention with the norm and the rotation of heads against the definitions one after the other. */
+/** Attention with the norm and the rotation of heads against the separate definitions. */
 import * as fc from "fast-check";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -11,8 +11,8 @@ import { BUILDS, normals, TOLERANCE, valueAndGradients, worstDifference, type Op
 const EPSILON = 1e-3;
 const THETA = 100;
 
-const turned = (x: tf.Tensor, weight: tf.Tensor) => reference.rotary(reference.rmsNorm(x, weight, EPSILON) as tf.Tensor4D, THETA, 0);
-const plain: Op = (q, k, v, qWeight, kWeight) => reference.causalAttention(turned(q!, qWeight!), turned(k!, kWeight!), v as tf.Tensor4D);
+const rotated = (x: tf.Tensor, weight: tf.Tensor) => reference.rotary(reference.rmsNorm(x, weight, EPSILON) as tf.Tensor4D, THETA, 0);
+const plain: Op = (q, k, v, qWeight, kWeight) => reference.causalAttention(rotated(q!, qWeight!), rotated(k!, kWeight!), v as tf.Tensor4D);
 
 /** Value, then the gradients of all inputs, for the dy of `valueAndGradients`. */
 function fused(inputs: readonly Values[]): Float32Array[] {
@@ -34,7 +34,7 @@ function fused(inputs: readonly Values[]): Float32Array[] {
 describe.each(BUILDS)("norm, rotation and attention of heads, %s", (_, module) => {
   beforeAll(() => useKernels(module));
 
-  // Heads of a multiple of eight numbers, a multiple of four of them, which are taken four at a time, and others, which are not.
+  // Four heads at a time where a position has a multiple of four heads of a multiple of eight numbers; single heads otherwise.
   test("equal the definitions in value and gradients over shapes", async () => {
     const sizes = fc.record({
       batch: fc.integer({ min: 1, max: 3 }),
@@ -56,7 +56,7 @@ describe.each(BUILDS)("norm, rotation and attention of heads, %s", (_, module) =
 
   // Normed heads of 32 numbers have scores of at most 5.7 times the largest weights of both: 60 is where softmax begins to look
   // for the largest score, 88 where an exponential would overflow without that.
-  test.each([1, 3, 3.2, 3.3, 4, 40])("hold for weights of %d, whose scores are bounded or not", async (weight) => {
+  test.each([1, 3, 3.2, 3.3, 4, 40])("equal them for weights of %d, whether the scores are bounded or not", async (weight) => {
     const shapes = [
       [2, 20, 4, 32],
       [2, 20, 2, 32],
@@ -64,7 +64,7 @@ describe.each(BUILDS)("norm, rotation and attention of heads, %s", (_, module) =
     ];
     const [q, k, v] = shapes.map((shape, index) => normals(shape, index));
     const weights = { shape: [32], values: new Float32Array(32).fill(weight) };
-    // All queries and keys alike in all positions but for their turns: so scores come near what they can be.
+    // All queries and keys alike but for their rotations, so that scores come near their bound.
     const alike = { ...q!, values: q!.values.map((_value, index) => 1 + q!.values[index % 32]! / 10) };
     for (const queries of [q!, alike]) {
       const keys = { ...k!, values: k!.values.map((value, index) => (queries === q ? value : alike.values[index % 32]!)) };

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { alignHeap } from "../../../../shared/tensor/engine/aligned-heap.ts";
 
-/** An allocator that hands out addresses of eight bytes each and refuses more than a MiB at once; `live` maps blocks to their sizes. */
+/** An allocator that aligns to eight bytes and refuses more than a MiB at once; `live` maps blocks to their sizes. */
 function allocator() {
   const live = new Map<number, number>();
   let end = 8;
@@ -21,7 +21,7 @@ function allocator() {
   return { runtime, live };
 }
 
-test("large blocks begin at a cache line and lie within the allocator's own; every block can be freed", () => {
+test("large blocks begin at a cache line and lie within the allocator's blocks; every block can be freed", () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 1, maxLength: 30 }), (sizes) => {
       const { runtime, live } = allocator();

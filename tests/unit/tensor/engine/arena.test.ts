@@ -1,9 +1,9 @@
-/** Memory of a scope: what is handed out, taken back and given back. */
+/** The arena: blocks that it hands out and takes back, segments that it gives back. */
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { Arena } from "../../../../shared/tensor/engine/arena.ts";
 
-/** An allocator whose blocks touch, as those of no real one do; `segments` maps them to their ends. */
+/** An allocator whose blocks touch, unlike those of a real allocator; `segments` maps them to their ends. */
 function allocator() {
   const segments = new Map<number, number>();
   let end = 64;
@@ -25,7 +25,7 @@ const operations = fc.array(fc.record({ bytes: fc.integer({ min: 0, max: 2000 })
   maxLength: 60,
 });
 
-test("blocks are aligned, overlap no other and lie within a segment; all segments are given back once", () => {
+test("blocks are aligned, do not overlap and lie within a segment; each segment is given back once", () => {
   fc.assert(
     fc.property(operations, (steps) => {
       const { arena, segments } = allocator();
@@ -45,14 +45,14 @@ test("blocks are aligned, overlap no other and lie within a segment; all segment
       }
       arena.close();
       expect(segments.size).toBe(0);
-      // Late frees of what is gone change nothing.
+      // Freeing a block after the arena has closed does nothing.
       for (const { start } of live) arena.free(start);
     }),
     { seed: 1 },
   );
 });
 
-test("what is free is used before more is asked for: the best fit, and neighbours of one segment as one", () => {
+test("free ranges are used before a new segment: the best fit, with neighbours of a segment merged", () => {
   const { arena, segments } = allocator();
   const [large, gap, small] = [arena.allocate(640), arena.allocate(192), arena.allocate(128)];
   arena.free(large);
@@ -67,13 +67,13 @@ test("what is free is used before more is asked for: the best fit, and neighbour
   expect(segments.size).toBe(3);
 });
 
-test("arrays of a whole number of pages lie neither a page apart nor several", () => {
+test("buffers of whole pages do not lie a multiple of a page apart", () => {
   const { arena } = allocator();
   const [first, second, third] = [arena.allocate(8192), arena.allocate(8192), arena.allocate(8192)];
   for (const distance of [second - first, third - second, third - first]) expect(distance % 4096).not.toBe(0);
 });
 
-test("trimming gives back what came as one and is free as one, and nothing else", () => {
+test("trimming gives back segments that are free as a whole, and nothing else", () => {
   const { arena, segments } = allocator();
   const [whole, kept] = [arena.allocate(640), arena.allocate(128)];
   arena.free(whole);

@@ -1,6 +1,6 @@
 /**
- * Kernels write to their outputs and scratch and nowhere else. They run on a memory of their own here, where everything they
- * are given lies between bytes that must stay as they are: in tfjs's memory other scratch, which never shrinks, would hide it.
+ * Kernels write to their outputs and scratch and nowhere else. Here they run on a memory of their own, where guard bytes surround
+ * every operand. In tfjs's memory other scratch, which never shrinks, would hide a write beyond.
  */
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";

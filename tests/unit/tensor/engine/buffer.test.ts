@@ -1,4 +1,4 @@
-/** Arrays that tfjs does not know: who frees what, when. */
+/** Buffers, which tfjs does not know: when their memory is freed, and by whom. */
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import { startBackend } from "../../../../shared/tensor/engine/backend.ts";
@@ -7,7 +7,7 @@ import { watchAllocator } from "../allocator.ts";
 
 beforeAll(() => startBackend());
 
-/** How many blocks `work` leaves allocated; frees anything only once. */
+/** Blocks that `work` leaves allocated. Asserts that each block is freed only once. */
 function left(work: () => void): number {
   const blocks = new Set<number>();
   watchAllocator(
@@ -18,7 +18,7 @@ function left(work: () => void): number {
   return blocks.size;
 }
 
-test("memory is freed with the last array of a block", () => {
+test("memory is freed with the last buffer that shares it", () => {
   const blocks = left(() =>
     onHeap(() => {
       const whole = arrayOf(Float32Array.of(1, 2, 3, 4, 5, 6)).shaped([3, 2]);
@@ -31,7 +31,7 @@ test("memory is freed with the last array of a block", () => {
       expect([numberOf(wide), numberOf(last)]).toEqual([1, 5]);
       wide.dispose();
       const other = arrayOf(Float32Array.of(7));
-      // What still lives was not handed out again.
+      // Live memory was not handed out again.
       expect([numberOf(last), numberOf(other)]).toEqual([5, 7]);
       expect(() => last.rows(0, 2)).toThrow("expected some of 1, got 0 to 2");
     }),
@@ -39,7 +39,7 @@ test("memory is freed with the last array of a block", () => {
   expect(blocks).toBe(0);
 });
 
-test("a scope frees what it leaves, also when it throws, and nothing of the scope around it", () => {
+test("a scope frees the buffers that it leaves, also when it throws, and none of the scope around it", () => {
   const blocks = left(() =>
     onHeap(() => {
       const outer = arrayOf(Int32Array.of(3));
@@ -58,7 +58,7 @@ test("a scope frees what it leaves, also when it throws, and nothing of the scop
   expect(blocks).toBe(0);
 });
 
-test("an array becomes a tensor, when it shares its numbers with no other", () => {
+test("a buffer becomes a tensor when it shares its numbers with no other", () => {
   const before = tf.memory().numTensors;
   const tensor = onHeap(() => {
     const array = arrayOf(Float32Array.of(1, 2));
@@ -73,7 +73,7 @@ test("an array becomes a tensor, when it shares its numbers with no other", () =
   expect(tf.memory().numTensors).toBe(before);
 });
 
-test("kernels take tensors and arrays alike, and write where they are told", () => {
+test("kernels take tensors and buffers alike, and write to the buffer that they are given", () => {
   const got = onHeap(() => {
     const [a, b] = [tf.tensor2d([1, 2, 3, 4], [2, 2]), arrayOf(Float32Array.of(1, 0, 0, 2)).shaped([2, 2])];
     const plainly = { transposeA: false, transposeB: false };
