@@ -1,5 +1,5 @@
 /**
- * `npm run export -- [MODEL] [--format hf,gguf] [--type F16] [--out FOLDER] [--url URL]`: writes a published model, by default
+ * `npm run export -- [MODEL] [--format hf,gguf,onnx] [--type F16] [--out FOLDER] [--url URL]`: writes a published model, by default
  * the active one, as other runtimes read it. It asks a running Tiffin, or starts one on this folder's state for the moment.
  */
 import { createWriteStream, mkdirSync } from "node:fs";
@@ -11,7 +11,7 @@ import { readArguments } from "./cli/options.ts";
 import { reachTiffin, type Reached } from "./local/reach.ts";
 import { untar } from "./local/untar.ts";
 
-const USAGE = "npm run export -- [MODEL] [--format hf,gguf] [--type TYPE] [--out FOLDER] [--url URL]";
+const USAGE = "npm run export -- [MODEL] [--format hf,gguf,onnx] [--type TYPE] [--out FOLDER] [--url URL]";
 
 const OPTIONS = {
   format: { type: "string", default: "hf" },

@@ -1,7 +1,8 @@
 /** The files of a model in each format, and of its repository on a hub. */
 import { namedError } from "../errors.ts";
 import { ggufFile } from "./gguf-writer.ts";
-import { huggingFaceFiles } from "./hugging-face.ts";
+import { descriptionFiles, huggingFaceFiles } from "./hugging-face.ts";
+import { onnxFile } from "./onnx-writer.ts";
 import { EXPORT_TYPES, type ExportFormat } from "./formats.ts";
 import type { OutputFile } from "./output-file.ts";
 import type { PublishedModel } from "./published-model.ts";
@@ -22,6 +23,9 @@ export function exportFiles(model: PublishedModel, format: ExportFormat, type?: 
       const found = typeOf("gguf", type);
       return [ggufFile(model, found, `${model.provenance.name}-${found}.gguf`)];
     }
+    case "onnx":
+      typeOf("onnx", type);
+      return [...descriptionFiles(model), onnxFile(model)];
     default:
       return format satisfies never;
   }
@@ -31,6 +35,7 @@ export function exportFiles(model: PublishedModel, format: ExportFormat, type?: 
 export function repositoryFiles(model: PublishedModel): OutputFile[] {
   return [
     ...huggingFaceFiles(model, "F32"),
+    onnxFile(model),
     ...(model.tokenizer.pre === null ? [] : EXPORT_TYPES.gguf.map((type) => exportFiles(model, "gguf", type)[0]!)),
   ];
 }

@@ -1,10 +1,11 @@
 /** The formats in which a model can leave, and the number types of each, the usual one first. */
 import type { NumberType } from "./number-types.ts";
 
-export const EXPORT_FORMATS = ["hf", "gguf"] as const;
+export const EXPORT_FORMATS = ["hf", "gguf", "onnx"] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 export const EXPORT_TYPES = {
   hf: ["F32", "BF16"],
   gguf: ["F16", "F32", "BF16", "Q8_0", "Q4_0"],
+  onnx: ["F32"],
 } as const satisfies Record<ExportFormat, readonly NumberType[]>;

@@ -185,6 +185,7 @@ describe("@huggingface/hub", () => {
       "provenance.json",
       "config.json",
       "generation_config.json",
+      "onnx/model.onnx",
       "tokenizer.json",
       "tokenizer_config.json",
       "model.safetensors",

@@ -1,0 +1,161 @@
+/**
+ * A model as ONNX for onnxruntime and transformers.js: opset 17 and standard operators alone, with the keys and values of past
+ * positions as inputs and outputs under the names that transformers.js gives them. Weights stay [out, in], as they are
+ * stored, and Gemm turns them; so no weight is changed and each is written as it is read.
+ *
+ * Axis letters as in tensor/ops.ts; K is the number of key/value heads and G the queries of each.
+ */
+import type { ModelConfig } from "../config.ts";
+import { layerName } from "../model/weights.ts";
+import { bytesOfType } from "./number-types.ts";
+import { GraphBuilder, initializerHead } from "./onnx-format.ts";
+import type { OutputFile, Piece } from "./output-file.ts";
+import { parameterPieces, type PublishedModel } from "./published-model.ts";
+
+const LOWEST = -3.402_823_466_385_288_6e38;
+
+/** Values that every layer uses. */
+interface Frame {
+  /** [T] and so on, as tensors of one number. */
+  positions: string;
+  total: string;
+  /** [B, 1, T, S]: zero where a position may be seen, else the lowest number. */
+  mask: string;
+  /** [B, 1, T, D / 2] */
+  cosines: string;
+  sines: string;
+}
+
+class DecoderGraph {
+  readonly #graph = new GraphBuilder();
+  readonly #config: ModelConfig;
+
+  constructor(config: ModelConfig) {
+    this.#config = config;
+  }
+
+  build(): GraphBuilder {
+    const graph = this.#graph;
+    const { layers, kvHeads, headWidth, vocabSize, width, tiedEmbeddings } = this.#config;
+    const ids = graph.input("input_ids", "int64", ["batch", "positions"]);
+    const frame = this.#frame(ids);
+    let x = graph.node("Reshape", [graph.node("Gather", ["model.embed_tokens.weight", ids]), graph.ints([-1, width])]); // [B*T, C]
+    for (let layer = 0; layer < layers; layer++) x = this.#block(layer, x, frame);
+    const last = this.#norm(x, "model.norm.weight");
+    const logits = this.#linear(last, tiedEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight");
+    const shape = graph.node("Concat", [graph.ints([-1]), frame.positions, graph.ints([vocabSize])], { axis: 0 });
+    graph.node("Reshape", [logits, shape], {}, "logits");
+    graph.output("logits", "float", ["batch", "positions", vocabSize]);
+    for (let layer = 0; layer < layers; layer++)
+      for (const kind of ["key", "value"]) {
+        graph.input(`past_key_values.${layer}.${kind}`, "float", ["batch", kvHeads, "past", headWidth]);
+        graph.output(`present.${layer}.${kind}`, "float", ["batch", kvHeads, "total", headWidth]);
+      }
+    return graph;
+  }
+
+  #frame(ids: string): Frame {
+    const graph = this.#graph;
+    const { headWidth, ropeTheta } = this.#config;
+    const attention = graph.input("attention_mask", "int64", ["batch", "total"]);
+    const places = graph.input("position_ids", "int64", ["batch", "positions"]);
+    const positions = graph.node("Shape", [ids], { start: 1, end: 2 });
+    const total = graph.node("Shape", [attention], { start: 1, end: 2 });
+    const scalar = (value: string) => graph.node("Squeeze", [value]);
+    const end = scalar(total);
+    const keys = graph.node("Range", [graph.ints(0), end, graph.ints(1)]); // [S]
+    const queries = graph.node("Range", [scalar(graph.node("Sub", [total, positions])), end, graph.ints(1)]); // [T]
+    const isBefore = graph.node("LessOrEqual", [keys, graph.node("Unsqueeze", [queries, graph.ints([1])])]); // [T, S]
+    const isThere = graph.node("Unsqueeze", [graph.node("Cast", [attention], { to: 9 }), graph.ints([1, 2])]); // [B, 1, 1, S]
+    const mask = graph.node("Where", [graph.node("And", [isBefore, isThere]), graph.floats(0), graph.floats(LOWEST)]); // [B, 1, T, S]
+    const rates = Float32Array.from({ length: headWidth / 2 }, (_, index) => ropeTheta ** ((-2 * index) / headWidth));
+    const at = graph.node("Unsqueeze", [graph.node("Cast", [places], { to: 1 }), graph.ints([1, 3])]); // [B, 1, T, 1]
+    const angles = graph.node("Mul", [at, graph.floats(rates)]); // [B, 1, T, D / 2]
+    return { positions, total, mask, cosines: graph.node("Cos", [angles]), sines: graph.node("Sin", [angles]) };
+  }
+
+  /** x [N, in] -> [N, out] */
+  #linear(x: string, weight: string): string {
+    return this.#graph.node("Gemm", [x, weight], { transB: 1 });
+  }
+
+  /** Over the last axis. */
+  #norm(x: string, weight: string): string {
+    const graph = this.#graph;
+    const square = graph.node("ReduceMean", [graph.node("Mul", [x, x])], { axes: [-1], keepdims: 1 });
+    const root = graph.node("Sqrt", [graph.node("Add", [square, graph.floats(this.#config.normEpsilon)])]);
+    return graph.node("Mul", [graph.node("Div", [x, root]), weight]);
+  }
+
+  /** x [B*T, heads*D] -> [B, heads, T, D] */
+  #split(x: string, heads: number, { positions }: Frame): string {
+    const graph = this.#graph;
+    const shape = graph.node("Concat", [graph.ints([-1]), positions, graph.ints([heads, this.#config.headWidth])], { axis: 0 });
+    return graph.node("Transpose", [graph.node("Reshape", [x, shape])], { perm: [0, 2, 1, 3] });
+  }
+
+  /** x [B, heads, T, D], normed and rotated: the halves of a head are the two coordinates. */
+  #rotated(x: string, norm: string, { cosines, sines }: Frame): string {
+    const graph = this.#graph;
+    const half = this.#config.headWidth / 2;
+    const [first = "", second = ""] = graph.nodes("Split", [this.#norm(x, norm), graph.ints([half, half])], 2, { axis: -1 });
+    const product = (a: string, b: string) => graph.node("Mul", [a, b]);
+    return graph.node(
+      "Concat",
+      [
+        graph.node("Sub", [product(first, cosines), product(second, sines)]),
+        graph.node("Add", [product(second, cosines), product(first, sines)]),
+      ],
+      { axis: -1 },
+    );
+  }
+
+  /** x [B*T, C] -> [B*T, C] */
+  #block(layer: number, x: string, frame: Frame): string {
+    const graph = this.#graph;
+    const weight = (part: string) => layerName(layer, part);
+    const normed = this.#norm(x, weight("input_layernorm"));
+    const mixed = this.#attention(layer, normed, frame);
+    const attended = graph.node("Add", [x, this.#linear(mixed, weight("self_attn.o_proj"))]);
+    const inner = this.#norm(attended, weight("post_attention_layernorm"));
+    const gate = this.#linear(inner, weight("mlp.gate_proj"));
+    const opened = graph.node("Mul", [gate, graph.node("Sigmoid", [gate])]);
+    const hidden = graph.node("Mul", [opened, this.#linear(inner, weight("mlp.up_proj"))]);
+    return graph.node("Add", [attended, this.#linear(hidden, weight("mlp.down_proj"))]);
+  }
+
+  /** Queries of one key head are rows of one product, so that no key is copied. */
+  #attention(layer: number, x: string, frame: Frame): string {
+    const graph = this.#graph;
+    const { heads, kvHeads, headWidth } = this.#config;
+    const project = (part: string, count: number) => this.#split(this.#linear(x, layerName(layer, `self_attn.${part}`)), count, frame);
+    const grown = (kind: string, value: string) =>
+      graph.node("Concat", [`past_key_values.${layer}.${kind}`, value], { axis: 2 }, `present.${layer}.${kind}`); // [B, K, S, D]
+    const q = this.#rotated(project("q_proj", heads), layerName(layer, "self_attn.q_norm"), frame);
+    const keys = grown("key", this.#rotated(project("k_proj", kvHeads), layerName(layer, "self_attn.k_norm"), frame));
+    const values = grown("value", project("v_proj", kvHeads));
+    const rows = graph.node("Reshape", [q, graph.ints([0, kvHeads, -1, headWidth])]); // [B, K, G*T, D]
+    const products = graph.node("MatMul", [rows, graph.node("Transpose", [keys], { perm: [0, 1, 3, 2] })]); // [B, K, G*T, S]
+    const shapeOf = (count: number) => graph.node("Concat", [graph.ints([0, count, -1]), frame.total], { axis: 0 });
+    const scaled = graph.node("Mul", [products, graph.floats(1 / Math.sqrt(headWidth))]);
+    const scores = graph.node("Add", [graph.node("Reshape", [scaled, shapeOf(heads)]), frame.mask]); // [B, H, T, S]
+    const shares = graph.node("Reshape", [graph.node("Softmax", [scores], { axis: -1 }), shapeOf(kvHeads)]);
+    const mixed = graph.node("Reshape", [graph.node("MatMul", [shares, values]), graph.ints([0, heads, -1, headWidth])]); // [B, H, T, D]
+    return graph.node("Reshape", [graph.node("Transpose", [mixed], { perm: [0, 2, 1, 3] }), graph.ints([-1, heads * headWidth])]);
+  }
+}
+
+/** A model as ONNX in float32. */
+export function onnxFile(model: PublishedModel, path = "onnx/model.onnx"): OutputFile {
+  const weights = parameterPieces(model, () => "F32").map(({ name, shape, piece }) => {
+    const bytes = bytesOfType(
+      "F32",
+      shape.reduce((product, axis) => product * axis, 1),
+    );
+    return { head: initializerHead(name, shape, bytes), piece, bytes };
+  });
+  const graph = new DecoderGraph(model.config).build();
+  const following = weights.reduce((sum, { head, bytes }) => sum + head.byteLength + bytes, 0);
+  const head = graph.modelHead(model.provenance.name, { checkpoint: model.hash }, following);
+  return { path, pieces: [head, ...weights.flatMap(({ head: own, piece }): Piece[] => [own, piece])] };
+}

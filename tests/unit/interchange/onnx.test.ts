@@ -1,0 +1,97 @@
+/** An ONNX file is read back by the rules of protocol buffers; that runtimes compute the same with it is the bench's matter. */
+import { describe, expect, test } from "vitest";
+import { bytesOfFile } from "../../../shared/interchange/output-file.ts";
+import { onnxFile } from "../../../shared/interchange/onnx-writer.ts";
+import { varint } from "../../../shared/interchange/protobuf.ts";
+import { randomModel } from "../../../scripts/bench/support/interchange/random-model.ts";
+
+type Fields = Map<number, (Uint8Array | bigint)[]>;
+
+/** A message's fields by number. */
+function fieldsOf(bytes: Uint8Array): Fields {
+  const fields: Fields = new Map();
+  let at = 0;
+  const number = () => {
+    let value = 0n;
+    for (let shift = 0n; ; shift += 7n) {
+      const byte = bytes[at++]!;
+      value |= BigInt(byte & 127) << shift;
+      if (byte < 128) return value;
+    }
+  };
+  while (at < bytes.byteLength) {
+    const tag = Number(number());
+    let value: Uint8Array | bigint;
+    if ((tag & 7) === 0) value = number();
+    else {
+      const length = (tag & 7) === 5 ? 4 : Number(number());
+      value = bytes.subarray(at, at + length);
+      at += length;
+    }
+    fields.set(tag >> 3, [...(fields.get(tag >> 3) ?? []), value]);
+  }
+  expect(at).toBe(bytes.byteLength);
+  return fields;
+}
+const messages = (fields: Fields, field: number) => (fields.get(field) ?? []) as Uint8Array[];
+const texts = (fields: Fields, field: number) => messages(fields, field).map((bytes) => new TextDecoder().decode(bytes));
+
+/** The operators of opset 17 that the graph may use; none of them is onnxruntime's own. */
+const OPERATORS = new Set(
+  "Add And Cast Concat Cos Div Gather Gemm LessOrEqual MatMul Mul Range ReduceMean Reshape Shape Sigmoid Sin Softmax Split Sqrt Squeeze Sub Transpose Unsqueeze Where".split(
+    " ",
+  ),
+);
+
+describe.each([
+  ["an untied model", {}],
+  ["a tied model of one key head", { tiedEmbeddings: true, kvHeads: 1 }],
+])("%s", (_, changes) => {
+  const model = randomModel(changes);
+
+  test("is a graph of standard operators whose values are made before they are used", async () => {
+    const file = fieldsOf(await bytesOfFile(onnxFile(model)));
+    expect([file.get(1), fieldsOf(messages(file, 8)[0]!).get(2)]).toEqual([[8n], [17n]]);
+    const graph = fieldsOf(messages(file, 7)[0]!);
+    const nameOf = (bytes: Uint8Array, field: number) => texts(fieldsOf(bytes), field)[0]!;
+    const known = new Set([
+      ...messages(graph, 11).map((value) => nameOf(value, 1)),
+      ...messages(graph, 5).map((tensor) => nameOf(tensor, 8)),
+    ]);
+    for (const bytes of messages(graph, 1)) {
+      const node = fieldsOf(bytes);
+      expect(OPERATORS.has(texts(node, 4)[0]!)).toBe(true);
+      expect(texts(node, 1).filter((name) => !known.has(name))).toEqual([]);
+      const outputs = texts(node, 2);
+      expect(outputs.filter((name) => known.has(name))).toEqual([]);
+      for (const name of outputs) known.add(name);
+    }
+    const pairs = [0, 1].flatMap((layer) => ["key", "value"].map((kind) => `${layer}.${kind}`));
+    expect(messages(graph, 11).map((value) => nameOf(value, 1))).toEqual([
+      "input_ids",
+      "attention_mask",
+      "position_ids",
+      ...pairs.map((pair) => `past_key_values.${pair}`),
+    ]);
+    const outputs = messages(graph, 12).map((value) => nameOf(value, 1));
+    expect(outputs).toEqual(["logits", ...pairs.map((pair) => `present.${pair}`)]);
+    expect(outputs.filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  test("holds every parameter once, bit for bit", async () => {
+    const graph = fieldsOf(messages(fieldsOf(await bytesOfFile(onnxFile(model))), 7)[0]!);
+    const tensors = messages(graph, 5).map(fieldsOf);
+    for (const [name, values] of model.values) {
+      const found = tensors.filter((tensor) => texts(tensor, 8)[0] === name);
+      expect([name, found.length]).toEqual([name, 1]);
+      expect(Buffer.from(messages(found[0]!, 9)[0]!).equals(new Uint8Array(values.buffer))).toBe(true);
+    }
+  });
+});
+
+test("numbers are written in groups of seven bits", () => {
+  // The examples of protobuf.dev/programming-guides/encoding.
+  expect([...varint(150)]).toEqual([0x96, 0x01]);
+  expect([...varint(0)]).toEqual([0]);
+  expect([...varint(-2)]).toEqual([254, 255, 255, 255, 255, 255, 255, 255, 255, 1]);
+});
