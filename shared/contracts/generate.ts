@@ -2,17 +2,26 @@
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
 
-export const generateRequestSchema = z.strictObject({
+/** Candidates of an answer from which votes choose. A streamed answer has one, because it is given out before it could be ranked. */
+export const DEFAULT_CANDIDATES = 3;
+
+const fields = z.strictObject({
   text: z.string().min(1).max(4000),
   /** Anything that bears on the answer (time, place, topic); read before the text, one "key: value" line each. */
   context: z.record(z.string().max(64), z.string().max(256)).optional(),
   temperature: z.number().min(0).max(2).default(0.7),
   topK: z.int().min(1).max(65_536).default(40),
   topP: z.number().gt(0).max(1).default(0.95),
-  maxTokens: z.int().min(1).max(256).default(64),
-  candidates: z.int().min(1).max(8).default(3),
+  maxTokens: z.int().min(1).max(8192).default(64),
+  candidates: z.int().min(1).max(8).optional(),
   seed: z.int().min(0).max(0xffff_ffff).optional(),
   stop: z.array(z.string().min(1).max(64)).max(4).default([]),
+  /** Answers with server-sent events: start, text, ..., and done or error. */
+  stream: z.boolean().default(false),
+});
+export const generateRequestSchema = fields.refine(({ stream, candidates = 1 }) => !stream || candidates === 1, {
+  error: "expected 1 candidate of a streamed answer",
+  path: ["candidates"],
 });
 export type GenerateRequest = z.output<typeof generateRequestSchema>;
 
@@ -35,3 +44,8 @@ export const answerSchema = z.object({
   usage: z.object({ promptTokens: z.int(), completionTokens: z.int() }),
 });
 export type Answer = z.output<typeof answerSchema>;
+
+export const tokenizeRequestSchema = z.strictObject({ text: z.string() });
+export const tokenizedSchema = z.object({ model: hashSchema, tokens: z.array(z.int()) });
+export const detokenizeRequestSchema = z.strictObject({ tokens: z.array(z.int().min(0).max(65_535)) });
+export const detokenizedSchema = z.object({ model: hashSchema, text: z.string() });

@@ -118,9 +118,8 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return writePart(this.env.ARTIFACTS, part.bytes, run);
   }
 
-  async activeModel(): Promise<{ model: Hash; tokenizer: Hash } | null> {
-    const active = (await this.#registry.models()).find((model) => model.active);
-    return active === undefined ? null : { model: active.model, tokenizer: active.tokenizer };
+  async activeModel(): Promise<Model | null> {
+    return (await this.#registry.models()).find((model) => model.active) ?? null;
   }
 
   listModels(): Promise<Model[]> {

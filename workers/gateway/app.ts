@@ -1,6 +1,7 @@
 /** The gateway's HTTP application: what every request passes before its door, and the doors. */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { cors } from "hono/cors";
 import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
 import { secureHeaders } from "hono/secure-headers";
@@ -37,14 +38,24 @@ app.use(async (c, next) => {
   return bodyLimit({ maxSize: maxBytes, onError: () => refuse(c, 413, `expected a body of at most ${maxBytes} bytes`) })(c, next);
 });
 app.use(async (c, next) => {
+  if (c.var.door.readsAnyType) {
+    const headers = new Headers(c.req.raw.headers);
+    headers.set("content-type", "application/json");
+    c.req.raw = new Request(c.req.raw, { headers });
+  }
   const { type } = bodyRule(c);
   const given = (c.req.header("content-type") ?? "").split(";", 1)[0]!.trim().toLowerCase();
   const isEmpty = c.req.raw.body === null || c.req.header("content-length") === "0";
   if (!isEmpty && given !== type) throw new HTTPException(415, { message: `content-type: expected ${type}` });
   return next();
 });
-for (const { routes, handlers } of DOORS) {
-  for (const route of routes) if (isOperators(route)) app.use(route.getRoutingPath(), requireOperator);
+/** Pages of any origin may use what is open to everyone. Without a list of headers, those that a client asks for are allowed. */
+const openToPages = cors({ origin: "*", allowMethods: ["GET", "POST"], exposeHeaders: ["retry-after"], maxAge: 86_400 });
+for (const { routes, handlers, isOpenToPages } of DOORS) {
+  for (const route of routes) {
+    if (isOperators(route)) app.use(route.getRoutingPath(), requireOperator);
+    else if (isOpenToPages && route.security === undefined) app.use(route.getRoutingPath(), openToPages);
+  }
   app.route("/", handlers);
 }
 app.doc31("/openapi.json", { openapi: "3.1.0", info: { title: "Tiffin", version: "0.1.0" } });

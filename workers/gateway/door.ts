@@ -24,6 +24,10 @@ export interface BodyRule {
 export interface Door {
   /** The beginning of its paths. */
   prefix: string;
+  /** Lets pages of any origin use the routes that are open to everyone. */
+  isOpenToPages?: true;
+  /** Reads a body as JSON whatever its content type says. */
+  readsAnyType?: true;
   routes: readonly Route[];
   handlers: OpenAPIHono<GatewayContext>;
   /** The body that a method takes where it is not JSON of a few kilobytes; null where it is. */

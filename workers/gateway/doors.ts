@@ -3,8 +3,10 @@ import type { Door } from "./door.ts";
 import { hubDoor } from "./hub/door.ts";
 import { importsDoor } from "./imports/door.ts";
 import { nativeDoor } from "./native/door.ts";
+import { ollamaDoor } from "./ollama/door.ts";
+import { openaiDoor } from "./openai/door.ts";
 
-export const DOORS: readonly Door[] = [hubDoor, importsDoor, nativeDoor];
+export const DOORS: readonly Door[] = [hubDoor, importsDoor, openaiDoor, ollamaDoor, nativeDoor];
 
 export function doorOf(path: string): Door {
   return DOORS.find(({ prefix }) => path.startsWith(prefix)) ?? nativeDoor;

@@ -1,13 +1,7 @@
-/** Ids in, ids out: one token after the other from a prompt that was read once. Knows neither text nor protocols. */
+/** Ids in, ids out: one token after the other from a prompt that was read. Knows neither text nor protocols. */
 import type { Decoder } from "../../shared/model/decoder.ts";
 import { createRandom } from "../../shared/model/random.ts";
 import { sampleToken, type Sample, type SamplingSettings } from "../../shared/model/sampling.ts";
-
-/** A prompt that was read: its decoder, and the logits [V] after its last token. */
-export interface Prefill {
-  decoder: Decoder;
-  logits: Float32Array;
-}
 
 export interface Limits {
   maxTokens: number;
@@ -18,27 +12,23 @@ export interface Limits {
 }
 
 /**
- * The tokens of one continuation; returns why it ended. The caller may stop between two tokens by leaving its loop. Equal
- * weights, prompts, settings and seeds give equal tokens.
+ * The tokens of one continuation after the prompt's `logits` [V]; returns why it ended. The caller may stop between two tokens
+ * by leaving its loop. Equal weights, prompts, settings and seeds give equal tokens.
  */
 export function* sampleTokens(
-  { decoder: prompted, logits: first }: Prefill,
+  decoder: Decoder,
+  logits: Float32Array,
   settings: SamplingSettings,
   seed: number,
   { maxTokens, context, isEnd }: Limits,
 ): Generator<Sample, "stop" | "length"> {
   const random = createRandom(seed);
-  const decoder = prompted.fork();
-  let logits = first;
-  try {
-    for (let count = 1; ; count++) {
-      const sample = sampleToken(logits, settings, random);
-      if (isEnd(sample.id)) return "stop";
-      yield sample;
-      if (count >= maxTokens || decoder.length >= context) return "length";
-      logits = decoder.step(sample.id);
-    }
-  } finally {
-    decoder.dispose();
+  let next = logits;
+  for (let count = 1; ; count++) {
+    const sample = sampleToken(next, settings, random);
+    if (isEnd(sample.id)) return "stop";
+    yield sample;
+    if (count >= maxTokens || decoder.length >= context) return "length";
+    next = decoder.step(sample.id);
   }
 }

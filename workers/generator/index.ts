@@ -1,25 +1,71 @@
-/** Generator: the active model, answering. One generation at a time per isolate, behind a bounded queue. */
+/** Generator: the active model, answering. A few generations at once per isolate, behind a bounded queue. */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { Answer, GenerateRequest } from "../../shared/contracts/generate.ts";
+import type { GenerationRequest, ModelInfo } from "../../shared/contracts/generation.ts";
+import { namedError } from "../../shared/errors.ts";
 import { createAdmissionQueue } from "./admission-queue.ts";
-import { generate } from "./generate.ts";
+import { answer } from "./generate.ts";
+import { activeModel, holdModel, infoOf, TURN_MS, type ModelHold } from "./model.ts";
+import { eventStream, scoredEvents } from "./stream.ts";
 
 /**
  * Wait and turn add up to the 30 s that an invocation has left when its client has gone.
  * developers.cloudflare.com/workers/runtime-apis/context/#waituntil
  */
-const inTurn = createAdmissionQueue({ places: 16, waitMs: 15_000, turnMs: 15_000 });
+const inTurn = createAdmissionQueue({ atOnce: 4, places: 16, waitMs: 30_000 - TURN_MS, turnMs: TURN_MS });
 
 export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
   async health(): Promise<{ ok: true }> {
     return { ok: true };
   }
 
-  /** Answers a text. Throws NoModel, or Busy when too many requests wait or the wait is too long. */
-  async generate(request: GenerateRequest): Promise<Answer> {
-    const answer = inTurn(() => generate(this.env, request));
+  /** Answers a question. Throws NoModel, or Busy when too many requests wait or the wait is too long. */
+  generate(request: GenerateRequest): Promise<Answer> {
+    return this.#withModel((hold) => answer(this.env, hold, request));
+  }
+
+  /** A generation as lines of GenerationEvent. Throws like `generate` until its turn has come, and InvalidInput. */
+  async stream(request: GenerationRequest): Promise<ReadableStream<Uint8Array>> {
+    const opened = Promise.withResolvers<ReadableStream<Uint8Array>>();
+    const turn = this.#withModel(async (hold) => {
+      const { readable, finished } = eventStream(scoredEvents(this.env, hold, request));
+      opened.resolve(readable);
+      await finished;
+    });
+    turn.catch(opened.reject);
+    return opened.promise;
+  }
+
+  /** Throws NoModel. */
+  async modelInfo(): Promise<ModelInfo> {
+    return infoOf(await activeModel(this.env));
+  }
+
+  /** The ids of a text, and the bytes of each as text. Throws NoModel. */
+  async tokenize(text: string): Promise<{ model: string; tokens: number[] }> {
+    const { hash, tokenizer } = await activeModel(this.env);
+    return { model: hash, tokens: tokenizer.encode(text) };
+  }
+
+  /** The text of ids. Throws NoModel, InvalidInput for an id that the model does not have. */
+  async detokenize(ids: number[]): Promise<{ model: string; text: string }> {
+    const { hash, tokenizer } = await activeModel(this.env);
+    const unknown = ids.find((id) => id >= tokenizer.vocabSize);
+    if (unknown !== undefined) throw namedError("InvalidInput", `tokens: expected ids below ${tokenizer.vocabSize}, got ${unknown}`);
+    return { model: hash, text: tokenizer.decode(ids) };
+  }
+
+  #withModel<T>(work: (hold: ModelHold) => Promise<T>): Promise<T> {
+    const turn = inTurn(async () => {
+      const hold = await holdModel(this.env);
+      try {
+        return await work(hold);
+      } finally {
+        hold.release();
+      }
+    });
     // Without this, a client that leaves ends the invocation in mid-turn, and the tensors of a half-loaded model are never freed.
-    this.ctx.waitUntil(answer.catch(() => undefined));
-    return answer;
+    this.ctx.waitUntil(turn.catch(() => undefined));
+    return turn;
   }
 }

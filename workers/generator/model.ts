@@ -1,36 +1,73 @@
-/** The model that answers: loaded through the coordinator, verified by hash, replaced when the active pointer has moved. */
+/**
+ * The model that answers: replaced when the active pointer has moved, freed when its last generation has ended.
+ *
+ * A generation holds its model for one turn. Cloudflare may cancel an invocation between two tokens, and then no `finally`
+ * runs; so a hold lapses by the clock, and the next request frees what a lapsed hold has left. All of this is a module's
+ * state, shared by the requests of an isolate, and none of them awaits another.
+ */
 import * as tf from "@tensorflow/tfjs-core";
-import { checkpointSchema, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
-import type { ModelConfig } from "../../shared/config.ts";
-import { partition } from "../../shared/model/formats/partition.ts";
-import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
-import { checkPart, tensorsOf } from "../../shared/model/formats/weights-file.ts";
-import type { Weights } from "../../shared/model/weights.ts";
-import { checkHash } from "../../shared/store.ts";
-import { startBackend } from "../../shared/tensor/engine/backend.ts";
-import type { Tokenizer } from "../../shared/tokenizer/tokenizer.ts";
-import { loadTokenizer } from "../../shared/tokenizer/json-reader.ts";
+import type { ModelInfo } from "../../shared/contracts/generation.ts";
 import { namedError } from "../../shared/errors.ts";
+import { parameterCount } from "../../shared/model/weights.ts";
+import { loadModel, type LoadedModel } from "./load-model.ts";
 
+export type { LoadedModel };
+
+/** How long a generation may take, loading of a new model included. */
+export const TURN_MS = 15_000;
 /** A loaded model is used for this long before the registry is asked whether it is still the active model. */
 const RECHECK_MS = 1000;
 /** Every isolate asks this often, whatever the limiter says. */
 const MAX_AGE_MS = 60_000;
+const POLL_MS = 10;
 
-export interface LoadedModel {
-  hash: Hash;
-  config: ModelConfig;
-  weights: Weights;
-  tokenizer: Tokenizer;
+export interface ModelHold {
+  readonly model: LoadedModel;
+  /** True when the time of the turn is over: the generation has to end, and its tensors may be freed by others. */
+  hasLapsed(): boolean;
+  /** True when another model has become the active one meanwhile. */
+  isSuperseded(): boolean;
+  /** Keeps something of this generation, to be disposed with it. */
+  track<T extends Disposable>(item: T): T;
+  disposeTracked(): void;
+  release(): void;
+}
+
+interface Disposable {
+  dispose(): void;
+}
+
+interface Hold {
+  model: LoadedModel;
+  until: number;
+  tracked: Disposable[];
 }
 
 let loaded: LoadedModel | null = null;
 let checkedAt: number | null = null;
+/** Until when a request is asking for the active model, or loading it. */
+let askingUntil = 0;
+const holds = new Set<Hold>();
+const retired = new Set<LoadedModel>();
 
-async function readObject(env: GeneratorEnv, kind: ObjectKind, hash: Hash): Promise<Uint8Array> {
-  const bytes = new Uint8Array(await new Response(await env.COORDINATOR.readObject(kind, hash)).arrayBuffer());
-  await checkHash(kind, hash, bytes);
-  return bytes;
+function disposeTracked(hold: Hold): void {
+  for (const item of hold.tracked.splice(0)) item.dispose();
+}
+
+/** Frees what lapsed holds have left, and replaced models that no generation holds. */
+function sweep(): void {
+  const now = Date.now();
+  for (const hold of holds) {
+    if (now < hold.until) continue;
+    disposeTracked(hold);
+    holds.delete(hold);
+  }
+  const held = new Set([...holds].map(({ model }) => model));
+  for (const model of retired) {
+    if (held.has(model)) continue;
+    tf.dispose(model.weights);
+    retired.delete(model);
+  }
 }
 
 /**
@@ -46,20 +83,34 @@ async function mayAsk(env: GeneratorEnv): Promise<boolean> {
 
 /**
  * The active model. A loaded model keeps answering while the registry is down or its successor cannot be loaded.
- * Throws NoModel when there is none.
+ * Throws NoModel when there is none. Use it at once: after an await it may have been freed, unless it is held.
  */
 export async function activeModel(env: GeneratorEnv): Promise<LoadedModel> {
-  if (!(await mayAsk(env))) {
-    if (loaded !== null) return loaded;
-    throw namedError("NoModel", "no model was active a moment ago: try again in a second");
+  const isAsking = () => Date.now() < askingUntil;
+  const isAwaited = () => loaded === null && isAsking();
+  while (isAwaited()) await scheduler.wait(POLL_MS);
+  if (loaded !== null && isAsking()) return loaded;
+  askingUntil = Date.now() + TURN_MS;
+  try {
+    return (await mayAsk(env)) ? await askedModel(env) : lastModel();
+  } finally {
+    askingUntil = 0;
   }
+}
+
+function lastModel(): LoadedModel {
+  if (loaded !== null) return loaded;
+  throw namedError("NoModel", "no model was active a moment ago: try again in a second");
+}
+
+async function askedModel(env: GeneratorEnv): Promise<LoadedModel> {
   checkedAt = Date.now();
   try {
     const active = await env.COORDINATOR.activeModel();
     if (active === null) throw namedError("NoModel", "no model is active yet: train one, or activate a published model");
     if (loaded?.hash !== active.model) {
-      const next = await load(env, active.model);
-      if (loaded !== null) tf.dispose(loaded.weights);
+      const next = await loadModel(env, active);
+      if (loaded !== null) retired.add(loaded);
       loaded = next;
     }
     return loaded;
@@ -70,30 +121,34 @@ export async function activeModel(env: GeneratorEnv): Promise<LoadedModel> {
     console.error(`active model: ${message}; ${loaded === null ? "no other model is loaded" : "the loaded model keeps answering"}`);
     if (loaded !== null) return loaded;
     throw namedError("NoModel", "the active model cannot be loaded: try again in a minute; if that does not help, activate another model");
+  } finally {
+    sweep();
   }
 }
 
-function parse(bytes: Uint8Array): unknown {
-  return JSON.parse(new TextDecoder().decode(bytes));
+/** Holds the active model for one generation. Throws NoModel. */
+export async function holdModel(env: GeneratorEnv): Promise<ModelHold> {
+  sweep();
+  const hold: Hold = { model: await activeModel(env), until: Date.now() + TURN_MS, tracked: [] };
+  holds.add(hold);
+  return {
+    model: hold.model,
+    hasLapsed: () => Date.now() >= hold.until,
+    isSuperseded: () => hold.model !== loaded,
+    track: (item) => {
+      hold.tracked.push(item);
+      return item;
+    },
+    disposeTracked: () => disposeTracked(hold),
+    release() {
+      disposeTracked(hold);
+      holds.delete(hold);
+      sweep();
+    },
+  };
 }
 
-async function load(env: GeneratorEnv, hash: Hash): Promise<LoadedModel> {
-  await startBackend();
-  const checkpoint = checkpointSchema.parse(parse(await readObject(env, "checkpoint", hash)));
-  const tokenizer = loadTokenizer(parse(await readObject(env, "tokenizer", checkpoint.tokenizer)));
-  const parts = partition(checkpoint.model);
-  if (parts.length !== checkpoint.weights.length)
-    throw new Error(`checkpoint ${hash}: expected ${parts.length} parts of weights, got ${checkpoint.weights.length}`);
-  const weights: Weights = {};
-  try {
-    for (const [index, part] of checkpoint.weights.entries()) {
-      const arrays = decodeSafetensors(await readObject(env, "part", part));
-      checkPart(arrays, parts[index]!);
-      Object.assign(weights, tensorsOf(arrays));
-    }
-  } catch (error) {
-    tf.dispose(weights);
-    throw error;
-  }
-  return { hash, config: checkpoint.model, weights, tokenizer };
+export function infoOf({ hash, publishedAt, config }: LoadedModel): ModelInfo {
+  const { context, vocabSize, layers, width } = config;
+  return { hash, publishedAt, context, vocabSize, layers, width, parameters: parameterCount(config) };
 }

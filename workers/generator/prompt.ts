@@ -1,21 +1,56 @@
-/** From a request to the ids that the model reads. */
-import type { GenerateRequest } from "../../shared/contracts/generate.ts";
+/** From a request's prompt to the ids that the model reads. */
+import type { Prompt } from "../../shared/contracts/generation.ts";
+import { namedError } from "../../shared/errors.ts";
 import type { LoadedModel } from "./model.ts";
 
-/** Share of the context that a prompt may fill when the request asks for as many tokens as there is room for. */
-const PROMPT_SHARE = 0.25;
+/** Share of the context that an answer may fill, so that something of the prompt is always read. */
+const ANSWER_SHARE = 0.75;
 
-/** The context as "key: value" lines, then the text, then a line break after which the answer begins. */
-export function renderPrompt({ context = {}, text }: Pick<GenerateRequest, "context" | "text">): string {
-  const lines = Object.entries(context).map(([key, value]) => `${key}: ${value}\n`);
-  return `${lines.join("")}${text}\n`.toWellFormed();
+/**
+ * A prompt as text. Questions and chats end with a line break, after which the answer begins. No model here is trained on
+ * chats yet, so a chat is rendered like a question: each message is a line, as each value of a question's context is.
+ */
+function renderPrompt(prompt: Exclude<Prompt, { kind: "tokens" }>): string {
+  switch (prompt.kind) {
+    case "question":
+      return `${Object.entries(prompt.context)
+        .map(([key, value]) => `${key}: ${value}\n`)
+        .join("")}${prompt.text}\n`;
+    case "chat":
+      return prompt.messages.map(({ content }) => `${content}\n`).join("");
+    case "text":
+      return prompt.text;
+    default:
+      return prompt satisfies never;
+  }
+}
+
+/** What the answer replies to, by which people recognise it among their scores. */
+export function questionOf(prompt: Prompt): string {
+  if (prompt.kind === "tokens") return "";
+  return prompt.kind === "chat" ? (prompt.messages.findLast(({ role }) => role === "user")?.content ?? "") : prompt.text;
+}
+
+function idsOf({ config, tokenizer }: LoadedModel, prompt: Prompt): number[] {
+  if (prompt.kind !== "tokens") return tokenizer.encode(renderPrompt(prompt).toWellFormed());
+  const unknown = prompt.ids.find((id) => id >= config.vocabSize);
+  if (unknown !== undefined) throw namedError("InvalidInput", `prompt: expected token ids below ${config.vocabSize}, got ${unknown}`);
+  return prompt.ids;
 }
 
 /**
- * The ids of a prompt, and how many tokens the answer may have. The end of a long prompt is kept, because it holds the
- * question; at least a quarter of the context stays for the prompt.
+ * The ids of a prompt, and how many tokens the answer may have. A prompt that is too long loses its beginning, because the end
+ * holds the question. Without `maxTokens` the answer gets what the prompt leaves, a quarter of the context at least.
+ * Throws InvalidInput for unknown ids and for a prompt without tokens.
  */
-export function fitPrompt({ config, tokenizer }: LoadedModel, prompt: string, maxTokens: number): { ids: number[]; room: number } {
-  const room = Math.max(1, Math.min(maxTokens, Math.floor(config.context * (1 - PROMPT_SHARE))));
-  return { ids: tokenizer.encode(prompt).slice(-Math.max(1, config.context - room)), room };
+export function fitPrompt(model: LoadedModel, prompt: Prompt, maxTokens: number | null): { ids: number[]; room: number } {
+  const { context } = model.config;
+  const all = idsOf(model, prompt);
+  if (all.length === 0) throw namedError("InvalidInput", "prompt: expected at least one token, got none");
+  if (maxTokens === null) {
+    const ids = all.slice(-Math.max(1, Math.floor(context * ANSWER_SHARE)));
+    return { ids, room: Math.max(1, context - ids.length) };
+  }
+  const room = Math.max(1, Math.min(maxTokens, Math.floor(context * ANSWER_SHARE)));
+  return { ids: all.slice(-Math.max(1, context - room)), room };
 }

@@ -4,7 +4,23 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDoor, OPERATOR, TOKEN } from "./door.ts";
 
 const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
-  everyone: ["GET /", "GET /health", "POST /generate", "POST /feedback"],
+  everyone: [
+    "GET /",
+    "GET /health",
+    "POST /generate",
+    "POST /feedback",
+    "POST /tokenize",
+    "POST /detokenize",
+    "GET /v1/models",
+    "GET /v1/models/{id}",
+    "POST /v1/completions",
+    "POST /v1/chat/completions",
+    "GET /api/version",
+    "GET /api/tags",
+    "POST /api/show",
+    "POST /api/generate",
+    "POST /api/chat",
+  ],
   operator: [
     "POST /sources",
     "GET /sources",
@@ -71,7 +87,7 @@ beforeAll(async () => {
       Object.entries(methods).map(([method, operation]) => [`${method.toUpperCase()} ${path}`, operation] as const),
     ),
   );
-}, 60_000);
+}, 300_000);
 afterAll(() => door.close());
 
 const request = (route: string, headers: Record<string, string>) => {
@@ -148,7 +164,19 @@ describe("bodies", () => {
     ["wrong types", '{"text":1,"id":1,"url":1,"source":1,"preset":1,"graceSeconds":"1","tokens":"1"}', 400],
     ["too many bytes", JSON.stringify({ text: "a".repeat(70_000) }), 413],
   ];
-  const ROUTES = ["/generate", "/feedback", "/sources", "/crawls", "/runs", "/runs/x/branch", "/garbage-collections"];
+  const ROUTES = [
+    "/generate",
+    "/feedback",
+    "/tokenize",
+    "/detokenize",
+    "/sources",
+    "/crawls",
+    "/runs",
+    "/runs/x/branch",
+    "/garbage-collections",
+  ];
+  /** Other protocols ignore unknown fields and have their own form of an error. */
+  const FOREIGN = ["/v1/completions", "/v1/chat/completions", "/api/generate", "/api/chat", "/api/show"];
 
   test.each(ROUTES.flatMap((route) => HOSTILE.map(([what, body, status]) => [route, what, body, status] as const)))(
     "%s refuses %s",
@@ -159,19 +187,33 @@ describe("bodies", () => {
     },
   );
 
+  const text: unknown = expect.any(String);
+  const FORMS: Readonly<Record<string, object>> & { default: object } = {
+    "/v1/": { error: { message: text, type: text } },
+    default: { error: text },
+  };
+
+  test.each(FOREIGN.flatMap((route) => HOSTILE.map(([what, body, status]) => [route, what, body, status] as const)))(
+    "%s refuses %s in its own form",
+    async (route, what, body, status) => {
+      const response = await door.send("POST", route, body, OPERATOR);
+      // Every field of /api/show may be left out, and without a model there is none to show.
+      const isEmptyQuestion = route === "/api/show" && ["an unknown field", "a prototype", "wrong types"].includes(what);
+      expect(response.status).toBe(isEmptyQuestion ? 503 : status);
+      const form = FORMS[route.slice(0, 4)] ?? FORMS.default;
+      expect(await response.json()).toMatchObject(form);
+    },
+  );
+
   test("may be left out where every field is optional, and nowhere else", async () => {
     expect(await (await door.send("POST", "/crawls", undefined, OPERATOR)).json()).toEqual([]);
     expect((await door.send("POST", "/garbage-collections", undefined, OPERATOR)).status).toBe(200);
     for (const route of ["/generate", "/feedback", "/sources"])
       expect((await door.send("POST", route, undefined, OPERATOR)).status).toBe(400);
     const required = [...operations].filter(([, { requestBody }]) => requestBody?.required).map(([route]) => route);
-    expect(required.toSorted()).toEqual([
-      "POST /feedback",
-      "POST /generate",
-      "POST /hub/api/models/{owner}/{name}/paths-info/{revision}",
-      "POST /imports",
-      "POST /sources",
-    ]);
+    const questions = DECLARED.everyone.filter((route) => route.startsWith("POST"));
+    const others = ["POST /hub/api/models/{owner}/{name}/paths-info/{revision}", "POST /imports", "POST /sources"];
+    expect(required.toSorted()).toEqual([...questions, ...others].toSorted());
   });
 
   test("of another type are refused, and so is another method", async () => {

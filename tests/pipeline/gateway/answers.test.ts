@@ -19,7 +19,7 @@ beforeAll(async () => {
   door = await openDoor();
   before = (await door.send("POST", "/generate", { text: "a" }, OPERATOR)).status;
   model = await door.publish(5);
-}, 60_000);
+}, 300_000);
 afterAll(() => door.close());
 
 async function ask(body: object): Promise<Answer> {

@@ -21,7 +21,7 @@ let db: D1Database;
 beforeAll(async () => {
   door = await openDoor();
   db = (await door.server.getWorker<FeedbackEnv>("tiffin-feedback").getEnv()).DB;
-}, 120_000);
+}, 300_000);
 afterAll(() => door.close());
 
 const ago = (days: number) => new Date(Date.now() - days * DAY_MS).toISOString();

@@ -2,13 +2,14 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { createTestHarness } from "wrangler";
 import { configPath, WORKERS } from "../../../scripts/local/workers.ts";
-import { presetOf } from "../../../shared/config.ts";
+import { presetOf, type ModelConfig } from "../../../shared/config.ts";
 import { encodeParts } from "../../../shared/model/formats/weights-file.ts";
 import { initWeights } from "../../../shared/model/weights.ts";
 import { putJson, putObject } from "../../../shared/store.ts";
 import { startBackend } from "../../../shared/tensor/engine/backend.ts";
 
 export const TOKEN = "token-for-tests";
+const SMALLEST = { vocabSize: 259, width: 16, mlpWidth: 32, layers: 1, heads: 1, kvHeads: 1, headWidth: 16, context: 32 };
 export const OPERATOR = { authorization: `Bearer ${TOKEN}` };
 
 function isPrintable(byte: number): boolean {
@@ -32,10 +33,12 @@ export async function openDoor() {
       secrets: (name === "gateway" ? { OPERATOR_TOKEN: TOKEN } : {}) as Record<string, string>,
     })),
   });
-  await server.listen();
+  const { url } = await server.listen();
   await server.getWorker("tiffin-feedback").applyD1Migrations("DB");
   return {
     close: () => server.close(),
+    /** Where the gateway listens on loopback, for clients of their own. */
+    url,
     server,
     /** A body that is a string goes out as it is. */
     send: (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
@@ -44,11 +47,10 @@ export async function openDoor() {
         headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
         ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
       }),
-    /** Publishes a model with random weights and returns its hash. */
-    publish: async (seed: number): Promise<string> => {
+    /** Publishes a model with random weights, of the smallest shape unless another is given, and returns its hash. */
+    publish: async (seed: number, shape: Partial<ModelConfig> = {}): Promise<string> => {
       await startBackend();
-      const shape = { vocabSize: 259, width: 16, mlpWidth: 32, layers: 1, heads: 1, kvHeads: 1, headWidth: 16, context: 32 };
-      const model = { ...presetOf("tiny").model, ...shape };
+      const model = { ...presetOf("tiny").model, ...SMALLEST, ...shape };
       const weights = initWeights(model, seed);
       const env = await server.getWorker<CoordinatorEnv>("tiffin-coordinator").getEnv();
       const tokenizer = await putJson(env.ARTIFACTS, "tokenizer", byteTokenizer());

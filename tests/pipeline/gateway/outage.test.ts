@@ -11,7 +11,7 @@ let model = "";
 beforeAll(async () => {
   door = await openDoor();
   model = await door.publish(5);
-}, 60_000);
+}, 300_000);
 afterAll(() => door.close());
 
 async function ask(): Promise<{ status: number; body: Record<string, unknown> }> {

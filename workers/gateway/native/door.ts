@@ -4,6 +4,7 @@ import { voterOf } from "../client.ts";
 import { health } from "../health.ts";
 import { namedError } from "../../../shared/errors.ts";
 import { routes } from "./routes.ts";
+import { streamAnswer } from "./stream-answer.ts";
 
 const notFound = (what: string): never => {
   throw namedError("NotFound", `${what}: expected a known id`);
@@ -17,7 +18,12 @@ handlers.openapi(routes.health, async (c) => {
   const state = await health(c.env);
   return c.json(state, state.ok ? 200 : 503);
 });
-handlers.openapi(routes.generate, async (c) => c.json(await c.env.GENERATOR.generate(c.req.valid("json")), 200));
+handlers.openapi(routes.generate, async (c) => {
+  const request = c.req.valid("json");
+  return request.stream ? streamAnswer(c.env, request) : c.json(await c.env.GENERATOR.generate(request), 200);
+});
+handlers.openapi(routes.tokenize, async (c) => c.json(await c.env.GENERATOR.tokenize(c.req.valid("json").text), 200));
+handlers.openapi(routes.detokenize, async (c) => c.json(await c.env.GENERATOR.detokenize(c.req.valid("json").tokens), 200));
 handlers.openapi(routes.feedback, async (c) =>
   c.json(await c.env.FEEDBACK.score({ ...c.req.valid("json"), voter: await voterOf(c) }), 200),
 );
@@ -71,6 +77,7 @@ handlers.openapi(routes.exportModel, async (c) => {
 
 export const nativeDoor: Door = {
   prefix: "/",
+  isOpenToPages: true,
   routes: Object.values(routes),
   handlers,
   errorBody: (_, message) => ({ error: message }),

@@ -1,7 +1,14 @@
 /** The routes of Tiffin's own protocol. Requests and answers are in shared/contracts; the OpenAPI document is made from both. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { scoreRequestSchema, storedScoreSchema } from "../../../shared/contracts/feedback.ts";
-import { answerSchema, generateRequestSchema } from "../../../shared/contracts/generate.ts";
+import {
+  answerSchema,
+  detokenizedSchema,
+  detokenizeRequestSchema,
+  generateRequestSchema,
+  tokenizedSchema,
+  tokenizeRequestSchema,
+} from "../../../shared/contracts/generate.ts";
 import { aboutSchema, healthSchema } from "../../../shared/contracts/health.ts";
 import { activatedSchema, exportQuerySchema, modelSchema } from "../../../shared/contracts/models.ts";
 import { refusalSchema } from "../../../shared/contracts/refusal.ts";
@@ -60,7 +67,27 @@ export const routes = {
     path: "/generate",
     middleware: limit("GENERATE_LIMIT"),
     request: { body: body(generateRequestSchema) },
-    responses: { 200: json(answerSchema, "The best candidate"), ...refusalsOf(400, 413, 415, 429, 500, 503) },
+    responses: {
+      200: {
+        content: { "application/json": { schema: answerSchema }, "text/event-stream": { schema: z.string() } },
+        description: "The best candidate, or with `stream` the only one as it is made",
+      },
+      ...refusalsOf(400, 413, 415, 422, 429, 500, 503),
+    },
+  }),
+  tokenize: createRoute({
+    method: "post",
+    path: "/tokenize",
+    middleware: limit("GENERATE_LIMIT"),
+    request: { body: body(tokenizeRequestSchema) },
+    responses: { 200: json(tokenizedSchema, "The ids of the text"), ...refusalsOf(400, 413, 415, 429, 500, 503) },
+  }),
+  detokenize: createRoute({
+    method: "post",
+    path: "/detokenize",
+    middleware: limit("GENERATE_LIMIT"),
+    request: { body: body(detokenizeRequestSchema) },
+    responses: { 200: json(detokenizedSchema, "The text of the ids"), ...refusalsOf(400, 413, 415, 422, 429, 500, 503) },
   }),
   feedback: createRoute({
     method: "post",

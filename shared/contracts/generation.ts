@@ -1,0 +1,63 @@
+/**
+ * The one internal form of a generation: every door of the gateway translates its protocol to this request, and this stream of
+ * events to its protocol. Events travel from the generator as lines of JSON (application/x-ndjson), because RPC carries byte streams.
+ */
+import { z } from "zod";
+import { hashSchema } from "../artifacts.ts";
+
+export interface ChatMessage {
+  role: "system" | "user" | "assistant";
+  content: string;
+}
+
+/** What the model reads. The generator renders it, because the form depends on what the model was trained on. */
+export type Prompt =
+  | { kind: "question"; text: string; context: Record<string, string> }
+  | { kind: "chat"; messages: ChatMessage[] }
+  | { kind: "text"; text: string }
+  | { kind: "tokens"; ids: number[] };
+
+export interface GenerationRequest {
+  prompt: Prompt;
+  temperature: number;
+  topK: number;
+  topP: number;
+  /** Tokens per choice; null for as many as the context has room for. */
+  maxTokens: number | null;
+  /** Continuations of the one prompt, each with a seed of its own. */
+  choices: number;
+  seed: number | null;
+  stop: string[];
+  /** Leaves out white space around each text. */
+  trim: boolean;
+}
+
+const choice = z.int().nonnegative();
+
+export const generationEventSchema = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("start"), id: z.string(), model: hashSchema, promptTokens: z.int() }),
+  z.object({ type: z.literal("token"), choice, id: z.int(), logProbability: z.number() }),
+  /** Whole characters that no stop string can take back. */
+  z.object({ type: z.literal("text"), choice, delta: z.string() }),
+  z.object({ type: z.literal("finish"), choice, reason: z.enum(["stop", "length"]) }),
+  z.object({ type: z.literal("usage"), promptTokens: z.int(), completionTokens: z.int() }),
+  /** The two terminal events: a stream ends with exactly one of them. */
+  z.object({ type: z.literal("done"), canBeScored: z.boolean(), isSuperseded: z.boolean() }),
+  z.object({ type: z.literal("error"), name: z.string(), message: z.string() }),
+]);
+export type GenerationEvent = z.output<typeof generationEventSchema>;
+
+export function isTerminal({ type }: GenerationEvent): boolean {
+  return type === "done" || type === "error";
+}
+
+/** The active model as clients see it. */
+export interface ModelInfo {
+  hash: string;
+  publishedAt: string;
+  context: number;
+  vocabSize: number;
+  layers: number;
+  width: number;
+  parameters: number;
+}

@@ -1,0 +1,240 @@
+/** The unmodified clients of other people's protocols against the running gateway on loopback. */
+import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
+import { generateText, streamText } from "ai";
+import { EventSourceParserStream } from "eventsource-parser/stream";
+import { Ollama } from "ollama";
+import OpenAI from "openai";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openDoor, OPERATOR, TOKEN } from "./door.ts";
+
+const CONTEXT = 256;
+
+let door: Awaited<ReturnType<typeof openDoor>>;
+let model = "";
+let openai: OpenAI;
+let ollama: Ollama;
+beforeAll(async () => {
+  door = await openDoor();
+  model = await door.publish(5, { context: CONTEXT });
+  openai = new OpenAI({ baseURL: new URL("/v1", door.url).href, apiKey: TOKEN, maxRetries: 0 });
+  ollama = new Ollama({ host: door.url.origin, headers: OPERATOR });
+}, 300_000);
+afterAll(() => door.close());
+
+/** The answer of Tiffin's own protocol, which every other door must agree with. */
+async function native(body: object): Promise<{ response: string; usage: { promptTokens: number; completionTokens: number } }> {
+  const response = await door.send("POST", "/generate", { candidates: 1, seed: 7, maxTokens: 24, ...body }, OPERATOR);
+  expect(response.status).toBe(200);
+  return (await response.json()) as Awaited<ReturnType<typeof native>>;
+}
+
+const CHAT = { model: "tiffin", seed: 7, max_tokens: 24, messages: [{ role: "user" as const, content: "Grüße 😀" }] };
+
+describe("openai", () => {
+  test("lists and retrieves the active model", async () => {
+    const { data } = await openai.models.list();
+    expect(data.map(({ id, object }) => [id, object])).toEqual([["tiffin", "model"]]);
+    expect((await openai.models.retrieve(model)).id).toBe("tiffin");
+    await expect(openai.models.retrieve("gpt-4o")).rejects.toMatchObject({ status: 404, code: "model_not_found", param: "model" });
+  });
+
+  test("chats with the text of POST /generate, whole and streamed, with the same usage", async () => {
+    const expected = await native({ text: "Grüße 😀" });
+    const whole = await openai.chat.completions.create(CHAT);
+    expect(whole.choices[0]!.message).toMatchObject({ role: "assistant", content: expected.response });
+    expect(whole).toMatchObject({ object: "chat.completion", model: "tiffin", system_fingerprint: model });
+    const { promptTokens, completionTokens } = expected.usage;
+    expect(whole.usage).toMatchObject({ prompt_tokens: promptTokens, completion_tokens: completionTokens });
+    expect(whole.usage?.total_tokens).toBe(promptTokens + completionTokens);
+
+    const stream = await openai.chat.completions.create({ ...CHAT, stream: true, stream_options: { include_usage: true } });
+    let text = "";
+    const roles: unknown[] = [];
+    const reasons: unknown[] = [];
+    let usage: unknown = null;
+    for await (const chunk of stream) {
+      expect(chunk.object).toBe("chat.completion.chunk");
+      const [choice] = chunk.choices;
+      if (choice?.delta.role !== undefined) roles.push(choice.delta.role);
+      if (choice?.finish_reason) reasons.push(choice.finish_reason);
+      expect((choice?.delta.content ?? "").isWellFormed()).toBe(true);
+      text += choice?.delta.content ?? "";
+      usage = chunk.usage ?? usage;
+    }
+    expect([text, roles, reasons, usage]).toEqual([expected.response, ["assistant"], [whole.choices[0]!.finish_reason], whole.usage]);
+  });
+
+  test("reads parts, and system and developer messages before the question", async () => {
+    const expected = await native({ text: "b", context: { a: "1" } });
+    const parts = [
+      { type: "text" as const, text: "a: " },
+      { type: "text" as const, text: "1" },
+    ];
+    for (const role of ["system", "developer"] as const) {
+      const messages = [
+        { role, content: parts },
+        { role: "user" as const, content: "b" },
+      ];
+      const { choices } = await openai.chat.completions.create({ ...CHAT, messages });
+      expect(choices[0]!.message.content).toBe(expected.response);
+    }
+  });
+
+  test("gives several choices, each as its seed alone would", async () => {
+    const { choices } = await openai.chat.completions.create({ ...CHAT, n: 3 });
+    const alone = await openai.chat.completions.create({ ...CHAT, seed: CHAT.seed + 2 });
+    expect(choices.map(({ index }) => index)).toEqual([0, 1, 2]);
+    expect(choices[2]!.message.content).toBe(alone.choices[0]!.message.content);
+    const texts = ["", "", ""];
+    for await (const { choices: deltas } of await openai.chat.completions.create({ ...CHAT, n: 3, stream: true }))
+      for (const { index, delta } of deltas) texts[index] += delta.content ?? "";
+    expect(texts).toEqual(choices.map(({ message }) => message.content));
+  });
+
+  test("completes a text and a list of token ids alike", async () => {
+    const request = { model, seed: 7, max_tokens: 24 };
+    const whole = await openai.completions.create({ ...request, prompt: "Hello" });
+    expect(whole).toMatchObject({ object: "text_completion", usage: { prompt_tokens: 5 } });
+    const tokens = await openai.completions.create({ ...request, prompt: [...new TextEncoder().encode("Hello")] });
+    expect(tokens.choices[0]!.text).toBe(whole.choices[0]!.text);
+    let text = "";
+    for await (const chunk of await openai.completions.create({ ...request, prompt: "Hello", stream: true }))
+      text += chunk.choices[0]!.text;
+    expect(text).toBe(whole.choices[0]!.text);
+  });
+
+  test("ends before a stop string that lies across tokens, streamed too", async () => {
+    const request = { model, seed: 7, max_tokens: 48, prompt: "Hello" };
+    const whole = (await openai.completions.create(request)).choices[0]!.text;
+    const stop = [...whole].slice(4, 7).join("");
+    const cut = await openai.completions.create({ ...request, stop });
+    expect(cut.choices[0]).toMatchObject({ text: whole.slice(0, whole.indexOf(stop)), finish_reason: "stop" });
+    let text = "";
+    for await (const chunk of await openai.completions.create({ ...request, stop: [stop], stream: true })) text += chunk.choices[0]!.text;
+    expect(text).toBe(cut.choices[0]!.text);
+  });
+
+  test("is refused with the field's name and OpenAI's form of an error", async () => {
+    const refusal = async (body: object) =>
+      openai.chat.completions.create({ ...CHAT, ...body }).then(
+        () => null,
+        (error: InstanceType<typeof OpenAI.APIError>) => error,
+      );
+    expect(await refusal({ temperature: 3 })).toMatchObject({ status: 400, type: "invalid_request_error", param: "temperature" });
+    expect(await refusal({ tools: [{ type: "function" }] })).toMatchObject({ status: 400, param: "tools" });
+    expect(await refusal({ model: "gpt-4o" })).toMatchObject({ status: 404, code: "model_not_found" });
+    expect(await refusal({ messages: [{ role: "user", content: [{ type: "image_url" }] }] })).toMatchObject({ status: 400 });
+    const raw = await door.send("PUT", "/v1/chat/completions", CHAT, OPERATOR);
+    expect([raw.status, await raw.json()]).toEqual([405, { error: expect.objectContaining({ type: "invalid_request_error" }) }]);
+    // What a client sends and Tiffin does not know changes nothing.
+    expect(await refusal({ store: true, user: "u", metadata: {}, service_tier: "auto", tools: [], logprobs: false })).toBe(null);
+  });
+
+  test("can leave in the middle of a stream, and the next request is answered", async () => {
+    const stream = await openai.chat.completions.create({ ...CHAT, max_tokens: 200, stream: true });
+    let chunks = 0;
+    for await (const _ of stream) if (++chunks === 3) break;
+    expect(chunks).toBe(3);
+    expect((await openai.chat.completions.create(CHAT)).choices).toHaveLength(1);
+  });
+
+  test("streams are server-sent events that end with exactly one [DONE]", async () => {
+    const response = await fetch(new URL("/v1/chat/completions", door.url), {
+      method: "POST",
+      headers: { ...OPERATOR, "content-type": "application/json" },
+      body: JSON.stringify({ ...CHAT, stream: true }),
+    });
+    expect(response.headers.get("content-type")).toBe("text/event-stream");
+    const events: string[] = [];
+    for await (const { data } of response.body!.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream()))
+      events.push(data);
+    expect(events.filter((data) => data === "[DONE]")).toHaveLength(1);
+    expect(events.at(-1)).toBe("[DONE]");
+  });
+});
+
+describe("ollama", () => {
+  test("lists and shows the active model", async () => {
+    const { models } = await ollama.list();
+    expect(models.map(({ name, digest }) => [name, digest])).toEqual([["tiffin:latest", model]]);
+    const shown = await ollama.show({ model: "tiffin" });
+    expect(shown).toMatchObject({ capabilities: ["completion"], details: { family: "qwen3" } });
+    expect((await ollama.version()).version).toMatch(/^\d+\.\d+\.\d+$/);
+    await expect(ollama.show({ model: "llama3" })).rejects.toThrow("model: expected tiffin");
+  });
+
+  test("generates and chats with the text of POST /generate, whole and streamed", async () => {
+    const expected = await native({ text: "Hello" });
+    const options = { seed: 7, num_predict: 24 };
+    const whole = await ollama.generate({ model: "tiffin", prompt: "Hello", options });
+    const { promptTokens, completionTokens } = expected.usage;
+    expect(whole).toMatchObject({ response: expected.response, done: true });
+    expect([whole.prompt_eval_count, whole.eval_count]).toEqual([promptTokens, completionTokens]);
+    let text = "";
+    let ends = 0;
+    for await (const part of await ollama.generate({ model: "tiffin", prompt: "Hello", options, stream: true })) {
+      text += part.response;
+      if (part.done) ends++;
+    }
+    expect([text, ends]).toEqual([expected.response, 1]);
+    const messages = [{ role: "user", content: "Hello" }];
+    expect((await ollama.chat({ model: "tiffin", messages, options })).message.content).toBe(expected.response);
+    text = "";
+    for await (const part of await ollama.chat({ model: "tiffin", messages, options, stream: true })) text += part.message.content;
+    expect(text).toBe(expected.response);
+  });
+
+  test("can abort a stream, and reads a body of any type", async () => {
+    const stream = await ollama.generate({ model: "tiffin", prompt: "Hello", options: { num_predict: 200 }, stream: true });
+    await expect(
+      (async () => {
+        for await (const _ of stream) stream.abort();
+      })(),
+    ).rejects.toThrow(/abort/i);
+    const response = await fetch(new URL("/api/generate", door.url), {
+      method: "POST",
+      headers: { ...OPERATOR, "content-type": "application/x-www-form-urlencoded" },
+      body: JSON.stringify({ model: "tiffin", prompt: "Hello", stream: false }),
+    });
+    expect([response.status, ((await response.json()) as { done: boolean }).done]).toEqual([200, true]);
+  });
+
+  test("is refused with the field's name", async () => {
+    await expect(ollama.generate({ model: "tiffin", prompt: "a", options: { temperature: -1 } })).rejects.toThrow("options.temperature");
+    await expect(ollama.generate({ model: "tiffin", prompt: "a", format: "json" })).rejects.toThrow("format: not supported here");
+  });
+});
+
+const provider = () =>
+  createOpenAICompatible({ baseURL: new URL("/v1", door.url).href, name: "tiffin", apiKey: TOKEN, includeUsage: true });
+
+describe("the AI SDK", () => {
+  test("generates and streams a text with its usage", async () => {
+    const expected = await native({ text: "Hello", temperature: 0.5 });
+    const request = { model: provider().chatModel("tiffin"), prompt: "Hello", seed: 7, maxOutputTokens: 24, temperature: 0.5 };
+    const { text, usage, finishReason } = await generateText(request);
+    const { promptTokens, completionTokens } = expected.usage;
+    expect([text, usage.inputTokens, usage.outputTokens]).toEqual([expected.response, promptTokens, completionTokens]);
+    const streamed = streamText(request);
+    let deltas = "";
+    for await (const delta of streamed.textStream) deltas += delta;
+    expect([deltas, await streamed.finishReason, (await streamed.usage).outputTokens]).toEqual([text, finishReason, completionTokens]);
+  });
+
+  test("can abort a stream in the middle", async () => {
+    const controller = new AbortController();
+    const streamed = streamText({
+      model: provider().chatModel("tiffin"),
+      prompt: "Hello",
+      maxOutputTokens: 200,
+      abortSignal: controller.signal,
+      onError: () => undefined,
+    });
+    let aborted = false;
+    for await (const part of streamed.fullStream) {
+      if (part.type === "text-delta") controller.abort();
+      if (part.type === "abort") aborted = true;
+    }
+    expect(aborted).toBe(true);
+  });
+});

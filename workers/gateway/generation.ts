@@ -1,0 +1,76 @@
+/** The generator's stream of events, as every door reads it: parsed, and with exactly one terminal event at its end. */
+import { generationEventSchema, isTerminal, type GenerationEvent, type GenerationRequest } from "../../shared/contracts/generation.ts";
+import { namedError, type ErrorName } from "../../shared/errors.ts";
+
+const ENDED_EARLY: GenerationEvent = { type: "error", name: "Unavailable", message: "the generation ended early: try again" };
+
+/** Starts a generation. Throws the generator's error if it does not begin; later errors are events. */
+export async function openGeneration(env: GatewayEnv, request: GenerationRequest): Promise<AsyncGenerator<GenerationEvent>> {
+  return eventsOf(await env.GENERATOR.stream(request));
+}
+
+async function* eventsOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<GenerationEvent> {
+  const decoder = new TextDecoder();
+  let line = "";
+  try {
+    for await (const bytes of stream) {
+      const lines = (line + decoder.decode(bytes, { stream: true })).split("\n");
+      line = lines.pop() ?? "";
+      for (const text of lines) {
+        const event = generationEventSchema.parse(JSON.parse(text));
+        yield event;
+        if (isTerminal(event)) return;
+      }
+    }
+  } catch (error) {
+    // oxlint-disable-next-line no-console -- the reader is told the name only, so the log holds the cause
+    console.error(`generation: ${(error as Error).message}`);
+  }
+  yield ENDED_EARLY;
+}
+
+export interface Choice {
+  text: string;
+  reason: "stop" | "length";
+}
+
+/** A generation that is read as a whole. */
+export interface Generated {
+  id: string;
+  model: string;
+  choices: Choice[];
+  usage: { promptTokens: number; completionTokens: number };
+  canBeScored: boolean;
+}
+
+/** All of a generation. Throws when it ends with an error. */
+export async function collect(events: AsyncGenerator<GenerationEvent>): Promise<Generated> {
+  const all: Generated = { id: "", model: "", choices: [], usage: { promptTokens: 0, completionTokens: 0 }, canBeScored: false };
+  const choiceOf = (index: number) => (all.choices[index] ??= { text: "", reason: "length" });
+  for await (const event of events) {
+    switch (event.type) {
+      case "start":
+        Object.assign(all, { id: event.id, model: event.model });
+        break;
+      case "text":
+        choiceOf(event.choice).text += event.delta;
+        break;
+      case "finish":
+        choiceOf(event.choice).reason = event.reason;
+        break;
+      case "usage":
+        all.usage = { promptTokens: event.promptTokens, completionTokens: event.completionTokens };
+        break;
+      case "done":
+        all.canBeScored = event.canBeScored;
+        break;
+      case "error":
+        throw namedError(event.name as ErrorName, event.message);
+      case "token":
+        break;
+      default:
+        event satisfies never;
+    }
+  }
+  return all;
+}

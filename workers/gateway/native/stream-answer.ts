@@ -1,0 +1,28 @@
+/** A streamed answer of POST /generate: the events start, text, ..., and exactly one of done and error. */
+import type { GenerateRequest } from "../../../shared/contracts/generate.ts";
+import type { GenerationEvent } from "../../../shared/contracts/generation.ts";
+import { openGeneration } from "../generation.ts";
+import { serverSentEvent, streamResponse } from "../stream-response.ts";
+
+export async function streamAnswer(env: GatewayEnv, request: GenerateRequest): Promise<Response> {
+  const { text, context = {}, seed = null, temperature, topK, topP, maxTokens, stop } = request;
+  const prompt = { kind: "question", text, context } as const;
+  const sampling = { temperature, topK, topP, maxTokens, stop, seed, choices: 1, trim: true };
+  return streamResponse(written(await openGeneration(env, { prompt, ...sampling })), "text/event-stream");
+}
+
+async function* written(events: AsyncGenerator<GenerationEvent>): AsyncGenerator<string> {
+  let usage = { promptTokens: 0, completionTokens: 0 };
+  let finishReason = "length";
+  for await (const event of events) {
+    if (event.type === "start") yield serverSentEvent({ id: event.id, model: event.model }, "start");
+    else if (event.type === "text") yield serverSentEvent({ delta: event.delta }, "text");
+    else if (event.type === "finish") finishReason = event.reason;
+    else if (event.type === "usage") usage = { promptTokens: event.promptTokens, completionTokens: event.completionTokens };
+    else if (event.type === "error") yield serverSentEvent({ error: event.message }, "error");
+    else if (event.type === "done") {
+      const { canBeScored, isSuperseded } = event;
+      yield serverSentEvent({ finishReason, usage, canBeScored, isSuperseded }, "done");
+    }
+  }
+}

@@ -1,0 +1,62 @@
+/** Answers of Ollama's protocol: a line of JSON per piece of text, then one with the counts. */
+import type { GenerationEvent } from "../../../shared/contracts/generation.ts";
+import { MODEL_NAME } from "../model-name.ts";
+import { jsonLine } from "../stream-response.ts";
+
+/** Where one of the two routes puts the text. */
+export type Form = (text: string) => object;
+export const CHAT: Form = (content) => ({ message: { role: "assistant", content } });
+export const GENERATE: Form = (response) => ({ response });
+
+export interface OllamaLine {
+  done: boolean;
+  [field: string]: unknown;
+}
+
+const NANOSECONDS = 1e6;
+
+export const headOf = () => ({ model: `${MODEL_NAME}:latest`, created_at: new Date().toISOString() });
+
+/** An answer in pieces; the last has `done: true`, or is an error. Times are the gateway's, from the request that came at `askedAt`. */
+export async function* pieces(
+  form: Form,
+  events: AsyncGenerator<GenerationEvent>,
+  askedAt: number,
+): AsyncGenerator<OllamaLine | { error: string }> {
+  let startedAt = askedAt;
+  let reason = "length";
+  let counts = {};
+  for await (const event of events) {
+    switch (event.type) {
+      case "start":
+        startedAt = Date.now();
+        break;
+      case "text":
+        yield { ...headOf(), ...form(event.delta), done: false };
+        break;
+      case "finish":
+        ({ reason } = event);
+        break;
+      case "usage":
+        counts = { prompt_eval_count: event.promptTokens, eval_count: event.completionTokens };
+        break;
+      case "error":
+        yield { error: event.message };
+        break;
+      case "done": {
+        const now = Date.now();
+        const times = { total_duration: (now - askedAt) * NANOSECONDS, eval_duration: (now - startedAt) * NANOSECONDS };
+        yield { ...headOf(), ...form(""), done: true, done_reason: reason, ...counts, ...times };
+        break;
+      }
+      case "token":
+        break;
+      default:
+        event satisfies never;
+    }
+  }
+}
+
+export async function* lines(parts: AsyncGenerator<object>): AsyncGenerator<string> {
+  for await (const part of parts) yield jsonLine(part);
+}

@@ -1,0 +1,79 @@
+/** The requests of Ollama's protocol (github.com/ollama/ollama, docs/api.md) that Tiffin answers. Unknown fields are ignored. */
+import { z } from "zod";
+import type { ChatMessage, GenerationRequest, Prompt } from "../../../shared/contracts/generation.ts";
+
+const stop = z
+  .union([z.string().min(1).max(64), z.array(z.string().min(1).max(64)).max(4)])
+  .optional()
+  .transform((value) => (typeof value === "string" ? [value] : (value ?? [])));
+
+const options = z
+  .object({
+    temperature: z.number().min(0).max(2).default(0.7),
+    top_k: z.int().min(0).max(65_536).default(40),
+    top_p: z.number().min(0).max(1).default(0.95),
+    /** Tokens of the answer; a negative number for as many as the context has room for. */
+    num_predict: z.int().min(-2).max(1_000_000).default(-1),
+    seed: z.int().optional(),
+    stop,
+  })
+  .prefault({});
+export type Options = z.output<typeof options>;
+
+/** A field that must be absent or empty. */
+const refused = z
+  .unknown()
+  .optional()
+  .refine((value) => value === undefined || value === null || value === "" || (Array.isArray(value) && value.length === 0), {
+    error: "not supported here: leave it out",
+  });
+
+const common = {
+  model: z.string().max(256),
+  stream: z.boolean().default(true),
+  options,
+  format: refused,
+};
+
+export const generateSchema = z.object({
+  ...common,
+  prompt: z.string().default(""),
+  system: z.string().optional(),
+  /** Sends the prompt as it is, without a line break after it. */
+  raw: z.boolean().default(false),
+  suffix: refused,
+  images: refused,
+});
+export type OllamaGenerate = z.output<typeof generateSchema>;
+
+export const chatSchema = z.object({
+  ...common,
+  messages: z
+    .array(z.object({ role: z.enum(["system", "user", "assistant"]), content: z.string(), images: refused }))
+    .max(256)
+    .default([]),
+  tools: refused,
+});
+export type OllamaChat = z.output<typeof chatSchema>;
+
+export const showSchema = z.object({ model: z.string().max(256).optional(), name: z.string().max(256).optional() });
+
+export function promptOf({ prompt, system, raw }: OllamaGenerate): Prompt {
+  if (raw) return { kind: "text", text: prompt };
+  const instructions: ChatMessage[] = system === undefined || system === "" ? [] : [{ role: "system", content: system }];
+  return { kind: "chat", messages: [...instructions, { role: "user", content: prompt }] };
+}
+
+export function generationOf(prompt: Prompt, { temperature, top_k, top_p, num_predict, seed, stop: ends }: Options): GenerationRequest {
+  return {
+    prompt,
+    temperature,
+    topK: top_k,
+    topP: Math.max(top_p, Number.MIN_VALUE),
+    maxTokens: num_predict < 1 ? null : num_predict,
+    choices: 1,
+    seed: seed === undefined ? null : seed >>> 0,
+    stop: ends,
+    trim: prompt.kind === "chat",
+  };
+}

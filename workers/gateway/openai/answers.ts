@@ -1,0 +1,110 @@
+/** Answers of OpenAI's protocol: whole ones, chunks of streams, errors. */
+import { z } from "zod";
+import type { GenerationEvent } from "../../../shared/contracts/generation.ts";
+import type { Generated } from "../generation.ts";
+import { MODEL_NAME } from "../model-name.ts";
+import { serverSentEvent } from "../stream-response.ts";
+
+/** How one of the two routes names its parts. */
+export interface Form {
+  object: string;
+  chunkObject: string;
+  choice(text: string): object;
+  delta(text: string): object;
+  /** The first chunk of a choice, before its text; null for none. */
+  opening: object | null;
+  closing: object;
+}
+
+export const CHAT: Form = {
+  object: "chat.completion",
+  chunkObject: "chat.completion.chunk",
+  choice: (content) => ({ message: { role: "assistant", content, refusal: null } }),
+  delta: (content) => ({ delta: { content } }),
+  opening: { delta: { role: "assistant", content: "" } },
+  closing: { delta: {} },
+};
+
+export const COMPLETION: Form = {
+  object: "text_completion",
+  chunkObject: "text_completion",
+  choice: (text) => ({ text }),
+  delta: (text) => ({ text }),
+  opening: null,
+  closing: { text: "" },
+};
+
+const TYPE_OF: Readonly<Record<number, string>> = { 401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error" };
+
+export function errorBody(status: number, message: string): { error: object } {
+  const type = TYPE_OF[status] ?? (status < 500 ? "invalid_request_error" : "server_error");
+  // Refusals begin with the field's name.
+  const param = status < 500 ? (/^([\w.]+): /.exec(message)?.[1] ?? null) : null;
+  return { error: { message, type, param, code: status === 404 && param === "model" ? "model_not_found" : null } };
+}
+
+export const errorSchema = z.object({
+  error: z.object({ message: z.string(), type: z.string(), param: z.string().nullable(), code: z.string().nullable() }),
+});
+
+const usageOf = ({ promptTokens, completionTokens }: Generated["usage"]) => ({
+  prompt_tokens: promptTokens,
+  completion_tokens: completionTokens,
+  total_tokens: promptTokens + completionTokens,
+});
+const secondsNow = () => Math.floor(Date.now() / 1000);
+/** The fingerprint is the hash of the weights: equal fingerprints and seeds give equal texts. */
+const headOf = (object: string, id: string, hash: string, created: number) => ({
+  id,
+  object,
+  created,
+  model: MODEL_NAME,
+  system_fingerprint: hash,
+});
+
+export function wholeAnswer(form: Form, { id, model, choices, usage }: Generated): object {
+  return {
+    ...headOf(form.object, id, model, secondsNow()),
+    choices: choices.map(({ text, reason }, index) => ({ index, ...form.choice(text), logprobs: null, finish_reason: reason })),
+    usage: usageOf(usage),
+  };
+}
+
+/** Chunks as server-sent events. After an error there is no [DONE]. */
+export async function* chunks(form: Form, events: AsyncGenerator<GenerationEvent>, hasUsage: boolean): AsyncGenerator<string> {
+  let head: object = {};
+  let isOpen = false;
+  const chunk = (fields: object) => serverSentEvent({ ...head, ...(hasUsage ? { usage: null } : {}), ...fields });
+  const choice = (index: number, part: object, reason: string | null = null) =>
+    chunk({ choices: [{ index, ...part, logprobs: null, finish_reason: reason }] });
+  for await (const event of events) {
+    switch (event.type) {
+      case "start":
+        head = headOf(form.chunkObject, event.id, event.model, secondsNow());
+        break;
+      case "token":
+        if (!isOpen && form.opening !== null) yield choice(event.choice, form.opening);
+        isOpen = true;
+        break;
+      case "text":
+        yield choice(event.choice, form.delta(event.delta));
+        break;
+      case "finish":
+        if (!isOpen && form.opening !== null) yield choice(event.choice, form.opening);
+        yield choice(event.choice, form.closing, event.reason);
+        isOpen = false;
+        break;
+      case "usage":
+        if (hasUsage) yield chunk({ choices: [], usage: usageOf(event) });
+        break;
+      case "error":
+        yield serverSentEvent(errorBody(500, event.message));
+        break;
+      case "done":
+        yield serverSentEvent("[DONE]");
+        break;
+      default:
+        event satisfies never;
+    }
+  }
+}

@@ -1,0 +1,79 @@
+/** OpenAI's protocol under /v1: models, completions and chat completions, translated to one generation and back. */
+import { createRoute, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { GenerationRequest } from "../../../shared/contracts/generation.ts";
+import { limit } from "../auth.ts";
+import { createHandlers, type Door, type GatewayContext } from "../door.ts";
+import { collect, openGeneration } from "../generation.ts";
+import { MODEL_NAME, requireModel } from "../model-name.ts";
+import { streamResponse } from "../stream-response.ts";
+import { CHAT, chunks, COMPLETION, errorBody, errorSchema, wholeAnswer, type Form } from "./answers.ts";
+import { chatGeneration, chatRequestSchema, completionGeneration, completionRequestSchema } from "./schema.ts";
+
+const json = <T extends z.ZodType>(schema: T, description: string) => ({ content: { "application/json": { schema } }, description });
+const refusal = json(errorSchema, "What was expected, what came");
+const refusals = { 400: refusal, 404: refusal, 413: refusal, 415: refusal, 422: refusal, 429: refusal, 500: refusal, 503: refusal };
+const answers = {
+  200: {
+    content: { "application/json": { schema: z.looseObject({ id: z.string() }) }, "text/event-stream": { schema: z.string() } },
+    description: "The whole answer, or its chunks",
+  },
+  ...refusals,
+};
+const modelSchema = z.object({ id: z.string(), object: z.literal("model"), created: z.int(), owned_by: z.string() });
+
+const asking = <P extends string, S extends z.ZodType>(path: P, schema: S) =>
+  createRoute({
+    method: "post",
+    path,
+    middleware: limit("GENERATE_LIMIT"),
+    request: { body: { content: { "application/json": { schema } }, required: true } },
+    responses: answers,
+  });
+
+const routes = {
+  models: createRoute({
+    method: "get",
+    path: "/v1/models",
+    middleware: limit("GENERATE_LIMIT"),
+    responses: { 200: json(z.object({ object: z.literal("list"), data: z.array(modelSchema) }), "The active model"), ...refusals },
+  }),
+  model: createRoute({
+    method: "get",
+    path: "/v1/models/{id}",
+    middleware: limit("GENERATE_LIMIT"),
+    request: { params: z.object({ id: z.string().max(256) }) },
+    responses: { 200: json(modelSchema, "The active model"), ...refusals },
+  }),
+  chat: asking("/v1/chat/completions", chatRequestSchema),
+  completion: asking("/v1/completions", completionRequestSchema),
+};
+
+async function describedModel(env: GatewayEnv) {
+  const { publishedAt } = await env.GENERATOR.modelInfo();
+  return { id: MODEL_NAME, object: "model" as const, created: Math.floor(Date.parse(publishedAt) / 1000), owned_by: "tiffin" };
+}
+
+interface Asked {
+  model: string;
+  stream?: boolean | null | undefined;
+  stream_options?: { include_usage?: boolean | null | undefined } | null | undefined;
+}
+
+async function answer(c: Context<GatewayContext>, form: Form, asked: Asked, request: GenerationRequest): Promise<Response> {
+  await requireModel(c.env, asked.model);
+  const events = await openGeneration(c.env, request);
+  if (asked.stream !== true) return c.json(wholeAnswer(form, await collect(events)), 200);
+  return streamResponse(chunks(form, events, asked.stream_options?.include_usage === true), "text/event-stream");
+}
+
+const handlers = createHandlers();
+handlers.openapi(routes.models, async (c) => c.json({ object: "list" as const, data: [await describedModel(c.env)] }, 200));
+handlers.openapi(routes.model, async (c) => {
+  await requireModel(c.env, c.req.valid("param").id);
+  return c.json(await describedModel(c.env), 200);
+});
+handlers.openapi(routes.chat, (c) => answer(c, CHAT, c.req.valid("json"), chatGeneration(c.req.valid("json"))));
+handlers.openapi(routes.completion, (c) => answer(c, COMPLETION, c.req.valid("json"), completionGeneration(c.req.valid("json"))));
+
+export const openaiDoor: Door = { prefix: "/v1/", isOpenToPages: true, routes: Object.values(routes), handlers, errorBody };

@@ -1,0 +1,106 @@
+/**
+ * The requests of OpenAI's protocol (platform.openai.com/docs/api-reference) that Tiffin answers. Unknown fields are ignored.
+ * Known fields that Tiffin cannot honour are refused by name, unless they ask for nothing.
+ */
+import { z } from "zod";
+import type { GenerationRequest } from "../../../shared/contracts/generation.ts";
+
+const MAX_MESSAGES = 256;
+/** OpenAI's default of the older route; chats get what the context has room for. */
+const COMPLETION_TOKENS = 16;
+
+/** A field that must be absent or ask for nothing. */
+function refused(...neutral: unknown[]) {
+  return z
+    .unknown()
+    .optional()
+    .refine((value) => value === undefined || value === null || neutral.some((same) => JSON.stringify(same) === JSON.stringify(value)), {
+      error: "not supported here: leave it out",
+    });
+}
+
+const stop = z
+  .union([z.string().min(1).max(64), z.array(z.string().min(1).max(64)).max(4)])
+  .nullish()
+  .transform((value) => (typeof value === "string" ? [value] : (value ?? [])));
+const tokens = z.int().min(1).max(1_000_000).nullish();
+
+const common = {
+  model: z.string().max(256),
+  temperature: z.number().min(0).max(2).nullish(),
+  top_p: z.number().min(0).max(1).nullish(),
+  n: z.int().min(1).max(8).nullish(),
+  seed: z.int().nullish(),
+  stop,
+  max_tokens: tokens,
+  stream: z.boolean().nullish(),
+  stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
+  presence_penalty: refused(0),
+  frequency_penalty: refused(0),
+  logit_bias: refused({}),
+};
+
+const part = z.object({ type: z.literal("text", { error: "expected text, the only kind of part that is read here" }), text: z.string() });
+const content = z
+  .union([z.string(), z.array(part)])
+  .transform((value) => (typeof value === "string" ? value : value.map(({ text }) => text).join("")));
+const message = z.object({
+  role: z.enum(["system", "developer", "user", "assistant"]).transform((role) => (role === "developer" ? "system" : role)),
+  content,
+});
+
+export const chatRequestSchema = z.object({
+  ...common,
+  messages: z.array(message).min(1).max(MAX_MESSAGES),
+  max_completion_tokens: tokens,
+  logprobs: refused(false),
+  top_logprobs: refused(0),
+  tools: refused([]),
+  functions: refused([]),
+  response_format: refused({ type: "text" }),
+  modalities: refused(["text"]),
+});
+export type ChatRequest = z.output<typeof chatRequestSchema>;
+
+const prompt = z.union([z.string().min(1), z.tuple([z.string().min(1)]), z.array(z.int().min(0).max(65_535)).min(1)], {
+  error: "expected one text or one list of token ids",
+});
+
+export const completionRequestSchema = z.object({
+  ...common,
+  prompt,
+  logprobs: refused(0),
+  echo: refused(false),
+  best_of: refused(1),
+  suffix: refused(""),
+});
+export type CompletionRequest = z.output<typeof completionRequestSchema>;
+
+type Sampling = Omit<GenerationRequest, "prompt" | "maxTokens" | "trim">;
+
+/** What chats and completions have in common. Absent values are those of POST /generate. */
+function samplingOf(request: ChatRequest | CompletionRequest): Sampling {
+  return {
+    temperature: request.temperature ?? 0.7,
+    topK: 40,
+    // A share of 0 keeps the most probable token.
+    topP: Math.max(request.top_p ?? 0.95, Number.MIN_VALUE),
+    choices: request.n ?? 1,
+    seed: request.seed === null || request.seed === undefined ? null : request.seed >>> 0,
+    stop: request.stop,
+  };
+}
+
+export function chatGeneration(request: ChatRequest): GenerationRequest {
+  const maxTokens = request.max_completion_tokens ?? request.max_tokens ?? null;
+  return { ...samplingOf(request), prompt: { kind: "chat", messages: request.messages }, maxTokens, trim: true };
+}
+
+export function completionGeneration(request: CompletionRequest): GenerationRequest {
+  const [first] = request.prompt;
+  const isText = typeof request.prompt === "string" || typeof first === "string";
+  const text = typeof request.prompt === "string" ? request.prompt : String(first);
+  const ids = Array.isArray(request.prompt) ? request.prompt.filter((id) => typeof id === "number") : [];
+  const read = isText ? ({ kind: "text", text } as const) : ({ kind: "tokens", ids } as const);
+  return { ...samplingOf(request), prompt: read, maxTokens: request.max_tokens ?? COMPLETION_TOKENS, trim: false };
+}

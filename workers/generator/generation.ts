@@ -1,0 +1,67 @@
+/** One generation as events, from the prompt's ids to the last choice. The terminal event is added in stream.ts. */
+import type { GenerationEvent, GenerationRequest } from "../../shared/contracts/generation.ts";
+import { createDecoder } from "../../shared/model/decoder.ts";
+import { sampleTokens, type Limits } from "./engine.ts";
+import type { ModelHold } from "./model.ts";
+import { fitPrompt } from "./prompt.ts";
+import { TextAssembler } from "./text.ts";
+
+export interface Generation {
+  id: string;
+  events: AsyncGenerator<GenerationEvent>;
+}
+
+/** Throws InvalidInput before the first event, never afterwards for a reason that lies in the request. */
+export function startGeneration(hold: ModelHold, request: GenerationRequest): Generation {
+  const { ids, room } = fitPrompt(hold.model, request.prompt, request.maxTokens);
+  const id = crypto.randomUUID();
+  return { id, events: generate(hold, request, { id, ids, room }) };
+}
+
+async function* generate(
+  hold: ModelHold,
+  request: GenerationRequest,
+  { id, ids, room }: { id: string; ids: number[]; room: number },
+): AsyncGenerator<GenerationEvent> {
+  const { hash, config, tokenizer, weights } = hold.model;
+  yield { type: "start", id, model: hash, promptTokens: ids.length };
+  const limits: Limits = { maxTokens: room, context: config.context, isEnd: (token) => token >= tokenizer.endOfText };
+  const seed = request.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
+  const prompted = hold.track(createDecoder(weights, config));
+  let completionTokens = 0;
+  try {
+    const logits = prompted.prefill(ids);
+    for (let choice = 0; choice < request.choices; choice++) {
+      if (hold.hasLapsed()) {
+        yield { type: "finish", choice, reason: "length" };
+        continue;
+      }
+      const decoder = hold.track(prompted.fork());
+      const text = new TextAssembler(request.stop, request.trim);
+      const tokens = sampleTokens(decoder, logits, request, seed + choice, limits);
+      let reason: "stop" | "length" | null = null;
+      while (reason === null) {
+        const next = tokens.next();
+        if (next.done === true) {
+          reason = next.value;
+          break;
+        }
+        completionTokens++;
+        yield { type: "token", choice, ...next.value };
+        const { delta, isStopped } = text.push(tokenizer.decodeBytes([next.value.id]));
+        if (delta !== "") yield { type: "text", choice, delta };
+        if (isStopped) reason = "stop";
+        // Between two tokens, other requests of the isolate and a client's leaving get their turn.
+        await scheduler.wait(0);
+        if (hold.hasLapsed()) reason ??= "length";
+      }
+      decoder.dispose();
+      const rest = text.end();
+      if (rest !== "") yield { type: "text", choice, delta: rest };
+      yield { type: "finish", choice, reason };
+    }
+  } finally {
+    hold.disposeTracked();
+  }
+  yield { type: "usage", promptTokens: ids.length, completionTokens };
+}

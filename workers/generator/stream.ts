@@ -1,0 +1,68 @@
+/** A generation as a byte stream of one JSON event per line, which ends with exactly one terminal event unless its reader leaves. */
+import type { GenerationEvent, GenerationRequest } from "../../shared/contracts/generation.ts";
+import { record } from "./feedback.ts";
+import { startGeneration } from "./generation.ts";
+import type { ModelHold } from "./model.ts";
+import { questionOf } from "./prompt.ts";
+
+/** Characters of a question that are kept beside its answer. */
+const MAX_QUESTION = 4000;
+
+/** The events of a generation whose first choice is kept, so that it can be scored. Throws InvalidInput before the first event. */
+export function scoredEvents(env: GeneratorEnv, hold: ModelHold, request: GenerationRequest): AsyncGenerator<GenerationEvent> {
+  const { id, events } = startGeneration(hold, request);
+  return withTerminal(env, hold, request, { id, events });
+}
+
+async function* withTerminal(
+  env: GeneratorEnv,
+  hold: ModelHold,
+  request: GenerationRequest,
+  { id, events }: ReturnType<typeof startGeneration>,
+): AsyncGenerator<GenerationEvent> {
+  let response = "";
+  try {
+    for await (const event of events) {
+      if (event.type === "text" && event.choice === 0) response += event.delta;
+      yield event;
+    }
+    const text = questionOf(request.prompt).slice(0, MAX_QUESTION).toWellFormed();
+    const canBeScored = await record(env, { id, text, response, model: hold.model.hash, createdAt: new Date().toISOString() });
+    yield { type: "done", canBeScored, isSuperseded: hold.isSuperseded() };
+  } catch (error) {
+    // oxlint-disable-next-line no-console -- the reader is told the name only, so the log holds the cause
+    console.error(`generation: ${(error as Error).stack ?? String(error)}`);
+    yield { type: "error", name: "Internal", message: "the generation failed" };
+  }
+}
+
+/**
+ * Sends events as they are made: a slow reader does not hold up the isolate. When the reader leaves, at most one more token is
+ * made. `finished` settles when nothing more is made.
+ */
+export function eventStream(events: AsyncGenerator<GenerationEvent>): { readable: ReadableStream<Uint8Array>; finished: Promise<void> } {
+  const encoder = new TextEncoder();
+  let hasLeft = false;
+  const { promise: finished, resolve } = Promise.withResolvers<void>();
+  const readable = new ReadableStream({
+    type: "bytes",
+    start(controller) {
+      const send = async () => {
+        let tokens = 0;
+        for await (const event of events) {
+          if (hasLeft) break;
+          if (event.type === "token") tokens++;
+          controller.enqueue(encoder.encode(`${JSON.stringify(event)}\n`));
+        }
+        // oxlint-disable-next-line no-console -- tells an operator how much work clients abandon
+        if (hasLeft) console.log(`generation: its reader left after ${tokens} tokens`);
+        else controller.close();
+      };
+      void send().finally(resolve);
+    },
+    cancel() {
+      hasLeft = true;
+    },
+  });
+  return { readable, finished };
+}
