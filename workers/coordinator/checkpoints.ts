@@ -1,9 +1,9 @@
 /** A run's objects in R2: reading a checkpoint, copying it to another place, deleting. */
 import { checkpointSchema, objectKey, runPrefix, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
 import { namedError } from "../../shared/errors.ts";
-import { getJson } from "../../shared/store.ts";
+import { getJson, getObject, isDamage } from "../../shared/store.ts";
 import { forgetParts } from "./parts.ts";
-import { partsOf, retained, retainedHashes, type Base, type RunState } from "../../shared/training/protocol/run-state.ts";
+import { namesIn, partsOf, retained, retainedHashes, type Base, type RunState } from "../../shared/training/protocol/run-state.ts";
 
 /** Keys of one delete call. developers.cloudflare.com/r2/api/workers/workers-api-reference/#bucket-method-definitions */
 const MAX_DELETED = 1000;
@@ -11,6 +11,17 @@ const MAX_DELETED = 1000;
 async function readBase(bucket: R2Bucket, run: string, checkpoint: Hash): Promise<Base> {
   const { round, tokens, lrScale, weights, outer, inner } = await getJson(bucket, "checkpoint", checkpoint, checkpointSchema, run);
   return { checkpoint, round, tokens, lrScale, weights, outer, inner };
+}
+
+/** Why a part of a run cannot be read, or null if it can. Throws when storage fails. */
+export async function damageOf(bucket: R2Bucket, hash: Hash, run: string): Promise<string | null> {
+  try {
+    await getObject(bucket, "part", hash, run);
+    return null;
+  } catch (error) {
+    if (isDamage(error)) return (error as Error).message;
+    throw error;
+  }
 }
 
 /**
@@ -46,17 +57,16 @@ export async function publishBase(bucket: R2Bucket, run: string, checkpoint: Has
   await copy(bucket, "checkpoint", checkpoint, run);
 }
 
-/** Keys of the objects that a change of state makes useless: consumed updates, and checkpoints that are no longer kept. */
+/** Keys of the objects that a change of state makes useless: results of an ended round, and checkpoints that are no longer kept. */
 export function uselessKeys(before: RunState, after: RunState): string[] {
   const keep = retainedHashes(after);
   const old = retained(before);
-  const isUsedUp = before.base !== after.base && before.phase === "training";
-  const deltas = isUsedUp ? before.slots.flatMap(({ result }) => (result?.kind === "train" ? result.delta : [])) : [];
+  const results = before.slots.flatMap(({ votes, result }) => [...votes.map((vote) => vote.result), result].flatMap(namesIn));
   const useless = (hashes: Hash[]) => [...new Set(hashes)].filter((hash) => !keep.has(hash));
   const { run } = before.spec;
   return [
     ...useless(old.map(({ checkpoint }) => checkpoint)).map((hash) => objectKey("checkpoint", hash, run)),
-    ...useless([...deltas, ...old.flatMap(partsOf)]).map((hash) => objectKey("part", hash, run)),
+    ...useless([...results, ...old.flatMap(partsOf)]).map((hash) => objectKey("part", hash, run)),
   ];
 }
 

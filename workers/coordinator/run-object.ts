@@ -10,21 +10,10 @@ import { datasetSchema, type Dataset, type Hash } from "../../shared/artifacts.t
 import type { RunStatus } from "../../shared/contracts/runs.ts";
 import { namedError } from "../../shared/errors.ts";
 import { getJson } from "../../shared/store.ts";
-import {
-  damaged,
-  effectOf,
-  failed,
-  lease,
-  paused,
-  restarted,
-  resumed,
-  stopped,
-  submit,
-  type Effect,
-} from "../../shared/training/protocol/run.ts";
+import * as protocol from "../../shared/training/protocol/run.ts";
 import { isOver, partsOf, retainedHashes, type Base, type RunSpec, type RunState } from "../../shared/training/protocol/run-state.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
-import { keptCheckpoint } from "./checkpoints.ts";
+import { damageOf, keptCheckpoint } from "./checkpoints.ts";
 import { performEffect } from "./effects.ts";
 import { firstState, type BranchOrigin } from "./first-state.ts";
 import { restoreAlarm } from "./lost-alarm.ts";
@@ -62,7 +51,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     this.#store = new RunStore(ctx.storage);
     this.#state = this.#store.load();
     if (this.#state === null || isOver(this.#state)) return;
-    this.#save(restarted(this.#state));
+    this.#save(protocol.restarted(this.#state));
     void ctx.blockConcurrencyWhile(() => restoreAlarm(ctx.storage, ALARM_MS));
   }
 
@@ -71,7 +60,19 @@ export class Run extends DurableObject<CoordinatorEnv> {
     const before = this.#state;
     this.#store.save(before, next, Date.now());
     this.#state = next;
-    if (before?.base !== next.base || before.phase !== next.phase) this.#taskAvailable.wake();
+    if (before !== null && protocol.availableTasks(next, Date.now()) > protocol.availableTasks(before, Date.now())) this.#announceTasks();
+    // Nothing comes of waiting for a run that is over.
+    else if (before?.phase !== next.phase) this.#taskAvailable.wake();
+  }
+
+  /** Wakes the trainers that wait for a task, and hints at the tasks that they leave. */
+  #announceTasks(): void {
+    // New tasks would write some of the objects again that a rollback is about to delete.
+    if (this.#leasingSuspended) return;
+    const state = this.#begun();
+    const tasks = protocol.availableTasks(state, Date.now()) - this.#taskAvailable.waiting;
+    this.ctx.waitUntil(this.#hints.send(state.spec.run, tasks));
+    this.#taskAvailable.wake();
   }
 
   #begun(): RunState {
@@ -115,7 +116,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
       if (over) await this.#reportClosed();
       if (over || this.#state === null) return { lease: null, over };
       this.#advance();
-      const result = this.#leasingSuspended ? null : lease(this.#state, trainer, crypto.randomUUID(), Date.now());
+      const result = this.#leasingSuspended ? null : protocol.lease(this.#state, trainer, crypto.randomUUID(), Date.now());
       if (result !== null && result.state !== this.#state) {
         this.#save(result.state);
         // Leasing drops audits that nobody can finish, and the round may have waited for those alone.
@@ -131,35 +132,41 @@ export class Run extends DurableObject<CoordinatorEnv> {
   async submit(submission: Submission): Promise<SubmissionReply> {
     if (this.#state === null) return { accepted: false, reason: "not-started" };
     const before = this.#state;
-    const result = submit(before, submission, Date.now());
+    const result = protocol.submit(before, submission, Date.now());
     this.#save(result.state);
     if (result.state.evaluations > before.evaluations) this.#deleteUseless(before);
     this.#advance();
     return result.reply;
   }
 
-  /** Reports that a part cannot be read. Parts of older checkpoints do not matter, since the run deletes them itself. */
-  async damaged(hash: Hash, reason: string): Promise<void> {
+  /**
+   * Looks at a part that a reader could not read. Parts of older checkpoints do not matter, since the run deletes them itself.
+   * The run reads the part again, because a trainer's word must not take it back.
+   */
+  async damaged(hash: Hash): Promise<void> {
     if (this.#state === null || !partsOf(this.#state.base).includes(hash)) return;
-    console.error(`run ${this.#state.spec.run}, round ${this.#state.base.round}: damaged: ${reason}`);
-    this.#save(damaged(this.#state, this.#state.base.checkpoint, reason));
+    const { spec, base } = this.#state;
+    const reason = await damageOf(this.env.ARTIFACTS, hash, spec.run);
+    if (reason === null || this.#state?.base.checkpoint !== base.checkpoint) return;
+    console.error(`run ${spec.run}, round ${base.round}: damaged: ${reason}`);
+    this.#save(protocol.damaged(this.#state, base.checkpoint, reason));
     this.#advance();
   }
 
   async pause(): Promise<void> {
-    this.#save(paused(this.#begun()));
+    this.#save(protocol.paused(this.#begun()));
   }
 
   async resume(): Promise<void> {
-    this.#save(resumed(this.#begun()));
-    this.#taskAvailable.wake();
+    this.#save(protocol.resumed(this.#begun()));
     await this.rouse();
   }
 
   /** Ends training cleanly: trainers evaluate the last checkpoint, then the run is done. */
   async stop(): Promise<void> {
-    this.#save(stopped(this.#begun(), Date.now()));
-    await this.#hints.send(this.#begun().spec);
+    const before = this.#begun();
+    this.#save(protocol.stopped(before, Date.now()));
+    this.#deleteUseless(before);
   }
 
   /** The spec and checkpoint that a branch begins with: the named kept checkpoint or the newest. Throws NotFound. */
@@ -175,7 +182,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
 
   /** Deletes the run and all its objects. */
   async destroy(id: string): Promise<void> {
-    if (this.#state !== null && !isOver(this.#state)) this.#save(failed(this.#state, "deleted"));
+    if (this.#state !== null && !isOver(this.#state)) this.#save(protocol.failed(this.#state, "deleted"));
     await this.ctx.storage.deleteAlarm();
     await this.#objects.deleteAll(id);
     this.#state = null;
@@ -218,26 +225,25 @@ export class Run extends DurableObject<CoordinatorEnv> {
   /** Starts the effect that the state asks for, unless an effect is in flight. */
   #advance(): void {
     if (this.#effectInFlight !== null || this.#state === null) return;
-    const effect = effectOf(this.#state);
+    const effect = protocol.effectOf(this.#state);
     if (effect !== null) this.#occupy(this.#perform(this.#state, effect));
   }
 
-  async #perform(before: RunState, effect: Effect): Promise<void> {
+  async #perform(before: RunState, effect: protocol.Effect): Promise<void> {
     try {
       const { kind, change } = await performEffect(this.env.ARTIFACTS, before, effect);
       this.#leasingSuspended = kind === "rolled-back";
       this.#save(change(this.#begun(), Date.now()));
-      if (kind === "reopened") return this.#taskAvailable.wake();
+      if (kind === "reopened") return;
       const deleted = this.#deleteUseless(before);
       if (kind === "rolled-back") await deleted;
-      this.ctx.waitUntil(this.#hints.send(before.spec));
     } catch (error) {
       const { message } = error as Error;
       console.error(`run ${before.spec.run}, round ${before.base.round}: ${message}; the next call or alarm tries again`);
     } finally {
       if (this.#leasingSuspended) {
         this.#leasingSuspended = false;
-        this.#taskAvailable.wake();
+        this.#announceTasks();
       }
     }
   }
@@ -270,7 +276,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     } catch (error) {
       console.error(`run ${state.spec.run}: ${(error as Error).message}; the next alarm tries again`);
     }
-    if (!state.paused) await this.#hints.send(state.spec);
+    await this.#hints.send(state.spec.run, protocol.availableTasks(state, Date.now()));
   }
 
   override async alarm(): Promise<void> {

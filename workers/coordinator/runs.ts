@@ -149,7 +149,7 @@ export async function readRunPart(env: CoordinatorEnv, hash: Hash, run: string):
     // The reader of a stream can use its own buffer, where a message would be a new buffer.
     return recentPart(hash, run) ?? new Response(await readPart(env.ARTIFACTS, hash, run)).body!;
   } catch (error) {
-    if (isDamage(error) && (await registryOf(env).hasRun(run))) await env.RUN.getByName(run).damaged(hash, (error as Error).message);
+    if (isDamage(error) && (await registryOf(env).hasRun(run))) await env.RUN.getByName(run).damaged(hash);
     throw error;
   }
 }

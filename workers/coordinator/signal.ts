@@ -1,6 +1,12 @@
 /** Wakes all calls that wait for something to happen. */
 export class Signal {
   #next = Promise.withResolvers<void>();
+  #waiting = 0;
+
+  /** Calls that wait now. */
+  get waiting(): number {
+    return this.#waiting;
+  }
 
   wake(): void {
     this.#next.resolve();
@@ -9,6 +15,11 @@ export class Signal {
 
   /** Resolves at the next `wake`, or after `ms`. */
   async wait(ms: number): Promise<void> {
-    await Promise.race([this.#next.promise, scheduler.wait(ms)]);
+    this.#waiting++;
+    try {
+      await Promise.race([this.#next.promise, scheduler.wait(ms)]);
+    } finally {
+      this.#waiting--;
+    }
   }
 }

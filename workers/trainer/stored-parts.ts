@@ -1,4 +1,4 @@
-/** The parts of a task as objects behind the coordinator: decoded when they are read, encoded as soon as they are written. */
+/** The parts of a task as stored objects: decoded when the task asks for them, encoded as soon as the task has them. */
 import type { Hash } from "../../shared/artifacts.ts";
 import { compress, RESIDUAL } from "../../shared/model/formats/compression.ts";
 import { parameterOf } from "../../shared/model/formats/partition.ts";
@@ -9,7 +9,7 @@ import type { EvaluateTask, TrainResult, TrainTask } from "../../shared/training
 import type { ObjectCache } from "./object-cache.ts";
 import type { TaskParts } from "../../shared/training/compute/run-task.ts";
 
-/** A shard's stored state holds the local optimizer's tensors and the rounding errors of earlier updates. */
+/** A stored state has the local optimizer's tensors and the rounding errors of earlier updates. */
 const isResidual = ({ name }: NamedArray) => name.endsWith(RESIDUAL);
 
 interface Stored {
@@ -22,7 +22,7 @@ const bytesOf = (stored: readonly Stored[]) => stored.reduce((sum, { bytes }) =>
 export class StoredParts implements TaskParts {
   readonly #task: TrainTask;
   readonly #objects: ObjectCache;
-  /** The update and the state of each part, while they are stored. */
+  /** The writes of each part's update and state. */
   readonly #stored: Promise<[update: Stored, inner: Stored | null]>[] = [];
   #transferMs = 0;
 
@@ -45,9 +45,9 @@ export class StoredParts implements TaskParts {
     const residuals = Object.fromEntries(before.map(({ name, data }) => [parameterOf(name), data]));
     const compressed = compress(viewsOf(delta), residuals, training.compression);
     const update = this.#store(compressed.arrays);
-    // One buffer serves both: the first must be stored before the second is encoded. The views are made after that, because
-    // another request may have made wasm memory grow.
-    if (!this.#objects.keepsParts) await update;
+    // If both share one buffer, the first must be stored before the second is encoded. The views are taken afterwards, because
+    // wasm memory may have grown meanwhile.
+    if (!this.#objects.keepsParts) await this.#timed(update);
     const kept = [...viewsOf(state), ...compressed.residuals];
     const stored = Promise.all([update, kept.length === 0 ? null : this.#store(kept)]);
     this.#stored.push(stored);
@@ -62,7 +62,7 @@ export class StoredParts implements TaskParts {
     return { hash: await this.#objects.writePart(encoded, this.#task.run), bytes: encoded.byteLength };
   }
 
-  /** Milliseconds spent waiting for objects to be read and stored. */
+  /** Milliseconds of waiting for transfers. */
   transferMs(): number {
     return this.#transferMs;
   }
@@ -74,9 +74,9 @@ export class StoredParts implements TaskParts {
     return result;
   }
 
-  /** The names and sizes of all written objects, once they are stored. */
+  /** The names and sizes of the written objects, once all are stored. */
   async written(): Promise<Pick<TrainResult, "delta" | "inner" | "deltaBytes" | "innerBytes">> {
-    const all = await Promise.all(this.#stored);
+    const all = await this.#timed(Promise.all(this.#stored));
     const inner = all.flatMap(([, state]) => state ?? []);
     return {
       delta: all.map(([update]) => update.hash),
@@ -96,7 +96,7 @@ export class StoredParts implements TaskParts {
   }
 }
 
-/** Adds the weights that a task evaluates to `into`, whose owner disposes them, after a failure too. */
+/** Adds the weights that a task evaluates to `into`, whose owner disposes them, also after a failure. */
 export async function readWeights(task: EvaluateTask, objects: ObjectCache, into: Weights): Promise<void> {
   for (const hash of task.weights) Object.assign(into, tensorsOf(decodeSafetensors(await objects.readPart(hash, task.run))));
 }

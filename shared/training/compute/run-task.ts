@@ -39,7 +39,7 @@ export interface TrainOutcome {
   tokens: number;
 }
 
-/** Lets a process that also runs the coordinator answer between steps. */
+/** Lets other requests of the process run between steps. It also sets the clock right, which stands still while a Worker computes. */
 const yieldToEventLoop = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 
 /** Adds the tensors of all parts to `into`, whose owner disposes them, after a failure too. */
@@ -69,6 +69,7 @@ async function gradientTask(task: TrainTask, plan: TaskPlan, parts: TaskParts, s
     await readTensors(model, (part) => parts.weights(part), weights);
     const computed = lossAndGradients(weights, model, batch, lossHead, plan.passes);
     Object.assign(gradients, computed.gradients);
+    await yieldToEventLoop();
     for (const [part, delta] of splitByPart(model, gradients).entries()) await parts.write(part, delta, {});
     return { loss: computed.loss, sequences: plan.batch, tokens: plan.batch * examples.tokens(model) };
   } finally {

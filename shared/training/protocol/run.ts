@@ -49,16 +49,32 @@ function taskOf({ spec, base, phase }: RunState, shard: number): Task {
 
 const withSlot = (state: RunState, shard: number, slot: Slot): RunState => ({ ...state, slots: state.slots.with(shard, slot) });
 
+/** Trainers that a task still needs: votes that are neither given nor expected from a living lease. */
+function openVotes(state: RunState, shard: number, now: number): number {
+  const { leases, votes, result } = state.slots[shard]!;
+  if (result !== null) return 0;
+  const computing = leases.filter((record) => isLiving(record, now) && !votes.some((vote) => vote.lease === record.id));
+  return Math.max(0, votesNeeded(state, shard) - votes.length - computing.length);
+}
+
+/** True while a run gives no tasks, whatever its slots need. */
+const isHalted = (state: RunState) => isOver(state) || state.paused || state.diverged !== null || state.damaged !== null;
+
+/** Leases that a run could give now, to trainers enough. */
+export function availableTasks(state: RunState, now: number): number {
+  return isHalted(state) ? 0 : state.slots.reduce((sum, _, shard) => sum + openVotes(state, shard, now), 0);
+}
+
 /** Hands out the first task that needs another vote and is not with enough trainers yet. A trainer votes once on a task. */
 export function lease(before: RunState, trainer: string, id: string, now: number): { state: RunState; lease: Lease | null } {
-  if (isOver(before) || before.paused || before.diverged !== null || before.damaged !== null || isShutOut(before, trainer, now))
-    return { state: before, lease: null };
+  if (isHalted(before) || isShutOut(before, trainer, now)) return { state: before, lease: null };
   const state = dropAudits(seen(before, trainer, now), now);
-  const shard = state.slots.findIndex((slot, index) => {
-    if (slot.result !== null || slot.votes.some((vote) => vote.trainer === trainer)) return false;
-    const living = slot.leases.filter((record) => isLiving(record, now) && !slot.votes.some((vote) => vote.lease === record.id));
-    return !living.some((record) => record.trainer === trainer) && slot.votes.length + living.length < votesNeeded(state, index);
-  });
+  const shard = state.slots.findIndex(
+    ({ votes, leases }, index) =>
+      openVotes(state, index, now) > 0 &&
+      !votes.some((vote) => vote.trainer === trainer) &&
+      !leases.some((record) => record.trainer === trainer && isLiving(record, now)),
+  );
   // A trainer that gets no task is still recorded as alive now and then: an audit may need a third vote.
   if (shard < 0) return { state: state.slots === before.slots && isNoted(before, trainer, now) ? before : state, lease: null };
   const expiresAt = now + leaseMs(state);

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { sha256 } from "../../../shared/store.ts";
+import { CoordinatorObjects } from "../../../workers/trainer/object-source.ts";
 import { ObjectCache } from "../../../workers/trainer/object-cache.ts";
 import { readInto } from "../../../shared/bytes/read-into.ts";
 
@@ -61,7 +62,7 @@ async function coordinator(objects: readonly Uint8Array[], faults: ReadableStrea
     writePart: async (_: string, bytes: Uint8Array<ArrayBuffer> | ReadableStream) =>
       sha256(bytes instanceof Uint8Array ? bytes : new Uint8Array(await new Response(bytes).arrayBuffer())),
   };
-  return { reads, hashes: [...byHash.keys()], cache: new ObjectCache(binding as never) };
+  return { reads, hashes: [...byHash.keys()], cache: new ObjectCache(new CoordinatorObjects(binding as never)) };
 }
 
 const PARTS = [bytesOf(100_000, 1), bytesOf(200_000, 2), bytesOf(50_000, 3)];

@@ -1,4 +1,4 @@
-/** Sessions against a coordinator of a few lines, which hands out the tasks that a test wants. */
+/** Sessions of the work loop against a coordinator of a few lines, which hands out what a test says. */
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeEach, expect, test, vi } from "vitest";
 import { canonicalJson } from "../../../shared/artifacts.ts";
@@ -10,16 +10,17 @@ import { sha256 } from "../../../shared/store.ts";
 import { startBackend } from "../../../shared/tensor/engine/backend.ts";
 import { encodeTokenShard } from "../../../shared/tokenizer/token-shard.ts";
 import type { EvaluateTask, Submission, Task } from "../../../shared/training/protocol/task.ts";
+import { Turn } from "../../../workers/trainer/isolate.ts";
 import { work } from "../../../workers/trainer/work-session.ts";
 
-/** A model in two parts. */
+/** In two parts. */
 const MODEL: ModelConfig = { ...presetOf("tiny").model, vocabSize: 17, mlpWidth: 2048, context: 6 };
 
 const objects = new Map<string, Uint8Array>();
 const submissions: Submission[] = [];
 let requests = 0;
 let leases: () => Task;
-/** The time that a task adds to the clock, which stands still otherwise, as it does while a Worker computes. */
+/** What a task adds to the clock, which stands still otherwise: so it does in production while a Worker computes. */
 let taskMs = 0;
 let now = 0;
 
@@ -47,7 +48,7 @@ const COORDINATOR = {
     return { accepted: true, duplicate: false };
   },
 };
-const ENV = { TRAINER_NAME: "trainer", COORDINATOR } as unknown as TrainerEnv;
+const ENV = { TRAINER_NAME: "trainer", WORK_LOOP: "on", COORDINATOR } as unknown as TrainerEnv;
 
 async function evaluateTask(model = MODEL): Promise<EvaluateTask> {
   await startBackend();
@@ -80,7 +81,7 @@ beforeEach(() => {
   taskMs = 0;
   now = Date.UTC(2026, 10, 27);
   vi.spyOn(Date, "now").mockImplementation(() => now);
-  // Sessions report failed tasks there.
+  // Where a session reports the tasks that failed.
   vi.spyOn(console, "error").mockReturnValue();
 });
 
@@ -89,19 +90,19 @@ test("an evaluation whose second part is lost leaves no tensors behind", async (
   expect(task.weights).toHaveLength(2);
   const before = tf.memory().numTensors;
   leases = () => ({ ...task, weights: [task.weights[0]!, "f".repeat(64)] });
-  expect(await work(ENV)).toBe(0);
+  expect(await work(ENV, new Turn())).toBe(0);
   expect(tf.memory().numTensors).toBe(before);
 });
 
-test("a session takes tasks in the first half of an invocation's CPU time, on a fast and on a slow machine", async () => {
+test("a session takes tasks in the first half of an invocation's CPU time, whatever its machine makes of them", async () => {
   const task = await evaluateTask();
   leases = () => task;
   // At 0, 60 and 120 of 150 seconds.
   taskMs = 60_000;
-  expect(await work(ENV)).toBe(3);
-  // A task that takes longer than that is the only one.
+  expect(await work(ENV, new Turn())).toBe(3);
+  // One that alone takes longer is the only one.
   taskMs = 200_000;
-  expect(await work(ENV)).toBe(1);
+  expect(await work(ENV, new Turn())).toBe(1);
   expect(submissions).toHaveLength(4);
 });
 
@@ -109,6 +110,6 @@ test("a session of short tasks stays within an invocation's requests", async () 
   const task = { ...(await evaluateTask({ ...MODEL, mlpWidth: 8, layers: 1 })), shards: 25 };
   leases = () => task;
   const before = requests;
-  expect(await work(ENV)).toBeGreaterThan(500);
+  expect(await work(ENV, new Turn())).toBeGreaterThan(500);
   expect(requests - before).toBeLessThan(MAX_SUBREQUESTS);
 });

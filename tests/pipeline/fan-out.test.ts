@@ -1,0 +1,105 @@
+/**
+ * Fan-out over the queue: a queue adds a consumer only after a batch has ended, so a trainer that kept its invocation would
+ * keep every other one from starting. Real coordinator and trainers; the test delivers the queue's messages by that rule.
+ */
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { createTestHarness } from "wrangler";
+import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
+import { totalRounds } from "../../shared/training/compute/rounds.ts";
+import { configPath } from "../../scripts/local/workers.ts";
+import type { Delivery } from "./fixtures/queue-trainer/index.ts";
+import { MODEL, putHandDataset, TOKENIZER, VAL_TOKENS } from "./hand-dataset.ts";
+
+/** Far beyond what a slow machine needs: waits end by state, and only a fault reaches this. */
+const PATIENCE_MS = 300_000;
+vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
+
+const TRAINERS = 4;
+const fixture = (path: string) => join(import.meta.dirname, "fixtures", path);
+const names = Array.from({ length: TRAINERS }, (_, index) => `tiffin-queue-trainer-${index + 1}`);
+const server = createTestHarness({
+  workers: [
+    ...["collector", "tokenizer", "coordinator"].map((name) => ({ configPath: configPath(name) })),
+    { configPath: fixture("steps-queue/wrangler.toml") },
+    ...names.map((_, index) => ({ configPath: fixture(`queue-trainer/trainer-${index + 1}.toml`) })),
+  ],
+});
+const handle = () => server.getWorker<CoordinatorEnv, typeof import("../../workers/coordinator/index.ts")>("tiffin-coordinator");
+
+beforeAll(() => server.listen());
+afterAll(() => server.close());
+
+interface Trainer {
+  deliver(run: string): Promise<Delivery>;
+}
+
+/** The queue: one consumer at first, one more after each batch that has ended, as many as there are trainers. */
+class FakeQueue {
+  readonly #trainers: readonly Trainer[];
+  readonly #messages: string[] = [];
+  readonly #idle: number[] = [0];
+  #consumers = 1;
+  readonly #used = new Set<number>();
+  /** Batches that have ended. */
+  batches = 0;
+  /** Batches that had ended when the last trainer got its first message; null until then. */
+  batchesUntilAll: number | null = null;
+
+  constructor(trainers: readonly Trainer[]) {
+    this.#trainers = trainers;
+  }
+
+  add(messages: readonly string[]): void {
+    this.#messages.push(...messages);
+    while (this.#idle.length > 0 && this.#messages.length > 0) void this.#consume(this.#idle.shift()!, this.#messages.shift()!);
+  }
+
+  async #consume(consumer: number, run: string): Promise<void> {
+    this.#used.add(consumer);
+    if (this.#used.size === this.#trainers.length) this.batchesUntilAll ??= this.batches;
+    const { isReturned } = await this.#trainers[consumer]!.deliver(run);
+    if (isReturned) this.#messages.push(run);
+    this.batches++;
+    this.#idle.push(consumer);
+    if (this.#consumers < this.#trainers.length) this.#idle.push(this.#consumers++);
+    this.add([]);
+  }
+}
+
+it("computes four shards with four trainers within two rounds, and the run needs no other calls", async () => {
+  const worker = handle();
+  const { ARTIFACTS } = await worker.getEnv();
+  const coordinator = await worker.getExport();
+  const dataset = await putHandDataset(ARTIFACTS);
+  const trainers = await Promise.all(names.map(async (name) => (await server.getWorker(name).getExport()) as unknown as Trainer));
+  const steps = (await server.getWorker("tiffin-steps-queue").getExport()) as unknown as { take(): Promise<string[]> };
+  const queue = new FakeQueue(trainers);
+
+  const training = { ...presetOf("tiny").training, seed: 1, tokens: 8 * 16 * 10, shards: TRAINERS };
+  const rounds = totalRounds(training, MODEL);
+  const supervision = supervisionConfigSchema.parse({});
+  await coordinator.startRun({
+    run: "wide",
+    preset: "tiny",
+    dataset,
+    tokenizer: TOKENIZER,
+    model: MODEL,
+    valTokens: VAL_TOKENS,
+    training,
+    supervision,
+    rounds,
+  });
+  while ((await coordinator.getRun("wide"))?.state !== "done") {
+    queue.add(await steps.take());
+    await sleep(20);
+  }
+  // In batches, since seconds depend on the machine: all trainers are at work before the second round has ended.
+  expect(queue.batchesUntilAll).toBeLessThan(2 * TRAINERS);
+  const status = (await coordinator.getRun("wide"))!;
+  expect(status.trainers).toHaveLength(TRAINERS);
+  // One message is one task: four for each round and for the evaluation, and some that found no task.
+  expect(status.tasks).toBe((rounds + 1) * TRAINERS);
+  expect(queue.batches).toBeGreaterThanOrEqual(status.tasks!);
+});

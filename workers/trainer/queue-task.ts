@@ -1,0 +1,53 @@
+/**
+ * A message of the `steps` queue: one task, then the invocation ends. A queue adds consumers only while batches end
+ * (developers.cloudflare.com/queues/configuration/consumer-concurrency/), so an invocation that went on to the next task
+ * would keep every other trainer from starting. The run sends a message for each task that no trainer waits for.
+ */
+// oxlint-disable no-console -- `wrangler tail` shows these lines; no caller waits for the errors.
+import { startBackend } from "../../shared/tensor/engine/backend.ts";
+import type { Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
+import { computeTask } from "./compute-task.ts";
+import { isWorkLoop, objectsOf, oneAtATime, trainerName } from "./isolate.ts";
+
+/** A busy isolate leaves a message to another one after this time. */
+const RETRY_SECONDS = 5;
+
+/** The waits before a submission that failed is sent again: the object may be restarting, and equal submissions count once. */
+const SUBMIT_RETRY_MS = [500, 2000, 5000] as const;
+
+async function submit(env: TrainerEnv, submission: Submission): Promise<SubmissionReply> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      // A stub that has thrown stays broken, so each attempt has its own.
+      return await env.RUN.getByName(submission.run).submit(submission);
+    } catch (error) {
+      const wait = SUBMIT_RETRY_MS[attempt];
+      if (wait === undefined) throw error;
+      await scheduler.wait(wait);
+    }
+  }
+}
+
+export async function takeMessage(env: TrainerEnv, message: Message<{ run: string }>): Promise<void> {
+  // Here POST /work asks for tasks already.
+  if (isWorkLoop(env)) return;
+  const hasWorked = await oneAtATime(async (turn) => {
+    await startBackend();
+    // The object itself, not the coordinator's RPC: an invocation may call few Workers.
+    const trainer = trainerName(env);
+    const { lease } = await env.RUN.getByName(message.body.run).lease(trainer, 0);
+    // The queue is only a hint: another trainer may have taken the task.
+    if (lease === null) return true;
+    turn.hold(lease);
+    const { task } = lease;
+    try {
+      const reply = await submit(env, await computeTask(lease, trainer, objectsOf(env)));
+      if (!reply.accepted) console.warn(`run ${task.run}, round ${task.round}, shard ${task.shard}: refused, ${reply.reason}`);
+    } catch (error) {
+      // The lease expires, and the run's alarm sends another message.
+      console.error(`run ${task.run}, round ${task.round}, shard ${task.shard}: ${(error as Error).stack}`);
+    }
+    return true;
+  });
+  if (hasWorked === null) message.retry({ delaySeconds: RETRY_SECONDS });
+}
