@@ -9,7 +9,7 @@ export const scoreRequestSchema = z.strictObject({
 });
 export type ScoreRequest = z.output<typeof scoreRequestSchema>;
 
-/** What people gave a text: the mean score over the people who scored it, 0 if nobody did, and how many they are. */
+/** The scores of a text: their mean over the people who scored it (0 without scores), and the number of these people. */
 export const tallySchema = z.object({ reward: z.number(), votes: z.int() });
 export type Tally = z.output<typeof tallySchema>;
 

@@ -27,7 +27,7 @@ export type GenerateRequest = z.output<typeof generateRequestSchema>;
 
 export const candidateSchema = z.object({
   response: z.string(),
-  /** Mean score that people gave the same text before; 0 if nobody did. */
+  /** Mean score of the same text so far; 0 without scores. */
   reward: z.number(),
   /** Mean per token, nats. */
   logProbability: z.number(),

@@ -10,7 +10,7 @@ export interface ChatMessage {
   content: string;
 }
 
-/** What the model reads. The generator renders it, because the form depends on what the model was trained on. */
+/** The text that the model continues. The generator renders it, because the form depends on the training of the model. */
 export type Prompt =
   | { kind: "question"; text: string; context: Record<string, string> }
   | { kind: "chat"; messages: ChatMessage[] }

@@ -1,4 +1,4 @@
-/** What Tiffin is, and which of its Workers are up. */
+/** A description of Tiffin, and the state of its Workers. */
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
 

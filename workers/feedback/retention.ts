@@ -1,6 +1,6 @@
 /**
- * What feedback keeps, and for how long. A D1 database ends at 10 GB (developers.cloudflare.com/d1/platform/limits/), and an
- * answer that nobody has scored is of no use after some days.
+ * How long answers, scores and tallies are kept. A D1 database holds 10 GB (developers.cloudflare.com/d1/platform/limits/), and
+ * an answer without scores is of no use after some days.
  */
 import type { FeedbackStore } from "./store.ts";
 

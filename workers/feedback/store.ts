@@ -84,7 +84,7 @@ export class FeedbackStore {
     return this.#db.prepare(SQL.timeOfOldestKept).bind(count).first<string>("created_at");
   }
 
-  /** Deletes answers that nobody scored, oldest first. Returns how many. */
+  /** Deletes answers without scores, oldest first. Returns how many. */
   async deleteUnscored(before: string, limit: number): Promise<number> {
     const { meta } = await this.#db.prepare(SQL.deleteUnscored).bind(before, limit).run();
     return meta.changes;

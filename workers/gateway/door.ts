@@ -7,7 +7,7 @@ import { OpenAPIHono, type createRoute } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 
-/** What handlers get: the gateway's bindings, and the door by which the request came. */
+/** The context of a handler: the gateway's bindings, and the door by which the request came. */
 export interface GatewayContext {
   Bindings: GatewayEnv;
   Variables: { door: Door };

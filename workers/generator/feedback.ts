@@ -1,5 +1,5 @@
 /**
- * What an answer needs of the Worker feedback: the tallies that order its candidates, and a record by which it can be scored.
+ * The calls to the Worker feedback: tallies that order an answer's candidates, and a record by which the answer can be scored.
  * Neither holds an answer back: while feedback is down or slow, candidates are unrated and the answer cannot be scored.
  */
 import type { Tally } from "../../shared/contracts/feedback.ts";

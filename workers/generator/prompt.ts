@@ -25,7 +25,7 @@ function renderPrompt(prompt: Exclude<Prompt, { kind: "tokens" }>): string {
   }
 }
 
-/** What the answer replies to, by which people recognise it among their scores. */
+/** The question that an answer is stored with. */
 export function questionOf(prompt: Prompt): string {
   if (prompt.kind === "tokens") return "";
   return prompt.kind === "chat" ? (prompt.messages.findLast(({ role }) => role === "user")?.content ?? "") : prompt.text;

@@ -126,7 +126,7 @@ describe("openai", () => {
     expect(await refusal({ messages: [{ role: "user", content: [{ type: "image_url" }] }] })).toMatchObject({ status: 400 });
     const raw = await door.send("PUT", "/v1/chat/completions", CHAT, OPERATOR);
     expect([raw.status, await raw.json()]).toEqual([405, { error: expect.objectContaining({ type: "invalid_request_error" }) }]);
-    // What a client sends and Tiffin does not know changes nothing.
+    // Unknown fields are ignored, and known fields may ask for nothing.
     expect(await refusal({ store: true, user: "u", metadata: {}, service_tier: "auto", tools: [], logprobs: false })).toBe(null);
   });
 

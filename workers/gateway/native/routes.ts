@@ -42,7 +42,7 @@ const refusalsOf = <S extends number>(...statuses: S[]) =>
 const operator = [{ operator: [] }];
 const idParams = z.object({ id: z.string().min(1).max(128) });
 
-/** What the checks before every operator route and the named errors of the Workers may answer. */
+/** The refusals of every operator route: by the checks before it, or by a named error of a Worker. */
 const refusals = refusalsOf(400, 401, 404, 409, 413, 415, 422, 500);
 const ok = <T extends z.ZodType>(schema: T, description: string) => ({ 200: json(schema, description), ...refusals });
 

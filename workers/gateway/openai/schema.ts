@@ -78,7 +78,7 @@ export type CompletionRequest = z.output<typeof completionRequestSchema>;
 
 type Sampling = Omit<GenerationRequest, "prompt" | "maxTokens" | "trim">;
 
-/** What chats and completions have in common. Absent values are those of POST /generate. */
+/** The settings that chats and completions share. Absent fields get the defaults of POST /generate. */
 function samplingOf(request: ChatRequest | CompletionRequest): Sampling {
   return {
     temperature: request.temperature ?? 0.7,
