@@ -9,14 +9,16 @@ export const sourceRequestSchema = z.strictObject({
   pageBudget: z.int().min(1).max(10_000).default(500),
   revisitSeconds: z.int().min(60).max(31_536_000).default(86_400),
 });
-export type SourceKind = z.output<typeof sourceRequestSchema>["kind"];
 export type SourceRequest = z.output<typeof sourceRequestSchema>;
 
 export const sourceSchema = z.object({
   ...sourceRequestSchema.shape,
+  /** `upload`: files that an operator sends; nothing on the web is crawled for it. */
+  kind: z.enum([...sourceRequestSchema.shape.kind.unwrap().options, "upload"]),
   id: z.string(),
   createdAt: z.string(),
 });
+export type SourceKind = Source["kind"];
 export type Source = z.output<typeof sourceSchema>;
 
 export const crawlRequestSchema = z.strictObject({

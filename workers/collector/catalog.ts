@@ -12,6 +12,22 @@ const decodeSource = ({ json }: { json: string }): Source => ({ kind: "site", ..
 const decodeCrawl = ({ json }: { json: string }) => crawlSchema.parse({ unchanged: 0, ...(JSON.parse(json) as object) });
 const hasBegun = ({ fetched, failed }: Crawl) => fetched + failed > 0;
 
+/** The counters of a crawl after one more document. */
+function counted(crawl: Crawl, { verdict, bytes }: { verdict: Verdict; bytes: number }): Crawl {
+  const next = { ...crawl, fetched: crawl.fetched + 1 };
+  switch (verdict) {
+    case "stored":
+      return { ...next, documents: crawl.documents + 1, bytes: crawl.bytes + bytes };
+    case "duplicate":
+      return { ...next, duplicates: crawl.duplicates + 1 };
+    case "removed":
+    case "too-large":
+      return { ...next, skipped: { ...crawl.skipped, [verdict]: (crawl.skipped[verdict] ?? 0) + 1 } };
+    default:
+      return verdict satisfies never;
+  }
+}
+
 export class Catalog extends DurableObject<CollectorEnv> {
   readonly #corpus: Corpus;
 
@@ -73,6 +89,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
   }
 
   async isDue(source: Source): Promise<boolean> {
+    if (source.kind === "upload") return false;
     const last = this.#lastCrawl(source.id);
     // A running crawl is due if the call that opened it died before it began it. To begin twice is harmless.
     if (last?.state === "running") return !hasBegun(last);
@@ -111,28 +128,32 @@ export class Catalog extends DurableObject<CollectorEnv> {
 
   /** Adds a document, unless the corpus refuses it. It is durable when this returns. */
   async append(crawl: string, document: Document): Promise<Verdict> {
-    const { verdict, bytes } = this.#corpus.add(document);
-    if (verdict === "removed" || verdict === "too-large") {
-      await this.skip(crawl, verdict);
-      return verdict;
-    }
-    this.#change(crawl, (known) => ({
-      fetched: known.fetched + 1,
-      ...(verdict === "duplicate" ? { duplicates: known.duplicates + 1 } : { documents: known.documents + 1, bytes: known.bytes + bytes }),
-    }));
+    return (await this.appendAll(crawl, document.source, [document]))[0]!;
+  }
+
+  /** Adds documents of one source: one write of the counters, and one look at the open segment. */
+  async appendAll(crawl: string, source: string, documents: readonly Document[]): Promise<Verdict[]> {
+    const added = documents.map((document) => this.#corpus.add(document));
+    this.#change(crawl, (known) => added.reduce(counted, known));
     try {
-      if (this.#corpus.isFull(document.source)) await this.#corpus.flush(document.source);
+      if (this.#corpus.isFull(source)) await this.#corpus.flush(source);
     } catch (error) {
-      // The document is durable all the same, and the next flush writes the segment.
+      // The documents are durable all the same, and the next flush writes the segment.
       // oxlint-disable-next-line no-console -- no caller waits for this error
-      console.error(`source ${document.source}: no segment written: ${(error as Error).message}; tried again at the next flush`);
+      console.error(`source ${source}: no segment written: ${(error as Error).message}; tried again at the next flush`);
     }
-    return verdict;
+    return added.map(({ verdict }) => verdict);
   }
 
   /** A page has been deleted or reserved. Later snapshots drop the text it had. */
   async withdraw(url: string): Promise<void> {
     this.#corpus.withdraw(url);
+  }
+
+  /** Withdraws the texts of a file and its parts (`#n`) but those at some addresses. */
+  async withdrawRest(file: string, kept: readonly string[]): Promise<void> {
+    const addresses = new Set(kept);
+    for (const url of this.#corpus.partsOf(file)) if (!addresses.has(url)) this.#corpus.withdraw(url);
   }
 
   async finish(id: string): Promise<void> {

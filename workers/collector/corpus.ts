@@ -107,6 +107,13 @@ export class Corpus {
     this.#sql.exec("INSERT OR IGNORE INTO superseded VALUES (?)", before);
   }
 
+  /** The addresses of a file and of its parts (`FILE#n`) that have a text. */
+  partsOf(file: string): string[] {
+    // "$" is the character after "#".
+    const query = "SELECT url FROM pages WHERE url = ?1 OR (url >= ?1 || '#' AND url < ?1 || '$')";
+    return this.#rows<{ url: string }>(query, file).map(({ url }) => url);
+  }
+
   /** The sources whose segments hold the texts of `sources`: a text is stored once, with the source that brought it first. */
   owningSources(sources: readonly string[]): string[] {
     const query = `SELECT DISTINCT source FROM documents WHERE sha256 IN (${TEXTS_OF})`;

@@ -2,11 +2,10 @@
  * One queue message: the Host object fetches what it names, the source's adapter reads it, the catalog stores what was
  * found. An adapter that fails costs its page; a catalog that fails costs a lease, after which the page is sent again.
  */
-import { documentSchema } from "../../shared/artifacts.ts";
-import { sha256 } from "../../shared/store.ts";
 import { isFailure, isWithdrawal, reasonOf, type Refusal } from "./refusal.ts";
 import { ADAPTERS } from "./sources/adapters.ts";
 import type { Finding, FoundDocument, ResourceKind } from "./sources/source.ts";
+import { corpusDocument } from "./corpus-document.ts";
 import { normalizeUrl } from "./web/address.ts";
 import type { Found, PageMessage, Visit } from "./web/host.ts";
 
@@ -72,12 +71,7 @@ async function keep(catalog: Catalog, message: PageMessage, source: string, docu
     await skip(catalog, message, "page", { kind: "unusable", cause: "address" });
     return false;
   }
-  const hash = await sha256(new TextEncoder().encode(document.text));
-  const fetchedAt = new Date().toISOString();
-  const verdict = await catalog.append(
-    message.crawl,
-    documentSchema.parse({ ...document, id: hash, url, source, fetchedAt, sha256: hash }),
-  );
+  const verdict = await catalog.append(message.crawl, await corpusDocument({ ...document, url }, source));
   // The page has moved; the text at its old address is no second document.
   if (message.url !== url) await catalog.withdraw(message.url);
   return verdict === "stored" || verdict === "duplicate";

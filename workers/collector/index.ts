@@ -5,11 +5,13 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { Hash } from "../../shared/artifacts.ts";
 import type { Crawl, CrawlRequest, Removal, Source, SourceRequest } from "../../shared/contracts/sources.ts";
+import type { UploadRequest } from "../../shared/contracts/uploads.ts";
 import { sha256 } from "../../shared/store.ts";
 import { crawlPage } from "./crawl-page.ts";
 import { normalizeUrl } from "./web/address.ts";
 import type { PageMessage } from "./web/host.ts";
 import { refusalOf } from "./web/url-guard.ts";
+import { uploadFile } from "./upload-file.ts";
 import { namedError } from "../../shared/errors.ts";
 
 export { Catalog } from "./catalog.ts";
@@ -34,6 +36,11 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
     return this.#catalog.putSource({ ...input, url, id, createdAt: new Date().toISOString() });
   }
 
+  /** Stores the documents of a file. The same file again replaces them. */
+  async upload(request: UploadRequest, bytes: Uint8Array<ArrayBuffer>): Promise<Crawl> {
+    return uploadFile(this.env, request, bytes);
+  }
+
   async listSources(): Promise<Source[]> {
     return this.#catalog.sources();
   }
@@ -44,6 +51,7 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
     const chosen = input.source === undefined ? [] : all.filter(({ id }) => id === input.source);
     if (input.source !== undefined && chosen.length === 0)
       throw namedError("NotFound", `source: expected a registered id, got ${input.source}`);
+    if (chosen[0]?.kind === "upload") throw namedError("InvalidInput", "source: expected a source on the web, got an upload");
     if (input.source === undefined) for (const source of all) if (await this.#catalog.isDue(source)) chosen.push(source);
     const crawls: Crawl[] = [];
     const failures: string[] = [];

@@ -5,8 +5,9 @@ import { importsDoor } from "./imports/door.ts";
 import { nativeDoor } from "./native/door.ts";
 import { ollamaDoor } from "./ollama/door.ts";
 import { openaiDoor } from "./openai/door.ts";
+import { uploadsDoor } from "./uploads/door.ts";
 
-export const DOORS: readonly Door[] = [hubDoor, importsDoor, openaiDoor, ollamaDoor, nativeDoor];
+export const DOORS: readonly Door[] = [hubDoor, importsDoor, openaiDoor, ollamaDoor, uploadsDoor, nativeDoor];
 
 export function doorOf(path: string): Door {
   return DOORS.find(({ prefix }) => path.startsWith(prefix)) ?? nativeDoor;

@@ -49,6 +49,7 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
     "PUT /imports/parts/{hash}",
     "PUT /imports/tokenizers/{hash}",
     "POST /imports",
+    "PUT /uploads/{collection}/{file}",
   ],
 };
 /** Bodies that would have an effect with the right token. */
@@ -220,5 +221,17 @@ describe("bodies", () => {
     expect((await door.send("POST", "/generate", "text=a", { ...OPERATOR, "content-type": "text/plain" })).status).toBe(415);
     const response = await door.send("GET", "/generate", undefined, OPERATOR);
     expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);
+  });
+
+  test("of an upload are bytes of any kind, and become documents of the corpus", async () => {
+    const bytes = { ...OPERATOR, "content-type": "application/octet-stream" };
+    const response = await door.send("PUT", "/uploads/notes/a.md?lang=en", "# A note\n\nOne line.", bytes);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ state: "done", source: "upload-notes", documents: 1, failed: 0 });
+    expect((await door.send("PUT", "/uploads/notes/a.md", "{}", OPERATOR)).status).toBe(415);
+    expect((await door.send("PUT", "/uploads/notes/.hidden", "a", bytes)).status).toBe(400);
+    expect((await door.send("PUT", "/uploads/notes/large", "a".repeat(5 * 1024 * 1024 + 1), bytes)).status).toBe(413);
+    const removal = await door.send("DELETE", "/documents?url=upload:notes/a.md", undefined, OPERATOR);
+    expect(await removal.json()).toEqual({ removed: 1 });
   });
 });

@@ -1,0 +1,39 @@
+/** Files for the corpus: raw bytes, whose format the collector finds by their content. */
+import { createRoute } from "@hono/zod-openapi";
+import { crawlSchema } from "../../../shared/contracts/sources.ts";
+import { MAX_UPLOAD_BYTES, uploadParamsSchema, uploadQuerySchema } from "../../../shared/contracts/uploads.ts";
+import { refusalSchema } from "../../../shared/contracts/refusal.ts";
+import { createHandlers, type Door } from "../door.ts";
+
+const refusal = { content: { "application/json": { schema: refusalSchema } }, description: "What was expected, what came" };
+
+const routes = {
+  putFile: createRoute({
+    method: "put",
+    path: "/uploads/{collection}/{file}",
+    security: [{ operator: [] }],
+    request: { params: uploadParamsSchema, query: uploadQuerySchema },
+    responses: {
+      200: { content: { "application/json": { schema: crawlSchema } }, description: "How many documents were new, known or refused" },
+      400: refusal,
+      401: refusal,
+      413: refusal,
+      415: refusal,
+      500: refusal,
+    },
+  }),
+} as const;
+
+const handlers = createHandlers();
+handlers.openapi(routes.putFile, async (c) => {
+  const bytes = new Uint8Array(await c.req.arrayBuffer());
+  return c.json(await c.env.COLLECTOR.upload({ ...c.req.valid("param"), ...c.req.valid("query") }, bytes), 200);
+});
+
+export const uploadsDoor: Door = {
+  prefix: "/uploads",
+  routes: Object.values(routes),
+  handlers,
+  errorBody: (_, message) => ({ error: message }),
+  bodyOf: (method) => (method === "PUT" ? { type: "application/octet-stream", maxBytes: MAX_UPLOAD_BYTES } : null),
+};
