@@ -12,6 +12,9 @@ const MEASURED_MS = 6;
 /** Long enough for the engine to optimize a kernel. */
 const WARM_UP_MS = 40;
 
+/** How many times as fast as its warm-up work may become, through the optimizing compiler or for want of other work. */
+const MOST_SPEED_UP = 16;
+
 /** The most clock reads seen in one millisecond. Disturbances only lower a count, so the maximum is kept over all measurements. */
 let readsPerMs = 0;
 
@@ -53,7 +56,11 @@ export function bestTimes(works: readonly (() => void)[], rounds: number): numbe
     let done = 0;
     for (; performance.now() < start + WARM_UP_MS; done++) work();
     // Measured again after warm-up, because the first calls were slow.
-    return Math.max(1, Math.round(MEASURED_MS / perCall(measure(work, Math.max(1, Math.round(done / WARM_UP_MS))))));
+    const perMs = done / WARM_UP_MS;
+    const time = perCall(measure(work, Math.max(1, Math.round(perMs))));
+    // On a busy machine a single measurement can come out near zero, or below, and ask for millions of calls.
+    const wanted = time > 0 ? MEASURED_MS / time : MEASURED_MS * perMs;
+    return Math.max(1, Math.round(Math.min(wanted, MOST_SPEED_UP * MEASURED_MS * perMs)));
   });
   const measured: Measured[][] = works.map(() => []);
   for (let round = 0; round < rounds; round++) {
