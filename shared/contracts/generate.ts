@@ -5,6 +5,10 @@ import { hashSchema } from "../artifacts.ts";
 /** Candidates of an answer from which votes choose. A streamed answer has one, because it is given out before it could be ranked. */
 export const DEFAULT_CANDIDATES = 3;
 
+export const logitBiasSchema = z
+  .record(z.string().regex(/^\d{1,5}$/, "expected token ids"), z.number().min(-100).max(100))
+  .refine((biases) => Object.keys(biases).length <= 300, "expected at most 300 tokens");
+
 const fields = z.strictObject({
   text: z.string().min(1).max(4000),
   /** Anything that bears on the answer (time, place, topic); read before the text, one "key: value" line each. */
@@ -12,6 +16,12 @@ const fields = z.strictObject({
   temperature: z.number().min(0).max(2).default(0.7),
   topK: z.int().min(1).max(65_536).default(40),
   topP: z.number().gt(0).max(1).default(0.95),
+  minP: z.number().min(0).max(1).default(0),
+  presencePenalty: z.number().min(-2).max(2).default(0),
+  frequencyPenalty: z.number().min(-2).max(2).default(0),
+  repetitionPenalty: z.number().min(0.1).max(10).default(1),
+  /** Added to the logits of tokens, by id: -100 as good as forbids a token, 100 as good as demands it. */
+  logitBias: logitBiasSchema.default({}),
   maxTokens: z.int().min(1).max(8192).default(64),
   candidates: z.int().min(1).max(8).optional(),
   seed: z.int().min(0).max(0xffff_ffff).optional(),

@@ -22,6 +22,12 @@ export interface GenerationRequest {
   temperature: number;
   topK: number;
   topP: number;
+  minP: number;
+  /** shared/model/penalties.ts says how each changes the logits. */
+  presencePenalty: number;
+  frequencyPenalty: number;
+  repetitionPenalty: number;
+  logitBias: Record<string, number>;
   /** Tokens per choice; null for as many as the context has room for. */
   maxTokens: number | null;
   /** Continuations of the one prompt, each with a seed of its own. */

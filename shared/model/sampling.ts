@@ -1,5 +1,5 @@
 /**
- * Choosing the next token from logits: temperature, top-k, top-p (arXiv:1904.09751). Pure: equal logits, settings and
+ * Choosing the next token from logits: temperature, top-k, top-p (arXiv:1904.09751), min-p (arXiv:2407.01082). Pure: equal logits, settings and
  * random stream give the same token on every machine. Ties are broken by the lower id.
  */
 
@@ -10,6 +10,8 @@ export interface SamplingSettings {
   topK: number;
   /** Keep the fewest most probable tokens whose probabilities reach this sum; 1 keeps all. */
   topP: number;
+  /** Keep tokens at least this many times as probable as the most probable token; 0 or nothing keeps all. */
+  minP?: number;
 }
 
 export interface Sample {
@@ -18,17 +20,19 @@ export interface Sample {
   logProbability: number;
 }
 
-/** logits [V] -> one token. `random` gives numbers in [0, 1). Throws when a setting is out of range or a logit is not finite. */
-export function sampleToken(logits: Float32Array, settings: SamplingSettings, random: () => number): Sample {
-  const { temperature, topK, topP } = settings;
+/**
+ * logits [V] -> one token. `random` gives numbers in [0, 1). The probability is reported by `own`, the logits before penalties.
+ * Throws when a setting is out of range or a logit is not finite.
+ */
+export function sampleToken(logits: Float32Array, settings: SamplingSettings, random: () => number, own = logits): Sample {
+  const { temperature, topK, topP, minP = 0 } = settings;
   if (!(temperature >= 0 && Number.isFinite(temperature))) throw new Error(`sampling: expected temperature >= 0, got ${temperature}`);
   if (!(Number.isInteger(topK) && topK >= 0)) throw new Error(`sampling: expected topK an integer >= 0, got ${topK}`);
   if (!(topP > 0 && topP <= 1)) throw new Error(`sampling: expected topP in (0, 1], got ${topP}`);
+  if (!(minP >= 0 && minP <= 1)) throw new Error(`sampling: expected minP in [0, 1], got ${minP}`);
   const best = mostProbable(logits);
   const peak = logits[best]!;
-  let total = 0;
-  for (const logit of logits) total += Math.exp(logit - peak);
-  const sample = (id: number): Sample => ({ id, logProbability: logits[id]! - peak - Math.log(total) });
+  const sample = (id: number): Sample => ({ id, logProbability: own[id]! - logTotal(own) });
   if (temperature === 0 || topK === 1) return sample(best);
 
   // The peak is subtracted before dividing, so a tiny temperature cannot overflow: the best token's weight is always 1.
@@ -38,6 +42,8 @@ export function sampleToken(logits: Float32Array, settings: SamplingSettings, ra
     const sorted = Uint32Array.from(weights.keys()).toSorted((a, b) => logits[b]! - logits[a]! || a - b);
     ids = nucleus(topK > 0 ? sorted.subarray(0, topK) : sorted, weights, topP);
   }
+  // The best token's weight is 1, so a weight is its share of the best one.
+  if (minP > 0) ids = Uint32Array.from(ids).filter((id) => weights[id]! >= minP);
   let kept = 0;
   for (let index = 0; index < ids.length; index++) kept += weights[ids[index]!]!;
   let left = random() * kept;
@@ -47,6 +53,14 @@ export function sampleToken(logits: Float32Array, settings: SamplingSettings, ra
   }
   // Rounding can leave a remainder of one part in 10^16.
   return sample(best);
+}
+
+/** The logarithm of the sum of exponentials. */
+function logTotal(logits: Float32Array): number {
+  const peak = logits.reduce((most, logit) => Math.max(most, logit));
+  let total = 0;
+  for (const logit of logits) total += Math.exp(logit - peak);
+  return peak + Math.log(total);
 }
 
 /** The shortest prefix of ids (most probable first) whose weights reach the share `topP` of all of them. */

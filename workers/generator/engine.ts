@@ -1,7 +1,17 @@
 /** Ids in, ids out: one token after the other from a prompt that was read. Knows neither text nor protocols. */
 import type { Decoder } from "../../shared/model/decoder.ts";
 import { createRandom } from "../../shared/model/random.ts";
+import { penalize, type PenaltySettings } from "../../shared/model/penalties.ts";
 import { sampleToken, type Sample, type SamplingSettings } from "../../shared/model/sampling.ts";
+
+/** Where a continuation begins. */
+export interface Start {
+  /** At the end of the prompt. */
+  decoder: Decoder;
+  /** After the prompt's last token, [V]. */
+  logits: Float32Array;
+  prompt: ReadonlySet<number>;
+}
 
 export interface Limits {
   maxTokens: number;
@@ -12,21 +22,22 @@ export interface Limits {
 }
 
 /**
- * The tokens of one continuation after the prompt's `logits` [V]; returns why it ended. The caller may stop between two tokens
+ * The tokens of one continuation; returns why it ended. The caller may stop between two tokens
  * by leaving its loop. Equal weights, prompts, settings and seeds give equal tokens.
  */
 export function* sampleTokens(
-  decoder: Decoder,
-  logits: Float32Array,
-  settings: SamplingSettings,
+  { decoder, logits, prompt }: Start,
+  settings: SamplingSettings & PenaltySettings,
   seed: number,
   { maxTokens, context, isEnd }: Limits,
 ): Generator<Sample, "stop" | "length"> {
   const random = createRandom(seed);
+  const generated = new Map<number, number>();
   let next = logits;
   for (let count = 1; ; count++) {
-    const sample = sampleToken(next, settings, random);
+    const sample = sampleToken(penalize(next, settings, { prompt, generated }), settings, random, next);
     if (isEnd(sample.id)) return "stop";
+    generated.set(sample.id, (generated.get(sample.id) ?? 0) + 1);
     yield sample;
     if (count >= maxTokens || decoder.length >= context) return "length";
     next = decoder.step(sample.id);

@@ -38,7 +38,7 @@ async function* generate(
       }
       const decoder = hold.track(prompted.fork());
       const text = new TextAssembler(request.stop, request.trim);
-      const tokens = sampleTokens(decoder, logits, request, seed + choice, limits);
+      const tokens = sampleTokens({ decoder, logits, prompt: new Set(ids) }, request, seed + choice, limits);
       let reason: "stop" | "length" | null = null;
       while (reason === null) {
         const next = tokens.next();

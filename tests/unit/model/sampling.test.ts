@@ -47,6 +47,23 @@ describe("sampling", () => {
     );
   });
 
+  test("keeps exactly the tokens at least minP times as probable as the best", () => {
+    fc.assert(
+      fc.property(logitsArbitrary, fc.double({ min: 0.01, max: 1, noNaN: true }), fc.nat(), (logits, minP, seed) => {
+        const { id } = sampleToken(logits, { ...PLAIN, minP }, createRandom(seed));
+        expect(Math.exp(logits[id]! - Math.max(...logits))).toBeGreaterThanOrEqual(minP);
+      }),
+    );
+  });
+
+  test("reports the probability before penalties", () => {
+    const own = Float32Array.from([1, 2, 3]);
+    const penalized = Float32Array.from([1, 2, -9]);
+    const { id, logProbability } = sampleToken(penalized, { ...PLAIN, temperature: 0 }, createRandom(1), own);
+    // log(e^2 / (e + e^2 + e^3)) = -1.407606, by hand.
+    expect([id, logProbability]).toEqual([1, expect.closeTo(-1.407606, 5)]);
+  });
+
   test("reports the model's own log probability and repeats itself with the same seed, even at a temperature near 0", () => {
     const logits = Float32Array.from([1, 2, 3]);
     const settings = { temperature: 1e-30, topK: 2, topP: 0.9 };
@@ -62,6 +79,7 @@ describe("sampling", () => {
     expect(() => sampleToken(logits, { ...PLAIN, temperature: -1 }, Math.random)).toThrow("temperature");
     expect(() => sampleToken(logits, { ...PLAIN, topK: 1.5 }, Math.random)).toThrow("topK");
     expect(() => sampleToken(logits, { ...PLAIN, topP: 0 }, Math.random)).toThrow("topP");
+    expect(() => sampleToken(logits, { ...PLAIN, minP: 2 }, Math.random)).toThrow("minP");
     expect(() => sampleToken(Float32Array.from([1, Number.NaN]), PLAIN, Math.random)).toThrow("finite");
   });
 });

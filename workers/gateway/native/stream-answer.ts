@@ -5,10 +5,9 @@ import { openGeneration } from "../generation.ts";
 import { serverSentEvent, streamResponse } from "../stream-response.ts";
 
 export async function streamAnswer(env: GatewayEnv, request: GenerateRequest): Promise<Response> {
-  const { text, context = {}, seed = null, temperature, topK, topP, maxTokens, stop } = request;
+  const { text, context = {}, seed = null, candidates: choices = 1, stream: _stream, ...settings } = request;
   const prompt = { kind: "question", text, context } as const;
-  const sampling = { temperature, topK, topP, maxTokens, stop, seed, choices: 1, trim: true };
-  return streamResponse(written(await openGeneration(env, { prompt, ...sampling })), "text/event-stream");
+  return streamResponse(written(await openGeneration(env, { ...settings, prompt, seed, choices, trim: true })), "text/event-stream");
 }
 
 async function* written(events: AsyncGenerator<GenerationEvent>): AsyncGenerator<string> {

@@ -12,6 +12,11 @@ const options = z
     temperature: z.number().min(0).max(2).default(0.7),
     top_k: z.int().min(0).max(65_536).default(40),
     top_p: z.number().min(0).max(1).default(0.95),
+    min_p: z.number().min(0).max(1).default(0),
+    presence_penalty: z.number().min(-2).max(2).default(0),
+    frequency_penalty: z.number().min(-2).max(2).default(0),
+    /** Counts the whole prompt and text, however many tokens repeat_last_n names. */
+    repeat_penalty: z.number().min(0.1).max(10).default(1),
     /** Tokens of the answer; a negative number for as many as the context has room for. */
     num_predict: z.int().min(-2).max(1_000_000).default(-1),
     seed: z.int().optional(),
@@ -64,16 +69,22 @@ export function promptOf({ prompt, system, raw }: OllamaGenerate): Prompt {
   return { kind: "chat", messages: [...instructions, { role: "user", content: prompt }] };
 }
 
-export function generationOf(prompt: Prompt, { temperature, top_k, top_p, num_predict, seed, stop: ends }: Options): GenerationRequest {
+export function generationOf(prompt: Prompt, settings: Options): GenerationRequest {
+  const { seed } = settings;
   return {
     prompt,
-    temperature,
-    topK: top_k,
-    topP: Math.max(top_p, Number.MIN_VALUE),
-    maxTokens: num_predict < 1 ? null : num_predict,
+    temperature: settings.temperature,
+    topK: settings.top_k,
+    topP: Math.max(settings.top_p, Number.MIN_VALUE),
+    minP: settings.min_p,
+    presencePenalty: settings.presence_penalty,
+    frequencyPenalty: settings.frequency_penalty,
+    repetitionPenalty: settings.repeat_penalty,
+    logitBias: {},
+    maxTokens: settings.num_predict < 1 ? null : settings.num_predict,
     choices: 1,
     seed: seed === undefined ? null : seed >>> 0,
-    stop: ends,
+    stop: settings.stop,
     trim: prompt.kind === "chat",
   };
 }

@@ -3,6 +3,7 @@
  * Known fields that Tiffin cannot honour are refused by name, unless they ask for nothing.
  */
 import { z } from "zod";
+import { logitBiasSchema } from "../../../shared/contracts/generate.ts";
 import type { GenerationRequest } from "../../../shared/contracts/generation.ts";
 
 const MAX_MESSAGES = 256;
@@ -35,9 +36,13 @@ const common = {
   max_tokens: tokens,
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
-  presence_penalty: refused(0),
-  frequency_penalty: refused(0),
-  logit_bias: refused({}),
+  presence_penalty: z.number().min(-2).max(2).nullish(),
+  frequency_penalty: z.number().min(-2).max(2).nullish(),
+  logit_bias: logitBiasSchema.nullish(),
+  // Not OpenAI's, but known to other servers of this protocol.
+  top_k: z.int().min(0).max(65_536).nullish(),
+  min_p: z.number().min(0).max(1).nullish(),
+  repetition_penalty: z.number().min(0.1).max(10).nullish(),
 };
 
 const part = z.object({ type: z.literal("text", { error: "expected text, the only kind of part that is read here" }), text: z.string() });
@@ -82,7 +87,12 @@ type Sampling = Omit<GenerationRequest, "prompt" | "maxTokens" | "trim">;
 function samplingOf(request: ChatRequest | CompletionRequest): Sampling {
   return {
     temperature: request.temperature ?? 0.7,
-    topK: 40,
+    topK: request.top_k ?? 40,
+    minP: request.min_p ?? 0,
+    presencePenalty: request.presence_penalty ?? 0,
+    frequencyPenalty: request.frequency_penalty ?? 0,
+    repetitionPenalty: request.repetition_penalty ?? 1,
+    logitBias: request.logit_bias ?? {},
     // A share of 0 keeps the most probable token.
     topP: Math.max(request.top_p ?? 0.95, Number.MIN_VALUE),
     choices: request.n ?? 1,
