@@ -34,15 +34,19 @@ export interface GenerationRequest {
   choices: number;
   seed: number | null;
   stop: string[];
+  /** How many alternatives are named beside each token's probability; null for no probabilities. */
+  logProbabilities: number | null;
   /** Leaves out white space around each text. */
   trim: boolean;
 }
 
 const choice = z.int().nonnegative();
+/** A token with its probability; its bytes are named when the request asks for probabilities. */
+const tokenSchema = z.object({ id: z.int(), logProbability: z.number(), bytes: z.array(z.int()).default([]) });
 
 export const generationEventSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("start"), id: z.string(), model: hashSchema, promptTokens: z.int() }),
-  z.object({ type: z.literal("token"), choice, id: z.int(), logProbability: z.number() }),
+  tokenSchema.extend({ type: z.literal("token"), choice, alternatives: z.array(tokenSchema).default([]) }),
   /** Whole characters that no stop string can take back. */
   z.object({ type: z.literal("text"), choice, delta: z.string() }),
   z.object({ type: z.literal("finish"), choice, reason: z.enum(["stop", "length"]) }),
@@ -51,7 +55,11 @@ export const generationEventSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("done"), canBeScored: z.boolean(), isSuperseded: z.boolean() }),
   z.object({ type: z.literal("error"), name: z.string(), message: z.string() }),
 ]);
+/** As the gateway reads it. */
 export type GenerationEvent = z.output<typeof generationEventSchema>;
+/** As the generator writes it. */
+export type WrittenEvent = z.input<typeof generationEventSchema>;
+export type TokenEvent = Extract<GenerationEvent, { type: "token" }>;
 
 export function isTerminal({ type }: GenerationEvent): boolean {
   return type === "done" || type === "error";

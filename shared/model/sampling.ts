@@ -55,6 +55,13 @@ export function sampleToken(logits: Float32Array, settings: SamplingSettings, ra
   return sample(best);
 }
 
+/** The `count` most probable tokens with the logarithms of their probabilities, most probable first. */
+export function mostProbableTokens(logits: Float32Array, count: number): Sample[] {
+  const total = logTotal(logits);
+  const sorted = Uint32Array.from(logits.keys()).toSorted((a, b) => logits[b]! - logits[a]! || a - b);
+  return Array.from(sorted.subarray(0, count), (id) => ({ id, logProbability: logits[id]! - total }));
+}
+
 /** The logarithm of the sum of exponentials. */
 function logTotal(logits: Float32Array): number {
   const peak = logits.reduce((most, logit) => Math.max(most, logit));

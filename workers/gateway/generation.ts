@@ -1,5 +1,11 @@
 /** The generator's stream of events, as every door reads it: parsed, and with exactly one terminal event at its end. */
-import { generationEventSchema, isTerminal, type GenerationEvent, type GenerationRequest } from "../../shared/contracts/generation.ts";
+import {
+  generationEventSchema,
+  isTerminal,
+  type GenerationEvent,
+  type GenerationRequest,
+  type TokenEvent,
+} from "../../shared/contracts/generation.ts";
 import { namedError, type ErrorName } from "../../shared/errors.ts";
 
 const ENDED_EARLY: GenerationEvent = { type: "error", name: "Unavailable", message: "the generation ended early: try again" };
@@ -31,6 +37,7 @@ async function* eventsOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Gen
 
 export interface Choice {
   text: string;
+  tokens: TokenEvent[];
   reason: "stop" | "length";
 }
 
@@ -46,7 +53,7 @@ export interface Generated {
 /** All of a generation. Throws when it ends with an error. */
 export async function collect(events: AsyncGenerator<GenerationEvent>): Promise<Generated> {
   const all: Generated = { id: "", model: "", choices: [], usage: { promptTokens: 0, completionTokens: 0 }, canBeScored: false };
-  const choiceOf = (index: number) => (all.choices[index] ??= { text: "", reason: "length" });
+  const choiceOf = (index: number) => (all.choices[index] ??= { text: "", tokens: [], reason: "length" });
   for await (const event of events) {
     switch (event.type) {
       case "start":
@@ -67,6 +74,7 @@ export async function collect(events: AsyncGenerator<GenerationEvent>): Promise<
       case "error":
         throw namedError(event.name as ErrorName, event.message);
       case "token":
+        choiceOf(event.choice).tokens.push(event);
         break;
       default:
         event satisfies never;

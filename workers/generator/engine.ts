@@ -2,7 +2,11 @@
 import type { Decoder } from "../../shared/model/decoder.ts";
 import { createRandom } from "../../shared/model/random.ts";
 import { penalize, type PenaltySettings } from "../../shared/model/penalties.ts";
-import { sampleToken, type Sample, type SamplingSettings } from "../../shared/model/sampling.ts";
+import { mostProbableTokens, sampleToken, type Sample, type SamplingSettings } from "../../shared/model/sampling.ts";
+
+export interface Token extends Sample {
+  alternatives: Sample[];
+}
 
 /** Where a continuation begins. */
 export interface Start {
@@ -17,6 +21,8 @@ export interface Limits {
   maxTokens: number;
   /** Positions that the model has. */
   context: number;
+  /** The most probable tokens that are named beside each sampled token. */
+  alternatives: number;
   /** True for a token that ends the text. */
   isEnd: (id: number) => boolean;
 }
@@ -29,8 +35,8 @@ export function* sampleTokens(
   { decoder, logits, prompt }: Start,
   settings: SamplingSettings & PenaltySettings,
   seed: number,
-  { maxTokens, context, isEnd }: Limits,
-): Generator<Sample, "stop" | "length"> {
+  { maxTokens, context, alternatives, isEnd }: Limits,
+): Generator<Token, "stop" | "length"> {
   const random = createRandom(seed);
   const generated = new Map<number, number>();
   let next = logits;
@@ -38,7 +44,7 @@ export function* sampleTokens(
     const sample = sampleToken(penalize(next, settings, { prompt, generated }), settings, random, next);
     if (isEnd(sample.id)) return "stop";
     generated.set(sample.id, (generated.get(sample.id) ?? 0) + 1);
-    yield sample;
+    yield { ...sample, alternatives: alternatives === 0 ? [] : mostProbableTokens(next, alternatives) };
     if (count >= maxTokens || decoder.length >= context) return "length";
     next = decoder.step(sample.id);
   }

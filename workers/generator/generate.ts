@@ -12,7 +12,7 @@ interface Sampled extends Omit<Candidate, "reward"> {
 export async function answer(env: GeneratorEnv, hold: ModelHold, request: GenerateRequest): Promise<Answer> {
   const { text, context = {}, candidates: choices = DEFAULT_CANDIDATES, seed = null } = request;
   const prompt = { kind: "question", text, context } as const;
-  const { id, events } = startGeneration(hold, { ...request, prompt, choices, seed, trim: true });
+  const { id, events } = startGeneration(hold, { ...request, prompt, choices, seed, logProbabilities: null, trim: true });
   const sampled: Sampled[] = Array.from({ length: choices }, () => ({ response: "", logProbability: 0, tokens: 0 }));
   const usage = { promptTokens: 0, completionTokens: 0 };
   for await (const event of events) {

@@ -1,14 +1,14 @@
 /** One generation as events, from the prompt's ids to the last choice. The terminal event is added in stream.ts. */
-import type { GenerationEvent, GenerationRequest } from "../../shared/contracts/generation.ts";
+import type { WrittenEvent, GenerationRequest } from "../../shared/contracts/generation.ts";
 import { createDecoder } from "../../shared/model/decoder.ts";
-import { sampleTokens, type Limits } from "./engine.ts";
+import { sampleTokens, type Limits, type Token } from "./engine.ts";
 import type { ModelHold } from "./model.ts";
 import { fitPrompt } from "./prompt.ts";
 import { TextAssembler } from "./text.ts";
 
 export interface Generation {
   id: string;
-  events: AsyncGenerator<GenerationEvent>;
+  events: AsyncGenerator<WrittenEvent>;
 }
 
 /** Throws InvalidInput before the first event, never afterwards for a reason that lies in the request. */
@@ -22,11 +22,17 @@ async function* generate(
   hold: ModelHold,
   request: GenerationRequest,
   { id, ids, room }: { id: string; ids: number[]; room: number },
-): AsyncGenerator<GenerationEvent> {
+): AsyncGenerator<WrittenEvent> {
   const { hash, config, tokenizer, weights } = hold.model;
   yield { type: "start", id, model: hash, promptTokens: ids.length };
-  const limits: Limits = { maxTokens: room, context: config.context, isEnd: (token) => token >= tokenizer.endOfText };
+  const alternatives = request.logProbabilities ?? 0;
+  const limits: Limits = { maxTokens: room, context: config.context, alternatives, isEnd: (token) => token >= tokenizer.endOfText };
   const seed = request.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
+  const bytesOf = (token: number) => [...tokenizer.decodeBytes([token])];
+  const described = ({ id: token, alternatives: others }: Token) => ({
+    bytes: bytesOf(token),
+    alternatives: others.map((other) => ({ ...other, bytes: bytesOf(other.id) })),
+  });
   const prompted = hold.track(createDecoder(weights, config));
   let completionTokens = 0;
   try {
@@ -47,8 +53,9 @@ async function* generate(
           break;
         }
         completionTokens++;
-        yield { type: "token", choice, ...next.value };
-        const { delta, isStopped } = text.push(tokenizer.decodeBytes([next.value.id]));
+        const bytes = tokenizer.decodeBytes([next.value.id]);
+        yield { type: "token", choice, ...next.value, ...(request.logProbabilities === null ? {} : described(next.value)) };
+        const { delta, isStopped } = text.push(bytes);
         if (delta !== "") yield { type: "text", choice, delta };
         if (isStopped) reason = "stop";
         // Between two tokens, other requests of the isolate and a client's leaving get their turn.

@@ -1,5 +1,5 @@
 /** A generation as a byte stream of one JSON event per line, which ends with exactly one terminal event unless its reader leaves. */
-import type { GenerationEvent, GenerationRequest } from "../../shared/contracts/generation.ts";
+import type { WrittenEvent, GenerationRequest } from "../../shared/contracts/generation.ts";
 import { record } from "./feedback.ts";
 import { startGeneration } from "./generation.ts";
 import type { ModelHold } from "./model.ts";
@@ -9,7 +9,7 @@ import { questionOf } from "./prompt.ts";
 const MAX_QUESTION = 4000;
 
 /** The events of a generation whose first choice is kept, so that it can be scored. Throws InvalidInput before the first event. */
-export function scoredEvents(env: GeneratorEnv, hold: ModelHold, request: GenerationRequest): AsyncGenerator<GenerationEvent> {
+export function scoredEvents(env: GeneratorEnv, hold: ModelHold, request: GenerationRequest): AsyncGenerator<WrittenEvent> {
   const { id, events } = startGeneration(hold, request);
   return withTerminal(env, hold, request, { id, events });
 }
@@ -19,7 +19,7 @@ async function* withTerminal(
   hold: ModelHold,
   request: GenerationRequest,
   { id, events }: ReturnType<typeof startGeneration>,
-): AsyncGenerator<GenerationEvent> {
+): AsyncGenerator<WrittenEvent> {
   let response = "";
   try {
     for await (const event of events) {
@@ -40,7 +40,7 @@ async function* withTerminal(
  * Sends events as they are made: a slow reader does not hold up the isolate. When the reader leaves, at most one more token is
  * made. `finished` settles when nothing more is made.
  */
-export function eventStream(events: AsyncGenerator<GenerationEvent>): { readable: ReadableStream<Uint8Array>; finished: Promise<void> } {
+export function eventStream(events: AsyncGenerator<WrittenEvent>): { readable: ReadableStream<Uint8Array>; finished: Promise<void> } {
   const encoder = new TextEncoder();
   let hasLeft = false;
   const { promise: finished, resolve } = Promise.withResolvers<void>();

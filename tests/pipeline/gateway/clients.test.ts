@@ -114,6 +114,40 @@ describe("openai", () => {
     expect(text).toBe(cut.choices[0]!.text);
   });
 
+  test("names the probability of each token and its alternatives, whole and streamed", async () => {
+    const request = { ...CHAT, temperature: 0, max_tokens: 12, logprobs: true, top_logprobs: 3 };
+    const [whole] = (await openai.chat.completions.create(request)).choices;
+    const tokens = whole!.logprobs!.content!;
+    expect(tokens.length).toBeGreaterThan(0);
+    for (const { logprob, bytes, top_logprobs } of tokens) {
+      // At temperature 0 the most probable token is sampled.
+      expect(top_logprobs.map((other) => other.logprob)[0]).toBe(logprob);
+      expect([top_logprobs.length, bytes?.length]).toEqual([3, 1]);
+      expect(top_logprobs.reduce((sum, other) => sum + Math.exp(other.logprob), 0)).toBeLessThanOrEqual(1);
+    }
+    const text = new TextDecoder().decode(Uint8Array.from(tokens.flatMap(({ bytes }) => bytes ?? [])), { stream: true });
+    expect(text.trim()).toBe(whole!.message.content);
+    const streamed: typeof tokens = [];
+    for await (const { choices } of await openai.chat.completions.create({ ...request, stream: true }))
+      streamed.push(...(choices[0]?.logprobs?.content ?? []));
+    expect(streamed).toEqual(tokens);
+    const completion = { model, prompt: "Hello", max_tokens: 12, temperature: 0 };
+    const { logprobs } = (await openai.completions.create({ ...completion, logprobs: 2 })).choices[0]!;
+    expect([logprobs?.tokens?.length, logprobs?.text_offset?.[0]]).toEqual([logprobs?.token_logprobs?.length, 0]);
+    expect((await openai.completions.create(completion)).choices[0]!.logprobs).toBe(null);
+  });
+
+  test("honours biases and penalties", async () => {
+    const request = { model, prompt: "Hello", max_tokens: 20, seed: 7 };
+    const [forced] = (await openai.completions.create({ ...request, logit_bias: { 65: 100 } })).choices;
+    expect(forced!.text).toBe("A".repeat(20));
+    const biased = { ...request, logit_bias: { 65: 100, 66: 90 } };
+    expect((await openai.completions.create({ ...biased, frequency_penalty: 0 })).choices[0]!.text).toBe("A".repeat(20));
+    // Each A costs two, so that about five of them make a B as likely.
+    expect((await openai.completions.create({ ...biased, frequency_penalty: 2 })).choices[0]!.text).toMatch(/^A{3,8}[AB]*B[AB]*$/);
+    await expect(openai.completions.create({ ...request, logit_bias: { 65: 101 } })).rejects.toMatchObject({ status: 400 });
+  });
+
   test("is refused with the field's name and OpenAI's form of an error", async () => {
     const refusal = async (body: object) =>
       openai.chat.completions.create({ ...CHAT, ...body }).then(

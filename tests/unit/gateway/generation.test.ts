@@ -9,7 +9,17 @@ const START = { type: "start", id: "a", model: HASH, promptTokens: 1 };
 const TEXT = { type: "text", choice: 0, delta: "é" };
 const DONE = { type: "done", canBeScored: true, isSuperseded: false };
 const REQUEST = { prompt: { kind: "text", text: "a" }, temperature: 1, topK: 1, topP: 1, minP: 0 } as const;
-const request = { ...REQUEST, ...NO_PENALTIES, logitBias: {}, maxTokens: 1, choices: 1, seed: 1, stop: [], trim: false };
+const request = {
+  ...REQUEST,
+  ...NO_PENALTIES,
+  logitBias: {},
+  maxTokens: 1,
+  choices: 1,
+  seed: 1,
+  stop: [],
+  logProbabilities: null,
+  trim: false,
+};
 
 /** A generator whose stream has these bytes, cut into pieces of two, and then ends or fails. */
 function generatorOf(text: string, failure?: Error): GatewayEnv {

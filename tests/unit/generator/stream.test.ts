@@ -1,10 +1,10 @@
 /** The byte stream of a generation: all events as lines, and at most one more token after its reader has left. */
 import { setImmediate } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
-import type { GenerationEvent } from "../../../shared/contracts/generation.ts";
+import type { WrittenEvent } from "../../../shared/contracts/generation.ts";
 import { eventStream } from "../../../workers/generator/stream.ts";
 
-const token = (id: number): GenerationEvent => ({ type: "token", choice: 0, id, logProbability: -1 });
+const token = (id: number): WrittenEvent => ({ type: "token", choice: 0, id, logProbability: -1 });
 
 test("every event is a line of JSON", async () => {
   const events = [token(1), token(2), { type: "done", canBeScored: true, isSuperseded: false } as const];
@@ -22,7 +22,7 @@ test("after its reader has left, at most one more token is made and the generati
   vi.spyOn(console, "log").mockImplementation(() => undefined);
   let made = 0;
   let isCleanedUp = false;
-  async function* endless(): AsyncGenerator<GenerationEvent> {
+  async function* endless(): AsyncGenerator<WrittenEvent> {
     try {
       for (;;) {
         yield token(made++);

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createRandom } from "../../../shared/model/random.ts";
-import { sampleToken } from "../../../shared/model/sampling.ts";
+import { mostProbableTokens, sampleToken } from "../../../shared/model/sampling.ts";
 
 const PLAIN = { temperature: 1, topK: 0, topP: 1 };
 const logitsArbitrary = fc
@@ -72,6 +72,17 @@ describe("sampling", () => {
     // log(e^3 / (e + e^2 + e^3)) = -0.407606, by hand.
     expect(sample.id).toBe(2);
     expect(sample.logProbability).toBeCloseTo(-0.407606, 5);
+  });
+
+  test("names the most probable tokens, whose probabilities add up to 1 when all are named", () => {
+    fc.assert(
+      fc.property(logitsArbitrary, fc.integer({ min: 1, max: 50 }), (logits, count) => {
+        const all = mostProbableTokens(logits, logits.length);
+        expect(all.reduce((sum, { logProbability }) => sum + Math.exp(logProbability), 0)).toBeCloseTo(1, 5);
+        for (const [index, { id }] of all.slice(1).entries()) expect(logits[id]).toBeLessThanOrEqual(logits[all[index]!.id]!);
+        expect(mostProbableTokens(logits, count)).toEqual(all.slice(0, count));
+      }),
+    );
   });
 
   test("refuses settings out of range and logits that are not finite", () => {

@@ -7,7 +7,10 @@ import { serverSentEvent, streamResponse } from "../stream-response.ts";
 export async function streamAnswer(env: GatewayEnv, request: GenerateRequest): Promise<Response> {
   const { text, context = {}, seed = null, candidates: choices = 1, stream: _stream, ...settings } = request;
   const prompt = { kind: "question", text, context } as const;
-  return streamResponse(written(await openGeneration(env, { ...settings, prompt, seed, choices, trim: true })), "text/event-stream");
+  return streamResponse(
+    written(await openGeneration(env, { ...settings, prompt, seed, choices, logProbabilities: null, trim: true })),
+    "text/event-stream",
+  );
 }
 
 async function* written(events: AsyncGenerator<GenerationEvent>): AsyncGenerator<string> {

@@ -85,6 +85,7 @@ export function generationOf(prompt: Prompt, settings: Options): GenerationReque
     choices: 1,
     seed: seed === undefined ? null : seed >>> 0,
     stop: settings.stop,
+    logProbabilities: null,
     trim: prompt.kind === "chat",
   };
 }

@@ -1,9 +1,10 @@
 /** Answers of OpenAI's protocol: whole ones, chunks of streams, errors. */
 import { z } from "zod";
-import type { GenerationEvent } from "../../../shared/contracts/generation.ts";
+import type { GenerationEvent, TokenEvent } from "../../../shared/contracts/generation.ts";
 import type { Generated } from "../generation.ts";
 import { MODEL_NAME } from "../model-name.ts";
 import { serverSentEvent } from "../stream-response.ts";
+import { chatLogProbabilities, completionLogProbabilities } from "./log-probabilities.ts";
 
 /** How one of the two routes names its parts. */
 export interface Form {
@@ -14,6 +15,8 @@ export interface Form {
   /** The first chunk of a choice, before its text; null for none. */
   opening: object | null;
   closing: object;
+  /** Probabilities of tokens that follow a text of `offset` characters. */
+  logProbabilities(tokens: readonly TokenEvent[], offset: number): object;
 }
 
 export const CHAT: Form = {
@@ -23,6 +26,7 @@ export const CHAT: Form = {
   delta: (content) => ({ delta: { content } }),
   opening: { delta: { role: "assistant", content: "" } },
   closing: { delta: {} },
+  logProbabilities: chatLogProbabilities,
 };
 
 export const COMPLETION: Form = {
@@ -32,6 +36,7 @@ export const COMPLETION: Form = {
   delta: (text) => ({ text }),
   opening: null,
   closing: { text: "" },
+  logProbabilities: completionLogProbabilities,
 };
 
 const TYPE_OF: Readonly<Record<number, string>> = { 401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error" };
@@ -62,21 +67,44 @@ const headOf = (object: string, id: string, hash: string, created: number) => ({
   system_fingerprint: hash,
 });
 
-export function wholeAnswer(form: Form, { id, model, choices, usage }: Generated): object {
+export interface Options {
+  /** Ends a stream with a chunk of usage. */
+  hasUsage: boolean;
+  hasLogProbabilities: boolean;
+}
+
+export function wholeAnswer(form: Form, { id, model, choices, usage }: Generated, { hasLogProbabilities }: Options): object {
   return {
     ...headOf(form.object, id, model, secondsNow()),
-    choices: choices.map(({ text, reason }, index) => ({ index, ...form.choice(text), logprobs: null, finish_reason: reason })),
+    choices: choices.map(({ text, tokens, reason }, index) => ({
+      index,
+      ...form.choice(text),
+      logprobs: hasLogProbabilities ? form.logProbabilities(tokens, 0) : null,
+      finish_reason: reason,
+    })),
     usage: usageOf(usage),
   };
 }
 
-/** Chunks as server-sent events. After an error there is no [DONE]. */
-export async function* chunks(form: Form, events: AsyncGenerator<GenerationEvent>, hasUsage: boolean): AsyncGenerator<string> {
+/**
+ * Chunks as server-sent events. The probabilities of tokens whose text is held back come with the next chunk. After an error
+ * there is no [DONE].
+ */
+export async function* chunks(
+  form: Form,
+  events: AsyncGenerator<GenerationEvent>,
+  { hasUsage, hasLogProbabilities }: Options,
+): AsyncGenerator<string> {
   let head: object = {};
   let isOpen = false;
+  let pending: TokenEvent[] = [];
+  let offset = 0;
   const chunk = (fields: object) => serverSentEvent({ ...head, ...(hasUsage ? { usage: null } : {}), ...fields });
-  const choice = (index: number, part: object, reason: string | null = null) =>
-    chunk({ choices: [{ index, ...part, logprobs: null, finish_reason: reason }] });
+  const choice = (index: number, part: object, reason: string | null = null) => {
+    const logprobs = hasLogProbabilities && pending.length > 0 ? form.logProbabilities(pending, offset) : null;
+    pending = [];
+    return chunk({ choices: [{ index, ...part, logprobs, finish_reason: reason }] });
+  };
   for await (const event of events) {
     switch (event.type) {
       case "start":
@@ -85,14 +113,17 @@ export async function* chunks(form: Form, events: AsyncGenerator<GenerationEvent
       case "token":
         if (!isOpen && form.opening !== null) yield choice(event.choice, form.opening);
         isOpen = true;
+        pending.push(event);
         break;
       case "text":
         yield choice(event.choice, form.delta(event.delta));
+        offset += event.delta.length;
         break;
       case "finish":
         if (!isOpen && form.opening !== null) yield choice(event.choice, form.opening);
         yield choice(event.choice, form.closing, event.reason);
         isOpen = false;
+        offset = 0;
         break;
       case "usage":
         if (hasUsage) yield chunk({ choices: [], usage: usageOf(event) });

@@ -58,8 +58,8 @@ export const chatRequestSchema = z.object({
   ...common,
   messages: z.array(message).min(1).max(MAX_MESSAGES),
   max_completion_tokens: tokens,
-  logprobs: refused(false),
-  top_logprobs: refused(0),
+  logprobs: z.boolean().nullish(),
+  top_logprobs: z.int().min(0).max(20).nullish(),
   tools: refused([]),
   functions: refused([]),
   response_format: refused({ type: "text" }),
@@ -74,14 +74,14 @@ const prompt = z.union([z.string().min(1), z.tuple([z.string().min(1)]), z.array
 export const completionRequestSchema = z.object({
   ...common,
   prompt,
-  logprobs: refused(0),
+  logprobs: z.int().min(0).max(5).nullish(),
   echo: refused(false),
   best_of: refused(1),
   suffix: refused(""),
 });
 export type CompletionRequest = z.output<typeof completionRequestSchema>;
 
-type Sampling = Omit<GenerationRequest, "prompt" | "maxTokens" | "trim">;
+type Sampling = Omit<GenerationRequest, "prompt" | "maxTokens" | "logProbabilities" | "trim">;
 
 /** The settings that chats and completions share. Absent fields get the defaults of POST /generate. */
 function samplingOf(request: ChatRequest | CompletionRequest): Sampling {
@@ -103,7 +103,8 @@ function samplingOf(request: ChatRequest | CompletionRequest): Sampling {
 
 export function chatGeneration(request: ChatRequest): GenerationRequest {
   const maxTokens = request.max_completion_tokens ?? request.max_tokens ?? null;
-  return { ...samplingOf(request), prompt: { kind: "chat", messages: request.messages }, maxTokens, trim: true };
+  const logProbabilities = request.logprobs === true ? (request.top_logprobs ?? 0) : null;
+  return { ...samplingOf(request), prompt: { kind: "chat", messages: request.messages }, maxTokens, logProbabilities, trim: true };
 }
 
 export function completionGeneration(request: CompletionRequest): GenerationRequest {
@@ -112,5 +113,6 @@ export function completionGeneration(request: CompletionRequest): GenerationRequ
   const text = typeof request.prompt === "string" ? request.prompt : String(first);
   const ids = Array.isArray(request.prompt) ? request.prompt.filter((id) => typeof id === "number") : [];
   const read = isText ? ({ kind: "text", text } as const) : ({ kind: "tokens", ids } as const);
-  return { ...samplingOf(request), prompt: read, maxTokens: request.max_tokens ?? COMPLETION_TOKENS, trim: false };
+  const maxTokens = request.max_tokens ?? COMPLETION_TOKENS;
+  return { ...samplingOf(request), prompt: read, maxTokens, logProbabilities: request.logprobs ?? null, trim: false };
 }

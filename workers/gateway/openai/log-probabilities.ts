@@ -1,0 +1,27 @@
+/** Probabilities of tokens in the forms of OpenAI's two routes. A token that ends in the middle of a character reads as U+FFFD. */
+import type { TokenEvent } from "../../../shared/contracts/generation.ts";
+
+type Token = Pick<TokenEvent, "bytes" | "logProbability">;
+
+const textOf = ({ bytes }: Token) => new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(Uint8Array.from(bytes));
+const entryOf = (token: Token) => ({ token: textOf(token), logprob: token.logProbability, bytes: token.bytes });
+
+export function chatLogProbabilities(tokens: readonly TokenEvent[]): object {
+  return { content: tokens.map((token) => ({ ...entryOf(token), top_logprobs: token.alternatives.map(entryOf) })), refusal: null };
+}
+
+/** `offset` is the length of the text before the tokens. */
+export function completionLogProbabilities(tokens: readonly TokenEvent[], offset: number): object {
+  let next = offset;
+  const offsets = tokens.map((token) => {
+    const at = next;
+    next += textOf(token).length;
+    return at;
+  });
+  return {
+    tokens: tokens.map(textOf),
+    token_logprobs: tokens.map(({ logProbability }) => logProbability),
+    top_logprobs: tokens.map(({ alternatives }) => Object.fromEntries(alternatives.map((token) => [textOf(token), token.logProbability]))),
+    text_offset: offsets,
+  };
+}
