@@ -27,7 +27,7 @@ class FieldWriter {
   #view = new DataView(this.#bytes.buffer);
   #size = 0;
 
-  /** Makes room for so many bytes and returns where they begin. */
+  /** Makes room for so many bytes and returns where they begin. Before the buffer is named: growing replaces it. */
   #take(bytes: number): number {
     const at = this.#size;
     this.#size += bytes;
@@ -41,17 +41,20 @@ class FieldWriter {
   }
 
   uint32(value: number): void {
-    this.#view.setUint32(this.#take(4), value, true);
+    const at = this.#take(4);
+    this.#view.setUint32(at, value, true);
   }
 
   uint64(value: number): void {
-    this.#view.setBigUint64(this.#take(8), BigInt(value), true);
+    const at = this.#take(8);
+    this.#view.setBigUint64(at, BigInt(value), true);
   }
 
   string(value: string): void {
     const bytes = new TextEncoder().encode(value);
     this.uint64(bytes.byteLength);
-    this.#bytes.set(bytes, this.#take(bytes.byteLength));
+    const at = this.#take(bytes.byteLength);
+    this.#bytes.set(bytes, at);
   }
 
   value(value: Value): void {
@@ -62,11 +65,11 @@ class FieldWriter {
         break;
       case "float32":
         this.uint32(VALUE_TYPES.float32);
-        this.#view.setFloat32(this.#take(4), value.value, true);
+        this.#float32(value.value);
         break;
       case "bool":
         this.uint32(VALUE_TYPES.bool);
-        this.#view.setUint8(this.#take(1), value.value ? 1 : 0);
+        this.#uint8(value.value ? 1 : 0);
         break;
       case "string":
         this.uint32(VALUE_TYPES.string);
@@ -78,11 +81,21 @@ class FieldWriter {
         break;
       case "int32s":
         this.#arrayHead(VALUE_TYPES.int32, value.value.length);
-        for (const item of value.value) this.#view.setInt32(this.#take(4), item, true);
+        for (const item of value.value) this.uint32(item);
         break;
       default:
         value satisfies never;
     }
+  }
+
+  #uint8(value: number): void {
+    const at = this.#take(1);
+    this.#view.setUint8(at, value);
+  }
+
+  #float32(value: number): void {
+    const at = this.#take(4);
+    this.#view.setFloat32(at, value, true);
   }
 
   #arrayHead(type: number, length: number): void {

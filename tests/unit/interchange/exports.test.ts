@@ -93,6 +93,19 @@ describe("GGUF", () => {
     expect([typeOf("blk.0.ffn_down.weight"), typeOf("blk.0.ffn_up.weight")]).toEqual([1, 8]);
   });
 
+  test("holds any number of tokens", async () => {
+    const { metadata } = await parsedGguf(ggufFile(randomModel({ vocabSize: 20_000, width: 32 }), "F32", "model.gguf"));
+    const tokens = metadata["tokenizer.ggml.tokens"] as string[];
+    expect([tokens.length, tokens[274], tokens[275], tokens[276], tokens[19_999]]).toEqual([
+      20_000,
+      "Ġthe",
+      "in",
+      "[PAD276]",
+      "[PAD19999]",
+    ]);
+    expect(metadata["tokenizer.ggml.merges"]).toEqual(["t h", "th e", "Ġ the", "i n"]);
+  });
+
   test("of tied embeddings has no output", async () => {
     const { tensorInfos } = await parsedGguf(ggufFile(randomModel({ tiedEmbeddings: true }), "F32", "model.gguf"));
     expect(tensorInfos.some(({ name }) => name === "output.weight")).toBe(false);
