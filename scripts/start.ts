@@ -10,21 +10,19 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { presetOf } from "../shared/config.ts";
 import { answerSchema } from "../shared/contracts/generate.ts";
-import { modelSchema } from "../shared/contracts/models.ts";
 import { startedRunSchema, type RunStatus } from "../shared/contracts/runs.ts";
 import { crawlSchema, sourceSchema, type Crawl } from "../shared/contracts/sources.ts";
 import { given, readOptions, webAddress, wholeNumber } from "./cli/options.ts";
 import { duration, Stage } from "./cli/progress.ts";
 import { Client } from "./local/client.ts";
 import { serveDocs } from "./local/docs-site.ts";
-import { isDone, pollRun } from "./local/poll-run.ts";
+import { isDone, pollRun, untilActive } from "./local/poll-run.ts";
 import { startLocal } from "./local/stack.ts";
 import { freePort, stopOnExit, stopProcesses } from "./local/processes.ts";
 import { ROOT } from "./local/workers.ts";
 
 const DOCS_PORT = 8790;
 const POLL_MS = 500;
-const PUBLISH_TIMEOUT_MS = 60_000;
 const PAGE_BUDGET = 2000;
 /** One week. A start within a week of the last crawl uses that crawl. */
 const REVISIT_SECONDS = 7 * 24 * 3600;
@@ -120,30 +118,6 @@ async function train(client: Client, request: Record<string, unknown>): Promise<
   }
 }
 
-/**
- * The Workflow publishes and activates the run's result the next time it polls. After a long run that can take minutes, so
- * the same run is asked for once more, which makes the Workflow poll at once. If another model was activated since an
- * earlier start, this run's model is activated again.
- */
-async function activate(client: Client, checkpoint: string | null, request: Record<string, unknown>): Promise<void> {
-  const deadline = Date.now() + PUBLISH_TIMEOUT_MS;
-  for (let isAsked = false; ; isAsked = true) {
-    const models = await client.call("GET", "/models", z.array(modelSchema));
-    const own = models.find(({ model }) => model === checkpoint);
-    if (own?.active) return;
-    if (own !== undefined) {
-      await client.send("POST", `/models/${checkpoint}/activate`);
-      return;
-    }
-    if (!isAsked) await client.send("POST", "/runs", request);
-    if (Date.now() > deadline)
-      throw new Error(
-        `expected model ${checkpoint} to be published within ${PUBLISH_TIMEOUT_MS / 1000} s, but it is not. Logs are in .tiffin/logs; \`npm start\` tries again.`,
-      );
-    await sleep(POLL_MS);
-  }
-}
-
 async function main(): Promise<void> {
   const options = readOptions(USAGE, OPTIONS, ({ once, json, fresh, site, tokens, preset, port }) => {
     presetOf(preset);
@@ -179,7 +153,7 @@ async function main(): Promise<void> {
   const request = { name: `start-${name.slice(0, 16)}`, sources: [source], ...effort };
   const run = await train(client, request);
 
-  await activate(client, run.checkpoint, request);
+  await untilActive(client, run.checkpoint, request, POLL_MS);
   let first: { response: string; model: string } | null = null;
   for (const text of QUESTIONS) {
     const answer = await client.call("POST", "/generate", answerSchema, { text });

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { StoredObject } from "./char-dataset.ts";
+import type { StoredObject } from "../../local/dataset-objects.ts";
 import { runProcess } from "../../local/processes.ts";
 import { configPath } from "../../local/workers.ts";
 

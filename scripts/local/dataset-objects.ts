@@ -1,0 +1,60 @@
+/** A token dataset as objects for R2, made in Node: for benches on characters and for the run that follows a deployment. */
+import { canonicalJson, objectKey, type StoredDataset, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
+import { sha256 } from "../../shared/store.ts";
+import { trigramLoss, unigramLoss } from "../../shared/tokenizer/ngram.ts";
+import { encodeTokenShard, MAX_SHARD_TOKENS } from "../../shared/tokenizer/token-shard.ts";
+
+export interface StoredObject {
+  key: string;
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
+export interface TokenizedText {
+  tokenizer: Hash;
+  vocabSize: number;
+  train: Uint16Array;
+  val: Uint16Array;
+  /** UTF-8 bytes of the validation text. */
+  valBytes: number;
+}
+
+export async function storedObject(kind: ObjectKind, bytes: Uint8Array<ArrayBuffer>): Promise<StoredObject & { hash: Hash }> {
+  const hash = await sha256(bytes);
+  return { key: objectKey(kind, hash), bytes, hash };
+}
+
+export const jsonBytes = (value: unknown): Uint8Array<ArrayBuffer> => Uint8Array.from(new TextEncoder().encode(canonicalJson(value)));
+
+const asShards = (part: Uint16Array) => [async () => part];
+
+/** The dataset, its hash, and every object that it names but the tokenizer. */
+export async function datasetObjects(text: TokenizedText): Promise<{ hash: Hash; dataset: StoredDataset; objects: StoredObject[] }> {
+  const { tokenizer, vocabSize, train, val, valBytes } = text;
+  const objects: StoredObject[] = [];
+  const putShards = async (part: Uint16Array) => {
+    const shards = [];
+    for (let first = 0; first < part.length; first += MAX_SHARD_TOKENS) {
+      const slice = part.subarray(first, first + MAX_SHARD_TOKENS);
+      const { hash, ...object } = await storedObject("token-shard", encodeTokenShard(slice));
+      objects.push(object);
+      shards.push({ hash, tokens: slice.length });
+    }
+    return shards;
+  };
+  const dataset: StoredDataset = {
+    format: 1,
+    tokenizer,
+    vocabSize,
+    train: await putShards(train),
+    val: await putShards(val),
+    trainTokens: train.length,
+    valTokens: val.length,
+    valBytes,
+    documents: 1,
+    unigramLoss: await unigramLoss(vocabSize, asShards(train), asShards(val)),
+    trigramLoss: await trigramLoss(vocabSize, asShards(train), asShards(val)),
+  };
+  const { hash, ...object } = await storedObject("dataset", jsonBytes(dataset));
+  objects.push(object);
+  return { hash, dataset, objects };
+}
