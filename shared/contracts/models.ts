@@ -14,6 +14,15 @@ export const modelSchema = z.object({
 });
 export type Model = z.output<typeof modelSchema>;
 
+/** Publishes a model that is stored already, as after a restore. */
+export const publishRequestSchema = z.strictObject({
+  model: hashSchema,
+  tokenizer: hashSchema,
+  run: z.string().min(1).max(64),
+  valLoss: z.number().nullable(),
+});
+export type PublishRequest = z.output<typeof publishRequestSchema>;
+
 export const activatedSchema = z.object({ active: z.string() });
 
 /** What a model leaves as. A type that is not given is the format's usual one. */

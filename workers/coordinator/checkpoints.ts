@@ -57,6 +57,18 @@ export async function publishBase(bucket: R2Bucket, run: string, checkpoint: Has
   await copy(bucket, "checkpoint", checkpoint, run);
 }
 
+/** Checks that a model can be served: its checkpoint, weights and tokenizer are stored under the common keys. Throws NotFound. */
+export async function requireStored(bucket: R2Bucket, model: Hash, tokenizer: Hash): Promise<void> {
+  const require = async (kind: ObjectKind, hash: Hash): Promise<void> => {
+    if ((await bucket.head(objectKey(kind, hash))) === null)
+      throw namedError("NotFound", `${kind} ${hash}: expected an object, found none`);
+  };
+  await require("tokenizer", tokenizer);
+  await require("checkpoint", model);
+  const { weights } = await getJson(bucket, "checkpoint", model, checkpointSchema);
+  for (const hash of new Set(weights)) await require("part", hash);
+}
+
 /** Keys of the objects that a change of state makes useless: results of an ended round, and checkpoints that are no longer kept. */
 export function uselessKeys(before: RunState, after: RunState): string[] {
   const keep = retainedHashes(after);

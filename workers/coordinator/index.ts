@@ -5,12 +5,13 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { objectKey, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
 import { readAtMost } from "../../shared/bytes/bounded.ts";
-import type { Model } from "../../shared/contracts/models.ts";
+import type { Model, PublishRequest } from "../../shared/contracts/models.ts";
 import type { BranchRequest, RunStatus, StartedRun, WorkflowRequest } from "../../shared/contracts/runs.ts";
 import type { ImportedModel, ImportRequest } from "../../shared/contracts/imports.ts";
 import { namedError } from "../../shared/errors.ts";
 import type { ExportFormat } from "../../shared/interchange/formats.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
+import { requireStored } from "./checkpoints.ts";
 import { runEvents } from "./events.ts";
 import { importModel, putImported } from "./imports.ts";
 import { exportModel, listRepository, readRepository, type ExportStream, type Repository } from "./exports.ts";
@@ -124,6 +125,12 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
 
   listModels(): Promise<Model[]> {
     return this.#registry.models();
+  }
+
+  /** Publishes a model whose objects are stored already, and makes it the active one. Throws NotFound. */
+  async publishModel(model: PublishRequest): Promise<void> {
+    await requireStored(this.env.ARTIFACTS, model.model, model.tokenizer);
+    await this.#registry.publish(model);
   }
 
   activateModel(model: Hash): Promise<void> {

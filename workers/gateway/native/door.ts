@@ -60,6 +60,11 @@ handlers.openapi(routes.deleteRun, async (c) => {
 });
 handlers.openapi(routes.collectGarbage, async (c) => c.json(await c.env.COORDINATOR.collectGarbage(c.req.valid("json").graceSeconds), 200));
 handlers.openapi(routes.listModels, async (c) => c.json(await c.env.COORDINATOR.listModels(), 200));
+handlers.openapi(routes.publishModel, async (c) => {
+  const model = c.req.valid("json");
+  await c.env.COORDINATOR.publishModel(model);
+  return c.json({ active: model.model }, 200);
+});
 handlers.openapi(routes.activateModel, async (c) => {
   await c.env.COORDINATOR.activateModel(c.req.valid("param").id);
   return c.json({ active: c.req.valid("param").id }, 200);

@@ -10,7 +10,7 @@ import {
   tokenizeRequestSchema,
 } from "../../../shared/contracts/generate.ts";
 import { aboutSchema, healthSchema } from "../../../shared/contracts/health.ts";
-import { activatedSchema, exportQuerySchema, modelSchema } from "../../../shared/contracts/models.ts";
+import { activatedSchema, exportQuerySchema, modelSchema, publishRequestSchema } from "../../../shared/contracts/models.ts";
 import { refusalSchema } from "../../../shared/contracts/refusal.ts";
 import {
   branchRequestSchema,
@@ -179,6 +179,13 @@ export const routes = {
     path: "/models",
     security: operator,
     responses: ok(z.array(modelSchema), "Published models"),
+  }),
+  publishModel: createRoute({
+    method: "post",
+    path: "/models",
+    security: operator,
+    request: { body: body(publishRequestSchema) },
+    responses: ok(activatedSchema, "A model whose objects are stored already is published and answers from now on"),
   }),
   activateModel: createRoute({
     method: "post",
