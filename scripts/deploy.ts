@@ -1,44 +1,55 @@
 /**
- * `npm run deploy`: creates the buckets and queues, deploys the seven Workers (callees first) and applies the D1 migrations.
- * `npm run deploy -- --dry-run` touches nothing and prints each bundle's size. Needs `wrangler login` and, once and before,
- * `wrangler secret put OPERATOR_TOKEN -c wrangler.toml`: the gateway is refused without its secret.
+ * `npm run deploy -- [--env staging] [--prefix NAME] [--no-smoke] [--dry-run]`: puts the seven Workers into a Cloudflare
+ * account, or updates them, and proves that they work. Checks come before the first change, migrations before code.
+ * `--dry-run` touches nothing and prints each bundle's size. workers/README.md says what an account needs.
  */
 import { readOptions } from "./cli/options.ts";
-import { runProcess } from "./local/processes.ts";
-import { WORKERS } from "./local/workers.ts";
+import { prefixOf, readDeployment, roleName } from "./cloudflare/deployment.ts";
+import { login } from "./cloudflare/login.ts";
+import { addressOf, problemsOf } from "./cloudflare/preflight.ts";
+import { putObject } from "./cloudflare/objects.ts";
+import { smoke } from "./cloudflare/smoke.ts";
+import { survey } from "./cloudflare/survey.ts";
+import { createResources, dryRun, migrate, upload } from "./cloudflare/upload.ts";
+import type { StoredObject } from "./local/dataset-objects.ts";
 
-const BUCKETS = ["tiffin-corpus", "tiffin-artifacts"];
-const QUEUES = ["tiffin-crawl", "tiffin-steps"];
-/** The house limit for one bundle; the platform's own is 3 MB on the free plan (developers.cloudflare.com/workers/platform/limits/#worker-size). */
-const MAX_GZIP_KIB = 1024;
-// npm takes a `--dry-run` without the `--` before it for its own, and says so in the environment alone.
-const asked = { type: "boolean", default: process.env["npm_config_dry_run"] === "true" } as const;
-const dryRun = readOptions("npm run deploy -- [--dry-run]", { "dry-run": asked }, (values) => values["dry-run"]);
+const USAGE = "npm run deploy -- [--env NAME] [--prefix NAME] [--no-smoke] [--dry-run]";
+const OPTIONS = {
+  env: { type: "string" },
+  prefix: { type: "string" },
+  smoke: { type: "boolean", default: true },
+  // npm takes a `--dry-run` before the `--` as its own option, and passes it on in the environment only.
+  "dry-run": { type: "boolean", default: process.env["npm_config_dry_run"] === "true" },
+} as const;
 
-function wrangler(args: readonly string[], tolerate?: RegExp): string {
-  const { status, output } = runProcess("wrangler", args);
-  if (status !== 0 && !(tolerate?.test(output) ?? false)) {
-    throw new Error(`expected "wrangler ${args.join(" ")}" to exit with 0, got ${status}\n${output}`);
-  }
-  return output;
-}
+const options = readOptions(USAGE, OPTIONS, ({ env, prefix, smoke: isSmoked, "dry-run": isDry }) => ({
+  prefix: prefixOf(prefix, env),
+  isSmoked,
+  isDry,
+}));
+const print = (line: string): void => console.log(line);
 
 try {
-  if (!dryRun) {
-    for (const bucket of BUCKETS) wrangler(["r2", "bucket", "create", bucket], /already exists|already own/i);
-    for (const queue of QUEUES) wrangler(["queues", "create", queue], /already (exists|taken)/i);
-  }
-  for (const { name, config } of WORKERS) {
-    const output = wrangler(["deploy", "-c", config, ...(dryRun ? ["--dry-run"] : [])]);
-    const gzip = /gzip:\s*([\d.]+)\s*KiB/.exec(output)?.[1];
-    if (gzip === undefined) throw new Error(`${name}: expected wrangler to state a gzip size, got\n${output}`);
-    // The one that has an address is the gateway.
-    const address = /https:\/\/\S+\.workers\.dev/.exec(output)?.[0] ?? "";
-    console.log(`${name.padEnd(12)} ${gzip.padStart(8)} KiB gzip${dryRun ? "" : `  deployed ${address}`}`);
-    if (Number(gzip) > MAX_GZIP_KIB) throw new Error(`${name}: expected a bundle of at most ${MAX_GZIP_KIB} KiB gzip, got ${gzip}`);
-    if (name === "feedback" && !dryRun) wrangler(["d1", "migrations", "apply", "tiffin-feedback", "--remote", "-c", config]);
+  const deployment = readDeployment(options.prefix);
+  if (options.isDry) await dryRun(deployment, print);
+  else {
+    const account = await login();
+    const found = await survey(account.api, deployment);
+    const problems = await problemsOf(account.api, deployment, found);
+    if (problems.length > 0) throw new Error(`nothing was changed, because:\n${problems.map((problem) => `- ${problem}`).join("\n")}`);
+    const databases = await createResources(account.api, deployment, found, print);
+    await migrate(deployment, databases, account.env);
+    print("applied the migrations");
+    await upload(deployment, databases, account, print);
+    const url = await addressOf(account.api, deployment);
+    print(`${deployment.prefix} is deployed at ${url}`);
+    if (options.isSmoked) {
+      const bucket = roleName(deployment, "artifacts");
+      const put = (object: StoredObject) => putObject(account.api, bucket, object.key, object.bytes);
+      await smoke({ url, token: process.env["OPERATOR_TOKEN"], put, print });
+    }
   }
 } catch (error) {
-  console.error((error as Error).message);
+  console.error(`deploy: ${(error as Error).message}`);
   process.exitCode = 1;
 }

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { DOORS } from "../../../workers/gateway/doors.ts";
-import { configPath, ROOT, WORKERS } from "../../../scripts/local/workers.ts";
+import { ROOT, WORKERS } from "../../../scripts/local/workers.ts";
 
 const readme = readFileSync(join(ROOT, "README.md"), "utf8");
 
@@ -91,13 +91,4 @@ test("the top level holds only the files that the design fixes", () => {
   ]);
   const visible = readdirSync(ROOT).filter((name) => !name.startsWith(".") && name !== "node_modules");
   expect(visible.filter((name) => !allowed.has(name))).toEqual([]);
-});
-
-const config = (name: string) => readFileSync(configPath(name), "utf8");
-
-test("only the gateway is reachable from the internet", () => {
-  const names = WORKERS.map(({ name }) => name);
-  expect(names.filter((name) => !/^workers_dev = false$/m.test(config(name)))).toEqual(["gateway"]);
-  // A route would be another public address; preview URLs follow workers_dev.
-  expect(names.filter((name) => /^(\[\[)?routes?\b/m.test(config(name)))).toEqual([]);
 });

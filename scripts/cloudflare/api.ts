@@ -1,0 +1,113 @@
+/**
+ * A client of Cloudflare's REST API (developers.cloudflare.com/api): answers are parsed, errors carry Cloudflare's code and
+ * message. Uploads of Workers stay with wrangler; this client does the checks, lists and deletions between them, which as
+ * wrangler commands would take a second each. CLOUDFLARE_API_BASE_URL moves it, as it moves wrangler.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
+
+const BASE_URL = "https://api.cloudflare.com/client/v4";
+const CALL_TIMEOUT_MS = 120_000;
+/** The API allows 1,200 requests in five minutes (developers.cloudflare.com/fundamentals/api/reference/limits/). */
+const MAX_ATTEMPTS = 8;
+const TOO_MANY_REQUESTS = 429;
+const RETRY_SECONDS = 30;
+
+const envelope = z.object({
+  success: z.boolean(),
+  errors: z.array(z.object({ code: z.number(), message: z.string() })).default([]),
+  result: z.unknown(),
+  result_info: z.object({ cursor: z.string().nullish(), is_truncated: z.boolean().nullish() }).nullish(),
+});
+type Envelope = z.infer<typeof envelope>;
+
+export class ApiError extends Error {
+  readonly status: number;
+
+  constructor(message: string, status: number) {
+    super(message);
+    this.status = status;
+  }
+}
+
+type Method = "GET" | "POST" | "PUT" | "DELETE";
+
+export class CloudflareApi {
+  readonly account: string;
+  readonly #token: string;
+
+  /** Paths are below the account, or below the API's root if `account` is empty. */
+  constructor(token: string, account = "") {
+    this.#token = token;
+    this.account = account;
+  }
+
+  /** The result of a call. Throws an ApiError unless it succeeds. */
+  async call<T extends z.ZodType>(method: Method, path: string, schema: T, body?: unknown): Promise<z.infer<T>> {
+    return schema.parse((await this.#envelope(method, path, body)).result);
+  }
+
+  /** A call whose result does not matter. */
+  async send(method: Method, path: string, body?: unknown): Promise<void> {
+    await this.#envelope(method, path, body);
+  }
+
+  /** The result of a GET, or null if there is no such thing (404). */
+  async find<T extends z.ZodType>(path: string, schema: T): Promise<z.infer<T> | null> {
+    try {
+      return await this.call("GET", path, schema);
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return null;
+      throw error;
+    }
+  }
+
+  /** All pages of a list with cursors. */
+  async *pages<T extends z.ZodType>(path: string, schema: T): AsyncGenerator<z.infer<T>> {
+    let cursor = "";
+    do {
+      const after = cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+      const { result, result_info: info } = await this.#envelope("GET", `${path}?per_page=1000${after}`);
+      yield schema.parse(result);
+      cursor = info?.is_truncated ? (info.cursor ?? "") : "";
+    } while (cursor !== "");
+  }
+
+  /** The raw answer: objects are bytes and no JSON. */
+  async fetch(method: Method, path: string, body?: BodyInit, headers: Record<string, string> = {}): Promise<Response> {
+    const root = process.env["CLOUDFLARE_API_BASE_URL"] ?? BASE_URL;
+    const url = `${root}${this.account === "" ? "" : `/accounts/${this.account}`}${path}`;
+    for (let attempt = 1; ; attempt++) {
+      const response = await fetch(url, {
+        method,
+        headers: { authorization: `Bearer ${this.#token}`, ...headers },
+        ...(body === undefined ? {} : { body }),
+        signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
+      });
+      if (response.status !== TOO_MANY_REQUESTS || attempt === MAX_ATTEMPTS) return response;
+      await response.body?.cancel();
+      await sleep(1000 * Number(response.headers.get("retry-after") ?? RETRY_SECONDS));
+    }
+  }
+
+  async #envelope(method: Method, path: string, body?: unknown): Promise<Envelope> {
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const response = await this.fetch(method, path, text, text === undefined ? {} : { "content-type": "application/json" });
+    const answer = await response.text();
+    const parsed = envelope.safeParse(parseJson(answer));
+    if (!parsed.success)
+      throw new ApiError(`${method} ${path}: expected JSON of Cloudflare's API, got ${answer.slice(0, 200)}`, response.status);
+    if (response.ok && parsed.data.success) return parsed.data;
+    const reasons = parsed.data.errors.map(({ code, message }) => `${message} [code: ${code}]`).join("; ");
+    throw new ApiError(`${method} ${path}: expected 2xx, got ${response.status}: ${reasons}`, response.status);
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // No JSON: the caller's schema refuses undefined and reports the text.
+    return undefined;
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * A deployment of Tiffin: the seven Workers and their resources, all named with one prefix. The wrangler.toml files are the
+ * deployment `tiffin`; another prefix gives a second, separate Tiffin in the same account. Every string in the files that
+ * begins with `tiffin` is a name and gets the prefix, so a new binding needs no change here.
+ */
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { parse } from "smol-toml";
+// The type alone: loading wrangler takes a second.
+import type { Unstable_RawConfig as RawConfig } from "wrangler";
+import { configPath, ROOT, WORKERS } from "../local/workers.ts";
+
+/** The prefix in the wrangler.toml files. */
+const PREFIX = "tiffin";
+/** Bucket names allow lower-case letters, digits and hyphens. Worker names, the longest of ours, end with the subdomain's limit of 63. */
+const PREFIX_PATTERN = /^[a-z][a-z0-9-]{0,39}$/;
+
+export interface DeployedWorker {
+  /** The Worker's short name: gateway, collector, ... */
+  worker: string;
+  /** Its name in the account. */
+  name: string;
+  config: RawConfig;
+  /** Short names of the Workers that must be deployed before it, because it binds them. */
+  needs: readonly string[];
+}
+
+export interface Resources {
+  buckets: readonly string[];
+  queues: readonly string[];
+  databases: readonly string[];
+  /** Names of Workflows, and the Worker that each belongs to. */
+  workflows: ReadonlyMap<string, string>;
+}
+
+export interface Deployment {
+  prefix: string;
+  /** Callees before callers. */
+  workers: readonly DeployedWorker[];
+  resources: Resources;
+}
+
+/** The prefix of an environment: production has none of its own. */
+export function prefixOf(prefix: string | undefined, environment: string | undefined): string {
+  const whole = [prefix ?? PREFIX, ...(environment === undefined || environment === "production" ? [] : [environment])].join("-");
+  if (PREFIX_PATTERN.test(whole)) return whole;
+  throw new Error(`--prefix, --env: expected lower-case letters, digits and hyphens, at most 40, got ${whole}`);
+}
+
+/** The name that a Worker or a resource has in a deployment: `gateway`, `artifacts`, `feedback`. */
+export const roleName = ({ prefix }: { prefix: string }, role: string): string => `${prefix}-${role}`;
+
+/** A value with every name in it renamed. */
+function renamed(value: unknown, prefix: string): unknown {
+  if (typeof value === "string") return new RegExp(`^${PREFIX}(?=$|[-_])`).test(value) ? prefix + value.slice(PREFIX.length) : value;
+  if (Array.isArray(value)) return value.map((each) => renamed(each, prefix));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, renamed(each, prefix)]));
+}
+
+/** Rate limits of the same id share their counters, within a whole account. */
+const namespaceOf = (prefix: string, binding: string): string =>
+  String(1 + Number.parseInt(createHash("sha256").update(`${prefix} ${binding}`).digest("hex").slice(0, 7), 16));
+
+/** A Worker's configuration for an upload from any folder: names with the prefix, absolute paths, minified. */
+function configOf(worker: string, prefix: string): RawConfig {
+  const path = configPath(worker);
+  const absolute = (file: string) => resolve(dirname(path), file);
+  // A copy, so it can be changed.
+  const config = renamed(parse(readFileSync(path, "utf8")), prefix) as RawConfig;
+  delete config.dev;
+  config.minify = true;
+  if (config.main !== undefined) config.main = absolute(config.main);
+  if (config.assets?.directory !== undefined) config.assets.directory = absolute(config.assets.directory);
+  for (const database of config.d1_databases ?? []) {
+    if (database.migrations_dir !== undefined) database.migrations_dir = absolute(database.migrations_dir);
+  }
+  for (const limit of config.ratelimits ?? []) limit.namespace_id = namespaceOf(prefix, limit.name);
+  return config;
+}
+
+/** Names of all Workers that a configuration binds: by service, by Durable Object and by Workflow. */
+function boundWorkers(config: RawConfig): (string | undefined)[] {
+  return [
+    ...(config.services ?? []).map(({ service }) => service),
+    ...(config.durable_objects?.bindings ?? []).map(({ script_name: script }) => script),
+    ...(config.workflows ?? []).map(({ script_name: script }) => script),
+  ];
+}
+
+const unique = (values: readonly (string | undefined)[]): string[] => [...new Set(values.filter((value) => value !== undefined))];
+
+export function readDeployment(prefix: string): Deployment {
+  const configs = WORKERS.map(({ name: worker }) => ({ worker, config: configOf(worker, prefix) }));
+  const shortNames = new Map(configs.map(({ worker, config }) => [config.name, worker]));
+  const workers = configs.map(({ worker, config }) => ({
+    worker,
+    name: config.name ?? worker,
+    config,
+    needs: unique(boundWorkers(config).map((name) => (name === config.name ? undefined : shortNames.get(name)))),
+  }));
+  const all = configs.map(({ config }) => config);
+  const consumers = all.flatMap(({ queues }) => queues?.consumers ?? []);
+  const workflows = workers.flatMap(({ name, config }) =>
+    (config.workflows ?? [])
+      .filter(({ script_name: script }) => script === undefined || script === name)
+      .map((each) => [each.name, name] as const),
+  );
+  return {
+    prefix,
+    workers,
+    resources: {
+      buckets: unique(all.flatMap((config) => (config.r2_buckets ?? []).map(({ bucket_name: name }) => name))),
+      queues: unique([
+        ...all.flatMap(({ queues }) => (queues?.producers ?? []).map(({ queue }) => queue)),
+        ...consumers.flatMap(({ queue, dead_letter_queue: dead }) => [queue, dead]),
+      ]),
+      databases: unique(all.flatMap((config) => (config.d1_databases ?? []).map(({ database_name: name }) => name))),
+      workflows: new Map(workflows),
+    },
+  };
+}
+
+/** Writes a Worker's configuration where wrangler can read it, with the ids of its databases, and returns the path. */
+export function writeConfig({ worker, config }: DeployedWorker, prefix: string, databases: ReadonlyMap<string, string>): string {
+  const folder = join(ROOT, ".tiffin", "deploy", prefix);
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${worker}.json`);
+  const withIds = config.d1_databases?.map((database) => {
+    const id = databases.get(database.database_name ?? "");
+    return id === undefined ? database : { ...database, database_id: id };
+  });
+  writeFileSync(path, JSON.stringify(withIds === undefined ? config : { ...config, d1_databases: withIds }, null, 2));
+  return path;
+}

@@ -1,0 +1,33 @@
+/** Runs wrangler for a deployment and keeps its two outputs apart: warnings come on standard error and must be seen. */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { stripVTControlCharacters } from "node:util";
+import { ROOT } from "../local/workers.ts";
+
+export interface WranglerOutput {
+  stdout: string;
+  /** Without colours and empty lines. */
+  warnings: string[];
+}
+
+/** Runs a wrangler command to its end. Throws with all of its output unless it exits with 0. */
+export async function runWrangler(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<WranglerOutput> {
+  const child = spawn(join(ROOT, "node_modules", ".bin", "wrangler"), args, {
+    cwd: ROOT,
+    stdio: ["ignore", "pipe", "pipe"],
+    // CI: wrangler asks no questions. What it would ask about is checked before the first upload (preflight.ts).
+    env: { ...process.env, CI: "true", FORCE_COLOR: "0", WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true", ...env },
+  });
+  const exit = new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  const [stdout, stderr, status] = await Promise.all([text(child.stdout), text(child.stderr), exit]);
+  const plain = stripVTControlCharacters(stderr);
+  if (status !== 0) {
+    const output = `${stripVTControlCharacters(stdout)}\n${plain}`.trim();
+    throw new Error(`expected "wrangler ${args.slice(0, 3).join(" ")}" to exit with 0, got ${status}\n${output}`);
+  }
+  return { stdout: stripVTControlCharacters(stdout), warnings: plain.split("\n").filter((line) => line.trim() !== "") };
+}

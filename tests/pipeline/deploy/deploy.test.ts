@@ -1,0 +1,141 @@
+/**
+ * Deployments through the commands that an operator runs, with the real wrangler and the real Workers, against a fake account
+ * of Cloudflare on loopback. One account lives through all tests, in order.
+ */
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { WORKERS } from "../../../scripts/local/workers.ts";
+import { runCommand } from "./command.ts";
+import type { FakeScript } from "./fake-account.ts";
+import { FakeCloudflare } from "./fake-cloudflare.ts";
+
+/** Far beyond what a slow machine needs: a deploy bundles and uploads seven Workers. */
+vi.setConfig({ testTimeout: 900_000 });
+const cloud = new FakeCloudflare();
+const OPERATOR_TOKEN = "the-first-secret";
+const deploy = (...args: string[]) => runCommand(cloud, "deploy", { args: ["--no-smoke", ...args], env: { OPERATOR_TOKEN } });
+const workersOf = (prefix: string) => WORKERS.map(({ name }) => [name, cloud.scripts.get(`${prefix}-${name}`)!] as const);
+const tagOf = ({ versions, live }: FakeScript) => versions.find(({ id }) => id === live)?.annotations["workers/tag"];
+
+beforeAll(() => cloud.listen());
+afterAll(() => cloud.close());
+afterEach(() => {
+  cloud.changes.length = 0;
+});
+
+describe("a deploy changes nothing", () => {
+  test("without a valid login", async () => {
+    const { status, stderr } = await runCommand(cloud, "deploy", { env: { CLOUDFLARE_API_TOKEN: "wrong" } });
+    expect([status, cloud.changes]).toEqual([1, []]);
+    expect(stderr).toContain("Authentication error [code: 10000]");
+  });
+
+  test("when names are taken, the subdomain is missing or the secret is missing, and shows all of that at once", async () => {
+    cloud.addForeign("tiffin-generator");
+    cloud.addForeign("another");
+    cloud.workflows.set("tiffin-train", { name: "tiffin-train", script_name: "another" });
+    cloud.queues.set("tiffin-steps", { queue_id: "1", queue_name: "tiffin-steps", consumers: [{ consumer_id: "2", script: "another" }] });
+    cloud.subdomain = null;
+    const { status, stderr } = await runCommand(cloud, "deploy");
+    expect([status, cloud.changes]).toEqual([1, []]);
+    for (const problem of [
+      "a Worker tiffin-generator that is not Tiffin's",
+      "the Workflow tiffin-train belongs to the Worker another",
+      "the Worker another consumes the queue tiffin-steps",
+      "no workers.dev subdomain",
+      "tiffin-gateway has no secret OPERATOR_TOKEN",
+    ])
+      expect(stderr).toContain(problem);
+    cloud.scripts.delete("tiffin-generator");
+    cloud.workflows.clear();
+    cloud.queues.clear();
+    cloud.subdomain = "fake";
+  });
+});
+
+test("a first deploy that fails in the middle has migrated before any code and says which Worker failed", async () => {
+  cloud.broken.add("tiffin-trainer");
+  const { status, stderr } = await deploy();
+  cloud.broken.clear();
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/^deploy: trainer: expected "wrangler deploy/);
+  expect(stderr).toContain("npm run deploy");
+  expect(cloud.scripts.has("tiffin-coordinator")).toBe(true);
+  expect(cloud.scripts.has("tiffin-gateway")).toBe(false);
+  const firstUpload = cloud.changes.findIndex((change) => change.startsWith("PUT /workers/scripts/"));
+  expect(cloud.changes.findLastIndex((change) => change.startsWith("POST /d1/"))).toBeLessThan(firstUpload);
+});
+
+test("a repeated deploy completes it and creates nothing twice", async () => {
+  const { status, stdout, stderr } = await deploy();
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  expect(stdout).toContain("tiffin is deployed at https://tiffin-gateway.fake.workers.dev");
+  expect(cloud.changes.filter((change) => /^POST \/(r2|queues$|d1\/database$)/.test(change))).toEqual([]);
+  expect(new Set(workersOf("tiffin").map(([, script]) => tagOf(script))).size).toBe(1);
+  expect(cloud.workflows.get("tiffin-train")?.script_name).toBe("tiffin-coordinator");
+  expect(cloud.scripts.get("tiffin-gateway")!.secrets.get("OPERATOR_TOKEN")).toBe(OPERATOR_TOKEN);
+  expect(cloud.scripts.get("tiffin-gateway")!.subdomain.enabled).toBe(true);
+  for (const [name, { metadata, files, subdomain }] of workersOf("tiffin")) {
+    expect(metadata).toMatchObject({ observability: { enabled: true }, limits: { cpu_ms: expect.any(Number) } });
+    expect(subdomain).toEqual({ enabled: name === "gateway", previews_enabled: false });
+    const bundle = files.get("index.js")!;
+    expect([...files.keys()]).toContain("index.js.map");
+    // A minified bundle does not have a line for each statement.
+    expect(bundle.length / bundle.split("\n").length).toBeGreaterThan(200);
+  }
+});
+
+test("staging lives beside production: no name is shared and production is not touched", async () => {
+  const before = workersOf("tiffin").map(([, { live }]) => live);
+  const names = cloud.names();
+  const { status, stderr } = await deploy("--env", "staging");
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  expect(workersOf("tiffin").map(([, { live }]) => live)).toEqual(before);
+  const own = names.filter((name) => name.startsWith("tiffin-"));
+  expect(cloud.names()).toEqual([...names, ...own.map((name) => name.replace("tiffin-", "tiffin-staging-"))].toSorted());
+  const bound = (prefix: string) =>
+    workersOf(prefix).flatMap(([, { metadata }]) =>
+      (metadata.bindings ?? []).flatMap(({ service, bucket_name: bucket, queue_name: queue, id, namespace_id: namespace }) =>
+        [service, bucket, queue, id, namespace].filter((value) => value !== undefined),
+      ),
+    );
+  const production = new Set(bound("tiffin"));
+  expect(production.size).toBeGreaterThan(10);
+  expect(bound("tiffin-staging").filter((name) => production.has(name))).toEqual([]);
+});
+
+test("a rollback returns each Worker to its version before, and leaves those that have none", async () => {
+  const { status, stdout } = await runCommand(cloud, "rollback");
+  expect(status).toBe(0);
+  for (const [name, script] of workersOf("tiffin")) {
+    const isNew = script.versions.length === 1;
+    expect(stdout).toMatch(isNew ? new RegExp(`tiffin-${name} stays`) : new RegExp(`tiffin-${name} is back at tiffin-`));
+    expect(script.live).toBe(script.versions[isNew ? 0 : 1]!.id);
+  }
+  expect(workersOf("tiffin").some(([, { versions }]) => versions.length > 1)).toBe(true);
+});
+
+describe("destroy", () => {
+  test("asks for the name and deletes nothing at another answer", async () => {
+    const { status, stderr } = await runCommand(cloud, "destroy", { input: "tiffin-staging\n" });
+    expect([status, cloud.changes]).toEqual([1, []]);
+    expect(stderr).toContain("nothing was deleted");
+  });
+
+  test("deletes a deployment with its data, and nothing else", async () => {
+    for (const key of ["runs/a/parts/1", "runs/a/parts/2", "a b/ü"]) cloud.buckets.get("tiffin-artifacts")!.set(key, Buffer.from("x"));
+    expect((await runCommand(cloud, "destroy", { input: "tiffin\n" })).status).toBe(0);
+    expect(cloud.names().filter((name) => !name.startsWith("tiffin-staging-"))).toEqual(["another"]);
+    expect((await runCommand(cloud, "destroy", { args: ["--env", "staging"], input: "tiffin-staging\n" })).status).toBe(0);
+    expect(cloud.names()).toEqual(["another"]);
+  });
+
+  test("has asked the fake for nothing that it does not know", () => {
+    expect(cloud.unknown).toEqual([]);
+  });
+
+  test("says so when there is nothing to delete", async () => {
+    const { status, stderr } = await runCommand(cloud, "destroy");
+    expect([status, cloud.changes]).toEqual([1, []]);
+    expect(stderr).toContain("expected a deployment named tiffin, found none");
+  });
+});

@@ -1,0 +1,176 @@
+/**
+ * The state of a fake Cloudflare account, and the rules that decide whether a deployment works: bindings must resolve, and
+ * each error has Cloudflare's code.
+ */
+
+import type { DatabaseSync } from "node:sqlite";
+
+export const ACCOUNT_ID = "f".repeat(32);
+
+export interface Binding {
+  type: string;
+  name: string;
+  service?: string;
+  bucket_name?: string;
+  queue_name?: string;
+  id?: string;
+  namespace_id?: string;
+  text?: string;
+}
+
+export interface Metadata {
+  bindings?: Binding[];
+  annotations?: Record<string, string>;
+  limits?: { cpu_ms?: number };
+  observability?: { enabled?: boolean };
+}
+
+export interface FakeVersion {
+  id: string;
+  number: number;
+  metadata: { created_on: string };
+  annotations: Record<string, string>;
+}
+
+export interface FakeScript {
+  secrets: Map<string, string>;
+  versions: FakeVersion[];
+  /** The version that serves. */
+  live: string;
+  metadata: Metadata;
+  /** The uploaded modules and source maps by name. */
+  files: Map<string, string>;
+  subdomain: { enabled: boolean; previews_enabled: boolean };
+}
+
+export interface FakeQueue {
+  queue_id: string;
+  queue_name: string;
+  consumers: { consumer_id: string; script: string; dead_letter_queue?: string }[];
+}
+
+export interface FakeDatabase {
+  uuid: string;
+  name: string;
+  sqlite: DatabaseSync;
+  /** The file of an export or an import under way. */
+  file: string;
+}
+
+export class Refused extends Error {
+  readonly status: number;
+  readonly code: number;
+
+  constructor(status: number, code: number, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** One request: its path's parameters, query, body and content type. */
+export interface Call {
+  params: string[];
+  query: URLSearchParams;
+  body: Buffer;
+  type: string;
+  /** The fake's own address. */
+  origin: string;
+}
+
+/** A result, with the cursor of a list; or bytes, which are sent as they are. */
+export type Answer = { result: unknown; info?: unknown } | { bytes: Buffer; etag?: string };
+
+export type Route = readonly [method: string, path: RegExp, answer: (call: Call) => Answer];
+
+export const jsonOf = <T>(body: Buffer): T => JSON.parse(body.toString("utf8")) as T;
+
+export class FakeAccount {
+  readonly scripts = new Map<string, FakeScript>();
+  readonly buckets = new Map<string, Map<string, Buffer>>();
+  readonly queues = new Map<string, FakeQueue>();
+  readonly databases = new Map<string, FakeDatabase>();
+  readonly workflows = new Map<string, { name: string; script_name: string }>();
+  subdomain: string | null = "fake";
+  /** Uploads of these Workers fail. */
+  readonly broken = new Set<string>();
+  #count = 0;
+
+  /** A Worker that someone has deployed without Tiffin. */
+  addForeign(name: string): void {
+    this.upload(name, {}, new Map());
+  }
+
+  id(): string {
+    return (++this.#count).toString(16).padStart(32, "0");
+  }
+
+  uuid(): string {
+    return `00000000-0000-4000-8000-${(++this.#count).toString(16).padStart(12, "0")}`;
+  }
+
+  script(name: string | undefined): FakeScript {
+    const found = this.scripts.get(name ?? "");
+    if (found === undefined) throw new Refused(404, 10007, "This Worker does not exist on your account.");
+    return found;
+  }
+
+  /** Adds a version, which serves unless a deployment has to follow. Returns its id. */
+  upload(name: string, metadata: Metadata, files: Map<string, string>, isLive = true): string {
+    if (this.broken.has(name)) throw new Refused(500, 10_013, "workers.api.error.unknown");
+    const known = this.scripts.get(name);
+    const secrets = new Map(known?.secrets);
+    for (const { type, name: binding, text } of metadata.bindings ?? []) if (type === "secret_text") secrets.set(binding, text ?? "");
+    // An inherited binding stays what it was in the last version.
+    const before = new Map(known?.metadata.bindings?.map((binding) => [binding.name, binding]));
+    const inherited = (binding: Binding) => (binding.type === "inherit" ? (before.get(binding.name) ?? binding) : binding);
+    metadata.bindings = metadata.bindings?.map(inherited) ?? [];
+    for (const binding of metadata.bindings) this.checkBinding(binding, secrets);
+    const id = this.uuid();
+    const number = (known?.versions.length ?? 0) + 1;
+    const created = new Date(Date.UTC(2026, 11, 1) + 1000 * ++this.#count).toISOString();
+    const version = { id, number, metadata: { created_on: created }, annotations: metadata.annotations ?? {} };
+    const subdomain = known?.subdomain ?? { enabled: false, previews_enabled: false };
+    this.scripts.set(name, {
+      secrets,
+      versions: [version, ...(known?.versions ?? [])],
+      live: isLive ? id : (known?.live ?? id),
+      metadata,
+      files,
+      subdomain,
+    });
+    return id;
+  }
+
+  checkBinding({ type, name, service, bucket_name: bucket, queue_name: queue }: Binding, secrets: ReadonlyMap<string, string>): void {
+    if (type === "service" && !this.scripts.has(service ?? ""))
+      throw new Refused(400, 10143, `Could not resolve service binding '${name}'. Target script '${service}' not found.`);
+    if (type === "inherit" && !secrets.has(name)) throw new Refused(400, 10057, `inherit binding '${name}' is invalid`);
+    if (type === "r2_bucket" && !this.buckets.has(bucket ?? "")) throw new Refused(400, 10085, `R2 bucket '${bucket}' not found`);
+    if (type === "queue" && !this.queues.has(queue ?? "")) throw new Refused(400, 100_100, `Queue '${queue}' not found`);
+  }
+
+  bucket(name: string | undefined): Map<string, Buffer> {
+    const found = this.buckets.get(name ?? "");
+    if (found === undefined) throw new Refused(404, 10006, "The specified bucket does not exist.");
+    return found;
+  }
+
+  queue(id: string | undefined): FakeQueue {
+    const found = [...this.queues.values()].find((queue) => queue.queue_id === id);
+    if (found === undefined) throw new Refused(404, 11000, "Queue not found");
+    return found;
+  }
+
+  database(key: string | undefined): FakeDatabase {
+    const found = [...this.databases.values()].find(({ uuid, name }) => uuid === key || name === key);
+    if (found === undefined) throw new Refused(404, 7404, "The database could not be found");
+    return found;
+  }
+
+  /** The names of everything that is left in the account. */
+  names(): string[] {
+    const kinds: ReadonlyMap<string, unknown>[] = [this.scripts, this.buckets, this.queues, this.databases, this.workflows];
+    return kinds.flatMap((kind) => Array.from(kind.keys())).toSorted();
+  }
+}

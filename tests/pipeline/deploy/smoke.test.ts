@@ -1,0 +1,69 @@
+/** The proof after a deployment, on the real Workers: what it checks, what it leaves behind, and what it does not let pass. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createTestHarness } from "wrangler";
+import { join } from "node:path";
+import { smoke } from "../../../scripts/cloudflare/smoke.ts";
+import { configPath, ROOT, WORKERS } from "../../../scripts/local/workers.ts";
+
+const TOKEN = "a-token-for-tests";
+const TIMEOUT_MS = 600_000;
+const lines: string[] = [];
+const second = join(ROOT, "tests/pipeline/fixtures/second-trainer/wrangler.toml");
+const server = createTestHarness({
+  workers: [
+    ...WORKERS.toReversed().map(({ name }) => ({
+      configPath: configPath(name),
+      secrets: (name === "gateway" ? { OPERATOR_TOKEN: TOKEN } : {}) as Record<string, string>,
+    })),
+    { configPath: second },
+  ],
+});
+let url: string;
+let bucket: R2Bucket;
+
+beforeAll(async () => {
+  ({ url } = { url: (await server.listen()).url.origin });
+  await server.getWorker("tiffin-feedback").applyD1Migrations("DB");
+  bucket = (await server.getWorker<CoordinatorEnv>("tiffin-coordinator").getEnv()).ARTIFACTS;
+});
+afterAll(() => server.close());
+
+const put = async ({ key, bytes }: { key: string; bytes: Uint8Array }) => void (await bucket.put(key, bytes));
+const proof = (token: string | undefined) =>
+  smoke({
+    url,
+    token,
+    put,
+    print: (line) => lines.push(line),
+  });
+const operator = async <T>(path: string) =>
+  (await (await server.fetch(path, { headers: { authorization: `Bearer ${TOKEN}` } })).json()) as T;
+
+test(
+  "a new deployment gets its first model from the proof; a later proof leaves the active model alone",
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const working = new AbortController();
+    // The second trainer works for as long as the proof lasts, as a second consumer of the queue would.
+    const trainer = (async () => {
+      while (!working.signal.aborted) await server.getWorker("tiffin-trainer-2").fetch("http://trainer/work", { method: "POST" });
+    })();
+    await proof(TOKEN);
+    const first = await operator<{ model: string; active: boolean }[]>("/models");
+    expect(first).toMatchObject([{ active: true }]);
+    expect(await operator("/runs")).toEqual([]);
+    await proof(TOKEN);
+    working.abort();
+    await trainer;
+    expect(await operator("/models")).toEqual(first);
+    expect(await operator("/runs")).toEqual([]);
+    expect(lines.filter((line) => line.includes("2 trainers computed a run"))).toHaveLength(2);
+  },
+);
+
+test("a wrong token fails the proof; without one the run is left out and said to be", { timeout: TIMEOUT_MS }, async () => {
+  await expect(proof("another-token")).rejects.toThrow("got 401");
+  lines.length = 0;
+  await proof(undefined);
+  expect(lines.join("\n")).toMatch(/no training run without the operator's token[\s\S]*the vote counts/);
+});
