@@ -40,7 +40,7 @@ async function append(crawl: string, path: string, words: string) {
 
 const keep = (path: string, words: string) => append("none", path, words);
 const snapshot = async () => (await web.collector.snapshot({})).hash;
-/** Of this test's source alone. */
+/** A snapshot of this test's source alone. */
 const ownSnapshot = () => web.collector.snapshot({ sources: [source] });
 
 /** The texts of this source in all segments of the bucket, listed or not. */

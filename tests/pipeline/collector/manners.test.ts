@@ -1,6 +1,6 @@
 /**
  * How the collector in workerd behaves towards hosts: robots.txt, crawl delay, one request at a time, Retry-After,
- * redirects. Runs on the system's clock, because gaps between requests are measured; only their least length is checked.
+ * redirects. The clock waits for real, because gaps between requests are measured; only their least length is checked.
  */
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";

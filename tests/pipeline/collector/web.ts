@@ -3,8 +3,8 @@
  * to Node's `fetch`. Every request is recorded with its times, so tests can check which host was asked, when, and whether
  * two requests overlapped.
  *
- * By default the collector runs on a clock that leaps over every wait (fixtures/collector). Tests of real times ask for the
- * system's clock. Waits go by state; DEADLINE_MS only ends a test that hangs.
+ * The collector runs on a clock that leaps over every wait (fixtures/collector). Tests of real times ask for one that waits
+ * as the system's clock does. Waits go by state; DEADLINE_MS only ends a test that hangs.
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,7 +14,7 @@ import { documentSchema, snapshotSchema, type Document } from "../../../shared/a
 import { getJson } from "../../../shared/store.ts";
 import { visitDocuments } from "../../../workers/tokenizer/segments.ts";
 import type { Crawl, Source } from "../../../shared/contracts/sources.ts";
-import { configPath, ROOT } from "../../../scripts/local/workers.ts";
+import { ROOT } from "../../../scripts/local/workers.ts";
 
 export type Site = (path: string, headers: Headers) => Response | Promise<Response>;
 
@@ -37,10 +37,7 @@ export interface CollectorCalls {
 /** Far beyond what a machine six times slower needs. */
 export const DEADLINE_MS = 500_000;
 
-const CONFIGS = {
-  leaping: join(ROOT, "tests/pipeline/fixtures/collector/wrangler.toml"),
-  system: configPath("collector"),
-};
+const CONFIG = join(ROOT, "tests/pipeline/fixtures/collector/wrangler.toml");
 
 /** On the system's clock an answer takes this long, so that requests that overlap are seen. */
 const RESPONSE_MS = 100;
@@ -61,7 +58,7 @@ export const notFound = () => new Response("no", { status: 404 });
 /** Waits until a check passes. */
 export const until = (check: () => unknown) => vi.waitFor(check, { timeout: DEADLINE_MS, interval: 50 });
 
-export async function openWeb(sites: Readonly<Record<string, Site>>, clock: keyof typeof CONFIGS = "leaping") {
+export async function openWeb(sites: Readonly<Record<string, Site>>, clock: "leaping" | "system" = "leaping") {
   const requests: Request[] = [];
   vi.stubGlobal("fetch", async (input: string | URL | globalThis.Request, init?: RequestInit) => {
     const url = new URL(input instanceof Request ? input.url : input);
@@ -72,7 +69,7 @@ export async function openWeb(sites: Readonly<Record<string, Site>>, clock: keyo
     request.endedAt = performance.now();
     return (sites[url.host] ?? notFound)(request.path, headers);
   });
-  const server = createTestHarness({ workers: [{ configPath: CONFIGS[clock] }] });
+  const server = createTestHarness({ workers: [{ configPath: CONFIG, vars: { CLOCK: clock } }] });
   await server.listen();
   const worker = server.getWorker<CollectorEnv>("tiffin-collector");
   // The harness types the export only from a module type, which Node-side tests do not load.

@@ -3,6 +3,12 @@ export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
   wait(ms: number): Promise<void>;
+  /** Aborts what takes longer. */
+  timeout(ms: number): AbortSignal;
 }
 
-export const SYSTEM_CLOCK: Clock = { now: () => Date.now(), wait: (ms) => scheduler.wait(ms) };
+export const SYSTEM_CLOCK: Clock = {
+  now: () => Date.now(),
+  wait: (ms) => scheduler.wait(ms),
+  timeout: (ms) => AbortSignal.timeout(ms),
+};

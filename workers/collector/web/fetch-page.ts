@@ -5,6 +5,7 @@
  */
 import { readAtMost } from "../../../shared/bytes/bounded.ts";
 import type { FetchFailure } from "../refusal.ts";
+import { SYSTEM_CLOCK, type Clock } from "./clock.ts";
 import { AGENT } from "./robots.ts";
 import { refusalOf } from "./url-guard.ts";
 
@@ -37,13 +38,18 @@ export interface Page extends Answer {
 export const failure = (cause: FetchFailure, detail: string): Failure => ({ kind: "failure", cause, detail });
 
 /** One request; redirects are not followed. `conditions` are headers that ask for a page only if it has changed. */
-export async function ask(url: URL, localOrigin: string, conditions: Readonly<Record<string, string>> = {}): Promise<Answer | Failure> {
+export async function ask(
+  url: URL,
+  localOrigin: string,
+  conditions: Readonly<Record<string, string>> = {},
+  clock: Clock = SYSTEM_CLOCK,
+): Promise<Answer | Failure> {
   const refusal = refusalOf(url, localOrigin);
   if (refusal !== null) return failure("refused", refusal);
   try {
     const response = await fetch(url, {
       redirect: "manual",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: clock.timeout(TIMEOUT_MS),
       headers: { "user-agent": `${AGENT}/1.0`, accept: "text/html,text/plain,application/xml;q=0.9,*/*;q=0.1", ...conditions },
     });
     const { bytes, truncated } = await readAtMost(response.body, MAX_PAGE_BYTES);

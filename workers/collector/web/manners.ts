@@ -51,7 +51,7 @@ export class Manners {
   /** One request at its turn. A 429 or 503 holds the gate for as long as the host asks. */
   async request(url: URL, conditions: Readonly<Record<string, string>> = {}): Promise<Answer | Failure> {
     const answer = await this.#gate.pass(async () => {
-      const sent = await ask(url, this.#localOrigin, conditions);
+      const sent = await ask(url, this.#localOrigin, conditions, this.#clock);
       if (sent.kind === "answer" && (sent.status === 429 || sent.status === 503))
         this.#gate.hold(retryAfterMs(sent.headers.get("retry-after"), this.#clock.now()));
       return sent;
@@ -81,7 +81,7 @@ export class Manners {
     const least = this.#isLocal(origin) ? 0 : DEFAULT_DELAY_SECONDS;
     // With a delay of more than a day robots.txt could not be refreshed.
     this.#gate.delayMs = Math.min(Math.max(rules.crawlDelaySeconds ?? least, least), MAX_GATE_SECONDS) * 1000;
-    // The new delay applies to the request after this one already.
+    // The new delay applies from the next request on.
     this.#gate.hold(this.#gate.delayMs);
     return rules;
   }

@@ -61,7 +61,7 @@ test.each([
   ["end tags", "<i></b>".repeat(120_000)],
   ["attributes of a tag", `<p ${"a b c ".repeat(2000)}>`],
   ["attributes in all", `<p ${"a='>' ".repeat(9)}></p>`.repeat(7000)],
-  ["levels behind a quote that is none", `<p a" ' b=c>${"<i>".repeat(500_000)}`],
+  ["levels after a quote that opens nothing", `<p a" ' b=c>${"<i>".repeat(500_000)}`],
 ])("refuses a page of too many %s before it is parsed", (_, html) => {
   const startedAt = cpuMs();
   expect(extract(prose + html, BASE, new Headers())).toEqual({
