@@ -28,7 +28,7 @@ export default defineConfig({
   resolve: { mainFields: ["module", "main"] },
   test: {
     include: ["tests/**/*.test.ts"],
-    // Only for tests that hang: a machine six times slower, beside other work, meets these.
+    // These only end tests that hang: a machine six times slower, beside other work, stays below them.
     testTimeout: 600_000,
     hookTimeout: 600_000,
     maxWorkers: 2,

@@ -1,8 +1,8 @@
 /**
  * `npm run bench -- scaling [--seconds 20] [--turns 5] [--text FILE] [--json]`: the speed-up of a second trainer and the cost of
- * coordination, on real processes with tasks of that many seconds. One shard and two shards take turns, because machines
- * change their pace within minutes; the median turn counts. From the measured costs of the coordinator it then computes
- * rounds of up to 250 shards: where the coordinator saturates, and what a round costs.
+ * coordination, on real processes, with tasks of --seconds. Runs of one shard and of two alternate, because machines change
+ * their pace within minutes; the result is the median of the turns' ratios. From the measured costs of the coordinator the
+ * bench then computes rounds of up to 250 shards: where the coordinator saturates, and what a round costs.
  */
 import { measureCoordinator } from "./support/coordinator-costs.ts";
 import { addTrainer } from "../local/stack.ts";

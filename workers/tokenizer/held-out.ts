@@ -17,7 +17,7 @@ export const surveySchema = z.object({
 });
 export type Survey = z.infer<typeof surveySchema>;
 
-/** A document's position in the order in which documents are held out. */
+/** The key by which documents are held out, lowest first: the first 32 bits of the text's hash. */
 export function documentKey(sha256: string): number {
   return Number.parseInt(sha256.slice(0, 8), 16);
 }

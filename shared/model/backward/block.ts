@@ -48,7 +48,7 @@ export interface Activations {
 }
 
 export interface Block {
-  /** -> y [N, C]; owns the input's rows from then on when activations are kept, else leaves them to the caller. */
+  /** Returns y [N, C]. With `keep`, the kept activations take over the input's rows; without it the caller still owns them. */
   forward(input: BlockInput, batch: number, keep: true): { y: HeapBuffer; kept: Activations };
   forward(input: BlockInput, batch: number, keep: false): { y: HeapBuffer; kept: null };
   /** The activations and dy [N, C] are consumed -> the gradient of the input's rows [U, C] */

@@ -46,7 +46,7 @@ describe.each(BUILDS)("causal attention, %s", (_, module) => {
   test("equals the definition in value and gradients over shapes, grouped heads and longer keys", async () => {
     const shape = fc.record({
       batch: fc.integer({ min: 1, max: 2 }),
-      // Around blocks of 12 queries and spans of 64, and single queries, which take a path of their own.
+      // Sizes on both sides of a block (12 queries) and of a span (64); and 1, because a single query takes a path of its own.
       queries: fc.constantFrom(1, 2, 3, 7, 11, 12, 13, 25, 49, 63, 64, 65),
       past: fc.constantFrom(0, 1, 5, 8, 17),
       kvHeads: fc.integer({ min: 1, max: 2 }),

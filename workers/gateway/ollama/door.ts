@@ -1,6 +1,7 @@
 /**
- * Ollama's protocol under /api: generate, chat, tags, show and version, translated to one generation and back. Bodies are JSON
- * whatever their content type says, because Ollama's own examples send none. Models cannot be pulled, made or deleted here.
+ * Ollama's protocol under /api. A chat or generate request becomes one GenerationRequest, and its events become Ollama's
+ * answer; tags, show and version describe the active model. Bodies are read as JSON whatever their content type says, because
+ * Ollama's own examples do not set it. Models cannot be pulled, made or deleted here.
  */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";

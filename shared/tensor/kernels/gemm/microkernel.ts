@@ -118,7 +118,7 @@ function microkernel4x8(b: usize, k: i32, from: usize, out: usize, second: usize
   microkernel(SHORT, b, k, from, out, second, sign, outRow);
 }
 
-/** One row of a microtile, `at` bytes from the beginnings of `from`, out and second. */
+/** Stores one row of a microtile, `at` bytes behind each pointer: second += signs row, out = from + row. Skips `from` or `second` where it is 0. */
 // @ts-ignore: decorator
 @inline
 function storeRow(from: usize, out: usize, second: usize, signs: v128, at: usize, low: v128, high: v128): void {
