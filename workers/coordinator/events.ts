@@ -1,7 +1,12 @@
-/** A run's progress as server-sent events (html.spec.whatwg.org/multipage/server-sent-events.html). */
+/**
+ * A run's progress as server-sent events (html.spec.whatwg.org/multipage/server-sent-events.html). The Run object makes the
+ * stream, which costs one call however long the run lasts. An invocation that asked for the status again and again would
+ * reach its limit of subrequests after an hour and end without a word.
+ */
 import type { RunEvent, RunStatus } from "../../shared/contracts/runs.ts";
 
-const POLL_MS = 500;
+/** The least time between two events. */
+const MIN_INTERVAL_MS = 500;
 /** An event is sent this often even if nothing has changed: proxies keep the connection, and clients know that it lives. */
 const HEARTBEAT_MS = 15_000;
 
@@ -13,41 +18,101 @@ function progressOf(status: RunStatus): RunEvent {
   return { ...rest, loss: losses.at(-1)?.loss ?? null };
 }
 
+/** The parts of a status whose change is an event. Seconds left and seconds silent change all the time and do not count. */
+const keyOf = ({ state, progress, finished, leases }: RunStatus): string =>
+  JSON.stringify([state, progress, finished, leases.map(({ shard, trainer }) => [shard, trainer])]);
+
 /**
- * `progress` events as the run changes, then exactly one terminal event: `done`, `failed` or `deleted`. Reads the status
- * only while the client takes the bytes. A client that leaves ends the stream.
+ * `progress` events as the run changes, then exactly one terminal event: `done`, `failed` or `deleted`. Calls `read` only
+ * after `changed` has resolved, which it does at the next change or after the given milliseconds.
  */
-export function runEvents(read: () => Promise<RunStatus | null>): ReadableStream<Uint8Array> {
+export function runEvents(read: () => Promise<RunStatus | null>, changed: (ms: number) => Promise<void>): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
+  const event = (name: string, data: unknown) => encoder.encode(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
   let last = "";
   let sentAt = 0;
-  const event = (name: string, data: unknown) => encoder.encode(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+  const client = new AbortController();
   return new ReadableStream({
     type: "bytes",
     async pull(controller) {
-      for (;;) {
+      await scheduler.wait(Math.max(0, MIN_INTERVAL_MS - (Date.now() - sentAt)));
+      while (!client.signal.aborted) {
         const status = await read();
         if (status === null || OVER.has(status.state)) {
           controller.enqueue(event(status?.state ?? "deleted", status === null ? {} : progressOf(status)));
           controller.close();
           return;
         }
-        // Seconds left and seconds silent change all the time, so they do not count as changes.
-        const key = JSON.stringify([
-          status.state,
-          status.progress,
-          status.finished,
-          status.leases.map(({ shard, trainer }) => [shard, trainer]),
-        ]);
-        const now = Date.now();
-        if (key !== last || now - sentAt > HEARTBEAT_MS) {
-          last = key;
-          sentAt = now;
+        const silentMs = Date.now() - sentAt;
+        if (keyOf(status) !== last || silentMs >= HEARTBEAT_MS) {
+          last = keyOf(status);
+          sentAt = Date.now();
           controller.enqueue(event("progress", progressOf(status)));
           return;
         }
-        await scheduler.wait(POLL_MS);
+        await changed(HEARTBEAT_MS - silentMs);
       }
+    },
+    cancel() {
+      client.abort();
+    },
+  });
+}
+
+/** Failures in a row after which a stream ends with an error, and the wait before each new attempt. */
+const MAX_FAILURES = 10;
+const REOPEN_MS = 1000;
+
+/** The position behind the last complete event: a blank line ends an event. */
+function endOfEvents(bytes: Uint8Array): number {
+  for (let at = bytes.length; at >= 2; at--) if (bytes[at - 1] === 10 && bytes[at - 2] === 10) return at;
+  return 0;
+}
+
+/**
+ * Events from a stream that is opened again whenever it breaks: the object behind it restarts at every deploy. Passes on
+ * complete events only, so that a broken stream leaves no half event.
+ */
+export function lastingEvents(open: () => Promise<ReadableStream<Uint8Array>>): ReadableStream<Uint8Array> {
+  let reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
+  let rest = new Uint8Array(0);
+  let failures = 0;
+
+  /** The next complete events, or null at the end. */
+  async function next(): Promise<Uint8Array | null> {
+    for (;;) {
+      reader ??= (await open()).getReader();
+      const { done, value } = await reader.read();
+      if (done) return null;
+      failures = 0;
+      const bytes = new Uint8Array(rest.length + value.length);
+      bytes.set(rest);
+      bytes.set(value, rest.length);
+      const end = endOfEvents(bytes);
+      rest = bytes.slice(end);
+      if (end > 0) return bytes.slice(0, end);
+    }
+  }
+
+  return new ReadableStream({
+    type: "bytes",
+    async pull(controller) {
+      for (;;) {
+        try {
+          const events = await next();
+          if (events === null) controller.close();
+          else controller.enqueue(events);
+          return;
+        } catch (error) {
+          reader = null;
+          rest = new Uint8Array(0);
+          if (++failures === MAX_FAILURES) throw error;
+          await scheduler.wait(REOPEN_MS);
+        }
+      }
+    },
+    async cancel(reason) {
+      await reader?.cancel(reason);
     },
   });
 }

@@ -12,7 +12,7 @@ import { namedError } from "../../shared/errors.ts";
 import type { ExportFormat } from "../../shared/interchange/formats.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
 import { requireStored } from "./checkpoints.ts";
-import { runEvents } from "./events.ts";
+import { lastingEvents } from "./events.ts";
 import { importModel, putImported } from "./imports.ts";
 import { exportModel, listRepository, readRepository, type ExportStream, type Repository } from "./exports.ts";
 import { writePart } from "./parts.ts";
@@ -88,8 +88,8 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
 
   /** Progress as server-sent events until the run is over. Throws NotFound. */
   async runEvents(id: string): Promise<ReadableStream<Uint8Array>> {
-    const run = await findRun(this.env, id);
-    return runEvents(() => run.status());
+    await findRun(this.env, id);
+    return lastingEvents(() => this.env.RUN.getByName(id).events());
   }
 
   /** A task of the run that the trainer worked for last, or of the oldest run that has a task. */

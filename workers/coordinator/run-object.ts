@@ -6,10 +6,9 @@
  */
 // oxlint-disable no-console -- `wrangler tail` shows these lines; no caller waits for the errors.
 import { DurableObject } from "cloudflare:workers";
-import { datasetSchema, type Dataset, type Hash } from "../../shared/artifacts.ts";
+import type { Hash } from "../../shared/artifacts.ts";
 import type { RunStatus } from "../../shared/contracts/runs.ts";
 import { namedError } from "../../shared/errors.ts";
-import { getJson } from "../../shared/store.ts";
 import * as protocol from "../../shared/training/protocol/run.ts";
 import { isOver, partsOf, retainedHashes, type Base, type RunSpec, type RunState } from "../../shared/training/protocol/run-state.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
@@ -20,8 +19,9 @@ import { restoreAlarm } from "./lost-alarm.ts";
 import { OpenReport } from "./open-report.ts";
 import { RunObjects } from "./run-objects.ts";
 import { RunStore } from "./run-store.ts";
+import { RunView } from "./run-view.ts";
 import { Signal } from "./signal.ts";
-import { statusOf, type Preparation } from "./status.ts";
+import type { Preparation } from "./status.ts";
 import { TrainerHints } from "./trainer-hints.ts";
 
 /** The alarm matters only after every message and every trainer has been lost. */
@@ -32,7 +32,6 @@ const MIN_GRACE_MS = 10 * 60_000;
 export class Run extends DurableObject<CoordinatorEnv> {
   #store: RunStore;
   #state: RunState | null;
-  #dataset: Dataset | null = null;
   readonly #hints: TrainerHints;
   readonly #objects: RunObjects;
   #openReport: OpenReport;
@@ -42,12 +41,14 @@ export class Run extends DurableObject<CoordinatorEnv> {
   #leasingSuspended = false;
   /** Wakes the trainers that wait for a task. */
   readonly #taskAvailable = new Signal();
+  #view: RunView;
 
   constructor(ctx: DurableObjectState, env: CoordinatorEnv) {
     super(ctx, env);
     this.#hints = new TrainerHints(env.STEPS);
     this.#objects = new RunObjects(env.ARTIFACTS);
     this.#openReport = new OpenReport(env.REGISTRY);
+    this.#view = new RunView(env.ARTIFACTS);
     this.#store = new RunStore(ctx.storage);
     this.#state = this.#store.load();
     if (this.#state === null || isOver(this.#state)) return;
@@ -60,6 +61,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     const before = this.#state;
     this.#store.save(before, next, Date.now());
     this.#state = next;
+    this.#view.wake();
     if (before !== null && protocol.availableTasks(next, Date.now()) > protocol.availableTasks(before, Date.now())) this.#announceTasks();
     // Nothing comes of waiting for a run that is over.
     else if (before?.phase !== next.phase) this.#taskAvailable.wake();
@@ -88,6 +90,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
   /** Stores the Workflow's report of the stage that it has reached before training. */
   async prepare(id: string, progress: Preparation["progress"]): Promise<void> {
     this.#store.write("record", { id, progress, error: null } satisfies Preparation);
+    this.#view.wake();
     // An earlier preparation may have failed, after which the registry holds the run for closed.
     await this.#openReport.report(id, true);
   }
@@ -96,6 +99,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
   async fail(id: string, message: string): Promise<void> {
     if (this.#state !== null) return;
     this.#store.write("record", { id, progress: { stage: "failed", done: 0, total: 0 }, error: message } satisfies Preparation);
+    this.#view.wake();
   }
 
   /** Begins training, from a checkpoint of another run if `from` names one. A second call only makes sure that work continues. */
@@ -186,11 +190,12 @@ export class Run extends DurableObject<CoordinatorEnv> {
     await this.ctx.storage.deleteAlarm();
     await this.#objects.deleteAll(id);
     this.#state = null;
-    this.#dataset = null;
     await this.ctx.storage.deleteAll();
     // This instance may live on as the next run of the same name.
     this.#store = new RunStore(this.ctx.storage);
     this.#openReport = new OpenReport(this.env.REGISTRY);
+    this.#view.wake();
+    this.#view = new RunView(this.env.ARTIFACTS);
   }
 
   /**
@@ -283,11 +288,12 @@ export class Run extends DurableObject<CoordinatorEnv> {
     await this.rouse();
   }
 
-  async status(): Promise<RunStatus | null> {
-    const record = this.#store.read<Preparation>("record");
-    const state = this.#state;
-    if (record === null && state === null) return null;
-    if (state !== null) this.#dataset ??= await getJson(this.env.ARTIFACTS, "dataset", state.spec.dataset, datasetSchema);
-    return statusOf(record, state, this.#store.rounds(), this.#store.evaluations(), this.#dataset, Date.now());
+  status(): Promise<RunStatus | null> {
+    return this.#view.status(this.#store, this.#state, "curve");
+  }
+
+  /** Progress as server-sent events until the run is over or deleted. */
+  async events(): Promise<ReadableStream<Uint8Array>> {
+    return this.#view.events(() => this.#view.status(this.#store, this.#state, "newest"));
   }
 }

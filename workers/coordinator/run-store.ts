@@ -1,9 +1,10 @@
 /**
- * A run in SQL: one row per field of its state and one per shard, and the history of rounds and evaluations. An event writes
- * only the rows that it changed, in one transaction, and no row comes near the platform's 2 MB.
+ * A run in SQL: one row per field of its state and one per shard, and its history (run-history.ts). An event writes only the
+ * rows that it changed, in one transaction, and no row comes near the platform's 2 MB.
  */
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
-import { roundLoss, type RunState, type Slot } from "../../shared/training/protocol/run-state.ts";
+import type { RunState, Slot } from "../../shared/training/protocol/run-state.ts";
+import { RunHistory } from "./run-history.ts";
 
 /** The format of the stored state. `load` upgrades older formats down to OLDEST and refuses newer ones. */
 const FORMAT = 4;
@@ -19,33 +20,14 @@ const RENAMED_IN_4: Readonly<Record<string, keyof RunState>> = {
 };
 const SLOT = "slot/";
 
-export interface RoundRow extends Record<string, SqlStorageValue> {
-  round: number;
-  loss: number;
-  committed_at: number;
-}
-
-export interface EvaluationRow extends Record<string, SqlStorageValue> {
-  round: number;
-  checkpoint: string;
-  val_loss: number;
-  started_at: number;
-  ended_at: number;
-}
-
 export class RunStore {
+  readonly history: RunHistory;
   readonly #storage: DurableObjectStorage;
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
-    const { sql } = storage;
-    sql.exec("CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, json TEXT NOT NULL)");
-    sql.exec("CREATE TABLE IF NOT EXISTS rounds (round INTEGER PRIMARY KEY, loss REAL NOT NULL, committed_at INTEGER NOT NULL)");
-    sql.exec(
-      `CREATE TABLE IF NOT EXISTS evaluations (
-        round INTEGER PRIMARY KEY, checkpoint TEXT NOT NULL, val_loss REAL NOT NULL, started_at INTEGER NOT NULL, ended_at INTEGER NOT NULL
-      )`,
-    );
+    storage.sql.exec("CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, json TEXT NOT NULL)");
+    this.history = new RunHistory(storage.sql);
   }
 
   read<T>(name: string): T | null {
@@ -93,33 +75,18 @@ export class RunStore {
 
   /** Writes the difference between two states and its history in one transaction. Without `before` it writes the whole state. */
   save(before: RunState | null, after: RunState, now: number): void {
-    this.#storage.transactionSync(() => {
-      if (before === null) this.write("format", FORMAT);
-      for (const [name, value] of Object.entries(after)) {
-        if (name !== "slots" && before?.[name as keyof RunState] !== value) this.write(`state/${name}`, value);
-      }
-      for (const [shard, slot] of after.slots.entries()) if (before?.slots[shard] !== slot) this.write(`${SLOT}${shard}`, slot);
-      if (before !== null) this.#record(before, after, now);
-    });
-  }
-
-  /** The history follows from the two states, so an event that the reducer has refused adds nothing. */
-  #record(before: RunState, after: RunState, now: number): void {
-    const { sql } = this.#storage;
-    if (after.rollbacks.length > before.rollbacks.length) sql.exec("DELETE FROM rounds WHERE round >= ?", after.base.round);
-    else if (after.evaluations > before.evaluations) {
-      const { base, valLoss } = after.kept.at(-1)!;
-      const startedAt = before.evaluatingSince ?? now;
-      sql.exec("INSERT OR REPLACE INTO evaluations VALUES (?, ?, ?, ?, ?)", base.round, base.checkpoint, valLoss, startedAt, now);
-    } else if (after.base !== before.base)
-      sql.exec("INSERT OR REPLACE INTO rounds VALUES (?, ?, ?)", before.base.round, roundLoss(before), now);
-  }
-
-  rounds(): RoundRow[] {
-    return this.#storage.sql.exec<RoundRow>("SELECT * FROM rounds ORDER BY round").toArray();
-  }
-
-  evaluations(): EvaluationRow[] {
-    return this.#storage.sql.exec<EvaluationRow>("SELECT * FROM evaluations ORDER BY round").toArray();
+    try {
+      this.#storage.transactionSync(() => {
+        if (before === null) this.write("format", FORMAT);
+        for (const [name, value] of Object.entries(after)) {
+          if (name !== "slots" && before?.[name as keyof RunState] !== value) this.write(`state/${name}`, value);
+        }
+        for (const [shard, slot] of after.slots.entries()) if (before?.slots[shard] !== slot) this.write(`${SLOT}${shard}`, slot);
+        if (before !== null) this.history.record(before, after, now);
+      });
+    } catch (error) {
+      this.history.forget();
+      throw error;
+    }
   }
 }

@@ -6,12 +6,12 @@ import { tokensPerRound } from "../../shared/training/compute/rounds.ts";
 import { objectiveOf } from "../../shared/training/objectives/list.ts";
 import { centsOf } from "../../shared/training/protocol/cost.ts";
 import type { RunState } from "../../shared/training/protocol/run-state.ts";
-import type { EvaluationRow, RoundRow } from "./run-store.ts";
+import type { EvaluationRow, RunHistory } from "./run-history.ts";
 import { isLiving } from "../../shared/training/protocol/leases.ts";
 
-/** Rounds over which the token rate is measured. */
-const RATE_ROUNDS = 8;
 const MAX_LOSSES_SHOWN = 200;
+/** The losses in a status: the curve over the whole run, or the newest loss alone. */
+export type LossesShown = "curve" | "newest";
 
 /** The Workflow's last report. It is all that is known of a run before training. */
 export interface Preparation {
@@ -34,24 +34,22 @@ function preparing({ id, progress, error }: Preparation): RunStatus {
 export function statusOf(
   record: Preparation | null,
   state: RunState | null,
-  rounds: readonly RoundRow[],
-  evaluations: readonly EvaluationRow[],
+  history: RunHistory,
+  losses: LossesShown,
   dataset: Dataset | null,
-  now: number,
 ): RunStatus {
   if (state === null) return preparing(record!);
+  const now = Date.now();
+  const { firstLoss, recent, evaluations } = history.summary();
   const { spec, base, firstLeaseAt } = state;
-  const recent = rounds.slice(-RATE_ROUNDS - 1);
   const [first, last] = [recent[0]?.committed_at ?? 0, recent.at(-1)?.committed_at ?? 0];
   const span = last - first - (evaluationMs(evaluations, last) - evaluationMs(evaluations, first));
   const perRound = tokensPerRound(spec.training, spec.model);
   const rate = recent.length > 1 && span > 0 ? ((recent.length - 1) * perRound * 1000) / span : null;
-  const every = Math.ceil(rounds.length / MAX_LOSSES_SHOWN);
   const { error } = state;
   const valLoss = state.best?.valLoss ?? null;
-  const committedAt = new Map(rounds.map((row) => [row.round + 1, row.committed_at]));
-  const secondsAt = (time: number | undefined) =>
-    firstLeaseAt === null || time === undefined ? 0 : Math.max(0, time - firstLeaseAt - evaluationMs(evaluations, time)) / 1000;
+  const secondsAt = (time: number | null) =>
+    firstLeaseAt === null || time === null ? 0 : Math.max(0, time - firstLeaseAt - evaluationMs(evaluations, time)) / 1000;
   const shownState = error !== null ? "failed" : state.paused ? "paused" : state.phase;
   return {
     ...preparing(record ?? { id: spec.run, progress: { stage: state.phase, done: 0, total: 0 }, error }),
@@ -68,14 +66,14 @@ export function statusOf(
     totalTokens: perRound * spec.rounds,
     tokensPerSecond: rate === null ? null : Math.round(rate),
     secondsLeft: rate === null ? null : Math.round(((spec.rounds - base.round) * perRound) / rate),
-    trainingSeconds: secondsAt(rounds.at(-1)?.committed_at),
-    losses: rounds.filter((_, index) => index % every === 0 || index === rounds.length - 1).map(({ round, loss }) => ({ round, loss })),
-    firstLoss: rounds[0]?.loss ?? null,
+    trainingSeconds: secondsAt(recent.at(-1)?.committed_at ?? null),
+    losses: losses === "curve" ? history.losses(MAX_LOSSES_SHOWN) : recent.slice(-1),
+    firstLoss,
     evaluations: evaluations.map((row) => ({
       round: row.round,
       checkpoint: row.checkpoint,
       valLoss: row.val_loss,
-      trainingSeconds: secondsAt(committedAt.get(row.round)),
+      trainingSeconds: secondsAt(row.committed_at),
     })),
     valLoss,
     ...(dataset === null ? {} : objectiveOf(spec.training).metrics(valLoss, dataset)),

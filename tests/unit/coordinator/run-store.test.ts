@@ -1,33 +1,14 @@
 /** The stored state of runs, on real SQLite: every format decodes for ever, and a failed write changes nothing. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { answer, checkpointAfter, drawScene, firstBase, honest, rolledBackTo } from "../../../scripts/simulation/world.ts";
 import { MAX_DURABLE_ROW_BYTES } from "../../../shared/limits.ts";
 import { effectOf, lease, reduced, rolledBack, stopped, submit } from "../../../shared/training/protocol/run.ts";
 import { initialState, trainResults, type RunState } from "../../../shared/training/protocol/run-state.ts";
 import { RunStore } from "../../../workers/coordinator/run-store.ts";
-
-/** A Durable Object's storage on a database in memory. */
-function storage(): { database: DatabaseSync; asStorage: DurableObjectStorage } {
-  const database = new DatabaseSync(":memory:");
-  const exec = (query: string, ...values: (string | number)[]) => {
-    const rows = database.prepare(query).all(...values);
-    return { toArray: () => rows };
-  };
-  const transactionSync = (work: () => void) => {
-    database.exec("BEGIN");
-    try {
-      work();
-      database.exec("COMMIT");
-    } catch (error) {
-      database.exec("ROLLBACK");
-      throw error;
-    }
-  };
-  return { database, asStorage: { sql: { exec }, transactionSync } as unknown as DurableObjectStorage };
-}
+import { storage } from "./storage.ts";
 
 /** Format -> rows of `kept` in the middle of a round, as a version with that format wrote them. */
 const golden = (format: number): { name: string; json: string }[] =>
@@ -119,17 +100,17 @@ describe("stored runs", () => {
     store.save(null, start, 1);
     const one = commit(computed(start));
     store.save(computed(start), one, 2);
-    expect(store.rounds()).toEqual([{ round: 0, loss: 4, committed_at: 2 }]);
+    expect(store.history.losses(200)).toEqual([{ round: 0, loss: 4 }]);
     const complete = computed(one);
     const next = checkpointAfter(complete.base, trainResults(complete));
     const halted = stopped(complete, 3);
     store.save(complete, halted, 3);
     store.save(halted, reduced(halted, complete.base.checkpoint, next, 4), 4);
-    expect(store.rounds()).toHaveLength(1);
+    expect(store.history.losses(200)).toHaveLength(1);
     const late = rolledBackTo(one.rollbackPoint, 0.5);
     store.save(halted, rolledBack(halted, complete.base.checkpoint, late, "too late"), 5);
-    expect(store.rounds()).toHaveLength(1);
+    expect(store.history.losses(200)).toHaveLength(1);
     store.save(complete, rolledBack(complete, complete.base.checkpoint, late, "leap"), 6);
-    expect(store.rounds()).toEqual([]);
+    expect(store.history.losses(200)).toEqual([]);
   });
 });

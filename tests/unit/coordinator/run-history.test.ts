@@ -1,0 +1,75 @@
+/** The history of a long run: a status reads few rows of it, and shows what reading all of them would. */
+import { describe, expect, it } from "vitest";
+import { RunHistory, type RoundRow } from "../../../workers/coordinator/run-history.ts";
+import { storage } from "./storage.ts";
+
+const lossOf = (round: number) => 4 - round / 10_000;
+
+/** A history of rounds from `first` on, and an evaluation each 1000 rounds. */
+function historyOf(first: number, rounds: number) {
+  const { database, asStorage, queries } = storage();
+  const history = new RunHistory(asStorage.sql);
+  const insert = database.prepare("INSERT INTO rounds VALUES (?, ?, ?)");
+  for (let round = first; round < first + rounds; round++) insert.run(round, lossOf(round), 1000 * round);
+  const evaluate = database.prepare("INSERT INTO evaluations VALUES (?, ?, ?, ?, ?)");
+  for (let round = first; round <= first + rounds; round += 1000) evaluate.run(round, "c", 3, 1000 * round, 1000 * round + 10);
+  return { history, database, queries };
+}
+
+describe("a history", () => {
+  it.each([
+    [0, 0],
+    [0, 1],
+    [0, 200],
+    [0, 201],
+    [36, 1234],
+    [7, 10_000],
+  ])("from round %i over %i rounds has the curve of every k-th round and the last", (first, rounds) => {
+    const { history } = historyOf(first, rounds);
+    const all = Array.from({ length: rounds }, (_, index) => ({ round: first + index, loss: lossOf(first + index) }));
+    const every = Math.ceil(rounds / 200);
+    const expected = all.filter((_, index) => index % every === 0 || index === rounds - 1);
+    expect(history.losses(200)).toEqual(expected);
+    expect(history.summary()).toMatchObject({ firstLoss: all[0]?.loss ?? null });
+    expect(history.summary().recent.map(({ round }) => round)).toEqual(all.slice(-9).map(({ round }) => round));
+  });
+
+  it("tells when an evaluated checkpoint was committed, and null for the checkpoint that a run began with", () => {
+    const { history } = historyOf(5000, 2000);
+    expect(history.summary().evaluations.map(({ round, committed_at }) => [round, committed_at])).toEqual([
+      [5000, null],
+      [6000, 5_999_000],
+      [7000, 6_999_000],
+    ]);
+  });
+
+  it("scans no table of rounds for a status", () => {
+    const { history, database, queries } = historyOf(0, 10_000);
+    queries.length = 0;
+    history.summary();
+    history.losses(200);
+    const planOf = (query: string) =>
+      database
+        .prepare(`EXPLAIN QUERY PLAN ${query}`)
+        .all(...(query.includes("?") ? ["[1]"] : []))
+        .map(({ detail }) => String(detail))
+        .join("; ");
+    // A query with a limit reads the table in the order of its key and stops after that many rows.
+    const unlimited = queries.filter((query) => query.startsWith("SELECT") && !query.includes("LIMIT"));
+    expect(unlimited.map(planOf)).toEqual([
+      expect.stringMatching(/^SCAN evaluations; SEARCH rounds USING INTEGER PRIMARY KEY/),
+      expect.stringMatching(/^SEARCH rounds USING INTEGER PRIMARY KEY/),
+    ]);
+  });
+
+  it("reads nothing again while rounds are committed", () => {
+    const { history, queries } = historyOf(0, 20);
+    history.summary();
+    queries.length = 0;
+    const results = [{ result: { kind: "train", loss: 2, sequences: 4 } }];
+    const before = { base: { round: 20 }, slots: results, rollbacks: [], evaluations: 0 };
+    history.record(before as never, { ...before, base: { round: 21 } } as never, 77);
+    expect(history.summary().recent.at(-1)).toEqual({ round: 20, loss: 2, committed_at: 77 } satisfies RoundRow);
+    expect(queries.filter((query) => query.startsWith("SELECT"))).toEqual([]);
+  });
+});

@@ -1,0 +1,105 @@
+/**
+ * The history of a run in SQL: committed rounds and evaluations. A status reads a bounded number of rows, however long the
+ * run is, because every scanned row is billed; what each status needs stays in memory between events.
+ */
+import { roundLoss, type RunState } from "../../shared/training/protocol/run-state.ts";
+
+export interface RoundRow extends Record<string, SqlStorageValue> {
+  round: number;
+  loss: number;
+  committed_at: number;
+}
+
+export interface EvaluationRow extends Record<string, SqlStorageValue> {
+  round: number;
+  checkpoint: string;
+  val_loss: number;
+  started_at: number;
+  ended_at: number;
+  /** When the evaluated checkpoint was committed; null for the checkpoint that the run began with. */
+  committed_at: number | null;
+}
+
+/** What every status shows of the history. */
+export interface HistorySummary {
+  firstLoss: number | null;
+  /** The last rounds, oldest first. */
+  recent: readonly RoundRow[];
+  evaluations: readonly EvaluationRow[];
+}
+
+/** Rounds in a summary: enough to measure the token rate. */
+const RECENT_ROUNDS = 9;
+
+export class RunHistory {
+  readonly #sql: SqlStorage;
+  /** Null until it is read, and after a change that it cannot follow. */
+  #summary: HistorySummary | null = null;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+    sql.exec("CREATE TABLE IF NOT EXISTS rounds (round INTEGER PRIMARY KEY, loss REAL NOT NULL, committed_at INTEGER NOT NULL)");
+    sql.exec(
+      `CREATE TABLE IF NOT EXISTS evaluations (
+        round INTEGER PRIMARY KEY, checkpoint TEXT NOT NULL, val_loss REAL NOT NULL, started_at INTEGER NOT NULL, ended_at INTEGER NOT NULL
+      )`,
+    );
+  }
+
+  /** Writes what an event adds. That follows from the two states, so an event that the reducer has refused adds nothing. */
+  record(before: RunState, after: RunState, now: number): void {
+    if (after.rollbacks.length > before.rollbacks.length) {
+      this.#summary = null;
+      this.#sql.exec("DELETE FROM rounds WHERE round >= ?", after.base.round);
+    } else if (after.evaluations > before.evaluations) {
+      this.#summary = null;
+      const { base, valLoss } = after.kept.at(-1)!;
+      const startedAt = before.evaluatingSince ?? now;
+      this.#sql.exec("INSERT OR REPLACE INTO evaluations VALUES (?, ?, ?, ?, ?)", base.round, base.checkpoint, valLoss, startedAt, now);
+    } else if (after.base !== before.base) this.#commit({ round: before.base.round, loss: roundLoss(before), committed_at: now });
+  }
+
+  #commit(row: RoundRow): void {
+    this.#sql.exec("INSERT OR REPLACE INTO rounds VALUES (?, ?, ?)", row.round, row.loss, row.committed_at);
+    if (this.#summary === null) return;
+    const { firstLoss, recent } = this.#summary;
+    this.#summary = { ...this.#summary, firstLoss: firstLoss ?? row.loss, recent: [...recent, row].slice(-RECENT_ROUNDS) };
+  }
+
+  /** Forgets what is in memory, after a transaction that was rolled back. */
+  forget(): void {
+    this.#summary = null;
+  }
+
+  summary(): HistorySummary {
+    this.#summary ??= {
+      firstLoss: this.#rounds("ORDER BY round LIMIT 1")[0]?.loss ?? null,
+      recent: this.#rounds(`ORDER BY round DESC LIMIT ${RECENT_ROUNDS}`).toReversed(),
+      evaluations: this.#sql
+        .exec<EvaluationRow>(
+          `SELECT evaluations.*, rounds.committed_at FROM evaluations
+          LEFT JOIN rounds ON rounds.round = evaluations.round - 1 ORDER BY evaluations.round`,
+        )
+        .toArray(),
+    };
+    return this.#summary;
+  }
+
+  /** The loss curve in about `points` rounds at equal distances, and the last round. Reads only those rows. */
+  losses(points: number): { round: number; loss: number }[] {
+    const first = this.#rounds("ORDER BY round LIMIT 1")[0]?.round;
+    const last = this.summary().recent.at(-1)?.round;
+    if (first === undefined || last === undefined) return [];
+    const every = Math.ceil((last - first + 1) / points);
+    const wanted = Array.from({ length: Math.ceil((last - first + 1) / every) }, (_, index) => first + index * every);
+    const rounds = JSON.stringify([...new Set([...wanted, last])]);
+    return this.#rounds("WHERE round IN (SELECT value FROM json_each(?)) ORDER BY round", rounds).map(({ round, loss }) => ({
+      round,
+      loss,
+    }));
+  }
+
+  #rounds(clauses: string, ...values: SqlStorageValue[]): RoundRow[] {
+    return this.#sql.exec<RoundRow>(`SELECT * FROM rounds ${clauses}`, ...values).toArray();
+  }
+}

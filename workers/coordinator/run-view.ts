@@ -1,0 +1,38 @@
+/** What operators see of one run: its status, and the stream of its progress. */
+import { datasetSchema, type Dataset } from "../../shared/artifacts.ts";
+import type { RunStatus } from "../../shared/contracts/runs.ts";
+import { getJson } from "../../shared/store.ts";
+import type { RunState } from "../../shared/training/protocol/run-state.ts";
+import { runEvents } from "./events.ts";
+import type { RunStore } from "./run-store.ts";
+import { Signal } from "./signal.ts";
+import { statusOf, type LossesShown, type Preparation } from "./status.ts";
+
+export class RunView {
+  readonly #bucket: R2Bucket;
+  readonly #changed = new Signal();
+  /** The run's dataset, which never changes once the run has begun. */
+  #dataset: Dataset | null = null;
+
+  constructor(bucket: R2Bucket) {
+    this.#bucket = bucket;
+  }
+
+  /** Wakes the streams: what they show may have changed. */
+  wake(): void {
+    this.#changed.wake();
+  }
+
+  /** Null if there is no such run. */
+  async status(store: RunStore, state: RunState | null, losses: LossesShown): Promise<RunStatus | null> {
+    const record = store.read<Preparation>("record");
+    if (record === null && state === null) return null;
+    if (state !== null) this.#dataset ??= await getJson(this.#bucket, "dataset", state.spec.dataset, datasetSchema);
+    return statusOf(record, state, store.history, losses, this.#dataset);
+  }
+
+  /** Progress as server-sent events; reads only after a change. */
+  events(read: () => Promise<RunStatus | null>): ReadableStream<Uint8Array> {
+    return runEvents(read, (ms) => this.#changed.wait(ms));
+  }
+}
