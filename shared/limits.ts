@@ -35,3 +35,6 @@ export const MAX_OPEN_CONNECTIONS = 6;
 
 /** Requests of one invocation, calls of other Workers among them. developers.cloudflare.com/workers/platform/limits/#subrequests */
 export const MAX_SUBREQUESTS = 10_000;
+
+/** Requests that a reduction is planned with: a tenth of the limit is left for requests that storage fails and that are sent again. */
+export const PLANNED_SUBREQUESTS = 0.9 * MAX_SUBREQUESTS;

@@ -4,10 +4,13 @@ export class MapBucket {
   readonly uploaded = new Map<string, Date>();
   /** Keys of all requested writes, in order. */
   readonly asked: string[] = [];
+  /** Requests of every kind. */
+  requests = 0;
   /** How many more reads of a key fail, as reads of real storage sometimes do. */
   readonly failures = new Map<string, number>();
 
   async put(key: string, value: ArrayBuffer | Uint8Array | ReadableStream, options: { onlyIf?: unknown } = {}): Promise<object | null> {
+    this.requests++;
     this.asked.push(key);
     const bytes = value instanceof ReadableStream ? await new Response(value).arrayBuffer() : value;
     if (options.onlyIf !== undefined && this.objects.has(key)) return null;
@@ -17,6 +20,7 @@ export class MapBucket {
   }
 
   async head(key: string): Promise<{ uploaded: Date } | null> {
+    this.requests++;
     const uploaded = this.uploaded.get(key);
     return uploaded === undefined || !this.objects.has(key) ? null : { uploaded };
   }
@@ -25,6 +29,7 @@ export class MapBucket {
     key: string,
     { range }: { range?: { offset: number; length: number } } = {},
   ): Promise<{ size: number; body: unknown; arrayBuffer(): Promise<ArrayBuffer> } | null> {
+    this.requests++;
     const left = this.failures.get(key) ?? 0;
     if (left > 0) {
       this.failures.set(key, left - 1);

@@ -3,6 +3,7 @@ import type { Hash } from "../../shared/artifacts.ts";
 import { namedError } from "../../shared/errors.ts";
 import { checkCpu, estimateEvaluationCpu, estimateTaskCpu } from "../../shared/model/footprint/cpu-time.ts";
 import { checkMemory, estimateTaskMemory } from "../../shared/model/footprint/memory.ts";
+import { checkReduction, estimateReduction } from "../../shared/model/footprint/subrequests.ts";
 import { initialState, type Base, type RunSpec, type RunState } from "../../shared/training/protocol/run-state.ts";
 import { firstCheckpoint, putCheckpoint } from "./reduce.ts";
 
@@ -19,6 +20,7 @@ export async function firstState(env: CoordinatorEnv, spec: RunSpec, from?: Bran
   if (training.steps === 1 && training.shards > training.batch)
     throw namedError("InvalidInput", `shards: expected at most ${training.batch}, one sequence each, got ${training.shards}`);
   checkMemory(estimateTaskMemory(spec.model, training));
+  checkReduction(estimateReduction(spec.model, training));
   checkCpu(estimateTaskCpu(spec.model, training));
   checkCpu(estimateEvaluationCpu(spec.model, training, spec.valTokens ?? 0));
   const base = from === undefined ? await firstCheckpoint(env.ARTIFACTS, spec) : await branchedCheckpoint(env, spec, from);

@@ -11,6 +11,7 @@ import {
 import { namedError } from "../../shared/errors.ts";
 import { checkCpu, estimateTaskCpu } from "../../shared/model/footprint/cpu-time.ts";
 import { checkMemory, estimateTaskMemory } from "../../shared/model/footprint/memory.ts";
+import { checkReduction, estimateReduction } from "../../shared/model/footprint/subrequests.ts";
 import { isDamage } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/compute/rounds.ts";
 import type { Lease } from "../../shared/training/protocol/task.ts";
@@ -89,6 +90,7 @@ export async function trainRun(env: CoordinatorEnv, request: WorkflowRequest): P
     const model = { ...preset.model, vocabSize: parsed.vocabSize ?? preset.vocabSize };
     const training = trainingOf(parsed);
     checkMemory(estimateTaskMemory(model, training));
+    checkReduction(estimateReduction(model, training));
     checkCpu(estimateTaskCpu(model, training));
   }
   return start(env, parsed.name ?? crypto.randomUUID(), parsed);
