@@ -2,8 +2,7 @@
  * Tasks that are computed twice. Trainers vote with their results: a task without audit needs one vote, an audited task two
  * that agree bit by bit, and a third vote decides between two that differ.
  */
-import { PLANNED_CPU_SECONDS } from "../../limits.ts";
-import { isActive, isLiving, LIE_STRIKES, MAX_LEASE_MS, strike } from "./leases.ts";
+import { isActive, isLiving, LIE_STRIKES, strike } from "./leases.ts";
 import { counted, identityOf, type LeaseRecord, type RunState, type Slot } from "./run-state.ts";
 
 /** True for every k-th task; which tasks these are changes from round to round. */
@@ -19,14 +18,9 @@ export function votesNeeded(state: RunState, shard: number): number {
   return distinct.size > 1 ? 3 : 2;
 }
 
-/**
- * True while a lease holder may still be computing. A lease of maximum length is given PLANNED_CPU_SECONDS, because a task may
- * outlast the longest lease.
- */
+/** True while a lease holder may still be computing. */
 function isBusy({ votes, bad }: Slot, record: LeaseRecord, now: number): boolean {
-  if ([...votes, ...bad].some((answer) => answer.lease === record.id)) return false;
-  const isLongest = record.expiresAt - record.givenAt === MAX_LEASE_MS;
-  return isLiving(isLongest ? { ...record, expiresAt: record.givenAt + 1000 * PLANNED_CPU_SECONDS } : record, now);
+  return isLiving(record, now) && ![...votes, ...bad].some((answer) => answer.lease === record.id);
 }
 
 /** True while a trusted trainer that has not voted on a task is at work or was heard of lately: it may still vote. */

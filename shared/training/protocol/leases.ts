@@ -2,10 +2,12 @@
  * Who gets a lease, and for how long. A lease lasts a few times the longest recent task. A trainer is a name; it gets a strike
  * for each unusable result and is quarantined after three, unless it is the only one.
  */
+import { MAX_CPU_SECONDS } from "../../limits.ts";
+import { estimateTaskCpu } from "../../model/footprint/cpu-time.ts";
 import type { LeaseRecord, RunState } from "./run-state.ts";
 
-/** The length of leases until a task's time is known, and the bounds after that. */
-export const MAX_LEASE_MS = 120_000;
+/** No task lasts longer: an invocation's CPU time is over by then, and a minute is left for transfers. */
+export const MAX_LEASE_MS = 1000 * (MAX_CPU_SECONDS + 60);
 const MIN_LEASE_MS = 10_000;
 /** A lease lasts this many times the longest recent task: other work shares the processor at times. */
 const LEASE_FACTOR = 5;
@@ -17,8 +19,10 @@ const ACTIVE_MS = 60_000;
 /** Names kept; trainers come and go, and each name is a few bytes in every stored state. */
 const MAX_TRAINERS = 500;
 
-export function leaseMs({ slowestMs }: RunState): number {
-  return slowestMs === null ? MAX_LEASE_MS : Math.min(MAX_LEASE_MS, Math.max(MIN_LEASE_MS, slowestMs * LEASE_FACTOR));
+/** Until a first task has been measured, its predicted CPU time stands for it. */
+export function leaseMs({ slowestMs, spec }: RunState): number {
+  const taskMs = slowestMs ?? 1000 * estimateTaskCpu(spec.model, spec.training).seconds;
+  return Math.min(MAX_LEASE_MS, Math.max(MIN_LEASE_MS, taskMs * LEASE_FACTOR));
 }
 
 /** A lease from the future was given before the clock went back. Its end is unknown, so it counts as expired. */

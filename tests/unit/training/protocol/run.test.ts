@@ -3,12 +3,13 @@ import { describe, expect, it } from "vitest";
 import { FAULTS } from "../../../../scripts/simulation/faults.ts";
 import { simulate } from "../../../../scripts/simulation/simulate.ts";
 import { answer, checkpointAfter, drawScene, firstBase, honest, nameOf, rolledBackTo } from "../../../../scripts/simulation/world.ts";
-import { supervisionConfigSchema, type SupervisionConfig } from "../../../../shared/config.ts";
-import { PLANNED_CPU_SECONDS } from "../../../../shared/limits.ts";
+import { presetOf, supervisionConfigSchema, type SupervisionConfig } from "../../../../shared/config.ts";
+import { MAX_CPU_SECONDS, PLANNED_CPU_SECONDS } from "../../../../shared/limits.ts";
+import { estimateTaskCpu } from "../../../../shared/model/footprint/cpu-time.ts";
 import type { EvaluateResult, Lease, Submission, TrainResult } from "../../../../shared/training/protocol/task.ts";
 import * as protocol from "../../../../shared/training/protocol/run.ts";
 import { initialState, retainedHashes, trainResults, type RunState } from "../../../../shared/training/protocol/run-state.ts";
-import { MAX_LEASE_MS } from "../../../../shared/training/protocol/leases.ts";
+import { leaseMs, MAX_LEASE_MS } from "../../../../shared/training/protocol/leases.ts";
 
 const { damaged, effectOf, lease, MAX_BAD_RESULTS, paused, reduced, restarted, resumed, rolledBack, stopped, submit } = protocol;
 const SHARDS = 2;
@@ -99,6 +100,18 @@ describe("run", () => {
     const given = leased(state);
     state = submit(given.state, honestly(state, given.lease), 4000).state;
     expect(leased(state, 4000).lease.expiresAt).toBe(4000 + 5 * 4000);
+  });
+
+  it("makes a first lease as long as the predicted task needs, and no lease shorter than the longest task can last", () => {
+    const { spec } = start();
+    const { model, training } = presetOf("base");
+    // About 140 of the 150 CPU seconds that a task may be planned with.
+    const longest = { ...spec, model: { ...model, vocabSize: 4096 }, training: { ...spec.training, ...training, steps: 45 } };
+    const { seconds } = estimateTaskCpu(longest.model, longest.training);
+    expect(seconds).toBeGreaterThan(PLANNED_CPU_SECONDS / 2);
+    expect(seconds).toBeLessThan(PLANNED_CPU_SECONDS);
+    expect(leaseMs({ ...start(), spec: longest })).toBeGreaterThan(1000 * MAX_CPU_SECONDS);
+    expect(leaseMs({ ...start(), slowestMs: 1000 * MAX_CPU_SECONDS })).toBeGreaterThan(1000 * MAX_CPU_SECONDS);
   });
 
   it("gives tasks out again at once after a restart", () => {
@@ -246,13 +259,14 @@ describe("run", () => {
   });
 
   it("waits for a third trainer that is at work or was active within the minute", () => {
-    const busy = leased(leased(start({ audit: 1 }), 0, "other").state, 0, "third");
+    const slow = { ...start({ audit: 1 }), slowestMs: 60_000 };
+    const busy = leased(leased(slow, 0, "other").state, 0, "third");
     expect(busy.lease.task.shard).toBe(0);
     const state = submit(busy.state, honestly(busy.state, busy.lease), 0).state;
     expect(state.slots[0]!.result).toBeNull();
-    // The lease of `other` has the maximum length, and its task may outlast it.
-    expect(lease(state, "third", "x", MAX_LEASE_MS).state.counts).toEqual({});
-    expect(lease(state, "third", "x", 1000 * PLANNED_CPU_SECONDS).state.counts).toEqual({ "audit-dropped": 1 });
+    // `other` has been silent for longer than a minute, but its lease of five times the slowest task still lasts.
+    expect(lease(state, "third", "x", 5 * 60_000 - 1).state.counts).toEqual({});
+    expect(lease(state, "third", "x", 5 * 60_000).state.counts).toEqual({ "audit-dropped": 1 });
   });
 
   it("counts on a trainer that has only asked and got no task", () => {
