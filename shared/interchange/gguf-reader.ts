@@ -15,7 +15,8 @@ const MAX_PAIRS = 1024;
 const MAX_TENSORS = 4096;
 const MAX_ITEMS = 262_144;
 const MAX_STRING_BYTES = 1024 * 1024;
-const MAX_KEY_BYTES = 65_535;
+/** The format allows 65,535; no key that is known has 100, and errors show them. */
+const MAX_KEY_BYTES = 256;
 const MAX_NAME_BYTES = 64;
 const MAX_AXES = 4;
 const WINDOW_BYTES = 256 * 1024;

@@ -54,29 +54,23 @@ function float16Value(bits: number): number {
 }
 
 /** Throws for numbers beyond float16's range, which would become infinite. */
-function toFloat16(values: Float32Array): Uint16Array {
-  const halves = new Uint16Array(values.length);
+function writeFloat16(values: Float32Array, view: DataView): void {
   for (let at = 0; at < values.length; at++) {
     const bits = float16Bits(values[at]!);
     if ((bits & 0x7c00) === 0x7c00) throw new Error(`F16: expected numbers up to ${MAX_FLOAT16}, got ${values[at]}: choose F32 or BF16`);
-    halves[at] = bits;
+    view.setUint16(2 * at, bits, true);
   }
-  return halves;
 }
 
-function toBfloat16(values: Float32Array): Uint16Array {
+function writeBfloat16(values: Float32Array, view: DataView): void {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  const halves = new Uint16Array(values.length);
-  for (let at = 0; at < values.length; at++) halves[at] = (words[at]! + 0x7fff + ((words[at]! >>> 16) & 1)) >>> 16;
-  return halves;
+  for (let at = 0; at < words.length; at++) view.setUint16(2 * at, (words[at]! + 0x7fff + ((words[at]! >>> 16) & 1)) >>> 16, true);
 }
 
 /** C's roundf: halves away from zero. */
 const roundHalfAway = (value: number) => Math.sign(value) * Math.floor(Math.abs(value) + 0.5);
 
-function toQ8(values: Float32Array): Uint8Array {
-  const bytes = new Uint8Array(bytesOfType("Q8_0", values.length));
-  const view = new DataView(bytes.buffer);
+function writeQ8(values: Float32Array, view: DataView): void {
   for (let first = 0, at = 0; first < values.length; first += 32, at += 34) {
     let top = 0;
     for (let index = first; index < first + 32; index++) top = Math.max(top, Math.abs(values[index]!));
@@ -85,12 +79,9 @@ function toQ8(values: Float32Array): Uint8Array {
     view.setUint16(at, float16Bits(scale), true);
     for (let index = 0; index < 32; index++) view.setInt8(at + 2 + index, roundHalfAway(Math.fround(values[first + index]! * inverse)));
   }
-  return bytes;
 }
 
-function toQ4(values: Float32Array): Uint8Array {
-  const bytes = new Uint8Array(bytesOfType("Q4_0", values.length));
-  const view = new DataView(bytes.buffer);
+function writeQ4(values: Float32Array, view: DataView): void {
   for (let first = 0, at = 0; first < values.length; first += 32, at += 18) {
     let top = 0;
     for (let index = first; index < first + 32; index++) if (Math.abs(values[index]!) > Math.abs(top)) top = values[index]!;
@@ -98,29 +89,22 @@ function toQ4(values: Float32Array): Uint8Array {
     const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
     const digit = (index: number) => Math.min(Q4_MAX, Math.trunc(Math.fround(Math.fround(values[index]! * inverse) + 8.5)));
     view.setUint16(at, float16Bits(scale), true);
-    for (let index = 0; index < 16; index++) bytes[at + 2 + index] = digit(first + index) | (digit(first + 16 + index) << 4);
+    for (let index = 0; index < 16; index++) view.setUint8(at + 2 + index, digit(first + index) | (digit(first + 16 + index) << 4));
   }
-  return bytes;
 }
 
-const bytesOf = (values: ArrayBufferView<ArrayBuffer>) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+const WRITERS = { F16: writeFloat16, BF16: writeBfloat16, Q8_0: writeQ8, Q4_0: writeQ4 } as const;
 
-/** The bytes of values in a type; of float32 the bytes where they lie. */
-export function toType(type: NumberType, values: Float32Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  switch (type) {
-    case "F32":
-      return bytesOf(values);
-    case "F16":
-      return bytesOf(toFloat16(values) as Uint16Array<ArrayBuffer>);
-    case "BF16":
-      return bytesOf(toBfloat16(values) as Uint16Array<ArrayBuffer>);
-    case "Q8_0":
-      return bytesOf(toQ8(values) as Uint8Array<ArrayBuffer>);
-    case "Q4_0":
-      return bytesOf(toQ4(values) as Uint8Array<ArrayBuffer>);
-    default:
-      return type satisfies never;
-  }
+/** The bytes of values in a type: of float32 where they lie, of the others in `room`, which has at least as many. */
+export function toType(
+  type: NumberType,
+  values: Float32Array<ArrayBuffer>,
+  room = new ArrayBuffer(bytesOfType(type, values.length)),
+): Uint8Array<ArrayBuffer> {
+  if (type === "F32") return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  const size = bytesOfType(type, values.length);
+  WRITERS[type](values, new DataView(room, 0, size));
+  return new Uint8Array(room, 0, size);
 }
 
 /** The values of bytes in a type, copied. Exact, since float32 holds every number of the other types. */

@@ -1,6 +1,7 @@
 /**
  * A file that is made while it is read: pieces of known size, each made when its turn comes. So the size is known before a
- * byte is made, a range costs no more than the pieces that it touches, and one piece at a time is in memory.
+ * byte is made, a range costs no more than the pieces that it touches, and one piece at a time is in memory: what is made is
+ * valid until the next piece is.
  */
 export type Piece = Uint8Array | { size: number; make(): Promise<Uint8Array> };
 

@@ -60,17 +60,26 @@ export function createParameterReader(config: ModelConfig, readPart: (index: num
   };
 }
 
-/** All parameters in the order in which they are stored, so that each part is read once, each in the type that `typeOf` chooses. */
+/**
+ * All parameters in the order in which they are stored, so that each part is read once, each in the type that `typeOf` chooses.
+ * What is made of one lies where the one before it lay: buffers that are dropped stay until the next collection.
+ */
 export function parameterPieces(
   { config, parameters }: Pick<PublishedModel, "config" | "parameters">,
   typeOf: (name: string, shape: readonly number[]) => NumberType,
 ): ParameterPiece[] {
+  let room = new ArrayBuffer(0);
   return weightShapes(config).map(([name, shape]) => {
     const type = typeOf(name, shape);
     const size = bytesOfType(
       type,
       shape.reduce((product, axis) => product * axis, 1),
     );
-    return { name, shape, type, piece: { size, make: async () => toType(type, await parameters.read(name)) } };
+    const make = async () => {
+      const values = await parameters.read(name);
+      if (type !== "F32" && room.byteLength < size) room = new ArrayBuffer(size);
+      return toType(type, values, room);
+    };
+    return { name, shape, type, piece: { size, make } };
   });
 }

@@ -11,6 +11,7 @@ import {
   type Dataset,
   type Hash,
 } from "../../shared/artifacts.ts";
+import { fixedStream } from "../../shared/bytes/fixed-stream.ts";
 import { IMPORTED_RUN } from "../../shared/contracts/imports.ts";
 import { namedError } from "../../shared/errors.ts";
 import { exportFiles, repositoryFiles } from "../../shared/interchange/export-formats.ts";
@@ -137,19 +138,6 @@ async function openModel(env: CoordinatorEnv, id: string): Promise<PublishedMode
   };
 }
 
-/** Chunks as a stream of known length. A write waits until its bytes were taken, so the chunk's memory may be used again after it. */
-function streamOf(chunks: AsyncGenerator<Uint8Array>, size: number): ReadableStream<Uint8Array> {
-  const { readable, writable } = new FixedLengthStream(size);
-  const writer = writable.getWriter();
-  const write = async () => {
-    for await (const chunk of chunks) await writer.write(chunk);
-    await writer.close();
-  };
-  // The reader hears of a failure by the stream; one that has gone away wants to hear nothing.
-  write().catch((error: unknown) => writer.abort(error).catch(() => undefined));
-  return readable;
-}
-
 /** A model in a format: one file, or a tar of a folder. Throws InvalidInput, NotFound, NoModel. */
 export async function exportModel(env: CoordinatorEnv, id: string, format: ExportFormat, type?: string): Promise<ExportStream> {
   const model = await openModel(env, id);
@@ -157,11 +145,11 @@ export async function exportModel(env: CoordinatorEnv, id: string, format: Expor
   const [first] = files;
   if (files.length === 1 && first !== undefined) {
     const size = sizeOfFile(first);
-    return { name: first.path, size, body: streamOf(readRange(first), size) };
+    return { name: first.path, size, body: fixedStream(readRange(first), size) };
   }
   const { name } = model.provenance;
   const size = sizeOfTar(files);
-  return { name: `${name}-${format}.tar`, size, body: streamOf(readTar(name, files), size) };
+  return { name: `${name}-${format}.tar`, size, body: fixedStream(readTar(name, files), size) };
 }
 
 /** Names a file's content without making it: the known bytes, and the checkpoint that decides the others. */
@@ -190,5 +178,5 @@ export async function readRepository(
 ): Promise<ReadableStream<Uint8Array>> {
   const file = repositoryFiles(await openModel(env, id)).find((each) => each.path === path);
   if (file === undefined) throw namedError("NotFound", `file: expected one of the model's, got ${path}`);
-  return streamOf(readRange(file, start, end), end - start);
+  return fixedStream(readRange(file, start, end), end - start);
 }

@@ -1,5 +1,5 @@
-/** Puts objects into a local R2 bucket before the Workers start, with wrangler, so that the storage format stays wrangler's. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+/** Objects of a local R2 bucket, put and read with wrangler, so that the storage format stays wrangler's. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { StoredObject } from "../../local/dataset-objects.ts";
@@ -18,6 +18,20 @@ export function putLocalObjects(state: string, objects: readonly StoredObject[])
       const result = runProcess("wrangler", ["r2", "object", "put", `${ARTIFACTS_BUCKET}/${key}`, "--file", file, ...place]);
       if (result.status !== 0) throw new Error(`expected ${key} to be stored, got exit ${result.status}\n${result.output}`);
     }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** The bytes of an object. */
+export function getLocalObject(state: string, key: string): Uint8Array {
+  const folder = mkdtempSync(join(tmpdir(), "tiffin-"));
+  try {
+    const file = join(folder, "object");
+    const place = ["--local", "--persist-to", state, "-c", configPath("coordinator")];
+    const result = runProcess("wrangler", ["r2", "object", "get", `${ARTIFACTS_BUCKET}/${key}`, "--file", file, ...place]);
+    if (result.status !== 0) throw new Error(`expected ${key} to be there, got exit ${result.status}\n${result.output}`);
+    return new Uint8Array(readFileSync(file));
   } finally {
     rmSync(folder, { recursive: true });
   }

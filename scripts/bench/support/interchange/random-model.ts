@@ -7,7 +7,7 @@ import { bytesOfFile, type OutputFile } from "../../../../shared/interchange/out
 import { PLAIN_TEMPLATE } from "../../../../shared/interchange/plain-template.ts";
 import type { PublishedModel } from "../../../../shared/interchange/published-model.ts";
 import { UNKNOWN_LICENCE, type Provenance } from "../../../../shared/interchange/provenance.ts";
-import { QWEN2_PATTERN, readTokenizerTables } from "../../../../shared/interchange/tokenizer-tables.ts";
+import { QWEN2_PATTERN, readTokenizerTables, type TokenizerTables } from "../../../../shared/interchange/tokenizer-tables.ts";
 import { createRandom, normal } from "../../../../shared/model/random.ts";
 import { parameterCount, weightShapes } from "../../../../shared/model/weights.ts";
 
@@ -66,7 +66,8 @@ export function tokenizerJson(pre: "qwen2" | "gpt-2" = "qwen2") {
   };
 }
 
-function provenanceOf(config: ModelConfig): Provenance {
+/** Facts of a model that nobody has trained. */
+export function emptyProvenance(config: ModelConfig): Provenance {
   return {
     format: 1,
     name: "tiffin-0123456789ab",
@@ -85,6 +86,11 @@ function provenanceOf(config: ModelConfig): Provenance {
   };
 }
 
+/** The tables of the small tokenizer for a vocabulary of any size: rows that no token uses have no text. */
+export function tableOf(vocabSize: number): TokenizerTables {
+  return readTokenizerTables(new TextEncoder().encode(JSON.stringify(tokenizerJson())) as Uint8Array<ArrayBuffer>, vocabSize);
+}
+
 export interface RandomModel extends PublishedModel {
   values: ReadonlyMap<string, Float32Array<ArrayBuffer>>;
 }
@@ -96,16 +102,18 @@ export function randomModel(changes: Partial<ModelConfig> = {}, type: NumberType
   const values = new Map<string, Float32Array<ArrayBuffer>>();
   for (const [name, shape] of weightShapes(config)) {
     const drawn = new Float32Array(shape.reduce((product, axis) => product * axis, 1));
-    for (let at = 0; at < drawn.length; at++) drawn[at] = normal(random) * 0.1;
+    // Norms are about one, so that logits are of the size that a trained model has.
+    const middle = name.includes("norm") ? 1 : 0;
+    for (let at = 0; at < drawn.length; at++) drawn[at] = middle + normal(random) * 0.2;
     values.set(name, fromType(type, toType(type, drawn)));
   }
   return {
     hash: "0123456789abcdef".repeat(4),
     config,
-    tokenizer: readTokenizerTables(new TextEncoder().encode(JSON.stringify(tokenizerJson())) as Uint8Array<ArrayBuffer>, config.vocabSize),
+    tokenizer: tableOf(config.vocabSize),
     endTokens: [0],
     chatTemplate: PLAIN_TEMPLATE,
-    provenance: provenanceOf(config),
+    provenance: emptyProvenance(config),
     parameters: { read: async (name) => values.get(name)! },
     values,
   };

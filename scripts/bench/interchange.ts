@@ -1,0 +1,277 @@
+/**
+ * `npm run bench -- interchange [--windows 20] [--files 10000] [--json]`: the active model of this folder's state in the runtimes
+ * of others. Token ids and texts against the Rust library and llama.cpp; logits against llama.cpp and onnxruntime, also of
+ * eleven other shapes with random weights; greedy text of `/generate` against llama.cpp and transformers.js; what smaller
+ * number types cost on held-out text; what an export holds in memory; damaged files. The runtimes are installed into .tiffin/consumers by the first run.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createTestHarness } from "wrangler";
+import { datasetSchema, objectKey } from "../../shared/artifacts.ts";
+import type { ModelConfig } from "../../shared/config.ts";
+import { answerSchema } from "../../shared/contracts/generate.ts";
+import { EXPORT_TYPES } from "../../shared/interchange/formats.ts";
+import { ggufFile } from "../../shared/interchange/gguf-writer.ts";
+import { onnxFile } from "../../shared/interchange/onnx-writer.ts";
+import { bytesOfFile } from "../../shared/interchange/output-file.ts";
+import { provenanceSchema } from "../../shared/interchange/provenance.ts";
+import { safetensorsFiles } from "../../shared/interchange/safetensors-writer.ts";
+import { loadTokenizer } from "../../shared/tokenizer/json-reader.ts";
+import { decodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
+import type { Print } from "../cli/runner.ts";
+import { Client } from "../local/client.ts";
+import { reachTiffin, type Reached } from "../local/reach.ts";
+import { ROOT } from "../local/workers.ts";
+import { judge, largestDifference, rowsOf } from "./support/interchange/comparisons.ts";
+import { installConsumers, LlamaRuntime, onnxLogits, rustTokenizer, transformersOf } from "./support/interchange/consumers.ts";
+import { measureExports } from "./support/interchange/export-memory.ts";
+import { KINDS, readMutations } from "./support/interchange/hostile.ts";
+import { randomModel } from "./support/interchange/random-model.ts";
+import { difficultTexts } from "./support/interchange/texts.ts";
+import { getLocalObject } from "./support/local-objects.ts";
+
+const OUT = join(ROOT, ".tiffin", "interchange");
+const STATE = join(ROOT, ".wrangler", "state");
+const MAX_LOGIT_DIFFERENCE = 5e-5;
+const GREEDY_TOKENS = 50;
+const MAX_EXPORT_MB = 16;
+const PROMPTS = [
+  "What is a stream?",
+  "How do I install this package?",
+  "What is a Worker?",
+  "The function returns",
+  "import",
+  "Options",
+  "## Usage",
+  "It is",
+  "const a = ",
+  "License",
+];
+/** Shapes that readers of the formats have got wrong: tied, grouped, head widths that are not width / heads, odd vocabularies. */
+const SHAPES: Readonly<Record<string, Partial<ModelConfig>>> = {
+  tied: { tiedEmbeddings: true },
+  "grouped queries": { heads: 8, kvHeads: 2 },
+  "one key head": { kvHeads: 1 },
+  "head width 2": { headWidth: 2 },
+  "head width 8": { headWidth: 8 },
+  "head width 128": { headWidth: 128 },
+  "heads wider than the model": { heads: 8, headWidth: 32 },
+  "heads narrower than the model": { heads: 2, kvHeads: 2, headWidth: 16 },
+  "odd vocabulary": { vocabSize: 311 },
+  "theta 1e6": { ropeTheta: 1e6 },
+  "one layer, tied, grouped": { layers: 1, tiedEmbeddings: true, heads: 4, kvHeads: 2 },
+};
+
+export const FLAGS = { windows: 20, files: 10_000 };
+
+const bytesAt = async ({ url, token }: Reached, path: string): Promise<Uint8Array> => {
+  const response = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${token}` } });
+  if (!response.ok) throw new Error(`GET ${path}: expected 200, got ${response.status}: ${(await response.text()).slice(0, 500)}`);
+  return new Uint8Array(await response.arrayBuffer());
+};
+
+/** Writes a file among the exported ones and returns its path. */
+function put(name: string, bytes: Uint8Array): string {
+  mkdirSync(OUT, { recursive: true });
+  const path = join(OUT, name);
+  writeFileSync(path, bytes);
+  return path;
+}
+
+/** Our own logits, computed in workerd. */
+async function startOurs() {
+  const server = createTestHarness({ workers: [{ configPath: join(import.meta.dirname, "workers/logits/wrangler.toml") }] });
+  await server.listen();
+  let vocabSize = 0;
+  return {
+    close: () => server.close(),
+    async load(config: ModelConfig, safetensors: Uint8Array) {
+      const query = new URLSearchParams({ model: JSON.stringify(config) });
+      const response = await server.fetch(`http://logits/?${query}`, { method: "POST", body: safetensors as Uint8Array<ArrayBuffer> });
+      if (!response.ok) throw new Error(`logits: expected the model to load, got ${response.status}: ${await response.text()}`);
+      vocabSize = config.vocabSize;
+    },
+    async logits(ids: readonly number[]): Promise<Float32Array[]> {
+      const response = await server.fetch(`http://logits/?ids=${ids.join(",")}`, { method: "POST" });
+      if (!response.ok) throw new Error(`logits: expected logits, got ${response.status}: ${await response.text()}`);
+      return rowsOf(new Float32Array(await response.arrayBuffer()), vocabSize);
+    },
+  };
+}
+type Ours = Awaited<ReturnType<typeof startOurs>>;
+
+/** Ids and texts of all consumers against ours; a text counts when every consumer agrees. */
+async function compareTokens(tokenizerBytes: Uint8Array, llama: LlamaRuntime, print: Print) {
+  const tokenizer = loadTokenizer(JSON.parse(new TextDecoder().decode(tokenizerBytes)));
+  const rust = await rustTokenizer(put("tokenizer.json", tokenizerBytes));
+  const texts = difficultTexts();
+  let sameIds = 0;
+  let sameText = 0;
+  const different: string[] = [];
+  for (const text of texts) {
+    const ids = tokenizer.encode(text);
+    const theirs = [await rust.encode(text), llama.encode(text)];
+    const isSame = theirs.every((each) => each.join() === ids.join());
+    if (isSame) sameIds++;
+    else if (different.length < 5)
+      different.push(`${JSON.stringify(text.slice(0, 80))}: ${ids.slice(0, 12)} | ${theirs.map((each) => each.slice(0, 12)).join(" | ")}`);
+    const decoded = tokenizer.decode(ids);
+    if ([await rust.decode(ids), llama.decode(ids)].every((each) => each === decoded)) sameText++;
+  }
+  for (const line of different) print(`  ids differ: ${line}`);
+  return { texts: texts.length, sameIds, sameText };
+}
+
+async function compareShapes(ours: Ours, print: Print): Promise<Record<string, number>> {
+  const differences: Record<string, number> = {};
+  for (const [name, changes] of Object.entries(SHAPES)) {
+    const model = randomModel(changes);
+    const [safetensors] = safetensorsFiles(model, "F32");
+    await ours.load(model.config, await bytesOfFile(safetensors!));
+    const ids = Array.from({ length: 40 }, (_, at) => (at * 37 + 5) % 270);
+    const expected = await ours.logits(ids);
+    const llama = await LlamaRuntime.open(put("shape.gguf", await bytesOfFile(ggufFile(model, "F32", "shape.gguf"))), model.config.context);
+    const inLlama = largestDifference(expected, await llama.logits(ids));
+    await llama.close();
+    const onnx = await onnxLogits(put("shape.onnx", await bytesOfFile(onnxFile(model))), ids, model.config);
+    differences[name] = Math.max(inLlama, largestDifference(expected, rowsOf(onnx, model.config.vocabSize)));
+    print(`  ${name}: ${differences[name]!.toExponential(2)}`);
+  }
+  return differences;
+}
+
+/** Windows of the held-out tokens, each as long as the context. */
+function heldOut(dataset: string, context: number, count: number): number[][] {
+  const manifest = datasetSchema.parse(JSON.parse(new TextDecoder().decode(getLocalObject(STATE, objectKey("dataset", dataset)))));
+  const tokens = decodeTokenShard(getLocalObject(STATE, objectKey("token-shard", manifest.val[0]!.hash)));
+  const windows = Math.min(count, Math.floor(tokens.length / context));
+  return Array.from({ length: windows }, (_, at) => [...tokens.subarray(at * context, (at + 1) * context)]);
+}
+
+export async function run({ windows: count, files }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
+  // First, while no other workerd runs below this process.
+  const exportMB = await measureExports();
+  print(
+    `an export of preset base holds at most, in MB: ${Object.entries(exportMB)
+      .map(([each, megabytes]) => `${each} ${megabytes.toFixed(1)}`)
+      .join(", ")}`,
+  );
+  installConsumers();
+  const reached = await reachTiffin();
+  const ours = await startOurs();
+  try {
+    const client = new Client(reached.url, reached.token);
+    const file = (path: string) => bytesAt(reached, `/hub/tiffin/active/resolve/main/${path}`);
+    const provenance = provenanceSchema.parse(JSON.parse(new TextDecoder().decode(await file("provenance.json"))));
+    const { name, model, dataset } = provenance;
+    if (dataset === null)
+      throw new Error(`bench interchange: expected a model that was trained here, got ${name}: run \`npm start -- --once\` first`);
+    print(`${name}: ${provenance.parameters} parameters, context ${model.context}`);
+    await ours.load(model, await file("model.safetensors"));
+    const paths: Record<string, string> = {};
+    for (const type of EXPORT_TYPES.gguf) paths[type] = put(`${type}.gguf`, await file(`${name}-${type}.gguf`));
+    const windows = heldOut(dataset, model.context, count);
+    const [first] = windows;
+    if (first === undefined) throw new Error("bench interchange: expected a window of held-out tokens, found none");
+
+    const exact = await LlamaRuntime.open(paths["F32"]!, model.context);
+    const tokens = await compareTokens(await file("tokenizer.json"), exact, print);
+    print(`ids equal in ${tokens.sameIds} of ${tokens.texts} texts, texts from ids in ${tokens.sameText}`);
+
+    const expected = await ours.logits(first);
+    const inLlama = largestDifference(expected, await exact.logits(first));
+    const inOnnx = largestDifference(
+      expected,
+      rowsOf(await onnxLogits(put("model.onnx", await file("onnx/model.onnx")), first, model), model.vocabSize),
+    );
+    const maxLogitDifference = Math.max(inLlama, inOnnx);
+    print(
+      `largest difference of any logit over ${first.length} positions: llama.cpp ${inLlama.toExponential(2)}, onnxruntime ${inOnnx.toExponential(2)}`,
+    );
+
+    const transformers = await transformersOf(reached.url, reached.token, `tiffin/${name}`);
+    let greedySame = 0;
+    let greedyInTransformers = 0;
+    for (const text of PROMPTS) {
+      const { response } = await client.call("POST", "/generate", answerSchema, {
+        text,
+        temperature: 0,
+        candidates: 1,
+        maxTokens: GREEDY_TOKENS,
+      });
+      const continued = exact.decode(await exact.greedy(exact.encode(`${text}\n`), GREEDY_TOKENS));
+      // `/generate` trims, and holds back the bytes of a character that is not complete.
+      const isSame = (other: string) => other.replace(/\uFFFD+$/, "").trim() === response;
+      if (isSame(continued)) greedySame++;
+      else print(`  llama.cpp goes on otherwise after ${text}: ${JSON.stringify(continued)} instead of ${JSON.stringify(response)}`);
+      const inTransformers = await transformers.generate(`${text}\n`, GREEDY_TOKENS);
+      if (isSame(inTransformers)) greedyInTransformers++;
+      else
+        print(
+          `  transformers.js goes on otherwise after ${text}: ${JSON.stringify(inTransformers)} instead of ${JSON.stringify(response)}`,
+        );
+    }
+    print(`greedy text equal in ${greedySame} (llama.cpp) and ${greedyInTransformers} (transformers.js) of ${PROMPTS.length} prompts`);
+
+    const reference = await judge(windows, (ids) => exact.logits(ids));
+    await exact.close();
+    const quantized: Record<string, { lossRatio: number; sameMostProbable: number }> = {};
+    for (const type of ["F16", "BF16", "Q8_0", "Q4_0"] as const) {
+      const runtime = await LlamaRuntime.open(paths[type]!, model.context);
+      const { loss, best } = await judge(windows, (ids) => runtime.logits(ids));
+      await runtime.close();
+      quantized[type] = {
+        lossRatio: loss / reference.loss,
+        sameMostProbable: best.filter((id, at) => id === reference.best[at]).length / best.length,
+      };
+      print(
+        `${type}: loss ${loss.toFixed(4)} (float32 ${reference.loss.toFixed(4)}), most probable token the same in ${(100 * quantized[type].sameMostProbable).toFixed(2)} %`,
+      );
+    }
+
+    print("shapes, largest difference of any logit:");
+    const shapes = await compareShapes(ours, print);
+
+    const hostile: Record<string, { accepted: number; refused: number; wrong: number }> = {};
+    for (const kind of KINDS) {
+      const { accepted, refused, wrong } = await readMutations(kind, files, 1);
+      hostile[kind] = { accepted, refused, wrong: wrong.length };
+      for (const line of wrong.slice(0, 5)) print(`  ${line}`);
+      print(`damaged ${kind}: ${refused} refused, ${accepted} read, ${wrong.length} wrong`);
+    }
+
+    const within = (type: string, ratio: number, same: number) =>
+      Math.abs(quantized[type]!.lossRatio - 1) <= ratio && quantized[type]!.sameMostProbable >= same;
+    const ok =
+      tokens.sameIds === tokens.texts &&
+      tokens.sameText === tokens.texts &&
+      maxLogitDifference <= MAX_LOGIT_DIFFERENCE &&
+      Object.values(shapes).every((difference) => difference <= MAX_LOGIT_DIFFERENCE) &&
+      greedySame === PROMPTS.length &&
+      greedyInTransformers === PROMPTS.length &&
+      within("F16", 0.001, 0.995) &&
+      within("Q8_0", 0.005, 0.98) &&
+      Object.values(exportMB).every((megabytes) => megabytes <= MAX_EXPORT_MB) &&
+      Object.values(hostile).every(({ wrong }) => wrong === 0);
+    return {
+      ok,
+      model: name,
+      ...tokens,
+      positions: first.length,
+      maxLogitDifference,
+      llamaDifference: inLlama,
+      onnxDifference: inOnnx,
+      greedyPrompts: PROMPTS.length,
+      greedySame: Math.min(greedySame, greedyInTransformers),
+      f16LossRatio: quantized["F16"]!.lossRatio,
+      q8LossRatio: quantized["Q8_0"]!.lossRatio,
+      quantized,
+      shapes,
+      exportMB,
+      hostile,
+    };
+  } finally {
+    await ours.close();
+    await reached.close();
+  }
+}

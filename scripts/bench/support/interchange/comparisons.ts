@@ -1,0 +1,53 @@
+/** What two runtimes say of the same tokens, in numbers. */
+
+/** The largest difference between logits, position by position. A difference that is no number counts as infinite. */
+export function largestDifference(ours: readonly Float32Array[], theirs: readonly Float32Array[]): number {
+  if (ours.length !== theirs.length || ours.length === 0)
+    throw new Error(`logits: expected ${ours.length} positions, got ${theirs.length}`);
+  let largest = 0;
+  for (const [position, row] of ours.entries()) {
+    const other = theirs[position]!;
+    if (row.length !== other.length) throw new Error(`logits: expected ${row.length} at position ${position}, got ${other.length}`);
+    for (let id = 0; id < row.length; id++) {
+      const difference = Math.abs(row[id]! - other[id]!);
+      if (!(difference <= largest)) largest = Number.isNaN(difference) ? Infinity : difference;
+    }
+  }
+  return largest;
+}
+
+/** Rows [V] of logits [T, V]. */
+export function rowsOf(logits: Float32Array, vocabSize: number): Float32Array[] {
+  return Array.from({ length: logits.length / vocabSize }, (_, row) => logits.subarray(row * vocabSize, (row + 1) * vocabSize));
+}
+
+export function mostProbable(logits: Float32Array): number {
+  let best = 0;
+  for (let id = 1; id < logits.length; id++) if (logits[id]! > logits[best]!) best = id;
+  return best;
+}
+
+/** Nats for an id under logits. */
+function lossOf(logits: Float32Array, id: number): number {
+  const top = logits[mostProbable(logits)]!;
+  let sum = 0;
+  for (const value of logits) sum += Math.exp(value - top);
+  return Math.log(sum) + top - logits[id]!;
+}
+
+/** What a model says of windows of tokens: mean loss of each next token, and the most probable token of each position. */
+export async function judge(
+  windows: readonly (readonly number[])[],
+  logitsOf: (ids: readonly number[]) => Promise<readonly Float32Array[]>,
+) {
+  let loss = 0;
+  const best: number[] = [];
+  for (const window of windows) {
+    const rows = await logitsOf(window.slice(0, -1));
+    for (const [at, row] of rows.entries()) {
+      loss += lossOf(row, window[at + 1]!);
+      best.push(mostProbable(row));
+    }
+  }
+  return { loss: loss / best.length, best };
+}

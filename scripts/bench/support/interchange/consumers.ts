@@ -1,0 +1,225 @@
+/**
+ * Runtimes of others, installed into a folder of their own under .tiffin: together they are larger than everything else here,
+ * so neither the project nor its tests depend on them. Their types are the few calls that the bench makes.
+ */
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { runProcess } from "../../../local/processes.ts";
+import { ROOT } from "../../../local/workers.ts";
+
+const FOLDER = join(ROOT, ".tiffin", "consumers");
+const CACHE = join(FOLDER, "cache");
+/** The platform's package by its name: with optional ones, GPU builds of 640 MB would come along. */
+const PACKAGES = {
+  "node-llama-cpp": "3.22.1",
+  "@node-llama-cpp/linux-x64": "3.22.1",
+  "onnxruntime-node": "1.30.0",
+  "@huggingface/transformers": "4.3.2",
+  tokenizers: "0.23.2",
+} as const;
+
+/** Installs what is not there yet. No package's own script runs: two of them would download further binaries. */
+export function installConsumers(): void {
+  mkdirSync(FOLDER, { recursive: true });
+  const manifest = join(FOLDER, "package.json");
+  writeFileSync(manifest, JSON.stringify({ private: true, type: "module" }));
+  if (Object.keys(PACKAGES).every((name) => existsSync(join(FOLDER, "node_modules", name, "package.json")))) return;
+  const wanted = Object.entries(PACKAGES).map(([name, version]) => `${name}@${version}`);
+  const result = runProcess("npm", ["install", "--prefix", FOLDER, "--no-save", "--omit=optional", "--ignore-scripts", ...wanted]);
+  if (result.status !== 0) throw new Error(`consumers: expected npm to install them, got exit ${result.status}\n${result.output}`);
+}
+
+const require = createRequire(join(FOLDER, "package.json"));
+const importOf = (path: string): Promise<unknown> => import(pathToFileURL(join(FOLDER, "node_modules", path)).href);
+
+interface LlamaOutput {
+  next: { logits?: Map<number, number> };
+}
+interface LlamaSequence {
+  controlledEvaluate(input: [number, { generateNext: { logits: true } }][]): Promise<(LlamaOutput | undefined)[]>;
+  evaluate(ids: number[], options: { temperature: 0 }): AsyncIterable<number>;
+  clearHistory(): Promise<void>;
+}
+interface LlamaContext {
+  getSequence(): LlamaSequence;
+  dispose(): Promise<void>;
+}
+interface LlamaModel {
+  tokenize(text: string, special: boolean): number[];
+  detokenize(ids: number[], special?: boolean): string;
+  createContext(options: object): Promise<LlamaContext>;
+  dispose(): Promise<void>;
+}
+interface Llama {
+  loadModel(options: object): Promise<LlamaModel>;
+  dispose(): Promise<void>;
+}
+
+let llama: Promise<Llama> | null = null;
+
+async function startLlama(): Promise<Llama> {
+  const module = (await importOf("node-llama-cpp/dist/index.js")) as {
+    getLlama(options: object): Promise<Llama>;
+    LlamaLogLevel: { error: string };
+  };
+  return module.getLlama({ gpu: false, build: "never", skipDownload: true, progressLogs: false, logLevel: module.LlamaLogLevel.error });
+}
+
+/** A GGUF file in llama.cpp, with weights as they are and a float32 cache. */
+export class LlamaRuntime {
+  readonly #model: LlamaModel;
+  readonly #context: LlamaContext;
+  readonly #sequence: LlamaSequence;
+
+  private constructor(model: LlamaModel, context: LlamaContext) {
+    this.#model = model;
+    this.#context = context;
+    this.#sequence = context.getSequence();
+  }
+
+  static async open(path: string, positions: number): Promise<LlamaRuntime> {
+    const model = await (await (llama ??= startLlama())).loadModel({ modelPath: path, gpuLayers: 0, useMmap: false });
+    const options = {
+      // A full context would be shifted, and the first positions forgotten.
+      contextSize: 2 * positions,
+      threads: 1,
+      flashAttention: false,
+      experimentalKvCacheKeyType: "F32",
+      experimentalKvCacheValueType: "F32",
+    };
+    return new LlamaRuntime(model, await model.createContext(options));
+  }
+
+  /** Ids of a text in which names of special tokens are text. */
+  encode(text: string): number[] {
+    return [...this.#model.tokenize(text, false)];
+  }
+
+  decode(ids: readonly number[]): string {
+    return this.#model.detokenize([...ids], true);
+  }
+
+  /** The logits [V] after each position. */
+  async logits(ids: readonly number[]): Promise<Float32Array[]> {
+    await this.#sequence.clearHistory();
+    const outputs = await this.#sequence.controlledEvaluate(ids.map((id) => [id, { generateNext: { logits: true } }]));
+    return outputs.map((output) => {
+      const logits = output?.next.logits;
+      if (logits === undefined) throw new Error("llama.cpp: expected logits of every position, got none");
+      const values = new Float32Array(logits.size);
+      for (const [id, value] of logits) values[id] = value;
+      return values;
+    });
+  }
+
+  /** The most probable continuation, until it ends itself. */
+  async greedy(ids: readonly number[], length: number): Promise<number[]> {
+    await this.#sequence.clearHistory();
+    const made: number[] = [];
+    for await (const id of this.#sequence.evaluate([...ids], { temperature: 0 })) {
+      made.push(id);
+      if (made.length >= length) break;
+    }
+    return made;
+  }
+
+  async close(): Promise<void> {
+    await this.#context.dispose();
+    await this.#model.dispose();
+  }
+}
+
+interface OrtTensor {
+  data: Float32Array;
+}
+interface Ort {
+  InferenceSession: {
+    create(
+      path: string,
+      options: object,
+    ): Promise<{ inputNames: string[]; run(feeds: Record<string, unknown>): Promise<Record<string, OrtTensor>> }>;
+  };
+  Tensor: new (type: string, data: Float32Array | BigInt64Array, shape: number[]) => OrtTensor;
+}
+
+/** The logits [T, V] of an ONNX file in onnxruntime, in two runs, so that the second one uses the first one's keys and values. */
+export async function onnxLogits(
+  path: string,
+  ids: readonly number[],
+  cache: { kvHeads: number; headWidth: number },
+): Promise<Float32Array> {
+  const ort = require("onnxruntime-node") as Ort;
+  const session = await ort.InferenceSession.create(path, { intraOpNumThreads: 1 });
+  const ints = (values: readonly number[]) => new ort.Tensor("int64", BigInt64Array.from(values, BigInt), [1, values.length]);
+  const names = session.inputNames.filter((name) => name.startsWith("past_key_values."));
+  const empty = () => new ort.Tensor("float32", new Float32Array(), [1, cache.kvHeads, 0, cache.headWidth]);
+  let past = Object.fromEntries(names.map((name) => [name, empty()]));
+  const all: number[] = [];
+  const cut = Math.ceil(ids.length / 3);
+  for (const [from, to] of [
+    [0, cut],
+    [cut, ids.length],
+  ] as const) {
+    const places = Array.from({ length: to - from }, (_, at) => from + at);
+    const outputs = await session.run({
+      input_ids: ints(ids.slice(from, to)),
+      attention_mask: ints(Array.from({ length: to }, () => 1)),
+      position_ids: ints(places),
+      ...past,
+    });
+    for (const value of outputs["logits"]!.data) all.push(value);
+    past = Object.fromEntries(names.map((name) => [name, outputs[name.replace("past_key_values", "present")]!]));
+  }
+  return Float32Array.from(all);
+}
+
+interface RustTokenizer {
+  encode(text: string, pair: null, options: { addSpecialTokens: false }): Promise<{ getIds(): number[] }>;
+  decode(ids: number[], skipsSpecial: boolean): Promise<string>;
+}
+
+/** The Rust library with a tokenizer.json. */
+export async function rustTokenizer(
+  path: string,
+): Promise<{ encode(text: string): Promise<number[]>; decode(ids: number[]): Promise<string> }> {
+  const { Tokenizer } = require("tokenizers") as { Tokenizer: { fromFile(path: string): RustTokenizer } };
+  const tokenizer = Tokenizer.fromFile(path);
+  return {
+    encode: async (text) => (await tokenizer.encode(text, null, { addSpecialTokens: false })).getIds(),
+    decode: (ids) => tokenizer.decode(ids, true),
+  };
+}
+
+/** transformers.js on a running Tiffin: `generate` continues a text greedily. */
+export async function transformersOf(
+  url: string,
+  token: string,
+  name: string,
+): Promise<{ generate(text: string, length: number): Promise<string> }> {
+  const module = (await importOf("@huggingface/transformers/dist/transformers.node.mjs")) as {
+    env: Record<string, unknown>;
+    pipeline(
+      task: string,
+      model: string,
+      options: object,
+    ): Promise<(text: string, options: object) => Promise<{ generated_text: string }[]>>;
+  };
+  rmSync(CACHE, { recursive: true, force: true });
+  Object.assign(module.env, {
+    allowLocalModels: false,
+    // In Node it reads a model from its cache alone; an old one would be read instead of what Tiffin gives.
+    cacheDir: CACHE,
+    remoteHost: `${url}/hub/`,
+    fetch: (input: string | URL, init: RequestInit = {}) =>
+      fetch(input, { ...init, headers: { ...Object.fromEntries(new Headers(init.headers)), authorization: `Bearer ${token}` } }),
+  });
+  const run = await module.pipeline("text-generation", name, { dtype: "fp32" });
+  return {
+    generate: async (text, length) => {
+      const [made] = await run(text, { max_new_tokens: length, do_sample: false, return_full_text: false });
+      return made?.generated_text ?? "";
+    },
+  };
+}
