@@ -7,6 +7,7 @@
  */
 import { z } from "zod";
 import { modelConfigSchema } from "./config.ts";
+import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 
 /** Lower-case hexadecimal sha256 of an object's bytes. */
 export const hashSchema = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
@@ -109,6 +110,8 @@ export type TokenShardEntry = z.infer<typeof tokenShardEntrySchema>;
 export const DATASET_KINDS = ["pretrain"] as const;
 export type DatasetKind = (typeof DATASET_KINDS)[number];
 
+const endTokensSchema = z.array(z.int().nonnegative()).min(1).max(16);
+
 /**
  * An encoded corpus. Documents are split whole into train and val, each followed by the end-of-text token.
  * The baselines are fitted on the training tokens and scored on all validation tokens but the first, in nats per token.
@@ -118,6 +121,8 @@ export const datasetSchema = z.object({
   kind: z.enum(DATASET_KINDS).default("pretrain"),
   tokenizer: hashSchema,
   vocabSize: z.int().positive(),
+  /** The tokens that end a text here, for the models that learn from it; absent in datasets of earlier versions. */
+  endTokens: endTokensSchema.optional(),
   train: z.array(tokenShardEntrySchema),
   val: z.array(tokenShardEntrySchema),
   trainTokens: z.int().nonnegative(),
@@ -144,6 +149,8 @@ export const checkpointSchema = z.object({
   tokenizer: hashSchema,
   /** Null of a model that was brought in from elsewhere. */
   dataset: hashSchema.nullable(),
+  /** The tokens after which a generated text is complete; see `endTokensOf`. */
+  endTokens: endTokensSchema.optional(),
   /** Rounds completed; 0 is the initial state. */
   round: z.int().nonnegative(),
   /** Training tokens consumed so far. */
@@ -156,6 +163,14 @@ export const checkpointSchema = z.object({
   inner: z.array(z.array(hashSchema).nullable()),
 });
 export type Checkpoint = z.infer<typeof checkpointSchema>;
+
+/**
+ * The tokens that end a text of a model. Checkpoints of earlier versions do not list them: there, every control token from
+ * end-of-text on ended a text.
+ */
+export function endTokensOf({ endTokens }: Pick<Checkpoint, "endTokens">, { vocabulary, endOfText }: Tokenizer): readonly number[] {
+  return endTokens ?? vocabulary.added.filter(({ id, isText }) => !isText && id >= endOfText).map(({ id }) => id);
+}
 
 /** JSON with sorted keys and no white space: equal values give equal bytes. Numbers must be finite. */
 export function canonicalJson(value: unknown): string {

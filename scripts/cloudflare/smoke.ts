@@ -10,8 +10,11 @@ import { storedScoreSchema } from "../../shared/contracts/feedback.ts";
 import { answerSchema } from "../../shared/contracts/generate.ts";
 import { healthSchema, type Health } from "../../shared/contracts/health.ts";
 import { startedRunSchema } from "../../shared/contracts/runs.ts";
-import { trainMerges, splitWords, type Merge } from "../../shared/tokenizer/bpe.ts";
-import { SPECIAL_TOKENS, Tokenizer } from "../../shared/tokenizer/tokenizer.ts";
+import { trainMerges, type Merge } from "../../shared/tokenizer/bpe.ts";
+import { tokenizerToJson } from "../../shared/tokenizer/json-writer.ts";
+import { LAYOUT } from "../../shared/tokenizer/layout.ts";
+import { splitWords } from "../../shared/tokenizer/pre-tokenizer.ts";
+import { Tokenizer } from "../../shared/tokenizer/tokenizer.ts";
 import { Client } from "../local/client.ts";
 import { datasetObjects, jsonBytes, storedObject, type StoredObject } from "../local/dataset-objects.ts";
 import { isDone, pollRun, untilActive } from "../local/poll-run.ts";
@@ -43,17 +46,18 @@ export interface SmokeOptions {
 async function readmeDataset(): Promise<{ dataset: string; objects: StoredObject[] }> {
   const text = readFileSync(join(ROOT, "README.md"), "utf8");
   const counts = new Map<string, number>();
-  for (const word of splitWords(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
+  for (const word of splitWords(text, LAYOUT.preTokenizer)) counts.set(word, (counts.get(word) ?? 0) + 1);
   const merges: Merge[] = [];
-  const target = VOCAB_SIZE - 256 - SPECIAL_TOKENS.length;
+  const target = VOCAB_SIZE - LAYOUT.minVocabSize;
   trainMerges({ words: [...counts], merges }, target, target);
-  const tokenizer = new Tokenizer(merges);
-  const file = await storedObject("tokenizer", jsonBytes(tokenizer.toJson()));
+  const tokenizer = new Tokenizer(LAYOUT.vocabulary(merges));
+  const file = await storedObject("tokenizer", jsonBytes(tokenizerToJson(tokenizer.vocabulary)));
   const split = Math.floor(text.length * TRAIN_SHARE);
   const [train, val] = [text.slice(0, split), text.slice(split)];
   const { hash, objects } = await datasetObjects({
     tokenizer: file.hash,
     vocabSize: tokenizer.vocabSize,
+    endTokens: [tokenizer.endOfText],
     train: Uint16Array.from(tokenizer.encode(train)),
     val: Uint16Array.from(tokenizer.encode(val)),
     valBytes: Buffer.byteLength(val),

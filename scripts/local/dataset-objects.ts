@@ -12,6 +12,8 @@ export interface StoredObject {
 export interface TokenizedText {
   tokenizer: Hash;
   vocabSize: number;
+  /** The tokens that end a text; text that is not cut into texts has none. */
+  endTokens?: number[];
   train: Uint16Array;
   val: Uint16Array;
   /** UTF-8 bytes of the validation text. */
@@ -29,7 +31,7 @@ const asShards = (part: Uint16Array) => [async () => part];
 
 /** The dataset, its hash, and every object that it names but the tokenizer. */
 export async function datasetObjects(text: TokenizedText): Promise<{ hash: Hash; dataset: StoredDataset; objects: StoredObject[] }> {
-  const { tokenizer, vocabSize, train, val, valBytes } = text;
+  const { tokenizer, vocabSize, endTokens, train, val, valBytes } = text;
   const objects: StoredObject[] = [];
   const putShards = async (part: Uint16Array) => {
     const shards = [];
@@ -45,6 +47,7 @@ export async function datasetObjects(text: TokenizedText): Promise<{ hash: Hash;
     format: 1,
     tokenizer,
     vocabSize,
+    endTokens,
     train: await putShards(train),
     val: await putShards(val),
     trainTokens: train.length,

@@ -4,16 +4,12 @@
  */
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
-
-export interface ChatMessage {
-  role: "system" | "user" | "assistant";
-  content: string;
-}
+import type { Message } from "../tokenizer/chat-template.ts";
 
 /** The text that the model continues. The generator renders it, because the form depends on the training of the model. */
 export type Prompt =
   | { kind: "question"; text: string; context: Record<string, string> }
-  | { kind: "chat"; messages: ChatMessage[] }
+  | { kind: "chat"; messages: Message[] }
   | { kind: "text"; text: string }
   | { kind: "tokens"; ids: number[] };
 

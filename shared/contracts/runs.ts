@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
 import { supervisionOverrides, trainingOverrides } from "../config.ts";
+import { LAYOUT } from "../tokenizer/layout.ts";
 
 const name = z
   .string()
@@ -19,7 +20,7 @@ export const runRequestSchema = z.strictObject({
   name,
   preset: z.string().max(64).default("small"),
   tokens,
-  vocabSize: z.int().min(259).max(65_536).optional(),
+  vocabSize: z.int().min(LAYOUT.minVocabSize).max(65_536).optional(),
   seed: z.int().min(0).max(0xffff_ffff).default(1),
   ...trainingOverrides,
   supervision,

@@ -2,7 +2,8 @@
 import type { ModelConfig } from "../config.ts";
 import { boundedConfig } from "./config-reader.ts";
 import type { GgufValue } from "./gguf-reader.ts";
-import { QWEN2_PATTERN, TOKEN_KINDS } from "./tokenizer-tables.ts";
+import { PATTERNS } from "../tokenizer/pre-tokenizer.ts";
+import { TOKEN_KINDS } from "./tokenizer-tables.ts";
 
 type Metadata = ReadonlyMap<string, GgufValue>;
 
@@ -98,7 +99,7 @@ function preTokenizerOf(file: string, pre: GgufValue | undefined) {
   if (pre === "gpt-2") return { ...BYTE_LEVEL, use_regex: true };
   // "default" and absence load in llama.cpp and cut otherwise than any model was trained.
   if (pre !== "qwen2") throw new Error(`${file}: tokenizer.ggml.pre: expected "qwen2" or "gpt-2", got ${show(pre)}`);
-  const split = { type: "Split", pattern: { Regex: QWEN2_PATTERN }, behavior: "Isolated", invert: false };
+  const split = { type: "Split", pattern: { Regex: PATTERNS.qwen2 }, behavior: "Isolated", invert: false };
   return { type: "Sequence", pretokenizers: [split, { ...BYTE_LEVEL, use_regex: false }] };
 }
 

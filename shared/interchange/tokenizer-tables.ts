@@ -3,13 +3,10 @@
  * knows it. A rule that has no such name cannot leave as GGUF: the file would load and cut otherwise.
  */
 import { z } from "zod";
+import { PATTERNS } from "../tokenizer/pre-tokenizer.ts";
 
 /** As in GGUF's `tokenizer.ggml.token_type`. */
 export const TOKEN_KINDS = { normal: 1, control: 3, userDefined: 4, unused: 5 } as const;
-
-/** Qwen2's pattern: merges/Qwen2Converter in huggingface/transformers, LLAMA_VOCAB_PRE_TYPE_QWEN2 in llama.cpp. */
-export const QWEN2_PATTERN =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
 const byteLevelSchema = z.object({ type: z.literal("ByteLevel"), use_regex: z.boolean().default(true) });
 const splitSchema = z.object({ type: z.literal("Split"), pattern: z.object({ Regex: z.string() }) });
@@ -43,7 +40,7 @@ function preOf(rule: z.infer<typeof preTokenizerSchema> | null | undefined): Tok
   if (rule === null || rule === undefined) return "gpt-2";
   if (rule.type === "ByteLevel") return rule.use_regex ? "gpt-2" : null;
   const [split, byteLevel] = rule.pretokenizers;
-  return split.pattern.Regex === QWEN2_PATTERN && !byteLevel.use_regex ? "qwen2" : null;
+  return split.pattern.Regex === PATTERNS.qwen2 && !byteLevel.use_regex ? "qwen2" : null;
 }
 
 /** Reads a stored tokenizer.json for a vocabulary of `vocabSize` rows. Throws naming the field that does not fit. */

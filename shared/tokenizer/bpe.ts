@@ -1,19 +1,11 @@
 /**
  * Byte-level BPE: training and merging. A word is a sequence of tokens; tokens 0 to 255 are the bytes, and merge number r
- * makes token 256 + r. The tokens of a file are numbered elsewhere (tokenizer.ts).
+ * makes token 256 + r. The tokens of a file have ids of their own (layout.ts).
  *
  * Training keeps a count per pair and an index from each pair to the words that contain it, so a merge touches only those
  * words. Among pairs of equal count the greater pair of byte strings wins, which makes the result unique.
  */
 import { MinHeap } from "./min-heap.ts";
-
-/** GPT-2's split pattern (Radford et al., 2019). */
-const SPLIT = /'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
-
-/** Cuts text into words, whose borders no merge crosses. The words together are the text. */
-export function splitWords(text: string): string[] {
-  return text.match(SPLIT) ?? [];
-}
 
 export type Merge = readonly [left: number, right: number];
 
@@ -32,9 +24,16 @@ export interface BpeState {
 
 /** The byte string of every token, in token order. */
 export function tokenBytes(merges: readonly Merge[]): Uint8Array[] {
-  const bytes = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte));
-  for (const [left, right] of merges) bytes.push(Uint8Array.of(...bytes[left]!, ...bytes[right]!));
+  const bytes: Uint8Array[] = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte));
+  for (const [left, right] of merges) bytes.push(joinBytes(bytes[left]!, bytes[right]!));
   return bytes;
+}
+
+function joinBytes(left: Uint8Array, right: Uint8Array): Uint8Array {
+  const joined = new Uint8Array(left.length + right.length);
+  joined.set(left);
+  joined.set(right, left.length);
+  return joined;
 }
 
 function compareBytes(a: Uint8Array, b: Uint8Array): number {
@@ -95,7 +94,7 @@ export function trainMerges(state: BpeState, target: number, limit: number): boo
     if (best === undefined || counts.get(best)! < 2) return true;
     const [left, right] = [Math.floor(best / PAIR), best % PAIR];
     const merged = bytes.length;
-    const joined = Uint8Array.of(...bytes[left]!, ...bytes[right]!);
+    const joined = joinBytes(bytes[left]!, bytes[right]!);
     // A second merge that makes the same bytes would give one string two ids, which a tokenizer.json cannot express. Such a pair is never merged.
     if (joined.length > MAX_TOKEN_BYTES || known.has(String(joined))) {
       counts.delete(best);

@@ -1,55 +1,139 @@
 /**
- * Reads a Hugging Face tokenizer.json (byte-level BPE); json-writer.ts writes it.
- * The input is untrusted: every refusal names its field, and the length of a token is limited.
+ * Reads a Hugging Face tokenizer.json (byte-level BPE); json-writer.ts writes it. A file is read exactly or refused: whatever
+ * would give other ids than the Rust library's is named in the error. The input is untrusted, so its sizes are limited.
+ * Truncation and padding are ignored, because they are settings of a caller and not of the vocabulary.
  */
 import { z } from "zod";
 import type { Merge } from "./bpe.ts";
-import { SPECIAL_TOKENS, Tokenizer } from "./tokenizer.ts";
+import { preTokenizerOf, refuseChangedDecoding, refuseChangedIds, refused } from "./json-rules.ts";
 import { BYTE_TO_CHAR } from "./json-writer.ts";
+import { END_OF_TEXT } from "./special-tokens.ts";
+import { Tokenizer, type AddedToken } from "./tokenizer.ts";
 
-/** The longest token in bytes. Without a limit, merges that each double a token would fill the memory. */
+/** Qwen3's file with all of its 151,387 merges takes 11 MB. */
+const MAX_FILE_BYTES = 16_000_000;
+/** Token shards hold uint16. */
+const MAX_IDS = 65_536;
+/** Without these limits, merges that each double a token would fill the memory. GPT-2's tokens have 128 bytes at most and 0.3 MB in all. */
 const MAX_TOKEN_BYTES = 1024;
+const MAX_VOCABULARY_BYTES = 4_000_000;
+const MAX_ADDED_TOKENS = 1024;
 
-const idSchema = z.int().min(0).max(65_535);
-const fileSchema = z.object({
-  added_tokens: z.array(z.object({ id: idSchema, content: z.string().min(1).max(256) })).max(1024),
-  model: z.object({
-    type: z.literal("BPE"),
-    vocab: z.record(z.string(), idSchema),
-    merges: z.array(z.union([z.tuple([z.string(), z.string()]), z.string()])).max(65_536),
-  }),
+const addedSchema = z.object({
+  id: z
+    .int()
+    .min(0)
+    .max(MAX_IDS - 1),
+  content: z
+    .string()
+    .min(1)
+    .max(256)
+    .refine((content) => content.isWellFormed(), "expected text without lone surrogates"),
+  single_word: z.literal(false),
+  lstrip: z.literal(false),
+  rstrip: z.literal(false),
+  special: z.boolean(),
+  normalized: z.boolean(),
 });
+const fileSchema = z.object({
+  added_tokens: z.array(addedSchema).max(MAX_ADDED_TOKENS),
+  normalizer: z.unknown(),
+  pre_tokenizer: z.unknown(),
+  post_processor: z.unknown(),
+  decoder: z.unknown(),
+  model: z.looseObject({ type: z.literal("BPE"), vocab: z.unknown(), merges: z.array(z.unknown()).max(MAX_IDS) }),
+});
+
+/** Reads the bytes of a tokenizer.json. */
+export function parseTokenizer(bytes: Uint8Array): Tokenizer {
+  if (bytes.byteLength > MAX_FILE_BYTES)
+    throw new Error(`tokenizer.json: expected at most ${MAX_FILE_BYTES} bytes, got ${bytes.byteLength}`);
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (error) {
+    throw new Error(`tokenizer.json: expected JSON, got an error: ${(error as Error).message}`, { cause: error });
+  }
+  return loadTokenizer(json);
+}
 
 /** Reads a parsed tokenizer.json. Throws an error that names the field it cannot accept. */
 export function loadTokenizer(json: unknown): Tokenizer {
   const parsed = fileSchema.safeParse(json);
   if (!parsed.success) throw new Error(`tokenizer.json: ${z.prettifyError(parsed.error)}`);
-  const { model, added_tokens: added } = parsed.data;
+  const { model, added_tokens, ...rules } = parsed.data;
+  const normalizer = refuseChangedIds(rules, model);
+  refuseChangedDecoding(rules.decoder);
+  const preTokenizer = preTokenizerOf(rules.pre_tokenizer);
+  const { tokens, merges } = readMerges(model.merges);
+  const vocab = readVocab(model.vocab);
+  const added = added_tokens.map(({ content, id, special, normalized }): AddedToken => {
+    if (normalized && normalizer !== null && content.normalize(normalizer) !== content)
+      throw refused("added_tokens", `content in ${normalizer} where normalized is true`, content);
+    return { content, id, isText: !special, isNormalized: normalized };
+  });
+  const ids = checkIds(tokens, vocab, added);
+  return new Tokenizer({ preTokenizer, normalizer, merges, ids, added });
+}
+
+/** Written tokens in token order, bytes first, with the merges that make them. */
+function readMerges(listed: readonly unknown[]): { tokens: ReadonlyMap<string, number>; merges: Merge[] } {
   const tokens = new Map(BYTE_TO_CHAR.map((char, byte) => [char, byte]));
   const merges: Merge[] = [];
-  for (const merge of model.merges) {
-    const [left = "", right = ""] = typeof merge === "string" ? merge.split(" ") : merge;
+  let bytes = 0;
+  for (const merge of listed) {
+    const [left, right, ...more]: unknown[] = typeof merge === "string" ? merge.split(" ", 3) : Array.isArray(merge) ? merge : [];
+    if (typeof left !== "string" || typeof right !== "string" || more.length > 0) throw refused("model.merges", "pairs of tokens", merge);
     const [leftToken, rightToken] = [tokens.get(left), tokens.get(right)];
-    if (leftToken === undefined || rightToken === undefined) throw refused("model.merges", "pairs of known tokens", merge);
-    if (left.length + right.length > MAX_TOKEN_BYTES) throw refused("model.merges", `tokens of at most ${MAX_TOKEN_BYTES} bytes`, merge);
+    if (leftToken === undefined || rightToken === undefined)
+      throw refused("model.merges", "tokens that are bytes or made by earlier merges", merge);
+    const length = left.length + right.length;
+    if (length > MAX_TOKEN_BYTES) throw refused("model.merges", `tokens of at most ${MAX_TOKEN_BYTES} bytes`, merge);
+    bytes += length;
+    if (bytes > MAX_VOCABULARY_BYTES) throw refused("model.merges", `tokens of at most ${MAX_VOCABULARY_BYTES} bytes in all`, merge);
     if (tokens.has(left + right)) throw refused("model.merges", "each token made by one merge", merge);
     tokens.set(left + right, 256 + merges.length);
     merges.push([leftToken, rightToken]);
   }
-  const used = new Set<number>();
-  const claim = (field: string, content: string, id: number | undefined): number => {
-    if (id === undefined || used.has(id)) throw refused(field, "an id of its own for every token", [content, id ?? null]);
-    used.add(id);
-    return id;
-  };
-  const ids = Array.from(tokens.keys(), (token) =>
-    claim("model.vocab", token, Object.hasOwn(model.vocab, token) ? model.vocab[token] : undefined),
-  );
-  const specials = new Map(added.map(({ content, id }) => [content, claim("added_tokens", content, id)]));
-  if (!specials.has(SPECIAL_TOKENS[0])) throw refused("added_tokens", SPECIAL_TOKENS[0], [...specials.keys()]);
-  return new Tokenizer(merges, { ids, specials });
+  return { tokens, merges };
 }
 
-function refused(field: string, expected: string, got: unknown): Error {
-  return new Error(`tokenizer.json: ${field}: expected ${expected}, got ${JSON.stringify(got).slice(0, 200)}`);
+function readVocab(vocab: unknown): ReadonlyMap<string, number> {
+  if (typeof vocab !== "object" || vocab === null || Array.isArray(vocab)) throw refused("model.vocab", "an object", vocab);
+  const entries: [string, unknown][] = Object.entries(vocab);
+  if (entries.length > MAX_IDS) throw refused("model.vocab", `at most ${MAX_IDS} tokens`, entries.length);
+  const ids = new Map<string, number>();
+  for (const [token, id] of entries) {
+    if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id >= MAX_IDS)
+      throw refused("model.vocab", `ids from 0 to ${MAX_IDS - 1}`, [token, id]);
+    ids.set(token, id);
+  }
+  return ids;
+}
+
+/** The id of each token, in token order. Every token needs an id of its own, and every id a token that an encoder can make. */
+function checkIds(tokens: ReadonlyMap<string, number>, vocab: ReadonlyMap<string, number>, added: readonly AddedToken[]): number[] {
+  const used = new Set<number>();
+  const claim = (field: string, content: string, id: number) => {
+    if (used.has(id)) throw refused(field, "an id of its own for every token", [content, id]);
+    used.add(id);
+  };
+  const ids = Array.from(tokens.keys(), (token) => {
+    const id = vocab.get(token);
+    if (id === undefined) throw refused("model.vocab", "an id for every byte and every merge", token);
+    claim("model.vocab", token, id);
+    return id;
+  });
+  const contents = new Set<string>();
+  for (const { content, id } of added) {
+    if (contents.has(content)) throw refused("added_tokens", "each token once", content);
+    contents.add(content);
+    if (vocab.has(content) && vocab.get(content) !== id) throw refused("added_tokens", "the ids that model.vocab states", [content, id]);
+    claim("added_tokens", content, id);
+  }
+  for (const token of vocab.keys())
+    if (!tokens.has(token) && !contents.has(token)) throw refused("model.vocab", "tokens that are bytes, merged or added", token);
+  if (!added.some(({ content, isText }) => content === END_OF_TEXT && !isText))
+    throw refused("added_tokens", `the special token ${END_OF_TEXT}`, [...contents]);
+  return ids;
 }

@@ -1,5 +1,6 @@
 /** Writes a tokenizer as a Hugging Face tokenizer.json (byte-level BPE), which transformers and similar libraries load. */
-import type { Merge } from "./bpe.ts";
+import { PATTERNS, type PreTokenizer } from "./pre-tokenizer.ts";
+import type { Vocabulary } from "./tokenizer.ts";
 
 function isPrintable(byte: number): boolean {
   return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
@@ -11,28 +12,49 @@ export const BYTE_TO_CHAR = (() => {
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : next++));
 })();
 
-/** The parts of a `Tokenizer` that the file holds. */
-export interface TokenizerTables {
-  merges: readonly Merge[];
-  ids: readonly number[];
-  specials: ReadonlyMap<string, number>;
-}
+/** ByteLevel can cut by GPT-2's rule itself, and existing files say so. A Split before it states any other rule. */
+const PRE_TOKENIZERS: Record<PreTokenizer, { preTokenizer: object; decoder: object }> = {
+  gpt2: {
+    preTokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
+    decoder: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
+  },
+  qwen2: {
+    preTokenizer: {
+      type: "Sequence",
+      pretokenizers: [
+        { type: "Split", pattern: { Regex: PATTERNS.qwen2 }, behavior: "Isolated", invert: false },
+        { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: false },
+      ],
+    },
+    decoder: { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: false },
+  },
+};
 
 /** A tokenizer as the value of a tokenizer.json. */
-export function tokenizerToJson(tokenizer: TokenizerTables) {
+export function tokenizerToJson({ preTokenizer, normalizer, merges, ids, added }: Vocabulary) {
   const written = [...BYTE_TO_CHAR];
-  for (const [left, right] of tokenizer.merges) written.push(written[left]! + written[right]!);
-  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
-  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
+  for (const [left, right] of merges) written.push(written[left]! + written[right]!);
+  // The Rust library gives new ids to added tokens that are not in the vocabulary, except after its end.
+  const last = ids.reduce((highest, id) => Math.max(highest, id));
+  const early = added.filter(({ id }) => id < last).map(({ content, id }): [string, number] => [content, id]);
+  const vocab = [...early, ...written.map((token, index): [string, number] => [token, ids[index]!])];
   return {
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: Array.from(tokenizer.specials, ([content, id]) => ({ id, content, ...flags })),
-    normalizer: null,
-    pre_tokenizer: byteLevel,
+    added_tokens: added.map(({ content, id, isText, isNormalized }) => ({
+      id,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: isNormalized,
+      special: !isText,
+    })),
+    normalizer: normalizer === null ? null : { type: normalizer },
+    pre_tokenizer: PRE_TOKENIZERS[preTokenizer].preTokenizer,
     post_processor: null,
-    decoder: byteLevel,
+    decoder: PRE_TOKENIZERS[preTokenizer].decoder,
     model: {
       type: "BPE",
       dropout: null,
@@ -41,8 +63,8 @@ export function tokenizerToJson(tokenizer: TokenizerTables) {
       end_of_word_suffix: null,
       fuse_unk: false,
       byte_fallback: false,
-      vocab: Object.fromEntries(written.map((token, index) => [token, tokenizer.ids[index]!])),
-      merges: tokenizer.merges.map(([left, right]) => [written[left]!, written[right]!]),
+      vocab: Object.fromEntries(vocab),
+      merges: merges.map(([left, right]) => [written[left]!, written[right]!]),
     },
   };
 }

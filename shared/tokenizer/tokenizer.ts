@@ -1,58 +1,107 @@
 /**
- * A trained tokenizer: text to ids and back. Our ids are the 256 bytes, then one id per merge, then the special tokens.
- * Vocabularies from elsewhere may use another order. Every byte string has ids that decode to it.
- * json-reader.ts and json-writer.ts know the file format.
+ * A trained tokenizer: text to ids and back. Every byte string has ids that decode to it.
+ * layout.ts numbers the vocabularies made here; json-reader.ts reads vocabularies from anywhere.
  */
-import { applyMerges, rankMerges, splitWords, tokenBytes, type Merge } from "./bpe.ts";
-import { tokenizerToJson } from "./json-writer.ts";
+import { applyMerges, rankMerges, tokenBytes, type Merge } from "./bpe.ts";
+import { splitWords, type PreTokenizer } from "./pre-tokenizer.ts";
+import { END_OF_TEXT } from "./special-tokens.ts";
 
-export const SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"] as const;
 const MAX_CACHED_WORDS = 50_000;
 /** UTF-16 units. Longer words rarely repeat, and a page without spaces is a single word. */
 const MAX_CACHED_LENGTH = 64;
 
+/** A token that is neither a byte nor made by a merge. */
+export interface AddedToken {
+  content: string;
+  id: number;
+  /** A text token decodes to its content, and an encoder cuts it out of a text. A control token does neither. */
+  isText: boolean;
+  /** The encoder looks for the content in the normalized text, not in the original. */
+  isNormalized: boolean;
+}
+
+/** The parts of a tokenizer that a tokenizer.json states. */
+export interface Vocabulary {
+  preTokenizer: PreTokenizer;
+  normalizer: "NFC" | null;
+  merges: readonly Merge[];
+  /** The id of each token: bytes, then merges. */
+  ids: readonly number[];
+  added: readonly AddedToken[];
+}
+
 export class Tokenizer {
+  readonly vocabulary: Vocabulary;
+  /** One more than the highest id. */
   readonly vocabSize: number;
   readonly endOfText: number;
-  readonly merges: readonly Merge[];
-  /** The id of each token: bytes, then merges. */
-  readonly ids: readonly number[];
-  /** The id of each special token, by its text. */
-  readonly specials: ReadonlyMap<string, number>;
   readonly #ranks: Map<number, number>;
   /** Byte strings by id; undefined where the vocabulary has a gap. */
   readonly #bytes: (Uint8Array | undefined)[] = [];
+  readonly #idByContent: ReadonlyMap<string, number>;
+  readonly #cutOriginal: Cutter;
+  readonly #cutNormalized: Cutter;
   readonly #cache = new Map<string, number[]>();
 
-  /** `numbering` holds the ids of a vocabulary from elsewhere. Without it, tokens are numbered in order. */
-  constructor(merges: readonly Merge[], numbering?: { ids: readonly number[]; specials: ReadonlyMap<string, number> }) {
-    const tokens = tokenBytes(merges);
-    this.merges = merges;
+  constructor(vocabulary: Vocabulary) {
+    const { merges, ids, added } = vocabulary;
+    this.vocabulary = vocabulary;
     this.#ranks = rankMerges(merges);
-    this.ids = numbering?.ids ?? tokens.map((_, token) => token);
-    this.specials = numbering?.specials ?? new Map(SPECIAL_TOKENS.map((content, index) => [content, tokens.length + index]));
-    for (const [token, bytes] of tokens.entries()) this.#bytes[this.ids[token]!] = bytes;
-    for (const id of this.specials.values()) this.#bytes[id] = new Uint8Array();
+    for (const [token, bytes] of tokenBytes(merges).entries()) this.#bytes[ids[token]!] = bytes;
+    for (const { id, content, isText } of added) this.#bytes[id] = new TextEncoder().encode(isText ? content : "");
     this.vocabSize = this.#bytes.length;
-    this.endOfText = this.specials.get(SPECIAL_TOKENS[0])!;
+    this.#idByContent = new Map(added.map(({ content, id }) => [content, id]));
+    this.#cutOriginal = cutterOf(added.filter(({ isText, isNormalized }) => isText && !isNormalized));
+    this.#cutNormalized = cutterOf(added.filter(({ isText, isNormalized }) => isText && isNormalized));
+    this.endOfText = this.idOf(END_OF_TEXT);
   }
 
-  /** The ids of a text. Special tokens inside it are encoded as ordinary text. Lone surrogates become U+FFFD. */
+  /** The id of an added token; undefined when the vocabulary has none with this content. */
+  findId(content: string): number | undefined {
+    return this.#idByContent.get(content);
+  }
+
+  /** The same for a token that must exist. */
+  idOf(content: string): number {
+    const id = this.findId(content);
+    if (id === undefined) throw new Error(`tokenizer: expected an added token ${content}, got ${[...this.#idByContent.keys()].join(" ")}`);
+    return id;
+  }
+
+  /**
+   * The ids of a text. Added tokens that are text are cut out first; the names of control tokens are encoded like any other
+   * text, so no text can forge a control token. Lone surrogates become U+FFFD.
+   */
   encode(text: string): number[] {
-    const encoder = new TextEncoder();
     const ids: number[] = [];
-    for (const word of splitWords(text.toWellFormed())) {
-      let known = this.#cache.get(word);
-      if (known === undefined) {
-        known = applyMerges([...encoder.encode(word)], this.#ranks).map((token) => this.ids[token]!);
-        if (this.#cache.size < MAX_CACHED_WORDS && word.length <= MAX_CACHED_LENGTH) this.#cache.set(word, known);
-      }
-      for (const id of known) ids.push(id);
+    for (const piece of this.#cutOriginal(text.toWellFormed())) {
+      if (typeof piece === "number") ids.push(piece);
+      else this.#encodeOriginal(piece, ids);
     }
     return ids;
   }
 
-  /** The bytes of ids. Special tokens have no bytes. Throws for an id outside the vocabulary. */
+  #encodeOriginal(text: string, ids: number[]): void {
+    const { normalizer } = this.vocabulary;
+    for (const piece of this.#cutNormalized(normalizer === null ? text : text.normalize(normalizer))) {
+      if (typeof piece === "number") ids.push(piece);
+      else this.#encodeWords(piece, ids);
+    }
+  }
+
+  #encodeWords(text: string, ids: number[]): void {
+    const encoder = new TextEncoder();
+    for (const word of splitWords(text, this.vocabulary.preTokenizer)) {
+      let known = this.#cache.get(word);
+      if (known === undefined) {
+        known = applyMerges([...encoder.encode(word)], this.#ranks).map((token) => this.vocabulary.ids[token]!);
+        if (this.#cache.size < MAX_CACHED_WORDS && word.length <= MAX_CACHED_LENGTH) this.#cache.set(word, known);
+      }
+      for (const id of known) ids.push(id);
+    }
+  }
+
+  /** The bytes of ids. Control tokens have no bytes. Throws for an id outside the vocabulary. */
   decodeBytes(ids: Iterable<number>): Uint8Array {
     const parts: number[] = [];
     for (const id of ids) {
@@ -67,9 +116,17 @@ export class Tokenizer {
     // By default a decoder drops a leading U+FEFF as a byte order mark. Here it is text.
     return new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(this.decodeBytes(ids));
   }
+}
 
-  /** This tokenizer as the value of a tokenizer.json. */
-  toJson() {
-    return tokenizerToJson(this);
-  }
+/** Cuts added tokens out of a text: their ids, and the text between them. */
+type Cutter = (text: string) => (string | number)[];
+
+/** The leftmost token comes first, and of several at one place the longest, as in the Rust library. */
+function cutterOf(tokens: readonly AddedToken[]): Cutter {
+  if (tokens.length === 0) return (text) => [text];
+  const ids = new Map(tokens.map(({ content, id }) => [content, id]));
+  const longestFirst = [...ids.keys()].toSorted((a, b) => b.length - a.length);
+  const pattern = new RegExp(`(${longestFirst.map((content) => content.replaceAll(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`)).join("|")})`);
+  // A split keeps what the group matches, at the odd places.
+  return (text) => text.split(pattern).map((piece, index) => (index % 2 === 1 ? ids.get(piece)! : piece));
 }

@@ -1,11 +1,13 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createTestHarness } from "wrangler";
 import { configPath } from "../../scripts/local/workers.ts";
-import { datasetSchema, type Dataset } from "../../shared/artifacts.ts";
+import { canonicalJson, datasetSchema, type Dataset } from "../../shared/artifacts.ts";
 import { getJson, getObject, putJson, putObject, sha256 } from "../../shared/store.ts";
 import { decodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
-import { loadTokenizer } from "../../shared/tokenizer/json-reader.ts";
+import { parseTokenizer } from "../../shared/tokenizer/json-reader.ts";
 
 interface Steps {
   mergeStep(input: object): Promise<{ state: string; done: boolean; tokenizer: string | null }>;
@@ -84,7 +86,7 @@ function utf8Length(parts: string[]): number {
 test("makes shards that decode to the snapshot's documents, with the same hash each time", async () => {
   const { hash, dataset } = await grow();
   expect((await grow()).hash).toBe(hash);
-  const tokenizer = loadTokenizer(JSON.parse(new TextDecoder().decode(await getObject(env.ARTIFACTS, "tokenizer", dataset.tokenizer))));
+  const tokenizer = parseTokenizer(new Uint8Array(await getObject(env.ARTIFACTS, "tokenizer", dataset.tokenizer)));
   const found: Record<"train" | "val", string[]> = { train: [], val: [] };
   for (const side of ["train", "val"] as const) {
     let ids: number[] = [];
@@ -106,6 +108,7 @@ test("makes shards that decode to the snapshot's documents, with the same hash e
   expect(dataset.valBytes).toBeGreaterThanOrEqual(0.02 * utf8Length(texts));
   expect(dataset.documents).toBe(texts.length);
   expect(dataset.vocabSize).toBe(300);
+  expect(dataset.endTokens).toEqual([tokenizer.endOfText]);
   expect(dataset.unigramLoss).toBeLessThan(Math.log(300));
   expect(dataset.trigramLoss).toBeLessThan(dataset.unigramLoss);
 });
@@ -120,6 +123,22 @@ test("reaches the same state when a step is repeated, as after a crash", async (
     hashes.push(step.state);
   }
   expect(new Set(hashes).size).toBeGreaterThan(1);
+});
+
+/** What an earlier version wrote. A key is the hash of its canonical JSON. */
+function stored(name: string): unknown {
+  return JSON.parse(readFileSync(join(import.meta.dirname, "../unit/tokenizer/stored", name), "utf8"));
+}
+
+test("finishes a training that an earlier version began, with the tokenizer of that version", async () => {
+  // The words of the first segment of this snapshot, counted then.
+  let step = {
+    state: await putJson(env.ARTIFACTS, "tokenizer-state", stored("merge-state-2.json")),
+    done: false,
+    tokenizer: "" as string | null,
+  };
+  while (!step.done) step = await worker.mergeStep({ snapshot, vocabSize: 300, state: step.state });
+  expect(step.tokenizer).toBe(await sha256(new TextEncoder().encode(canonicalJson(stored("tokenizer-1.json")))));
 });
 
 test("ignores a word as long as a page, but counts the rules of tables", async () => {

@@ -31,9 +31,10 @@ import { PRESETS, supervisionConfigSchema } from "../../shared/config.ts";
 import { compress } from "../../shared/model/formats/compression.ts";
 import { decodeMixed, encodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import { parseJson, putObject, sha256 } from "../../shared/store.ts";
-import { loadTokenizer } from "../../shared/tokenizer/json-reader.ts";
+import { parseTokenizer } from "../../shared/tokenizer/json-reader.ts";
+import { tokenizerToJson } from "../../shared/tokenizer/json-writer.ts";
+import { FORMER_LAYOUT, LAYOUT } from "../../shared/tokenizer/layout.ts";
 import { decodeTokenShard, encodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
-import { Tokenizer } from "../../shared/tokenizer/tokenizer.ts";
 import { publishBase } from "../../workers/coordinator/checkpoints.ts";
 import { putCheckpoint } from "../../workers/coordinator/reduce.ts";
 import { encodeStateSchema } from "../../workers/tokenizer/encode-step.ts";
@@ -49,10 +50,10 @@ const TENSORS = [
   { name: "model.norm.weight", shape: [2], data: Float32Array.of(1, -0.5) },
   { name: "model.embed_tokens.weight", shape: [2, 3], data: Float32Array.of(0.25, -1e-8, 3, 0, -0, 1e30) },
 ];
-const TOKENIZER = new Tokenizer([
+const MERGES = [
   [104, 101],
   [256, 108],
-]);
+] as const;
 const DOCUMENT = {
   id: hash("a"),
   url: "https://example.com/tea?cup=1",
@@ -63,6 +64,28 @@ const DOCUMENT = {
   source: "s1",
   fetchedAt: "2026-11-23T10:00:00.000Z",
   sha256: hash("a"),
+};
+const COUNTED = {
+  segment: 1,
+  document: 3,
+  words: [
+    [" tea", 5],
+    ["\u00e9t\u00e9", 1],
+  ] satisfies [string, number][],
+  merges: [[104, 101]] satisfies [number, number][],
+};
+const DATASET: StoredDataset = {
+  format: 1,
+  tokenizer: hash("d"),
+  vocabSize: 300,
+  train: [{ hash: hash("4"), tokens: 3 }],
+  val: [{ hash: hash("6"), tokens: 2 }],
+  trainTokens: 3,
+  valTokens: 2,
+  valBytes: 20,
+  documents: 4,
+  unigramLoss: 4.5,
+  trigramLoss: 3.25,
 };
 const SEGMENTS = [{ hash: hash("b"), documents: 2, bytes: 1234 }];
 const SPEC = {
@@ -93,17 +116,8 @@ const TODAY: Readonly<Record<string, () => Uint8Array | Promise<Uint8Array>>> = 
   "snapshot.1b.json": () => json({ format: 1, segments: SEGMENTS, superseded: [hash("e")] } satisfies Snapshot),
   "source-manifest.1.json": () => json({ format: 1, source: "s1", sequence: 7, segments: SEGMENTS } satisfies SourceManifest),
   "successor.1.json": () => json({ format: 1, segment: hash("f") } satisfies z.infer<typeof successorSchema>),
-  "tokenizer-state-merge.2.json": () =>
-    json({
-      format: 2,
-      segment: 1,
-      document: 3,
-      words: [
-        [" tea", 5],
-        ["\u00e9t\u00e9", 1],
-      ],
-      merges: [[104, 101]],
-    } satisfies z.infer<typeof mergeStateSchema>),
+  "tokenizer-state-merge.2.json": () => json({ format: 2, ...COUNTED } satisfies z.infer<typeof mergeStateSchema>),
+  "tokenizer-state-merge.3.json": () => json({ format: 3, ...COUNTED } satisfies z.infer<typeof mergeStateSchema>),
   "tokenizer-state-encode.2.json": () =>
     json({
       format: 2,
@@ -116,26 +130,16 @@ const TODAY: Readonly<Record<string, () => Uint8Array | Promise<Uint8Array>>> = 
       valBytes: 20,
       documents: 4,
     } satisfies z.infer<typeof encodeStateSchema>),
-  "tokenizer.1.json": () => json(TOKENIZER.toJson()),
+  "tokenizer.1.json": () => json(tokenizerToJson(FORMER_LAYOUT.vocabulary(MERGES))),
+  "tokenizer.2.json": () => json(tokenizerToJson(LAYOUT.vocabulary(MERGES))),
   "token-shard.1.bin": () => encodeTokenShard([0, 1, 255, 256, 65_535]),
-  "dataset.1b.json": () =>
-    json({
-      format: 1,
-      tokenizer: hash("d"),
-      vocabSize: 300,
-      train: [{ hash: hash("4"), tokens: 3 }],
-      val: [{ hash: hash("6"), tokens: 2 }],
-      trainTokens: 3,
-      valTokens: 2,
-      valBytes: 20,
-      documents: 4,
-      unigramLoss: 4.5,
-      trigramLoss: 3.25,
-    } satisfies StoredDataset),
+  "dataset.1b.json": () => json(DATASET),
+  "dataset.1c.json": () => json({ ...DATASET, endTokens: [0] }),
   "part.1-float32.safetensors": () => encodeSafetensors(TENSORS),
   "part.1-bf16.safetensors": () => encodeSafetensors(compress(TENSORS, {}, "bf16").arrays),
   "part.1-int8.safetensors": () => encodeSafetensors(compress(TENSORS, {}, "int8").arrays),
   "checkpoint.2.json": () => written((bucket) => putCheckpoint(bucket, SPEC, BASE)),
+  "checkpoint.2b.json": () => written((bucket) => putCheckpoint(bucket, { ...SPEC, endTokens: [2, 0] }, BASE)),
 };
 
 /** The start of a file's name -> a reader that throws when it does not understand the bytes, and otherwise gives back the content. */
@@ -146,7 +150,7 @@ const READERS: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => unkno
   successor: (bytes) => parseJson(bytes, successorSchema),
   "tokenizer-state-merge": (bytes) => parseJson(bytes, mergeStateSchema),
   "tokenizer-state-encode": (bytes) => parseJson(bytes, encodeStateSchema),
-  tokenizer: (bytes) => loadTokenizer(JSON.parse(textOf(bytes))).toJson(),
+  tokenizer: (bytes) => tokenizerToJson(parseTokenizer(bytes).vocabulary),
   dataset: (bytes) => parseJson(bytes, datasetSchema),
   checkpoint: (bytes) => parseJson(bytes, checkpointSchema),
 };

@@ -17,11 +17,12 @@ import { namedError } from "../../shared/errors.ts";
 import { exportFiles, repositoryFiles } from "../../shared/interchange/export-formats.ts";
 import type { ExportFormat } from "../../shared/interchange/formats.ts";
 import { isKnown, knownBytes, readRange, sizeOfFile, type OutputFile } from "../../shared/interchange/output-file.ts";
-import { PLAIN_TEMPLATE } from "../../shared/interchange/plain-template.ts";
 import { provenanceSchema, UNKNOWN_LICENCE, type Provenance } from "../../shared/interchange/provenance.ts";
 import { createParameterReader, type PublishedModel } from "../../shared/interchange/published-model.ts";
 import { readTar, sizeOfTar } from "../../shared/interchange/tar.ts";
 import { readTokenizerTables } from "../../shared/interchange/tokenizer-tables.ts";
+import { CHATML, templateOf } from "../../shared/tokenizer/chat-template.ts";
+import { END_OF_TEXT, MESSAGE_END } from "../../shared/tokenizer/special-tokens.ts";
 import { parameterCount } from "../../shared/model/weights.ts";
 import { getJson, getObject, getObjectInto, sha256 } from "../../shared/store.ts";
 import type { Model } from "../../shared/contracts/models.ts";
@@ -75,7 +76,7 @@ async function datasetOf(env: CoordinatorEnv, hash: Hash): Promise<Dataset | nul
   return isThere ? getJson(env.ARTIFACTS, "dataset", hash, datasetSchema) : null;
 }
 
-async function provenanceOf(env: CoordinatorEnv, published: Model, checkpoint: Checkpoint): Promise<Provenance> {
+async function provenanceOf(env: CoordinatorEnv, published: Model, checkpoint: Checkpoint, isTaught: boolean): Promise<Provenance> {
   const run = await runOf(env, published);
   const data = checkpoint.dataset === null ? null : await datasetOf(env, checkpoint.dataset);
   const bitsPerByte =
@@ -94,7 +95,7 @@ async function provenanceOf(env: CoordinatorEnv, published: Model, checkpoint: C
     publishedAt: published.publishedAt,
     licence: UNKNOWN_LICENCE,
     languages: [],
-    isTaught: false,
+    isTaught,
     training: {
       run: published.run === IMPORTED_RUN ? null : published.run,
       preset: run?.status.preset ?? null,
@@ -122,14 +123,15 @@ async function openModel(env: CoordinatorEnv, id: string): Promise<PublishedMode
     new Uint8Array(await getObject(ARTIFACTS, "tokenizer", checkpoint.tokenizer)),
     checkpoint.model.vocabSize,
   );
+  const template = templateOf(checkpoint.endTokens, tokenizer.tokens.indexOf(MESSAGE_END));
   let buffer = new ArrayBuffer(0);
   return {
     hash: published.model,
     config: checkpoint.model,
     tokenizer,
-    endTokens: [tokenizer.tokens.indexOf("<|endoftext|>")],
-    chatTemplate: PLAIN_TEMPLATE,
-    provenance: await provenanceOf(env, published, checkpoint),
+    endTokens: checkpoint.endTokens ?? [tokenizer.tokens.indexOf(END_OF_TEXT)],
+    chatTemplate: template.jinja,
+    provenance: await provenanceOf(env, published, checkpoint, template === CHATML),
     parameters: createParameterReader(checkpoint.model, async (index) => {
       const bytes = await getObjectInto(ARTIFACTS, "part", hashSchema.parse(checkpoint.weights[index]), undefined, buffer);
       buffer = bytes.buffer;

@@ -10,7 +10,7 @@ import { partition } from "../../shared/model/formats/partition.ts";
 import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import { checkPart } from "../../shared/model/formats/weights-file.ts";
 import { getObject, getObjectInto, isDamage, putJson } from "../../shared/store.ts";
-import { loadTokenizer } from "../../shared/tokenizer/json-reader.ts";
+import { parseTokenizer } from "../../shared/tokenizer/json-reader.ts";
 
 /** Stores an object of a model under its hash, as it comes. Throws InvalidInput when the bytes are not those of the hash. */
 export async function putImported(
@@ -44,7 +44,7 @@ export async function importModel(env: CoordinatorEnv, request: ImportRequest): 
   const { model, weights } = request;
   await orInvalid("config", () => checkServingMemory("model", model));
   const tokenizer = await orInvalid("tokenizer", async () =>
-    loadTokenizer(JSON.parse(new TextDecoder().decode(await getObject(ARTIFACTS, "tokenizer", request.tokenizer)))),
+    parseTokenizer(new Uint8Array(await getObject(ARTIFACTS, "tokenizer", request.tokenizer))),
   );
   if (tokenizer.vocabSize > model.vocabSize)
     throw namedError(
@@ -65,7 +65,7 @@ export async function importModel(env: CoordinatorEnv, request: ImportRequest): 
     });
   }
   const start = { dataset: null, round: 0, tokens: 0, lrScale: 1, outer: null, inner: [] };
-  const hash = await putJson(ARTIFACTS, "checkpoint", { format: 2, model, tokenizer: request.tokenizer, weights, ...start });
+  const hash = await putJson(ARTIFACTS, "checkpoint", { format: 2, model, tokenizer: request.tokenizer, endTokens, weights, ...start });
   await env.REGISTRY.getByName("registry").publish(
     { model: hash, tokenizer: request.tokenizer, run: IMPORTED_RUN, valLoss: null },
     request.activate,

@@ -18,8 +18,8 @@ import { trainResults, type Base, type RunSpec, type RunState } from "../../shar
 
 /** Writes a checkpoint's manifest. Everything that it names must be stored already. */
 export async function putCheckpoint(bucket: R2Bucket, spec: RunSpec, state: Omit<Base, "checkpoint">): Promise<Base> {
-  const { model, tokenizer, dataset, run } = spec;
-  const checkpoint: Checkpoint = { format: 2, model, tokenizer, dataset, ...state };
+  const { model, tokenizer, dataset, endTokens, run } = spec;
+  const checkpoint: Checkpoint = { format: 2, model, tokenizer, dataset, endTokens, ...state };
   return { ...state, checkpoint: await putJson(bucket, "checkpoint", checkpoint, run) };
 }
 

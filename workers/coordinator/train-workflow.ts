@@ -110,7 +110,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
   async #beginAnew(id: string, request: ParsedRequest, dataset: Hash, run: RunStub): Promise<void> {
     const preset = presetOf(request.preset);
     const manifest = await getJson(this.env.ARTIFACTS, "dataset", dataset, datasetSchema);
-    const { vocabSize, tokenizer, trainTokens, valTokens } = manifest;
+    const { vocabSize, tokenizer, endTokens, trainTokens, valTokens } = manifest;
     const model = { ...preset.model, vocabSize };
     const training = trainingOf(request);
     const objective = objectiveOf(training);
@@ -122,7 +122,8 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
     }
     const supervision = supervisionConfigSchema.parse(request.supervision);
     const rounds = totalRounds(training, model);
-    await run.begin({ run: id, preset: request.preset, dataset, valTokens, tokenizer, model, training, supervision, rounds });
+    const ends = endTokens === undefined ? {} : { endTokens };
+    await run.begin({ run: id, preset: request.preset, dataset, valTokens, tokenizer, ...ends, model, training, supervision, rounds });
   }
 
   /** Waits for the end of the run and publishes its best checkpoint. */

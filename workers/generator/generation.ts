@@ -23,10 +23,10 @@ async function* generate(
   request: GenerationRequest,
   { id, ids, room }: { id: string; ids: number[]; room: number },
 ): AsyncGenerator<WrittenEvent> {
-  const { hash, config, tokenizer, weights } = hold.model;
+  const { hash, config, tokenizer, endTokens, weights } = hold.model;
   yield { type: "start", id, model: hash, promptTokens: ids.length };
   const alternatives = request.logProbabilities ?? 0;
-  const limits: Limits = { maxTokens: room, context: config.context, alternatives, isEnd: (token) => token >= tokenizer.endOfText };
+  const limits: Limits = { maxTokens: room, context: config.context, alternatives, isEnd: (token) => endTokens.has(token) };
   const seed = request.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
   const bytesOf = (token: number) => [...tokenizer.decodeBytes([token])];
   const described = ({ id: token, alternatives: others }: Token) => ({

@@ -1,6 +1,6 @@
 /** Loads a model through the coordinator: checkpoint, tokenizer, then its parts one by one, each verified by hash and shape. */
 import * as tf from "@tensorflow/tfjs-core";
-import { checkpointSchema, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
+import { checkpointSchema, endTokensOf, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
 import type { ModelConfig } from "../../shared/config.ts";
 import type { Model } from "../../shared/contracts/models.ts";
 import { partition } from "../../shared/model/formats/partition.ts";
@@ -9,7 +9,9 @@ import { checkPart, tensorsOf } from "../../shared/model/formats/weights-file.ts
 import type { Weights } from "../../shared/model/weights.ts";
 import { checkHash } from "../../shared/store.ts";
 import { startBackend } from "../../shared/tensor/engine/backend.ts";
-import { loadTokenizer } from "../../shared/tokenizer/json-reader.ts";
+import { templateOf, type ChatTemplate } from "../../shared/tokenizer/chat-template.ts";
+import { parseTokenizer } from "../../shared/tokenizer/json-reader.ts";
+import { MESSAGE_END } from "../../shared/tokenizer/special-tokens.ts";
 import type { Tokenizer } from "../../shared/tokenizer/tokenizer.ts";
 
 export interface LoadedModel {
@@ -18,6 +20,9 @@ export interface LoadedModel {
   config: ModelConfig;
   weights: Weights;
   tokenizer: Tokenizer;
+  /** The tokens after which a text is complete. */
+  endTokens: ReadonlySet<number>;
+  chatTemplate: ChatTemplate;
 }
 
 async function readObject(env: GeneratorEnv, kind: ObjectKind, hash: Hash): Promise<Uint8Array> {
@@ -34,7 +39,9 @@ function parse(bytes: Uint8Array): unknown {
 export async function loadModel(env: GeneratorEnv, { model: hash, publishedAt }: Model): Promise<LoadedModel> {
   await startBackend();
   const checkpoint = checkpointSchema.parse(parse(await readObject(env, "checkpoint", hash)));
-  const tokenizer = loadTokenizer(parse(await readObject(env, "tokenizer", checkpoint.tokenizer)));
+  const tokenizer = parseTokenizer(await readObject(env, "tokenizer", checkpoint.tokenizer));
+  const endTokens = new Set(endTokensOf(checkpoint, tokenizer));
+  const chatTemplate = templateOf(checkpoint.endTokens, tokenizer.findId(MESSAGE_END));
   const parts = partition(checkpoint.model);
   if (parts.length !== checkpoint.weights.length)
     throw new Error(`checkpoint ${hash}: expected ${parts.length} parts of weights, got ${checkpoint.weights.length}`);
@@ -49,5 +56,5 @@ export async function loadModel(env: GeneratorEnv, { model: hash, publishedAt }:
     tf.dispose(weights);
     throw error;
   }
-  return { hash, publishedAt, config: checkpoint.model, weights, tokenizer };
+  return { hash, publishedAt, config: checkpoint.model, weights, tokenizer, endTokens, chatTemplate };
 }

@@ -1,28 +1,18 @@
 /** From a request's prompt to the ids that the model reads. */
 import type { Prompt } from "../../shared/contracts/generation.ts";
 import { namedError } from "../../shared/errors.ts";
+import { chatTokens, type Message } from "../../shared/tokenizer/chat-template.ts";
 import type { LoadedModel } from "./model.ts";
 
 /** Share of the context that an answer may fill, so that something of the prompt is always read. */
 const ANSWER_SHARE = 0.75;
 
-/**
- * A prompt as text. Questions and chats end with a line break, after which the answer begins. No model here is trained on
- * chats yet, so a chat is rendered like a question: each message is a line, as each value of a question's context is.
- */
-function renderPrompt(prompt: Exclude<Prompt, { kind: "tokens" }>): string {
-  switch (prompt.kind) {
-    case "question":
-      return `${Object.entries(prompt.context)
-        .map(([key, value]) => `${key}: ${value}\n`)
-        .join("")}${prompt.text}\n`;
-    case "chat":
-      return prompt.messages.map(({ content }) => `${content}\n`).join("");
-    case "text":
-      return prompt.text;
-    default:
-      return prompt satisfies never;
-  }
+/** A question as a conversation: its context as "key: value" lines of a system message, then its text. */
+function conversationOf(prompt: Extract<Prompt, { kind: "question" | "chat" }>): readonly Message[] {
+  if (prompt.kind === "chat") return prompt.messages;
+  const lines = Object.entries(prompt.context).map(([key, value]) => `${key}: ${value}`);
+  const user: Message = { role: "user", content: prompt.text };
+  return lines.length === 0 ? [user] : [{ role: "system", content: lines.join("\n") }, user];
 }
 
 /** The question that an answer is stored with. */
@@ -31,8 +21,9 @@ export function questionOf(prompt: Prompt): string {
   return prompt.kind === "chat" ? (prompt.messages.findLast(({ role }) => role === "user")?.content ?? "") : prompt.text;
 }
 
-function idsOf({ config, tokenizer }: LoadedModel, prompt: Prompt): number[] {
-  if (prompt.kind !== "tokens") return tokenizer.encode(renderPrompt(prompt).toWellFormed());
+function idsOf({ config, tokenizer, chatTemplate }: LoadedModel, prompt: Prompt): number[] {
+  if (prompt.kind === "text") return tokenizer.encode(prompt.text);
+  if (prompt.kind !== "tokens") return chatTokens(tokenizer, chatTemplate.render(conversationOf(prompt), true)).ids;
   const unknown = prompt.ids.find((id) => id >= config.vocabSize);
   if (unknown !== undefined) throw namedError("InvalidInput", `prompt: expected token ids below ${config.vocabSize}, got ${unknown}`);
   return prompt.ids;

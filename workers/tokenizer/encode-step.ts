@@ -14,7 +14,7 @@ import {
 import { getJson, getObject, putJson, putObject } from "../../shared/store.ts";
 import { trigramLoss, unigramLoss } from "../../shared/tokenizer/ngram.ts";
 import { decodeTokenShard, encodeTokenShard, MAX_SHARD_TOKENS } from "../../shared/tokenizer/token-shard.ts";
-import { loadTokenizer } from "../../shared/tokenizer/json-reader.ts";
+import { parseTokenizer } from "../../shared/tokenizer/json-reader.ts";
 import { missingAsNotFound } from "./missing-as-not-found.ts";
 import { addToSurvey, documentKey, heldOutBelow, isHeldOut, surveySchema } from "./held-out.ts";
 import { visitDocuments } from "./segments.ts";
@@ -52,9 +52,7 @@ export async function encodeStep(
   input: EncodeStepInput,
 ): Promise<{ state: Hash; done: boolean; dataset: Hash | null; progress: StepProgress }> {
   const snapshot = await missingAsNotFound(getJson(env.CORPUS, "snapshot", input.snapshot, snapshotSchema));
-  const tokenizer = loadTokenizer(
-    JSON.parse(new TextDecoder().decode(await missingAsNotFound(getObject(env.ARTIFACTS, "tokenizer", input.tokenizer)))),
-  );
+  const tokenizer = parseTokenizer(new Uint8Array(await missingAsNotFound(getObject(env.ARTIFACTS, "tokenizer", input.tokenizer))));
   const state: State =
     input.state === null
       ? {
@@ -112,6 +110,7 @@ export async function encodeStep(
     format: 1,
     tokenizer: input.tokenizer,
     vocabSize: tokenizer.vocabSize,
+    endTokens: [tokenizer.endOfText],
     train: state.train.shards,
     val: state.val.shards,
     trainTokens: countTokens(state.train.shards),

@@ -13,6 +13,8 @@ export interface RunSpec {
   /** Validation tokens of the dataset, by which evaluations are checked; absent in runs that an earlier version began. */
   valTokens?: number;
   tokenizer: Hash;
+  /** The tokens that end a text of the dataset, which checkpoints then state; absent where the dataset has none. */
+  endTokens?: number[];
   model: ModelConfig;
   training: TrainingConfig;
   supervision: SupervisionConfig;

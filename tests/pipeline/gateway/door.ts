@@ -7,24 +7,22 @@ import { encodeParts } from "../../../shared/model/formats/weights-file.ts";
 import { initWeights } from "../../../shared/model/weights.ts";
 import { putJson, putObject } from "../../../shared/store.ts";
 import { startBackend } from "../../../shared/tensor/engine/backend.ts";
+import { tokenizerToJson } from "../../../shared/tokenizer/json-writer.ts";
+import { FORMER_LAYOUT } from "../../../shared/tokenizer/layout.ts";
 
 export const TOKEN = "token-for-tests";
-const SMALLEST = { vocabSize: 259, width: 16, mlpWidth: 32, layers: 1, heads: 1, kvHeads: 1, headWidth: 16, context: 32 };
+/** A model of an earlier version: without merges, its ids are the 256 bytes and then three special tokens, which all end a text. */
+const SMALLEST = {
+  vocabSize: FORMER_LAYOUT.minVocabSize,
+  width: 16,
+  mlpWidth: 32,
+  layers: 1,
+  heads: 1,
+  kvHeads: 1,
+  headWidth: 16,
+  context: 32,
+};
 export const OPERATOR = { authorization: `Bearer ${TOKEN}` };
-
-function isPrintable(byte: number): boolean {
-  return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-}
-
-/** A tokenizer.json of the 256 bytes alone, in GPT-2's printable letters. */
-function byteTokenizer() {
-  let next = 256;
-  const vocab = Object.fromEntries(
-    Array.from({ length: 256 }, (_, byte) => [String.fromCharCode(isPrintable(byte) ? byte : next++), byte]),
-  );
-  const special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
-  return { added_tokens: special.map((content, index) => ({ id: 256 + index, content })), model: { type: "BPE", vocab, merges: [] } };
-}
 
 export async function openDoor() {
   const server = createTestHarness({
@@ -53,7 +51,7 @@ export async function openDoor() {
       const model = { ...presetOf("tiny").model, ...SMALLEST, ...shape };
       const weights = initWeights(model, seed);
       const env = await server.getWorker<CoordinatorEnv>("tiffin-coordinator").getEnv();
-      const tokenizer = await putJson(env.ARTIFACTS, "tokenizer", byteTokenizer());
+      const tokenizer = await putJson(env.ARTIFACTS, "tokenizer", tokenizerToJson(FORMER_LAYOUT.vocabulary([])));
       const parts = await Promise.all([...encodeParts(model, weights)].map((bytes) => putObject(env.ARTIFACTS, "part", bytes)));
       tf.dispose(weights);
       const progress = { dataset: "0".repeat(64), round: 0, tokens: 0, lrScale: 1, outer: null, inner: [] };

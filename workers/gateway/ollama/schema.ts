@@ -1,6 +1,7 @@
 /** The requests of Ollama's protocol (github.com/ollama/ollama, docs/api.md) that Tiffin answers. Unknown fields are ignored. */
 import { z } from "zod";
-import type { ChatMessage, GenerationRequest, Prompt } from "../../../shared/contracts/generation.ts";
+import type { GenerationRequest, Prompt } from "../../../shared/contracts/generation.ts";
+import type { Message } from "../../../shared/tokenizer/chat-template.ts";
 
 const stop = z
   .union([z.string().min(1).max(64), z.array(z.string().min(1).max(64)).max(4)])
@@ -65,7 +66,7 @@ export const showSchema = z.object({ model: z.string().max(256).optional(), name
 
 export function promptOf({ prompt, system, raw }: OllamaGenerate): Prompt {
   if (raw) return { kind: "text", text: prompt };
-  const instructions: ChatMessage[] = system === undefined || system === "" ? [] : [{ role: "system", content: system }];
+  const instructions: Message[] = system === undefined || system === "" ? [] : [{ role: "system", content: system }];
   return { kind: "chat", messages: [...instructions, { role: "user", content: prompt }] };
 }
 

@@ -4,11 +4,12 @@ import type { ByteSource } from "../../../../shared/interchange/byte-source.ts";
 import { sourceOfBytes } from "../../../../shared/interchange/byte-source.ts";
 import { fromType, toType, type NumberType } from "../../../../shared/interchange/number-types.ts";
 import { bytesOfFile, type OutputFile } from "../../../../shared/interchange/output-file.ts";
-import { PLAIN_TEMPLATE } from "../../../../shared/interchange/plain-template.ts";
 import type { PublishedModel } from "../../../../shared/interchange/published-model.ts";
 import { UNKNOWN_LICENCE, type Provenance } from "../../../../shared/interchange/provenance.ts";
-import { QWEN2_PATTERN, readTokenizerTables, type TokenizerTables } from "../../../../shared/interchange/tokenizer-tables.ts";
+import { readTokenizerTables, type TokenizerTables } from "../../../../shared/interchange/tokenizer-tables.ts";
 import { createRandom, normal } from "../../../../shared/model/random.ts";
+import { PLAIN } from "../../../../shared/tokenizer/chat-template.ts";
+import { PATTERNS } from "../../../../shared/tokenizer/pre-tokenizer.ts";
 import { parameterCount, weightShapes } from "../../../../shared/model/weights.ts";
 
 /** 16 special tokens, 256 bytes and 4 merges; two rows that no token uses. */
@@ -44,7 +45,7 @@ export function tokenizerJson(pre: "qwen2" | "gpt-2" = "qwen2") {
   const specials = Array.from({ length: 16 }, (_, id) => ["<|endoftext|>", "<|im_start|>", "<|im_end|>"][id] ?? `<|reserved_${id}|>`);
   const tokens = [...specials, ...LETTERS, ...MERGES.map((merge) => merge.join(""))];
   const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: pre === "gpt-2" };
-  const split = { type: "Split", pattern: { Regex: QWEN2_PATTERN }, behavior: "Isolated", invert: false };
+  const split = { type: "Split", pattern: { Regex: PATTERNS.qwen2 }, behavior: "Isolated", invert: false };
   return {
     version: "1.0",
     truncation: null,
@@ -112,7 +113,7 @@ export function randomModel(changes: Partial<ModelConfig> = {}, type: NumberType
     config,
     tokenizer: tableOf(config.vocabSize),
     endTokens: [0],
-    chatTemplate: PLAIN_TEMPLATE,
+    chatTemplate: PLAIN.jinja,
     provenance: emptyProvenance(config),
     parameters: { read: async (name) => values.get(name)! },
     values,
