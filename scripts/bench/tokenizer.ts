@@ -1,0 +1,98 @@
+/**
+ * `npm run bench -- tokenizer [--files 10000] [--json]`: what the rule for words does to the default corpus, beside the rule of
+ * before (GPT-2's). Bytes per token of vocabularies that are trained on it; the speed of cutting text into words, as a ratio to
+ * the regular expression of before in the same run; and damaged tokenizer.json files, each refused or read right.
+ */
+import type { AddressInfo } from "node:net";
+import { trainMerges, type BpeState } from "../../shared/tokenizer/bpe.ts";
+import { FORMER_LAYOUT, LAYOUT, type Layout } from "../../shared/tokenizer/layout.ts";
+import { splitWords } from "../../shared/tokenizer/pre-tokenizer.ts";
+import { Tokenizer } from "../../shared/tokenizer/tokenizer.ts";
+import type { Print } from "../cli/runner.ts";
+import { serveDocs } from "../local/docs-site.ts";
+import { readHostileTokenizers } from "./support/hostile-tokenizer.ts";
+import { extract } from "./workers/collector.ts";
+
+const VOCAB_SIZES = [1024, 4096] as const;
+const CUTTING_TURNS = 9;
+/** How text was cut before: GPT-2's pattern with JavaScript's white space. */
+const FORMER_EXPRESSION = /'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
+
+export const FLAGS = { files: 10_000 };
+
+export async function run({ files }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
+  const texts = await defaultCorpus();
+  const bytes = new TextEncoder().encode(texts.join("")).length;
+  print(`default corpus: ${texts.length} documents, ${bytes} bytes`);
+  const vocabularies = VOCAB_SIZES.map((vocabSize) => {
+    const bytesPerToken = bytes / countTokens(texts, LAYOUT, vocabSize - LAYOUT.minVocabSize);
+    const bytesPerTokenBefore = bytes / countTokens(texts, FORMER_LAYOUT, vocabSize - FORMER_LAYOUT.minVocabSize);
+    // Sixteen special tokens leave room for 13 merges fewer than three did.
+    const gain = bytesPerToken / bytesPerTokenBefore - 1;
+    const gainAtEqualMerges = bytesPerToken / (bytes / countTokens(texts, FORMER_LAYOUT, vocabSize - LAYOUT.minVocabSize)) - 1;
+    print(
+      `${vocabSize} tokens: ${bytesPerTokenBefore.toFixed(4)} bytes per token before, ${bytesPerToken.toFixed(4)} now: ${percent(gain)} more, ${percent(gainAtEqualMerges)} at equal merges`,
+    );
+    return { vocabSize, bytesPerTokenBefore, bytesPerToken, gain, gainAtEqualMerges };
+  });
+  const cutting = cuttingSpeeds(texts);
+  print(`cutting, times the speed of the expression of before: qwen2 ${cutting.qwen2.toFixed(2)}, gpt2 ${cutting.gpt2.toFixed(2)}`);
+  const hostile = readHostileTokenizers(1, files);
+  print(
+    `damaged files: ${hostile.refused} refused, ${hostile.right} read right, ${hostile.wrong.length} wrong, slowest ${hostile.slowestMs.toFixed(0)} ms`,
+  );
+  const ok = hostile.wrong.length === 0 && files > 0;
+  return { ok, documents: texts.length, bytes, vocabularies, cutting, hostile };
+}
+
+/** The texts that `npm start` gets from the documentation of the installed packages. */
+async function defaultCorpus(): Promise<string[]> {
+  const server = await serveDocs(0);
+  try {
+    const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const index = await (await fetch(`${origin}/`)).text();
+    const texts: string[] = [];
+    for (const [, path] of index.matchAll(/href="(\/package\/[^"]+)"/g)) {
+      const url = new URL(path!, origin);
+      const response = await fetch(url);
+      const { text, refusal } = extract(await response.text(), url, new Headers());
+      if (refusal === null && text !== "") texts.push(text.toWellFormed());
+    }
+    return texts;
+  } finally {
+    server.close();
+  }
+}
+
+function countTokens(texts: readonly string[], layout: Layout, merges: number): number {
+  const counts = new Map<string, number>();
+  for (const text of texts) for (const word of splitWords(text, layout.preTokenizer)) counts.set(word, (counts.get(word) ?? 0) + 1);
+  const state: BpeState = { words: [...counts], merges: [] };
+  trainMerges(state, merges, Number.POSITIVE_INFINITY);
+  const tokenizer = new Tokenizer(layout.vocabulary(state.merges));
+  return texts.reduce((tokens, text) => tokens + tokenizer.encode(text).length, 0);
+}
+
+/** Speeds as multiples of the speed of the expression of before: medians over turns that alternate. */
+function cuttingSpeeds(texts: readonly string[]): { qwen2: number; gpt2: number } {
+  const time = (cut: (text: string) => readonly string[] | null): number => {
+    const begun = performance.now();
+    let words = 0;
+    for (const text of texts) words += cut(text)?.length ?? 0;
+    if (words === 0) throw new Error("cutting: expected words, got none");
+    return performance.now() - begun;
+  };
+  const ratios = { qwen2: [] as number[], gpt2: [] as number[] };
+  for (let turn = 0; turn < CUTTING_TURNS; turn++) {
+    const before = time((text) => text.match(FORMER_EXPRESSION));
+    ratios.qwen2.push(before / time((text) => splitWords(text, "qwen2")));
+    ratios.gpt2.push(before / time((text) => splitWords(text, "gpt2")));
+  }
+  return { qwen2: median(ratios.qwen2), gpt2: median(ratios.gpt2) };
+}
+
+const percent = (share: number) => `${(share * 100).toFixed(2)} %`;
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
