@@ -49,6 +49,7 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
     "PUT /imports/parts/{hash}",
     "PUT /imports/tokenizers/{hash}",
     "POST /imports",
+    "POST /models",
     "PUT /uploads/{collection}/{file}",
   ],
 };
@@ -213,7 +214,7 @@ describe("bodies", () => {
       expect((await door.send("POST", route, undefined, OPERATOR)).status).toBe(400);
     const required = [...operations].filter(([, { requestBody }]) => requestBody?.required).map(([route]) => route);
     const questions = DECLARED.everyone.filter((route) => route.startsWith("POST"));
-    const others = ["POST /hub/api/models/{owner}/{name}/paths-info/{revision}", "POST /imports", "POST /sources"];
+    const others = ["POST /hub/api/models/{owner}/{name}/paths-info/{revision}", "POST /imports", "POST /models", "POST /sources"];
     expect(required.toSorted()).toEqual([...questions, ...others].toSorted());
   });
 
