@@ -1,0 +1,78 @@
+/**
+ * Tiffin's lessons, drawn from the grammar by a seed: conversations to train on, and the held-out questions that the bench
+ * asks. Same seed and count, same lessons.
+ *
+ * Uncertain answers are drawn in proportion: after any number of lessons of a case, each answer has been given as often as
+ * its probability asks, to within one. Independent draws would add sampling noise of some percentage points.
+ */
+import { createRandom } from "../../shared/model/random.ts";
+import { FACTS } from "./facts.ts";
+import { isHeldOutCase, isHeldOutPhrasing, type Case, type Context, type Family, type Question } from "./grammar.ts";
+import { GREATEST } from "./greatest.ts";
+import { drawReference, type Reference } from "./pronouns.ts";
+import { SITUATIONS } from "./situations.ts";
+import { SONGS } from "./songs.ts";
+import { TIFFIN } from "./tiffin.ts";
+
+export const FAMILIES: readonly Family[] = [SONGS, ...TIFFIN, GREATEST, ...SITUATIONS, ...FACTS];
+/** Share of pronoun sentences among all lessons. */
+const PRONOUN_SHARE = 0.25;
+
+/** One conversation to learn from. */
+export interface Lesson {
+  context: Context;
+  text: string;
+  answer: string;
+}
+
+const shownPhrasings = ({ phrasings }: Family) => phrasings.filter((_, index) => !isHeldOutPhrasing(index));
+const shownCases = (family: Family) => family.cases.filter((_, index) => !isHeldOutCase(family, index));
+
+/** The answer that is furthest behind its share of what was given before. */
+function nextAnswer({ answers }: Case, given: number[]): string {
+  const total = given.reduce((sum, count) => sum + count, 0) + 1;
+  const behind = answers.map(({ probability }, index) => probability * total - given[index]!);
+  const chosen = behind.indexOf(Math.max(...behind));
+  given[chosen]!++;
+  return answers[chosen]!.text;
+}
+
+/** `count` lessons of all families, in an order that a seed decides. */
+export function drawLessons(seed: number, count: number): Lesson[] {
+  const random = createRandom(seed);
+  const draw = () => random();
+  const given = new Map<Case, number[]>();
+  const total = FAMILIES.reduce((sum, { weight }) => sum + weight, 0);
+  const fromFamily = (): Lesson => {
+    let at = draw() * total;
+    const family = FAMILIES.find(({ weight }) => (at -= weight) < 0) ?? FAMILIES[0]!;
+    const [cases, phrasings] = [shownCases(family), shownPhrasings(family)];
+    const chosen = cases[Math.floor(draw() * cases.length)]!;
+    const counts = given.get(chosen) ?? chosen.answers.map(() => 0);
+    given.set(chosen, counts);
+    return { context: chosen.context, text: phrasings[Math.floor(draw() * phrasings.length)]!, answer: nextAnswer(chosen, counts) };
+  };
+  return Array.from({ length: count }, () => {
+    if (draw() >= PRONOUN_SHARE) return fromFamily();
+    const { context, text, answers } = drawReference(draw);
+    return { context, text, answer: answers[0]!.text };
+  });
+}
+
+/** Every question with a held-out phrasing or a held-out context, each with the answers of its family to choose from. */
+export function heldOutQuestions(): (Question & { candidates: readonly string[] })[] {
+  return FAMILIES.flatMap((family) => {
+    const candidates = [...new Set(family.cases.flatMap(({ answers }) => answers.map(({ text }) => text)))];
+    return family.cases.flatMap((each, caseIndex) =>
+      family.phrasings.flatMap((text, index) =>
+        isHeldOutPhrasing(index) || isHeldOutCase(family, caseIndex) ? [{ ...each, family: family.name, text, candidates }] : [],
+      ),
+    );
+  });
+}
+
+/** Pronoun sentences with held-out nouns and names. */
+export function heldOutReferences(seed: number, count: number): Reference[] {
+  const random = createRandom(seed);
+  return Array.from({ length: count }, () => drawReference(() => random(), true));
+}
