@@ -19,6 +19,7 @@ export const OBJECT_KINDS = {
   snapshot: { prefix: "snapshots", suffix: ".json" },
   "tokenizer-state": { prefix: "tokenizer-states", suffix: ".bin" },
   tokenizer: { prefix: "tokenizers", suffix: ".json" },
+  "lesson-set": { prefix: "lessons", suffix: ".json" },
   "token-shard": { prefix: "token-shards", suffix: ".bin" },
   dataset: { prefix: "datasets", suffix: ".json" },
   /** Some consecutive tensors of a model, an optimizer state or an update; model/partition.ts says which. */
@@ -102,19 +103,28 @@ export const snapshotSchema = z.object({
 });
 export type Snapshot = z.infer<typeof snapshotSchema>;
 
+/** Conversations to learn from, each ending with an answer. */
+export const lessonSetSchema = z.object({
+  format: z.literal(1),
+  conversations: z.array(z.array(z.object({ role: z.enum(["system", "user", "assistant"]), content: z.string() })).min(1)).min(1),
+});
+export type LessonSet = z.infer<typeof lessonSetSchema>;
+
 /** One uint16 little-endian token file. */
 export const tokenShardEntrySchema = z.object({ hash: hashSchema, tokens: z.int().positive() });
 export type TokenShardEntry = z.infer<typeof tokenShardEntrySchema>;
 
 /** What the numbers of a dataset's streams mean; an objective (training/objectives/) reads one kind. */
-export const DATASET_KINDS = ["pretrain"] as const;
+export const DATASET_KINDS = ["pretrain", "sft"] as const;
 export type DatasetKind = (typeof DATASET_KINDS)[number];
 
 const endTokensSchema = z.array(z.int().nonnegative()).min(1).max(16);
 
 /**
- * An encoded corpus. Documents are split whole into train and val, each followed by the end-of-text token.
- * The baselines are fitted on the training tokens and scored on all validation tokens but the first, in nats per token.
+ * What a run learns from. Kind pretrain is an encoded corpus: documents are split whole into train and val, each followed by
+ * the end-of-text token. The baselines are fitted on the training tokens and scored on all validation tokens but the first,
+ * in nats per token. Kind sft is a lesson set as records (lessons/records.ts) and has no baselines; its documents are
+ * conversations.
  */
 export const datasetSchema = z.object({
   format: z.literal(1),
@@ -125,14 +135,20 @@ export const datasetSchema = z.object({
   endTokens: endTokensSchema.optional(),
   train: z.array(tokenShardEntrySchema),
   val: z.array(tokenShardEntrySchema),
+  /** 16-bit numbers of a stream: tokens, or in sft pairs of a token and its flag. */
   trainTokens: z.int().nonnegative(),
   valTokens: z.int().nonnegative(),
   /** UTF-8 bytes of the validation documents, for bits per byte. */
   valBytes: z.int().nonnegative(),
   documents: z.int().nonnegative(),
-  unigramLoss: z.number(),
+  unigramLoss: z.number().optional(),
   /** Interpolated trigram; absent in datasets made before it was measured. */
   trigramLoss: z.number().optional(),
+  /** Kind sft: the positions of the models that the records are for. */
+  context: z.int().positive().optional(),
+  /** Kind sft: the lesson set, and the dataset of kind pretrain that some records repeat. */
+  lessons: hashSchema.optional(),
+  replay: hashSchema.optional(),
 });
 export type Dataset = z.infer<typeof datasetSchema>;
 /** As it is written: a corpus without its kind, so that equal content keeps the name that it had before there were kinds. */

@@ -65,7 +65,7 @@ export const scheduleConfigSchema = z.object({ warmupSteps: z.int().min(0), deca
 export type ScheduleConfig = z.infer<typeof scheduleConfigSchema>;
 
 /** What a run can teach; each objective is a file in training/objectives/. */
-export const OBJECTIVE_NAMES = ["pretrain"] as const;
+export const OBJECTIVE_NAMES = ["pretrain", "sft"] as const;
 export type ObjectiveName = (typeof OBJECTIVE_NAMES)[number];
 
 /**

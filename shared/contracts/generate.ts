@@ -1,6 +1,7 @@
 /** A question to the active model, and its answer. */
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
+import { contextSchema } from "../lessons/context.ts";
 
 /** Candidates of an answer from which votes choose. A streamed answer has one, because it is given out before it could be ranked. */
 export const DEFAULT_CANDIDATES = 3;
@@ -11,8 +12,8 @@ export const logitBiasSchema = z
 
 const fields = z.strictObject({
   text: z.string().min(1).max(4000),
-  /** Anything that bears on the answer (time, place, topic); read before the text, one "key: value" line each. */
-  context: z.record(z.string().max(64), z.string().max(256)).optional(),
+  /** Anything that bears on the answer (time, place, topic); read before the text (lessons/context.ts). */
+  context: contextSchema.optional(),
   temperature: z.number().min(0).max(2).default(0.7),
   topK: z.int().min(1).max(65_536).default(40),
   topP: z.number().gt(0).max(1).default(0.95),

@@ -4,11 +4,12 @@
  */
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
+import type { Context } from "../lessons/context.ts";
 import type { Message } from "../tokenizer/chat-template.ts";
 
 /** The text that the model continues. The generator renders it, because the form depends on the training of the model. */
 export type Prompt =
-  | { kind: "question"; text: string; context: Record<string, string> }
+  | { kind: "question"; text: string; context: Context }
   | { kind: "chat"; messages: Message[] }
   | { kind: "text"; text: string }
   | { kind: "tokens"; ids: number[] };

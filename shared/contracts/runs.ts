@@ -15,6 +15,7 @@ const name = z
 const tokens = z.int().positive().max(10_000_000_000).optional();
 const lrScale = z.number().positive().max(100);
 const supervision = supervisionOverrides.default({});
+const DEFAULT_REPLAY = 0.2;
 
 export const runRequestSchema = z.strictObject({
   name,
@@ -27,6 +28,14 @@ export const runRequestSchema = z.strictObject({
   sources: z.array(z.string().max(64)).max(100).optional(),
   /** Trains on an existing dataset instead of a new one from the corpus. */
   dataset: hashSchema.optional(),
+  /** A published model whose weights the run starts from, with its tokenizer, and an optimizer that starts anew. */
+  from: hashSchema.optional(),
+  /** Factor on the learning rate of a run that starts from a model. */
+  lrScale: lrScale.optional(),
+  /** Objective sft: the lesson set to learn, encoded for the model. */
+  lessons: hashSchema.optional(),
+  /** Share of the records to learn that repeat what the model was pretrained on, so that it is not forgotten. */
+  replay: z.number().min(0).max(0.9).default(DEFAULT_REPLAY),
 });
 export type RunRequest = z.input<typeof runRequestSchema>;
 

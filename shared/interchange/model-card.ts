@@ -122,10 +122,13 @@ function trainingSection(provenance: Provenance): string {
 
 function dataSection({ data }: Provenance): string {
   if (data === null) return "Unknown: the model was brought in from elsewhere.";
+  if (data.kind === "sft")
+    return `Taught with ${grouped(data.documents)} conversations of the lesson set \`${data.lessons ?? "unknown"}\`, beside text that the model was pretrained on. Some of the conversations were only validated on.`;
   return `Text of ${grouped(data.documents)} crawled documents: ${grouped(data.trainTokens)} tokens to train on and ${grouped(data.valTokens)} (${grouped(data.valBytes)} bytes) of other documents to validate. The crawler keeps to robots.txt and to reservations against AI training. Sources and licences of single documents are not part of this card yet.`;
 }
 
-function evaluationSection({ evaluation: { loss, bitsPerByte, unigramLoss, trigramLoss } }: Provenance): string {
+function evaluationSection({ data, evaluation: { loss, bitsPerByte, unigramLoss, trigramLoss } }: Provenance): string {
+  if (data?.kind === "sft") return table(["on held-out conversations", "nats per conversation"], [["this model", decimals(loss)]]);
   return table(
     ["on held-out documents", "nats per token"],
     [

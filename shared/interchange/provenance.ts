@@ -1,6 +1,6 @@
 /** What is known of where a model comes from. The model card is made of these facts alone; null and "unknown" are facts too. */
 import { z } from "zod";
-import { hashSchema } from "../artifacts.ts";
+import { DATASET_KINDS, hashSchema } from "../artifacts.ts";
 import { modelConfigSchema, trainingConfigSchema } from "../config.ts";
 
 /** Null where nobody has measured or recorded it. */
@@ -36,13 +36,17 @@ export const provenanceSchema = z.object({
   }),
   data: known(
     z.object({
+      kind: z.enum(DATASET_KINDS).default("pretrain"),
+      /** The lesson set of kind sft. */
+      lessons: hashSchema.optional(),
+      /** Of kind sft, conversations. */
       documents: z.int().nonnegative(),
       trainTokens: z.int().nonnegative(),
       valTokens: z.int().nonnegative(),
       valBytes: z.int().nonnegative(),
     }),
   ),
-  /** Nats per token of the validation text, and of two models that count. */
+  /** Nats per token of the validation text (of kind sft, per conversation), and of two models that count. */
   evaluation: z.object({
     loss: known(z.number()),
     bitsPerByte: known(z.number()),

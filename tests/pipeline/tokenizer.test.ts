@@ -110,7 +110,7 @@ test("makes shards that decode to the snapshot's documents, with the same hash e
   expect(dataset.vocabSize).toBe(300);
   expect(dataset.endTokens).toEqual([tokenizer.endOfText]);
   expect(dataset.unigramLoss).toBeLessThan(Math.log(300));
-  expect(dataset.trigramLoss).toBeLessThan(dataset.unigramLoss);
+  expect(dataset.trigramLoss).toBeLessThan(dataset.unigramLoss!);
 });
 
 test("reaches the same state when a step is repeated, as after a crash", async () => {

@@ -22,6 +22,8 @@ import {
   sourceManifestSchema,
   successorKey,
   successorSchema,
+  lessonSetSchema,
+  type LessonSet,
   type ObjectKind,
   type Snapshot,
   type SourceManifest,
@@ -38,6 +40,7 @@ import { decodeTokenShard, encodeTokenShard } from "../../shared/tokenizer/token
 import { publishBase } from "../../workers/coordinator/checkpoints.ts";
 import { putCheckpoint } from "../../workers/coordinator/reduce.ts";
 import { encodeStateSchema } from "../../workers/tokenizer/encode-step.ts";
+import { lessonStateSchema } from "../../workers/tokenizer/lesson-step.ts";
 import { mergeStateSchema } from "../../workers/tokenizer/merge-step.ts";
 
 const FOLDER = join(import.meta.dirname, "stored-objects");
@@ -87,6 +90,28 @@ const DATASET: StoredDataset = {
   unigramLoss: 4.5,
   trigramLoss: 3.25,
 };
+const LESSONS_DATASET: StoredDataset = {
+  format: 1,
+  kind: "sft",
+  tokenizer: hash("d"),
+  vocabSize: 300,
+  endTokens: [2, 0],
+  train: [{ hash: hash("4"), tokens: 258 }],
+  val: [{ hash: hash("6"), tokens: 258 }],
+  trainTokens: 258,
+  valTokens: 258,
+  valBytes: 0,
+  documents: 2,
+  context: 128,
+  lessons: hash("a"),
+};
+const CONVERSATIONS: LessonSet["conversations"] = [
+  [
+    { role: "system", content: "time: morning, 06:00" },
+    { role: "user", content: "Tea?" },
+    { role: "assistant", content: "Now \u{1f375}." },
+  ],
+];
 const SEGMENTS = [{ hash: hash("b"), documents: 2, bytes: 1234 }];
 const SPEC = {
   run: "golden",
@@ -135,6 +160,16 @@ const TODAY: Readonly<Record<string, () => Uint8Array | Promise<Uint8Array>>> = 
   "token-shard.1.bin": () => encodeTokenShard([0, 1, 255, 256, 65_535]),
   "dataset.1b.json": () => json(DATASET),
   "dataset.1c.json": () => json({ ...DATASET, endTokens: [0] }),
+  "dataset.1d.json": () => json({ ...LESSONS_DATASET, replay: hash("c") }),
+  "lesson-set.1.json": () => json({ format: 1, conversations: CONVERSATIONS } satisfies LessonSet),
+  "tokenizer-state-lessons.1.json": () =>
+    json({
+      format: 1,
+      next: 5,
+      longest: 40,
+      train: [{ hash: hash("4"), tokens: 258 }],
+      val: [],
+    } satisfies z.infer<typeof lessonStateSchema>),
   "part.1-float32.safetensors": () => encodeSafetensors(TENSORS),
   "part.1-bf16.safetensors": () => encodeSafetensors(compress(TENSORS, {}, "bf16").arrays),
   "part.1-int8.safetensors": () => encodeSafetensors(compress(TENSORS, {}, "int8").arrays),
@@ -149,6 +184,8 @@ const READERS: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => unkno
   "source-manifest": (bytes) => parseJson(bytes, sourceManifestSchema),
   successor: (bytes) => parseJson(bytes, successorSchema),
   "tokenizer-state-merge": (bytes) => parseJson(bytes, mergeStateSchema),
+  "lesson-set": (bytes) => parseJson(bytes, lessonSetSchema),
+  "tokenizer-state-lessons": (bytes) => parseJson(bytes, lessonStateSchema),
   "tokenizer-state-encode": (bytes) => parseJson(bytes, encodeStateSchema),
   tokenizer: (bytes) => tokenizerToJson(parseTokenizer(bytes).vocabulary),
   dataset: (bytes) => parseJson(bytes, datasetSchema),
@@ -205,6 +242,7 @@ describe("stored objects", () => {
     [objectKey("tokenizer-state", hash("a")), `tokenizer-states/${hash("a")}.bin`],
     [objectKey("tokenizer", hash("a")), `tokenizers/${hash("a")}.json`],
     [objectKey("token-shard", hash("a")), `token-shards/${hash("a")}.bin`],
+    [objectKey("lesson-set", hash("a")), `lessons/${hash("a")}.json`],
     [objectKey("dataset", hash("a")), `datasets/${hash("a")}.json`],
     [objectKey("part", hash("a")), `parts/${hash("a")}.safetensors`],
     [objectKey("part", hash("a"), "run-1"), `runs/run-1/parts/${hash("a")}.safetensors`],

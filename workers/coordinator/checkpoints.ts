@@ -25,12 +25,16 @@ export async function damageOf(bucket: R2Bucket, hash: Hash, run: string): Promi
 }
 
 /**
- * Copies one object to another run, or to the common keys if `to` is undefined. A common object that exists has the same
+ * Copies one object to another run, or from or to the common keys where `from` or `to` is undefined. A common object that exists has the same
  * bytes, because its name is their hash. An object of a run is written again, so that garbage collection sees it as young.
  */
-async function copy(bucket: R2Bucket, kind: ObjectKind, hash: Hash, from: string, to?: string): Promise<void> {
+async function copy(bucket: R2Bucket, kind: ObjectKind, hash: Hash, from?: string, to?: string): Promise<void> {
   const object = await bucket.get(objectKey(kind, hash, from));
-  if (object === null) throw namedError("MissingObject", `${kind} ${hash}: expected an object of run ${from}, found none`);
+  if (object === null)
+    throw namedError(
+      "MissingObject",
+      `${kind} ${hash}: expected an object of ${from === undefined ? "a model" : `run ${from}`}, found none`,
+    );
   const condition = to === undefined ? { onlyIf: { etagDoesNotMatch: "*" } } : {};
   await bucket.put(objectKey(kind, hash, to), object.body, { ...condition, sha256: hash });
 }
@@ -67,6 +71,13 @@ export async function requireStored(bucket: R2Bucket, model: Hash, tokenizer: Ha
   await require("checkpoint", model);
   const { weights } = await getJson(bucket, "checkpoint", model, checkpointSchema);
   for (const hash of new Set(weights)) await require("part", hash);
+}
+
+/** Copies the weights of a published model to a run and returns their names. */
+export async function copyPublished(bucket: R2Bucket, model: Hash, to: string): Promise<Hash[]> {
+  const { weights } = await getJson(bucket, "checkpoint", model, checkpointSchema);
+  for (const hash of new Set(weights)) await copy(bucket, "part", hash, undefined, to);
+  return weights;
 }
 
 /** Keys of the objects that a change of state makes useless: results of an ended round, and checkpoints that are no longer kept. */

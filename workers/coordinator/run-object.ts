@@ -14,7 +14,7 @@ import { isOver, partsOf, retainedHashes, type Base, type RunSpec, type RunState
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
 import { damageOf, keptCheckpoint } from "./checkpoints.ts";
 import { performEffect } from "./effects.ts";
-import { firstState, type BranchOrigin } from "./first-state.ts";
+import { firstState, type BranchOrigin, type PublishedOrigin } from "./first-state.ts";
 import { restoreAlarm } from "./lost-alarm.ts";
 import { OpenReport } from "./open-report.ts";
 import { RunObjects } from "./run-objects.ts";
@@ -102,8 +102,8 @@ export class Run extends DurableObject<CoordinatorEnv> {
     this.#view.wake();
   }
 
-  /** Begins training, from a checkpoint of another run if `from` names one. A second call only makes sure that work continues. */
-  async begin(spec: RunSpec, from?: BranchOrigin): Promise<void> {
+  /** Begins training, from a checkpoint of another run or a published model if `from` names one. A second call only makes sure that work continues. */
+  async begin(spec: RunSpec, from?: BranchOrigin | PublishedOrigin): Promise<void> {
     if (this.#state === null) {
       const state = await firstState(this.env, spec, from);
       // A simultaneous call may have begun the run while this call wrote the same first checkpoint.

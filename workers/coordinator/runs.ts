@@ -17,7 +17,7 @@ import { totalRounds } from "../../shared/training/compute/rounds.ts";
 import type { Lease } from "../../shared/training/protocol/task.ts";
 import { deleteObjects, oldKeys, runsWithObjects } from "./checkpoints.ts";
 import { readPart, recentPart } from "./parts.ts";
-import { parseRequest, trainingOf } from "./train-request.ts";
+import { checkFields, originOf, parseRequest, trainingOf } from "./train-request.ts";
 
 /** Younger objects may belong to a submission that is under way. */
 const GRACE_SECONDS = 3600;
@@ -86,9 +86,11 @@ export async function trainRun(env: CoordinatorEnv, request: WorkflowRequest): P
   }
   // A dataset brings its own vocabulary, which is checked when the run begins. Without a dataset the size is known now.
   const preset = presetOf(parsed.preset);
+  const training = trainingOf(parsed);
+  checkFields(parsed, training);
+  const origin = await originOf(env, parsed);
   if (parsed.dataset === undefined) {
-    const model = { ...preset.model, vocabSize: parsed.vocabSize ?? preset.vocabSize };
-    const training = trainingOf(parsed);
+    const model = origin?.model ?? { ...preset.model, vocabSize: parsed.vocabSize ?? preset.vocabSize };
     checkMemory(estimateTaskMemory(model, training));
     checkReduction(estimateReduction(model, training));
     checkCpu(estimateTaskCpu(model, training));

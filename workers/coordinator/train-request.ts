@@ -1,11 +1,15 @@
-/** Turns the request of a run into its training configuration. The fields of requests are in shared/contracts/runs.ts. */
+/** What the request of a run asks for. The fields of requests are in shared/contracts/runs.ts. */
 import { z } from "zod";
+import { checkpointSchema, datasetSchema, objectKey, type Checkpoint, type Hash } from "../../shared/artifacts.ts";
 import { presetOf, trainingConfigSchema, trainingOverrides, type TrainingConfig } from "../../shared/config.ts";
 import type { workflowRequestSchema } from "../../shared/contracts/runs.ts";
 import { namedError } from "../../shared/errors.ts";
+import { getJson } from "../../shared/store.ts";
+
+export type ParsedRequest = z.output<typeof workflowRequestSchema>;
 
 /** The training configuration of a request: its preset with the request's overrides. Throws InvalidInput. */
-export function trainingOf(request: z.output<typeof workflowRequestSchema>): TrainingConfig {
+export function trainingOf(request: ParsedRequest): TrainingConfig {
   const { training: usual, tokens } = presetOf(request.preset);
   const overrides = z.object(trainingOverrides).parse(request);
   return parseRequest(trainingConfigSchema, { ...usual, ...overrides, tokens: request.tokens ?? tokens, seed: request.seed });
@@ -16,4 +20,37 @@ export function parseRequest<T>(schema: z.ZodType<T>, request: unknown): T {
   const parsed = schema.safeParse(request);
   if (parsed.success) return parsed.data;
   throw namedError("InvalidInput", parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
+}
+
+const refuse = (message: string): never => {
+  throw namedError("InvalidInput", message);
+};
+
+/** Throws InvalidInput for fields that do not go together, naming the field to change. */
+export function checkFields({ lessons, dataset, from, vocabSize, lrScale }: ParsedRequest, { objective }: TrainingConfig): void {
+  if (lessons !== undefined && objective !== "sft") refuse(`lessons: expected objective sft, got ${objective}`);
+  if (lessons !== undefined && dataset !== undefined) refuse("lessons: expected lessons or a dataset, got both");
+  if (lessons !== undefined && from === undefined) refuse("from: expected the model that learns the lessons, got none");
+  if (objective === "sft" && lessons === undefined && dataset === undefined)
+    refuse("lessons: expected the id of a lesson set (POST /lessons) for objective sft, got none");
+  if (from !== undefined && vocabSize !== undefined) refuse("vocabSize: expected none with from, since a model brings its vocabulary");
+  if (from === undefined && lrScale !== undefined) refuse("lrScale: expected a model that the run starts from, got none");
+}
+
+/** The model that a request starts from; null when it names none. Throws NotFound for a model or lessons that do not exist. */
+export async function originOf(env: CoordinatorEnv, { from, lessons }: ParsedRequest): Promise<Checkpoint | null> {
+  if (lessons !== undefined && (await env.ARTIFACTS.head(objectKey("lesson-set", lessons))) === null)
+    throw namedError("NotFound", `lessons: expected the id of a lesson set, got ${lessons}`);
+  if (from === undefined) return null;
+  const models = await env.REGISTRY.getByName("registry").models();
+  if (!models.some(({ model }) => model === from))
+    throw namedError("NotFound", `from: expected the hash of a published model, got ${from}`);
+  return getJson(env.ARTIFACTS, "checkpoint", from, checkpointSchema);
+}
+
+/** The dataset that a model was pretrained on, before all lessons; null when it is not kept here. */
+export async function pretrainingOf(env: CoordinatorEnv, { dataset }: Checkpoint): Promise<Hash | null> {
+  if (dataset === null || (await env.ARTIFACTS.head(objectKey("dataset", dataset))) === null) return null;
+  const { kind, replay } = await getJson(env.ARTIFACTS, "dataset", dataset, datasetSchema);
+  return kind === "pretrain" ? dataset : (replay ?? null);
 }

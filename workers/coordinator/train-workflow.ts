@@ -1,6 +1,6 @@
 /**
- * The Workflow `train`: corpus snapshot, tokenizer, dataset, training, evaluation, publication. Every step is durable
- * and idempotent, so it survives restarts and may run twice. The instance id is the run id.
+ * The Workflow `train`: corpus snapshot, tokenizer, dataset (or the lessons of a model), training, evaluation, publication.
+ * Every step is durable and idempotent, so it survives restarts and may run twice. The instance id is the run id.
  */
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep, type WorkflowStepConfig } from "cloudflare:workers";
 import { NonRetryableError } from "cloudflare:workflows";
@@ -12,7 +12,7 @@ import { totalRounds } from "../../shared/training/compute/rounds.ts";
 import { objectiveOf } from "../../shared/training/objectives/list.ts";
 import { checkKind } from "../../shared/training/objectives/objective.ts";
 import { publishBase } from "./checkpoints.ts";
-import { trainingOf } from "./train-request.ts";
+import { originOf, pretrainingOf, trainingOf, type ParsedRequest } from "./train-request.ts";
 
 /**
  * The Workflow polls its run. The first wait is one second, each further wait is a fiftieth longer, up to an hour, so the end
@@ -42,7 +42,9 @@ async function orGiveUp<T>(work: Promise<T>): Promise<T> {
 }
 
 type RunStub = DurableObjectStub<import("./run-object.ts").Run>;
-type ParsedRequest = ReturnType<typeof workflowRequestSchema.parse>;
+
+/** Factor on the learning rate of a run that starts from a model: the higher the rate, the more the model forgets. */
+const FROM_LR_SCALE = 0.5;
 
 export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRequest> {
   override async run(event: Readonly<WorkflowEvent<WorkflowRequest>>, step: WorkflowStep): Promise<{ model: string }> {
@@ -85,20 +87,37 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
     await run.begin({ ...spec, run: id, valTokens, training, supervision, rounds: totalRounds(training, spec.model) }, branch);
   }
 
-  /** The corpus as it is now, a tokenizer of it, its tokens; or the dataset that was named. */
+  /**
+   * The corpus as it is now, a tokenizer of it or of the model that the run starts from, its tokens; or the lessons in the
+   * tokens of that model; or the dataset that was named.
+   */
   async #prepare(id: string, request: ParsedRequest, run: RunStub, step: WorkflowStep): Promise<Hash> {
     const { COLLECTOR, TOKENIZER } = this.env;
     if (request.dataset !== undefined) return request.dataset;
+    const origin = await orGiveUp(originOf(this.env, request));
+    const { lessons } = request;
+    if (lessons !== undefined) {
+      const { tokenizer, model } = origin!;
+      const pretraining = request.replay === 0 ? null : await pretrainingOf(this.env, origin!);
+      const replay = pretraining === null ? null : { dataset: pretraining, share: request.replay };
+      return untilDone(step, "lessons", async (state) => {
+        const encoded = await orGiveUp(TOKENIZER.lessonStep({ lessons, tokenizer, context: model.context, replay, state }));
+        await run.prepare(id, { ...encoded.progress, stage: "lessons" });
+        return { state: encoded.state, result: encoded.dataset };
+      });
+    }
     const vocabSize = request.vocabSize ?? presetOf(request.preset).vocabSize;
     const snapshot = await step.do("snapshot", RETRIES, async () => {
       await run.prepare(id, { stage: "snapshot", done: 0, total: 1 });
       return (await orGiveUp(COLLECTOR.snapshot(request.sources === undefined ? {} : { sources: request.sources }))).hash;
     });
-    const tokenizer = await untilDone(step, "tokenizer", async (state) => {
-      const trained = await TOKENIZER.mergeStep({ snapshot, vocabSize, state });
-      await run.prepare(id, { ...trained.progress, stage: "tokenizer" });
-      return { state: trained.state, result: trained.tokenizer };
-    });
+    const trainTokenizer = () =>
+      untilDone(step, "tokenizer", async (state) => {
+        const trained = await TOKENIZER.mergeStep({ snapshot, vocabSize, state });
+        await run.prepare(id, { ...trained.progress, stage: "tokenizer" });
+        return { state: trained.state, result: trained.tokenizer };
+      });
+    const tokenizer = origin?.tokenizer ?? (await trainTokenizer());
     return untilDone(step, "dataset", async (state) => {
       const encoded = await TOKENIZER.encodeStep({ snapshot, tokenizer, state });
       await run.prepare(id, { ...encoded.progress, stage: "encode" });
@@ -106,24 +125,33 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
     });
   }
 
-  /** Round 0 on a dataset. */
+  /** Round 0 on a dataset, with new weights or those of the model that the run starts from. */
   async #beginAnew(id: string, request: ParsedRequest, dataset: Hash, run: RunStub): Promise<void> {
     const preset = presetOf(request.preset);
     const manifest = await getJson(this.env.ARTIFACTS, "dataset", dataset, datasetSchema);
     const { vocabSize, tokenizer, endTokens, trainTokens, valTokens } = manifest;
-    const model = { ...preset.model, vocabSize };
-    const training = trainingOf(request);
-    const objective = objectiveOf(training);
-    checkKind(objective, manifest);
-    if (objective.examples.trainingCount(trainTokens, model) < 1 || objective.examples.validationCount(valTokens, model) < 1) {
+    const origin = await originOf(this.env, request);
+    if (origin !== null && origin.tokenizer !== tokenizer)
+      throw new NonRetryableError(`from: expected a model with the dataset's tokenizer ${tokenizer}, got one with ${origin.tokenizer}`);
+    const model = origin?.model ?? { ...preset.model, vocabSize };
+    const usual = trainingOf(request);
+    const objective = objectiveOf(usual);
+    checkKind(objective, manifest, model);
+    const counts = [objective.examples.trainingCount(trainTokens, model), objective.examples.validationCount(valTokens, model)] as const;
+    if (counts[0] < 1 || counts[1] < 1) {
       throw new NonRetryableError(
-        `corpus: expected more than ${model.context} training and 1 validation tokens, got ${trainTokens} and ${valTokens}. Crawl more pages.`,
+        `${manifest.kind === "sft" ? "lessons" : "corpus"}: expected at least one example to learn and one to validate (of ${model.context} tokens each), got ${counts.join(" and ")}. Crawl more pages or post more lessons.`,
       );
     }
+    // Unless the request says how much, lessons are read once.
+    const once = manifest.kind === "sft" && request.tokens === undefined;
+    const training = once ? { ...usual, tokens: counts[0] * objective.examples.tokens(model) } : usual;
     const supervision = supervisionConfigSchema.parse(request.supervision);
     const rounds = totalRounds(training, model);
     const ends = endTokens === undefined ? {} : { endTokens };
-    await run.begin({ run: id, preset: request.preset, dataset, valTokens, tokenizer, ...ends, model, training, supervision, rounds });
+    const from = request.from === undefined ? undefined : { model: request.from, lrScale: request.lrScale ?? FROM_LR_SCALE };
+    const spec = { run: id, preset: request.preset, dataset, valTokens, tokenizer, ...ends, model, training, supervision, rounds };
+    await run.begin(spec, from);
   }
 
   /** Waits for the end of the run and publishes its best checkpoint. */

@@ -2,12 +2,13 @@
 import type { Door } from "./door.ts";
 import { hubDoor } from "./hub/door.ts";
 import { importsDoor } from "./imports/door.ts";
+import { lessonsDoor } from "./lessons/door.ts";
 import { nativeDoor } from "./native/door.ts";
 import { ollamaDoor } from "./ollama/door.ts";
 import { openaiDoor } from "./openai/door.ts";
 import { uploadsDoor } from "./uploads/door.ts";
 
-export const DOORS: readonly Door[] = [hubDoor, importsDoor, openaiDoor, ollamaDoor, uploadsDoor, nativeDoor];
+export const DOORS: readonly Door[] = [hubDoor, importsDoor, openaiDoor, ollamaDoor, uploadsDoor, lessonsDoor, nativeDoor];
 
 export function doorOf(path: string): Door {
   return DOORS.find(({ prefix }) => path.startsWith(prefix)) ?? nativeDoor;

@@ -2,10 +2,12 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { Answer, GenerateRequest } from "../../shared/contracts/generate.ts";
 import type { GenerationRequest, ModelInfo } from "../../shared/contracts/generation.ts";
+import type { Predictions, PredictRequest } from "../../shared/contracts/predict.ts";
 import { namedError } from "../../shared/errors.ts";
 import { createAdmissionQueue } from "./admission-queue.ts";
 import { answer } from "./generate.ts";
 import { activeModel, holdModel, infoOf, TURN_MS, type ModelHold } from "./model.ts";
+import { predict } from "./predict.ts";
 import { eventStream, scoredEvents } from "./stream.ts";
 
 /**
@@ -34,6 +36,11 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
     });
     turn.catch(opened.reject);
     return opened.promise;
+  }
+
+  /** The probabilities of whole answers. Throws InvalidInput, and like `generate`. */
+  predict(request: PredictRequest): Promise<Predictions> {
+    return this.#withModel(async ({ model }) => predict(model, request));
   }
 
   /** Throws NoModel. */

@@ -1,18 +1,19 @@
 /** From a request's prompt to the ids that the model reads. */
 import type { Prompt } from "../../shared/contracts/generation.ts";
 import { namedError } from "../../shared/errors.ts";
+import { renderContext } from "../../shared/lessons/context.ts";
 import { chatTokens, type Message } from "../../shared/tokenizer/chat-template.ts";
 import type { LoadedModel } from "./model.ts";
 
 /** Share of the context that an answer may fill, so that something of the prompt is always read. */
 const ANSWER_SHARE = 0.75;
 
-/** A question as a conversation: its context as "key: value" lines of a system message, then its text. */
+/** A question as a conversation: what its context says as a system message, then its text. */
 function conversationOf(prompt: Extract<Prompt, { kind: "question" | "chat" }>): readonly Message[] {
   if (prompt.kind === "chat") return prompt.messages;
-  const lines = Object.entries(prompt.context).map(([key, value]) => `${key}: ${value}`);
+  const system = renderContext(prompt.context);
   const user: Message = { role: "user", content: prompt.text };
-  return lines.length === 0 ? [user] : [{ role: "system", content: lines.join("\n") }, user];
+  return system === null ? [user] : [{ role: "system", content: system }, user];
 }
 
 /** The question that an answer is stored with. */

@@ -1,10 +1,13 @@
 /**
  * Tokenizer: trains a byte-level BPE on a corpus snapshot, then encodes the snapshot into token shards. Both run in steps:
- * the caller passes the returned state to the next call until `done`. Owns the tokenizers, datasets and token shards in
- * ARTIFACTS.
+ * the caller passes the returned state to the next call until `done`. Keeps lesson sets and encodes them in the same way.
+ * Owns the tokenizers, lesson sets, datasets and token shards in ARTIFACTS.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
+import type { AddedLessons, LessonSetDetail, LessonSetInfo } from "../../shared/contracts/lessons.ts";
 import { encodeStep, type EncodeStepInput } from "./encode-step.ts";
+import { lessonStep, type LessonStepInput } from "./lesson-step.ts";
+import { addLessons, deleteLessons, getLessons, listLessons } from "./lessons.ts";
 import { mergeStep, type MergeStepInput } from "./merge-step.ts";
 
 export default class Tokenizer extends WorkerEntrypoint<TokenizerEnv> {
@@ -20,5 +23,29 @@ export default class Tokenizer extends WorkerEntrypoint<TokenizerEnv> {
   /** One step of encoding a snapshot. When done, `dataset` is the hash of the dataset's manifest. */
   encodeStep(input: EncodeStepInput) {
     return encodeStep(this.env, input);
+  }
+
+  /** One step of encoding a lesson set for a model. When done, `dataset` is the hash of the dataset's manifest. */
+  lessonStep(input: LessonStepInput) {
+    return lessonStep(this.env, input);
+  }
+
+  /** Keeps the lessons of a text in JSON Lines. Throws InvalidInput. */
+  addLessons(text: string): Promise<AddedLessons> {
+    return addLessons(this.env, text);
+  }
+
+  listLessons(): Promise<LessonSetInfo[]> {
+    return listLessons(this.env);
+  }
+
+  /** Throws NotFound. */
+  getLessons(id: string): Promise<LessonSetDetail> {
+    return getLessons(this.env, id);
+  }
+
+  /** Throws NotFound. */
+  deleteLessons(id: string): Promise<void> {
+    return deleteLessons(this.env, id);
   }
 }

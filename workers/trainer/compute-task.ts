@@ -73,7 +73,7 @@ async function evaluate(task: EvaluateTask, dataset: Dataset, objects: ObjectCac
 
 async function compute(task: Task, objects: ObjectCache): Promise<Computed> {
   const dataset = parseJson(await objects.read("dataset", task.dataset), datasetSchema);
-  checkKind(objectiveOf(task.kind === "train" ? task.training : task), dataset);
+  checkKind(objectiveOf(task.kind === "train" ? task.training : task), dataset, task.model);
   return task.kind === "train" ? train(task, dataset, objects) : { result: await evaluate(task, dataset, objects), computeMs: 0 };
 }
 

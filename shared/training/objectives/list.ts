@@ -2,8 +2,9 @@
 import type { ObjectiveName } from "../../config.ts";
 import type { Objective } from "./objective.ts";
 import { pretrain } from "./pretrain.ts";
+import { sft } from "./sft.ts";
 
-const OBJECTIVES: Readonly<Record<ObjectiveName, Objective>> = { pretrain };
+const OBJECTIVES: Readonly<Record<ObjectiveName, Objective>> = { pretrain, sft };
 
 export function objectiveOf({ objective }: { objective: ObjectiveName }): Objective {
   return OBJECTIVES[objective];

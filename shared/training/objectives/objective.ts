@@ -15,6 +15,8 @@ export interface Objective {
   datasetKind: DatasetKind;
   examples: Examples;
   lossHead: LossHead;
+  /** A round diverges when its loss is above `ratio` times the mean of the rounds before it, or times `floor` if that is higher. */
+  spike: { ratio: number; floor: number };
   /** Numbers that a run shows beside its best validation loss, which is null before the first evaluation. */
   metrics(valLoss: number | null, dataset: Dataset): Metrics;
 }
@@ -48,8 +50,13 @@ export interface Examples {
   validationWeight(stream: number, slice: { slice: number; slices: number }, model: ModelConfig): number | null;
 }
 
-/** Throws InvalidInput when an objective cannot read a dataset. */
-export function checkKind({ name, datasetKind }: Objective, { kind }: Dataset): void {
+/** Throws InvalidInput when an objective cannot read a dataset for a model. */
+export function checkKind({ name, datasetKind }: Objective, { kind, context }: Dataset, model: ModelConfig): void {
   if (kind !== datasetKind)
     throw namedError("InvalidInput", `dataset: expected one of kind ${datasetKind} for objective ${name}, got one of kind ${kind}`);
+  if (context !== undefined && context !== model.context)
+    throw namedError(
+      "InvalidInput",
+      `dataset: expected records for the ${model.context} positions of the model, got records for ${context}`,
+    );
 }

@@ -37,7 +37,8 @@ export const pretrain: Objective = {
   datasetKind: "pretrain",
   examples,
   lossHead: crossEntropyHead,
-  metrics(valLoss, { valTokens, valBytes, unigramLoss, trigramLoss = null }) {
+  spike: { ratio: 1.5, floor: 0 },
+  metrics(valLoss, { valTokens, valBytes, unigramLoss = null, trigramLoss = null }) {
     const bits = valLoss === null ? null : (valLoss * (valTokens - 1)) / Math.LN2;
     return { unigramLoss, trigramLoss, bitsPerByte: bits === null || valBytes === 0 ? null : bits / valBytes };
   },

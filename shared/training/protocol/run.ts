@@ -31,8 +31,6 @@ import { expired, isAlone, isLiving, isNoted, isShutOut, leaseMs, MAX_LEASE_MS, 
 export const MAX_BAD_RESULTS = 3;
 /** Examples per forward pass of an evaluation. */
 const EVALUATION_BATCH = 16;
-/** A round diverges when its loss is above this many times the mean of the rounds before it. */
-export const SPIKE_RATIO = 1.5;
 const RECENT_ROUNDS = 8;
 const MIN_RECENT_ROUNDS = 4;
 /** Rounds between rollback points. A rollback goes back one to two times as far. */
@@ -214,7 +212,8 @@ export function effectOf(state: RunState): Effect | null {
   if (state.phase !== "training" || !isRoundComplete(state)) return null;
   const loss = roundLoss(state);
   const usual = state.recentLosses.reduce((sum, value) => sum + value, 0) / state.recentLosses.length;
-  const spikes = state.recentLosses.length >= MIN_RECENT_ROUNDS && loss > SPIKE_RATIO * usual;
+  const { ratio, floor } = objectiveOf(state.spec.training).spike;
+  const spikes = state.recentLosses.length >= MIN_RECENT_ROUNDS && loss > ratio * Math.max(usual, floor);
   return spikes && canRollBack(state) ? back(`loss ${loss.toFixed(3)} after a mean of ${usual.toFixed(3)}`) : { kind: "reduce" };
 }
 

@@ -11,6 +11,7 @@ import {
 } from "../../../shared/contracts/generate.ts";
 import { aboutSchema, healthSchema } from "../../../shared/contracts/health.ts";
 import { activatedSchema, exportQuerySchema, modelSchema, publishRequestSchema } from "../../../shared/contracts/models.ts";
+import { predictionsSchema, predictRequestSchema } from "../../../shared/contracts/predict.ts";
 import { refusalSchema } from "../../../shared/contracts/refusal.ts";
 import {
   branchRequestSchema,
@@ -88,6 +89,13 @@ export const routes = {
     middleware: limit("GENERATE_LIMIT"),
     request: { body: body(detokenizeRequestSchema) },
     responses: { 200: json(detokenizedSchema, "The text of the ids"), ...refusalsOf(400, 413, 415, 422, 429, 500, 503) },
+  }),
+  predict: createRoute({
+    method: "post",
+    path: "/predict",
+    middleware: limit("GENERATE_LIMIT"),
+    request: { body: body(predictRequestSchema) },
+    responses: { 200: json(predictionsSchema, "The probabilities of answers"), ...refusalsOf(400, 413, 415, 422, 429, 500, 503) },
   }),
   feedback: createRoute({
     method: "post",

@@ -82,7 +82,7 @@ export function emptyProvenance(config: ModelConfig): Provenance {
     languages: [],
     isTaught: false,
     training: { run: "r", preset: "tiny", rounds: 3, tokens: 1000, recipe: null, computeSeconds: 360, cents: 0.72 },
-    data: { documents: 2, trainTokens: 1000, valTokens: 100, valBytes: 300 },
+    data: { kind: "pretrain", documents: 2, trainTokens: 1000, valTokens: 100, valBytes: 300 },
     evaluation: { loss: 3.25, bitsPerByte: 2.5, unigramLoss: 6, trigramLoss: null },
   };
 }

@@ -59,12 +59,14 @@ describe("datasets", () => {
 
   test("that were stored before there were kinds are for pretraining", () => {
     expect(dataset.kind).toBe("pretrain");
-    expect(() => checkKind(pretrain, dataset)).not.toThrow();
+    expect(() => checkKind(pretrain, dataset, modelOf(4))).not.toThrow();
   });
 
   test("of another kind are refused by name", () => {
     const other = { ...pretrain, name: "sft", datasetKind: "sft" } as unknown as Objective;
-    expect(() => checkKind(other, dataset)).toThrow("dataset: expected one of kind sft for objective sft, got one of kind pretrain");
+    expect(() => checkKind(other, dataset, modelOf(4))).toThrow(
+      "dataset: expected one of kind sft for objective sft, got one of kind pretrain",
+    );
   });
 
   test("give bits per byte from the mean loss of all targets, and the baselines beside", () => {

@@ -1,0 +1,68 @@
+/**
+ * The one place that turns the `context` of a request or a lesson into the system message, so that a model is asked in the
+ * words that it was taught in.
+ *
+ * Time, place and topic come first, the other keys in alphabetical order, one "key: value" line each. An hour is said twice,
+ * the part of the day first: "time: morning, 06:00". A part of the day is a few tokens that every hour of it shares, so a
+ * model that was taught some hours can answer for the others.
+ */
+import { z } from "zod";
+
+const MAX_KEYS = 32;
+
+/** Anything that bears on an answer. */
+export const contextSchema = z
+  .record(z.string().max(64), z.union([z.string().max(256), z.number(), z.boolean()]))
+  .refine((context) => Object.keys(context).length <= MAX_KEYS, { error: `expected at most ${MAX_KEYS} keys` });
+export type Context = z.output<typeof contextSchema>;
+
+const FIRST_KEYS: readonly string[] = ["time", "place", "topic"];
+
+/** The system message of a context; null when the context says nothing. */
+export function renderContext(context: Context): string | null {
+  const lines = Object.entries(context)
+    .map(([key, value]) => ({ key: oneLine(key), value: valueOf(oneLine(key), value) }))
+    .filter(({ key, value }) => key !== "" && value !== "")
+    .toSorted((a, b) => rankOf(a.key) - rankOf(b.key) || compare(a.key, b.key))
+    .map(({ key, value }) => `${key}: ${value}`);
+  return lines.length === 0 ? null : lines.join("\n");
+}
+
+const rankOf = (key: string) => (FIRST_KEYS.includes(key) ? FIRST_KEYS.indexOf(key) : FIRST_KEYS.length);
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+
+/** White space folded: a value with a line break must not look like another key. */
+const oneLine = (text: string) => text.replaceAll(/\s+/g, " ").trim();
+
+function valueOf(key: string, value: Context[string]): string {
+  const text = oneLine(String(value));
+  return key === "time" ? timeOf(text) : text;
+}
+
+/** An hour or a clock time with its part of the day; any other words as they are. */
+function timeOf(text: string): string {
+  const clock = clockOf(text);
+  return clock === null ? text : `${partOfDay(clock.hour)}, ${twoDigits(clock.hour)}:${twoDigits(clock.minute)}`;
+}
+
+export function partOfDay(hour: number): "night" | "morning" | "day" | "evening" {
+  if (hour < 5 || hour > 20) return "night";
+  if (hour < 11) return "morning";
+  return hour < 16 ? "day" : "evening";
+}
+
+const twoDigits = (value: number) => String(value).padStart(2, "0");
+
+const CLOCK =
+  /^(?:\d{4}-\d{2}-\d{2}T)?(\d{1,2})(?:[:.](\d{2}))?(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?\s*(am|pm|a\.m\.|p\.m\.|h|o'clock)?$/i;
+
+/** "6", "06:00", "6:30 pm", "2026-12-01T06:00:00Z": the hour and minute that it names; null for all else. */
+function clockOf(text: string): { hour: number; minute: number } | null {
+  const [, hours, minutes = "0", half = ""] = CLOCK.exec(text) ?? [];
+  if (hours === undefined) return null;
+  const [given, minute] = [Number(hours), Number(minutes)];
+  const isHalf = /^[ap]/i.test(half);
+  if (minute > 59 || given > 24 || (isHalf && (given < 1 || given > 12))) return null;
+  if (!isHalf) return { hour: given % 24, minute };
+  return { hour: (given % 12) + (/^p/i.test(half) ? 12 : 0), minute };
+}

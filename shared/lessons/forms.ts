@@ -1,0 +1,67 @@
+/**
+ * The forms in which people have lessons, one JSON object a line, and the conversation that each becomes: a list of messages,
+ * an instruction with its output, a prompt with its completion, or a text with its answer in a context.
+ */
+import { z } from "zod";
+import type { Message } from "../tokenizer/chat-template.ts";
+import { contextSchema, renderContext } from "./context.ts";
+
+const MAX_CONTENT = 100_000;
+const MAX_MESSAGES = 200;
+
+/** White space around a message means nothing: `/generate` drops it from answers too. */
+const content = z.string().max(MAX_CONTENT).trim().min(1);
+
+const user = (text: string): Message => ({ role: "user", content: text });
+const assistant = (text: string): Message => ({ role: "assistant", content: text });
+
+/** The fields that tell a form from the others, and the schema that turns an object of this form into messages. */
+const FORMS: readonly { fields: readonly string[]; schema: z.ZodType<Message[]> }[] = [
+  {
+    fields: ["messages"],
+    schema: z
+      .object({
+        messages: z
+          .array(z.object({ role: z.enum(["system", "user", "assistant"]), content }))
+          .min(1)
+          .max(MAX_MESSAGES)
+          .refine((messages) => messages.at(-1)?.role === "assistant", { error: "expected the last message to be the assistant's" }),
+      })
+      .transform(({ messages }) => messages),
+  },
+  {
+    fields: ["instruction", "output"],
+    schema: z
+      .object({ instruction: content, input: z.string().max(MAX_CONTENT).trim().default(""), output: content })
+      .transform(({ instruction, input, output }) => [user(input === "" ? instruction : `${instruction}\n\n${input}`), assistant(output)]),
+  },
+  {
+    fields: ["prompt", "completion"],
+    schema: z.object({ prompt: content, completion: content }).transform(({ prompt, completion }) => [user(prompt), assistant(completion)]),
+  },
+  {
+    fields: ["text", "answer"],
+    schema: z.object({ context: contextSchema.default({}), text: content, answer: content }).transform(({ context, text, answer }) => {
+      const system = renderContext(context);
+      return [...(system === null ? [] : [{ role: "system" as const, content: system }]), user(text), assistant(answer)];
+    }),
+  },
+];
+
+const EXPECTED = FORMS.map(({ fields }) => fields.join(" and ")).join(", or ");
+
+/** The conversation of a line, or why there is none. Fields that a form does not know are ignored. */
+export function conversationOf(line: string): { messages: Message[] } | { reason: string } {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (error) {
+    return { reason: `expected JSON: ${(error as Error).message}` };
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return { reason: `expected an object with ${EXPECTED}` };
+  const form = FORMS.find(({ fields }) => fields.every((field) => Object.hasOwn(value, field)));
+  if (form === undefined) return { reason: `expected ${EXPECTED}, got ${Object.keys(value).slice(0, 8).join(", ") || "no field"}` };
+  const parsed = form.schema.safeParse(value);
+  if (parsed.success) return { messages: parsed.data };
+  return { reason: parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ") };
+}

@@ -1,0 +1,74 @@
+/** Lesson sets: JSON Lines come in as they are, and the tokenizer says which lines it refuses. */
+import { createRoute, z } from "@hono/zod-openapi";
+import { addedLessonsSchema, lessonSetDetailSchema, lessonSetInfoSchema } from "../../../shared/contracts/lessons.ts";
+import { refusalSchema } from "../../../shared/contracts/refusal.ts";
+import { MAX_LESSON_BYTES } from "../../../shared/lessons/lesson-set.ts";
+import { createHandlers, type Door } from "../door.ts";
+
+const json = <T extends z.ZodType>(schema: T, description: string) => ({ content: { "application/json": { schema } }, description });
+const refusal = json(refusalSchema, "What was expected, what came");
+const answer = <T extends z.ZodType>(schema: T, description: string) => ({
+  200: json(schema, description),
+  400: refusal,
+  401: refusal,
+  404: refusal,
+  413: refusal,
+  415: refusal,
+  422: refusal,
+  500: refusal,
+});
+const idParams = z.object({ id: z.string().min(1).max(128) });
+
+const routes = {
+  addLessons: createRoute({
+    method: "post",
+    path: "/lessons",
+    security: [{ operator: [] }],
+    request: {
+      body: {
+        // Not a zod schema: this media type begins like JSON, so the router would parse and check the body as JSON.
+        content: { "application/jsonl": { schema: { type: "string" } } },
+        required: true,
+        description: `One lesson a line: messages, or instruction, input and output, or prompt and completion, or context, text and answer; at most ${MAX_LESSON_BYTES} bytes`,
+      },
+    },
+    responses: answer(addedLessonsSchema, "The id of the lesson set, and the lines that were refused"),
+  }),
+  listLessons: createRoute({
+    method: "get",
+    path: "/lessons",
+    security: [{ operator: [] }],
+    responses: answer(z.array(lessonSetInfoSchema), "All lesson sets, newest first"),
+  }),
+  getLessons: createRoute({
+    method: "get",
+    path: "/lessons/{id}",
+    security: [{ operator: [] }],
+    request: { params: idParams },
+    responses: answer(lessonSetDetailSchema, "A lesson set: its size and its first conversations"),
+  }),
+  deleteLessons: createRoute({
+    method: "delete",
+    path: "/lessons/{id}",
+    security: [{ operator: [] }],
+    request: { params: idParams },
+    responses: answer(z.object({ deleted: z.string() }), "The lesson set is deleted; datasets and models made from it stay"),
+  }),
+} as const;
+
+const handlers = createHandlers();
+handlers.openapi(routes.addLessons, async (c) => c.json(await c.env.TOKENIZER.addLessons(await c.req.text()), 200));
+handlers.openapi(routes.listLessons, async (c) => c.json(await c.env.TOKENIZER.listLessons(), 200));
+handlers.openapi(routes.getLessons, async (c) => c.json(await c.env.TOKENIZER.getLessons(c.req.valid("param").id), 200));
+handlers.openapi(routes.deleteLessons, async (c) => {
+  await c.env.TOKENIZER.deleteLessons(c.req.valid("param").id);
+  return c.json({ deleted: c.req.valid("param").id }, 200);
+});
+
+export const lessonsDoor: Door = {
+  prefix: "/lessons",
+  routes: Object.values(routes),
+  handlers,
+  errorBody: (_, message) => ({ error: message }),
+  bodyOf: (method) => (method === "POST" ? { type: "application/jsonl", maxBytes: MAX_LESSON_BYTES } : null),
+};

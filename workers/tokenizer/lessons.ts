@@ -1,0 +1,79 @@
+/** Lesson sets in R2: immutable objects under the hash of their content, so that equal lessons are one set. */
+import { hashSchema, lessonSetSchema, OBJECT_KINDS, objectKey, type Hash, type LessonSet } from "../../shared/artifacts.ts";
+import type { AddedLessons, LessonSetDetail, LessonSetInfo } from "../../shared/contracts/lessons.ts";
+import { namedError } from "../../shared/errors.ts";
+import { heldOutConversations, parseLessons } from "../../shared/lessons/lesson-set.ts";
+import { getJson, putJson } from "../../shared/store.ts";
+import { missingAsNotFound } from "./missing-as-not-found.ts";
+
+const MAX_EXAMPLES_SHOWN = 5;
+/** Reasons that an error names when no line is a lesson. */
+const MAX_REASONS = 3;
+
+/** Throws "InvalidInput" when the lines make no set that can be learned and evaluated. */
+export async function addLessons(env: TokenizerEnv, text: string): Promise<AddedLessons> {
+  const { conversations, refused, refusedLines } = parseLessons(text);
+  if (conversations.length === 0) {
+    const reasons = refused.slice(0, MAX_REASONS).map(({ line, reason }) => `line ${line}: ${reason}`);
+    throw namedError(
+      "InvalidInput",
+      `lessons: expected JSON Lines with at least one lesson, got none; ${reasons.join("; ") || "no lines"}`,
+    );
+  }
+  const heldOut = heldOutOf({ conversations });
+  const id = await putJson(env.ARTIFACTS, "lesson-set", { format: 1, conversations } satisfies LessonSet);
+  return { id, conversations: conversations.length, heldOut: heldOut.filter(Boolean).length, refusedLines, refused };
+}
+
+/** Which conversations are for validation. Throws "InvalidInput" when none could be held out. */
+export function heldOutOf(lessons: Pick<LessonSet, "conversations">): boolean[] {
+  const heldOut = heldOutConversations(lessons);
+  if (heldOut !== null) return heldOut;
+  throw namedError("InvalidInput", "lessons: expected at least two different questions, one of them to evaluate on, got one");
+}
+
+/** All sets, newest first. */
+export async function listLessons(env: TokenizerEnv): Promise<LessonSetInfo[]> {
+  const { prefix, suffix } = OBJECT_KINDS["lesson-set"];
+  const found: LessonSetInfo[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await env.ARTIFACTS.list({ prefix: `${prefix}/`, ...(cursor === undefined ? {} : { cursor }) });
+    for (const { key, size, uploaded } of page.objects)
+      found.push({ id: key.slice(prefix.length + 1, -suffix.length), bytes: size, createdAt: uploaded.toISOString() });
+    cursor = page.truncated ? page.cursor : undefined;
+  } while (cursor !== undefined);
+  return found.toSorted((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
+}
+
+/** The key of a set by an id that a caller sent: an id of another shape is unknown too. */
+function keyOf(id: string): string {
+  if (hashSchema.safeParse(id).success) return objectKey("lesson-set", id);
+  throw namedError("NotFound", `lessons: expected the id of a lesson set, got ${id}`);
+}
+
+/** Throws "NotFound". */
+export async function getLessons(env: TokenizerEnv, id: string): Promise<LessonSetDetail> {
+  const object = await env.ARTIFACTS.head(keyOf(id));
+  if (object === null) throw namedError("NotFound", `lessons: expected the id of a lesson set, got ${id}`);
+  const lessons = await readLessons(env, id);
+  return {
+    id,
+    bytes: object.size,
+    createdAt: object.uploaded.toISOString(),
+    conversations: lessons.conversations.length,
+    heldOut: heldOutOf(lessons).filter(Boolean).length,
+    examples: lessons.conversations.slice(0, MAX_EXAMPLES_SHOWN),
+  };
+}
+
+export function readLessons(env: TokenizerEnv, id: Hash): Promise<LessonSet> {
+  return missingAsNotFound(getJson(env.ARTIFACTS, "lesson-set", id, lessonSetSchema));
+}
+
+/** Deletes a set. Datasets and models that were made from it stay. Throws "NotFound". */
+export async function deleteLessons(env: TokenizerEnv, id: string): Promise<void> {
+  const key = keyOf(id);
+  if ((await env.ARTIFACTS.head(key)) === null) throw namedError("NotFound", `lessons: expected the id of a lesson set, got ${id}`);
+  await env.ARTIFACTS.delete(key);
+}
