@@ -3,15 +3,13 @@
  * before (GPT-2's). Bytes per token of vocabularies that are trained on it; the speed of cutting text into words, as a ratio to
  * the regular expression of before in the same run; and damaged tokenizer.json files, each refused or read right.
  */
-import type { AddressInfo } from "node:net";
 import { trainMerges, type BpeState } from "../../shared/tokenizer/bpe.ts";
 import { FORMER_LAYOUT, LAYOUT, type Layout } from "../../shared/tokenizer/layout.ts";
 import { splitWords } from "../../shared/tokenizer/pre-tokenizer.ts";
 import { Tokenizer } from "../../shared/tokenizer/tokenizer.ts";
 import type { Print } from "../cli/runner.ts";
-import { serveDocs } from "../local/docs-site.ts";
+import { defaultCorpus } from "./support/default-corpus.ts";
 import { readHostileTokenizers } from "./support/hostile-tokenizer.ts";
-import { extract } from "./workers/collector.ts";
 
 const VOCAB_SIZES = [1024, 4096] as const;
 const CUTTING_TURNS = 9;
@@ -43,25 +41,6 @@ export async function run({ files }: typeof FLAGS, print: Print): Promise<Record
   );
   const ok = hostile.wrong.length === 0 && files > 0;
   return { ok, documents: texts.length, bytes, vocabularies, cutting, hostile };
-}
-
-/** The texts that `npm start` gets from the documentation of the installed packages. */
-async function defaultCorpus(): Promise<string[]> {
-  const server = await serveDocs(0);
-  try {
-    const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const index = await (await fetch(`${origin}/`)).text();
-    const texts: string[] = [];
-    for (const [, path] of index.matchAll(/href="(\/package\/[^"]+)"/g)) {
-      const url = new URL(path!, origin);
-      const response = await fetch(url);
-      const { text, refusal } = extract(await response.text(), url, new Headers());
-      if (refusal === null && text !== "") texts.push(text.toWellFormed());
-    }
-    return texts;
-  } finally {
-    server.close();
-  }
 }
 
 function countTokens(texts: readonly string[], layout: Layout, merges: number): number {

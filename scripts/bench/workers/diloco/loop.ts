@@ -10,7 +10,7 @@ import { getObject, putObject } from "../../../../shared/store.ts";
 import { startBackend } from "../../../../shared/tensor/engine/backend.ts";
 import type { EvaluateTask, TrainResult, TrainTask } from "../../../../shared/training/protocol/task.ts";
 import { MapBucket } from "../../../simulation/map-bucket.ts";
-import { firstCheckpoint, nextCheckpoint } from "../coordinator.ts";
+import { firstCheckpoint, nextCheckpoint, putCheckpoint } from "../coordinator.ts";
 import { initialState, type RunSpec, type RunState } from "../../../../shared/training/protocol/run-state.ts";
 import { runEvaluateTask, runTrainTask, type TaskParts } from "../../../../shared/training/compute/run-task.ts";
 import type { Stream } from "../../../../shared/training/compute/examples.ts";
@@ -56,6 +56,28 @@ export class Loop {
     return new Loop(initialState(spec, await firstCheckpoint(objects.asBucket(), spec)), objects, train, val);
   }
 
+  /** Begins with the parts of a model, as a run that starts from it does. */
+  static async beginFrom(
+    spec: RunSpec,
+    parts: readonly Uint8Array<ArrayBuffer>[],
+    lrScale: number,
+    train: Uint16Array,
+    val: Uint16Array,
+  ): Promise<Loop> {
+    await startBackend();
+    const objects = new MapBucket();
+    const weights = await Promise.all(parts.map((bytes) => putObject(objects.asBucket(), "part", bytes, spec.run)));
+    const inner = Array.from({ length: spec.training.shards }, () => null);
+    const first = { round: 0, tokens: 0, lrScale, weights, outer: null, inner };
+    return new Loop(initialState(spec, await putCheckpoint(objects.asBucket(), spec, first)), objects, train, val);
+  }
+
+  /** The weights as they are now, as parts. */
+  async parts(): Promise<Uint8Array<ArrayBuffer>[]> {
+    const { base, spec } = this.#state;
+    return Promise.all(base.weights.map(async (hash) => new Uint8Array(await getObject(this.#bucket, "part", hash, spec.run))));
+  }
+
   /** Computes rounds for about `seconds`, or to the end. */
   async advance(seconds: number): Promise<Progress> {
     const { rounds } = this.#state.spec;
@@ -77,7 +99,7 @@ export class Loop {
     const results: TrainResult[] = [];
     for (let shard = 0; shard < training.shards; shard++) {
       const named = { run, round: base.round, shard, base: base.checkpoint, weights: base.weights, inner: null, dataset };
-      const task: TrainTask = { kind: "train", ...named, model, training, lrScale: 1 };
+      const task: TrainTask = { kind: "train", ...named, model, training, lrScale: base.lrScale };
       const inner = this.#inner[shard]!;
       const delta: string[] = [];
       const parts: TaskParts = {

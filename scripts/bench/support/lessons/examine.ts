@@ -1,0 +1,61 @@
+/** Asks a taught model the questions that no lesson shows, and compares with what the grammar states. */
+import type { Print } from "../../../cli/runner.ts";
+import type { Context } from "../../../lessons/grammar.ts";
+import { heldOutQuestions, heldOutReferences } from "../../../lessons/lessons.ts";
+import { scoreCandidates, type Taught } from "./scores.ts";
+
+const REFERENCES = 200;
+const REFERENCE_SEED = 99;
+/** Answers whose planted probabilities differ by less than this count as equally right. */
+const TIE = 0.011;
+const SONG_KINDS = ["workout", "party", "calm", "focus", "morning", "road"];
+
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+export function examine(taught: Taught, print: Print) {
+  const families = new Map<string, { exact: number[]; top: number[]; errors: number[] }>();
+  for (const { family, context, text, answers, candidates } of heldOutQuestions()) {
+    const scored = scoreCandidates(taught, context, text, candidates);
+    const best = scored.reduce((a, b) => (b.probability > a.probability ? b : a));
+    const highest = Math.max(...answers.map(({ probability }) => probability));
+    const right = new Set(answers.filter(({ probability }) => probability > highest - TIE).map((answer) => answer.text));
+    const found = families.get(family) ?? { exact: [], top: [], errors: [] };
+    families.set(family, found);
+    found.top.push(right.has(best.text) ? 1 : 0);
+    found.exact.push(scored.some((candidate) => candidate.isGreedy && right.has(candidate.text)) ? 1 : 0);
+    if (answers.length > 1)
+      for (const answer of answers)
+        found.errors.push(Math.abs(answer.probability - scored.find((candidate) => candidate.text === answer.text)!.probability));
+  }
+  for (const [family, { exact, top, errors }] of families)
+    print(
+      `${family.padEnd(12)} ${String(top.length).padStart(4)} questions: ${(100 * mean(top)).toFixed(0)} % right, ${(100 * mean(exact)).toFixed(0)} % word for word${errors.length === 0 ? "" : `, ${(100 * mean(errors)).toFixed(1)} points off`}`,
+    );
+  const all = [...families.values()];
+  const references = heldOutReferences(REFERENCE_SEED, REFERENCES).map(({ context, text, nouns }) => {
+    const [right, wrong] = scoreCandidates(
+      taught,
+      context,
+      text,
+      text.startsWith("The ") ? nouns.map((noun) => `The ${noun}.`) : nouns.map((noun) => `${noun}.`),
+    );
+    return right!.probability > wrong!.probability ? 1 : 0;
+  });
+  return {
+    heldOutExact: mean(all.flatMap(({ exact }) => exact)),
+    heldOutTopOne: mean(all.flatMap(({ top }) => top)),
+    songsGym: songs(taught, { time: "06:00", place: "gym" }, "workout", print),
+    songsParty: songs(taught, { time: "22:00", place: "party" }, "party", print),
+    calibrationError: mean(all.flatMap(({ errors }) => errors)),
+    pronounRight: mean(references),
+  };
+}
+
+/** The probability of a kind of songs among all kinds. */
+function songs(taught: Taught, context: Context, kind: string, print: Print): number {
+  const candidates = SONG_KINDS.map((each) => `Here is a ${each} playlist.`);
+  const scored = scoreCandidates(taught, context, "I need songs", candidates);
+  const shares = scored.map(({ probability }, index) => `${SONG_KINDS[index]} ${(100 * probability).toFixed(0)} %`);
+  print(`I need songs, ${JSON.stringify(context)}: ${shares.join(", ")}`);
+  return scored[SONG_KINDS.indexOf(kind)]!.probability;
+}
