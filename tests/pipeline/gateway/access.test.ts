@@ -11,6 +11,7 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
     "POST /feedback",
     "POST /tokenize",
     "POST /detokenize",
+    "POST /predict",
     "GET /v1/models",
     "GET /v1/models/{id}",
     "POST /v1/completions",
@@ -51,6 +52,10 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
     "POST /imports",
     "POST /models",
     "PUT /uploads/{collection}/{file}",
+    "POST /lessons",
+    "GET /lessons",
+    "GET /lessons/{id}",
+    "DELETE /lessons/{id}",
   ],
 };
 /** Bodies that would have an effect with the right token. */
@@ -171,6 +176,7 @@ describe("bodies", () => {
     "/feedback",
     "/tokenize",
     "/detokenize",
+    "/predict",
     "/sources",
     "/crawls",
     "/runs",
@@ -214,7 +220,13 @@ describe("bodies", () => {
       expect((await door.send("POST", route, undefined, OPERATOR)).status).toBe(400);
     const required = [...operations].filter(([, { requestBody }]) => requestBody?.required).map(([route]) => route);
     const questions = DECLARED.everyone.filter((route) => route.startsWith("POST"));
-    const others = ["POST /hub/api/models/{owner}/{name}/paths-info/{revision}", "POST /imports", "POST /models", "POST /sources"];
+    const others = [
+      "POST /hub/api/models/{owner}/{name}/paths-info/{revision}",
+      "POST /imports",
+      "POST /lessons",
+      "POST /models",
+      "POST /sources",
+    ];
     expect(required.toSorted()).toEqual([...questions, ...others].toSorted());
   });
 
