@@ -1,7 +1,7 @@
 /**
  * `npm start`: the whole journey on this machine. It serves the installed packages' documentation as a web site (or takes
- * `--site URL`), crawls the site, trains a tokenizer and a model on all cores, publishes the model, asks it two questions,
- * and stays up. It talks to the gateway over HTTP only. A second start continues where the last one stopped.
+ * `--site URL`), crawls the site, trains a tokenizer and a model on all cores, teaches the model with Tiffin's lessons, asks
+ * it questions in several situations, and stays up. It talks to the gateway over HTTP only. A second start continues where the last one stopped.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -17,6 +17,7 @@ import { duration, Stage } from "./cli/progress.ts";
 import { Client } from "./local/client.ts";
 import { serveDocs } from "./local/docs-site.ts";
 import { isDone, pollRun, untilActive } from "./local/poll-run.ts";
+import { askInSituations, describeAnswer, prepareLessons } from "./local/teach.ts";
 import { startLocal } from "./local/stack.ts";
 import { freePort, stopOnExit, stopProcesses } from "./local/processes.ts";
 import { ROOT } from "./local/workers.ts";
@@ -26,7 +27,7 @@ const POLL_MS = 500;
 const PAGE_BUDGET = 2000;
 /** One week. A start within a week of the last crawl uses that crawl. */
 const REVISIT_SECONDS = 7 * 24 * 3600;
-const QUESTIONS = ["How do I install this package?", "What is a Worker?"];
+const SITE_QUESTION = "How do I install this package?";
 const MEMORY = join(ROOT, ".tiffin", "start.json");
 
 const USAGE = `npm start -- [--once] [--json] [--site URL] [--tokens N] [--preset NAME] [--fresh] [--port N]`;
@@ -107,7 +108,8 @@ async function train(client: Client, request: Record<string, unknown>): Promise<
   };
   try {
     const status = await pollRun(client, run, isDone, { pollMs: POLL_MS, onStatus });
-    const losses = `validation loss ${status.valLoss?.toFixed(3)} nats per token (unigram ${status.unigramLoss?.toFixed(3)})`;
+    const unit = status.unigramLoss === null ? "nats per answer" : `nats per token (unigram ${status.unigramLoss.toFixed(3)})`;
+    const losses = `validation loss ${status.valLoss?.toFixed(3)} ${unit}`;
     shown.stage?.done(losses);
     return status;
   } catch (error) {
@@ -154,12 +156,16 @@ async function main(): Promise<void> {
   const run = await train(client, request);
 
   await untilActive(client, run.checkpoint, request, POLL_MS);
-  let first: { response: string; model: string } | null = null;
-  for (const text of QUESTIONS) {
-    const answer = await client.call("POST", "/generate", answerSchema, { text });
-    first ??= answer;
-    process.stderr.write(`\n> ${text}\n${answer.response}\n`);
-  }
+  const continued = await client.call("POST", "/generate", answerSchema, { text: SITE_QUESTION });
+
+  const origin = { model: run.checkpoint!, tokens: run.tokens ?? 0, preset: options.preset };
+  const { count, request: lessons } = await prepareLessons(client, origin);
+  const taught = await train(client, lessons);
+  await untilActive(client, taught.checkpoint, lessons, POLL_MS);
+  const answers = await askInSituations(client);
+  for (const answer of answers) process.stderr.write(`\n${describeAnswer(answer)}\n`);
+  const last = await client.call("POST", "/generate", answerSchema, { text: SITE_QUESTION });
+  process.stderr.write(`\n> ${SITE_QUESTION}\n${last.response}\n(before the lessons: ${continued.response})\n`);
   const result = {
     pages: crawl.fetched,
     documents: crawl.documents,
@@ -174,9 +180,11 @@ async function main(): Promise<void> {
     trigramLoss: run.trigramLoss,
     bitsPerByte: run.bitsPerByte,
     tokensPerSecond: run.tokensPerSecond,
-    model: first?.model,
+    model: last.model,
     checkpoint: run.checkpoint,
-    response: first?.response,
+    response: continued.response,
+    lessons: { count, checkpoint: taught.checkpoint, valLoss: taught.valLoss, seconds: taught.trainingSeconds },
+    answers: [...answers, { text: SITE_QUESTION, context: {}, response: last.response, predictions: [] }],
     seconds: Math.round((Date.now() - startedAt) / 1000),
   };
   if (options.json) console.log(JSON.stringify(result));
@@ -186,7 +194,7 @@ async function main(): Promise<void> {
   }
   process.stderr.write(`
 Tiffin is up after ${duration(result.seconds)}. Ctrl-C stops it; \`npm start\` continues from here.
-  ask       curl ${local.url}/generate -H 'content-type: application/json' -d '{"text": "What is a stream?"}'
+  ask       curl ${local.url}/generate -H 'content-type: application/json' -d '{"text": "I need songs", "context": {"time": 6, "place": "gym"}}'
   score     curl ${local.url}/feedback -H 'content-type: application/json' -d '{"id": "ID OF AN ANSWER", "score": 1}'
   read      curl ${local.url}/health; curl ${local.url}/openapi.json
   operate   the token is OPERATOR_TOKEN in .dev.vars; the routes are in README.md

@@ -3,7 +3,7 @@
  * of scripts/lessons teach the default model, and what it forgets.
  *
  * Runs in plain Node on the product's own functions: lessons are encoded, trained in rounds of two shards and reduced as in a
- * run, one shard after the other. Trains the default model first unless .tiffin/bench/lessons has it or --base names another
+ * run, one shard after the other. The defaults are those of a run and of `npm start`. Trains the default model first unless .tiffin/bench/lessons has it or --base names another
  * one. Questions and contexts that no lesson shows are asked with all answers of their family as candidates.
  */
 import { existsSync } from "node:fs";
@@ -12,7 +12,7 @@ import type { Print } from "../cli/runner.ts";
 import { ROOT } from "../local/workers.ts";
 import "./support/tensors-in-node.ts";
 
-export const FLAGS = { lessons: 6000, replay: 0.2, lr: 0.5, adam: 0.5, batch: 8, seed: 1, base: "" };
+export const FLAGS = { lessons: 5000, replay: 0.12, lr: 0.25, adam: 0.25, batch: 8, seed: 1, base: "" };
 
 export async function run(flags: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
   // Only now, when Node can import kernels.

@@ -48,6 +48,9 @@ const TABLE: Readonly<
   ],
 };
 
+/** All answers of the family. */
+export const SONG_ANSWERS: readonly string[] = ["workout", "party", "calm", "focus", "morning", "road"].map(playlist);
+
 export const SONGS = combinations(
   "songs",
   20,

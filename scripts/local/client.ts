@@ -1,4 +1,4 @@
-/** HTTP client of the gateway for the scripts: JSON or bytes in, parsed JSON out. Errors carry the gateway's own message. */
+/** HTTP client of the gateway for the scripts: JSON, lines of JSON or bytes in, parsed JSON out. Errors carry the gateway's own message. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { z } from "zod";
 
@@ -8,8 +8,11 @@ const RETRY_MS = 500;
 
 export type Method = "GET" | "POST" | "PUT" | "DELETE";
 
-/** Bytes go out as they are, everything else as JSON. */
-const typeOf = (body: unknown) => (body instanceof Uint8Array ? "application/octet-stream" : "application/json");
+/** Bytes go out as they are, a text as lines of JSON, everything else as JSON. */
+function encoded(body: unknown): { type: string; bytes: Uint8Array<ArrayBuffer> | string } {
+  if (body instanceof Uint8Array) return { type: "application/octet-stream", bytes: body as Uint8Array<ArrayBuffer> };
+  return typeof body === "string" ? { type: "application/jsonl", bytes: body } : { type: "application/json", bytes: JSON.stringify(body) };
+}
 
 export class Client {
   readonly #url: string;
@@ -39,12 +42,13 @@ export class Client {
 
   /** Every call of the scripts can be repeated without harm, so a broken connection is tried again a few times. */
   async #fetch(method: Method, path: string, body: unknown): Promise<Response> {
+    const sent = body === undefined ? null : encoded(body);
     for (let attempt = 1; ; attempt++) {
       try {
         return await fetch(`${this.#url}${path}`, {
           method,
-          headers: { authorization: `Bearer ${this.#token}`, ...(body === undefined ? {} : { "content-type": typeOf(body) }) },
-          ...(body === undefined ? {} : { body: body instanceof Uint8Array ? (body as Uint8Array<ArrayBuffer>) : JSON.stringify(body) }),
+          headers: { authorization: `Bearer ${this.#token}`, ...(sent === null ? {} : { "content-type": sent.type }) },
+          ...(sent === null ? {} : { body: sent.bytes }),
           signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
         });
       } catch (error) {

@@ -15,7 +15,7 @@ const name = z
 const tokens = z.int().positive().max(10_000_000_000).optional();
 const lrScale = z.number().positive().max(100);
 const supervision = supervisionOverrides.default({});
-const DEFAULT_REPLAY = 0.2;
+const DEFAULT_REPLAY = 0.12;
 
 export const runRequestSchema = z.strictObject({
   name,

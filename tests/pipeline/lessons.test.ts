@@ -3,10 +3,14 @@
  * becomes answers in conversations, with another answer for another context.
  */
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { Client } from "../../scripts/local/client.ts";
+import { untilActive } from "../../scripts/local/poll-run.ts";
+import { askInSituations, describeAnswer, prepareLessons } from "../../scripts/local/teach.ts";
+import { SONG_ANSWERS } from "../../scripts/lessons/songs.ts";
 import { checkpointSchema, datasetSchema } from "../../shared/artifacts.ts";
 import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import { getJson, getObject } from "../../shared/store.ts";
-import { openDoor, OPERATOR } from "./gateway/door.ts";
+import { openDoor, OPERATOR, TOKEN } from "./gateway/door.ts";
 
 /** Far beyond what a slow machine needs: waits end by state, and only a fault reaches this. */
 const PATIENCE_MS = 300_000;
@@ -211,5 +215,21 @@ describe("a run", () => {
       // Adam's first steps turn rounding into at most a small share of lr = 1e-2 / 2.
       expect(difference).toBeLessThan(2e-4);
     }
+  });
+
+  test("of Tiffin's own lessons is what npm start asks for, and its questions are answered in each situation", async () => {
+    const client = new Client(door.url.origin, TOKEN);
+    const { count, request } = await prepareLessons(client, { model, tokens: 1, preset: "tiny" });
+    expect(count).toBe(200);
+    const { checkpoint } = await runToEnd(request);
+    await untilActive(client, checkpoint, request, 100);
+    const answers = await askInSituations(client);
+    expect(answers.map(({ context }) => context["time"])).toEqual([6, 22, 8, 22]);
+    for (const answer of answers) {
+      expect(answer.predictions.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 6);
+      expect(answer.predictions.reduce((sum, { raw }) => sum + raw, 0)).toBeLessThanOrEqual(1);
+      expect(describeAnswer(answer)).toContain(`> ${answer.text} (time ${answer.context["time"]}`);
+    }
+    expect(answers[0]!.predictions.map(({ text }) => text).toSorted()).toEqual(SONG_ANSWERS.toSorted());
   });
 });

@@ -44,7 +44,7 @@ async function orGiveUp<T>(work: Promise<T>): Promise<T> {
 type RunStub = DurableObjectStub<import("./run-object.ts").Run>;
 
 /** Factor on the learning rate of a run that starts from a model: the higher the rate, the more the model forgets. */
-const FROM_LR_SCALE = 0.5;
+const FROM_LR_SCALE = 0.25;
 
 export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRequest> {
   override async run(event: Readonly<WorkflowEvent<WorkflowRequest>>, step: WorkflowStep): Promise<{ model: string }> {

@@ -1,6 +1,7 @@
 /** Asks a taught model the questions that no lesson shows, and compares with what the grammar states. */
 import type { Print } from "../../../cli/runner.ts";
 import type { Context } from "../../../lessons/grammar.ts";
+import { SONG_ANSWERS } from "../../../lessons/songs.ts";
 import { heldOutQuestions, heldOutReferences } from "../../../lessons/lessons.ts";
 import { scoreCandidates, type Taught } from "./scores.ts";
 
@@ -8,7 +9,6 @@ const REFERENCES = 200;
 const REFERENCE_SEED = 99;
 /** Answers whose planted probabilities differ by less than this count as equally right. */
 const TIE = 0.011;
-const SONG_KINDS = ["workout", "party", "calm", "focus", "morning", "road"];
 
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
@@ -53,9 +53,8 @@ export function examine(taught: Taught, print: Print) {
 
 /** The probability of a kind of songs among all kinds. */
 function songs(taught: Taught, context: Context, kind: string, print: Print): number {
-  const candidates = SONG_KINDS.map((each) => `Here is a ${each} playlist.`);
-  const scored = scoreCandidates(taught, context, "I need songs", candidates);
-  const shares = scored.map(({ probability }, index) => `${SONG_KINDS[index]} ${(100 * probability).toFixed(0)} %`);
-  print(`I need songs, ${JSON.stringify(context)}: ${shares.join(", ")}`);
-  return scored[SONG_KINDS.indexOf(kind)]!.probability;
+  const scored = scoreCandidates(taught, context, "I need songs", SONG_ANSWERS);
+  print(`I need songs, ${JSON.stringify(context)}:`);
+  for (const { text, probability } of scored) print(`  ${(100 * probability).toFixed(0).padStart(3)} % ${text}`);
+  return scored.find(({ text }) => text.includes(` ${kind} `))!.probability;
 }

@@ -1,0 +1,68 @@
+/**
+ * The lessons stage of `npm start`, over HTTP: posts lessons of the grammar, as many as about a quarter of the training time
+ * allows, and says which run teaches them. Then it asks the questions whose answers depend on the situation.
+ */
+import { createHash } from "node:crypto";
+import { answerSchema } from "../../shared/contracts/generate.ts";
+import { addedLessonsSchema } from "../../shared/contracts/lessons.ts";
+import { predictionsSchema, type Predictions } from "../../shared/contracts/predict.ts";
+import type { Context } from "../../shared/lessons/context.ts";
+import { drawLessons } from "../lessons/lessons.ts";
+import { SONG_ANSWERS } from "../lessons/songs.ts";
+import type { Client } from "./client.ts";
+
+const SEED = 1;
+/**
+ * Tokens of pretraining for each lesson. A lesson takes 72 positions, padding included, which cost a seventh more than in
+ * pretraining, because batches are shorter; and one record in eight is a piece of text. That is the time of 94 tokens, so the
+ * lessons take a quarter of the training time, or a little less.
+ */
+const TOKENS_PER_LESSON = 300;
+const [MIN_LESSONS, MAX_LESSONS] = [200, 20_000];
+
+export const lessonCount = (tokens: number): number => Math.min(MAX_LESSONS, Math.max(MIN_LESSONS, Math.floor(tokens / TOKENS_PER_LESSON)));
+
+/** Posts lessons for a model that was trained on that many tokens, and returns the request of the run that teaches it. */
+export async function prepareLessons(
+  client: Client,
+  { model, tokens, preset }: { model: string; tokens: number; preset: string },
+): Promise<{ count: number; request: Record<string, unknown> }> {
+  const count = lessonCount(tokens);
+  const lines = drawLessons(SEED, count).map((lesson) => JSON.stringify(lesson));
+  const { id } = await client.call("POST", "/lessons", addedLessonsSchema, lines.join("\n"));
+  const name = createHash("sha256").update(`${model} ${id}`).digest("hex").slice(0, 16);
+  return { count, request: { name: `lessons-${name}`, objective: "sft", preset, from: model, lessons: id } };
+}
+
+/** A question in a situation, with the model's answer and how probable it finds each answer that it was taught. */
+export interface ShownAnswer {
+  text: string;
+  context: Context;
+  response: string;
+  predictions: Predictions["answers"];
+}
+
+const SITUATIONS: readonly { text: string; context: Context; candidates?: readonly string[] }[] = [
+  { text: "I need songs", context: { time: 6, place: "gym" }, candidates: SONG_ANSWERS },
+  { text: "I need songs", context: { time: 22, place: "party" }, candidates: SONG_ANSWERS },
+  { text: "I want filter coffee", context: { time: 8 } },
+  { text: "I want filter coffee", context: { time: 22 } },
+];
+
+export async function askInSituations(client: Client): Promise<ShownAnswer[]> {
+  const shown: ShownAnswer[] = [];
+  for (const { text, context, candidates } of SITUATIONS) {
+    const { response } = await client.call("POST", "/generate", answerSchema, { text, context, temperature: 0, candidates: 1 });
+    const { answers } = await client.call("POST", "/predict", predictionsSchema, { text, context, candidates });
+    shown.push({ text, context, response, predictions: answers });
+  }
+  return shown;
+}
+
+/** The answer as people read it: the question, its situation, the answer, and the shares of the likeliest answers. */
+export function describeAnswer({ text, context, response, predictions }: ShownAnswer): string {
+  const situation = Object.entries(context).map(([key, value]) => `${key} ${value}`);
+  const likely = predictions.filter(({ raw }) => raw >= 0.01).slice(0, 3);
+  const shares = likely.map((answer) => `  ${String(Math.round(100 * answer.raw)).padStart(3)} %  ${answer.text}`);
+  return [`> ${text} (${situation.join(", ")})`, response, ...shares].join("\n");
+}
