@@ -3,12 +3,11 @@
  * transformers.js (env.remoteHost) and whatever takes the address of a file.
  */
 import { createRoute, z } from "@hono/zod-openapi";
-import { refusalSchema } from "../../../shared/contracts/refusal.ts";
+import { json as jsonOf, refusalsOf } from "../responses.ts";
 
-const refusal = { content: { "application/json": { schema: refusalSchema } }, description: "What was expected, what came" };
-const refusals = { 400: refusal, 401: refusal, 404: refusal, 500: refusal, 503: refusal };
+const refusals = refusalsOf(400, 401, 404, 500, 503);
 const json = <T extends z.ZodType>(schema: T, description: string) => ({
-  200: { content: { "application/json": { schema } }, description },
+  200: jsonOf(schema, description),
   ...refusals,
 });
 /** The operator, or everyone where the setting says so. */
@@ -66,7 +65,7 @@ export const routes = {
     path: "/hub/api/models/{owner}/{name}/paths-info/{revision}",
     security: readers,
     request: { params: revisionParams, body: { content: { "application/json": { schema: pathsBodySchema } }, required: true } },
-    responses: { ...json(z.array(pathInfoSchema), "Some of its files"), 413: refusal, 415: refusal },
+    responses: { ...json(z.array(pathInfoSchema), "Some of its files"), ...refusalsOf(413, 415) },
   }),
   resolve: createRoute({
     method: "get",
@@ -77,7 +76,7 @@ export const routes = {
       200: { content: { "application/octet-stream": { schema: z.string() } }, description: "A file; HEAD, ranges and If-None-Match work" },
       206: { content: { "application/octet-stream": { schema: z.string() } }, description: "A part of it" },
       304: { description: "It has not changed" },
-      416: refusal,
+      ...refusalsOf(416),
       ...refusals,
     },
   }),

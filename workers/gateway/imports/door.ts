@@ -3,12 +3,11 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
 import { hashSchema } from "../../../shared/artifacts.ts";
 import { importedModelSchema, importRequestSchema, MAX_IMPORTED_BYTES, storedObjectSchema } from "../../../shared/contracts/imports.ts";
-import { refusalSchema } from "../../../shared/contracts/refusal.ts";
 import { createHandlers, type Door } from "../door.ts";
+import { json, refusalsOf } from "../responses.ts";
 
 const BYTES = "application/octet-stream";
-const refusal = { content: { "application/json": { schema: refusalSchema } }, description: "What was expected, what came" };
-const refusals = { 400: refusal, 401: refusal, 411: refusal, 413: refusal, 415: refusal, 422: refusal, 500: refusal };
+const refusals = refusalsOf(400, 401, 411, 413, 415, 422, 500);
 
 const putRoute = <P extends string>(path: P, description: string) =>
   createRoute({
@@ -16,7 +15,7 @@ const putRoute = <P extends string>(path: P, description: string) =>
     path,
     security: [{ operator: [] }],
     request: { params: z.object({ hash: hashSchema }) },
-    responses: { 200: { content: { "application/json": { schema: storedObjectSchema } }, description }, ...refusals },
+    responses: { 200: json(storedObjectSchema, description), ...refusals },
   });
 
 const routes = {
@@ -28,7 +27,7 @@ const routes = {
     security: [{ operator: [] }],
     request: { body: { content: { "application/json": { schema: importRequestSchema } }, required: true } },
     responses: {
-      200: { content: { "application/json": { schema: importedModelSchema } }, description: "The model is published" },
+      200: json(importedModelSchema, "The model is published"),
       ...refusals,
     },
   }),

@@ -1,21 +1,13 @@
 /** Lesson sets: JSON Lines come in as they are, and the tokenizer says which lines it refuses. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { addedLessonsSchema, lessonSetDetailSchema, lessonSetInfoSchema } from "../../../shared/contracts/lessons.ts";
-import { refusalSchema } from "../../../shared/contracts/refusal.ts";
 import { MAX_LESSON_BYTES } from "../../../shared/lessons/lesson-set.ts";
 import { createHandlers, type Door } from "../door.ts";
+import { json, refusalsOf } from "../responses.ts";
 
-const json = <T extends z.ZodType>(schema: T, description: string) => ({ content: { "application/json": { schema } }, description });
-const refusal = json(refusalSchema, "What was expected, what came");
 const answer = <T extends z.ZodType>(schema: T, description: string) => ({
   200: json(schema, description),
-  400: refusal,
-  401: refusal,
-  404: refusal,
-  413: refusal,
-  415: refusal,
-  422: refusal,
-  500: refusal,
+  ...refusalsOf(400, 401, 404, 413, 415, 422, 500),
 });
 const idParams = z.object({ id: z.string().min(1).max(128) });
 

@@ -12,7 +12,6 @@ import {
 import { aboutSchema, healthSchema } from "../../../shared/contracts/health.ts";
 import { activatedSchema, exportQuerySchema, modelSchema, publishRequestSchema } from "../../../shared/contracts/models.ts";
 import { predictionsSchema, predictRequestSchema } from "../../../shared/contracts/predict.ts";
-import { refusalSchema } from "../../../shared/contracts/refusal.ts";
 import {
   branchRequestSchema,
   collectionRequestSchema,
@@ -32,14 +31,11 @@ import {
 import { limit } from "../auth.ts";
 import { requireReader } from "../hub/readers.ts";
 import { readers } from "../hub/routes.ts";
+import { json, refusalsOf } from "../responses.ts";
 
-const json = <T extends z.ZodType>(schema: T, description: string) => ({ content: { "application/json": { schema } }, description });
 const body = <T extends z.ZodType>(schema: T) => ({ content: { "application/json": { schema } }, required: true });
 /** A body that may be left out, as all of its fields may. */
 const optionalBody = <T extends z.ZodType>(schema: T) => ({ ...body(schema), required: false });
-const refusal = json(refusalSchema, "What was expected, what came");
-const refusalsOf = <S extends number>(...statuses: S[]) =>
-  Object.fromEntries(statuses.map((status) => [status, refusal])) as Record<S, typeof refusal>;
 const operator = [{ operator: [] }];
 const idParams = z.object({ id: z.string().min(1).max(128) });
 

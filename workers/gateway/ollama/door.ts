@@ -6,11 +6,11 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { GenerationRequest } from "../../../shared/contracts/generation.ts";
-import { refusalSchema } from "../../../shared/contracts/refusal.ts";
 import { limit } from "../auth.ts";
 import { createHandlers, type Door, type GatewayContext } from "../door.ts";
 import { collect, openGeneration } from "../generation.ts";
 import { MODEL_NAME, requireModel } from "../model-name.ts";
+import { json, refusalsOf } from "../responses.ts";
 import { streamResponse } from "../stream-response.ts";
 import { CHAT, GENERATE, headOf, lines, pieces, type Form } from "./answers.ts";
 import { chatSchema, generateSchema, generationOf, promptOf, showSchema } from "./schema.ts";
@@ -20,9 +20,7 @@ const VERSION = "0.1.0";
 const NDJSON: string = "application/x-ndjson";
 const BYTES_PER_PARAMETER = 4;
 
-const json = <T extends z.ZodType>(schema: T, description: string) => ({ content: { "application/json": { schema } }, description });
-const refusal = json(refusalSchema, "What was expected, what came");
-const refusals = { 400: refusal, 404: refusal, 413: refusal, 415: refusal, 422: refusal, 429: refusal, 500: refusal, 503: refusal };
+const refusals = refusalsOf(400, 404, 413, 415, 422, 429, 500, 503);
 const object = z.looseObject({});
 const answers = {
   200: {

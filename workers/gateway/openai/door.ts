@@ -6,13 +6,12 @@ import { limit } from "../auth.ts";
 import { createHandlers, type Door, type GatewayContext } from "../door.ts";
 import { collect, openGeneration } from "../generation.ts";
 import { MODEL_NAME, requireModel } from "../model-name.ts";
+import { json, refusalsIn } from "../responses.ts";
 import { streamResponse } from "../stream-response.ts";
 import { CHAT, chunks, COMPLETION, errorBody, errorSchema, wholeAnswer, type Form } from "./answers.ts";
 import { chatGeneration, chatRequestSchema, completionGeneration, completionRequestSchema } from "./schema.ts";
 
-const json = <T extends z.ZodType>(schema: T, description: string) => ({ content: { "application/json": { schema } }, description });
-const refusal = json(errorSchema, "What was expected, what came");
-const refusals = { 400: refusal, 404: refusal, 413: refusal, 415: refusal, 422: refusal, 429: refusal, 500: refusal, 503: refusal };
+const refusals = refusalsIn(errorSchema)(400, 404, 413, 415, 422, 429, 500, 503);
 const answers = {
   200: {
     content: { "application/json": { schema: z.looseObject({ id: z.string() }) }, "text/event-stream": { schema: z.string() } },

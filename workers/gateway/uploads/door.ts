@@ -2,10 +2,8 @@
 import { createRoute } from "@hono/zod-openapi";
 import { crawlSchema } from "../../../shared/contracts/sources.ts";
 import { MAX_UPLOAD_BYTES, uploadParamsSchema, uploadQuerySchema } from "../../../shared/contracts/uploads.ts";
-import { refusalSchema } from "../../../shared/contracts/refusal.ts";
 import { createHandlers, type Door } from "../door.ts";
-
-const refusal = { content: { "application/json": { schema: refusalSchema } }, description: "What was expected, what came" };
+import { json, refusalsOf } from "../responses.ts";
 
 const routes = {
   putFile: createRoute({
@@ -14,12 +12,8 @@ const routes = {
     security: [{ operator: [] }],
     request: { params: uploadParamsSchema, query: uploadQuerySchema },
     responses: {
-      200: { content: { "application/json": { schema: crawlSchema } }, description: "How many documents were new, known or refused" },
-      400: refusal,
-      401: refusal,
-      413: refusal,
-      415: refusal,
-      500: refusal,
+      200: json(crawlSchema, "How many documents were new, known or refused"),
+      ...refusalsOf(400, 401, 413, 415, 500),
     },
   }),
 } as const;
