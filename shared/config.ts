@@ -1,12 +1,12 @@
 /**
  * Configurations of models and runs: types, parsing of untrusted JSON, presets.
  *
- * Model fields follow the Qwen3 decoder, as the names of its parameters do (model/weights.ts).
- * A preset is a starting point: a request may override its parts.
+ * Model fields follow the Qwen3 decoder, and so do the parameter names in model/weights.ts. A preset is a starting point: a
+ * request may override parts of the preset.
  */
 import { z } from "zod";
 
-/** Bounds that keep a hostile or careless configuration from asking for more than an isolate can hold. */
+/** Bounds. A hostile or careless configuration must not ask for more memory than an isolate has. */
 const MAX_VOCAB = 65_536; // token shards are uint16
 const MAX_WIDTH = 4096;
 const MAX_LAYERS = 64;
@@ -34,7 +34,7 @@ export const modelConfigSchema = z
   .refine((model) => model.heads % model.kvHeads === 0, { error: "heads must be a multiple of kvHeads", path: ["kvHeads"] });
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 
-/** How weights are updated. `lr` is for matrices under Muon and for everything under AdamW. */
+/** The optimizer. Under Muon, `lr` applies to matrices only; under AdamW, to all parameters. */
 export const optimizerConfigSchema = z.discriminatedUnion("name", [
   z.object({
     name: z.literal("adamw"),
@@ -60,44 +60,54 @@ export const optimizerConfigSchema = z.discriminatedUnion("name", [
 ]);
 export type OptimizerConfig = z.infer<typeof optimizerConfigSchema>;
 
-/** Learning rate over optimizer steps: linear warm-up, constant, linear decay to zero over the last `decay` share. */
+/**
+ * The learning rate over the optimizer steps: linear warm-up, then constant, then linear decay to zero during the last `decay`
+ * share of all steps.
+ */
 export const scheduleConfigSchema = z.object({ warmupSteps: z.int().min(0), decay: z.number().min(0).max(1) });
 export type ScheduleConfig = z.infer<typeof scheduleConfigSchema>;
 
-/** What a run can teach; each objective is a file in training/objectives/. */
+/** The training objectives. Each objective is a file in training/objectives/. */
 export const OBJECTIVE_NAMES = ["pretrain", "sft"] as const;
 export type ObjectiveName = (typeof OBJECTIVE_NAMES)[number];
 
 /**
- * How a run trains. With `steps` = 1 each shard returns its mean gradient and `optimizer` is applied once to the mean
- * over shards: exactly one step on one big batch. With `steps` > 1 each shard takes that many local steps of
- * `optimizer`, returns how far it moved, and `outer` is applied to the mean (DiLoCo, arXiv:2311.08105).
+ * How a run trains.
+ *
+ * With `steps` = 1, each shard returns its mean gradient. The coordinator applies `optimizer` once to the mean over shards:
+ * exactly one step on one big batch.
+ *
+ * With `steps` > 1, each shard takes `steps` local steps of `optimizer` and returns the change of its weights. The coordinator
+ * applies `outer` to the mean change (DiLoCo, arXiv:2311.08105).
  */
 export const trainingConfigSchema = z.object({
   objective: z.enum(OBJECTIVE_NAMES).default("pretrain"),
   seed: z.int().min(0).max(0xffff_ffff),
-  /** Training tokens in all, over all shards. */
+  /** Total training tokens, over all shards. */
   tokens: z.int().min(1),
-  /** Examples of an optimizer step: over all shards when `steps` = 1, of each shard otherwise. */
+  /** Examples per optimizer step: over all shards if `steps` = 1, else per shard. */
   batch: z.int().min(1).max(4096),
-  /** Tasks of one round. */
+  /** Shards per round. Each shard is one task. */
   shards: z.int().min(1).max(250),
   steps: z.int().min(1).max(1000),
   optimizer: optimizerConfigSchema,
   outer: optimizerConfigSchema,
   schedule: scheduleConfigSchema,
-  /** Gradients are scaled down to this global norm; 0 leaves them alone. */
+  /** Maximum of the global gradient norm: larger gradients are scaled down to it. 0: no clipping. */
   clipNorm: z.number().min(0),
-  /** How updates are sent. The shard keeps the rounding errors of bf16 and int8 and adds them to its next update (error feedback). */
+  /**
+   * Number format of the updates. With bf16 and int8, a shard keeps its rounding errors and adds them to its next update (error
+   * feedback).
+   */
   compression: z.enum(["float32", "bf16", "int8"]).default("float32"),
-  /** Computes a block's activations again in the backward pass instead of keeping them: less memory for a third more arithmetic. */
+  /** Recomputes a block's activations in the backward pass instead of keeping them: less memory, about a third more arithmetic. */
   recompute: z.boolean().default(false),
 });
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
 
 /**
- * The fields of a configuration as overrides: each may be left out, and then the configuration keeps its value. (A field with
- * a default would override the value with the default.)
+ * Makes every field of a configuration optional. A field that a request leaves out keeps the configured value. Defaults are
+ * removed, because a default would replace the configured value.
  */
 function overridesOf<S extends z.ZodRawShape>(shape: S) {
   const fields = Object.entries(shape).map(([name, field]) => [
@@ -108,29 +118,29 @@ function overridesOf<S extends z.ZodRawShape>(shape: S) {
 }
 
 const { seed: _seed, tokens: _tokens, ...overridable } = trainingConfigSchema.shape;
-/** What a request may change of its preset's training. */
+/** The training fields that a request may override. */
 export const trainingOverrides = overridesOf(overridable);
 
-/** How a run is supervised: nothing here changes the arithmetic of a round. */
+/** How a run is supervised. These fields do not change the arithmetic of a round. */
 export const supervisionConfigSchema = z.strictObject({
-  /** Rounds between evaluations; 0: only after the last round. */
+  /** Rounds between evaluations; 0: evaluate only after the last round. */
   evaluateEvery: z.int().min(0).default(0),
-  /** Evaluations without a better validation loss after which the run ends with its best checkpoint; 0: never. */
+  /** The run ends with its best checkpoint after this number of evaluations without a better validation loss; 0: no limit. */
   patience: z.int().min(0).default(0),
-  /** Ends the run at the first evaluation at or under this validation loss, nats per token; 0: never. */
+  /** The run ends at the first evaluation with at most this validation loss (nats per token); 0: no target. */
   targetLoss: z.number().min(0).default(0),
-  /** Every k-th task is computed by two trainers and compared bit by bit; 0: none. */
+  /** Two trainers compute every k-th task, and their results are compared bit by bit; 0: no audits. */
   audit: z.int().min(0).default(0),
-  /** How often a run may go back to its rollback point. It continues at half the rate after a divergence, at the same rate after damage. */
+  /** Maximum number of rollbacks. After a divergence the run continues at half the learning rate; after damage, at the same rate. */
   rollbacks: z.int().min(0).max(10).default(2),
-  /** Seconds of trainers' time after which the run is evaluated and ends; 0: no cap. */
+  /** Maximum of the trainers' total seconds. The run is then evaluated and ends. 0: no maximum. */
   maxCpuSeconds: z.number().min(0).default(0),
-  /** The same in cents at the platform's published price; 0: no cap. */
+  /** The same maximum in cents, at the platform's published price; 0: no maximum. */
   maxCents: z.number().min(0).default(0),
 });
 export type SupervisionConfig = z.infer<typeof supervisionConfigSchema>;
 
-/** The fields that a request changes; a branch keeps the others of its run. */
+/** The supervision fields that a request may override. A branch inherits the other fields from its run. */
 export const supervisionOverrides = z.strictObject(overridesOf(supervisionConfigSchema.shape));
 
 /** A named starting point for a run. */
@@ -153,9 +163,12 @@ const MUON: OptimizerConfig = {
   weightDecay: 0,
 };
 const ADAMW: OptimizerConfig = { name: "adamw", lr: 3e-3, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 };
-/** The outer rule of DiLoCo with its published settings, for runs of many rounds: in short runs its momentum costs much (workers/coordinator/README.md). */
+/**
+ * DiLoCo's outer optimizer with its published settings, for runs of many rounds. Its momentum harms short runs
+ * (workers/coordinator/README.md).
+ */
 const OUTER: OptimizerConfig = { name: "nesterov", lr: 0.7, momentum: 0.9 };
-/** The plain mean of the shards' weights, for shorter runs: it has no momentum to build up. */
+/** The plain mean of the shards' weights, without momentum, for shorter runs. */
 const MEAN: OptimizerConfig = { name: "nesterov", lr: 1, momentum: 0 };
 const SHAPE = { ropeTheta: 10_000, normEpsilon: 1e-6, tiedEmbeddings: false };
 const HALF_DECAY: ScheduleConfig = { warmupSteps: 0, decay: 0.5 };
@@ -225,7 +238,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
   },
 };
 
-/** The preset of a name, or an error that names the known ones. */
+/** Returns the preset with this name. Throws an error that lists the known names. */
 export function presetOf(name: string): Preset {
   const preset = Object.hasOwn(PRESETS, name) ? PRESETS[name] : undefined;
   if (preset === undefined) throw new Error(`preset: expected one of ${Object.keys(PRESETS).join(", ")}, got ${name}`);

@@ -1,6 +1,6 @@
 /**
- * Errors that keep their meaning across RPC, where `name` survives and the subclass does not: callers switch on `name`,
- * and the gateway turns it into a status.
+ * Named errors. RPC keeps the `name` of an error but loses its subclass. Callers therefore switch on `name`, and the gateway
+ * maps it to a status.
  */
 export type ErrorName = "InvalidInput" | "NotFound" | "MissingObject" | "CorruptObject" | "NoModel" | "Unavailable" | "Busy" | "Conflict";
 

@@ -1,12 +1,12 @@
-/** The bytes of a stream whose length nobody vouches for: never more than a limit is held. */
+/** Reads a stream of unknown length without holding more than a limit. */
 
 export interface BoundedBytes {
   bytes: Uint8Array<ArrayBuffer>;
-  /** True when the stream had more than the limit; `bytes` are its beginning. */
+  /** True when the stream was longer than the limit; `bytes` is then its beginning. */
   truncated: boolean;
 }
 
-/** Reads a stream to its end or to `limit` bytes, where the rest is cancelled. Holds the bytes twice while they are joined. */
+/** Reads at most `limit` bytes of a stream and cancels the rest. Needs twice the memory while it joins the chunks. */
 export async function readAtMost(stream: ReadableStream<Uint8Array> | null, limit: number): Promise<BoundedBytes> {
   const chunks: Uint8Array[] = [];
   let size = 0;

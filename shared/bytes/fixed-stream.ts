@@ -1,6 +1,6 @@
-/** Chunks of bytes as a stream of known length, for Workers: the platform sends Content-Length for it. */
+/** A stream of known length, made from chunks of bytes. Workers send a Content-Length header for such a stream. */
 
-/** A write waits until its bytes were taken, so a chunk's memory may be used again when the next chunk is asked for. */
+/** The caller may reuse a chunk's memory when the next chunk is requested, because each write waits until the reader took the bytes. */
 export function fixedStream(chunks: AsyncIterable<Uint8Array>, size: number): ReadableStream<Uint8Array> {
   const { readable, writable } = new FixedLengthStream(size);
   const writer = writable.getWriter();
@@ -8,7 +8,7 @@ export function fixedStream(chunks: AsyncIterable<Uint8Array>, size: number): Re
     for await (const chunk of chunks) await writer.write(chunk);
     await writer.close();
   };
-  // The reader hears of a failure by the stream; one that has gone away wants to hear nothing.
+  // A failure aborts the stream, so the reader gets the error. If the reader has already cancelled, nobody needs the error.
   write().catch((error: unknown) => writer.abort(error).catch(() => undefined));
   return readable;
 }

@@ -1,26 +1,30 @@
-/** Reads a byte stream to its end into a buffer that many streams use one after the other. */
+/** Reads a byte stream to its end into a buffer that later streams can reuse. */
 
-/** Free room below which the buffer grows: a smaller read is not worth its cost. */
+/** The buffer grows when less room than this is free, because smaller reads cost too much. */
 export const MIN_ROOM_BYTES = 64 * 1024;
-/** The most bytes of one read: the runtime holds as many again. Reads are few, because each leaves garbage. */
+/** Largest single read: the runtime holds a second copy of its bytes. Small reads would leave more garbage. */
 const MAX_READ_BYTES = 1024 * 1024;
 
-/** Buffers are multiples of this: objects differ a little in size, and a buffer of this grain fits the next object too. */
+/** Buffer sizes are multiples of this. Objects differ a little in size; a rounded buffer also fits the next object. */
 const GRAIN_BYTES = 256 * 1024;
 
-/** A buffer for objects of about `bytes`, with room to notice the end of a stream. */
+/** Allocates a buffer for an object of about `bytes`, with spare room for the read that finds the end of the stream. */
 export function createRoom(bytes: number): ArrayBuffer {
   return new ArrayBuffer(Math.ceil((bytes + MIN_ROOM_BYTES) / GRAIN_BYTES) * GRAIN_BYTES);
 }
 
-/** `min` is in the streams standard and in workerd but not in its types: the read waits for that many bytes or the end. */
+/**
+ * A reader with the option `min`: the read waits for `min` bytes or the end of the stream. workerd has this standard option, but
+ * its types do not.
+ */
 interface WholeReader {
   read(view: Uint8Array<ArrayBuffer>, options: { min: number }): Promise<{ value?: Uint8Array<ArrayBuffer>; done: boolean }>;
 }
 
 /**
- * The bytes of the stream, in `buffer` if they fit, else in a larger one. `buffer` is consumed: reading hands its memory
- * to the stream and back, and the result owns it. `expected` bytes arrive in few reads.
+ * Returns the bytes of the stream. They are in `buffer` if it is large enough, else in a larger buffer. `buffer` is consumed:
+ * each read moves its memory to the stream and back, and the result owns the memory. A good guess of the size in `expected`
+ * keeps the number of reads small.
  */
 export async function readInto(stream: ReadableStream, buffer: ArrayBuffer, expected = 0): Promise<Uint8Array<ArrayBuffer>> {
   const reader = stream.getReader({ mode: "byob" }) as WholeReader;
@@ -34,7 +38,7 @@ export async function readInto(stream: ReadableStream, buffer: ArrayBuffer, expe
     }
     const room = Math.min(held.byteLength - size, MAX_READ_BYTES);
     const { value, done } = await reader.read(new Uint8Array(held, size, room), { min: Math.max(1, Math.min(room, expected - size)) });
-    if (value === undefined) throw new Error(`stream: expected its end, got a cancellation after ${size} bytes`);
+    if (value === undefined) throw new Error(`stream: expected the end of the stream, got a cancellation after ${size} bytes`);
     held = value.buffer;
     size += value.byteLength;
     if (done) return new Uint8Array(held, 0, size);

@@ -1,4 +1,4 @@
-/** Keeps the most recently used objects by name, up to a size: a trainer soon reads again what it has just written. */
+/** A cache of the most recently used objects, by name, up to a size. A trainer soon reads the objects that it has just written. */
 export class RecentBytes {
   readonly #kept = new Map<string, Uint8Array<ArrayBuffer>>();
   #maxBytes: number;
@@ -11,13 +11,13 @@ export class RecentBytes {
   get(name: string): Uint8Array<ArrayBuffer> | undefined {
     const known = this.#kept.get(name);
     if (known === undefined) return undefined;
-    // A Map iterates in order of insertion: inserting again makes the object the youngest.
+    // A Map iterates in order of insertion, so inserting an object again makes it the most recent.
     this.#kept.delete(name);
     this.#kept.set(name, known);
     return known;
   }
 
-  /** Keeps an object unless it alone is too large. Forgets the oldest objects to make room. */
+  /** Adds an object unless it alone exceeds the limit. Drops the least recently used objects to make room. */
   keep(name: string, bytes: Uint8Array<ArrayBuffer>): void {
     if (this.#kept.has(name) || bytes.byteLength > this.#maxBytes) return;
     this.#kept.set(name, bytes);
@@ -25,7 +25,7 @@ export class RecentBytes {
     this.limit(this.#maxBytes);
   }
 
-  /** Keeps at most `bytes` from now on. */
+  /** Changes the limit to `bytes` and drops the objects that no longer fit. */
   limit(bytes: number): void {
     this.#maxBytes = bytes;
     for (const [oldest, held] of this.#kept) {

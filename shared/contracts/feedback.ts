@@ -2,14 +2,14 @@
 import { z } from "zod";
 
 export const scoreRequestSchema = z.strictObject({
-  /** The id of an answer. */
+  /** The id of the answer that is scored. */
   id: z.string().min(1).max(64),
   score: z.number().min(0).max(1),
   comment: z.string().max(1000).optional(),
 });
 export type ScoreRequest = z.output<typeof scoreRequestSchema>;
 
-/** The scores of a text: their mean over the people who scored it (0 without scores), and the number of these people. */
+/** The scores of a text: their mean (0 without scores) and the number of people who scored it. */
 export const tallySchema = z.object({ reward: z.number(), votes: z.int() });
 export type Tally = z.output<typeof tallySchema>;
 

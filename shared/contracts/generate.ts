@@ -3,7 +3,10 @@ import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
 import { contextSchema } from "../lessons/context.ts";
 
-/** Candidates of an answer from which votes choose. A streamed answer has one, because it is given out before it could be ranked. */
+/**
+ * Candidates per answer; people's scores choose among them. A streamed answer has one candidate, because its text is sent before
+ * candidates could be ranked.
+ */
 export const DEFAULT_CANDIDATES = 3;
 
 export const logitBiasSchema = z
@@ -12,7 +15,7 @@ export const logitBiasSchema = z
 
 const fields = z.strictObject({
   text: z.string().min(1).max(4000),
-  /** Anything that bears on the answer (time, place, topic); read before the text (lessons/context.ts). */
+  /** Facts about the situation (time, place, topic). The model reads them before the text (lessons/context.ts). */
   context: contextSchema.optional(),
   temperature: z.number().min(0).max(2).default(0.7),
   topK: z.int().min(1).max(65_536).default(40),
@@ -21,26 +24,26 @@ const fields = z.strictObject({
   presencePenalty: z.number().min(-2).max(2).default(0),
   frequencyPenalty: z.number().min(-2).max(2).default(0),
   repetitionPenalty: z.number().min(0.1).max(10).default(1),
-  /** Added to the logits of tokens, by id: -100 as good as forbids a token, 100 as good as demands it. */
+  /** Numbers to add to the logits, by token id. -100 practically forbids a token; 100 practically forces it. */
   logitBias: logitBiasSchema.default({}),
   maxTokens: z.int().min(1).max(8192).default(64),
   candidates: z.int().min(1).max(8).optional(),
   seed: z.int().min(0).max(0xffff_ffff).optional(),
   stop: z.array(z.string().min(1).max(64)).max(4).default([]),
-  /** Answers with server-sent events: start, text, ..., and done or error. */
+  /** Streams the answer as server-sent events: start, text (repeated), then done or error. */
   stream: z.boolean().default(false),
 });
 export const generateRequestSchema = fields.refine(({ stream, candidates = 1 }) => !stream || candidates === 1, {
-  error: "expected 1 candidate of a streamed answer",
+  error: "expected 1 candidate for a streamed answer",
   path: ["candidates"],
 });
 export type GenerateRequest = z.output<typeof generateRequestSchema>;
 
 export const candidateSchema = z.object({
   response: z.string(),
-  /** Mean score of the same text so far; 0 without scores. */
+  /** Mean of the scores that people gave to the same text; 0 without scores. */
   reward: z.number(),
-  /** Mean per token, nats. */
+  /** Mean log probability per token, nats. */
   logProbability: z.number(),
 });
 export type Candidate = z.output<typeof candidateSchema>;
@@ -48,7 +51,7 @@ export type Candidate = z.output<typeof candidateSchema>;
 export const answerSchema = z.object({
   response: z.string(),
   id: z.string(),
-  /** False when the answer could not be kept, so that its id is unknown to POST /feedback. */
+  /** False when the answer could not be stored. POST /feedback then does not know its id. */
   canBeScored: z.boolean(),
   model: hashSchema,
   candidates: z.array(candidateSchema),

@@ -9,7 +9,7 @@ export const healthSchema = z.object({
   /** The active model; null while none is active or the coordinator is down. */
   model: hashSchema.nullable(),
   parts: z.record(z.string(), z.enum(["up", "down"])),
-  /** When the Workers were asked; an answer is at most a second old unless too many ask. */
+  /** When the Workers were asked. The answer is at most one second old, except under high load. */
   checkedAt: z.string(),
 });
 export type Health = z.output<typeof healthSchema>;

@@ -1,20 +1,20 @@
-/** A model from elsewhere: its objects are uploaded under their hashes, then this makes a published model of them. */
+/** The import of a model from elsewhere. Its objects are uploaded first, under their hashes; this request then publishes the model. */
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
 import { modelConfigSchema } from "../config.ts";
 
-/** Bytes of one uploaded object: a part has 2 MB unless one parameter alone is larger. */
+/** Maximum bytes of an uploaded object. A part usually has 2 MB; only a part with one large parameter has more. */
 export const MAX_IMPORTED_BYTES = 96 * 1024 * 1024;
 
-/** The run that a model from elsewhere names: there is none, and none can have this name. */
+/** The run id of imported models. No run can have this id. */
 export const IMPORTED_RUN = "import:";
 
 export const importRequestSchema = z.strictObject({
   model: modelConfigSchema,
   tokenizer: hashSchema,
-  /** Safetensors parts, as shared/model/formats/partition.ts cuts the parameters. */
+  /** The parts (safetensors), as shared/model/formats/partition.ts cuts the parameters. */
   weights: z.array(hashSchema).min(1).max(1024),
-  /** The tokens that end a text; by default the tokenizer's end of text. */
+  /** The tokens that end a text. Default: the tokenizer's end-of-text token. */
   endTokens: z.array(z.int().nonnegative()).min(1).max(16).optional(),
   activate: z.boolean().default(false),
 });

@@ -1,10 +1,10 @@
-/** Lesson sets: conversations to learn from, posted as JSON Lines. */
+/** Lesson sets: conversations to train on, posted as JSON Lines. */
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
 
 export const lessonSetInfoSchema = z.object({
   id: hashSchema,
-  /** Bytes of the stored set. */
+  /** Size of the stored set in bytes. */
   bytes: z.int(),
   createdAt: z.string(),
 });
@@ -14,7 +14,7 @@ const conversationSchema = z.array(z.object({ role: z.string(), content: z.strin
 
 export const lessonSetDetailSchema = lessonSetInfoSchema.extend({
   conversations: z.int(),
-  /** Conversations that a run is evaluated on and does not learn. */
+  /** Conversations kept for validation; a run does not learn them. */
   heldOut: z.int(),
   /** The first conversations. */
   examples: z.array(conversationSchema),
@@ -25,7 +25,7 @@ export const addedLessonsSchema = z.object({
   id: hashSchema,
   conversations: z.int(),
   heldOut: z.int(),
-  /** Lines of no known form, of which the first are named. */
+  /** Number of lines in no known form. `refused` lists the first of them. */
   refusedLines: z.int(),
   refused: z.array(z.object({ line: z.int(), reason: z.string() })),
 });

@@ -1,4 +1,4 @@
-/** Published models, one of which is active. */
+/** Published models. At most one model is active. */
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
 import { EXPORT_FORMATS } from "../interchange/formats.ts";
@@ -7,14 +7,14 @@ export const modelSchema = z.object({
   model: hashSchema,
   tokenizer: hashSchema,
   run: z.string(),
-  /** Nats per validation token; null for a model that was published without an evaluation. */
+  /** Nats per validation token; null for a model that was not evaluated. */
   valLoss: z.number().nullable(),
   publishedAt: z.string(),
   active: z.boolean(),
 });
 export type Model = z.output<typeof modelSchema>;
 
-/** Publishes a model that is stored already, as after a restore. */
+/** Publishes a model that is already stored, for example after a restore. */
 export const publishRequestSchema = z.strictObject({
   model: hashSchema,
   tokenizer: hashSchema,
@@ -25,5 +25,5 @@ export type PublishRequest = z.output<typeof publishRequestSchema>;
 
 export const activatedSchema = z.object({ active: z.string() });
 
-/** What a model leaves as. A type that is not given is the format's usual one. */
+/** The format and the number type of an export. Without `type`, the format's usual type. */
 export const exportQuerySchema = z.strictObject({ format: z.enum(EXPORT_FORMATS), type: z.string().max(16).optional() });

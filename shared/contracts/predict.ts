@@ -1,4 +1,4 @@
-/** The probabilities of whole answers, of which `POST /generate` draws one. */
+/** The probabilities of whole answers. `POST /generate` samples one such answer. */
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
 import { contextSchema } from "../lessons/context.ts";
@@ -6,7 +6,7 @@ import { contextSchema } from "../lessons/context.ts";
 export const predictRequestSchema = z.strictObject({
   text: z.string().min(1).max(4000),
   context: contextSchema.optional(),
-  /** The answers to compare; left out: the most probable short answers are looked for. */
+  /** The answers to compare. Without this field, the generator searches for the most probable short answers. */
   candidates: z
     .array(z.string().trim().min(1).max(256))
     .min(1)
@@ -18,9 +18,9 @@ export type PredictRequest = z.output<typeof predictRequestSchema>;
 
 export const predictionSchema = z.object({
   text: z.string(),
-  /** Among the answers of this list: they add up to 1. */
+  /** The probability among the listed answers; these probabilities sum to 1. */
   probability: z.number(),
-  /** Among all answers that the model could give: that it says this text and ends. */
+  /** The probability that the model gives exactly this text and then ends. */
   raw: z.number(),
 });
 

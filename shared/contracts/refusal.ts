@@ -1,5 +1,5 @@
-/** The answer to every request that is refused or fails, except where another protocol has a form of its own. */
+/** The JSON body of every refused or failed request, except where another protocol defines its own body. */
 import { z } from "zod";
 
-/** Says what was expected and what came. */
+/** The message says what was expected and what was received. */
 export const refusalSchema = z.object({ error: z.string() });

@@ -1,6 +1,6 @@
 /**
- * Training runs: what an operator may ask for, and what a run shows. A field of a request is added here and where the run
- * uses it; a field of the status here and in `statusOf` (workers/coordinator/status.ts).
+ * Training runs: the requests of an operator and the status of a run. Add a field of a request here and where the run uses the
+ * field. Add a field of the status here and in `statusOf` (workers/coordinator/status.ts).
  */
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
@@ -11,7 +11,7 @@ const name = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/)
   .optional();
-/** Training tokens in all. */
+/** Total training tokens. */
 const tokens = z.int().positive().max(10_000_000_000).optional();
 const lrScale = z.number().positive().max(100);
 const supervision = supervisionOverrides.default({});
@@ -26,20 +26,20 @@ export const runRequestSchema = z.strictObject({
   ...trainingOverrides,
   supervision,
   sources: z.array(z.string().max(64)).max(100).optional(),
-  /** Trains on an existing dataset instead of a new one from the corpus. */
+  /** Trains on this dataset instead of making a new dataset from the corpus. */
   dataset: hashSchema.optional(),
-  /** A published model whose weights the run starts from, with its tokenizer, and an optimizer that starts anew. */
+  /** Starts from the weights and the tokenizer of this published model, with a new optimizer state. */
   from: hashSchema.optional(),
   /** Factor on the learning rate of a run that starts from a model. */
   lrScale: lrScale.optional(),
-  /** Objective sft: the lesson set to learn, encoded for the model. */
+  /** Objective sft: the lesson set to learn. */
   lessons: hashSchema.optional(),
-  /** Share of the records to learn that repeat what the model was pretrained on, so that it is not forgotten. */
+  /** Share of the training records that repeat pretraining text, so that the model does not forget it. */
   replay: z.number().min(0).max(0.9).default(DEFAULT_REPLAY),
 });
 export type RunRequest = z.input<typeof runRequestSchema>;
 
-/** The parameters of the Workflow `train`: a request, or the branch of a run at a checkpoint (by default its newest one). */
+/** Parameters of the Workflow `train`: a request, or a branch that continues a run from a checkpoint (by default the newest). */
 export const workflowRequestSchema = runRequestSchema.extend({
   branch: z.strictObject({ run: z.string(), checkpoint: hashSchema.optional(), lrScale }).optional(),
 });
@@ -47,9 +47,9 @@ export type WorkflowRequest = z.input<typeof workflowRequestSchema>;
 
 export const branchRequestSchema = z.strictObject({
   name,
-  /** One of the run's kept checkpoints; by default its current one. */
+  /** A checkpoint that the run still keeps. Default: its current checkpoint. */
   checkpoint: hashSchema.optional(),
-  /** Training tokens in all, with those of the checkpoint. */
+  /** Total training tokens, including those of the checkpoint. */
   tokens,
   /** Factor on the learning rate. */
   lrScale: lrScale.default(1),
@@ -63,9 +63,9 @@ export type StartedRun = z.output<typeof startedRunSchema>;
 export const collectionRequestSchema = z.strictObject({ graceSeconds: z.int().min(0).optional() });
 export const collectionSchema = z.object({ objects: z.int() });
 
-/** A value that a run does not have from its first moment: null until then. */
+/** A value that is null until the run knows it. */
 const known = <S extends z.ZodType>(schema: S) => schema.nullable().default(null);
-/** A list that a run fills as it goes. */
+/** A list that is empty at first and grows during the run. */
 const listed = <S extends z.ZodType>(schema: S) => z.array(schema).default([]);
 
 export const runStatusSchema = z.object({
@@ -85,7 +85,7 @@ export const runStatusSchema = z.object({
   totalTokens: known(z.number()),
   tokensPerSecond: known(z.number()),
   secondsLeft: known(z.number()),
-  /** Wall clock from the first lease to the last commit, without evaluations. */
+  /** Wall-clock seconds from the first lease to the last commit, without evaluations. */
   trainingSeconds: known(z.number()),
   losses: listed(z.object({ round: z.int(), loss: z.number() })),
   firstLoss: known(z.number()),
@@ -100,21 +100,21 @@ export const runStatusSchema = z.object({
   stopReason: known(z.string()),
   rollbacks: listed(z.object({ fromRound: z.int(), toRound: z.int(), lrScale: z.number(), reason: z.string() })),
   leases: listed(z.object({ shard: z.int(), trainer: z.string(), secondsLeft: z.number() })),
-  /** Shards of the current round that have their result. */
+  /** Shards of the current round that already have a result. */
   finished: known(z.int()),
   trainers: listed(z.object({ name: z.string(), strikes: z.int(), quarantined: z.boolean(), secondsSilent: z.number() })),
   tasks: known(z.int()),
-  /** Trainers' milliseconds from lease to result, an upper bound of CPU time. */
+  /** Milliseconds from lease to result, an upper bound of the CPU time. */
   cpuMillisecondsPerTask: known(z.number()),
-  /** Seconds that trainers report for computing training tasks; the rest of their time is coordination. */
+  /** Seconds of computation that trainers report. The rest of a trainer's time is coordination. */
   computeSeconds: known(z.number()),
   cents: known(z.number()),
   bytesPerRound: known(z.object({ delta: z.number(), inner: z.number() })),
-  /** Submissions that came twice or were refused, by reason. */
+  /** Duplicate and refused submissions, counted by reason. */
   counts: z.record(z.string(), z.int()).default({}),
 });
 export type RunStatus = z.output<typeof runStatusSchema>;
 
-/** One event of `GET /runs/{id}/events`: the status with its newest loss instead of the whole curve. */
+/** An event of `GET /runs/{id}/events`: the status with only the newest loss instead of all losses. */
 export const runEventSchema = runStatusSchema.omit({ losses: true }).extend({ loss: z.number().nullable() });
 export type RunEvent = z.output<typeof runEventSchema>;

@@ -2,7 +2,7 @@
 import { z } from "zod";
 
 export const sourceRequestSchema = z.strictObject({
-  /** How what is fetched is read: the collector has an adapter for each kind. */
+  /** The kind chooses the collector's adapter, which finds and reads the pages. */
   kind: z.enum(["site", "feed"]).default("site"),
   url: z.url().max(1000),
   scope: z.enum(["host", "path"]).default("path"),
@@ -13,7 +13,7 @@ export type SourceRequest = z.output<typeof sourceRequestSchema>;
 
 export const sourceSchema = z.object({
   ...sourceRequestSchema.shape,
-  /** `upload`: files that an operator sends; nothing on the web is crawled for it. */
+  /** `upload`: files that an operator sends, never crawled. */
   kind: z.enum([...sourceRequestSchema.shape.kind.unwrap().options, "upload"]),
   id: z.string(),
   createdAt: z.string(),
@@ -22,7 +22,7 @@ export type SourceKind = Source["kind"];
 export type Source = z.output<typeof sourceSchema>;
 
 export const crawlRequestSchema = z.strictObject({
-  /** Without it, every source that is due is crawled. */
+  /** The source to crawl. Without this field, all sources that are due are crawled. */
   source: z.string().max(64).optional(),
 });
 export type CrawlRequest = z.output<typeof crawlRequestSchema>;
@@ -34,12 +34,12 @@ export const crawlSchema = z.object({
   queued: z.int(),
   fetched: z.int(),
   failed: z.int(),
-  /** Fetched pages that were the same as at the last crawl. */
+  /** Fetched pages that have not changed since the last crawl. */
   unchanged: z.int(),
   documents: z.int(),
   duplicates: z.int(),
   bytes: z.int(),
-  /** Pages that are not kept, counted by reason. */
+  /** Pages that were not kept, counted by reason. */
   skipped: z.record(z.string(), z.int()),
   startedAt: z.string(),
   finishedAt: z.string().nullable(),

@@ -1,22 +1,22 @@
-/** Files that an operator brings into the corpus. */
+/** Files that an operator adds to the corpus. */
 import { z } from "zod";
 
-/** Larger files come in pieces, each under its own name. */
+/** Maximum bytes of an uploaded file. Split a larger file and give each piece its own name. */
 export const MAX_UPLOAD_BYTES = 5 * 1024 * 1024;
 
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, "expected letters, digits, dots, dashes and underscores");
 
 export const uploadParamsSchema = z.object({
-  /** One source of the corpus. */
+  /** The collection; it becomes one source of the corpus. */
   collection: name,
-  /** A file of the same name replaces the one before. */
+  /** The file's name. A new upload with the same name replaces the old file. */
   file: name,
 });
 
 export const uploadQuerySchema = z.object({
-  /** An SPDX id or a URL, for documents that state none. */
+  /** The licence of documents that state none: an SPDX id or a URL. */
   licence: z.string().max(200).default(""),
-  /** A BCP 47 language tag, for documents that state none. */
+  /** The language of documents that state none: a BCP 47 tag. */
   lang: z.string().max(35).default(""),
 });
 

@@ -1,16 +1,16 @@
 /**
- * The one place that turns the `context` of a request or a lesson into the system message, so that a model is asked in the
- * words that it was taught in.
+ * Turns the `context` of a request or a lesson into the system message. Lessons and requests share this code, so a model is
+ * asked in the words that it has learned.
  *
- * Time, place and topic come first, the other keys in alphabetical order, one "key: value" line each. An hour is said twice,
- * the part of the day first: "time: morning, 06:00". A part of the day is a few tokens that every hour of it shares, so a
- * model that was taught some hours can answer for the others.
+ * Each key is one "key: value" line. Time, place and topic come first; the other keys follow in alphabetical order. An hour is
+ * written twice, with the part of the day first: "time: morning, 06:00". All hours of a part of the day share its tokens, so a
+ * model that learned some hours can answer for the others.
  */
 import { z } from "zod";
 
 const MAX_KEYS = 32;
 
-/** Anything that bears on an answer. */
+/** Facts about the situation in which a question is asked. */
 export const contextSchema = z
   .record(z.string().max(64), z.union([z.string().max(256), z.number(), z.boolean()]))
   .refine((context) => Object.keys(context).length <= MAX_KEYS, { error: `expected at most ${MAX_KEYS} keys` });
@@ -18,7 +18,7 @@ export type Context = z.output<typeof contextSchema>;
 
 const FIRST_KEYS: readonly string[] = ["time", "place", "topic"];
 
-/** The system message of a context; null when the context says nothing. */
+/** Renders the system message. Returns null when the context is empty. */
 export function renderContext(context: Context): string | null {
   const lines = Object.entries(context)
     .map(([key, value]) => ({ key: oneLine(key), value: valueOf(oneLine(key), value) }))
@@ -31,7 +31,7 @@ export function renderContext(context: Context): string | null {
 const rankOf = (key: string) => (FIRST_KEYS.includes(key) ? FIRST_KEYS.indexOf(key) : FIRST_KEYS.length);
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
-/** White space folded: a value with a line break must not look like another key. */
+/** Replaces line breaks and other white space by one space. Without this, a value with a line break could look like another key. */
 const oneLine = (text: string) => text.replaceAll(/\s+/g, " ").trim();
 
 function valueOf(key: string, value: Context[string]): string {
@@ -39,7 +39,7 @@ function valueOf(key: string, value: Context[string]): string {
   return key === "time" ? timeOf(text) : text;
 }
 
-/** An hour or a clock time with its part of the day; any other words as they are. */
+/** Adds the part of the day to an hour or a clock time; keeps any other text. */
 function timeOf(text: string): string {
   const clock = clockOf(text);
   return clock === null ? text : `${partOfDay(clock.hour)}, ${twoDigits(clock.hour)}:${twoDigits(clock.minute)}`;
@@ -56,7 +56,7 @@ const twoDigits = (value: number) => String(value).padStart(2, "0");
 const CLOCK =
   /^(?:\d{4}-\d{2}-\d{2}T)?(\d{1,2})(?:[:.](\d{2}))?(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?\s*(am|pm|a\.m\.|p\.m\.|h|o'clock)?$/i;
 
-/** "6", "06:00", "6:30 pm", "2026-12-01T06:00:00Z": the hour and minute that it names; null for all else. */
+/** Parses an hour or a time, for example "6", "06:00", "6:30 pm", "2026-12-01T06:00:00Z". Returns null for other text. */
 function clockOf(text: string): { hour: number; minute: number } | null {
   const [, hours, minutes = "0", half = ""] = CLOCK.exec(text) ?? [];
   if (hours === undefined) return null;

@@ -1,25 +1,25 @@
 /**
- * A lesson set as the records of an sft dataset, a bounded number at a time: first its conversations, then pieces of the
- * pretraining text, which are learned beside them so that the model keeps what it knew.
+ * Encodes a lesson set as the records of an sft dataset, some at a time. The records are the conversations, then pieces of the
+ * pretraining text. The model learns both together, so that it keeps its knowledge.
  *
- * The pieces lie evenly over the text, and are as long as the longest conversation: a longer piece would make every batch
- * that holds it longer. Records are read in random order, so it does not matter where in the stream they lie.
+ * The pieces are spread evenly over the text. A piece is as long as the longest conversation, because a longer piece would make
+ * its batch longer. The order of records in the stream does not matter, because training reads them in random order.
  */
 import type { LessonSet } from "../artifacts.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { conversationRecord, pairsOf, recordNumbers, textRecord } from "./records.ts";
 
-/** Records that replay pretraining text, for a share of all training records. */
+/** The number of replay records that gives them the share `share` of all training records. */
 export const replayRecords = (conversations: number, share: number): number => Math.round((conversations * share) / (1 - share));
 
 export interface EncodedSides {
   train: Uint16Array;
   val: Uint16Array;
-  /** Pairs of the longest conversation. */
+  /** The longest conversation, in (token, flag) pairs. */
   longest: number;
 }
 
-/** The records of the conversations [first, end). */
+/** Encodes the conversations [first, end). */
 export function encodeConversations(
   tokenizer: Tokenizer,
   { conversations }: Pick<LessonSet, "conversations">,
@@ -37,12 +37,12 @@ export function encodeConversations(
   return { train: joined(sides.train, context), val: joined(sides.val, context), longest };
 }
 
-/** Where piece `index` of `count` begins in a text of `tokens`. */
+/** The first token of piece `index` in a text of `tokens` tokens. There are `count` pieces of `length` tokens. */
 export function pieceStart(index: number, count: number, tokens: number, length: number): number {
   return Math.floor((index * Math.max(0, tokens - length)) / Math.max(1, count - 1));
 }
 
-/** Pieces of text as records. */
+/** Encodes pieces of text as records. */
 export const encodePieces = (pieces: readonly Uint16Array[], context: number): Uint16Array =>
   joined(
     pieces.map((piece) => textRecord(piece, context)),

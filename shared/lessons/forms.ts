@@ -1,6 +1,6 @@
 /**
- * The forms in which people have lessons, one JSON object a line, and the conversation that each becomes: a list of messages,
- * an instruction with its output, a prompt with its completion, or a text with its answer in a context.
+ * The accepted forms of a lesson, one JSON object per line, and their translation to a conversation. The forms are a list of
+ * messages, an instruction with its output, a prompt with its completion, and a text with its answer in a context.
  */
 import { z } from "zod";
 import type { Message } from "../tokenizer/chat-template.ts";
@@ -9,13 +9,13 @@ import { contextSchema, renderContext } from "./context.ts";
 const MAX_CONTENT = 100_000;
 const MAX_MESSAGES = 200;
 
-/** White space around a message means nothing: `/generate` drops it from answers too. */
+/** White space around a message has no meaning; `/generate` also removes it from answers. */
 const content = z.string().max(MAX_CONTENT).trim().min(1);
 
 const user = (text: string): Message => ({ role: "user", content: text });
 const assistant = (text: string): Message => ({ role: "assistant", content: text });
 
-/** The fields that tell a form from the others, and the schema that turns an object of this form into messages. */
+/** The fields by which a form is recognized, and the schema that turns an object of this form into messages. */
 const FORMS: readonly { fields: readonly string[]; schema: z.ZodType<Message[]> }[] = [
   {
     fields: ["messages"],
@@ -50,7 +50,7 @@ const FORMS: readonly { fields: readonly string[]; schema: z.ZodType<Message[]> 
 
 const EXPECTED = FORMS.map(({ fields }) => fields.join(" and ")).join(", or ");
 
-/** The conversation of a line, or why there is none. Fields that a form does not know are ignored. */
+/** Parses a line to a conversation, or returns the reason why it is refused. Unknown fields are ignored. */
 export function conversationOf(line: string): { messages: Message[] } | { reason: string } {
   let value: unknown;
   try {

@@ -1,27 +1,27 @@
 /**
- * A lesson set: conversations as they were posted, each as often as it was posted, since repetition is how lessons say how
- * probable an answer is. Some questions are kept for validation, with all their answers, so that the answers which remain
- * for training still have their shares.
+ * Lesson sets. A conversation is kept as often as it was posted, because its repetitions tell the model how probable an answer
+ * is. Some questions are held out for validation with all their answers, so the remaining questions keep their answers'
+ * proportions.
  */
 import type { LessonSet } from "../artifacts.ts";
 import type { Message } from "../tokenizer/chat-template.ts";
 import { conversationOf } from "./forms.ts";
 
-/** Bytes of JSON Lines that one set may be made from. */
+/** Maximum bytes of the JSON Lines of a set. */
 export const MAX_LESSON_BYTES = 8 * 1024 * 1024;
 export const MAX_CONVERSATIONS = 100_000;
-/** Refused lines that are named; all are counted. */
+/** Maximum of refused lines to list. The count includes all refused lines. */
 const MAX_REFUSED_SHOWN = 100;
 const HELD_OUT_SHARE = 0.05;
 
 export interface ParsedLessons {
   conversations: Message[][];
-  /** The first refused lines, counted from 1. */
+  /** The first refused lines. Line numbers start at 1. */
   refused: { line: number; reason: string }[];
   refusedLines: number;
 }
 
-/** Parses JSON Lines. Lines beyond the largest set are refused like lines of no form. Empty lines do not count. */
+/** Parses JSON Lines. Ignores empty lines. Refuses lines without a known form, and lines beyond MAX_CONVERSATIONS. */
 export function parseLessons(text: string): ParsedLessons {
   const parsed: ParsedLessons = { conversations: [], refused: [], refusedLines: 0 };
   for (const [index, line] of text.split("\n").entries()) {
@@ -38,8 +38,9 @@ export function parseLessons(text: string): ParsedLessons {
 }
 
 /**
- * For each conversation whether it is kept for validation: about one question in twenty, but at least one, and never all. A
- * question is a conversation without its last answer. Null when all conversations ask the same.
+ * Says for each conversation whether it is held out for validation. A question is a conversation without its last answer. About
+ * one question in twenty is held out, but at least one question, and never all. Returns null when all conversations have the
+ * same question.
  */
 export function heldOutConversations({ conversations }: Pick<LessonSet, "conversations">): boolean[] | null {
   const keys = conversations.map((messages) => hashText(JSON.stringify(messages.slice(0, -1).map(({ role, content }) => [role, content]))));
@@ -49,7 +50,7 @@ export function heldOutConversations({ conversations }: Pick<LessonSet, "convers
   return keys.map((key) => key < below);
 }
 
-/** A hash of a text in 0..2^32-1: FNV-1a, whose high bits are weak for short texts, mixed by the finalizer of MurmurHash3. */
+/** A 32-bit hash of a text: FNV-1a, then the finalizer of MurmurHash3, because FNV-1a has weak high bits for short texts. */
 export function hashText(text: string): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
