@@ -1,4 +1,7 @@
-/** The one Catalog object: sources, and crawls with their counters. The documents are corpus.ts, in the same storage. */
+/**
+ * The Catalog, a single object: it stores sources, and crawls with their counters. Documents are in corpus.ts, in the same
+ * storage.
+ */
 import { DurableObject } from "cloudflare:workers";
 import type { Document, Hash } from "../../shared/artifacts.ts";
 import { crawlSchema, type Crawl, type Source } from "../../shared/contracts/sources.ts";
@@ -6,13 +9,13 @@ import { Corpus, type Verdict } from "./corpus.ts";
 
 type Row = Record<string, SqlStorageValue>;
 
-/** Rows from before the kinds are sites. */
+/** Rows written before sources had a kind are sites. */
 const decodeSource = ({ json }: { json: string }): Source => ({ kind: "site", ...(JSON.parse(json) as Omit<Source, "kind">) });
-/** Rows from before conditional requests have no unchanged pages. */
+/** Rows written before conditional requests existed have no `unchanged` counter. */
 const decodeCrawl = ({ json }: { json: string }) => crawlSchema.parse({ unchanged: 0, ...(JSON.parse(json) as object) });
 const hasBegun = ({ fetched, failed }: Crawl) => fetched + failed > 0;
 
-/** The counters of a crawl after one more document. */
+/** Adds one document to the counters of a crawl. */
 function counted(crawl: Crawl, { verdict, bytes }: { verdict: Verdict; bytes: number }): Crawl {
   const next = { ...crawl, fetched: crawl.fetched + 1 };
   switch (verdict) {
@@ -60,7 +63,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
     return this.#rows<{ json: string }>("SELECT json FROM sources ORDER BY id").map(decodeSource);
   }
 
-  /** Opens a crawl of a source, or returns the one that is running. */
+  /** Opens a crawl of a source. If a crawl of the source is running, returns that crawl. */
   async openCrawl(source: string): Promise<{ crawl: Crawl; begun: boolean }> {
     const last = this.#lastCrawl(source);
     if (last?.state === "running") return { crawl: last, begun: hasBegun(last) };
@@ -91,7 +94,8 @@ export class Catalog extends DurableObject<CollectorEnv> {
   async isDue(source: Source): Promise<boolean> {
     if (source.kind === "upload") return false;
     const last = this.#lastCrawl(source.id);
-    // A running crawl is due if the call that opened it died before it began it. To begin twice is harmless.
+    // A running crawl without pages is due too: the call that opened the crawl may have died before it began. Beginning twice
+    // is harmless.
     if (last?.state === "running") return !hasBegun(last);
     return last === null || Date.now() - Date.parse(last.startedAt) >= source.revisitSeconds * 1000;
   }
@@ -112,7 +116,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
     this.#change(id, () => ({ queued }));
   }
 
-  /** Counts pages that are not kept, with the reason. A sitemap is no page: only its reason counts. */
+  /** Counts pages that are not kept, with the reason. A sitemap is not a page, so only its reason is counted. */
   async skip(id: string, reason: string, as: "fetched" | "failed" | "sitemap" = "fetched", count = 1): Promise<void> {
     this.#change(id, (crawl) => ({
       fetched: crawl.fetched + (as === "fetched" ? count : 0),
@@ -126,31 +130,31 @@ export class Catalog extends DurableObject<CollectorEnv> {
     this.#change(id, ({ fetched, unchanged }) => ({ fetched: fetched + 1, unchanged: unchanged + 1 }));
   }
 
-  /** Adds a document, unless the corpus refuses it. It is durable when this returns. */
+  /** Adds a document, unless the corpus refuses it. When this returns, the document is durable. */
   async append(crawl: string, document: Document): Promise<Verdict> {
     return (await this.appendAll(crawl, document.source, [document]))[0]!;
   }
 
-  /** Adds documents of one source: one write of the counters, and one look at the open segment. */
+  /** Adds documents of one source. The counters are written once and the open segment is checked once for all of them. */
   async appendAll(crawl: string, source: string, documents: readonly Document[]): Promise<Verdict[]> {
     const added = documents.map((document) => this.#corpus.add(document));
     this.#change(crawl, (known) => added.reduce(counted, known));
     try {
       if (this.#corpus.isFull(source)) await this.#corpus.flush(source);
     } catch (error) {
-      // The documents are durable all the same, and the next flush writes the segment.
+      // The documents are durable although no segment was written. The next flush writes the segment.
       // oxlint-disable-next-line no-console -- no caller waits for this error
       console.error(`source ${source}: no segment written: ${(error as Error).message}; tried again at the next flush`);
     }
     return added.map(({ verdict }) => verdict);
   }
 
-  /** A page has been deleted or reserved. Later snapshots drop the text it had. */
+  /** Call this when a page is deleted or reserved. Later snapshots drop the page's text. */
   async withdraw(url: string): Promise<void> {
     this.#corpus.withdraw(url);
   }
 
-  /** Withdraws the texts of a file and its parts (`#n`) but those at some addresses. */
+  /** Withdraws the texts of a file and its parts (`FILE#n`), except the texts at the `kept` addresses. */
   async withdrawRest(file: string, kept: readonly string[]): Promise<void> {
     const addresses = new Set(kept);
     for (const url of this.#corpus.partsOf(file)) if (!addresses.has(url)) this.#corpus.withdraw(url);
@@ -163,12 +167,12 @@ export class Catalog extends DurableObject<CollectorEnv> {
     this.#change(id, () => ({ state: "done", queued: 0, finishedAt: new Date().toISOString() }));
   }
 
-  /** Removes a URL for good: from the segments in R2, and from every later crawl. */
+  /** Removes a URL for good, from the segments in R2. Later crawls do not store it again. */
   async remove(url: string): Promise<{ removed: number }> {
     return this.#corpus.remove(url);
   }
 
-  /** A snapshot of all sources or of some. Throws NotFound when it would be empty. */
+  /** A snapshot of all sources or of some sources. Throws NotFound if the snapshot would be empty. */
   async snapshot(sources: readonly string[] | undefined): Promise<{ hash: Hash; documents: number; bytes: number; segments: number }> {
     const owning = sources === undefined ? (await this.sources()).map(({ id }) => id) : this.#corpus.owningSources(sources);
     for (const source of owning) await this.#corpus.flush(source);

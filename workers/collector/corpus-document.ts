@@ -1,4 +1,4 @@
-/** A found document as the corpus stores it: named by the hash of its text, dated, checked. */
+/** Turns a found document into the document that the corpus stores: checked, dated, and named by the hash of its text. */
 import { documentSchema, type Document } from "../../shared/artifacts.ts";
 import { sha256 } from "../../shared/store.ts";
 import type { FoundDocument } from "./sources/source.ts";

@@ -1,6 +1,6 @@
 /**
- * The documents: an index of known texts, the open segments, the current text of each page, and the removed URLs. A
- * document is durable once it is a row here; its text leaves the row in the transaction that lists its segment.
+ * Stores the documents: an index of known texts, the open segments, the current text of each page, and the removed URLs. A
+ * document is durable once it has a row here. The transaction that lists its segment clears the text in the row.
  */
 import {
   encodeDocument,
@@ -15,7 +15,7 @@ import { namedError } from "../../shared/errors.ts";
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
 import { getObject, putJson, putObject, putRecord, sha256 as hashOf } from "../../shared/store.ts";
 
-/** A segment is written when its text has this many bytes. */
+/** A segment is written when its texts have this many bytes. */
 const SEGMENT_BYTES = 1024 * 1024;
 
 export type Verdict = "stored" | "duplicate" | "too-large" | "removed";
@@ -23,13 +23,13 @@ export type Verdict = "stored" | "duplicate" | "too-large" | "removed";
 type Row = Record<string, SqlStorageValue>;
 type Text = { sha256: string; bytes: number };
 
-/** What a snapshot lists: segments, and the texts in them that readers must leave out. */
+/** The content of a snapshot: segments, and the texts in these segments that readers must skip. */
 interface Content {
   segments: SegmentEntry[];
   superseded: Text[];
 }
 
-/** Current texts of the pages of some sources (?1, a JSON list). */
+/** Hashes of the current texts of the pages of some sources. ?1 is a JSON list of source ids. */
 const TEXTS_OF = "SELECT sha256 FROM pages JOIN page_sources USING (url) WHERE page_sources.source IN (SELECT value FROM json_each(?1))";
 
 const byteLength = (text: string) => new TextEncoder().encode(text).length;
@@ -38,7 +38,7 @@ const totalBytes = (rows: readonly { bytes: number }[]) => rows.reduce((total, {
 export class Corpus {
   readonly #sql: SqlStorage;
   readonly #bucket: R2Bucket;
-  /** The last write of segments. The next write waits for it, so that no document is written twice. */
+  /** The last write of segments. The next write waits for this promise, so no document is written twice. */
   #writing: Promise<void> = Promise.resolve();
 
   constructor({ sql }: DurableObjectStorage, bucket: R2Bucket) {
@@ -50,7 +50,7 @@ export class Corpus {
     sql.exec("CREATE INDEX IF NOT EXISTS documents_open ON documents (source) WHERE json IS NOT NULL");
     sql.exec("CREATE TABLE IF NOT EXISTS pages (url TEXT PRIMARY KEY, sha256 TEXT NOT NULL)");
     sql.exec("CREATE INDEX IF NOT EXISTS pages_sha256 ON pages (sha256)");
-    // Every source that reaches a page. Pages older than this table list only the source that owns their text.
+    // Every source that reaches a page. For pages older than this table, only the source that owns their text.
     sql.exec("CREATE TABLE IF NOT EXISTS page_sources (source TEXT NOT NULL, url TEXT NOT NULL, PRIMARY KEY (source, url))");
     sql.exec(
       "INSERT INTO page_sources SELECT source, pages.url FROM pages JOIN documents USING (sha256) WHERE NOT EXISTS (SELECT 1 FROM page_sources)",
@@ -58,12 +58,12 @@ export class Corpus {
     sql.exec("CREATE TABLE IF NOT EXISTS superseded (sha256 TEXT PRIMARY KEY)");
     sql.exec("CREATE TABLE IF NOT EXISTS removals (url TEXT PRIMARY KEY, removed_at TEXT NOT NULL)");
     sql.exec("CREATE TABLE IF NOT EXISTS manifests (source TEXT PRIMARY KEY, sequence INTEGER NOT NULL)");
-    // Sources whose segments have changed since their last manifest.
+    // Sources whose segments have changed since their last manifest was written.
     sql.exec("CREATE TABLE IF NOT EXISTS due (source TEXT PRIMARY KEY)");
     sql.exec(
       "CREATE TABLE IF NOT EXISTS segments (number INTEGER PRIMARY KEY, source TEXT NOT NULL, hash TEXT NOT NULL, documents INTEGER NOT NULL, bytes INTEGER NOT NULL)",
     );
-    // Objects that may exist although no row of `segments` names them: not listed yet, or rewritten.
+    // Objects that may exist in R2 without a row in `segments`: not listed yet, or replaced by a rewritten segment.
     sql.exec("CREATE TABLE IF NOT EXISTS unlisted (hash TEXT PRIMARY KEY)");
   }
 
@@ -72,8 +72,8 @@ export class Corpus {
   }
 
   /**
-   * Adds a document unless its text is known, its URL was removed or it is too large -> the verdict, and the bytes of its
-   * text. It never awaits, so the caller's next write is in the same transaction.
+   * Adds a document, unless its text is known, its URL was removed, or it is too large. Returns the verdict and the bytes of
+   * the text. The method never awaits, so the caller's next write is in the same transaction.
    */
   add(document: Document): { verdict: Verdict; bytes: number } {
     const { sha256, source, url } = document;
@@ -86,7 +86,7 @@ export class Corpus {
     return { verdict: rowsWritten === 0 ? "duplicate" : "stored", bytes };
   }
 
-  /** Whether a source's open documents are enough for a segment. */
+  /** True if a source's open documents fill a segment. */
   isFull(source: string): boolean {
     const query = "SELECT SUM(bytes) AS bytes FROM documents WHERE source = ? AND json IS NOT NULL";
     return (this.#rows<{ bytes: number | null }>(query, source)[0]?.bytes ?? 0) >= SEGMENT_BYTES;
@@ -100,21 +100,24 @@ export class Corpus {
     this.#sql.exec("DELETE FROM superseded WHERE sha256 = ?", sha256);
   }
 
-  /** Takes a page's text away. Later snapshots drop that text unless another page has it too. */
+  /** Takes a page's text away. Later snapshots drop the text, unless another page has the same text. */
   withdraw(url: string): void {
     const before = this.#rows<{ sha256: string }>("DELETE FROM pages WHERE url = ? RETURNING sha256", url)[0]?.sha256;
     if (before === undefined || this.#rows("SELECT 1 FROM pages WHERE sha256 = ? LIMIT 1", before).length > 0) return;
     this.#sql.exec("INSERT OR IGNORE INTO superseded VALUES (?)", before);
   }
 
-  /** The addresses of a file and of its parts (`FILE#n`) that have a text. */
+  /** The addresses of a file and its parts (`FILE#n`) that have a text. */
   partsOf(file: string): string[] {
     // "$" is the character after "#".
     const query = "SELECT url FROM pages WHERE url = ?1 OR (url >= ?1 || '#' AND url < ?1 || '$')";
     return this.#rows<{ url: string }>(query, file).map(({ url }) => url);
   }
 
-  /** The sources whose segments hold the texts of `sources`: a text is stored once, with the source that brought it first. */
+  /**
+   * The sources whose segments hold the texts of `sources`. A text is stored once, in a segment of the first source that
+   * brought the text.
+   */
   owningSources(sources: readonly string[]): string[] {
     const query = `SELECT DISTINCT source FROM documents WHERE sha256 IN (${TEXTS_OF})`;
     return this.#rows<{ source: string }>(query, JSON.stringify(sources)).map(({ source }) => source);
@@ -123,7 +126,7 @@ export class Corpus {
   /** Writes a source's open documents as one segment, then lists it. */
   async flush(source: string): Promise<void> {
     await this.#exclusively(async () => {
-      // The last manifest may name an object that is deleted next.
+      // Manifests first: the last manifest may name an object that the next line deletes.
       await this.#putManifests();
       await this.#deleteUnlisted();
       await this.#flush(source);
@@ -132,7 +135,7 @@ export class Corpus {
 
   async #exclusively<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#writing.then(work);
-    // A failure belongs to its caller; the next write starts afresh.
+    // The caller handles the failure. The next write starts normally.
     this.#writing = result.then(
       () => {},
       () => {},
@@ -159,7 +162,7 @@ export class Corpus {
     await this.#putManifests();
   }
 
-  /** Writes an object, recorded as unlisted before. The caller removes that record in the transaction that lists the object. */
+  /** Writes an object and first records it as unlisted. The caller deletes that record in the transaction that lists the object. */
   async #putSegment(lines: string): Promise<Hash> {
     const gzip = new Response(lines).body!.pipeThrough(new CompressionStream("gzip"));
     const bytes = await new Response(gzip).arrayBuffer();
@@ -167,16 +170,16 @@ export class Corpus {
     return putObject(this.#bucket, "segment", bytes);
   }
 
-  /** Deletes the objects that failed writes and removals have left. Call it only while no other write runs. */
+  /** Deletes objects that failed writes and removals have left behind. Call this only while no other write runs. */
   async #deleteUnlisted(): Promise<void> {
     for (const { hash } of this.#rows<{ hash: string }>("SELECT hash FROM unlisted")) {
-      // An equal object may be listed already.
+      // A segment with the same content may be listed.
       if (this.#rows("SELECT 1 FROM segments WHERE hash = ?", hash).length === 0) await this.#bucket.delete(objectKey("segment", hash));
       this.#sql.exec("DELETE FROM unlisted WHERE hash = ?", hash);
     }
   }
 
-  /** Writes every manifest that is due, including those that failed before. */
+  /** Writes every manifest that is due, including manifests whose last write failed. */
   async #putManifests(): Promise<void> {
     for (const { source } of this.#rows<{ source: string }>("SELECT source FROM due")) {
       await this.#putManifest(source);
@@ -196,9 +199,10 @@ export class Corpus {
   }
 
   /**
-   * Removes a URL for good: its open documents are dropped, segments with a text of it are rewritten and then deleted, and no
-   * later crawl stores it again. Older snapshots find each rewritten segment's successor. Trained models are not changed.
-   * A text is removed with any page that has it. After a crash in the middle, calling it again completes the removal.
+   * Removes a URL for good. Open documents of the URL are dropped. Segments with its texts are rewritten, and the old segments
+   * are deleted. No later crawl stores the URL again. An older snapshot finds the successor of each rewritten segment. Trained
+   * models do not change.
+   * A text is removed even if other pages have the same text. After a crash, a second call completes the removal.
    */
   async remove(url: string): Promise<{ removed: number }> {
     return this.#exclusively(async () => {
@@ -208,7 +212,7 @@ export class Corpus {
         url,
       );
       const texts = new Set(rows.map(({ sha256 }) => sha256));
-      // The hashes stay in the index, so that the texts do not come back under another URL.
+      // The hashes stay in the index, so the texts are refused under another URL too.
       for (const text of texts) this.#sql.exec("UPDATE documents SET json = NULL, bytes = 0 WHERE sha256 = ?", text);
       await this.#putManifests();
       await this.#deleteUnlisted();
@@ -219,15 +223,15 @@ export class Corpus {
       }
       await this.#putManifests();
       await this.#deleteUnlisted();
-      // This comes last, because a repetition finds the texts by this row.
+      // This row is deleted last, because a second call finds the texts by it.
       this.#sql.exec("DELETE FROM pages WHERE url = ?", url);
       return { removed };
     });
   }
 
   /**
-   * Takes texts out of a segment and returns the number of documents removed.
-   * Each leaves an empty line, because a reader in the middle of the segment knows its position by line number.
+   * Removes texts from a segment and returns the number of removed documents. Each removed document leaves an empty line: a
+   * reader in the middle of the segment counts lines, so later lines must keep their numbers.
    */
   async #rewrite({ number, hash }: { number: number; hash: Hash }, texts: ReadonlySet<string>): Promise<number> {
     const old = await getObject(this.#bucket, "segment", hash);
@@ -239,7 +243,7 @@ export class Corpus {
     const kept = left.filter((line) => line !== "");
     const successor = kept.length === 0 ? null : await this.#putSegment(left.join("\n"));
     await putRecord(this.#bucket, successorKey(hash), { format: 1, segment: successor });
-    // No await from here on: the statements are one transaction.
+    // No await after this line: the statements are one transaction.
     this.#sql.exec("INSERT OR IGNORE INTO due SELECT source FROM segments WHERE number = ?", number);
     if (successor === null) this.#sql.exec("DELETE FROM segments WHERE number = ?", number);
     else {
@@ -259,7 +263,10 @@ export class Corpus {
       .map(({ hash, documents, bytes }) => ({ hash, documents, bytes }));
   }
 
-  /** The current text of each page, of all sources or of some, as one immutable list. Throws NotFound when it would be empty. */
+  /**
+   * Stores the current text of each page, of all sources or of some, as one immutable list. Throws NotFound if the list would
+   * be empty.
+   */
   async snapshot(sources: readonly string[] | undefined): Promise<{ hash: Hash; documents: number; bytes: number; segments: number }> {
     const { segments, superseded } = sources === undefined ? this.#everything() : this.#ofSources(sources);
     const documents = segments.reduce((total, segment) => total + segment.documents, 0) - superseded.length;
@@ -276,7 +283,7 @@ export class Corpus {
     return { segments: this.#segments(undefined), superseded };
   }
 
-  /** A segment may mix texts of the chosen sources with texts of others. */
+  /** A segment may also hold texts of sources that were not chosen. Such texts are listed as superseded. */
   #ofSources(sources: readonly string[]): Content {
     const owning = this.owningSources(sources);
     const superseded = this.#rows<Text>(

@@ -1,6 +1,7 @@
 /**
- * One queue message: the Host object fetches what it names, the source's adapter reads it, the catalog stores what was
- * found. An adapter that fails costs its page; a catalog that fails costs a lease, after which the page is sent again.
+ * Handles one queue message: the Host object fetches the page, the adapter of the source reads it, the catalog stores the
+ * documents. If an adapter fails, its page is lost. If the catalog fails, the lease of the page expires and the page is sent
+ * again.
  */
 import { isFailure, isWithdrawal, reasonOf, type Refusal } from "./refusal.ts";
 import { ADAPTERS } from "./sources/adapters.ts";
@@ -31,7 +32,7 @@ export async function crawlPage(env: CollectorEnv, message: PageMessage): Promis
   }
 }
 
-/** Stores what the adapter finds in a resource, finding by finding. */
+/** Stores the findings of an adapter, one by one. */
 async function store(catalog: Catalog, message: PageMessage, visit: Extract<Visit, { kind: "fetched" }>): Promise<Found> {
   const { adapter, resource, source } = visit;
   const [pages, sitemaps]: [string[], string[]] = [[], []];
@@ -46,13 +47,13 @@ async function store(catalog: Catalog, message: PageMessage, visit: Extract<Visi
       sitemaps.push(...finding.sitemaps);
     }
   }
-  // After a redirect the validators belong to another address.
+  // After a redirect, the validators belong to another address and are not used.
   const isHere = isWhole && resource.url === message.url;
   const validators = { etag: resource.headers.get("etag"), lastModified: resource.headers.get("last-modified") };
   return { pages, sitemaps, validators: isHere ? validators : null };
 }
 
-/** What an adapter finds until it fails; a failure is its last finding. Errors of the reader of this stream pass through. */
+/** The findings of an adapter. If the adapter fails, the last finding is a refusal. Errors of the consumer pass through. */
 async function* readSafely(findings: AsyncIterable<Finding>, url: string): AsyncGenerator<Finding> {
   try {
     yield* findings;
@@ -63,16 +64,16 @@ async function* readSafely(findings: AsyncIterable<Finding>, url: string): Async
   }
 }
 
-/** Whether the corpus has the document now. */
+/** Stores a document. Returns true if the corpus now has its text. */
 async function keep(catalog: Catalog, message: PageMessage, source: string, document: FoundDocument): Promise<boolean> {
   const url = normalizeUrl(document.url);
   if (url === null) {
-    // A redirect may lead to an address that no link could have named.
+    // A redirect may lead to an address that is not allowed in a link.
     await skip(catalog, message, "page", { kind: "unusable", cause: "address" });
     return false;
   }
   const verdict = await catalog.append(message.crawl, await corpusDocument({ ...document, url }, source));
-  // The page has moved; the text at its old address is no second document.
+  // The page has moved, so its old address no longer has a text.
   if (message.url !== url) await catalog.withdraw(message.url);
   return verdict === "stored" || verdict === "duplicate";
 }
@@ -90,6 +91,6 @@ async function refuse(
 
 async function skip(catalog: Catalog, { crawl }: PageMessage, kind: ResourceKind, refusal: Refusal): Promise<void> {
   if (kind === "page") return catalog.skip(crawl, reasonOf(refusal), isFailure(refusal) ? "failed" : "fetched");
-  // A sitemap only helps: without it the crawl goes on by links, and most sites have none.
+  // Sitemaps are optional: without a sitemap the crawl follows links. Most sites have none, so a 404 is not counted.
   if (refusal.kind !== "status" || refusal.status !== 404) await catalog.skip(crawl, `sitemap-${reasonOf(refusal)}`, "sitemap");
 }

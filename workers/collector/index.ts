@@ -1,6 +1,7 @@
 /**
- * Collector: web sites in, documents out. Cron and operators start crawls; each page is one queue message. A Host object per
- * origin decides what is asked and when; the one Catalog object stores sources, crawls and documents. README.md has the journey.
+ * Collector: web sites in, documents out. Cron and operators start crawls. Each page is one queue message. A Host object per
+ * origin decides which page is fetched and when. The one Catalog object stores sources, crawls and documents. README.md
+ * describes the journey of a page.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { Hash } from "../../shared/artifacts.ts";
@@ -26,7 +27,7 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
     return { ok: true };
   }
 
-  /** Registers a source, or changes the settings of a registered source. Throws InvalidInput for an address that may not be fetched. */
+  /** Registers a source, or changes the settings of a registered source. Throws InvalidInput if the address may not be fetched. */
   async addSource(input: SourceRequest): Promise<Source> {
     const url = normalizeUrl(input.url);
     const refusal = url === null ? "expected a web address" : refusalOf(new URL(url), this.env.LOCAL_ORIGIN);
@@ -36,7 +37,7 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
     return this.#catalog.putSource({ ...input, url, id, createdAt: new Date().toISOString() });
   }
 
-  /** Stores the documents of a file. The same file again replaces them. */
+  /** Stores the documents of a file. A second upload of the file replaces its documents. */
   async upload(request: UploadRequest, bytes: Uint8Array<ArrayBuffer>): Promise<Crawl> {
     return uploadFile(this.env, request, bytes);
   }
@@ -45,7 +46,10 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
     return this.#catalog.sources();
   }
 
-  /** Crawls one source now, or all that are due. A running crawl is returned, not started twice. One failure does not stop the others; it throws at the end. */
+  /**
+   * Crawls one source now, or all sources that are due. If a crawl of a source is running, returns that crawl. A source that
+   * fails does not stop the others; its error is thrown at the end.
+   */
   async startCrawls(input: CrawlRequest): Promise<Crawl[]> {
     const all = await this.#catalog.sources();
     const chosen = input.source === undefined ? [] : all.filter(({ id }) => id === input.source);
@@ -64,7 +68,7 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
         failures.push(`source ${source.id}: ${(error as Error).message}`);
       }
     }
-    if (failures.length > 0) throw new Error(`crawls: expected all to begin, got ${failures.join("; ")} (cron tries these again)`);
+    if (failures.length > 0) throw new Error(`crawls: expected all to begin, got ${failures.join("; ")} (cron retries them)`);
     return crawls;
   }
 
@@ -72,9 +76,10 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
     return this.#catalog.crawl(id);
   }
 
-  /** Removes a page for good: its segments are rewritten, and later crawls leave it out. */
+  /** Removes a page for good: its segments are rewritten, and later crawls skip the page. */
   async removeUrl(url: string): Promise<Removal> {
-    // The address as written, too: earlier versions kept a redirected page under the address it came from.
+    // Earlier versions kept a redirected page under its first address, so the URL is also removed exactly as the caller wrote
+    // it.
     let removed = 0;
     for (const address of new Set([normalizeUrl(url) ?? url, url])) removed += (await this.#catalog.remove(address)).removed;
     return { removed };

@@ -1,31 +1,34 @@
 /**
- * Why a page is not kept: one tagged union from the fetch to the counters of a crawl. The shell, the adapters and the
- * catalog agree on it by type; the name in `skipped` of a crawl is made here and nowhere else.
+ * The reasons why a page is not kept, as one tagged union. crawl-page.ts, the adapters and the catalog all use this type. Only
+ * `reasonOf` makes the name that a crawl shows under `skipped`.
  */
 
-/** Why no answer came, or why none was asked for. */
+/** Why a request got no answer, or was not sent. */
 export type FetchFailure =
-  /** robots.txt forbids a hop of the redirect, or cannot be read. */
+  /** robots.txt forbids the page or a redirect of it, or cannot be read. */
   | "robots"
   /** A redirect leads to another host. */
   | "left-host"
-  /** The URL is private, or not a web address. */
+  /** The URL is private, or is not a web address. */
   | "refused"
-  /** Too many redirects, or one without a usable address. */
+  /** Too many redirects, or a redirect without a usable address. */
   | "redirects"
-  /** The host must be left alone for longer than a request can wait. */
+  /** The host asked for a longer pause than a request can wait. */
   | "closed"
   | "timeout"
   | "network";
 
-/** How an owner reserves a page against training: by X-Robots-Tag or meta tag, Content-Signal, Content-Usage. */
+/**
+ * How an owner reserves a page against training: X-Robots-Tag or a meta tag (noindex), Content-Signal (ai-train=no),
+ * Content-Usage (train-ai=n).
+ */
 export type Reservation = "noindex" | "ai-train=no" | "train-ai=n";
 
 export type Refusal =
   | { kind: "failure"; cause: FetchFailure }
   | { kind: "status"; status: number }
   | { kind: "reserved"; by: Reservation }
-  /** The answer is no text that can be kept. `address`: a redirect led to a URL that no link may name. */
+  /** The answer has no text that can be kept. Cause `address`: a redirect led to a URL that is not allowed in a link. */
   | { kind: "unusable"; cause: "too-large" | "too-complex" | "too-short" | "content-type" | "address" | "unreadable" };
 
 /** The name under which a crawl counts a refusal. */
@@ -43,12 +46,12 @@ export function reasonOf(refusal: Refusal): string {
   }
 }
 
-/** Whether a refusal withdraws the page: then its text from earlier crawls is dropped. */
+/** True if the refusal withdraws the page. Then its text from earlier crawls is dropped. */
 export function isWithdrawal(refusal: Refusal): boolean {
   return refusal.kind === "reserved" || (refusal.kind === "status" && (refusal.status === 404 || refusal.status === 410));
 }
 
-/** Whether a later visit may succeed; a crawl counts such a page as failed, not as fetched. */
+/** True if a later visit may succeed. A crawl counts such a page as failed instead of fetched. */
 export function isFailure(refusal: Refusal): boolean {
   return refusal.kind === "failure" || (refusal.kind === "status" && (refusal.status === 429 || refusal.status >= 500));
 }

@@ -1,6 +1,6 @@
 /**
- * One uploaded file: its adapter reads it, the catalog stores what was found, as a crawl of the collection's source. A file
- * that comes again replaces its earlier documents, so an upload that failed may be repeated.
+ * Stores one uploaded file as a crawl of its collection's source: the upload adapter reads the file, the catalog stores the
+ * documents. A second upload of the file replaces its earlier documents, so a failed upload can be repeated.
  */
 import type { Document } from "../../shared/artifacts.ts";
 import type { Crawl, Source } from "../../shared/contracts/sources.ts";
@@ -10,10 +10,10 @@ import { reasonOf } from "./refusal.ts";
 import { ADAPTERS } from "./sources/adapters.ts";
 import type { Resource } from "./sources/source.ts";
 
-/** A file may have more lines than an invocation may make calls. */
+/** Documents per call. A file may have more lines than an invocation may make calls. */
 const BATCH = 100;
 
-/** An upload is never crawled, so the settings of a crawl say nothing. */
+/** An upload is never crawled, so these crawl settings have no effect. */
 export const uploadSource = (collection: string): Source => ({
   id: `upload-${collection}`,
   kind: "upload",

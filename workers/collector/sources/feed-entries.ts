@@ -1,11 +1,11 @@
 /**
- * The entries of a feed: RSS 0.9 to 2.0 with content:encoded, Atom (RFC 4287), JSON Feed 1.1. The format is found by the
- * content, not by the Content-Type, which many servers get wrong. Fields that are missing or odd are left out, never guessed.
+ * Parses the entries of a feed: RSS 0.9 to 2.0 with content:encoded, Atom (RFC 4287), JSON Feed 1.1. The content decides the
+ * format, because many servers send a wrong Content-Type. A missing or unusable field stays empty; it is never guessed.
  */
 import { XMLParser } from "fast-xml-parser";
 import { decodeXml } from "../web/xml.ts";
 
-/** Feeds have tens of entries; archives a few hundred. */
+/** Feeds have tens of entries, archives a few hundred. */
 const MAX_ENTRIES = 1000;
 const LISTS = new Set(["item", "entry", "link"]);
 const XML = new XMLParser({
@@ -16,17 +16,17 @@ const XML = new XMLParser({
   textNodeName: "text",
   parseTagValue: false,
   isArray: (name) => LISTS.has(name),
-  // Markup inside of these is the text itself; it is kept as written.
+  // Markup inside these elements is the text itself, so the parser keeps it as written.
   stopNodes: ["..content", "..encoded", "..description", "..summary", "..title"],
 });
 
 export interface FeedEntry {
-  /** Where the article is; null when the feed does not say. */
+  /** The article's address; null if the feed does not give it. */
   url: string | null;
   title: string;
   lang: string;
   licence: string;
-  /** The content that the feed has; empty when it has a summary only. */
+  /** The full content in the feed; empty if the feed has only a summary. */
   content: { type: "html" | "text"; value: string };
 }
 
@@ -37,19 +37,19 @@ const nodesOf = (value: unknown): Node[] => (Array.isArray(value) ? value.filter
 const firstOf = (value: unknown): unknown => (Array.isArray(value) ? value[0] : value);
 const stringOf = (value: unknown): string => (typeof value === "string" ? value : "");
 
-/** The text of an XML element, which is a node when the element has attributes. */
+/** The text of an XML element. An element with attributes is a node, other elements are strings. */
 function textOf(value: unknown): string {
   const first = firstOf(value);
   return decodeXml(stringOf(isNode(first) ? first.text : first)).trim();
 }
 
-/** Null when the text is no feed. */
+/** Returns null if the text is not a feed. */
 export function parseFeed(text: string, base: string): FeedEntry[] | null {
   const content = text.replace(/^\uFEFF/, "").trimStart();
   try {
     return content.startsWith("{") ? jsonEntries(JSON.parse(content), base) : content.startsWith("<") ? xmlEntries(content, base) : null;
   } catch {
-    // Text that cannot be parsed is no feed; the caller reads it as a page.
+    // Text that does not parse is not a feed. The caller reads it as a page.
     return null;
   }
 }
@@ -77,7 +77,7 @@ function jsonEntries(feed: unknown, base: string): FeedEntry[] | null {
 }
 
 function xmlEntries(content: string, base: string): FeedEntry[] | null {
-  // Pages of HTML are told apart before the parser sees them.
+  // HTML pages are recognized here, before the slower parser runs.
   if (!/^(?:rss|feed|RDF)$/i.test(rootOf(content))) return null;
   const tree: unknown = XML.parse(content);
   if (!isNode(tree)) return null;
@@ -90,7 +90,7 @@ function xmlEntries(content: string, base: string): FeedEntry[] | null {
   return isNode(feed) ? atomEntries(feed, base) : null;
 }
 
-/** The name of the first element, without its prefix. */
+/** The name of the first element, without its namespace prefix. */
 function rootOf(content: string): string {
   for (const [, name] of content.matchAll(/<!--[\s\S]*?(?:-->|$)|<([a-z][\w.-]*(?::[\w.-]+)?)/gi))
     if (name !== undefined) return name.replace(/^.*:/, "");
@@ -123,7 +123,7 @@ function atomEntries(feed: Node, base: string): FeedEntry[] {
       const here = resolved(stringOf(entry["@base"]), from) ?? from;
       const links = nodesOf(entry.link).filter((link) => (link["@rel"] ?? "alternate") === "alternate");
       const page = links.find((link) => link["@type"] === "text/html") ?? links[0];
-      // media:content, which names a picture by its URL, has lost its prefix too.
+      // Without its prefix, media:content (a picture, with a `url` attribute) looks like Atom's content and is skipped.
       const content = [entry.content].flat().find((candidate) => !(isNode(candidate) && "@url" in candidate));
       const type = isNode(content) ? stringOf(content["@type"]) : "";
       const value = type === "xhtml" && isNode(content) ? stringOf(content.text) : textOf(content);
@@ -137,7 +137,7 @@ function atomEntries(feed: Node, base: string): FeedEntry[] {
     });
 }
 
-/** The URL of a licence, as a link of rel="license" or in an element of Creative Commons. */
+/** The URL of a licence: a link with rel="license", or an element of Creative Commons. */
 function licenceOf(node: Node, base: string): string {
   const link = nodesOf(node.link).find((candidate) => candidate["@rel"] === "license")?.["@href"];
   const element = firstOf(node.license);

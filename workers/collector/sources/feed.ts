@@ -1,7 +1,7 @@
 /**
- * A feed: an entry with its full text is a document at the entry's own address; an entry with a summary is a link, and the
- * page behind it is read like a page of a site. Links within those pages are not followed. Entries on other hosts are
- * refused, because only their host can say whether they may be kept.
+ * The feed adapter. An entry with its full text is a document at the entry's own address. An entry with a summary is a link:
+ * its page is fetched and read like a page of a site, but links in that page are not followed. Entries on other hosts are
+ * refused, because only their own host can allow that they are kept.
  */
 import { decodeText } from "../web/decode.ts";
 import { extractFragment, MIN_TEXT_LENGTH } from "../web/extract.ts";
@@ -10,7 +10,7 @@ import { parseFeed, type FeedEntry } from "./feed-entries.ts";
 import { site } from "./site.ts";
 import type { Finding, Resource, SourceAdapter } from "./source.ts";
 
-/** How feeds end a text that they have cut. */
+/** The end of a text that the feed has cut off. */
 const CUT = /(?:…|\.\.\.|\[…\]|\[\.\.\.\]|read more\W*|continue reading[^.]{0,200})$/i;
 
 export const feed: SourceAdapter = {
@@ -42,7 +42,7 @@ async function* read(resource: Resource): AsyncGenerator<Finding> {
   yield { kind: "links", pages, sitemaps: [] };
 }
 
-/** XML says its charset in its first line, whatever its Content-Type is. */
+/** XML states its charset in its first line; the Content-Type is ignored. */
 function entriesOf({ bytes, headers, url }: Resource): FeedEntry[] | null {
   const type = headers.get("content-type") ?? "";
   const head = new TextDecoder("latin1").decode(bytes.subarray(0, 100));
@@ -50,7 +50,7 @@ function entriesOf({ bytes, headers, url }: Resource): FeedEntry[] | null {
   return parseFeed(decodeText(bytes, /^\W*<\?xml\b/.test(head) ? asXml : type), url);
 }
 
-/** The text of an entry; null when the feed has only a part of it. */
+/** The text of an entry; null if the feed has only part of the text. */
 function fullText({ content }: FeedEntry): string | null {
   const text = content.type === "html" ? extractFragment(content.value) : content.value.trim();
   return text === null || text.length < MIN_TEXT_LENGTH || CUT.test(text) ? null : text;

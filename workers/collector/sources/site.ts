@@ -1,4 +1,4 @@
-/** A web site: each page is a document and names further pages by its links; sitemaps name pages and sitemaps. */
+/** The site adapter: each page is a document, and its links name further pages. A sitemap names pages and other sitemaps. */
 import type { Refusal } from "../refusal.ts";
 import { decodeText, gunzip } from "../web/decode.ts";
 import { extract, extractPlain, type Extraction } from "../web/extract.ts";

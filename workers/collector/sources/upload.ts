@@ -1,17 +1,17 @@
 /**
- * A file that an operator uploads: JSON Lines, with a document a line, or one document of plain text or Markdown. The
- * format is found by the content. A document's address is the file's (`upload:COLLECTION/FILE`), with `#n` for the n-th
- * line, unless the line has a web address of its own; by that address it can be removed.
+ * The upload adapter: a file of JSON Lines (one document a line), or one document of plain text or Markdown. The content
+ * decides the format. A document's address is the file's (`upload:COLLECTION/FILE`), with `#n` for line n, or the line's own
+ * web address if it has one. An operator removes a document by this address.
  */
 import { z } from "zod";
 import { normalizeUrl } from "../web/address.ts";
 import { decodeText } from "../web/decode.ts";
 import type { Finding, Resource, SourceAdapter } from "./source.ts";
 
-/** Where the heading of a Markdown file is looked for. */
+/** A Markdown heading within this many characters is the title. */
 const TITLE_WITHIN = 1000;
 
-/** The field names that data sets use; others are ignored. */
+/** Field names that are common in data sets. Other fields are ignored. */
 const lineSchema = z.object({
   text: z.string(),
   url: z.string().optional(),
@@ -35,7 +35,7 @@ async function* read({ bytes, url }: Resource): AsyncGenerator<Finding> {
   }
 }
 
-/** Lines one at a time, so that a file is not in memory twice. */
+/** Yields lines one at a time, so memory does not hold the file twice. */
 function* linesOf(content: string): Generator<string> {
   for (let start = 0; start < content.length;) {
     const end = content.indexOf("\n", start);
@@ -48,12 +48,12 @@ function documentOf(line: string): z.infer<typeof lineSchema> | null {
   try {
     return lineSchema.safeParse(JSON.parse(line)).data ?? null;
   } catch {
-    // A broken line costs itself; the caller counts it.
+    // Only the broken line is lost; the caller counts it.
     return null;
   }
 }
 
-/** Whether the first line that is not empty is a document. */
+/** True if the first line that is not empty is a document. */
 function isJsonLines(content: string): boolean {
   for (const line of linesOf(content)) if (line !== "") return line.startsWith("{") && documentOf(line) !== null;
   return false;

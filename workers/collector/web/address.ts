@@ -1,11 +1,14 @@
-/** Pure rules on page addresses: their canonical form, traps that repeat themselves, and the scope of a crawl. */
+/** Pure rules on page addresses: the canonical form, traps (addresses that repeat themselves), and the scope of a crawl. */
 
 const MAX_URL_LENGTH = 1000;
 const MAX_PATH_DEPTH = 20;
 const MAX_SEGMENT_REPEATS = 2;
 const TRACKING = /^(utm_\w+|fbclid|gclid|phpsessid|jsessionid|sid|session_?id)$/i;
 
-/** The address under which a page is known: no fragment, no tracking or session parameters. Null for what is no page, or a trap. */
+/**
+ * The canonical address of a page: no fragment, no tracking or session parameters. Null if the address is not a page, or is a
+ * trap.
+ */
 export function normalizeUrl(href: string): string | null {
   if (href.length > MAX_URL_LENGTH || !URL.canParse(href)) return null;
   const url = new URL(href);
@@ -19,7 +22,7 @@ export function normalizeUrl(href: string): string | null {
   return [...repeats.values()].some((count) => count > MAX_SEGMENT_REPEATS) ? null : url.href;
 }
 
-/** `host`: the same origin; `path`: below the start URL's folder on it. */
+/** `host`: the same origin. `path`: also below the folder of the start URL. */
 export function isInScope(href: string, start: string, scope: "host" | "path"): boolean {
   const [url, root] = [new URL(href), new URL(start)];
   return url.origin === root.origin && (scope === "host" || url.pathname.startsWith(root.pathname.replace(/[^/]*$/, "")));

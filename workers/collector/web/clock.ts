@@ -1,9 +1,9 @@
-/** Time as the collector sees it. Tests put a clock here that they can move; nothing else replaces it. */
+/** The collector's clock. Tests replace it with a clock that they can move. */
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
   wait(ms: number): Promise<void>;
-  /** Aborts what takes longer. */
+  /** A signal that aborts after `ms`. */
   timeout(ms: number): AbortSignal;
 }
 

@@ -1,37 +1,42 @@
-/** Main text, title, language and links of an HTML page, through Readability on linkedom. */
+/** Extracts main text, title, language and links of an HTML page, with Readability on linkedom. */
 import { Readability } from "@mozilla/readability";
 import { parseHTML } from "linkedom";
 import { unlinkParagraphs, type PageDocument } from "./linked-paragraphs.ts";
 import type { Refusal } from "../refusal.ts";
 import { reservationOf } from "./reservation.ts";
 
-/** Shorter texts are menus and stubs. */
+/** Shorter texts are menus or stubs. */
 export const MIN_TEXT_LENGTH = 200;
 const MAX_LINKS = 2000;
 /**
- * Readability's time grows with the square of the nesting: four seconds at 4,000 levels. Browsers stop at 512 levels;
- * ordinary pages have 30. The number of elements is bounded too, at some seconds of work.
+ * Readability's time grows with the square of the nesting depth: four seconds at 4,000 levels. Browsers stop at 512 levels;
+ * ordinary pages have 30. The number of elements is limited too, to a few seconds of work.
  */
 const MAX_DEPTH = 500;
 const MAX_ELEMENTS = 30_000;
 /**
- * The parser takes about 300 bytes per element, of an isolate's 128 MB, and visits all open elements at each tag: 3 s at
- * 100,000 levels, 18 s at 200,000. A scan of the written tags bounds both before it begins, at about 200,000 elements and
- * 100,000 levels or unclosed tags (`<br>`). The scan miscounts end tags inside comments; the number of tags bounds such pages.
+ * The parser takes about 300 bytes per element, and an isolate has 128 MB. At each tag it visits all open elements: 3 s at
+ * 100,000 levels, 18 s at 200,000. Therefore a scan counts the tags before parsing. It allows about 200,000 elements and
+ * 100,000 levels (unclosed tags such as `<br>` count as levels). The scan miscounts end tags inside comments; for such pages
+ * only the limit on tags holds.
  */
 const MAX_TAGS = 450_000;
 const MAX_SUM_OF_DEPTHS = 6e9;
 /**
- * The parser compares each attribute with the earlier ones of its tag, and an attribute costs ten times an element: 240,000
- * take 6 s. The pages of extract.test.ts have at most 3,635, and at most 352 in one tag (a script that looks like one).
+ * The parser compares each attribute with the earlier attributes of its tag, and an attribute costs ten times an element:
+ * 240,000 attributes take 6 s. The pages of extract.test.ts have at most 3,635 attributes, and at most 352 in one tag (script
+ * text that looks like a tag).
  */
 const MAX_TAG_ATTRIBUTES = 5000;
 const MAX_ATTRIBUTES = 60_000;
-/** Elements whose text gets lines of its own. */
+/** Elements whose text starts and ends on its own line. */
 const BLOCKS = new Set(
   "ADDRESS ARTICLE BLOCKQUOTE BR DD DIV DL DT H1 H2 H3 H4 H5 H6 HEADER HR LI MAIN OL P PRE SECTION TABLE TD TH TR UL".split(" "),
 );
-/** Elements that are never part of the text, even inside an article. Leaving out figures raises the score of extract.test.ts by 0.5 %. */
+/**
+ * Elements that are never part of the text, even inside an article. Without figures the score of extract.test.ts is 0.5 %
+ * higher.
+ */
 const LEFT_OUT = new Set("ASIDE BUTTON FIGURE FOOTER FORM NAV NOSCRIPT SCRIPT STYLE TEMPLATE".split(" "));
 
 export interface Extraction {
@@ -39,11 +44,11 @@ export interface Extraction {
   title: string;
   lang: string;
   links: string[];
-  /** Why the text must not be kept; null when it may be kept. */
+  /** Why the text must not be kept; null if it may be kept. */
   refusal: Refusal | null;
 }
 
-/** Extracts from a page at `base`. Obeys headers and meta tags that reserve the page against training. */
+/** Extracts a page at the address `base`. Headers or meta tags that reserve the page against training give a refusal. */
 export function extract(html: string, base: URL, headers: Headers): Extraction {
   if (!isParsable(html)) return { text: "", title: "", lang: "", links: [], refusal: { kind: "unusable", cause: "too-complex" } };
   const document = parsePage(html);
@@ -60,7 +65,7 @@ export function extract(html: string, base: URL, headers: Headers): Extraction {
   return judged(mainText(document), { title, lang, links });
 }
 
-/** The same for a page of plain text. */
+/** Extracts a page of plain text, by the same rules. */
 export function extractPlain(text: string, headers: Headers): Extraction {
   const nothing = { title: "", lang: "", links: [] };
   const by = reservationOf(headers);
@@ -73,7 +78,7 @@ const judged = (text: string, rest: Pick<Extraction, "title" | "lang" | "links">
   refusal: text.length < MIN_TEXT_LENGTH ? { kind: "unusable", cause: "too-short" } : null,
 });
 
-/** Whether the parser is sure to end within bounds of time and memory. */
+/** True if parsing is sure to stay within the limits of time and memory. */
 function isParsable(html: string): boolean {
   const open = new Map<string, number>();
   let [tags, depth, sum, attributes] = [0, 0, 0, 0];
@@ -95,7 +100,10 @@ function isParsable(html: string): boolean {
   return true;
 }
 
-/** Counts what looks like attributes from `start`, a place within a tag, and finds the tag's end. A quote opens a value only after an equals sign. */
+/**
+ * Counts attributes from `start`, a position within a tag, up to the tag's end. A quote opens a value only after an equals
+ * sign.
+ */
 function attributesFrom(html: string, start: number): { count: number; end: number } {
   let [count, at, isWithin, isValue] = [0, start, false, false];
   for (; at < html.length && html[at] !== ">"; at++) {
@@ -116,16 +124,16 @@ function attributesFrom(html: string, start: number): { count: number; end: numb
 }
 
 /**
- * A page may leave out its html, head and body tags, but linkedom builds only the tags that are written, so the missing
- * ones are added. linkedom also accepts only an element right after the head as the body, and otherwise makes an empty one;
- * the real body replaces it.
+ * A page may omit its html, head and body tags, but linkedom builds only written tags, so missing tags are added here.
+ * linkedom also takes a body only if the body follows the head directly. Otherwise linkedom makes an empty body, and this
+ * function replaces it with the real body.
  */
 export function parsePage(html: string): PageDocument {
   const [hasHtml, hasBody] = [/<html[\s>]/i.test(html), /<body[\s>]/i.test(html)];
   const missing = hasHtml && hasBody ? "" : hasBody ? "<html>" : "<html><body>";
   const { document } = parseHTML(`${missing}${html}`);
   const [body, made] = [document.querySelector("body"), document.body];
-  // When the real body comes first, linkedom makes the empty one inside it.
+  // If the real body comes first, linkedom puts the empty body inside it.
   if (body !== null && !body.contains(made)) made.replaceWith(body);
   return document;
 }
@@ -139,23 +147,23 @@ function linksOf(document: PageDocument, base: URL): string[] {
   });
 }
 
-/** The text of a piece of HTML that is all content, such as an entry of a feed; null when it is too complex to parse. */
+/** The text of an HTML fragment that is all content, such as a feed entry. Null if the fragment is too complex to parse. */
 export function extractFragment(html: string): string | null {
   return isParsable(html) ? blockText(parsePage(html).body) : null;
 }
 
-/** The article, as Readability finds it. Changes the document. */
+/** The article that Readability finds. Changes the document. */
 export function mainText(document: PageDocument): string {
   const body = blockText(document.body);
   if (!isSimple(document.documentElement)) return body;
   unlinkParagraphs(document);
   const article = new Readability(document as never, { charThreshold: MIN_TEXT_LENGTH }).parse();
   const main = article?.content ? blockText(parsePage(article.content).body) : "";
-  // Readability finds nothing on pages that are all code or lists; their whole body is then the main text.
+  // Readability finds nothing on pages that are all code or lists. For these pages the main text is the whole body.
   return main.length >= MIN_TEXT_LENGTH ? main : body;
 }
 
-/** Whether Readability is sure to end in time. */
+/** True if Readability is sure to end in time. */
 function isSimple(root: unknown): boolean {
   const stack = [{ node: root as TreeNode, depth: 0 }];
   let elements = 0;
@@ -175,8 +183,8 @@ interface TreeNode {
 }
 
 /**
- * Text with a line break around each block. White space is folded except in preformatted parts, which keep their lines and
- * indentation; no line ends in blanks. Iterative: pages nest without limit.
+ * The text of a node, with a line break around each block. White space is folded, except in preformatted parts, which keep
+ * their lines and indentation. No line ends in blanks. The walk is iterative, because pages nest without limit.
  */
 function blockText(root: unknown): string {
   const lines: string[] = [];

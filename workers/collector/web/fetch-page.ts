@@ -1,7 +1,7 @@
 /**
- * Bounded GETs. `ask` makes one request: its address is checked, its bytes are counted after decompression and its time
- * is capped. `fetchPage` follows redirects and checks every hop before it is asked. A failure is a value with its cause:
- * it crosses RPC, and a crawl counts it.
+ * GET requests with limits. `ask` makes one request: it checks the address, limits the time, and limits the bytes after
+ * decompression. `fetchPage` follows redirects and checks every hop before it requests the hop. A failure is a returned value
+ * with a cause, because it crosses RPC and a crawl counts it.
  */
 import { readAtMost } from "../../../shared/bytes/bounded.ts";
 import type { FetchFailure } from "../refusal.ts";
@@ -19,25 +19,25 @@ export interface Answer {
   status: number;
   headers: Headers;
   bytes: Uint8Array<ArrayBuffer>;
-  /** The server sent more than MAX_PAGE_BYTES. */
+  /** True if the server sent more than MAX_PAGE_BYTES. */
   truncated: boolean;
 }
 
 export interface Failure {
   kind: "failure";
   cause: FetchFailure;
-  /** For the log. */
+  /** Text for the log. */
   detail: string;
 }
 
 export interface Page extends Answer {
-  /** After redirects. */
+  /** The URL after redirects. */
   url: string;
 }
 
 export const failure = (cause: FetchFailure, detail: string): Failure => ({ kind: "failure", cause, detail });
 
-/** One request; redirects are not followed. `conditions` are headers that ask for a page only if it has changed. */
+/** Makes one request and does not follow redirects. `conditions` are headers that ask for the page only if it has changed. */
 export async function ask(
   url: URL,
   localOrigin: string,
@@ -60,7 +60,7 @@ export async function ask(
   }
 }
 
-/** A page through `request`, hop by hop. `refuse` names the reason against a hop, or null. */
+/** Fetches a page through `request`, hop by hop. `refuse` returns the reason to refuse a hop, or null. */
 export async function fetchPage(
   start: URL,
   request: (url: URL) => Promise<Answer | Failure>,

@@ -1,4 +1,7 @@
-/** The frontier in a Durable Object's SQLite: a row per crawl and per entry. Statements are synchronous, so a change never awaits. */
+/**
+ * The frontier in a Durable Object's SQLite: one row per crawl and per entry. All statements are synchronous, so a change
+ * never awaits.
+ */
 import type { ActiveCrawl, Entry, FrontierStore } from "./frontier.ts";
 
 type Row<T> = { [Key in keyof T]: T[Key] & SqlStorageValue };
@@ -7,7 +10,7 @@ export function createFrontierStore(sql: SqlStorage): FrontierStore {
   sql.exec(
     "CREATE TABLE IF NOT EXISTS active (crawl TEXT PRIMARY KEY, source TEXT NOT NULL, start TEXT NOT NULL, scope TEXT NOT NULL, budget INTEGER NOT NULL)",
   );
-  // Tables from before the adapters lack their column; all their crawls are of sites.
+  // Tables from before the adapters have no such column. All their crawls are crawls of sites.
   if (sql.exec("SELECT 1 FROM pragma_table_info('active') WHERE name = 'adapter'").toArray().length === 0)
     sql.exec("ALTER TABLE active ADD COLUMN adapter TEXT NOT NULL DEFAULT 'site'");
   sql.exec(

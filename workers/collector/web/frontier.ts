@@ -1,16 +1,16 @@
 /**
- * The frontier of one host: which pages and sitemaps its crawls know, and how far each is. Pure state without platform
- * or clock: the Host object decides when to call it and performs what follows.
+ * The frontier of one host: the pages and sitemaps that its crawls know, and the state of each. It is pure state without
+ * platform or clock. The Host object decides when to call it, and sends and fetches its entries.
  *
- * An entry is held (until robots.txt is read), open, sent (its message is on the way), taken (being fetched) or done. At
- * most one entry is sent or taken, so the host gets one request at a time. Every change is saved before it is visible.
+ * An entry is held (waits for robots.txt), open, sent (its message is in the queue), taken (being fetched) or done. At most
+ * one entry is sent or taken, so the host gets one request at a time. Every change is saved before it is visible.
  */
 import type { SourceKind } from "../../../shared/contracts/sources.ts";
 import type { ResourceKind } from "../sources/source.ts";
 import { isInScope, normalizeUrl } from "./address.ts";
 
 const MAX_SITEMAPS = 20;
-/** Times that an entry is sent before it counts as lost. */
+/** An entry that was sent this many times without an end counts as lost. */
 export const MAX_ATTEMPTS = 3;
 
 export type EntryState = "held" | "open" | "sent" | "taken" | "done";
@@ -20,24 +20,24 @@ export interface Entry {
   url: string;
   kind: ResourceKind;
   state: EntryState;
-  /** Order of discovery within the crawl and kind. */
+  /** Order of discovery within the crawl and the kind. */
   number: number;
   attempts: number;
 }
 
-/** A crawl that is not over. */
+/** A crawl that has not ended. */
 export interface ActiveCrawl {
   crawl: string;
   source: string;
-  /** The adapter that reads what is fetched. */
+  /** The adapter that reads the fetched resources. */
   adapter: SourceKind;
   start: string;
   scope: "host" | "path";
-  /** The most pages of the crawl. */
+  /** The largest number of pages in the crawl. */
   budget: number;
 }
 
-/** Where the state is saved. */
+/** Storage for the frontier. */
 export interface FrontierStore {
   load(): { crawls: ActiveCrawl[]; entries: Entry[] };
   putCrawl(crawl: ActiveCrawl): void;
@@ -45,12 +45,12 @@ export interface FrontierStore {
   deleteCrawl(crawl: string): void;
 }
 
-/** Names an entry: a URL may be in the frontier of several crawls. */
+/** Identifies an entry. The crawl is part of the id, because several crawls may have the same URL. */
 export type EntryId = Pick<Entry, "crawl" | "url">;
 
 const isOnItsWay = ({ state }: Entry) => state === "sent" || state === "taken";
 
-/** Sitemaps first, because they name many pages; then in order of discovery. */
+/** Sitemaps come first, because they name many pages. Within a kind, the order of discovery counts. */
 const isBefore = (a: Entry, b: Entry) => (a.kind === b.kind ? a.number < b.number : a.kind === "sitemap");
 
 export class Frontier {
@@ -85,7 +85,7 @@ export class Frontier {
     return this.#crawls.get(id)?.crawl;
   }
 
-  /** Opens a crawl whose start page waits for robots.txt. False when the crawl is known. */
+  /** Opens a crawl; its start page waits for robots.txt. Returns false if the crawl is known. */
   begin(crawl: ActiveCrawl): boolean {
     if (this.#crawls.has(crawl.crawl)) return false;
     this.#store.putCrawl(crawl);
@@ -94,18 +94,18 @@ export class Frontier {
     return true;
   }
 
-  /** Start pages that wait for robots.txt. */
+  /** The start pages that wait for robots.txt. */
   held(): Entry[] {
     return [...this.#all()].filter(({ state }) => state === "held");
   }
 
-  /** Ends the wait of a start page: it is open now, or done if it may not be fetched. */
+  /** Ends the wait of a start page: `open` if it may be fetched, else `done`. */
   release(id: EntryId, state: "open" | "done"): void {
     const entry = this.#find(id);
     if (entry?.state === "held") this.#set({ ...entry, state });
   }
 
-  /** Adds sitemaps that are new and within the limit; `mayVisit` judges their addresses. */
+  /** Adds new sitemaps up to the limit. `mayVisit` judges their addresses. */
   addSitemaps(crawl: string, hrefs: readonly string[], mayVisit: (url: URL) => boolean): void {
     this.#add(crawl, "sitemap", MAX_SITEMAPS, hrefs, (href) => {
       const url = new URL(href);
@@ -113,7 +113,7 @@ export class Frontier {
     });
   }
 
-  /** Adds pages that are new, in scope and within the budget; `mayVisit` judges their addresses. */
+  /** Adds new pages that are in scope, up to the budget. `mayVisit` judges their addresses. */
   addPages(crawl: string, hrefs: readonly string[], mayVisit: (url: URL) => boolean): void {
     const known = this.crawl(crawl);
     if (known === undefined) return;
@@ -134,7 +134,7 @@ export class Frontier {
     }
   }
 
-  /** The entry to send now, which counts as sent from here on. Null when one is on its way or none is open. */
+  /** Marks the next open entry as sent and returns it. Null if an entry is already on its way or no entry is open. */
   next(): Entry | null {
     let first: Entry | null = null;
     for (const entry of this.#all()) {
@@ -147,7 +147,7 @@ export class Frontier {
     return sent;
   }
 
-  /** Takes an entry whose message has arrived. Null when it was taken or done before. */
+  /** Marks an entry as taken when its message arrives. Null if the entry was taken or done before. */
   take(id: EntryId): Entry | null {
     const entry = this.#find(id);
     if (entry?.state !== "sent") return null;
@@ -156,13 +156,13 @@ export class Frontier {
     return taken;
   }
 
-  /** Opens a taken entry again. `attempts` tells whether this visit counts as one of them. */
+  /** Opens a taken entry again. `attempts` is its new number of attempts: the caller subtracts one if this visit does not count. */
   postpone(id: EntryId, attempts: number): void {
     const entry = this.#find(id);
     if (entry?.state === "taken") this.#set({ ...entry, state: "open", attempts });
   }
 
-  /** Ends an entry. False when it was done before or is unknown. */
+  /** Ends an entry. Returns false if the entry was done before or is unknown. */
   complete(id: EntryId): boolean {
     const entry = this.#find(id);
     if (entry === undefined || entry.state === "done") return false;
@@ -170,14 +170,14 @@ export class Frontier {
     return true;
   }
 
-  /** The entry on its way was silent for a lease: it is open again, or returned as lost after its last attempt. */
+  /** Ends the lease of the entry on its way. The entry is open again; after its last attempt it is returned as lost. */
   expireLease(): Entry[] {
     const silent = [...this.#all()].filter(isOnItsWay);
     for (const entry of silent) this.#set({ ...entry, state: entry.attempts < MAX_ATTEMPTS ? "open" : "done" });
     return silent.filter(({ attempts }) => attempts >= MAX_ATTEMPTS);
   }
 
-  /** Ends all entries that are open, and returns how many pages of each crawl these were. */
+  /** Ends all open entries and returns the number of pages per crawl among them. */
   giveUp(): Map<string, number> {
     const pages = new Map<string, number>();
     for (const entry of [...this.#all()].filter(({ state }) => state === "open")) {
@@ -187,13 +187,13 @@ export class Frontier {
     return pages;
   }
 
-  /** Pages of a crawl that are not done. */
+  /** The number of pages of a crawl that are not done. */
   queued(crawl: string): number {
     const entries = this.#crawls.get(crawl)?.entries.values() ?? [];
     return [...entries].filter(({ kind, state }) => kind === "page" && state !== "done").length;
   }
 
-  /** Crawls whose entries are all done. */
+  /** The crawls whose entries are all done. */
   finished(): string[] {
     return [...this.#crawls].filter(([, { entries }]) => [...entries.values()].every(({ state }) => state === "done")).map(([id]) => id);
   }

@@ -1,12 +1,12 @@
 /**
- * The gate of one host: one request at a time, each at least the crawl delay after the last. Every request passes here
- * (robots.txt, sitemaps, pages, each hop of a redirect), so no other code waits. The next allowed time is stored before a
- * request goes out; a crash during a request does not shorten the wait.
+ * The gate of one host: one request at a time, and at least the crawl delay between two requests. Every request passes the
+ * gate (robots.txt, sitemaps, pages, each hop of a redirect), so no other code has to wait. The next allowed time is stored
+ * before a request goes out. Therefore a crash during a request does not shorten the wait.
  */
 import type { Clock } from "./clock.ts";
 
 const DEFAULT_DELAY_MS = 1000;
-/** A longer wait does not block the caller: it comes again. */
+/** If the wait is longer than this, `pass` returns null at once and the caller tries again later. */
 const MAX_TURN_WAIT_MS = 35_000;
 
 export class Gate {
@@ -32,17 +32,20 @@ export class Gate {
     return Math.max(0, (this.#kept.get<number>("nextAt") ?? 0) - this.#clock.now());
   }
 
-  /** Whether the next turn is too far off to wait for it in memory. */
+  /** True if the next turn is too far off to wait for it in memory. */
   isFarOff(): boolean {
     return this.waitMs() > MAX_TURN_WAIT_MS;
   }
 
-  /** Lets no request out for `ms` from now. A longer wait that was ordered before stays. */
+  /** Lets no request out for `ms` from now. An earlier, longer hold stays in force. */
   hold(ms: number): void {
     this.#kept.put("nextAt", this.#clock.now() + Math.max(ms, this.waitMs()));
   }
 
-  /** Runs `work`, which makes one request, at its turn. Null, without running it, when the turn is too far off. */
+  /**
+   * Waits for its turn, then runs `work`, which makes one request. If the turn is too far off, returns null and does not run
+   * `work`.
+   */
   pass<T>(work: () => Promise<T>): Promise<T | null> {
     const turn = this.#last.then(async () => {
       if (this.isFarOff()) return null;
@@ -54,7 +57,7 @@ export class Gate {
         this.hold(this.delayMs);
       }
     });
-    // A failure belongs to its caller; the next request goes on.
+    // The caller handles the failure; the next request goes on.
     this.#last = turn.catch(() => undefined);
     return turn;
   }

@@ -1,8 +1,9 @@
 /**
- * One Host object is one web origin. This shell connects three parts that know nothing of each other: the frontier (what
- * to fetch), the manners (how to ask) and the platform (queue messages, alarms, the catalog).
+ * One Host object is one web origin. It connects three parts that do not know each other: the frontier (which page is next),
+ * the manners (when and how to ask) and the platform (queue messages, alarms, the catalog).
  *
- * One entry is on its way at any time, as one queue message. A lost message costs one lease.
+ * One entry is on its way at any time, as one queue message. If the message is lost, its lease expires and the entry is sent
+ * again.
  */
 import { DurableObject } from "cloudflare:workers";
 import type { Crawl, Source, SourceKind } from "../../../shared/contracts/sources.ts";
@@ -18,7 +19,7 @@ import { reservationOf } from "./reservation.ts";
 import { isAllowed } from "./robots.ts";
 import { Visited, type Validators } from "./visited.ts";
 
-/** An entry that is silent for this long is sent again. */
+/** An entry without an answer for this long is sent again. */
 const LEASE_MS = 60_000;
 
 export interface PageMessage {
@@ -27,20 +28,20 @@ export interface PageMessage {
   url: string;
 }
 
-/** What came of a queue message. */
+/** The result of a queue message. */
 export type Visit =
-  /** The entry was finished or taken before, or must wait. */
+  /** The entry was finished or taken before, or it must wait. */
   | { kind: "nothing" }
   | { kind: "refused"; entry: ResourceKind; refusal: Refusal }
-  /** The page has not changed since this source kept it; its links are as they were. */
+  /** The page has not changed since this source kept it. `links` are the remembered links. */
   | { kind: "unchanged"; links: string[] }
   | { kind: "fetched"; source: string; adapter: SourceKind; resource: Resource };
 
-/** What an entry has led to. */
+/** The links that an entry has led to. */
 export interface Found {
   pages: readonly string[];
   sitemaps: readonly string[];
-  /** How the next crawl asks whether the page has changed; null when it must fetch the page in full. */
+  /** What the next crawl sends to ask whether the page has changed. Null if the next crawl must fetch the page in full. */
   validators: Validators | null | "unchanged";
 }
 
@@ -68,12 +69,12 @@ export class Host extends DurableObject<CollectorEnv> {
     return this.ctx.storage.setAlarm(Date.now() + ms);
   }
 
-  /** One request to this host, at its turn. */
+  /** Makes one request to this host, at its turn. */
   async request(href: string): Promise<Answer | Failure> {
     return this.#manners.request(new URL(href));
   }
 
-  /** A request for this host's frontier. A redirect may lead to another host, whose own gate it then passes. */
+  /** Makes a request for this host's frontier. A redirect may lead to another host; then the request passes that host's gate. */
   async #request(url: URL, conditions: Readonly<Record<string, string>> = {}): Promise<Answer | Failure> {
     await this.#renewLease();
     return url.origin === this.#origin ? this.#manners.request(url, conditions) : this.env.HOST.getByName(url.origin).request(url.href);
@@ -83,7 +84,7 @@ export class Host extends DurableObject<CollectorEnv> {
     return this.#manners.robots(this.#origin, (url) => this.#request(url));
   }
 
-  /** Begins a crawl, once. The start page and the sitemaps wait for robots.txt. */
+  /** Begins a crawl; a second call does nothing. The start page and the sitemaps wait for robots.txt. */
   async begin(crawl: Crawl, source: Source): Promise<void> {
     const begun = this.#frontier.begin({
       crawl: crawl.id,
@@ -95,11 +96,14 @@ export class Host extends DurableObject<CollectorEnv> {
     });
     if (!begun) return;
     this.ctx.storage.kv.put("origin", new URL(source.url).origin);
-    // The alarm asks the web, so that the caller does not wait for a slow site.
+    // The alarm makes the web request, so the caller does not wait for a slow site.
     await this.#wakeIn(0);
   }
 
-  /** Reads robots.txt for the start pages that wait for it. When it cannot be read, their crawls end at once, so that operators see why. */
+  /**
+   * Reads robots.txt for the start pages that wait for it. If robots.txt cannot be read, their crawls end at once with the
+   * reason, which operators see.
+   */
   async #release(held: readonly Entry[]): Promise<void> {
     const robots = await this.#robots();
     const named = robots?.sitemaps.filter((href) => URL.canParse(href)) ?? [];
@@ -119,7 +123,7 @@ export class Host extends DurableObject<CollectorEnv> {
     this.#frontier.addSitemaps(crawl, hrefs, (url) => url.origin === this.#origin && this.#manners.mayVisit(url));
   }
 
-  /** Sends the next entry if none is on its way; ends crawls that have none left. */
+  /** Sends the next entry if no entry is on its way. Ends crawls that have no entries left. */
   async #sendNext(): Promise<void> {
     const reason = this.#manners.impatience;
     if (reason !== null) for (const [crawl, pages] of this.#frontier.giveUp()) await this.#catalog().skip(crawl, reason, "failed", pages);
@@ -130,26 +134,26 @@ export class Host extends DurableObject<CollectorEnv> {
     const next = this.#frontier.next();
     if (next === null) return;
     const message: PageMessage = { origin: this.#origin, crawl: next.crawl, url: next.url };
-    // The queue waits whole seconds, the gate the rest.
+    // The queue waits for the whole seconds, the gate for the rest.
     await this.env.CRAWL.send(message, { delaySeconds: Math.floor(this.#manners.waitMs / 1000) });
     await this.#renewLease();
   }
 
-  /** The entry on its way gets a lease that starts at its turn, and again at each redirect. */
+  /** Renews the lease of the entry on its way, at its turn and at each redirect. */
   async #renewLease(): Promise<void> {
-    // A crawl that has just begun has set the alarm for now, and must not wait for a lease.
+    // A new crawl has set the alarm for now. A lease must not replace that alarm by a later one.
     if (this.#frontier.held().length === 0) await this.#wakeIn(this.#manners.waitMs + LEASE_MS);
   }
 
-  /** Fetches what a message names. */
+  /** Fetches the resource that a message names. */
   async visit(message: PageMessage): Promise<Visit> {
     const entry = this.#frontier.take(message);
     const crawl = this.#frontier.crawl(message.crawl);
     if (entry === null || crawl === undefined) return { kind: "nothing" };
     const robots = await this.#robots();
-    // Nothing was asked on behalf of this entry, so this visit does not count as an attempt.
+    // No request was made for this entry, so this visit does not count as an attempt.
     if (robots === null || this.#manners.isFarOff) return this.#postpone(message, entry.attempts - 1);
-    // A page that robots.txt reserves is fetched in full, so that its text is withdrawn.
+    // A page that robots.txt reserves is fetched in full, because only a full answer withdraws its text.
     const conditions = entry.kind === "sitemap" || robots.reserved ? {} : this.#visited.conditions(crawl.source, message.url);
     const page = await fetchPage(
       new URL(message.url),
@@ -179,7 +183,7 @@ export class Host extends DurableObject<CollectorEnv> {
     return { kind: "nothing" };
   }
 
-  /** An entry is over, well or badly: what it names joins the frontier and the next entry goes out. */
+  /** Ends an entry, successful or not: its links join the frontier, and the next entry is sent. */
   async complete(message: PageMessage, found: Found): Promise<void> {
     const crawl = this.#frontier.crawl(message.crawl);
     if (!this.#frontier.complete(message) || crawl === undefined) return;
@@ -191,7 +195,7 @@ export class Host extends DurableObject<CollectorEnv> {
     await this.#sendNext();
   }
 
-  /** A crawl begins, or the entry on its way was silent for a lease. */
+  /** Rings when a crawl begins, or when the entry on its way has been silent for a lease. */
   override async alarm(): Promise<void> {
     try {
       await this.#wakeIn(this.#manners.waitMs + LEASE_MS);
@@ -203,7 +207,7 @@ export class Host extends DurableObject<CollectorEnv> {
     } catch (error) {
       // oxlint-disable-next-line no-console -- no caller waits for this error
       console.error(`${this.#origin}: ${(error as Error).message}; tried again in a minute`);
-      // After six failed alarms the platform would stop, and the crawl with it.
+      // The platform gives up after six failed alarms, and the crawl would stop. So the alarm is set again.
       await this.#wakeIn(LEASE_MS);
     }
   }

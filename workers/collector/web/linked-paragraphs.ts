@@ -1,18 +1,21 @@
 /**
- * A paragraph that is one link from end to end looks like a menu to Readability, which judges by the share of linked text.
- * In an article such a paragraph is text: it has whole sentences, and most of the text around it is not linked. Its link is
- * replaced by its content. Lists of teasers stay linked, because around a teaser most text is linked too.
+ * Unlinks paragraphs that are one link from end to end. Readability judges by the share of linked text, so it takes such a
+ * paragraph for a menu. In an article the paragraph is text: it has whole sentences, and most text around it is not linked.
+ * The link is then replaced by its content. Lists of teasers stay linked, because most text around a teaser is linked too.
  */
 import type { parseHTML } from "linkedom";
 
-/** Shorter paragraphs are labels and headlines. */
+/** Shorter paragraphs are labels or headlines. */
 const MIN_SENTENCE_LENGTH = 60;
-/** A sentence ends in one of these, perhaps inside quotes or brackets. An ellipsis is the end of a teaser that was cut. */
+/**
+ * The end of a sentence: one of these characters, perhaps before quotes or brackets. An ellipsis does not count, because it
+ * ends a cut teaser.
+ */
 const SENTENCE_END = /(?<!\.)[.!?。！？।]["'”’»)\]]*$/;
-/** More text than this many times the paragraph is enough to judge the surroundings by. */
+/** The surroundings are large enough when they have more than this many times the paragraph's text. */
 const SURROUNDINGS = 3;
 const MAX_LEVELS = 4;
-/** Paragraphs that are looked at: the surroundings of each may be the whole page. */
+/** The largest number of paragraphs to judge: the surroundings of each may be the whole page. */
 const MAX_CANDIDATES = 200;
 
 export type PageDocument = ReturnType<typeof parseHTML>["document"];
@@ -28,7 +31,7 @@ export function unlinkParagraphs(document: PageDocument): void {
     return isSentence && textOf(links[0]!) === text ? [{ paragraph, link: links[0]!, length: text.length }] : [];
   });
   const shares = new Map<Element, LinkShare>();
-  // All are judged before the first is changed.
+  // All paragraphs are judged before the first is changed, so a change does not affect a later judgement.
   const inText = candidates
     .slice(0, MAX_CANDIDATES)
     .filter(({ paragraph, length }) => isMostlyText(surroundings(paragraph, length, shares)));
@@ -42,7 +45,7 @@ interface LinkShare {
 
 const isMostlyText = ({ length, linked }: LinkShare) => linked < length / 2;
 
-/** The text around a paragraph, from the nearest ancestor that has enough of it. */
+/** The text around a paragraph: the nearest ancestor with enough text. */
 function surroundings(paragraph: Element, length: number, shares: Map<Element, LinkShare>): LinkShare {
   let share: LinkShare = { length, linked: length };
   let element: Element | null = paragraph.parentElement;

@@ -1,6 +1,6 @@
 /**
- * How one origin is asked: at the gate's turn, by the rules of its robots.txt, and not while it wants to be left alone.
- * The Host object owns one of these; what to ask for is the frontier's business.
+ * How one origin is asked: at the gate's turn, by its robots.txt, and not while the origin asks for a pause. The Host object
+ * owns one instance. The frontier decides which page is next.
  */
 import type { Clock } from "./clock.ts";
 import { ask, failure, fetchPage, type Answer, type Failure } from "./fetch-page.ts";
@@ -10,13 +10,13 @@ import { RobotsFile } from "./robots-file.ts";
 import { isAllowed, parseRobots, type Robots } from "./robots.ts";
 import { refusalOf } from "./url-guard.ts";
 
-/** Until a robots.txt that cannot be read is asked for again. */
+/** Wait before an unreadable robots.txt is requested again. */
 const ROBOTS_RETRY_MS = 60_000;
 const DEFAULT_DELAY_SECONDS = 1;
 /** A host with a longer crawl delay is not crawled. */
 export const MAX_DELAY_SECONDS = 30;
 const MAX_GATE_SECONDS = 24 * 3600;
-/** A host that wants to be left alone for longer ends its crawls; the next crawl asks again. */
+/** If a host asks for a longer pause, its crawls end. The next crawl asks again. */
 const MAX_PATIENCE_MS = 3600 * 1000;
 
 export class Manners {
@@ -37,18 +37,21 @@ export class Manners {
     return this.#gate.waitMs();
   }
 
-  /** Whether the next turn is too far off to wait for it in memory. */
+  /** True if the next turn is too far off to wait for it in memory. */
   get isFarOff(): boolean {
     return this.#gate.isFarOff();
   }
 
-  /** Why the host's crawls end now: it wants to be left alone for too long, or its robots.txt has been unreadable for too long. */
+  /**
+   * The reason to end the host's crawls now: the host asks for too long a pause, or its robots.txt has been unreadable for too
+   * long.
+   */
   get impatience(): "retry-after" | "robots" | null {
     if (this.#gate.waitMs() > MAX_PATIENCE_MS) return "retry-after";
     return this.#clock.now() - (this.#robotsFile.failingSince ?? Infinity) > MAX_PATIENCE_MS ? "robots" : null;
   }
 
-  /** One request at its turn. A 429 or 503 holds the gate for as long as the host asks. */
+  /** Makes one request at its turn. After a 429 or 503 the gate stays closed for as long as the host asks. */
   async request(url: URL, conditions: Readonly<Record<string, string>> = {}): Promise<Answer | Failure> {
     const answer = await this.#gate.pass(async () => {
       const sent = await ask(url, this.#localOrigin, conditions, this.#clock);
@@ -60,8 +63,9 @@ export class Manners {
   }
 
   /**
-   * The rules, read at most a day ago through `request`. A 4xx other than 429 allows everything. Null when robots.txt cannot
-   * be read (429, 5xx, silence): then nothing else may be asked for (RFC 9309, section 2.3.1.4), so the gate is held.
+   * The rules of robots.txt, at most a day old; `request` fetches them. A 4xx other than 429 allows everything. Null if
+   * robots.txt cannot be read (429, 5xx, no answer). Then no other page may be requested (RFC 9309, section 2.3.1.4), so the
+   * gate is held.
    */
   async robots(origin: string, request: (url: URL) => Promise<Answer | Failure>): Promise<Robots | null> {
     const file = this.#robotsFile;
@@ -79,9 +83,9 @@ export class Manners {
     }
     const rules = file.keep(page.status === 200 ? page.bytes : new Uint8Array());
     const least = this.#isLocal(origin) ? 0 : DEFAULT_DELAY_SECONDS;
-    // With a delay of more than a day robots.txt could not be refreshed.
+    // The delay is at most a day, because robots.txt must be refreshed once a day.
     this.#gate.delayMs = Math.min(Math.max(rules.crawlDelaySeconds ?? least, least), MAX_GATE_SECONDS) * 1000;
-    // The new delay applies from the next request on.
+    // The new delay already applies to the next request.
     this.#gate.hold(this.#gate.delayMs);
     return rules;
   }
@@ -91,8 +95,8 @@ export class Manners {
   }
 
   /**
-   * Whether a link may join the frontier, by the rules as they were last read. These may be old; the newest are read before
-   * the link itself is asked for.
+   * True if a link may join the frontier, by the last rules that were read. These rules may be old; fresh rules are read
+   * before the link is fetched.
    */
   mayVisit(url: URL): boolean {
     return refusalOf(url, this.#localOrigin) === null && isAllowed(this.#robotsFile.lastRules ?? NO_RULES, url);

@@ -1,14 +1,17 @@
-/** robots.txt by RFC 9309: groups, the longest match, allow on a tie. Also Crawl-delay, Sitemap and training reservations. */
+/**
+ * robots.txt by RFC 9309: groups, the longest match wins, allow wins a tie. Also reads Crawl-delay, Sitemap and training
+ * reservations.
+ */
 
 export const AGENT = "TiffinBot";
-/** The part of a file that is read: the least that RFC 9309, section 2.5, demands. */
+/** Only this much of a file is read: the minimum that RFC 9309, section 2.5, requires. */
 export const MAX_ROBOTS_BYTES = 500 * 1024;
 /** Longer lines are cut, as in the reference parser. */
 const MAX_LINE_LENGTH = 16_663;
 
-/** Outside of what a URL may carry (RFC 3986, section 2): a rule may have them bare, a URL has them percent-encoded. */
+/** Characters that a URL may not contain (RFC 3986, section 2). A rule may have them bare; a URL has them percent-encoded. */
 const NOT_IN_URL = /(?:[^\x21-\x7e]|["<>\\^`{|}])+/gu;
-/** In a path no character is special; in a pattern a dollar is special only at the end. */
+/** In a path no character is special. In a pattern, `*` is special, and `$` only at the end. */
 const LITERAL_IN_PATH = /[*$]/g;
 const LITERAL_IN_PATTERN = /\$(?!$)/g;
 const UNRESERVED = /[A-Za-z0-9\-._~]/;
@@ -23,11 +26,11 @@ export interface Robots {
   rules: Rule[];
   crawlDelaySeconds: number | null;
   sitemaps: string[];
-  /** The site reserves its pages against training (Content-Signal: ai-train=no, Content-Usage: train-ai=n). */
+  /** True if the site reserves its pages against training (Content-Signal: ai-train=no, Content-Usage: train-ai=n). */
   reserved: boolean;
 }
 
-/** The rules for `agent`: all groups that name it, else all groups of `*`. */
+/** The rules for `agent`: all groups that name the agent, or if there are none, all groups of `*`. */
 export function parseRobots(text: string, agent: string = AGENT): Robots {
   const wanted = agent.toLowerCase();
   const groups: { agents: string[]; rules: Rule[]; delay: number | null }[] = [];
@@ -35,7 +38,7 @@ export function parseRobots(text: string, agent: string = AGENT): Robots {
   let naming = false;
   let reserved = false;
   for (const line of text.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/)) {
-    // One pattern for the whole line would backtrack in cubic time: 3 s for a hostile line of 1,000 blanks.
+    // A single pattern for the whole line would backtrack in cubic time: 3 s for a hostile line of 1,000 blanks.
     const content = line.slice(0, MAX_LINE_LENGTH).split("#", 1)[0]!.trimStart();
     const name = /^[A-Za-z-]+(?=[\s:])/.exec(content)?.[0];
     if (name === undefined) continue;
@@ -68,7 +71,7 @@ export function parseRobots(text: string, agent: string = AGENT): Robots {
   };
 }
 
-/** Allowing an index page allows its folder too. */
+/** A rule that allows an index page also allows its folder. */
 function rulesOf(allow: boolean, pattern: string): Rule[] {
   const folder = /^(.*\/)index\.html?$/.exec(pattern)?.[1];
   return allow && folder !== undefined
@@ -80,8 +83,8 @@ function rulesOf(allow: boolean, pattern: string): Rule[] {
 }
 
 /**
- * Makes percent-encoding equal on both sides (RFC 9309, section 2.2.2): unreserved octets are bare, octets that no URL may
- * carry are encoded, escapes are upper case. In a query, reserved octets that separate nothing there are bare too. Literal
+ * Makes percent-encoding equal in rules and paths (RFC 9309, section 2.2.2): unreserved octets are bare, octets not allowed in
+ * a URL are encoded, escapes are upper case. In a query, reserved octets that separate nothing there are bare too. Literal
  * octets that would be special in a pattern are encoded (section 2.2.3).
  */
 function normalize(path: string, literal: RegExp): string {
@@ -94,7 +97,10 @@ function normalize(path: string, literal: RegExp): string {
   });
 }
 
-/** `*` matches anything, a final `$` the end. Parts are found from left to right without backtracking, so hostile patterns stay cheap. */
+/**
+ * Matches a path: `*` stands for any text, a final `$` for the end. The parts are searched from left to right without
+ * backtracking, so hostile patterns cost little time.
+ */
 function matches(pattern: string, path: string): boolean {
   const anchored = pattern.endsWith("$");
   const parts = (anchored ? pattern.slice(0, -1) : pattern).split("*");

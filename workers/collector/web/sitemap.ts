@@ -1,6 +1,6 @@
 /**
- * The addresses in a sitemap, in every form of the protocol (sitemaps.org): urlset, index, RSS, Atom, plain text.
- * Entities that a file declares are never expanded; the number of addresses is capped.
+ * Reads the addresses in a sitemap, in every form of the protocol (sitemaps.org): urlset, index, RSS, Atom, plain text.
+ * Entities that a file declares are never expanded. The number of addresses is limited.
  */
 import { XMLParser } from "fast-xml-parser";
 import { decodeXml } from "./xml.ts";
@@ -22,7 +22,7 @@ export interface Sitemap {
   sitemaps: string[];
 }
 
-/** An element's text, or an element with its text in a child. */
+/** An element's text, or an element whose text is in a child. */
 type Element = string | { text?: unknown; loc?: unknown; href?: unknown; link?: Element[] } | undefined;
 
 interface Tree {
@@ -51,7 +51,7 @@ export function parseSitemap(text: string): Sitemap {
   try {
     tree = XML.parse(content) as Tree;
   } catch {
-    // A broken file names no pages; the crawl goes on by links.
+    // A broken file names no pages; the crawl continues by links.
     return { pages: [], sitemaps: [] };
   }
   const pages = [tree.urlset?.url, tree.rss?.channel?.item, tree.feed?.entry].flatMap((list) => list ?? []);

@@ -1,6 +1,6 @@
 /**
- * Which addresses may be fetched. The URL parser has already turned every spelling of an IPv4 address (decimal, hex,
- * octal, short) into dotted form, so a literal is judged by its range. One local origin may be allowed by name.
+ * Decides which addresses may be fetched. The URL parser has already turned every spelling of an IPv4 address (decimal, hex,
+ * octal, short) into dotted form, so the guard checks the range of the address. One local origin may be allowed by name.
  *
  * The guard cannot see that a public name resolves to a private address, because Workers resolve names outside the isolate.
  * Cloudflare's network does not route to private ranges.
@@ -9,7 +9,7 @@ import ipaddr from "ipaddr.js";
 
 const LOCAL_NAMES = /(^|\.)(localhost|local|internal|home\.arpa|test|invalid|onion)$/;
 
-/** Why a URL must not be fetched; null when it may be. */
+/** Why a URL must not be fetched; null if it may be fetched. */
 export function refusalOf(url: URL, localOrigin: string): string | null {
   if (url.protocol !== "http:" && url.protocol !== "https:") return `scheme: expected http or https, got ${url.protocol}`;
   if (url.username !== "" || url.password !== "") return "expected no user name or password in the URL";

@@ -1,11 +1,12 @@
 /**
- * What a host remembers of the pages that a source has kept, so that the next crawl can ask whether they have changed
- * (RFC 9110, section 13): the validators of the last answer, and the links of the page, because an unchanged page is not
- * sent again but still leads to others. Per source, because a page that one source knows is new to another.
+ * Remembers the pages that each source has kept, so the next crawl can ask whether a page has changed (RFC 9110, section 13).
+ * A row has the validators of the last answer and the page's links. The links are needed because an unchanged page is not sent
+ * again but still leads to other pages. Rows are per source, because a page that one source knows may be new to another
+ * source.
  */
 import { MAX_DURABLE_ROW_BYTES } from "../../../shared/limits.ts";
 
-/** As a server sent them; null when it did not. */
+/** Validators as a server sent them; null if the server sent none. */
 export interface Validators {
   etag: string | null;
   lastModified: string | null;
@@ -17,7 +18,10 @@ interface Row extends Record<string, SqlStorageValue> {
   links: string;
 }
 
-/** A longer list of links is not remembered; its page is fetched in full. In UTF-16 code units, of at most three bytes each. */
+/**
+ * A page with a longer list of links is not remembered and is fetched in full next time. Counted in UTF-16 code units, each at
+ * most three bytes.
+ */
 const MAX_LINKS_LENGTH = MAX_DURABLE_ROW_BYTES / 4;
 
 export class Visited {
@@ -25,7 +29,7 @@ export class Visited {
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
-    // `links`: one path a line, all on this origin.
+    // `links` has one path per line, all on this origin.
     sql.exec(
       "CREATE TABLE IF NOT EXISTS visited (source TEXT NOT NULL, url TEXT NOT NULL, etag TEXT, last_modified TEXT, links TEXT NOT NULL, PRIMARY KEY (source, url))",
     );
@@ -36,7 +40,7 @@ export class Visited {
     return this.#sql.exec<Row>("SELECT etag, last_modified, links FROM visited WHERE source = ? AND url = ?", source, url).toArray()[0];
   }
 
-  /** Headers that ask for a page only if it has changed; none when the page is not known. */
+  /** Headers that ask for a page only if it has changed; no headers if the page is not known. */
   conditions(source: string, url: string): Record<string, string> {
     const row = this.#row(source, url);
     return {
@@ -51,7 +55,7 @@ export class Visited {
     return paths === "" ? [] : paths.split("\n").map((path) => new URL(path, url).href);
   }
 
-  /** Remembers a page that was kept. Links to other origins are left out: no crawl of this host follows them. */
+  /** Remembers a kept page. Links to other origins are left out, because no crawl of this host follows them. */
   keep(source: string, url: string, { etag, lastModified }: Validators, links: readonly string[]): void {
     const { origin } = new URL(url);
     const here = links.filter((href) => href.startsWith(`${origin}/`)).map((href) => href.slice(origin.length));
@@ -64,7 +68,7 @@ export class Visited {
     this.#sql.exec("DELETE FROM visited WHERE source = ? AND url = ?", source, url);
   }
 
-  /** Each source fetches the page in full the next time. */
+  /** Forgets a page, so every source fetches it in full the next time. */
   forget(url: string): void {
     this.#sql.exec("DELETE FROM visited WHERE url = ?", url);
   }
