@@ -1,9 +1,9 @@
 /**
- * Incremental decoding with a key/value cache: the prompt is computed once, then every step costs one position.
+ * Incremental decoding with a key/value cache: the prompt is computed once, and each later step computes one position.
  *
- * A decoder stands for one sequence. `fork` branches it after a shared prompt without reading the prompt again: caches are
- * immutable tensors, so a fork holds references and copies nothing. The weights stay with the caller; the context limit is
- * checked here because the cache grows with it.
+ * A decoder holds one sequence. `fork` branches the sequence without recomputing the prompt. Caches are immutable tensors, so a
+ * fork shares them and copies nothing. The caller owns the weights. The decoder checks the context limit, because the cache
+ * grows with every position.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
@@ -17,13 +17,13 @@ export interface Decoder {
   prefill(ids: ArrayLike<number>): Float32Array;
   /** Appends one id and returns its logits [V]. */
   step(id: number): Float32Array;
-  /** An independent decoder at the same position. */
+  /** Returns an independent decoder at the same position. */
   fork(): Decoder;
-  /** Frees the cache, not the weights; safe to call twice. */
+  /** Frees the cache but not the weights; a second call does nothing. */
   dispose(): void;
 }
 
-/** A decoder at the start of a sequence. `weights` must outlive it and its forks. */
+/** Creates a decoder at the start of a sequence. `weights` must outlive the decoder and its forks. */
 export function createDecoder(weights: Weights, config: ModelConfig): Decoder {
   return decoderAt(weights, config, null);
 }
@@ -39,7 +39,7 @@ function decoderAt(weights: Weights, config: ModelConfig, start: LayerCache[] | 
     if (length() + ids.length > config.context) {
       throw new Error(`decoder: expected at most ${config.context} positions, got ${length() + ids.length}; shorten the prompt`);
     }
-    // Checked here because the wasm gather reads beyond its table without an error.
+    // This check is needed because the wasm gather reads beyond its table without an error.
     for (let index = 0; index < ids.length; index++) {
       const id = ids[index]!;
       if (!Number.isInteger(id) || id < 0 || id >= config.vocabSize)

@@ -1,31 +1,31 @@
 /**
- * What a request changes about the model's own preferences before a token is sampled: penalties for tokens that were there
- * already, and biases. Pure, and without effect at the neutral settings.
+ * Changes logits before sampling: penalties for tokens that have occurred, and biases for chosen tokens. A pure function;
+ * neutral settings change nothing.
  */
 
 export interface PenaltySettings {
-  /** Subtracted once from the logit of each token that was generated before; 0 is neutral. */
+  /** Subtracted once from the logit of each generated token; 0 is neutral. */
   presencePenalty: number;
-  /** Subtracted for each time that a token was generated before; 0 is neutral. */
+  /** Subtracted from a token's logit once per earlier occurrence in the generated text; 0 is neutral. */
   frequencyPenalty: number;
   /**
-   * Positive logits of tokens in the prompt or the text are divided by it, negative ones multiplied; 1 is neutral.
+   * For tokens in the prompt or the generated text: divides positive logits and multiplies negative logits; 1 is neutral.
    * arXiv:1909.05858, section 4.1
    */
   repetitionPenalty: number;
-  /** Added to the logits of tokens, by id. Ids that the model does not have are ignored. */
+  /** Added to the logits of these token ids. Unknown ids are ignored. */
   logitBias: Readonly<Record<string, number>>;
 }
 
 export const NO_PENALTIES: PenaltySettings = { presencePenalty: 0, frequencyPenalty: 0, repetitionPenalty: 1, logitBias: {} };
 
-/** How often each token was there so far. */
+/** The tokens that have occurred: a set for the prompt, counts for the generated text. */
 export interface TokenCounts {
   prompt: ReadonlySet<number>;
   generated: ReadonlyMap<number, number>;
 }
 
-/** logits [V] -> logits [V] after penalties and biases; the same array when nothing changes. */
+/** logits [V] -> changed logits [V]. Returns the same array when the settings are neutral. */
 export function penalize(logits: Float32Array, settings: PenaltySettings, { prompt, generated }: TokenCounts): Float32Array {
   const { presencePenalty, frequencyPenalty, repetitionPenalty, logitBias } = settings;
   const biases = Object.entries(logitBias);

@@ -1,6 +1,6 @@
-/** Seeded random numbers, equal on every machine: mulberry32 (public domain, Tommy Ettinger) and Box-Muller normals. */
+/** Seeded random numbers, the same on every machine: mulberry32 (public domain, Tommy Ettinger) and Box-Muller normals. */
 
-/** A generator of numbers in [0, 1). */
+/** Returns a generator of numbers in [0, 1). */
 export function createRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -11,8 +11,8 @@ export function createRandom(seed: number): () => number {
   };
 }
 
-/** One standard normal number. */
+/** Draws a standard normal number. */
 export function normal(random: () => number): number {
-  // 1 - x keeps the logarithm away from zero.
+  // 1 - x is never 0, so the logarithm is finite.
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }

@@ -1,28 +1,28 @@
 /**
- * Choosing the next token from logits: temperature, top-k, top-p (arXiv:1904.09751), min-p (arXiv:2407.01082). Pure: equal logits, settings and
- * random stream give the same token on every machine. Ties are broken by the lower id.
+ * Samples the next token from logits: temperature, top-k, top-p (arXiv:1904.09751), min-p (arXiv:2407.01082). The same logits,
+ * settings and random numbers give the same token on every machine. Between equal logits the lower id wins.
  */
 
 export interface SamplingSettings {
-  /** 0 takes the most probable token. */
+  /** 0: always the most probable token. */
   temperature: number;
-  /** Keep this many of the most probable tokens; 0 keeps all. */
+  /** Keep only this number of most probable tokens; 0: keep all. */
   topK: number;
-  /** Keep the fewest most probable tokens whose probabilities reach this sum; 1 keeps all. */
+  /** Keep the fewest most probable tokens whose probabilities sum to at least this value; 1: keep all. */
   topP: number;
-  /** Keep tokens at least this many times as probable as the most probable token; 0 or nothing keeps all. */
+  /** Keep tokens with at least this fraction of the highest probability; 0 or undefined: keep all. */
   minP?: number;
 }
 
 export interface Sample {
   id: number;
-  /** Natural logarithm of the model's own probability of the token: at temperature 1, before any cut. */
+  /** Natural logarithm of the token's probability at temperature 1, before top-k, top-p and min-p. */
   logProbability: number;
 }
 
 /**
- * logits [V] -> one token. `random` gives numbers in [0, 1). The probability is reported by `own`, the logits before penalties.
- * Throws when a setting is out of range or a logit is not finite.
+ * logits [V] -> a token. `random` returns numbers in [0, 1). `own` are the logits before penalties, which give the reported
+ * probability. Throws on a setting out of range or a logit that is not finite.
  */
 export function sampleToken(logits: Float32Array, settings: SamplingSettings, random: () => number, own = logits): Sample {
   const { temperature, topK, topP, minP = 0 } = settings;
@@ -35,14 +35,14 @@ export function sampleToken(logits: Float32Array, settings: SamplingSettings, ra
   const sample = (id: number): Sample => ({ id, logProbability: own[id]! - logTotal(own) });
   if (temperature === 0 || topK === 1) return sample(best);
 
-  // The peak is subtracted before dividing, so a tiny temperature cannot overflow: the best token's weight is always 1.
+  // Subtracting the peak prevents overflow at tiny temperatures. The best token's weight is then always 1.
   const weights = Float64Array.from(logits, (logit) => Math.exp((logit - peak) / temperature));
   let ids: ArrayLike<number> = Uint32Array.from(weights.keys());
   if (topK > 0 || topP < 1) {
     const sorted = Uint32Array.from(weights.keys()).toSorted((a, b) => logits[b]! - logits[a]! || a - b);
     ids = nucleus(topK > 0 ? sorted.subarray(0, topK) : sorted, weights, topP);
   }
-  // The best token's weight is 1, so a weight is its share of the best one.
+  // The best token's weight is 1, so a token's weight is the fraction that min-p compares.
   if (minP > 0) ids = Uint32Array.from(ids).filter((id) => weights[id]! >= minP);
   let kept = 0;
   for (let index = 0; index < ids.length; index++) kept += weights[ids[index]!]!;
@@ -51,18 +51,18 @@ export function sampleToken(logits: Float32Array, settings: SamplingSettings, ra
     left -= weights[ids[index]!]!;
     if (left < 0) return sample(ids[index]!);
   }
-  // Rounding can leave a remainder of one part in 10^16.
+  // Rounding errors (about 1e-16) can leave a remainder after the last token.
   return sample(best);
 }
 
-/** The `count` most probable tokens with the logarithms of their probabilities, most probable first. */
+/** Returns the `count` most probable tokens with their log probabilities, most probable first. */
 export function mostProbableTokens(logits: Float32Array, count: number): Sample[] {
   const total = logTotal(logits);
   const sorted = Uint32Array.from(logits.keys()).toSorted((a, b) => logits[b]! - logits[a]! || a - b);
   return Array.from(sorted.subarray(0, count), (id) => ({ id, logProbability: logits[id]! - total }));
 }
 
-/** The logarithm of the sum of exponentials. */
+/** The logarithm of the sum of exponentials, without overflow. */
 function logTotal(logits: Float32Array): number {
   const peak = logits.reduce((most, logit) => Math.max(most, logit));
   let total = 0;
@@ -70,7 +70,7 @@ function logTotal(logits: Float32Array): number {
   return peak + Math.log(total);
 }
 
-/** The shortest prefix of ids (most probable first) whose weights reach the share `topP` of all of them. */
+/** The shortest prefix of ids (most probable first) whose weight is at least the fraction `topP` of the total weight. */
 function nucleus(ids: Uint32Array, weights: Float64Array, topP: number): Uint32Array {
   let total = 0;
   for (const id of ids) total += weights[id]!;

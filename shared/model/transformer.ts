@@ -1,6 +1,8 @@
 /**
  * The Qwen3 decoder: RMSNorm, per-head QK-norm, rotary positions, grouped queries, SwiGLU, no biases (arXiv:2505.09388).
- * The same block serves training, which has no past, and decoding, which passes keys and values of the past in and gets them back.
+ *
+ * Training and decoding share the same block. Training has no past. Decoding passes the past keys and values to the block, and
+ * the block returns them with the new positions appended.
  *
  * Axis letters as in tensor/ops.ts; L is the number of layers.
  */
@@ -9,7 +11,7 @@ import type { ModelConfig } from "../config.ts";
 import { causalAttention, embedding, linear, rmsNorm, rotary, swiglu } from "../tensor/ops.ts";
 import type { Weights } from "./weights.ts";
 
-/** Keys (normed and rotated) and values of the positions so far, [B, S, K, D] each. */
+/** Keys (normed and rotated) and values of all positions so far, each [B, S, K, D]. */
 export interface LayerCache {
   keys: tf.Tensor4D;
   values: tf.Tensor4D;
@@ -21,7 +23,7 @@ function weight<T extends tf.Tensor>(weights: Weights, name: string): T {
   return tensor as T;
 }
 
-/** x [B*T, C] -> [B*T, C], and the layer's cache grown by T positions */
+/** x [B*T, C] -> y [B*T, C], and the layer's cache with T more positions */
 function block(
   weights: Weights,
   config: ModelConfig,
@@ -53,7 +55,10 @@ function block(
   return { x: tf.add(attended, project(hidden, "mlp.down_proj")) as tf.Tensor2D, cache: { keys, values } };
 }
 
-/** ids int32 [B*T] -> the output of the last block [B*T, C] and the caches of all layers; makes temporaries, so call it in a tf.tidy */
+/**
+ * ids int32 [B*T] -> the last block's output [B*T, C] and the caches of all layers. Call it in a tf.tidy, because it creates
+ * temporaries.
+ */
 function hiddenCached(
   weights: Weights,
   config: ModelConfig,
@@ -72,18 +77,18 @@ function hiddenCached(
   return { hidden: x, caches };
 }
 
-/** ids int32 [B*T] -> the output of the last block [B*T, C] */
+/** ids int32 [B*T] -> the last block's output [B*T, C] */
 export function hiddenRows(weights: Weights, config: ModelConfig, ids: tf.Tensor1D, batch: number): tf.Tensor2D {
   return hiddenCached(weights, config, ids, batch, null).hidden;
 }
 
-/** hidden [N, C] -> logits [N, V]: the last norm and the output matrix */
+/** hidden [N, C] -> logits [N, V], through the last norm and the output matrix */
 export function logitsOf(weights: Weights, config: ModelConfig, hidden: tf.Tensor2D): tf.Tensor2D {
   const last = rmsNorm(hidden, weight(weights, "model.norm.weight"), config.normEpsilon);
   return linear(last, weight<tf.Tensor2D>(weights, config.tiedEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight"));
 }
 
-/** ids int32 [B*T] -> logits [B*T, V] and the caches of all layers; makes temporaries, so call it in a tf.tidy */
+/** ids int32 [B*T] -> logits [B*T, V] and the caches of all layers. Call it in a tf.tidy, because it creates temporaries. */
 export function forwardCached(
   weights: Weights,
   config: ModelConfig,

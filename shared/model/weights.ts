@@ -1,6 +1,6 @@
 /**
- * The parameters of the decoder: names (Hugging Face Qwen3), shapes, first values.
- * The order of `weightShapes` is the order of everything that walks the parameters, so it decides the arithmetic.
+ * The parameters of the decoder: names (Hugging Face Qwen3), shapes and initial values. All loops over parameters use the order
+ * of `weightShapes`. This order fixes the order of sums, so changing it changes results.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
@@ -10,12 +10,15 @@ import { createRandom, normal } from "./random.ts";
 export type Weights = Record<string, tf.Tensor>;
 export type ShapedName = [name: string, shape: number[]];
 
-/** Standard deviation of embeddings. The first norm rescales them, so only their relative movement per step matters. */
+/**
+ * Standard deviation of untied embeddings. The first norm rescales each embedding, so only the size of an update relative to
+ * this number matters.
+ */
 const EMBEDDING_STD = 1;
 
 const layerNames = new Map<string, string[]>();
 
-/** The name of a layer's parameter: the same string object each time, since a new string is hashed again at every look-up. */
+/** The name of a layer's parameter. Names are cached, because a new string must be hashed at each look-up. */
 export function layerName(layer: number, part: string): string {
   let names = layerNames.get(part);
   if (names === undefined) {
@@ -55,15 +58,15 @@ export function parameterCount(config: ModelConfig): number {
   return weightShapes(config).reduce((sum, [, shape]) => sum + tf.util.sizeFromShape(shape), 0);
 }
 
-/** True for the matrices inside the blocks, which Muon updates. */
+/** True for the weight matrices inside blocks. Muon updates these matrices. */
 export function isHiddenMatrix(name: string): boolean {
   return name.includes("_proj.");
 }
 
 /**
- * First values from a seed: norms 1, output projections and an untied head 0 (so that every block starts as the identity and
- * the first loss is log V), the rest normal. `some` names a part of the parameters; their values do not depend on the part.
- * The caller disposes the tensors.
+ * Creates initial values from a seed. Norm scales are 1. Output projections and an untied head are 0, so at first every block is
+ * the identity and the loss is log V. All other values are normal. With `some`, only those parameters are created, with the same
+ * values. The caller disposes the tensors.
  */
 export function initWeights(config: ModelConfig, seed: number, some?: readonly ShapedName[]): Weights {
   const weights: Weights = {};
@@ -73,7 +76,7 @@ export function initWeights(config: ModelConfig, seed: number, some?: readonly S
     if (name.includes("norm")) weights[name] = tf.fill(shape, 1);
     else if (name.includes("o_proj") || name.includes("down_proj") || name === "lm_head.weight") weights[name] = tf.fill(shape, 0);
     else {
-      // One stream per parameter: adding a layer does not change the others' values.
+      // Each parameter has its own random stream, so a new layer does not change the values of earlier parameters.
       const random = createRandom(seed + 0x9e3779b1 * (places.get(name)! + 1));
       const embedding = name === "model.embed_tokens.weight";
       const std = embedding ? (config.tiedEmbeddings ? 0.02 : EMBEDDING_STD) : 1 / Math.sqrt(shape[1]!);

@@ -158,14 +158,14 @@ describe("training", () => {
   });
 
   it("refuses a model that fits no isolate before preparation, with its size and the limit", async () => {
-    const figures = /memory: expected a training task of at most 128 MiB .*, got one of \d+ MiB/;
+    const figures = /memory: expected a training task of at most 128 MiB .*, got \d+ MiB/;
     const begin = async () => void (await coordinator.train({ name: "heavy", preset: "base", vocabSize: 65_536 }));
     await expect(begin()).rejects.toThrow(figures);
     expect(await coordinator.listRuns()).not.toContainEqual(expect.objectContaining({ run: "heavy" }));
   });
 
   it("refuses a task that no trainer could finish before preparation, with its CPU time, the limit and the remedy", async () => {
-    const figures = /cpu: expected a task of at most 150 CPU seconds .*, got one of about \d+ \(409600 tokens\); take fewer steps/;
+    const figures = /cpu: expected a task of at most 150 CPU seconds .*, got about \d+ \(409600 tokens\); take fewer steps/;
     const begin = async () => void (await coordinator.train({ name: "endless", preset: "base", steps: 200 }));
     await expect(begin()).rejects.toThrow(figures);
     expect(await coordinator.listRuns()).not.toContainEqual(expect.objectContaining({ run: "endless" }));

@@ -1,8 +1,9 @@
 /**
- * A decoder block and its gradients, by hand: the same arithmetic as `block` in transformer.ts, which is the definition.
- * The forward pass keeps the activations that are expensive to recompute. The backward pass recomputes the gated product and
- * the norms of heads; for the other norms it needs their input and the inverse rms, which is kept. It frees each tensor after
- * its last use. Axis letters as in tensor/ops.ts, N = B T rows.
+ * A decoder block with hand-written gradients. `block` in transformer.ts defines the arithmetic; this file computes the same.
+ *
+ * The forward pass keeps the activations that are expensive to recompute. The backward pass recomputes the gated product and the
+ * norms of q and k. For the other norms it keeps the inverse rms. It frees each tensor after its last use. Axis letters as in
+ * tensor/ops.ts; N = B T rows.
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../config.ts";
@@ -12,8 +13,10 @@ import { layerName, type Weights } from "../weights.ts";
 import type { OnGradient } from "./pass.ts";
 
 /**
- * The input of a block: row n of x [N, C] is rows[index[n]]; without an index, rows [N, C] are x itself. The first block sees
- * each token of a batch many times, so up to attention it computes a row once for each of U distinct tokens.
+ * The input x [N, C] of a block. Row n of x is rows[index[n]]. Without an index, x is `rows` itself.
+ *
+ * The first block uses an index: a batch repeats the same U tokens, so everything before attention is computed once per distinct
+ * token.
  */
 export interface BlockInput {
   /** [U, C] */
@@ -22,10 +25,10 @@ export interface BlockInput {
   index: HeapBuffer | null;
 }
 
-/** The tensors of a block's forward pass that its backward pass needs. */
+/** The activations that the forward pass keeps for the backward pass. */
 export interface Activations {
   input: BlockInput;
-  /** [U], the inverse rms of the input's rows */
+  /** [U], inverse rms of each input row */
   inputInverse: HeapBuffer;
   /** [N, H D], before norm and rotation */
   q: HeapBuffer;
@@ -35,11 +38,11 @@ export interface Activations {
   v: HeapBuffer;
   /** [N, H D] */
   attentionOutput: HeapBuffer;
-  /** [N, H, 2], the numbers from which attention's gradient recomputes its probabilities */
+  /** [N, H, 2], softmax statistics, from which the backward pass recomputes the attention probabilities */
   statistics: HeapBuffer;
-  /** [N, C], x plus attention */
+  /** [N, C], x plus the attention block's output */
   attended: HeapBuffer;
-  /** [N], its inverse rms */
+  /** [N], inverse rms of each row of `attended` */
   attendedInverse: HeapBuffer;
   /** [N, F] */
   gate: HeapBuffer;
@@ -48,10 +51,10 @@ export interface Activations {
 }
 
 export interface Block {
-  /** Returns y [N, C]. With `keep`, the kept activations take over the input's rows; without it the caller still owns them. */
+  /** Returns y [N, C]. With `keep`, `kept` becomes the owner of the input's rows. Without `keep`, the caller still owns the rows. */
   forward(input: BlockInput, batch: number, keep: true): { y: HeapBuffer; kept: Activations };
   forward(input: BlockInput, batch: number, keep: false): { y: HeapBuffer; kept: null };
-  /** The activations and dy [N, C] are consumed -> the gradient of the input's rows [U, C] */
+  /** dy [N, C] -> the gradient of the input's rows [U, C]. Consumes the activations and dy. */
   backward(kept: Activations, batch: number, dy: HeapBuffer, onGradient: OnGradient): HeapBuffer;
 }
 
@@ -66,7 +69,7 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
   };
 
   const norm = (x: HeapBuffer, part: string) => op.norm(x, weight(part), normEpsilon);
-  /** Attention's settings beside its operands. */
+  /** Settings of the attention kernels. */
   const attention = (batch: number) => ({ batch, epsilon: normEpsilon, theta: ropeTheta });
   const headWeights = () => ({ qWeight: weight("self_attn.q_norm"), kWeight: weight("self_attn.k_norm") });
 
@@ -94,9 +97,9 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     return { y, kept: null };
   }
 
-  /** dy [N, C] becomes the gradient of `attended`. */
+  /** Replaces dy [N, C] by the gradient of `attended`. */
   function backwardMlp({ attended, attendedInverse, gate, up }: Activations, dy: HeapBuffer, onGradient: OnGradient): void {
-    // First the gradient of the gated product; `gatedBack` turns it into the product itself.
+    // `hidden` holds the gradient of the gated product until `gatedBack` replaces it by the gated product itself.
     const hidden = op.linearInputGrad(dy, weight("mlp.down_proj"));
     op.gatedBack(gate, up, hidden);
     onGradient(nameOf("mlp.down_proj"), op.linearWeightGrad(dy, hidden));
@@ -113,7 +116,7 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     attended.dispose();
   }
 
-  /** dy [N, C], the gradient of `attended`, is consumed -> that of the input's rows [U, C] */
+  /** dy [N, C], the gradient of `attended` -> the gradient of the input's rows [U, C]. Consumes dy. */
   function backwardAttention(
     { input, inputInverse, q, k, v, attentionOutput, statistics }: Activations,
     batch: number,
@@ -124,7 +127,7 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
     const count = rows.shape[0]!;
     onGradient(nameOf("self_attn.o_proj"), op.linearWeightGrad(dy, attentionOutput));
     const dattention = op.linearInputGrad(dy, weight("self_attn.o_proj"));
-    // From here on q, k and v hold their gradients.
+    // `attendBack` replaces q, k and v by their gradients.
     const operands = { q, k, v, ...headWeights(), out: attentionOutput, statistics, dy: dattention };
     const { dqWeight, dkWeight } = op.attendBack(operands, attention(batch));
     onGradient(nameOf("self_attn.q_norm"), dqWeight);
@@ -157,7 +160,7 @@ export function blockOf(weights: Weights, config: ModelConfig, layer: number): B
   };
 }
 
-/** x [U, W] is consumed -> its rows at index [N, W], or x itself where index is null */
+/** x [U, W] -> the rows of x at index [N, W]; without an index, x. Consumes x. */
 function gatherRows(x: HeapBuffer, index: HeapBuffer | null): HeapBuffer {
   if (index === null) return x;
   const rows = op.gatherRows(x, index);
@@ -165,7 +168,7 @@ function gatherRows(x: HeapBuffer, index: HeapBuffer | null): HeapBuffer {
   return rows;
 }
 
-/** dy [N, W], the gradient of `gatherRows`, is consumed -> that of x [U, W] */
+/** The gradient of `gatherRows`: dy [N, W] -> dx [U, W]. Consumes dy. */
 function scatterAddRows(dy: HeapBuffer, index: HeapBuffer | null, count: number): HeapBuffer {
   if (index === null) return dy;
   const sums = op.scatterAddRows(dy, index, count);

@@ -1,7 +1,9 @@
 /**
- * Cross-entropy over the vocabulary: the last norm, the output matrix and the loss, forward and backward together. Logits of
- * a few rows at a time become their own gradient and are freed, so a large vocabulary costs no memory per position.
- * A row counts as much as its weight; a row of label -1 counts nothing. Axis letters as in tensor/ops.ts.
+ * The cross-entropy head: the last norm, the output matrix and the loss, forward and backward together.
+ *
+ * The head computes the logits of some rows, replaces them by their gradient, and frees them before the next rows. Memory for
+ * logits therefore does not grow with the batch. Each row's loss is multiplied by the row's weight. Rows with label -1 are
+ * ignored. Axis letters as in tensor/ops.ts.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../config.ts";
@@ -12,10 +14,13 @@ import { logitsOf } from "../transformer.ts";
 import type { Weights } from "../weights.ts";
 import type { Batch, LossHead, OnGradient, OpenHead, Pass } from "./pass.ts";
 
-/** Bytes of logits at a time: small beside a model, and rows enough for fast products with any vocabulary up to 8,192. */
+/**
+ * Bytes of logits that exist at once. They are small next to a model. For vocabularies up to 8,192 they are 128 rows or more,
+ * enough for fast products.
+ */
 export const LOGITS_BYTES = 4 * 1024 * 1024;
 
-/** Rows of logits at a time. */
+/** Rows whose logits exist at once. */
 export function logitsRows(vocabSize: number): number {
   return Math.max(64, Math.floor(LOGITS_BYTES / (4 * vocabSize)));
 }
@@ -24,7 +29,7 @@ export const headName = (config: ModelConfig) => (config.tiedEmbeddings ? "model
 
 export const crossEntropyHead: LossHead = { group: 1, weightOf, open, define };
 
-/** Labels that are not -1, each as much as its row's weight. */
+/** The sum of the row weights over all rows whose label is not -1. */
 function weightOf({ labels, rowWeights }: Batch): number {
   const weight = labels.reduce((sum, label, row) => sum + (label === -1 ? 0 : (rowWeights?.[row] ?? 1)), 0);
   if (weight > 0) return weight;
@@ -46,7 +51,7 @@ function open(weights: Weights, model: ModelConfig, { batch, scale }: Pass): Ope
   const norm = weights["model.norm.weight"]!;
   const head = weights[headName(model)]!;
 
-  /** x [n, C], whose logits are all there at once, stays -> its gradient, in `into` where it is given */
+  /** x [n, C] -> dx [n, C], written to `into` if given. All n rows of logits exist at once. The caller keeps x. */
   function rowsBack(x: HeapBuffer, firstRow: number, onGradient: OnGradient | null, into?: HeapBuffer): HeapBuffer | null {
     const rows = x.shape[0]!;
     const targets = [labels, rowWeights].map((array) => array?.rows(firstRow, rows));

@@ -1,10 +1,11 @@
 /**
  * The decoder's gradients without tfjs's tape: forward through the blocks, through the loss head, then back layer by layer.
- * tfjs keeps every saved tensor until all gradients are there; here each is freed after its last use, and each parameter's
- * gradient is handed over as soon as it is complete, so an optimizer can consume it before the next one exists.
  *
- * With `recompute` only the blocks' inputs are kept and a few sequences at a time go through a block, once more in the
- * backward pass: memory for one block's activations of a few sequences, for a third more arithmetic.
+ * tfjs keeps all saved tensors until the last gradient is computed. Here each tensor is freed after its last use. Each gradient
+ * goes to `onGradient` as soon as it is complete, so an optimizer can consume it before the next gradient is computed.
+ *
+ * With `recompute`, only the inputs of blocks are kept. The sequences are cut into chunks, and each chunk repeats a block's
+ * forward pass in the backward pass. Memory holds the activations of one block and one chunk, for a third more arithmetic.
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../config.ts";
@@ -14,30 +15,31 @@ import type { Weights } from "../weights.ts";
 import { blockOf, type Activations, type Block, type BlockInput } from "./block.ts";
 import { lengthOf, sequencesOfBatch, type Batch, type OnGradient, type Pass } from "./pass.ts";
 
-/** Positions that go through a block at a time when its activations are computed again: enough rows for fast products. */
+/** Positions per chunk with `recompute`: enough rows for fast products. */
 export const CHUNK_TOKENS = 256;
 
 const EMBEDDING = "model.embed_tokens.weight";
 
-/** Sequences that go through the blocks together: whole groups of a loss head (`LossHead.group`). */
+/** Sequences per chunk: a multiple of the loss head's group (`LossHead.group`). */
 export function chunkSequences(sequences: number, length: number, recompute: boolean, group = 1): number {
   return recompute ? Math.min(sequences, group * Math.max(1, Math.floor(CHUNK_TOKENS / (length * group)))) : sequences;
 }
 
-/** Some sequences of a pass on their way, with the tensors that the backward pass needs. */
+/** Consecutive sequences of a pass, with the tensors that their backward pass needs. */
 interface Chunk {
   sequences: number;
-  /** int32 [U], the distinct tokens */
+  /** int32 [U], the distinct tokens of the chunk */
   tokens: HeapBuffer;
-  /** By layer: the block's activations, or its input alone where they are computed again. */
+  /** Per layer: the activations of the block, or with `recompute` only its input. */
   kept: (Activations | BlockInput)[];
-  /** [n, C], the gradient of the rows that the backward pass has reached; null where no gradients are wanted. */
+  /** [n, C], the gradient of the current layer's output; null without gradients. */
   dx: HeapBuffer | null;
 }
 
 /**
- * The scaled sum of a pass's losses. `onGradient` gets the gradient of each parameter once, from the head down to the
- * embedding, and owns it until the pass ends; null: no gradients, and memory for no more than a block.
+ * Returns the scaled sum of a pass's losses. `onGradient` receives each parameter's gradient once, from the head to the
+ * embedding, and owns the gradient until the pass ends. With null, no gradients are computed, and the pass needs memory for one
+ * block only.
  */
 export function passGradients(weights: Weights, model: ModelConfig, pass: Pass, onGradient: OnGradient | null): number {
   const { batch, lossHead, recompute } = pass;
@@ -60,14 +62,14 @@ export function passGradients(weights: Weights, model: ModelConfig, pass: Pass, 
   });
 }
 
-/** Sequences through all blocks: the hidden rows [n, C], and the tensors that are kept for the backward pass. */
+/** Runs sequences through all blocks. Returns the hidden rows [n, C] and the tensors that the backward pass needs. */
 function forward(
   blocks: readonly Block[],
   embedding: tf.Tensor,
   { inputs, sequences }: Batch,
   keeps: "nothing" | "inputs" | "activations",
 ): Omit<Chunk, "dx"> & { hidden: HeapBuffer } {
-  // Inputs are written before kernels are recorded: a write flushes the command buffer.
+  // Inputs are written before kernels are recorded, because a write flushes the command buffer.
   const { tokens, index } = distinctTokens(inputs, embedding.shape[0]!);
   const kept: Chunk["kept"] = [];
   let input: BlockInput = { rows: op.gatherRows(embedding, tokens), index };
@@ -87,20 +89,20 @@ function forward(
   return { sequences, tokens, kept, hidden: input.rows };
 }
 
-/** From the last block's rows back to the embedding; consumes the tensors of the chunks. */
+/** Runs from the last block back to the embedding. Consumes the tensors of the chunks. */
 function backward(
   blocks: readonly Block[],
   chunks: readonly Chunk[],
   sums: GradientSums,
   { vocabSize, isTied }: { vocabSize: number; isTied: boolean },
 ): void {
-  // A tied embedding is the head's matrix too: its gradient is complete at the very end.
+  // A tied embedding is also the output matrix, so its gradient is complete only after the embedding's own part.
   const incomplete = isTied ? [EMBEDDING] : [];
   sums.handOver(incomplete);
   for (const [layer, block] of [...blocks.entries()].toReversed()) {
     for (const chunk of chunks) {
       const kept = chunk.kept[layer]!;
-      // Cleared, so that nothing refers to tensors that the backward pass frees.
+      // Drops the last reference to tensors that the backward pass frees.
       chunk.kept.length = layer;
       const activations = "rows" in kept ? recomputed(block, kept, chunk.sequences) : kept;
       chunk.dx = block.backward(activations, chunk.sequences, chunk.dx!, sums.add);
@@ -114,12 +116,12 @@ function backward(
   sums.handOver([]);
 }
 
-/** The tokens [U] that occur in ids [N], in the order in which they first do, and where each of ids is among them [N]. */
+/** Returns the distinct tokens [U] in ids [N], in order of first occurrence, and for each id its position in that list [N]. */
 function distinctTokens(ids: Int32Array, vocabSize: number): { tokens: HeapBuffer; index: HeapBuffer } {
   const places = new Int32Array(vocabSize).fill(-1);
   const tokens: number[] = [];
   const index = ids.map((id) => {
-    // An id outside the vocabulary has no place: the kernel refuses it with all tokens.
+    // An id outside the vocabulary stays in the list; the gather kernel then throws.
     const known = places[id] ?? -1;
     if (known >= 0) return known;
     places[id] = tokens.length;
@@ -136,11 +138,11 @@ function recomputed(block: Block, input: BlockInput, sequences: number): Activat
 
 interface GradientSums {
   add: OnGradient;
-  /** Hands all sums over but those of the incomplete parameters. */
+  /** Passes all sums to `onGradient`, except the sums of incomplete parameters. */
   handOver(incomplete: readonly string[]): void;
 }
 
-/** Sums gradients of one name in place until they are handed over. */
+/** Adds up the gradients of each parameter in place. */
 function gradientSums(onGradient: OnGradient): GradientSums {
   const sums = new Map<string, HeapBuffer>();
   return {

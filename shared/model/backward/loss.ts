@@ -1,7 +1,8 @@
 /**
- * The loss of a batch, its gradients, and its sum for evaluation, for any loss head. Where the kernels are registered the
- * gradients are worked out by hand (gradients.ts); tfjs's tape over transformer.ts is the definition, which tests and benches
- * compare with and which runs on any backend.
+ * The loss of a batch and its gradients, and the summed loss for evaluation, for any loss head.
+ *
+ * With the kernels, gradients.ts computes the gradients by hand. Without the kernels, tfjs's tape differentiates transformer.ts.
+ * The tape is the definition: it runs on any backend, and tests and benches compare the kernels with it.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../config.ts";
@@ -13,15 +14,15 @@ import type { Weights } from "../weights.ts";
 import { passGradients } from "./gradients.ts";
 import { sequencesOfBatch, type Batch, type LossHead, type OnGradient } from "./pass.ts";
 
-/** How a batch is divided into passes; see plan.ts. */
+/** How a batch is divided into passes; see footprint/plan.ts. */
 export interface Passes {
-  /** Sequences of one pass; the gradients of further passes are added in place. */
+  /** Sequences per pass. The gradients of all passes are added in place. */
   sequences: number;
-  /** Whether the activations of a block are computed again instead of being kept. */
+  /** True to recompute a block's activations in the backward pass instead of keeping them. */
   recompute: boolean;
 }
 
-/** Mean loss of a batch and its gradients by name. The caller disposes the gradients. */
+/** Returns the mean loss of a batch and its gradients by name. The caller disposes the gradients. */
 export function lossAndGradients(
   weights: Weights,
   model: ModelConfig,
@@ -42,13 +43,13 @@ export function lossAndGradients(
     tf.dispose(sums);
     throw error;
   }
-  // In the order of the weights, which decides the order of sums over them.
+  // In the order of the weights, because this order fixes the order of later sums over all gradients.
   return { loss, gradients: Object.fromEntries(Object.keys(weights).map((name) => [name, sums[name]!])) };
 }
 
 /**
- * Mean loss of a batch. `onGradient` gets each parameter's gradients, one per pass, which add up to the gradient of the mean,
- * and owns each until its pass ends.
+ * Returns the mean loss of a batch. `onGradient` receives every parameter's gradient once per pass and owns it until that pass
+ * ends. The gradients of all passes add up to the gradient of the mean loss.
  */
 export function eachPass(
   weights: Weights,
@@ -79,7 +80,10 @@ function tapeGradients(weights: Weights, model: ModelConfig, batch: Batch, lossH
   return { loss, gradients: Object.fromEntries(names.map((name, index) => [name, grads[index]!])) };
 }
 
-/** Sum of a batch's weighted losses, and of their weights: sums over batches add up to the mean over all. */
+/**
+ * Returns a batch's weighted loss sum and its weight sum. The mean over several batches is the total loss sum divided by the
+ * total weight sum.
+ */
 export function lossSum(weights: Weights, model: ModelConfig, batch: Batch, lossHead: LossHead): { lossSum: number; targets: number } {
   const targets = lossHead.weightOf(batch);
   if (isFused("AddInPlace")) {

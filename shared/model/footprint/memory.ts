@@ -1,6 +1,6 @@
 /**
- * The memory that a training task needs: wasm memory (step-memory.ts) and JavaScript's heap. Predicted before anything is
- * allocated, so that a configuration that cannot fit is refused with the figures.
+ * Predicts the memory of a training task: wasm memory (step-memory.ts) plus JavaScript's heap. The prediction needs no
+ * allocation, so a configuration that is too large is refused before it starts.
  */
 import type { ModelConfig, TrainingConfig } from "../../config.ts";
 import { namedError } from "../../errors.ts";
@@ -23,11 +23,11 @@ export interface MemoryEstimate {
 
 type Trained = Pick<TrainingConfig, "objective" | "optimizer" | "clipNorm" | "recompute" | "steps" | "compression">;
 
-/** Peak bytes of a task that trains on `batch` sequences a step. */
+/** Peak bytes of a task with `batch` sequences per step. */
 export function estimateMemory(model: ModelConfig, training: Trained, batch: number): MemoryEstimate {
   const optimizer = training.steps > 1 ? training.optimizer : null;
   const wasm = stepBytes(model, optimizer, batch, planPasses(model, training, batch));
-  // The largest part as it was read and as it is written, its state of two moments, and its rounding errors.
+  // The heap holds copies of the largest part: as read, as written, its optimizer state, its rounding errors.
   const part = Math.max(
     ...partition(model).map((shapes) => shapes.reduce((sum, [, shape]) => sum + shape.reduce((size, axis) => size * axis, 4), 0)),
   );
@@ -38,18 +38,18 @@ export function estimateMemory(model: ModelConfig, training: Trained, batch: num
   return { wasm, heap, total: wasm + heap };
 }
 
-/** The most that a task of a run needs. */
+/** The peak memory of the largest training task of a run. */
 export function estimateTaskMemory(model: ModelConfig, training: TrainingConfig): MemoryEstimate {
   const batch = training.steps === 1 ? Math.ceil(training.batch / training.shards) : training.batch;
   return estimateMemory(model, training, batch * objectiveOf(training).lossHead.group);
 }
 
-/** Throws InvalidInput, with the figures, when an isolate does not have that much. */
+/** Throws InvalidInput with the estimate if an isolate has less memory. */
 export function checkMemory({ wasm, heap, total }: MemoryEstimate): void {
   if (total <= MAX_ISOLATE_BYTES) return;
   const [all, limit, wasmMib, heapMib] = [total, MAX_ISOLATE_BYTES, wasm, heap].map((bytes) => Math.ceil(bytes / MIB));
   throw namedError(
     "InvalidInput",
-    `memory: expected a training task of at most ${limit} MiB (an isolate's limit), got one of ${all} MiB (${wasmMib} wasm, ${heapMib} heap); take a smaller model or vocabulary, or recompute`,
+    `memory: expected a training task of at most ${limit} MiB (an isolate's limit), got ${all} MiB (${wasmMib} wasm, ${heapMib} heap); take a smaller model or vocabulary, or recompute`,
   );
 }

@@ -1,20 +1,23 @@
 /**
- * How a batch goes through a model: enough sequences at a time for fast products, within an isolate's memory, so that a task's
- * memory does not grow with its batch. A pure function of the configuration, because it decides the order of sums.
+ * Plans how a batch is divided into passes. A pass has enough sequences for fast products but fits into an isolate, so a task's
+ * memory does not grow with its batch. The plan fixes the order of sums, so it must depend on the configuration alone.
  */
 import type { ModelConfig, TrainingConfig } from "../../config.ts";
 import { PLANNED_WASM_BYTES } from "../../limits.ts";
 import { objectiveOf } from "../../training/objectives/list.ts";
 import { stepBytes, type StepPlan } from "./step-memory.ts";
 
-/** Tokens of a pass that keeps all activations. More rows make products no faster. */
+/** Tokens per pass if all activations are kept. Larger passes are not faster. */
 const PASS_TOKENS = 1024;
-/** Tokens of a pass that keeps the blocks' inputs only. It is larger, because gradients of a single pass need not be kept. */
+/**
+ * Tokens per pass if only the inputs of blocks are kept. Larger than PASS_TOKENS, because a batch that fits into one pass needs
+ * no summed gradients.
+ */
 const RECOMPUTED_PASS_TOKENS = 2048;
 
 type Plannable = Pick<TrainingConfig, "objective" | "optimizer" | "clipNorm" | "recompute" | "steps">;
 
-/** The passes of a batch; `batch` counts sequences. */
+/** Plans the passes of `batch` sequences. */
 export function planPasses(model: ModelConfig, training: Plannable, batch: number): StepPlan {
   const { recompute, clipNorm, steps } = training;
   const { group } = objectiveOf(training).lossHead;
@@ -24,17 +27,17 @@ export function planPasses(model: ModelConfig, training: Plannable, batch: numbe
     sequences,
     group,
     recompute,
-    // A global norm needs all gradients at once, and so does a task that returns them.
+    // The optimizer can consume single gradients, unless clipping needs the global norm or the task returns the gradients.
     consume: steps > 1 && clipNorm === 0 && sequences >= batch,
   });
   const optimizer = steps > 1 ? training.optimizer : null;
   let best: { plan: StepPlan; bytes: number } | null = null;
-  // Passes of equal size: a small last pass would be slow.
+  // All passes have the same size, because a small last pass would be slow.
   for (let passes = Math.ceil(groups / Math.max(1, most)); ; passes *= 2) {
     const plan = planOf(group * Math.ceil(groups / passes));
     const bytes = stepBytes(model, optimizer, batch, plan);
     if (bytes <= PLANNED_WASM_BYTES) return plan;
-    // Smaller passes do not always need less memory: two and more keep the sums of all gradients.
+    // Smaller passes do not always need less memory: two or more passes keep the summed gradients.
     if (best === null || bytes < best.bytes) best = { plan, bytes };
     if (plan.sequences === group) return best.plan;
   }

@@ -1,6 +1,7 @@
 /**
- * Predicts the wasm memory of an optimizer step: follows the phases of gradients.ts and adds up the tensors that are alive at
- * each phase's peak. A change there is a change here; the bench `memory` and a test compare the prediction with measures.
+ * Predicts the wasm memory of an optimizer step. It adds up the tensors that are alive in each phase of gradients.ts and takes
+ * the maximum. Change this file whenever gradients.ts allocates differently. The bench `memory` and a test compare the
+ * prediction with measurements.
  */
 import type { ModelConfig, OptimizerConfig } from "../../config.ts";
 import { chunkSequences } from "../backward/gradients.ts";
@@ -10,33 +11,33 @@ import { slotsOf } from "../../training/compute/optimizer.ts";
 import { sizeOf } from "../formats/safetensors.ts";
 import { isHiddenMatrix, weightShapes } from "../weights.ts";
 
-/** tfjs's code and stack in its own memory: where its allocator begins. */
+/** Static data and stack of tfjs; its allocator begins behind them. */
 const STATIC_BYTES = 92 * 1024;
-/** A packed panel of a product's operand, and small tables. */
+/** Packed panels of matrix products, and small tables. */
 const PACK_BYTES = 512 * 1024;
-/** For each column of a tall weight, whose gradient is transposed panel by panel (kernels/gemm/matmul.ts). */
+/** Per column of a tall weight: scratch for transposing its gradient in panels (kernels/gemm/matmul.ts). */
 const TRANSPOSED_COLUMN_BYTES = 4 * 384;
-/** Queries that attention's gradient takes at once (kernels/attention/attention-backward.ts). */
+/** Queries per step in attention's gradient (kernels/attention/attention-backward.ts). */
 const SPAN = 64;
-/** Share of memory that is lost between allocations, and the step by which memory grows. */
+/** Share of memory that is lost between allocations; then the step by which wasm memory grows. */
 const FRAGMENTATION = 0.02;
 const GROWTH_BYTES = 1024 * 1024;
-/** Memory that Emscripten starts with. */
+/** Initial wasm memory of Emscripten. */
 const INITIAL_BYTES = 16 * 1024 * 1024;
 
 export interface StepPlan extends Passes {
-  /** Sequences whose loss is one number, which no pass divides. */
+  /** Sequences that share one loss; a pass never splits them. */
   group: number;
-  /** Whether the optimizer consumes each gradient before the next one is computed. */
+  /** True if the optimizer consumes each gradient before the next gradient is computed. */
   consume: boolean;
 }
 
-/** Peak of wasm memory in a step over `batch` sequences; `optimizer` null: gradients alone. */
+/** Peak wasm memory of a step over `batch` sequences. `optimizer` null: gradients only. */
 export function stepBytes(...step: Parameters<typeof liveBytes>): number {
   return Math.max(INITIAL_BYTES, STATIC_BYTES + liveBytes(...step) * (1 + FRAGMENTATION) + GROWTH_BYTES / 2);
 }
 
-/** The most bytes that are allocated at a time. */
+/** Peak of the allocated bytes. */
 export function liveBytes(model: ModelConfig, optimizer: OptimizerConfig | null, batch: number, plan: StepPlan): number {
   const hidden = weightShapes(model).filter(([name]) => isHiddenMatrix(name));
   const scratch = optimizer?.name === "muon" ? Math.max(0, ...hidden.map(([, shape]) => muonFloats(shape))) : 0;
@@ -45,25 +46,25 @@ export function liveBytes(model: ModelConfig, optimizer: OptimizerConfig | null,
 }
 
 /**
- * Scratch of attention's gradient: a sequence's normed queries and keys, a head's keys twice and values, a span's queries and
- * outputs, its probabilities and their gradients.
+ * Scratch of attention's gradient in floats. Per sequence: normed queries and keys. Per head: keys (two copies) and values. Per
+ * span of queries: queries, outputs, probabilities and their gradients.
  */
 function attentionFloats({ context, heads, kvHeads, headWidth }: ModelConfig): number {
   return context * (heads + kvHeads) * headWidth + 3 * context * headWidth + 2 * SPAN * (headWidth + context);
 }
 
-/** Bytes of the weights and of the optimizer's state. */
+/** Bytes of the weights plus the optimizer's state. */
 export function storedBytes(model: ModelConfig, optimizer: OptimizerConfig | null): number {
   const copies = (name: string) => 1 + (optimizer === null ? 0 : slotsOf(optimizer, name).length);
   return weightShapes(model).reduce((sum, [name, shape]) => sum + 4 * copies(name) * sizeOf(shape), 0);
 }
 
-/** Scratch of Muon's update of a matrix: four squares of the short side and one copy. */
+/** Scratch of Muon's update of a matrix: four squares of its short side, and one copy. */
 function muonFloats(shape: readonly number[]): number {
   return 4 * Math.min(...shape) ** 2 + sizeOf(shape);
 }
 
-/** The most floats that a pass has alive beside weights, state and scratch: activations and gradients. */
+/** Peak number of floats in activations and gradients. Weights, optimizer state and scratch are counted elsewhere. */
 function passFloats(model: ModelConfig, batch: number, plan: StepPlan): number {
   const { width: C, mlpWidth: F, vocabSize: V, layers, context: T, headWidth } = model;
   const [Q, K] = [model.heads * headWidth, model.kvHeads * headWidth];
@@ -77,29 +78,29 @@ function passFloats(model: ModelConfig, batch: number, plan: StepPlan): number {
   const attention = 2 * C * Q + 2 * C * K;
   const layer = 3 * mlp + attention;
   const parameters = weightShapes(model).reduce((sum, [, shape]) => sum + sizeOf(shape), 0);
-  /** The sums of gradients of earlier passes. */
+  /** Summed gradients of earlier passes. */
   const before = passes > 1 ? parameters : 0;
-  /** Gradients of this pass that are held: none when each is consumed or added to the sums of earlier passes. */
+  /** Gradients that this pass keeps. None if the optimizer consumes each gradient, or if sums of earlier passes take them. */
   const held = (floats: number) => (plan.consume || passes > 1 ? 0 : floats);
-  // The first block's input has a row for each distinct token; other blocks' inputs have a row for each position.
+  // Rows of the first block's input: one per distinct token. Rows of other inputs: one per position.
   const U = Math.min(V, n);
   const kept = (count: number) => (count === 0 ? 0 : count * (plan.recompute ? C : block - C) * N - C * (N - U * chunks));
   const rows = Math.min(n, logitsRows(V));
   const sliced = n > rows;
-  /** The gradient of the embedding or the head, and a second one to add when it comes in several pieces. */
+  /** The gradient of the embedding or of the head. Several pieces need a second table, which is added to the first. */
   const table = (pieces: number) => V * C * (pieces > 1 ? 2 : 1);
 
   const head =
     kept(layers) + C * N + (sliced ? C * n : 0) + Math.max(C, V) * rows + Math.min(C, V) * rows + table(chunks * Math.ceil(n / rows));
   const tied = model.tiedEmbeddings ? V * C : 0;
   const headHeld = model.tiedEmbeddings ? tied : held(V * C);
-  // At the last layer all activations are alive, at the first all gradients.
+  // Peaks at the last layer (all activations are alive) and at the first layer (all gradients are alive).
   const blocks = [0, layers - 1].map((index) => {
     const others = kept(index) + headHeld + held((layers - 1 - index) * layer) + C * N;
     const own = (block - C) * n - (index === 0 ? C * (n - U) : 0);
     const sums = chunks > 1 ? layer + mlp : 0;
     const duringMlp = own + Math.max(F, C) * n + (sums || mlp);
-    // The gradients of queries, keys and values lie where those do.
+    // The gradients of q, k and v overwrite q, k and v.
     const duringAttention = own - (C + 2 * F) * n + Q * n + (sums || 3 * mlp);
     return others + (plan.recompute ? C * n : 0) + Math.max(duringMlp, duringAttention);
   });

@@ -1,6 +1,6 @@
 /**
- * Requests to storage of one reduction, predicted before a run begins: a run whose reductions would exceed the platform's
- * limit of one invocation could never end its first round.
+ * Predicts the storage requests of a reduction. A reduction is one invocation, and the platform limits its requests. A run above
+ * the limit could not finish its first round, so it is refused before it starts.
  */
 import type { ModelConfig, TrainingConfig } from "../../config.ts";
 import { namedError } from "../../errors.ts";
@@ -13,23 +13,24 @@ export interface RequestEstimate {
   requests: number;
 }
 
-/** Counts every object at most as often as a reduction without failing requests reads or writes it. */
+/** Returns an upper bound for a reduction without failed requests. */
 export function estimateReduction(model: ModelConfig, { shards, steps, clipNorm, compression }: TrainingConfig): RequestEstimate {
   const parts = partition(model).length;
-  // Exact rounds that clip need the norm over all parts first.
+  // Exact rounds with clipping first read all parts once more, to compute the global norm.
   const passes = steps === 1 && clipNorm > 0 && parts > 1 ? 2 : 1;
   const states = steps > 1 || compression !== "float32" ? 1 : 0;
-  // Of the coordinator's own weights and optimizer state, each is read, put and, if it is there already, looked at and put again.
+  // Weights and optimizer state of the coordinator. Each part costs up to four requests: get, put, and if it exists, head and
+  // put again.
   const own = 2 * parts * 4;
   const manifest = 3;
   return { parts, shards, requests: parts * shards * (passes + states) + own + manifest };
 }
 
-/** Throws InvalidInput, with the figures and the remedy, for a reduction that one invocation could not finish. */
+/** Throws InvalidInput with the estimate and a remedy if one invocation cannot finish the reduction. */
 export function checkReduction({ parts, shards, requests }: RequestEstimate): void {
   if (requests <= PLANNED_SUBREQUESTS) return;
   throw namedError(
     "InvalidInput",
-    `shards: expected a reduction of at most ${PLANNED_SUBREQUESTS} requests to storage (of ${MAX_SUBREQUESTS} that an invocation has), got one of ${requests} (${parts} parts of ${shards} shards); take fewer shards`,
+    `shards: expected a reduction of at most ${PLANNED_SUBREQUESTS} storage requests (of an invocation's ${MAX_SUBREQUESTS}), got ${requests} (${parts} parts of ${shards} shards); take fewer shards`,
   );
 }

@@ -1,13 +1,13 @@
 /**
- * Updates in fewer bytes: bfloat16 (half) or int8 with one scale per row (a quarter), with error feedback (arXiv:1901.09847):
- * rounding errors are kept and added to the next update, so that they arrive late instead of never.
+ * Compresses updates to bfloat16 (half the bytes) or to int8 with one scale per row (a quarter). Rounding errors are kept and
+ * added to the next update (error feedback, arXiv:1901.09847), so no change of a weight is lost.
  */
 import type { TrainingConfig } from "../../config.ts";
 import type { NamedArray, Values } from "./safetensors.ts";
 
 export type Compression = TrainingConfig["compression"];
 
-/** Name of a row scale and of a kept rounding error beside a parameter's name. */
+/** Suffixes of a parameter's name: the row scales of int8, and the kept rounding errors. */
 const SCALE = "/scale";
 export const RESIDUAL = "/residual";
 const INT8_MAX = 127;
@@ -22,7 +22,7 @@ function fromBfloat16(values: Uint16Array): Float32Array {
   return new Float32Array(Uint32Array.from(values, (half) => half << 16).buffer);
 }
 
-/** Length of a row: the last axis of a matrix; a vector is one row. */
+/** The length of a row: the last axis of a matrix. A vector is one row. */
 const rowLength = (shape: readonly number[]) => Math.max(1, shape.at(-1) ?? 1);
 
 /** values [rows, length] -> int8 values and scales [rows]; a row of zeros has scale 0 */
@@ -34,7 +34,7 @@ function toInt8(values: Float32Array, length: number): { data: Int8Array; scales
     let top = 0;
     for (let index = first; index < first + length; index++) top = Math.max(top, Math.abs(values[index]!));
     scales[row] = top / INT8_MAX;
-    // The reader multiplies with the scale in float32, so the division uses that number too.
+    // Division uses the scale rounded to float32, because the reader multiplies by that number.
     const scale = scales[row]!;
     if (scale === 0) continue;
     for (let index = first; index < first + length; index++) {
@@ -49,8 +49,8 @@ function fromInt8(data: Int8Array, scales: Float32Array, length: number): Float3
 }
 
 /**
- * An update plus earlier rounding errors (`residuals`, by parameter name), in few bytes, and the rounding errors of that.
- * float32 passes unchanged and has no errors.
+ * Adds earlier rounding errors (`residuals`, by parameter name) to an update and compresses the sum. Returns the compressed
+ * arrays and the new rounding errors. float32 passes unchanged, without rounding errors.
  */
 export function compress(
   update: readonly NamedArray[],
@@ -79,7 +79,7 @@ export function compress(
   return { arrays, residuals: left };
 }
 
-/** The float32 values of an update in any of the three forms. Throws when int8 values come without their scales. */
+/** Returns an update in float32, whatever its number format. Throws when int8 values lack their scales. */
 export function expand(arrays: readonly NamedArray<Values>[]): NamedArray[] {
   const scales = new Map(arrays.filter(({ name }) => name.endsWith(SCALE)).map(({ name, data }) => [name, data]));
   return arrays

@@ -1,12 +1,12 @@
 /**
- * How a model's tensors are stored: consecutive parameters in parts of a few megabytes, each part an object. Code that works
- * part by part (the coordinator's reduction) needs memory for a part, not for the model. Optimizer states and updates follow
- * the same split: the states of a parameter are in the parameter's part.
+ * Divides a model into parts: objects of about 2 MB with consecutive parameters. The coordinator reduces part by part, so it
+ * needs memory for one part only. Optimizer states and updates are divided the same way: part number i of a state belongs to
+ * part number i of the parameters.
  */
 import type { ModelConfig } from "../../config.ts";
 import { weightShapes, type ShapedName } from "../weights.ts";
 
-/** Float32 bytes of parameters in a part; a larger parameter is a part of its own. Small against an isolate's 128 MB. */
+/** Maximum float32 bytes of the parameters in a part. A larger parameter has a part of its own. Small compared with an isolate's 128 MB. */
 export const PART_BYTES = 2 * 1024 * 1024;
 
 const bytesOf = (shape: readonly number[]) => shape.reduce((product, axis) => product * axis, 4);
@@ -27,12 +27,12 @@ export function partition(config: ModelConfig): ShapedName[][] {
   return parts;
 }
 
-/** The parameter that a tensor belongs to: `<parameter>/m` and the like are states of `<parameter>`. */
+/** The parameter that a tensor belongs to. For example, `<parameter>/m` is a state of `<parameter>`. */
 export function parameterOf(name: string): string {
   return name.split("/", 1)[0]!;
 }
 
-/** Splits named values by part. A value of no parameter (an optimizer's `step`) goes into every part. */
+/** Splits named values by part. A value that belongs to no parameter (an optimizer's `step`) goes into every part. */
 export function splitByPart<T>(config: ModelConfig, values: Readonly<Record<string, T>>): Record<string, T>[] {
   const parts = partition(config);
   const partOf = new Map(parts.flatMap((part, index) => part.map(([name]) => [name, index] as const)));

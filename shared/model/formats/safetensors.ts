@@ -1,15 +1,15 @@
 /**
- * The safetensors format (github.com/huggingface/safetensors) for float32, bfloat16 and int8: eight bytes of header length, a JSON header,
- * then the tensors without gaps. Writing is deterministic. Reading trusts nothing: sizes are checked before anything
- * is allocated, and overlaps, holes, duplicates and trailing bytes are refused by name.
+ * Reads and writes safetensors (github.com/huggingface/safetensors) with float32, bfloat16 and int8. A file has eight bytes of
+ * header length, a JSON header, and the tensors without gaps. Equal tensors give equal bytes. The reader treats the file as
+ * untrusted: it checks sizes before it allocates, and refuses overlaps, holes, duplicates and trailing bytes.
  */
 import { z } from "zod";
 
-/** As in the reference implementation. */
+/** The limit of the reference implementation. */
 const MAX_HEADER_BYTES = 100_000_000;
 const ALIGNMENT = 8;
 
-/** Values as they lie in the file; a Uint16Array holds the upper halves of float32 numbers (bfloat16). */
+/** Values as stored in the file. A Uint16Array holds bfloat16: the upper halves of float32 numbers. */
 export type Values = Float32Array | Uint16Array | Int8Array;
 export interface NamedArray<V extends Values = Float32Array> {
   name: string;
@@ -20,7 +20,7 @@ export interface NamedArray<V extends Values = Float32Array> {
 const ARRAYS = { F32: Float32Array, BF16: Uint16Array, I8: Int8Array } as const;
 type Dtype = keyof typeof ARRAYS;
 
-/** Numbers of a shape. */
+/** The number of values in a tensor of this shape. */
 export const sizeOf = (shape: readonly number[]) => shape.reduce((product, axis) => product * axis, 1);
 
 function dtypeOf(data: Values): Dtype {
@@ -38,7 +38,7 @@ function fail(what: string): never {
   throw new Error(`safetensors: ${what}`);
 }
 
-/** The header as untrusted JSON. */
+/** Parses the header, which is untrusted JSON. */
 function parseHeader(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
@@ -47,12 +47,12 @@ function parseHeader(bytes: Uint8Array): unknown {
   }
 }
 
-/** What a file of such tensors begins with, and its bytes in all; `metadata` becomes `__metadata__`. Throws when a name is used twice. */
+/** Returns the header of a file with these tensors, and the file's size. `metadata` becomes `__metadata__`. Throws on a duplicate name. */
 export function encodeHeader(
   tensors: readonly { name: string; shape: readonly number[]; dtype: Dtype }[],
   metadata?: Readonly<Record<string, string>>,
 ): { header: Uint8Array; size: number } {
-  // No prototype: a tensor may be called `constructor`.
+  // Without a prototype, because a tensor may be named `constructor`.
   const entries = Object.create(null) as Record<string, unknown>;
   if (metadata !== undefined) entries["__metadata__"] = metadata;
   let offset = 0;
@@ -73,8 +73,8 @@ export function encodeHeader(
 }
 
 /**
- * Encodes tensors in the given order, into the first bytes of a buffer that `room` gives. Throws when a shape and its data
- * disagree or a name is used twice.
+ * Encodes tensors in the given order, at the start of the buffer that `room` returns. Throws when a shape does not match its
+ * data, and on a duplicate name.
  */
 export function encodeSafetensors(
   tensors: readonly NamedArray<Values>[],
@@ -94,7 +94,7 @@ export function encodeSafetensors(
   return bytes;
 }
 
-/** Decodes float32 tensors in file order; the data are views on `bytes` where alignment allows, else copies. */
+/** Decodes float32 tensors in file order. The data are views of `bytes` if aligned, else copies. */
 export function decodeSafetensors(bytes: Uint8Array): NamedArray[] {
   return decodeMixed(bytes).map(({ name, shape, data }) => {
     if (!(data instanceof Float32Array)) return fail(`${name}: expected dtype F32, got ${dtypeOf(data)}`);
@@ -102,7 +102,7 @@ export function decodeSafetensors(bytes: Uint8Array): NamedArray[] {
   });
 }
 
-/** The same for all three types. */
+/** Decodes tensors of all three number types. */
 export function decodeMixed(bytes: Uint8Array): NamedArray<Values>[] {
   if (bytes.byteLength < 8) fail(`expected at least 8 bytes, got ${bytes.byteLength}`);
   const headerBytes = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
@@ -120,7 +120,7 @@ export function decodeMixed(bytes: Uint8Array): NamedArray<Values>[] {
       return { name, shape, dtype, data_offsets };
     })
     .toSorted((a, b) => a.data_offsets[0] - b.data_offsets[0]);
-  // JSON.parse keeps the last of two equal keys, which then leaves a hole in the data: the next check refuses it.
+  // Of two equal keys JSON.parse keeps only the last. The data then have a hole, which the next check refuses.
   let position = 0;
   const tensors: NamedArray<Values>[] = [];
   for (const { name, shape, dtype, data_offsets: offsets } of entries) {

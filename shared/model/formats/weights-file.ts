@@ -1,6 +1,6 @@
 /**
- * Named tensors as safetensors parts, and back. Bytes from outside are checked against the expected parameters before a
- * tensor is made of them.
+ * Converts named tensors to safetensors parts and back. Bytes from outside are checked against the expected parameters before
+ * they become tensors.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../config.ts";
@@ -9,35 +9,35 @@ import { splitByPart } from "./partition.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedArray } from "./safetensors.ts";
 import type { ShapedName, Weights } from "../weights.ts";
 
-/** The values of tensors, as copies. */
+/** Copies the values of tensors. */
 export function arraysOf(weights: Weights): NamedArray[] {
   return Object.entries(weights).map(([name, tensor]) => ({ name, shape: tensor.shape, data: tensor.dataSync() as Float32Array }));
 }
 
-/** Views of the values of tensors: read them before the next tensor is made, which may move wasm memory. */
+/** Returns views of the values of tensors. A view is valid only until the next tensor is created, because that may move wasm memory. */
 export function viewsOf(weights: Weights): NamedArray[] {
   return Object.entries(weights).map(([name, tensor]) => ({ name, shape: tensor.shape, data: valuesInPlace(tensor) }));
 }
 
-/** The caller disposes the tensors. */
+/** Creates tensors from arrays. The caller disposes the tensors. */
 export function tensorsOf(arrays: readonly NamedArray[]): Weights {
   return Object.fromEntries(arrays.map(({ name, shape, data }) => [name, tf.tensor(data, shape, "float32")]));
 }
 
-/** Parameters or a state of a model, part by part; a part is in memory at a time. */
+/** Encodes the parameters or a state of a model. Only one part is in memory at a time. */
 export function* encodeParts(config: ModelConfig, weights: Weights): Generator<Uint8Array<ArrayBuffer>> {
   for (const part of splitByPart(config, weights)) yield encodeSafetensors(viewsOf(part));
 }
 
-/** The caller disposes the tensors. A tensor that is in several parts (`step`) is made once. */
+/** Decodes parts to tensors, which the caller disposes. `step` is in several parts but becomes one tensor. */
 export function decodeParts(parts: readonly Uint8Array[]): Weights {
   const arrays = new Map(parts.flatMap((bytes) => decodeSafetensors(bytes)).map((array) => [array.name, array]));
   return tensorsOf([...arrays.values()]);
 }
 
 /**
- * Checks that arrays are exactly the parameters of a part, all finite, and returns the sum of their squares.
- * Throws with the parameter's name otherwise.
+ * Checks that the arrays are exactly the parameters of a part, with finite values. Returns the sum of squares. Throws an error
+ * that names the parameter.
  */
 export function checkPart(arrays: readonly NamedArray[], expected: readonly ShapedName[]): number {
   if (arrays.length !== expected.length) throw new Error(`expected ${expected.length} tensors, got ${arrays.length}`);
@@ -52,7 +52,7 @@ export function checkPart(arrays: readonly NamedArray[], expected: readonly Shap
   return sum;
 }
 
-/** By index, because an iterator makes an object of every value. */
+/** A loop by index, because an iterator allocates an object per value. */
 function addSquares(sum: number, values: Float32Array): number {
   for (let at = 0; at < values.length; at++) sum += values[at]! * values[at]!;
   return sum;

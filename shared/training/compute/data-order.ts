@@ -1,22 +1,22 @@
 /**
- * Which training examples a step reads: a pure function of (seed, sequence number). Sequence numbers count up over the
- * whole run; each epoch visits every example exactly once, in an order of its own, whatever faults there were.
+ * Chooses the training examples of a step: a pure function of (seed, sequence number). Sequence numbers count up during the
+ * whole run. Each epoch reads every example exactly once, in a new order. Failures and retries do not change the order.
  *
- * The order is a Feistel permutation with cycle walking (Black and Rogaway, 2002): no list is ever stored.
+ * The order is a Feistel permutation with cycle walking (Black and Rogaway, 2002), so no list of examples is stored.
  */
 
 import type { TrainingConfig } from "../../config.ts";
 
 const FEISTEL_ROUNDS = 4;
 
-/** The number of the example that a sequence number reads; `examples` is how many there are. */
+/** The example to read at a sequence number. `examples` is the number of examples. */
 export function exampleOf(seed: number, sequence: number, examples: number): number {
   if (examples < 1) throw new Error(`data order: expected at least one example, got ${examples}`);
   const epoch = Math.floor(sequence / examples);
   return permute(sequence % examples, examples, mix(seed, epoch));
 }
 
-/** A bijection of 0..size-1 that depends on the key. */
+/** A permutation of 0..size-1 that depends on the key. */
 export function permute(index: number, size: number, key: number): number {
   const halfBits = Math.max(1, Math.ceil(Math.log2(Math.max(2, size)) / 2));
   const mask = 2 ** halfBits - 1;
@@ -38,14 +38,15 @@ function mix(a: number, b: number): number {
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-/** The half-open range of 0..count-1 that a shard takes: contiguous, and as even as possible. */
+/** The part of 0..count-1 that belongs to a shard: [first, end). The sizes of two shards differ by at most 1. */
 export function shardRange(count: number, shard: number, shards: number): [first: number, end: number] {
   return [Math.floor((count * shard) / shards), Math.floor((count * (shard + 1)) / shards)];
 }
 
 /**
- * The half-open range of sequence numbers that a shard's task reads: its part of the round's batch with one step, the batches
- * of all its steps with more. Over shards and rounds the ranges follow each other without gap or overlap.
+ * The sequence numbers [first, end) of a shard's task. With `steps` = 1, the range is the shard's part of the round's batch.
+ * With `steps` > 1, it holds the batches of all the task's steps. The ranges of all shards and rounds are consecutive, without
+ * gap or overlap.
  */
 export function sequencesOf({ batch, shards, steps }: TrainingConfig, round: number, shard: number): [first: number, end: number] {
   if (steps > 1) return [(round * shards + shard) * steps * batch, (round * shards + shard + 1) * steps * batch];

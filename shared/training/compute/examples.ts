@@ -1,26 +1,26 @@
 /**
- * The training examples of a task, read at once and in the order in which they lie: examples are drawn from the whole
- * dataset, so reading them step by step would fetch every shard again and again, or need memory for all of them.
+ * Reads all training examples of a task before its first step, sorted by their position in the dataset. A task draws examples
+ * from the whole dataset. Reading step by step would fetch every token file again and again.
  */
 import type { Batch } from "../../model/backward/pass.ts";
 import { objectiveOf } from "../objectives/list.ts";
 import type { TrainTask } from "../protocol/task.ts";
 import { exampleOf } from "./data-order.ts";
 
-/** The training or the validation side of a dataset: 16-bit numbers with random access. */
+/** Read access to the training or the validation numbers of a dataset (16 bits each). */
 export interface Stream {
   length: number;
-  /** The numbers [first, end). */
+  /** Returns the numbers [first, end). */
   read(first: number, end: number): Promise<Uint16Array>;
 }
 
-/** The examples of a task, two bytes a number. */
+/** The examples of a task, in memory. */
 export interface TaskExamples {
-  /** `count` of them from number `from` on. */
+  /** Returns `count` examples, beginning with example `from`, as a batch. */
   batch(from: number, count: number): Batch;
 }
 
-/** The examples of the sequence numbers [first, end). */
+/** Reads the examples of the sequence numbers [first, end). */
 export async function readExamples(task: TrainTask, [first, end]: readonly [number, number], stream: Stream): Promise<TaskExamples> {
   const { model, training } = task;
   const { examples } = objectiveOf(training);

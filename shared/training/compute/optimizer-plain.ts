@@ -1,12 +1,12 @@
 /**
- * The optimizers' updates in plain tfjs ops: the definition that the kernels are tested against, and the update on a backend
- * without kernels. Returns new tensors; the arguments stay with the caller.
+ * The optimizers' updates in plain tfjs ops. They define the result that the kernels must reproduce, and they run on backends
+ * without kernels. They return new tensors; the caller still owns the arguments.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { OptimizerConfig } from "../../config.ts";
 import { isHiddenMatrix } from "../../model/weights.ts";
 
-/** Factors of x, G x and G^2 x in each step of the Newton-Schulz iteration; see tensor/kernels/optimizers.ts. */
+/** Factors (a, b, c) of each Newton-Schulz step: x becomes a x + b G x + c G^2 x, with G = x x^T. See tensor/kernels/optimizers.ts. */
 const NEWTON_SCHULZ = [
   [3.4445, -4.775, 2.0315],
   [6.8765283, -13.985199, 7.1605646],
@@ -14,7 +14,7 @@ const NEWTON_SCHULZ = [
 ] as const;
 const NORM_EPSILON = 1e-7;
 
-/** A parameter with its gradient and the moments that its optimizer keeps of it. */
+/** A parameter with its gradient and its moments. */
 export interface Parameter<Gradient = tf.Tensor> {
   name: string;
   weight: tf.Tensor;
@@ -23,7 +23,7 @@ export interface Parameter<Gradient = tf.Tensor> {
   v: tf.Tensor | null;
 }
 
-/** -> [weight], and m and v where they are given */
+/** Returns the new weight, then the new m and v if the optimizer has them. */
 export function plainUpdate(config: OptimizerConfig, parameter: Parameter, step: number, lrScale: number): tf.Tensor[] {
   const { name, weight, gradient, m, v } = parameter;
   if (config.name === "nesterov") {
@@ -33,7 +33,7 @@ export function plainUpdate(config: OptimizerConfig, parameter: Parameter, step:
   }
   if (m === null) throw new Error(`optimizer: expected a first moment for ${name}, found none`);
   const lr = (config.name === "muon" && !isHiddenMatrix(name) ? config.adamLr : config.lr) * lrScale;
-  // Vectors (norm scales) are not decayed, as is usual.
+  // Vectors (norm scales) have no weight decay, as is usual.
   const decayed = weight.rank < 2 || config.weightDecay === 0 ? weight : tf.mul(weight, 1 - lr * config.weightDecay);
   if (v === null) {
     if (config.name !== "muon") throw new Error(`optimizer: expected a second moment for ${name}, found none`);
@@ -49,7 +49,7 @@ export function plainUpdate(config: OptimizerConfig, parameter: Parameter, step:
   return [tf.sub(decayed, tf.mul(tf.div(corrected, deviation), lr)), first, second];
 }
 
-/** x [m, n] -> approximately the closest matrix whose singular values are one, by Newton-Schulz on the short side */
+/** x [m, n] -> approximately the nearest matrix with all singular values 1, by Newton-Schulz iterations on the short side */
 export function orthogonalize(x: tf.Tensor2D): tf.Tensor2D {
   return tf.tidy(() => {
     const tall = x.shape[0] > x.shape[1];

@@ -1,4 +1,4 @@
-/** One optimizer step on one batch, in the passes of a plan (plan.ts). */
+/** One optimizer step on a batch, divided into passes (model/footprint/plan.ts). */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../config.ts";
 import { eachPass, lossAndGradients } from "../../model/backward/loss.ts";
@@ -8,13 +8,13 @@ import type { Weights } from "../../model/weights.ts";
 import { isFused } from "../../tensor/ops.ts";
 import { clipByGlobalNorm, type Optimizer } from "./optimizer.ts";
 
-/** What steps work on. */
+/** The inputs of an optimizer step. */
 export interface Training {
   model: ModelConfig;
   lossHead: LossHead;
-  /** How a batch goes through the model. */
+  /** How the batch is divided into passes. */
   plan: StepPlan;
-  /** The most that the gradients' global norm may be; 0: no limit. */
+  /** Maximum of the gradients' global norm; 0: no maximum. */
   clipNorm: number;
   optimizer: Optimizer;
   weights: Weights;
@@ -22,8 +22,10 @@ export interface Training {
 }
 
 /**
- * Puts new weights and a new state in place of the old and returns the mean loss before. When one pass is enough and no global
- * norm is wanted, the optimizer consumes each gradient before the next one is computed: no more than a block's exist at a time.
+ * Updates weights and state in place. Returns the mean loss before the update.
+ *
+ * With `plan.consume`, the optimizer consumes each gradient before the next gradient is computed, so only the gradients of one
+ * block exist at once. This needs a single pass and no clipping.
  */
 export function optimizerStep(training: Training, batch: Batch, lrScale: number): number {
   const { model, lossHead, plan, clipNorm, optimizer, weights, state } = training;
@@ -39,7 +41,7 @@ export function optimizerStep(training: Training, batch: Batch, lrScale: number)
     const onGradient = optimizer.beginStep(weights, state, lrScale);
     for (const name of Object.keys(weights)) onGradient(name, clipped[name]!);
   } finally {
-    // Disposing a consumed gradient again does nothing.
+    // A gradient that was already consumed is not harmed by a second dispose.
     tf.dispose(clipped);
   }
   return loss;

@@ -1,9 +1,9 @@
 /**
- * Optimizers as pure pairs `init(weights)` / `update(gradients, state, weights, lrScale)`: AdamW (arXiv:1711.05101),
- * Muon for hidden matrices with Adam for the rest (kellerjordan.github.io/posts/muon), Nesterov SGD.
+ * Optimizers as pure pairs `init(weights)` / `update(gradients, state, weights, lrScale)`: AdamW (arXiv:1711.05101), Muon for
+ * hidden matrices with Adam for the rest (kellerjordan.github.io/posts/muon), Nesterov SGD.
  *
- * State is named tensors like weights, so it is stored like weights: `<parameter>/m`, `<parameter>/v`, and `step`.
- * `update` consumes its arguments: with the kernels (tensor/kernels/optimizers.ts) it works in place.
+ * The state is named tensors (`<parameter>/m`, `<parameter>/v`, `step`) and is stored like weights. `update` consumes its
+ * arguments, because the kernels (tensor/kernels/optimizers.ts) work in place.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { OptimizerConfig, ScheduleConfig } from "../../config.ts";
@@ -14,16 +14,16 @@ import { isHiddenMatrix, type Weights } from "../../model/weights.ts";
 
 export interface Optimizer {
   init(weights: Weights): Weights;
-  /** Consumes its arguments: the result replaces weights and state. Weights must share their numbers with no other tensor. */
+  /** Consumes its arguments: the result replaces weights and state. No other tensor may share memory with a weight. */
   update(gradients: Weights, state: Weights, weights: Weights, lrScale: number): { weights: Weights; state: Weights };
   /**
-   * The same step one parameter at a time: the returned function consumes a parameter's gradient and puts its new weight and
-   * state in place. Parameters may come in any order.
+   * Begins an update parameter by parameter. The returned function consumes the gradient of a parameter and replaces its weight
+   * and its state in place. Parameters may come in any order.
    */
   beginStep(weights: Weights, state: Weights, lrScale: number): (name: string, gradient: tf.Tensor | HeapBuffer) => void;
 }
 
-/** The moments that an optimizer keeps of a parameter. A plain mean (Nesterov without momentum) keeps none. */
+/** The moments that an optimizer keeps for a parameter. Nesterov without momentum, which is a plain mean, keeps none. */
 export function slotsOf(config: OptimizerConfig, name: string): readonly ("m" | "v")[] {
   if (config.name === "nesterov" && config.momentum === 0) return [];
   return config.name === "adamw" || (config.name === "muon" && !isHiddenMatrix(name)) ? ["m", "v"] : ["m"];
@@ -31,7 +31,7 @@ export function slotsOf(config: OptimizerConfig, name: string): readonly ("m" | 
 
 const slotNames = new Map<string, Record<"m" | "v", string>>();
 
-/** The name of a parameter's slot in the state: the same string each time, as in `layerName` (model/weights.ts). */
+/** The name of a parameter's moment in the state. Names are cached, as in `layerName` (model/weights.ts). */
 export function slotName(name: string, slot: "m" | "v"): string {
   let names = slotNames.get(name);
   if (names === undefined) {
@@ -79,7 +79,7 @@ export function createOptimizer(config: OptimizerConfig): Optimizer {
   };
 }
 
-/** -> [weight], and m and v where they are given: in place by a kernel where the backend has it, else new tensors */
+/** Returns the new weight, then m and v if the optimizer has them. Updates in place if the backend has the kernel, else creates tensors. */
 function updateOne(config: OptimizerConfig, parameter: Parameter<tf.Tensor | HeapBuffer>, step: number, lrScale: number): tf.Tensor[] {
   const { name, weight, gradient, m, v } = parameter;
   if (gradient instanceof tf.Tensor && tf.getKernel("AdamUpdate", tf.getBackend()) === undefined) {
@@ -88,12 +88,13 @@ function updateOne(config: OptimizerConfig, parameter: Parameter<tf.Tensor | Hea
     return updated;
   }
   if (config.name === "nesterov") {
-    // Without momentum there is no m, and the gradient stands in for it: 0 times itself plus itself is itself.
+    // Without momentum there is no m. The kernel then takes the gradient as m: 0 * gradient + gradient leaves the gradient
+    // unchanged.
     run("NesterovUpdate", { weight, m: m ?? gradient, gradient }, { stepSize: config.lr * lrScale, momentum: config.momentum });
   } else if (m === null) throw new Error(`optimizer: expected a first moment for ${name}, found none`);
   else {
     const lr = (config.name === "muon" && !isHiddenMatrix(name) ? config.adamLr : config.lr) * lrScale;
-    // Vectors (norm scales) are not decayed, as is usual.
+    // Vectors (norm scales) have no weight decay, as is usual.
     const decay = weight.rank < 2 ? 1 : 1 - lr * config.weightDecay;
     if (v !== null) {
       const { beta1, beta2, epsilon } = config;
@@ -112,7 +113,7 @@ function updateOne(config: OptimizerConfig, parameter: Parameter<tf.Tensor | Hea
   return [weight, m, v].filter((tensor) => tensor !== null);
 }
 
-/** Factor on the learning rate at a step: linear warm-up, constant, linear to zero over the last `decay` share. */
+/** Factor on the learning rate at a step: linear warm-up, then 1, then linear decay to zero during the last `decay` share of the steps. */
 export function learningRateScale(schedule: ScheduleConfig, step: number, totalSteps: number): number {
   const warm = schedule.warmupSteps > 0 ? Math.min(1, (step + 1) / schedule.warmupSteps) : 1;
   const decaySteps = schedule.decay * totalSteps;
@@ -120,7 +121,10 @@ export function learningRateScale(schedule: ScheduleConfig, step: number, totalS
   return Math.max(0, Math.min(warm, cool));
 }
 
-/** Gradients scaled so that their global norm is at most `norm` (0: unchanged), and the norm before. Consumes its argument. */
+/**
+ * Scales gradients so that their global norm is at most `norm` (0: no maximum). Returns them and the norm before scaling.
+ * Consumes its argument.
+ */
 export function clipByGlobalNorm(gradients: Weights, norm: number): { gradients: Weights; norm: number } {
   const fused = tf.getKernel("SumOfSquares", tf.getBackend()) !== undefined;
   const squares = (x: tf.Tensor): number =>

@@ -1,4 +1,4 @@
-/** All decisions about a training task before its first token is read. A pure function of the task. */
+/** All decisions about a training task before its first token is read. They depend on the task alone. */
 import { estimateMemory, type MemoryEstimate } from "../../model/footprint/memory.ts";
 import { planPasses } from "../../model/footprint/plan.ts";
 import { storedBytes, type StepPlan } from "../../model/footprint/step-memory.ts";
@@ -7,19 +7,19 @@ import type { TrainTask } from "../protocol/task.ts";
 import { sequencesOf } from "./data-order.ts";
 
 export interface TaskPlan {
-  /** Sequence numbers of the task's examples. */
+  /** Sequence numbers of the task's examples: [first, end). */
   range: readonly [first: number, end: number];
-  /** Examples of one batch. */
+  /** Examples per step. */
   batch: number;
-  /** How a batch goes through the model. */
+  /** How a batch is divided into passes. */
   passes: StepPlan;
-  /** The peak of the isolate's memory. */
+  /** Predicted peak of the isolate's memory. */
   memory: MemoryEstimate;
   /** Bytes of the parts that the task reads. */
   partBytes: number;
 }
 
-/** Throws when the task has no example: more shards than its batch has. */
+/** Plans a task. Throws if the task has no examples, because the run has more shards than examples per batch. */
 export function planTask({ model, training, round, shard }: Pick<TrainTask, "model" | "training" | "round" | "shard">): TaskPlan {
   const range = sequencesOf(training, round, shard);
   const batch = training.steps === 1 ? range[1] - range[0] : training.batch;

@@ -1,6 +1,6 @@
 /**
- * The work of one task, as a function of its inputs: no storage, no clock, no randomness but the task's own seed, so a
- * second computation on the same kind of machine gives the same bits.
+ * Computes a task from its inputs alone: no storage, no clock, no randomness except the task's seed. A second computation on the
+ * same kind of machine therefore gives the same bits.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../config.ts";
@@ -19,46 +19,46 @@ import type { TaskPlan } from "./plan-task.ts";
 import { totalRounds } from "./rounds.ts";
 
 /**
- * The objects that a task reads and writes, part by part (model/formats/partition.ts): beside the tensors, JavaScript's memory
- * holds one part at a time.
+ * The objects that a task reads and writes, part by part (model/formats/partition.ts). JavaScript's heap holds one part at a
+ * time; the tensors are in wasm memory.
  */
 export interface TaskParts {
-  /** The base weights of a part. */
+  /** Reads the base weights of a part. */
   weights(part: number): Promise<readonly NamedArray[]>;
-  /** The shard's optimizer state of a part; empty at the start. */
+  /** Reads the shard's optimizer state of a part; empty in the first round. */
   state(part: number): Promise<readonly NamedArray[]>;
-  /** Stores a part's update and the state after it, which is empty when there is none to keep; resolves when the tensors may be freed. */
+  /** Stores a part's update and new state; the state may be empty. Resolves when the caller may free the tensors. */
   write(part: number, delta: Weights, state: Weights): Promise<void>;
 }
 
 export interface TrainOutcome {
   /** Mean training loss, nats per target. */
   loss: number;
-  /** Examples that were consumed. */
+  /** Number of examples that the task learned from. */
   sequences: number;
   tokens: number;
 }
 
-/** Lets other requests of the process run between steps. It also sets the clock right, which stands still while a Worker computes. */
+/** Lets other requests run between steps. It also updates the clock, which stands still while a Worker computes. */
 const yieldToEventLoop = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 
-/** Adds the tensors of all parts to `into`, whose owner disposes them, after a failure too. */
+/** Adds the tensors of all parts to `into`. The caller disposes `into`, even after an error. */
 async function readTensors(model: ModelConfig, read: (part: number) => Promise<readonly NamedArray[]>, into: Weights): Promise<void> {
   for (let part = 0; part < partition(model).length; part++) {
-    // A tensor that is in every part (`step`) is read once.
+    // `step` is in every part but becomes one tensor.
     for (const array of await read(part)) if (!(array.name in into)) Object.assign(into, tensorsOf([array]));
   }
 }
 
 /**
- * Computes a shard's update from the base weights and the shard's optimizer state. Leaves no tensors behind, also when it
- * fails: wasm memory never shrinks, so they would be lost to all later tasks of the isolate.
+ * Computes a shard's update from the base weights and the shard's optimizer state. Frees all its tensors, even after an error. A
+ * leaked tensor would take memory from all later tasks of the isolate, because wasm memory never shrinks.
  */
 export async function runTrainTask(task: TrainTask, plan: TaskPlan, parts: TaskParts, stream: Stream): Promise<TrainOutcome> {
   return task.training.steps === 1 ? gradientTask(task, plan, parts, stream) : localSteps(task, plan, parts, stream);
 }
 
-/** The mean gradient over the shard's part of one batch. */
+/** Computes the mean gradient over the shard's part of a batch. */
 async function gradientTask(task: TrainTask, plan: TaskPlan, parts: TaskParts, stream: Stream): Promise<TrainOutcome> {
   const { training, model } = task;
   const { examples, lossHead } = objectiveOf(training);
@@ -77,7 +77,7 @@ async function gradientTask(task: TrainTask, plan: TaskPlan, parts: TaskParts, s
   }
 }
 
-/** How far the shard moved in its local steps: base weights minus local weights. */
+/** Trains for some local steps. The update is base weights minus local weights. */
 async function localSteps(task: TrainTask, plan: TaskPlan, parts: TaskParts, stream: Stream): Promise<TrainOutcome> {
   const { training, model, round } = task;
   const { steps, clipNorm } = training;
@@ -116,7 +116,7 @@ function subtractFrom(before: Float32Array, tensor: tf.Tensor): void {
   for (let at = 0; at < values.length; at++) values[at] = before[at]! - values[at]!;
 }
 
-/** Scores the validation examples whose number is `shard` modulo `shards`. */
+/** Scores the validation examples whose index modulo `shards` is `shard`. */
 export async function runEvaluateTask(task: EvaluateTask, weights: Weights, stream: Stream): Promise<{ lossSum: number; targets: number }> {
   const { model, shard, shards } = task;
   const { examples, lossHead } = objectiveOf(task);

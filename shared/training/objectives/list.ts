@@ -1,4 +1,7 @@
-/** All objectives. A new objective is a file beside this, a name in config.ts and a line here; the compiler asks for the line. */
+/**
+ * All objectives. To add an objective, write a file beside this one, add its name to config.ts, and add it to OBJECTIVES (else
+ * tsc fails).
+ */
 import type { ObjectiveName } from "../../config.ts";
 import type { Objective } from "./objective.ts";
 import { pretrain } from "./pretrain.ts";

@@ -1,8 +1,10 @@
 /**
- * What a run teaches. An objective says where its examples lie in a dataset, how they become a batch, which loss stands at the
- * network's end, and which numbers an evaluation shows. Tasks, leases, rounds, passes and optimizers are the same for all.
+ * A training objective defines four things: where examples are in a dataset, how examples become a batch, which loss head the
+ * network has, and which numbers an evaluation shows. Tasks, leases, rounds, passes and optimizers do not depend on the
+ * objective.
  *
- * An example is a record in one of the dataset's two streams of 16-bit numbers. The objective gives the numbers their meaning.
+ * A dataset has two streams of 16-bit numbers (training and validation). An example is a record in a stream. The objective gives
+ * the numbers their meaning.
  */
 import type { Dataset, DatasetKind } from "../../artifacts.ts";
 import type { ModelConfig, ObjectiveName } from "../../config.ts";
@@ -11,17 +13,17 @@ import type { Batch, LossHead } from "../../model/backward/pass.ts";
 
 export interface Objective {
   name: ObjectiveName;
-  /** The kind of dataset that it reads. */
+  /** The kind of dataset that the objective reads. */
   datasetKind: DatasetKind;
   examples: Examples;
   lossHead: LossHead;
-  /** A round diverges when its loss is above `ratio` times the mean of the rounds before it, or times `floor` if that is higher. */
+  /** Divergence limit for a round's loss: `ratio` times the mean loss of recent rounds, where the mean counts as at least `floor`. */
   spike: { ratio: number; floor: number };
-  /** Numbers that a run shows beside its best validation loss, which is null before the first evaluation. */
+  /** Numbers that a run shows beside its best validation loss. `valLoss` is null before the first evaluation. */
   metrics(valLoss: number | null, dataset: Dataset): Metrics;
 }
 
-/** Null where a dataset does not have the number. */
+/** A number is null if the dataset does not provide it. */
 export interface Metrics {
   /** Losses of the baselines on the validation targets. */
   unigramLoss: number | null;
@@ -29,31 +31,32 @@ export interface Metrics {
   bitsPerByte: number | null;
 }
 
-/** Records of a stream as examples. Pure: a task reads the same examples wherever it runs. */
+/** How the records of a stream become examples. Pure functions, so every machine reads the same examples for a task. */
 export interface Examples {
-  /** Tokens that an example counts in a run's budget. */
+  /** Tokens that an example takes from the run's token budget. */
   tokens(model: ModelConfig): number;
-  /** Examples in a training stream; `stream` is its length in numbers. */
+  /** Number of examples in a training stream of `stream` numbers. */
   trainingCount(stream: number, model: ModelConfig): number;
-  /** Examples in a validation stream; the last one may be shorter than a record. */
+  /** Number of examples in a validation stream of `stream` numbers. The last example may be shorter than a record. */
   validationCount(stream: number, model: ModelConfig): number;
-  /** Numbers of a record. */
+  /** Numbers per record. */
   recordLength(model: ModelConfig): number;
-  /** Where the record of an example begins in its stream. */
+  /** Position in the stream of the first number of an example. */
   recordStart(example: number, model: ModelConfig): number;
-  /** Records in their order as a batch. */
+  /** Converts records to a batch, in the given order. */
   batch(records: readonly Uint16Array[], model: ModelConfig): Batch;
   /**
-   * The sum of `lossHead.weightOf` over the validation examples whose number is `slice` modulo `slices`. The coordinator checks
-   * evaluations by it; null when it does not follow from the length of the stream.
+   * The expected number of targets in an evaluation result: the sum of `lossHead.weightOf` over the validation examples whose
+   * index modulo `slices` is `slice`. The coordinator refuses results with another number. Null if the length of the stream does
+   * not determine it.
    */
   validationWeight(stream: number, slice: { slice: number; slices: number }, model: ModelConfig): number | null;
 }
 
-/** Throws InvalidInput when an objective cannot read a dataset for a model. */
+/** Throws InvalidInput if the objective cannot use this dataset for this model. */
 export function checkKind({ name, datasetKind }: Objective, { kind, context }: Dataset, model: ModelConfig): void {
   if (kind !== datasetKind)
-    throw namedError("InvalidInput", `dataset: expected one of kind ${datasetKind} for objective ${name}, got one of kind ${kind}`);
+    throw namedError("InvalidInput", `dataset: expected kind ${datasetKind} for objective ${name}, got kind ${kind}`);
   if (context !== undefined && context !== model.context)
     throw namedError(
       "InvalidInput",

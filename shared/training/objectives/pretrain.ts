@@ -1,12 +1,12 @@
 /**
- * Pretraining: predict each token from the tokens before it. An example is a window of the corpus: `context` inputs, and as
- * labels the token after each. Windows lie side by side, the last label of one is the first input of the next. The last
- * validation window may be short; its missing labels are ignored.
+ * Pretraining: predict each token from the tokens before it. An example is a window of `context` + 1 tokens: the inputs are all
+ * but the last token, the labels all but the first. Neighbouring windows share one token: the last label of a window is the
+ * first input of the next. The last validation window may be short; its missing labels are ignored.
  */
 import { crossEntropyHead } from "../../model/backward/cross-entropy-head.ts";
 import type { Examples, Objective } from "./objective.ts";
 
-/** Every validation token but the first is the target of exactly one window. */
+/** The number of targets: every token except the first is the label of exactly one window. */
 const targetsOf = (stream: number) => Math.max(0, stream - 1);
 
 const examples: Examples = {

@@ -1,10 +1,10 @@
 /**
- * Supervised fine-tuning: predict the tokens that an assistant wrote in a conversation, from all tokens before them. An
- * example is a padded record (lessons/records.ts). A batch is as long as its longest conversation.
+ * Supervised fine-tuning: predict the assistant's tokens in a conversation from all tokens before them. An example is a padded
+ * record (lessons/records.ts). The longest conversation of a batch sets the batch's length.
  *
- * The loss of a conversation is minus the log-probability of its answers, a sum over tokens, and a batch's loss is the mean
- * over conversations. A mean over a conversation's tokens would weigh short answers more than long ones, and so teach wrong
- * probabilities; a mean over a batch's tokens would make the result depend on how a batch is divided among shards.
+ * The loss of a conversation is the negative log-probability of its answers, summed over tokens. The loss of a batch is the mean
+ * over its conversations. A mean over the tokens of a conversation would give short answers too much weight, so the model would
+ * learn wrong probabilities. A mean over the tokens of a batch would depend on how a batch is divided among shards.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { pairsOf, recordNumbers } from "../../lessons/records.ts";
@@ -12,13 +12,14 @@ import { crossEntropyHead } from "../../model/backward/cross-entropy-head.ts";
 import type { LossHead } from "../../model/backward/pass.ts";
 import type { Examples, Objective } from "./objective.ts";
 
-/** Batches have a length of this many positions or a multiple, so that there are few lengths. */
+/** The length of a batch is a multiple of this, so that only few different lengths occur. */
 const LENGTH_STEP = 8;
 
 const countOf = (stream: number, context: number) => Math.floor(stream / recordNumbers(context));
 
 const examples: Examples = {
-  // A whole record, however short its conversation is: a budget says how many conversations are read.
+  // An example costs a whole record, even if its conversation is short. A token budget therefore fixes the number of
+  // conversations.
   tokens: ({ context }) => context,
   trainingCount: (stream, { context }) => countOf(stream, context),
   validationCount: (stream, { context }) => countOf(stream, context),
@@ -40,7 +41,7 @@ const examples: Examples = {
   validationWeight: (stream, { slice, slices }, { context }) => Math.max(0, Math.ceil((countOf(stream, context) - slice) / slices)),
 };
 
-/** Cross-entropy with the number of conversations as the divisor. */
+/** Cross-entropy divided by the number of conversations. */
 export const conversationHead: LossHead = {
   ...crossEntropyHead,
   weightOf: ({ sequences }) => sequences,
@@ -53,7 +54,7 @@ export const sft: Objective = {
   datasetKind: "sft",
   examples,
   lossHead: conversationHead,
-  // Answers that a model knows have a loss near zero, of which an answer that it does not know is a high multiple.
+  // Known answers have a loss near 0. An unknown answer has many times that loss, which is no divergence.
   spike: { ratio: 5, floor: 1 },
   metrics: () => ({ unigramLoss: null, trigramLoss: null, bitsPerByte: null }),
 };

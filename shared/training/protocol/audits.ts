@@ -1,17 +1,17 @@
 /**
- * Tasks that are computed twice. Trainers vote with their results: a task without audit needs one vote, an audited task two
- * that agree bit by bit, and a third vote decides between two that differ.
+ * Audits: tasks that several trainers compute. A result is a vote. A task without audit needs one vote. An audited task needs
+ * two votes that agree bit by bit. If the two differ, a third vote decides.
  */
 import { isActive, isLiving, LIE_STRIKES, strike } from "./leases.ts";
 import { counted, identityOf, type LeaseRecord, type RunState, type Slot } from "./run-state.ts";
 
-/** True for every k-th task; which tasks these are changes from round to round. */
+/** True for every k-th task. Each round audits other tasks, unless k divides the number of shards. */
 export function isAudited({ spec, base, phase, slots }: RunState, shard: number): boolean {
   const { audit } = spec.supervision;
   return phase === "training" && audit > 0 && (base.round * slots.length + shard) % audit === 0;
 }
 
-/** Votes that a task needs before its result counts: one; two if audited; a third when those two differ. */
+/** Votes that a task needs: 1 without audit, 2 with audit, 3 after two different votes. */
 export function votesNeeded(state: RunState, shard: number): number {
   if (!isAudited(state, shard)) return 1;
   const distinct = new Set(state.slots[shard]!.votes.map(({ result }) => identityOf(result)));
@@ -23,7 +23,7 @@ function isBusy({ votes, bad }: Slot, record: LeaseRecord, now: number): boolean
   return isLiving(record, now) && ![...votes, ...bad].some((answer) => answer.lease === record.id);
 }
 
-/** True while a trusted trainer that has not voted on a task is at work or was heard of lately: it may still vote. */
+/** True while a vote can still come: a trusted trainer has not voted on the task, and it is computing or was active recently. */
 function canBeHeard(state: RunState, shard: number, now: number): boolean {
   const voted = new Set(state.slots[shard]!.votes.map(({ trainer }) => trainer));
   const busy = new Set(
@@ -35,8 +35,8 @@ function canBeHeard(state: RunState, shard: number, now: number): boolean {
 }
 
 /**
- * Ends audits that wait for a vote that no trainer can give: the first vote counts, as in a task without audit.
- * Nobody gets a strike, since either of two votes that differ may be right.
+ * Ends audits whose missing vote no trainer can give. The first vote then becomes the result, as in a task without audit. No
+ * trainer gets a strike: when two votes differ, either may be right.
  */
 export function dropAudits(state: RunState, now: number): RunState {
   let next = state;
@@ -48,8 +48,9 @@ export function dropAudits(state: RunState, now: number): RunState {
 }
 
 /**
- * Takes a task's result from its votes once there are enough. In an audit the majority is right, and trainers that voted
- * otherwise are quarantined. Three different votes mean that the machines do not agree bit by bit; then the first one counts.
+ * Decides a task's result once it has enough votes. In an audit the majority wins, and trainers with another vote are
+ * quarantined. If three votes all differ, the machines cannot reproduce results bit by bit, and the first vote becomes the
+ * result.
  */
 export function settle(state: RunState, shard: number): RunState {
   const slot = state.slots[shard]!;

@@ -1,11 +1,11 @@
-/** The end of an evaluation: the best checkpoint so far, early stopping, the end of the run. Pure, like run.ts. */
+/** Ends an evaluation: updates the best checkpoint, and decides whether the run ends (early stopping). Pure, like run.ts. */
 import type { EvaluateResult } from "./task.ts";
 import { emptySlots, type Evaluated, type RunState } from "./run-state.ts";
 
-/** Evaluated checkpoints whose objects are kept, beside the best checkpoint. */
+/** Maximum of evaluated checkpoints to keep besides the best checkpoint. */
 export const MAX_KEPT = 4;
 
-/** All validation slices are scored: training goes on, or the run ends with its best checkpoint. */
+/** Ends an evaluation when all slices have their scores. Training continues, or the run ends with its best checkpoint. */
 export function finishEvaluation(state: RunState): RunState {
   const parts = state.slots.map(({ result }) => result as EvaluateResult);
   const targets = parts.reduce((sum, part) => sum + part.targets, 0);

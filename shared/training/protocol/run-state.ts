@@ -1,6 +1,6 @@
 /**
- * The state of a training run: plain JSON, and questions about it. The events that change it are in run.ts.
- * Everything per shard is in `slots`, so that the coordinator can store a shard's row alone.
+ * The state of a training run as plain JSON, and functions that read it. run.ts contains the events that change it. `slots`
+ * holds all data per shard, so the coordinator can store the row of a shard alone.
  */
 import { canonicalJson, type Hash } from "../../artifacts.ts";
 import type { ModelConfig, SupervisionConfig, TrainingConfig } from "../../config.ts";
@@ -10,10 +10,10 @@ export interface RunSpec {
   run: string;
   preset: string;
   dataset: Hash;
-  /** Validation tokens of the dataset, by which evaluations are checked; absent in runs that an earlier version began. */
+  /** Validation tokens of the dataset, for checking evaluations. Absent in runs of earlier versions. */
   valTokens?: number;
   tokenizer: Hash;
-  /** The tokens that end a text of the dataset, which checkpoints then state; absent where the dataset has none. */
+  /** The tokens that end a text; they go into every checkpoint. Absent if the dataset lists none. */
   endTokens?: number[];
   model: ModelConfig;
   training: TrainingConfig;
@@ -21,7 +21,7 @@ export interface RunSpec {
   rounds: number;
 }
 
-/** A checkpoint with everything that it names: continuing from it needs no read. */
+/** A checkpoint with its content, so a run continues from it without reading it. */
 export interface Base {
   checkpoint: Hash;
   /** Rounds completed. */
@@ -40,20 +40,20 @@ export interface LeaseRecord {
   expiresAt: number;
 }
 
-/** A trainer's result for a task; an audited task needs two that agree. */
+/** A trainer's result for a task. An audited task needs two equal votes. */
 export interface Vote {
   lease: string;
   trainer: string;
   result: TaskResult;
 }
 
-/** One shard in the current round. */
+/** The state of one shard in the current round. */
 export interface Slot {
-  /** All leases of this round, expired ones too: a result is accepted only from a trainer that was given the task. */
+  /** All leases of this round, even expired ones. Only a trainer that had a lease may submit a result. */
   leases: LeaseRecord[];
   votes: Vote[];
   result: TaskResult | null;
-  /** Leases whose result was unusable: each counts once, however often it is submitted. */
+  /** Leases with an unusable result. A repeated submission does not count again. */
   bad: { lease: string; trainer: string }[];
 }
 
@@ -79,41 +79,41 @@ export interface RunState {
   spec: RunSpec;
   phase: "training" | "evaluating" | "done" | "failed";
   paused: boolean;
-  /** The checkpoint that the current round starts from; the best checkpoint when the run is done. */
+  /** The checkpoint that the current round starts from. When the run is done: its best checkpoint. */
   base: Base;
   slots: Slot[];
-  /** Losses of the last rounds, from which a divergence is told. */
+  /** Mean losses of recent rounds, for detecting a divergence. */
   recentLosses: number[];
-  /** Where a rollback goes: not to the last checkpoint, which may be part of the divergence. */
+  /** The checkpoint that a rollback returns to. It is some rounds old, because the newest checkpoints may be part of the divergence. */
   rollbackPoint: Base;
-  /** The next rollback point, once it is old enough. */
+  /** The checkpoint that becomes the rollback point at the next multiple of ROLLBACK_POINT_EVERY rounds. */
   nextRollbackPoint: Base;
-  /** Why the run has to go back, until the coordinator has done it. */
+  /** The reason for a rollback after a divergence; null when the coordinator has done the rollback. */
   diverged: string | null;
-  /** Which part of the current checkpoint cannot be read, until the coordinator has gone back. */
+  /** The reason for a rollback after an unreadable part; null when the coordinator has done the rollback. */
   damaged: string | null;
   rollbacks: Rollback[];
   best: Evaluated | null;
-  /** Evaluated checkpoints that are kept for branches, oldest first. */
+  /** The newest evaluated checkpoints, oldest first. A branch can start from them. */
   kept: Evaluated[];
   evaluations: number;
-  /** Evaluations since the best checkpoint. */
+  /** Number of evaluations after the evaluation of the best checkpoint. */
   evaluationsSinceBest: number;
-  /** Why training ends after the next evaluation; null while it goes on. */
+  /** Why training ends after the next evaluation; null while training continues. */
   stopReason: string | null;
   trainers: Record<string, TrainerRecord>;
-  /** The longest recent task, slowly forgotten, in milliseconds; decides how long a lease is. */
+  /** Milliseconds of the longest recent task; decreases slowly. Leases are a multiple of it. */
   slowestMs: number | null;
-  /** Trainers' time from lease to result, milliseconds. */
+  /** Total milliseconds from lease to result, over all trainers. */
   spentMs: number;
-  /** The part of it that trainers say they computed training tasks. */
+  /** Milliseconds of `spentMs` in which trainers computed training tasks, by their own report. */
   computedMs: number;
   tasks: number;
-  /** Bytes of updates and states of the last round. */
+  /** Total bytes of updates and of states in the last round. */
   roundBytes: { delta: number; inner: number };
   firstLeaseAt: number | null;
   evaluatingSince: number | null;
-  /** Refused and duplicate results, by reason. */
+  /** Refused and duplicate results, counted by reason. */
   counts: Record<string, number>;
   error: string | null;
 }
@@ -152,20 +152,20 @@ export function initialState(spec: RunSpec, base: Base): RunState {
   };
 }
 
-/** Notes that something happened once more. */
+/** Counts an event. */
 export function counted(state: RunState, reason: string): RunState {
   return { ...state, counts: { ...state.counts, [reason]: (state.counts[reason] ?? 0) + 1 } };
 }
 
-/** The text that must agree between two results of one task. */
+/** The text of a result. Two results of a task agree if their texts are equal. */
 export const identityOf = (result: TaskResult): string => canonicalJson(result);
 
-/** True when nothing more will happen in this run. */
+/** True if the run has ended. */
 export function isOver(state: RunState): boolean {
   return state.phase === "done" || state.phase === "failed";
 }
 
-/** True when every shard has its result. */
+/** True if every shard has its result. */
 export function isRoundComplete(state: RunState): boolean {
   return !isOver(state) && state.slots.every((slot) => slot.result !== null);
 }
@@ -179,14 +179,14 @@ export function trainResults(state: RunState): TrainResult[] {
   });
 }
 
-/** Mean training loss of a complete round over its sequences, nats per token. */
+/** Mean training loss of a complete round, weighted by sequences, in nats per token. */
 export function roundLoss(state: RunState): number {
   const results = trainResults(state);
   const sequences = results.reduce((sum, result) => sum + result.sequences, 0);
   return results.reduce((sum, result) => sum + result.loss * result.sequences, 0) / sequences;
 }
 
-/** Checkpoints whose objects must stay. */
+/** The checkpoints that the run still needs. */
 export function retained(state: RunState): Base[] {
   const evaluated = [...state.kept, ...(state.best === null ? [] : [state.best])].map(({ base }) => base);
   return [state.base, state.rollbackPoint, state.nextRollbackPoint, ...evaluated];
@@ -196,10 +196,10 @@ export function partsOf({ weights, outer, inner }: Base): Hash[] {
   return [weights, outer ?? [], ...inner.map((parts) => parts ?? [])].flat();
 }
 
-/** Objects that a result names. */
+/** The hashes of the objects in a result. */
 export const namesIn = (result: TaskResult | null): Hash[] => (result?.kind === "train" ? [result.delta, result.inner ?? []].flat() : []);
 
-/** Names of all objects that must stay: those of the retained checkpoints and of the results of the current round. */
+/** The hashes of all objects that the run still needs: those of the retained checkpoints and of this round's results. */
 export function retainedHashes(state: RunState): Set<Hash> {
   return new Set([
     ...retained(state).flatMap((base) => [base.checkpoint, partsOf(base)].flat()),

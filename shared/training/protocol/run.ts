@@ -1,10 +1,10 @@
 /**
- * The training protocol as a pure reducer: (state, event, now) -> state and reply, without any platform.
+ * The training protocol as a pure reducer: (state, event, now) -> state and reply. It uses no platform API.
  *
- * A run is a sequence of rounds; a round is one task per shard. Trainers lease tasks and submit results; a task whose
- * lease has expired goes to the next trainer that asks. `(run, round, shard)` counts once: a later result is a duplicate if
- * equal, a conflict if not, and changes nothing. When a round is complete the coordinator reduces it and reports `reduced`, or
- * takes the run back and reports `rolledBack`. Evaluations are in evaluation.ts, leases in leases.ts, votes in audits.ts.
+ * A run is a sequence of rounds; a round has one task per shard. Trainers lease tasks and submit results. When a lease expires,
+ * the next trainer gets the task. `(run, round, shard)` counts once: a later equal result is a duplicate, a different one a
+ * conflict, and neither changes the update. After a complete round the coordinator reduces it and reports `reduced`, or rolls
+ * back and reports `rolledBack`. Evaluations are in evaluation.ts, leases in leases.ts, votes in audits.ts.
  */
 import { hashSchema, type Hash } from "../../artifacts.ts";
 import { sequencesOf } from "../compute/data-order.ts";
@@ -27,13 +27,13 @@ import {
 } from "./run-state.ts";
 import { expired, isAlone, isLiving, isNoted, isShutOut, leaseMs, MAX_LEASE_MS, seen, strike } from "./leases.ts";
 
-/** Unusable results of one task after which the task is to blame, not its trainers. */
+/** After this number of unusable results the task is considered faulty, not its trainers. */
 export const MAX_BAD_RESULTS = 3;
 /** Examples per forward pass of an evaluation. */
 const EVALUATION_BATCH = 16;
 const RECENT_ROUNDS = 8;
 const MIN_RECENT_ROUNDS = 4;
-/** Rounds between rollback points. A rollback goes back one to two times as far. */
+/** Rounds between rollback points. A rollback returns to a checkpoint that is 10 to 20 rounds old. */
 export const ROLLBACK_POINT_EVERY = 10;
 const ROLLBACK_RATE = 0.5;
 
@@ -47,7 +47,7 @@ function taskOf({ spec, base, phase }: RunState, shard: number): Task {
 
 const withSlot = (state: RunState, shard: number, slot: Slot): RunState => ({ ...state, slots: state.slots.with(shard, slot) });
 
-/** Trainers that a task still needs: votes that are neither given nor expected from a living lease. */
+/** The number of votes that a task still needs, without the votes that are expected from current leases. */
 function openVotes(state: RunState, shard: number, now: number): number {
   const { leases, votes, result } = state.slots[shard]!;
   if (result !== null) return 0;
@@ -55,15 +55,15 @@ function openVotes(state: RunState, shard: number, now: number): number {
   return Math.max(0, votesNeeded(state, shard) - votes.length - computing.length);
 }
 
-/** True while a run gives no tasks, whatever its slots need. */
+/** True while the run gives no tasks. */
 const isHalted = (state: RunState) => isOver(state) || state.paused || state.diverged !== null || state.damaged !== null;
 
-/** Leases that a run could give now, to trainers enough. */
+/** The number of tasks that the run could lease now, if there were enough trainers. */
 export function availableTasks(state: RunState, now: number): number {
   return isHalted(state) ? 0 : state.slots.reduce((sum, _, shard) => sum + openVotes(state, shard, now), 0);
 }
 
-/** Hands out the first task that needs another vote and is not with enough trainers yet. A trainer votes once on a task. */
+/** Leases the first task that still needs votes. A trainer votes at most once on a task. */
 export function lease(before: RunState, trainer: string, id: string, now: number): { state: RunState; lease: Lease | null } {
   if (isHalted(before) || isShutOut(before, trainer, now)) return { state: before, lease: null };
   const state = dropAudits(seen(before, trainer, now), now);
@@ -73,7 +73,7 @@ export function lease(before: RunState, trainer: string, id: string, now: number
       !votes.some((vote) => vote.trainer === trainer) &&
       !leases.some((record) => record.trainer === trainer && isLiving(record, now)),
   );
-  // A trainer that gets no task is still recorded as alive now and then: an audit may need a third vote.
+  // A trainer that gets no task is still recorded as active now and then, because an audit may need its vote.
   if (shard < 0) return { state: state.slots === before.slots && isNoted(before, trainer, now) ? before : state, lease: null };
   const expiresAt = now + leaseMs(state);
   const slot = state.slots[shard]!;
@@ -82,19 +82,19 @@ export function lease(before: RunState, trainer: string, id: string, now: number
 }
 
 /**
- * After a restart every lease is expired, because its holder has probably died too. A holder that is alive loses nothing:
+ * After a restart all leases are expired, because the trainers have probably died too. A trainer that is alive loses nothing:
  * results of expired leases still count.
  */
 export function restarted(state: RunState): RunState {
   return { ...state, slots: state.slots.map((slot) => (slot.leases.length === 0 ? slot : { ...slot, leases: slot.leases.map(expired) })) };
 }
 
-/** The run is given up, unless it is over. */
+/** Ends the run as failed, unless it has already ended. */
 export function failed(state: RunState, error: string): RunState {
   return isOver(state) ? state : { ...state, phase: "failed", error };
 }
 
-/** Accepts a result that belongs to the current round and base, answers a lease, and is the first of its shard. */
+/** Accepts a result if it belongs to the current round and base, has a lease, and is the first result for its shard. */
 export function submit(state: RunState, submission: Submission, now: number): { state: RunState; reply: SubmissionReply } {
   const refuse = (reason: string) => ({ state: counted(state, reason), reply: { accepted: false as const, reason } });
   const { result, shard } = submission;
@@ -106,7 +106,7 @@ export function submit(state: RunState, submission: Submission, now: number): { 
   const given = slot.leases.find((record) => record.id === submission.lease);
   if (given === undefined) return refuse("unknown-lease");
   if (slot.bad.some((bad) => bad.lease === given.id)) return refuse("known-bad");
-  // By name: the result of an expired lease counts, but not a second result of the same trainer.
+  // Compares trainer names, not leases: a trainer may submit after its lease expired, but its second result does not count.
   const earlier = slot.votes.find((vote) => vote.trainer === given.trainer)?.result ?? slot.result;
   const fault = faultOf(state, shard, result);
   if (fault !== null) {
@@ -117,7 +117,7 @@ export function submit(state: RunState, submission: Submission, now: number): { 
     if (identityOf(earlier) !== identityOf(result)) return refuse("conflict");
     return { state: counted(state, "duplicate"), reply: { accepted: true, duplicate: true } };
   }
-  // Bounded, so that a clock that jumps does not use up the budget.
+  // Limited, so that a jump of the clock cannot use up the time budget.
   const took = Math.min(MAX_LEASE_MS, Math.max(0, now - given.givenAt));
   const voted = withSlot(state, shard, { ...slot, votes: [...slot.votes, { lease: given.id, trainer: given.trainer, result }] });
   const timed = {
@@ -125,7 +125,7 @@ export function submit(state: RunState, submission: Submission, now: number): { 
     spentMs: state.spentMs + took,
     computedMs: state.computedMs + (result.kind === "train" ? Math.min(took, Math.max(0, Number(submission.computeMs) || 0)) : 0),
     tasks: state.tasks + 1,
-    // A tenth is forgotten with each task, so that one slow task does not lengthen leases for ever.
+    // Decreases by a tenth with each task, so one slow task does not lengthen all later leases.
     slowestMs: Math.max(took, (state.slowestMs ?? 0) * 0.9),
   };
   const settled = settle(seen(timed, given.trainer, now), shard);
@@ -133,7 +133,7 @@ export function submit(state: RunState, submission: Submission, now: number): { 
   return { state: next, reply: { accepted: true, duplicate: false } };
 }
 
-/** What is wrong with a result, or null. The examples that it claims decide its weight, so they must be those of the task. */
+/** Returns the fault of a result, or null. The number of examples is a result's weight in the mean, so it must be the task's number. */
 function faultOf(state: RunState, shard: number, result: TaskResult): string | null {
   const numbers = result.kind === "train" ? [result.loss, result.deltaBytes, result.innerBytes] : [result.lossSum, result.targets];
   if (!numbers.every((value) => Number.isFinite(value) && value >= 0)) return "not-finite";
@@ -155,7 +155,10 @@ function faultOfTraining({ spec: { training, model }, base }: RunState, shard: n
   return areParts(result.delta) && (stateless ? result.inner === null : areParts(result.inner)) ? null : "wrong-object";
 }
 
-/** An unusable result is a strike for its trainer; several unusable results of one task put the blame on the task. */
+/**
+ * Counts an unusable result as a strike against its trainer. After MAX_BAD_RESULTS of several trainers (or of the only one),
+ * the task counts as faulty.
+ */
 function spoiled(state: RunState, shard: number, by: { id: string; trainer: string }, reason: string, now: number): RunState {
   const slot = state.slots[shard]!;
   const bad = [...slot.bad, { lease: by.id, trainer: by.trainer }];
@@ -165,31 +168,34 @@ function spoiled(state: RunState, shard: number, by: { id: string; trainer: stri
   return bad.length >= MAX_BAD_RESULTS && agreed
     ? diverged(
         next,
-        `round ${state.base.round}, shard ${shard}: expected a usable result, got ${bad.length} that are not (last: ${reason})`,
+        `round ${state.base.round}, shard ${shard}: expected a usable result, got ${bad.length} unusable results (last: ${reason})`,
       )
     : next;
 }
 
-/** Goes back to the rollback point if that is allowed once more, else the run fails. */
+/** Starts a rollback if the run has rollbacks left, else fails the run. */
 function diverged(state: RunState, reason: string): RunState {
   return canRollBack(state) ? { ...state, diverged: reason } : failed(state, reason);
 }
 
 const canRollBack = (state: RunState) => state.phase === "training" && state.rollbacks.length < state.spec.supervision.rollbacks;
 
-/** A part of the current checkpoint cannot be read: the run goes back to the rollback point, if that is another checkpoint. */
+/**
+ * Handles an unreadable part of the current checkpoint. Starts a rollback if the rollback point is another checkpoint, else
+ * fails the run.
+ */
 export function damaged(state: RunState, from: Hash, reason: string): RunState {
   if (isOver(state) || from !== state.base.checkpoint) return state;
   const hasOther = state.rollbackPoint.checkpoint !== from && state.rollbacks.length < state.spec.supervision.rollbacks;
   return hasOther ? { ...state, damaged: reason } : failed(state, reason);
 }
 
-/** The reduction found a delta unusable: its task is open again. */
+/** Opens a shard's task again, because the reduction found its delta unusable. */
 export function reissue(state: RunState, from: Hash, shard: number, reason: string, now: number): RunState {
   const slot = state.slots[shard];
   if (state.phase !== "training" || from !== state.base.checkpoint || slot?.result == null) return state;
   const culprits = slot.votes.filter((vote) => identityOf(vote.result) === identityOf(slot.result!));
-  // A trainer that has answered is no longer at work: the task goes to the next that asks.
+  // The trainers that voted have finished, so their leases end and the next trainer can get the task.
   const leases = slot.leases.map((record) => (slot.votes.some((vote) => vote.lease === record.id) ? expired(record) : record));
   const opened = withSlot(state, shard, { ...slot, leases, votes: [], result: null });
   return culprits.reduce((next, { lease: id, trainer }) => spoiled(next, shard, { id, trainer }, reason, now), opened);
@@ -197,10 +203,10 @@ export function reissue(state: RunState, from: Hash, shard: number, reason: stri
 
 export type Effect = { kind: "reduce" } | { kind: "roll-back"; to: Base; lrScale: number; reason: string };
 
-/** What the coordinator has to do next, or null. It asks again until the state says otherwise. */
+/** The next action of the coordinator, or null. The answer stays the same until the coordinator reports the action as done. */
 export function effectOf(state: RunState): Effect | null {
   if (isOver(state)) return null;
-  // Damage in storage says nothing about the learning rate.
+  // Damaged storage is no reason to lower the learning rate.
   if (state.damaged !== null) return { kind: "roll-back", to: state.rollbackPoint, lrScale: state.base.lrScale, reason: state.damaged };
   const back = (reason: string): Effect => ({
     kind: "roll-back",
@@ -217,7 +223,7 @@ export function effectOf(state: RunState): Effect | null {
   return spikes && canRollBack(state) ? back(`loss ${loss.toFixed(3)} after a mean of ${usual.toFixed(3)}`) : { kind: "reduce" };
 }
 
-/** The update of the checkpoint `from` has become the next one. A report that comes late or twice changes nothing. */
+/** Records that the reduction of checkpoint `from` produced the checkpoint `base`. Late and duplicate reports change nothing. */
 export function reduced(state: RunState, from: Hash, base: Base, now: number): RunState {
   if (state.phase !== "training" || from !== state.base.checkpoint || !isRoundComplete(state)) return state;
   const results = trainResults(state);
@@ -243,11 +249,12 @@ function evaluating(state: RunState, stopReason: string | null, now: number): Ru
   return { ...state, phase: "evaluating", slots: emptySlots(state.slots.length), stopReason, evaluatingSince: now };
 }
 
-/** The run continues from an earlier checkpoint; after a divergence at a lower rate, and so under another hash. */
+/** Continues the run from an earlier checkpoint. After a divergence the learning rate is lower, so the checkpoint has a new hash. */
 export function rolledBack(state: RunState, from: Hash, base: Base, reason: string): RunState {
   const isWanted = state.phase === "training" || (state.phase === "evaluating" && state.damaged !== null);
   if (!isWanted || from !== state.base.checkpoint) return state;
-  // The evaluation after the last round came too early and is dropped; an evaluation that the operator or a cap asked for stays.
+  // Cancels the evaluation after the last round, because rounds are missing again. Keeps an evaluation that an operator or a cap
+  // requested.
   const goesOn = state.stopReason === null || state.stopReason === "rounds";
   const record = { fromRound: state.base.round, toRound: base.round, lrScale: base.lrScale, reason };
   return {
@@ -261,24 +268,24 @@ export function rolledBack(state: RunState, from: Hash, base: Base, reason: stri
     damaged: null,
     ...(goesOn ? { phase: "training" as const, stopReason: null, evaluatingSince: null } : {}),
     rollbacks: [...state.rollbacks, record],
-    // The trainers of the diverged round did what was asked.
+    // Removes strikes, because the trainers may have computed the diverged round correctly.
     trainers: Object.fromEntries(
       Object.entries(state.trainers).map(([name, trainer]) => [name, trainer.quarantined ? trainer : { ...trainer, strikes: 0 }]),
     ),
   };
 }
 
-/** No new tasks until `resumed`; results of leased tasks still count. */
+/** Stops leasing until `resumed`. Results of leased tasks still count. */
 export function paused(state: RunState): RunState {
   return isOver(state) ? state : { ...state, paused: true };
 }
 
-/** Work continues with all trainers, quarantined ones too: the operator has looked. */
+/** Resumes leasing. Forgets strikes and quarantines, because the operator has checked the trainers. */
 export function resumed(state: RunState): RunState {
   return { ...state, paused: false, trainers: {} };
 }
 
-/** Ends training after an evaluation of the last checkpoint; the current round is dropped. */
+/** Ends training after an evaluation of the last checkpoint. Drops the current round. */
 export function stopped(state: RunState, now: number): RunState {
   if (isOver(state)) return state;
   return state.phase === "evaluating"

@@ -1,40 +1,40 @@
 /**
- * The messages between the coordinator and a trainer: a lease on a task, and the result of that task.
+ * The messages between the coordinator and a trainer: a lease on a task, and the result of the task.
  *
- * A task is a pure function of the objects that it names. Everything large is a list of parts named by their hashes; the
- * trainer reads and writes them through the coordinator and needs nothing else.
+ * A task is a pure function of the objects that it names. Large data are lists of parts, named by their hashes. The trainer
+ * reads and writes parts through the coordinator and needs no other data.
  */
 import type { Hash } from "../../artifacts.ts";
 import type { ModelConfig, ObjectiveName, TrainingConfig } from "../../config.ts";
 
-/** Parameters, optimizer states and updates as their parts in order; see model/formats/partition.ts. */
+/** The parts of parameters, an optimizer state or an update, in order; see model/formats/partition.ts. */
 export type Parts = Hash[];
 
-/** Compute one shard's update of one round. */
+/** The task to compute a shard's update of a round. */
 export interface TrainTask {
   kind: "train";
   run: string;
   round: number;
   shard: number;
-  /** The checkpoint that the update is relative to. */
+  /** The checkpoint that the update starts from. */
   base: Hash;
   weights: Parts;
-  /** The shard's state: local optimizer (`training.steps` > 1) and rounding errors (`compression`); null at the start. */
+  /** The shard's state: its local optimizer (if `training.steps` > 1) and its rounding errors (if compressed). Null in the first round. */
   inner: Parts | null;
   dataset: Hash;
   model: ModelConfig;
   training: TrainingConfig;
-  /** Factor on all learning rates; below 1 after a rollback. */
+  /** Factor on all learning rates, for example 0.5 after a rollback. */
   lrScale: number;
 }
 
-/** Score one slice of the validation tokens with one checkpoint's weights. */
+/** The task to score a slice of the validation examples with a checkpoint's weights. */
 export interface EvaluateTask {
   kind: "evaluate";
   run: string;
   round: number;
   shard: number;
-  /** Slices of the validation examples; this task scores the examples whose number is `shard` modulo `shards`. */
+  /** Number of slices. The task scores the examples whose index modulo `shards` is `shard`. */
   shards: number;
   base: Hash;
   weights: Parts;
@@ -47,7 +47,7 @@ export interface EvaluateTask {
 
 export type Task = TrainTask | EvaluateTask;
 
-/** The right to work on a task until a time; after it another trainer gets the task. */
+/** A lease on a task. After `expiresAt`, another trainer may get the task. */
 export interface Lease {
   id: string;
   task: Task;
@@ -55,23 +55,23 @@ export interface Lease {
   expiresAt: number;
 }
 
-/** The update of one shard, whose parts have been written. */
+/** The result of a training task. Its parts are already stored. */
 export interface TrainResult {
   kind: "train";
-  /** Mean gradient (`steps` = 1) or base minus local weights (`steps` > 1), under the weights' names, compressed as the run asks. */
+  /** The update: mean gradient (`steps` = 1) or base weights minus local weights (`steps` > 1), in the run's compression. */
   delta: Parts;
   inner: Parts | null;
-  /** Mean training loss over the task, nats per target. */
+  /** Mean training loss of the task, nats per target. */
   loss: number;
-  /** Examples consumed: the weight of this delta in the mean over shards. */
+  /** Examples consumed: the weight of this update in the mean over shards. */
   sequences: number;
   tokens: number;
-  /** Bytes of the update and of the state as they travelled. */
+  /** Bytes of the update and of the state, as transferred. */
   deltaBytes: number;
   innerBytes: number;
 }
 
-/** Sums over validation targets: slices add up to the mean over all. */
+/** Sums over a slice of the validation targets. The mean loss is the total `lossSum` divided by the total `targets`. */
 export interface EvaluateResult {
   kind: "evaluate";
   lossSum: number;
@@ -82,7 +82,7 @@ export type TaskResult = TrainResult | EvaluateResult;
 
 export interface Submission {
   lease: string;
-  /** Milliseconds of computing by the trainer's own clock, without transfers. Shown, never billed: nothing proves it. */
+  /** Milliseconds of computation by the trainer's clock, without transfers. Shown but not billed, because it cannot be verified. */
   computeMs: number;
   trainer: string;
   run: string;
@@ -92,5 +92,5 @@ export interface Submission {
   result: TaskResult;
 }
 
-/** `accepted` is true also for a repetition of an accepted result. */
+/** `accepted` is also true if an accepted result is submitted again. */
 export type SubmissionReply = { accepted: true; duplicate: boolean } | { accepted: false; reason: string };

@@ -61,7 +61,7 @@ describe("a reduction", () => {
     expect(() => checkReduction(estimateReduction(base, wide))).not.toThrow();
     const large = { ...base, layers: 20 };
     expect(() => checkReduction(estimateReduction(large, wide))).toThrow(
-      /^shards: expected a reduction of at most 9000 requests to storage .*, got one of \d+ \(\d+ parts of 250 shards\); take fewer shards$/,
+      /^shards: expected a reduction of at most 9000 storage requests .*, got \d+ \(\d+ parts of 250 shards\); take fewer shards$/,
     );
   });
 });
