@@ -1,14 +1,14 @@
 /**
- * A Qwen3 decoder's configuration from config.json. What this decoder does not compute is refused by the field's name, also
- * where leaving it out would load: the text would be wrong and nothing would say so.
+ * Reads the configuration of a Qwen3 decoder from config.json. Throws an error that names each field that this decoder does not
+ * implement. Ignoring such a field would load the model but silently produce wrong text.
  */
 import { z } from "zod";
 import { modelConfigSchema, type ModelConfig } from "../config.ts";
 
-/** Longer contexts are cut to this (config.ts). */
+/** The longest supported context (config.ts). A longer context is cut to this length. */
 const MAX_CONTEXT = 8192;
 
-/** Fields that must have one value, or be absent where that means the same. */
+/** Fields that this decoder supports with these values only. `undefined`: the field may be absent. */
 const FIXED: readonly (readonly [field: string, allowed: readonly unknown[]])[] = [
   ["model_type", ["qwen3"]],
   ["hidden_act", ["silu", undefined]],
@@ -37,7 +37,7 @@ const configSchema = z.object({
   num_hidden_layers: z.int().positive(),
   num_attention_heads: z.int().positive(),
   num_key_value_heads: z.int().positive(),
-  // Read and never derived: width and heads need not agree.
+  // Always read from the file: head_dim need not be hidden_size / num_attention_heads.
   head_dim: z.int().positive(),
   max_position_embeddings: z.int().positive(),
   rms_norm_eps: z.number(),
@@ -48,7 +48,7 @@ const configSchema = z.object({
   eos_token_id: idsSchema.nullish(),
 });
 
-/** Our fields by theirs, for what our own schema refuses. */
+/** Hugging Face's name of each field, for errors of modelConfigSchema. */
 const THEIR_NAMES: Readonly<Record<keyof ModelConfig, string>> = {
   vocabSize: "vocab_size",
   width: "hidden_size",
@@ -63,7 +63,7 @@ const THEIR_NAMES: Readonly<Record<keyof ModelConfig, string>> = {
   tiedEmbeddings: "tie_word_embeddings",
 };
 
-/** Checks a configuration against our bounds; errors name the fields as the file calls them. A longer context is cut, and `notes` says so. */
+/** Checks a configuration against our limits. Errors use the file's field names. Cuts a longer context and says so in `notes`. */
 export function boundedConfig(
   file: string,
   config: ModelConfig,
@@ -81,14 +81,14 @@ export function boundedConfig(
   throw new Error(`${file}: ${name}: ${issue?.message ?? "expected another value"}`);
 }
 
-/** End tokens as a list; null where the file says nothing. */
+/** Returns the end tokens as a list; null if the file has none. */
 export function endTokensOf(value: unknown): number[] | null {
   const parsed = z.object({ eos_token_id: idsSchema.nullish() }).safeParse(value);
   const ids = parsed.success ? parsed.data.eos_token_id : null;
   return ids === null || ids === undefined ? null : [ids].flat();
 }
 
-/** Reads config.json. Throws naming the field that does not fit. */
+/** Reads config.json. Throws an error that names the first unsupported field. */
 export function readConfig(file: string, json: unknown, notes: string[]): { config: ModelConfig; endTokens: number[] | null } {
   if (typeof json !== "object" || json === null) throw new Error(`${file}: expected a JSON object, got another value`);
   const fields = new Map(Object.entries(json));

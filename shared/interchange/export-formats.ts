@@ -1,4 +1,4 @@
-/** The files of a model in each format, and of its repository on a hub. */
+/** The files of a model in each export format, and in its repository on a hub. */
 import { namedError } from "../errors.ts";
 import { ggufFile } from "./gguf-writer.ts";
 import { descriptionFiles, huggingFaceFiles } from "./hugging-face.ts";
@@ -14,7 +14,7 @@ function typeOf<F extends ExportFormat>(format: F, asked: string | undefined): (
   return found;
 }
 
-/** The files of an export; one file stands alone, several are a folder. Throws InvalidInput. */
+/** Returns the files of an export: one file, or several that form a folder. Throws InvalidInput. */
 export function exportFiles(model: PublishedModel, format: ExportFormat, type?: string): OutputFile[] {
   switch (format) {
     case "hf":
@@ -31,7 +31,7 @@ export function exportFiles(model: PublishedModel, format: ExportFormat, type?: 
   }
 }
 
-/** Everything that a model's repository on a hub has. */
+/** Returns all files of the model's repository on a hub. */
 export function repositoryFiles(model: PublishedModel): OutputFile[] {
   return [
     ...huggingFaceFiles(model, "F32"),

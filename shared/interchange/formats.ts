@@ -1,4 +1,4 @@
-/** The formats in which a model can leave, and the number types of each, the usual one first. */
+/** The export formats and their number types. The first number type is the default. */
 import type { NumberType } from "./number-types.ts";
 
 export const EXPORT_FORMATS = ["hf", "gguf", "onnx"] as const;

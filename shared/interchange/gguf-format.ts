@@ -1,6 +1,6 @@
 /**
- * GGUF version 3 (github.com/ggml-org/ggml, docs/gguf.md): the numbers of the format, and the names that a Qwen3 decoder's
- * parameters have in it. Reader and writer share them.
+ * Constants of GGUF version 3 (github.com/ggml-org/ggml, docs/gguf.md), and GGUF's names of a Qwen3 decoder's parameters. The
+ * reader and the writer share this file.
  */
 import type { NumberType } from "./number-types.ts";
 
@@ -8,13 +8,13 @@ export const GGUF_MAGIC = 0x46554747; // "GGUF", little-endian
 export const GGUF_VERSION = 3;
 export const GGUF_ALIGNMENT = 32;
 
-/** ggml's numbers of the tensor types. */
+/** ggml's number for each tensor type. */
 export const GGML_TYPES: Readonly<Record<NumberType, number>> = { F32: 0, F16: 1, Q4_0: 2, Q8_0: 8, BF16: 30 };
 
-/** `general.file_type`: what most tensors are. BF16 is 32 in llama.cpp's `llama_ftype`. */
+/** `general.file_type`: the type of most tensors in the file. BF16 is 32 in llama.cpp's `llama_ftype`. */
 export const GGUF_FILE_TYPES: Readonly<Record<NumberType, number>> = { F32: 0, F16: 1, Q4_0: 2, Q8_0: 7, BF16: 32 };
 
-/** Numbers of the metadata's value types. */
+/** GGUF's number for each type of a metadata value. */
 export const VALUE_TYPES = {
   uint8: 0,
   int8: 1,
@@ -51,7 +51,7 @@ const OUTER_NAMES = new Map([
   ["lm_head.weight", "output.weight"],
 ]);
 
-/** The name in GGUF of a parameter. */
+/** Translates a parameter's name to GGUF. */
 export function ggufName(name: string): string {
   const [, layer, part] = /^model\.layers\.(\d+)\.(.+)\.weight$/.exec(name) ?? [];
   const theirs = part === undefined ? OUTER_NAMES.get(name) : LAYER_NAMES.get(part);

@@ -1,4 +1,4 @@
-/** A Qwen3 decoder's configuration and tokenizer from the metadata of a GGUF file. What is not understood is refused by its key. */
+/** Reads a Qwen3 decoder's configuration and tokenizer from GGUF metadata. Throws an error that names each unsupported key. */
 import type { ModelConfig } from "../config.ts";
 import { boundedConfig } from "./config-reader.ts";
 import type { GgufValue } from "./gguf-reader.ts";
@@ -21,7 +21,7 @@ const KEYS: Readonly<Record<keyof ModelConfig, string>> = {
   tiedEmbeddings: "output.weight",
 };
 
-/** Keys that change the arithmetic or the tokens, with the values that do not. */
+/** Keys that change the arithmetic or the tokens, with the values that change nothing. */
 const FIXED: readonly (readonly [key: string, allowed: readonly GgufValue[]])[] = [
   ["qwen3.rope.scaling.type", ["none"]],
   ["qwen3.rope.scaling.factor", [0, 1]],
@@ -48,7 +48,7 @@ function stringsAt(file: string, metadata: Metadata, key: string): string[] {
   throw new Error(`${file}: ${key}: expected a list of strings, got ${show(value)}`);
 }
 
-/** The shortest decimal number that is the same float32: 0.000001 and not 9.999999974752427e-7. */
+/** The shortest decimal number with the same float32 value: 0.000001 instead of 9.999999974752427e-7. */
 function shortest(float32: number): number {
   for (let digits = 1; digits < 9; digits++) {
     const short = Number(float32.toPrecision(digits));
@@ -57,7 +57,7 @@ function shortest(float32: number): number {
   return float32;
 }
 
-/** Reads the shape of the decoder. `isTied` says that the file has no head of its own. */
+/** Reads the configuration of the decoder. `isTied`: the file has no separate output matrix. */
 export function readGgufConfig(file: string, metadata: Metadata, isTied: boolean, notes: string[]): ModelConfig {
   const architecture = metadata.get("general.architecture");
   if (architecture !== "qwen3") throw new Error(`${file}: general.architecture: expected "qwen3", got ${show(architecture)}`);
@@ -94,22 +94,22 @@ export function readGgufConfig(file: string, metadata: Metadata, isTied: boolean
 
 const BYTE_LEVEL = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false };
 
-/** The rule by its name in llama.cpp, as tokenizer.json states it. */
+/** Translates llama.cpp's name of a pre-tokenizer to the object in tokenizer.json. */
 function preTokenizerOf(file: string, pre: GgufValue | undefined) {
   if (pre === "gpt-2") return { ...BYTE_LEVEL, use_regex: true };
-  // "default" and absence load in llama.cpp and cut otherwise than any model was trained.
+  // llama.cpp also loads files with "default" or without a name, but then splits text differently from training.
   if (pre !== "qwen2") throw new Error(`${file}: tokenizer.ggml.pre: expected "qwen2" or "gpt-2", got ${show(pre)}`);
   const split = { type: "Split", pattern: { Regex: PATTERNS.qwen2 }, behavior: "Isolated", invert: false };
   return { type: "Sequence", pretokenizers: [split, { ...BYTE_LEVEL, use_regex: false }] };
 }
 
-/** The tokenizer as a tokenizer.json, and the tokens that end a text. */
+/** Returns the tokenizer as a tokenizer.json, and the tokens that end a text. */
 export function readGgufTokenizer(file: string, metadata: Metadata): { tokenizer: object; endTokens: number[] | null } {
   const tokens = stringsAt(file, metadata, "tokenizer.ggml.tokens");
   const kinds = metadata.get("tokenizer.ggml.token_type");
   if (!Array.isArray(kinds) || kinds.length !== tokens.length)
     throw new Error(`${file}: tokenizer.ggml.token_type: expected ${tokens.length} kinds, got ${show(kinds)}`);
-  // No prototype: a token may be called __proto__.
+  // Without a prototype, because a token may be named __proto__.
   const vocab = Object.create(null) as Record<string, number>;
   const added: object[] = [];
   for (const [id, content] of tokens.entries()) {

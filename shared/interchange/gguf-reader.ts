@@ -1,6 +1,6 @@
 /**
- * The header of a GGUF file from elsewhere: metadata and where the tensors lie. Parsed through a window, with bounds on every
- * count and length, so that a file that lies about itself is refused before anything of the claimed size is made.
+ * Reads the header of an imported GGUF file: metadata and the positions of the tensors. The reader parses a window at a time and
+ * limits every count and length. A false size is refused before memory of that size is allocated.
  */
 import type { ByteSource, StoredTensor } from "./byte-source.ts";
 import { GGML_TYPES, GGUF_ALIGNMENT, GGUF_MAGIC, GGUF_VERSION, VALUE_TYPES } from "./gguf-format.ts";
@@ -9,13 +9,13 @@ import { bytesOfType, NUMBER_TYPES, type NumberType } from "./number-types.ts";
 export type GgufValue = number | boolean | string | GgufValue[];
 export type GgufTensor = StoredTensor<NumberType>;
 
-/** A vocabulary of 65,536 tokens with its merges has 3 MB; 64 layers have 707 tensors. */
+/** Far above real headers: 65,536 tokens with their merges take 3 MB, and 64 layers have 707 tensors. */
 const MAX_HEADER_BYTES = 32 * 1024 * 1024;
 const MAX_PAIRS = 1024;
 const MAX_TENSORS = 4096;
 const MAX_ITEMS = 262_144;
 const MAX_STRING_BYTES = 1024 * 1024;
-/** The format allows 65,535; no key that is known has 100, and errors show them. */
+/** The format allows 65,535 bytes. Known keys have fewer than 100, and error messages contain the key. */
 const MAX_KEY_BYTES = 256;
 const MAX_NAME_BYTES = 64;
 const MAX_AXES = 4;
@@ -23,12 +23,12 @@ const WINDOW_BYTES = 256 * 1024;
 
 const TYPE_NAMES = new Map(Object.entries(GGML_TYPES).map(([name, number]) => [number, name as NumberType]));
 
-/** Little-endian fields read one after the other. */
+/** Reads little-endian fields in sequence. */
 class FieldReader {
   readonly #source: ByteSource;
   #window: Uint8Array = new Uint8Array();
   #view = new DataView(this.#window.buffer);
-  /** Where the window begins, and the next field. */
+  /** File positions: start of the window, then the next field. */
   #start = 0;
   position = 0;
 
@@ -36,12 +36,12 @@ class FieldReader {
     this.#source = source;
   }
 
-  /** Makes sure that so many bytes are in the window and returns where they begin in it. */
+  /** Loads the next `bytes` bytes into the window and returns their offset in the window. */
   async #take(bytes: number): Promise<number> {
     const { name, size } = this.#source;
     const end = this.position + bytes;
     if (end > Math.min(size, MAX_HEADER_BYTES))
-      throw new Error(`${name}: expected a header within ${Math.min(size, MAX_HEADER_BYTES)} bytes, it goes on`);
+      throw new Error(`${name}: expected the header to end within ${Math.min(size, MAX_HEADER_BYTES)} bytes, got a longer header`);
     if (this.position < this.#start || end > this.#start + this.#window.byteLength) {
       this.#window = await this.#source.read(this.position, Math.min(size, Math.max(end, this.position + WINDOW_BYTES)));
       this.#view = new DataView(this.#window.buffer, this.#window.byteOffset, this.#window.byteLength);
@@ -56,7 +56,7 @@ class FieldReader {
     return this.#view.getUint32(at, true);
   }
 
-  /** A count or length, at most `max`. */
+  /** Reads a count or a length. Throws if it is above `max`. */
   async count(what: string, max: number): Promise<number> {
     const at = await this.#take(8);
     const value = this.#view.getBigUint64(at, true);
@@ -74,7 +74,7 @@ class FieldReader {
     }
   }
 
-  /** A number of a type, or a truth; undefined for types that are neither. */
+  /** Reads a number or boolean of this type; undefined for other types. */
   async scalar(type: number): Promise<number | boolean | undefined> {
     const bytes = SCALAR_BYTES.get(type);
     if (bytes === undefined) return undefined;
@@ -130,8 +130,8 @@ async function readValue(reader: FieldReader, file: string, key: string, type: n
   }
   const itemType = await reader.uint32();
   const length = await reader.count(`${key}: items`, MAX_ITEMS);
-  // The format allows arrays of arrays; no key that matters has one.
-  if (itemType === VALUE_TYPES.array) throw new Error(`${file}: ${key}: expected an array of plain values, got one of arrays`);
+  // The format allows arrays of arrays, but no key that we read is one.
+  if (itemType === VALUE_TYPES.array) throw new Error(`${file}: ${key}: expected an array of plain values, got an array of arrays`);
   const items: GgufValue[] = [];
   for (let index = 0; index < length; index++) items.push(await readValue(reader, file, key, itemType));
   return items;
@@ -153,7 +153,7 @@ function alignmentOf(file: string, metadata: ReadonlyMap<string, GgufValue>): nu
   throw new Error(`${file}: general.alignment: expected a multiple of 8 up to 65536, got ${String(alignment)}`);
 }
 
-/** Metadata and tensors of a file. Throws naming the key or the tensor that does not fit. */
+/** Reads metadata and tensors. Throws an error that names the first invalid key or tensor. */
 export async function readGguf(source: ByteSource): Promise<{ metadata: Map<string, GgufValue>; tensors: Map<string, GgufTensor> }> {
   const { name: file, size: fileBytes } = source;
   const reader = new FieldReader(source);
@@ -189,7 +189,7 @@ export async function readGguf(source: ByteSource): Promise<{ metadata: Map<stri
     const start = dataStart + offset;
     if (offset % alignment !== 0 || offset < position || start + size > fileBytes)
       throw new Error(
-        `${file}: ${name}: expected ${size} bytes at a multiple of ${alignment} from ${position} on, within the file, got offset ${offset}`,
+        `${file}: ${name}: expected ${size} bytes inside the file, at a multiple of ${alignment} and not before ${position}, got offset ${offset}`,
       );
     tensors.set(name, { source, type, shape, start, end: start + size });
     position = offset + size;

@@ -1,6 +1,6 @@
 /**
- * A model as one GGUF file, for llama.cpp, Ollama and their relatives. Tensors stand in the order in which the model is
- * stored; metadata is complete, since a reader that must guess a missing key guesses wrong and says nothing.
+ * Writes a model as a GGUF file for llama.cpp, Ollama and similar programs. Tensors are in the order in which the model is
+ * stored. The metadata is complete, because programs silently replace a missing key by a wrong default.
  */
 import { GGML_TYPES, GGUF_ALIGNMENT, GGUF_FILE_TYPES, GGUF_MAGIC, GGUF_VERSION, ggufName, VALUE_TYPES } from "./gguf-format.ts";
 import { bytesOfType, NUMBER_TYPES, type NumberType } from "./number-types.ts";
@@ -21,13 +21,13 @@ const string = (value: string): Value => ({ type: "string", value });
 const strings = (value: readonly string[]): Value => ({ type: "strings", value });
 const int32s = (value: readonly number[]): Value => ({ type: "int32s", value });
 
-/** Little-endian fields one after the other. */
+/** Writes little-endian fields in sequence. */
 class FieldWriter {
   #bytes = new Uint8Array(64 * 1024);
   #view = new DataView(this.#bytes.buffer);
   #size = 0;
 
-  /** Makes room for so many bytes and returns where they begin. Before the buffer is named: growing replaces it. */
+  /** Reserves `bytes` bytes and returns their offset. May replace #bytes and #view, so call it before you use them. */
   #take(bytes: number): number {
     const at = this.#size;
     this.#size += bytes;
@@ -104,13 +104,13 @@ class FieldWriter {
     this.uint64(length);
   }
 
-  /** The bytes, zeros up to the next multiple. */
+  /** Returns the bytes, padded with zeros to a multiple of `multiple`. */
   padded(multiple: number): Uint8Array<ArrayBuffer> {
     return this.#bytes.slice(0, Math.ceil(this.#size / multiple) * multiple);
   }
 }
 
-/** "1.1M", as `general.size_label` has it. */
+/** A number of parameters in the form of `general.size_label`, for example "1.1M". */
 export function sizeLabel(parameters: number): string {
   const [divisor, letter] = parameters >= 1e9 ? [1e9, "B"] : parameters >= 1e6 ? [1e6, "M"] : [1e3, "K"];
   const count = parameters / divisor;
@@ -120,7 +120,7 @@ export function sizeLabel(parameters: number): string {
 function metadataOf(model: PublishedModel, type: NumberType): [string, Value][] {
   const { config, tokenizer, endTokens, provenance, hash } = model;
   if (tokenizer.pre === null)
-    throw new Error("tokenizer.json: pre_tokenizer: expected GPT-2's or Qwen2's rule, got another, which GGUF has no name for");
+    throw new Error("tokenizer.json: pre_tokenizer: expected the rule of GPT-2 or Qwen2, got a rule that GGUF has no name for");
   const [end] = endTokens;
   if (end === undefined) throw new Error("model: expected a token that ends a text, got none");
   const bos = tokenizer.tokens.indexOf("<|endoftext|>");
@@ -160,7 +160,7 @@ function metadataOf(model: PublishedModel, type: NumberType): [string, Value][] 
     ["tokenizer.ggml.merges", strings(tokenizer.merges)],
     ["tokenizer.ggml.bos_token_id", uint32(bos === -1 ? end : bos)],
     ["tokenizer.ggml.eos_token_id", uint32(end)],
-    // llama.cpp ends a text at the token for the end of a turn, too, and at `eos`.
+    // llama.cpp ends a text at `eot` (end of turn) as well as at `eos`.
     ...(endTokens.includes(turnEnd) ? [["tokenizer.ggml.eot_token_id", uint32(turnEnd)] satisfies [string, Value]] : []),
     ["tokenizer.ggml.padding_token_id", uint32(bos === -1 ? end : bos)],
     ["tokenizer.ggml.add_bos_token", bool(false)],
@@ -170,15 +170,16 @@ function metadataOf(model: PublishedModel, type: NumberType): [string, Value][] 
   ];
 }
 
-/** The first 122 free bits of a hash as a UUID of version 8 (RFC 9562, 5.8). */
+/** Makes a UUID of version 8 (RFC 9562, 5.8) from the start of a hash. */
 function uuidOf(hash: string): string {
   const variant = ((Number.parseInt(hash[16]!, 16) & 3) | 8).toString(16);
   return [hash.slice(0, 8), hash.slice(8, 12), `8${hash.slice(13, 16)}`, `${variant}${hash.slice(17, 20)}`, hash.slice(20, 32)].join("-");
 }
 
 /**
- * The type of one tensor of a file. Vectors stay float32, which is all that llama.cpp takes for norms; rows that are no whole
- * blocks become F16; and of a Q4_0 file the two tables are Q8_0, since in a small vocabulary they lose most.
+ * The number type of a tensor. Vectors stay float32, because llama.cpp accepts only float32 for norms. A matrix becomes F16 if
+ * its rows are not whole blocks. In a Q4_0 file, embeddings and head are Q8_0, because Q4_0 harms them most when the vocabulary
+ * is small.
  */
 function tensorType(type: NumberType, name: string, shape: readonly number[]): NumberType {
   if (shape.length < 2) return "F32";
@@ -186,7 +187,7 @@ function tensorType(type: NumberType, name: string, shape: readonly number[]): N
   return type === "Q4_0" && !name.startsWith("model.layers.") ? "Q8_0" : type;
 }
 
-/** A model as GGUF with its matrices in `type`. Throws when its tokenizer cannot be said in GGUF. */
+/** Writes a model as GGUF with its matrices in `type`. Throws if GGUF cannot express the tokenizer. */
 export function ggufFile(model: PublishedModel, type: NumberType, path: string): OutputFile {
   const tensors = parameterPieces(model, (name, shape) => tensorType(type, name, shape));
   const metadata = metadataOf(model, type);
@@ -204,7 +205,7 @@ export function ggufFile(model: PublishedModel, type: NumberType, path: string):
   for (const { name, shape, type: own, piece } of tensors) {
     header.string(ggufName(name));
     header.uint32(shape.length);
-    // The fastest axis first, the other way round than ours.
+    // GGUF lists the fastest axis first, in the reverse order of our shapes.
     for (const axis of shape.toReversed()) header.uint64(axis);
     header.uint32(GGML_TYPES[own]);
     header.uint64(offset);

@@ -1,6 +1,6 @@
 /**
- * The folder that transformers, vLLM and their relatives open: configuration, tokenizer, card and weights. Every field that
- * has changed its name over the versions is written under both.
+ * Writes a Hugging Face folder for transformers, vLLM and similar programs: configuration, tokenizer, model card and weights. A
+ * field that was renamed between versions is written under both names.
  */
 import { licenceText, modelCard } from "./model-card.ts";
 import { textFile, type OutputFile } from "./output-file.ts";
@@ -10,7 +10,7 @@ import { TOKEN_KINDS } from "./tokenizer-tables.ts";
 
 const jsonFile = (path: string, value: unknown) => textFile(path, `${JSON.stringify(value, null, 2)}\n`);
 
-/** Hugging Face reads one id or a list. */
+/** Hugging Face accepts an id or a list of ids. */
 const oneOrMany = (ids: readonly number[]) => (ids.length === 1 ? ids[0] : ids);
 
 const padOf = (model: PublishedModel) => Math.max(0, model.tokenizer.tokens.indexOf("<|endoftext|>"));
@@ -51,7 +51,7 @@ function configJson(model: PublishedModel, type: SafetensorsType) {
   };
 }
 
-/** The sampling of `/generate`. */
+/** The default sampling settings of `/generate`. */
 function generationConfigJson(model: PublishedModel) {
   return {
     bos_token_id: padOf(model),
@@ -64,7 +64,7 @@ function generationConfigJson(model: PublishedModel) {
   };
 }
 
-/** The plain class: another one would put its own cutting rule in place of the file's (transformers 5). */
+/** Names the generic tokenizer class, because transformers 5 replaces the file's pre-tokenizer in every other class. */
 function tokenizerConfigJson(model: PublishedModel) {
   const { tokens, kinds } = model.tokenizer;
   const added = tokens.flatMap((content, id) => {
@@ -88,7 +88,7 @@ function tokenizerConfigJson(model: PublishedModel) {
   };
 }
 
-/** All of the folder but the weights. */
+/** Returns all files of the folder except the weights. */
 export function descriptionFiles(model: PublishedModel, type: SafetensorsType = "F32"): OutputFile[] {
   return [
     textFile("README.md", modelCard(model)),
@@ -101,7 +101,7 @@ export function descriptionFiles(model: PublishedModel, type: SafetensorsType = 
   ];
 }
 
-/** The whole folder. */
+/** Returns all files of the folder. */
 export function huggingFaceFiles(model: PublishedModel, type: SafetensorsType): OutputFile[] {
   return [...descriptionFiles(model, type), ...safetensorsFiles(model, type)];
 }

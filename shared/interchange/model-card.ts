@@ -1,12 +1,12 @@
 /**
- * The model card (README.md) and the LICENSE, made of a model's provenance. Nothing in them is written by hand: what nobody
- * recorded is called unknown, and the licence, from which the use of the weights follows, comes first.
+ * Writes the model card (README.md) and the LICENSE from a model's provenance. Facts that were not recorded appear as "unknown".
+ * The licence comes first, because it decides how the weights may be used.
  */
 import { sizeLabel } from "./gguf-writer.ts";
 import { UNKNOWN_LICENCE, type Provenance } from "./provenance.ts";
 import type { PublishedModel } from "./published-model.ts";
 
-/** Of one busy core of a data centre's processor, and of the world's grid: ember-energy.org (2024), rounded. */
+/** Power of a busy core in a data centre, then emissions of the world's power grid: ember-energy.org (2024), rounded. */
 const WATTS_PER_CORE = 10;
 const GRAMS_PER_KWH = 475;
 
@@ -176,7 +176,7 @@ function usageSection({ provenance, endTokens, tokenizer }: PublishedModel): str
 const LIMITS = `A small model of a small corpus. It is made to show how training works and to be trained further; it knows little, states falsehoods fluently, repeats what its corpus
 holds, biases included, and has learned no refusals. It is not meant for decisions about people, nor for advice that anybody acts on.`;
 
-/** The card of a model. */
+/** Returns the model card. */
 export function modelCard(model: PublishedModel): string {
   const { provenance } = model;
   const sections: [string, string][] = [
@@ -192,7 +192,7 @@ export function modelCard(model: PublishedModel): string {
   return `${frontMatter(provenance)}\n\n# ${provenance.name}\n\nGrown by Tiffin on Cloudflare Workers, without a GPU. The facts below are those of provenance.json.\n\n${body}`;
 }
 
-/** What a LICENSE file can honestly say. */
+/** Returns the text of the LICENSE file: the recorded licence, or that the licence is unknown. */
 export function licenceText({ licence, name }: Provenance): string {
   if (licence !== UNKNOWN_LICENCE) return `The weights of ${name} are licensed under ${licence} (SPDX-License-Identifier: ${licence}).\n`;
   return `The licence of the weights of ${name} is unknown: the licences of its training data were not recorded.\nNo permission is granted by this file. README.md and provenance.json say what is known.\n`;

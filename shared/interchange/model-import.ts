@@ -1,6 +1,6 @@
 /**
- * A model of others as one of ours: a Hugging Face folder or a GGUF file of a Qwen3 decoder, checked field by field. Its
- * weights are read parameter by parameter, so a part of the model is in memory at a time here, too.
+ * Imports a Qwen3 decoder from a Hugging Face folder or a GGUF file, and checks every field. Weights are read parameter by
+ * parameter, so only a part of the model is in memory at once.
  */
 import type { ModelConfig } from "../config.ts";
 import { partition } from "../model/formats/partition.ts";
@@ -20,19 +20,22 @@ const MAX_TOKENIZER_BYTES = 16 * 1024 * 1024;
 
 export interface ImportedModel {
   config: ModelConfig;
-  /** A tokenizer.json. */
+  /** The content of a tokenizer.json. */
   tokenizer: unknown;
-  /** Null where the file says nothing: then it is the tokenizer's end of text. */
+  /** Null if the file lists none; the tokenizer's end-of-text token then ends a text. */
   endTokens: readonly number[] | null;
-  /** What was changed on the way, for people. */
+  /** Changes that the import made, described for people. */
   notes: readonly string[];
-  /** The values of one of the parameters, all finite. */
+  /** Reads a parameter. All its values are finite. */
   read(name: string): Promise<Float32Array<ArrayBuffer>>;
 }
 
 type Tensors = ReadonlyMap<string, StoredTensor<NumberType>>;
 
-/** Refuses tensors that are missing, of another shape or not the decoder's: each by the name that the file gives it. */
+/**
+ * Throws for a tensor that is missing, has another shape, or does not belong to the decoder. The error uses the file's name of
+ * the tensor.
+ */
 function checkTensors(file: string, config: ModelConfig, tensors: Tensors, nameOf: (name: string) => string): void {
   const wanted = new Map(weightShapes(config).map(([name, shape]) => [nameOf(name), shape]));
   for (const [name, shape] of wanted) {
@@ -41,7 +44,7 @@ function checkTensors(file: string, config: ModelConfig, tensors: Tensors, nameO
     if (tensor.shape.join() !== shape.join()) throw new Error(`${file}: ${name}: expected [${shape}], got [${tensor.shape}]`);
   }
   for (const name of tensors.keys())
-    if (!wanted.has(name)) throw new Error(`${file}: ${name}: expected only the tensors of a Qwen3 decoder without biases, got this one`);
+    if (!wanted.has(name)) throw new Error(`${file}: ${name}: expected only tensors of a Qwen3 decoder without biases, got another tensor`);
 }
 
 async function readTensor(name: string, { source, type, start, end }: StoredTensor<NumberType>): Promise<Float32Array<ArrayBuffer>> {
@@ -51,7 +54,7 @@ async function readTensor(name: string, { source, type, start, end }: StoredTens
   return values;
 }
 
-/** Some exporters write a tied head out. It is taken when it is what the model would use anyway. */
+/** Some exporters also store a tied output matrix. It is accepted if it equals the embeddings. */
 async function dropTiedHead(file: string, tensors: Map<string, StoredTensor<NumberType>>): Promise<void> {
   const [head, table] = [tensors.get("lm_head.weight"), tensors.get("model.embed_tokens.weight")];
   if (head === undefined || table === undefined) return;
@@ -60,11 +63,13 @@ async function dropTiedHead(file: string, tensors: Map<string, StoredTensor<Numb
     ? [await head.source.read(head.start, head.end), await table.source.read(table.start, table.end)]
     : [new Uint8Array(), new Uint8Array()];
   if (!same || headBytes.some((byte, at) => byte !== tableBytes[at]))
-    throw new Error(`${file}: lm_head.weight: expected the embeddings, since tie_word_embeddings is true, got other values`);
+    throw new Error(
+      `${file}: lm_head.weight: expected the values of the embeddings, because tie_word_embeddings is true, got other values`,
+    );
   tensors.delete("lm_head.weight");
 }
 
-/** Reads a Hugging Face folder; `open` gives null for a file that is not there. Throws naming the field or tensor that does not fit. */
+/** Reads a Hugging Face folder. `open` returns null for a missing file. Throws an error that names the first invalid field or tensor. */
 export async function importFolder(open: (path: string) => Promise<ByteSource | null>): Promise<ImportedModel> {
   const needed = async (path: string, maxBytes: number) => {
     const source = await open(path);
@@ -83,14 +88,14 @@ export async function importFolder(open: (path: string) => Promise<ByteSource | 
   return {
     config,
     tokenizer,
-    // What generates reads the generation's configuration first.
+    // generation_config.json has priority, as in transformers.
     endTokens: generationEnd ?? endTokens,
     notes,
     read: (name) => readTensor(name, tensors.get(name)!),
   };
 }
 
-/** Reads a GGUF file. Throws naming the key or tensor that does not fit. */
+/** Reads a GGUF file. Throws an error that names the first invalid key or tensor. */
 export async function importGguf(source: ByteSource): Promise<ImportedModel> {
   const { metadata, tensors } = await readGguf(source);
   const notes: string[] = [];
@@ -101,7 +106,7 @@ export async function importGguf(source: ByteSource): Promise<ImportedModel> {
   return { config, tokenizer, endTokens, notes, read: (name) => readTensor(ggufName(name), tensors.get(ggufName(name))!) };
 }
 
-/** The model's parts as we store them, one after the other. */
+/** Encodes the model in parts, in the form in which models are stored here. */
 export async function* partsOfImport({ config, read }: Pick<ImportedModel, "config" | "read">): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   for (const part of partition(config)) {
     const arrays = [];

@@ -1,8 +1,8 @@
 /**
- * Weights in the number types of other runtimes: float32 values to bytes and back, a whole parameter at a time.
+ * Converts weights between float32 and the number types of other runtimes, one parameter at a time.
  *
- * float16 and bfloat16 round to nearest even. The two block types are ggml's: 32 values share one float16 scale, and the
- * arithmetic is that of its reference quantizer (ggml/src/ggml-quants.c), so that equal weights give equal files.
+ * float16 and bfloat16 round to nearest even. Q8_0 and Q4_0 are ggml's: 32 values share a float16 scale. Their arithmetic
+ * follows ggml's reference quantizer (ggml/src/ggml-quants.c), so equal weights give equal files.
  */
 export const NUMBER_TYPES = {
   F32: { block: 1, bytes: 4 },
@@ -18,7 +18,7 @@ const Q8_MAX = 127;
 const Q4_MIN = -8;
 const Q4_MAX = 15;
 
-/** Bytes of so many values. Throws when they do not fill whole blocks. */
+/** The size in bytes of `values` numbers. Throws if they do not fill whole blocks. */
 export function bytesOfType(type: NumberType, values: number): number {
   const { block, bytes } = NUMBER_TYPES[type];
   if (values % block !== 0) throw new Error(`${type}: expected a multiple of ${block} values, got ${values}`);
@@ -28,7 +28,7 @@ export function bytesOfType(type: NumberType, values: number): number {
 const scratch = new Float32Array(1);
 const scratchBits = new Uint32Array(scratch.buffer);
 
-/** The float16 bits of a number, rounded to nearest even; the sign of zero stays. */
+/** Converts a number to float16 bits, rounded to nearest even. Keeps the sign of zero. */
 function float16Bits(value: number): number {
   scratch[0] = value;
   const word = scratchBits[0]!;
@@ -36,7 +36,7 @@ function float16Bits(value: number): number {
   const magnitude = word & 0x7fffffff;
   if (magnitude >= 0x47800000) return sign | (magnitude > 0x7f800000 ? 0x7e00 : 0x7c00);
   if (magnitude < 0x38800000) {
-    // Subnormal in float16: adding a half puts the rounding where float32 does it in hardware.
+    // A subnormal float16 number. Adding 0.5 makes the float32 hardware round at the right bit.
     scratch[0] = Math.abs(scratch[0]) + 0.5;
     return sign | (scratchBits[0]! - 0x3f000000);
   }
@@ -44,7 +44,7 @@ function float16Bits(value: number): number {
   return sign | ((rounded - 0x38000000) >>> 13);
 }
 
-/** The number of float16 bits; exact. */
+/** Converts float16 bits to a number, exactly. */
 function float16Value(bits: number): number {
   const exponent = (bits >>> 10) & 31;
   const fraction = bits & 1023;
@@ -53,7 +53,7 @@ function float16Value(bits: number): number {
   return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
 }
 
-/** Throws for numbers beyond float16's range, which would become infinite. */
+/** Writes float16 numbers. Throws above float16's range, because such a number would become infinite. */
 function writeFloat16(values: Float32Array, view: DataView): void {
   for (let at = 0; at < values.length; at++) {
     const bits = float16Bits(values[at]!);
@@ -67,7 +67,7 @@ function writeBfloat16(values: Float32Array, view: DataView): void {
   for (let at = 0; at < words.length; at++) view.setUint16(2 * at, (words[at]! + 0x7fff + ((words[at]! >>> 16) & 1)) >>> 16, true);
 }
 
-/** C's roundf: halves away from zero. */
+/** Rounds like C's roundf: halves away from zero. */
 const roundHalfAway = (value: number) => Math.sign(value) * Math.floor(Math.abs(value) + 0.5);
 
 function writeQ8(values: Float32Array, view: DataView): void {
@@ -95,7 +95,7 @@ function writeQ4(values: Float32Array, view: DataView): void {
 
 const WRITERS = { F16: writeFloat16, BF16: writeBfloat16, Q8_0: writeQ8, Q4_0: writeQ4 } as const;
 
-/** The bytes of values in a type: of float32 where they lie, of the others in `room`, which has at least as many. */
+/** Encodes values. F32 returns a view of `values`; other types write to `room`, which must be large enough. */
 export function toType(
   type: NumberType,
   values: Float32Array<ArrayBuffer>,
@@ -107,7 +107,7 @@ export function toType(
   return new Uint8Array(room, 0, size);
 }
 
-/** The values of bytes in a type, copied. Exact, since float32 holds every number of the other types. */
+/** Decodes bytes to new float32 values. This is exact, because float32 contains all numbers of the other types. */
 export function fromType(type: NumberType, bytes: Uint8Array): Float32Array<ArrayBuffer> {
   const { block, bytes: blockBytes } = NUMBER_TYPES[type];
   if (bytes.byteLength % blockBytes !== 0) throw new Error(`${type}: expected a multiple of ${blockBytes} bytes, got ${bytes.byteLength}`);

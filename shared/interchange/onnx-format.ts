@@ -1,19 +1,19 @@
 /**
- * The messages of an ONNX file (github.com/onnx/onnx, onnx/onnx.proto) as bytes, and a builder of graphs. A tensor's data may
- * stand elsewhere: its message begins here and says how long it is.
+ * Encodes the messages of an ONNX file (github.com/onnx/onnx, onnx/onnx.proto), and builds graphs. The head of a tensor's
+ * message is written without its data; the caller writes the data after the head.
  */
 import { bytesField, floatField, intField, joined, lengthField, varint } from "./protobuf.ts";
 
 export const DATA_TYPES = { float: 1, int64: 7, bool: 9 } as const;
 export type DataType = keyof typeof DATA_TYPES;
 
-/** IR version 8 came with opset 17. */
+/** Opset 17 came with IR version 8. */
 const IR_VERSION = 8;
 const OPSET = 17;
 
 type Attribute = number | string | readonly number[] | { float: number };
 
-/** Fields of AttributeProto, with the number of the value's type in field 20. */
+/** Encodes an AttributeProto. Field 20 is the number of the value's type. */
 function attributeMessage(name: string, value: Attribute): Uint8Array {
   const parts = [bytesField(1, name)];
   if (typeof value === "number") parts.push(intField(3, value), intField(20, 2));
@@ -23,7 +23,7 @@ function attributeMessage(name: string, value: Attribute): Uint8Array {
   return joined(parts);
 }
 
-/** What a TensorProto begins with; `bytes` of data follow. */
+/** Encodes the head of a TensorProto; `bytes` bytes of data must follow. */
 export function tensorHead(name: string, shape: readonly number[], type: DataType, bytes: number): Uint8Array {
   const dims = bytesField(1, joined(shape.map(varint)));
   return joined([dims, intField(2, DATA_TYPES[type]), bytesField(8, name), lengthField(9, bytes)]);
@@ -35,7 +35,7 @@ function valueMessage(name: string, type: DataType, shape: readonly (number | st
   return joined([bytesField(1, name), bytesField(2, bytesField(1, tensorType))]);
 }
 
-/** Nodes, constants, inputs and outputs as they are added; values go by their names. */
+/** Collects nodes, constants, inputs and outputs. Values are identified by name. */
 export class GraphBuilder {
   readonly #nodes: Uint8Array[] = [];
   readonly #inputs: Uint8Array[] = [];
@@ -43,13 +43,13 @@ export class GraphBuilder {
   readonly #constants = new Map<string, Uint8Array>();
   #count = 0;
 
-  /** Adds a node of one output and returns its name. */
+  /** Adds a node with one output and returns the output's name. */
   node(op: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}, output = `v${this.#count++}`): string {
     this.#add(op, inputs, [output], attributes);
     return output;
   }
 
-  /** Adds a node whose outputs are so many. */
+  /** Adds a node with several outputs and returns their names. */
   nodes(op: string, inputs: readonly string[], outputs: number, attributes: Readonly<Record<string, Attribute>> = {}): string[] {
     const names = Array.from({ length: outputs }, () => `v${this.#count++}`);
     this.#add(op, inputs, names, attributes);
@@ -68,7 +68,7 @@ export class GraphBuilder {
     );
   }
 
-  /** A constant of whole numbers; a number alone is a scalar. Equal ones are one. */
+  /** Adds an integer constant and returns its name. A single number becomes a scalar. Equal constants are stored once. */
   ints(values: number | readonly number[]): string {
     const list = typeof values === "number" ? [values] : values;
     return this.#constant(
@@ -79,7 +79,7 @@ export class GraphBuilder {
     );
   }
 
-  /** A constant of numbers. */
+  /** Adds a float constant and returns its name. */
   floats(values: number | Float32Array): string {
     const list = typeof values === "number" ? Float32Array.of(values) : values;
     return this.#constant(
@@ -105,7 +105,7 @@ export class GraphBuilder {
     this.#outputs.push(valueMessage(name, type, shape));
   }
 
-  /** The file's bytes up to its weights, of which so many bytes follow as further fields of the graph. */
+  /** Encodes the file up to its weights. The weights must follow as more fields of the graph, with `weightBytes` bytes. */
   modelHead(name: string, metadata: Readonly<Record<string, string>>, weightBytes: number): Uint8Array {
     const graph = joined([
       ...this.#nodes.map((node) => bytesField(1, node)),
@@ -120,14 +120,14 @@ export class GraphBuilder {
       bytesField(2, "tiffin"),
       bytesField(8, joined([bytesField(1, ""), intField(2, OPSET)])),
       ...properties,
-      // Last, so that the weights may follow.
+      // The graph is the last field, so the weights can follow it.
       lengthField(7, graph.byteLength + weightBytes),
       graph,
     ]);
   }
 }
 
-/** What stands before a weight's data as a field of the graph. */
+/** Encodes the head of a weight, which is a field of the graph. The weight's data must follow. */
 export function initializerHead(name: string, shape: readonly number[], bytes: number): Uint8Array {
   const head = tensorHead(name, shape, "float", bytes);
   return joined([lengthField(5, head.byteLength + bytes), head]);

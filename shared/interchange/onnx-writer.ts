@@ -1,9 +1,9 @@
 /**
- * A model as ONNX for onnxruntime and transformers.js: opset 17 and standard operators alone, with the keys and values of past
- * positions as inputs and outputs under the names that transformers.js gives them. Weights stay [out, in], as they are
- * stored, and Gemm turns them; so no weight is changed and each is written as it is read.
+ * Writes a model as ONNX for onnxruntime and transformers.js: opset 17, standard operators only. The key/value cache is an input
+ * and an output, with the names that transformers.js uses. Weights stay [out, in] as stored, and Gemm transposes them. Each
+ * weight is therefore written as it is read.
  *
- * Axis letters as in tensor/ops.ts; K is the number of key/value heads and G the queries of each.
+ * Axis letters as in tensor/ops.ts; K is the number of key/value heads, G the number of query heads per key/value head.
  */
 import type { ModelConfig } from "../config.ts";
 import { layerName } from "../model/weights.ts";
@@ -14,12 +14,12 @@ import { parameterPieces, type PublishedModel } from "./published-model.ts";
 
 const LOWEST = -3.402_823_466_385_288_6e38;
 
-/** Values that every layer uses. */
+/** Values that all layers share. */
 interface Frame {
-  /** [T] and so on, as tensors of one number. */
+  /** The lengths T and S, each as a tensor with one number. */
   positions: string;
   total: string;
-  /** [B, 1, T, S]: zero where a position may be seen, else the lowest number. */
+  /** [B, 1, T, S]: 0 if the query may attend to the position, else the lowest float32. */
   mask: string;
   /** [B, 1, T, D / 2] */
   cosines: string;
@@ -79,7 +79,7 @@ class DecoderGraph {
     return this.#graph.node("Gemm", [x, weight], { transB: 1 });
   }
 
-  /** Over the last axis. */
+  /** x [N, width] -> RMSNorm over the last axis */
   #norm(x: string, weight: string): string {
     const graph = this.#graph;
     const square = graph.node("ReduceMean", [graph.node("Mul", [x, x])], { axes: [-1], keepdims: 1 });
@@ -94,7 +94,7 @@ class DecoderGraph {
     return graph.node("Transpose", [graph.node("Reshape", [x, shape])], { perm: [0, 2, 1, 3] });
   }
 
-  /** x [B, heads, T, D], normed and rotated: the halves of a head are the two coordinates. */
+  /** x [B, heads, T, D] -> normed and rotated x. Rotation pairs element i with element i + D/2. */
   #rotated(x: string, norm: string, { cosines, sines }: Frame): string {
     const graph = this.#graph;
     const half = this.#config.headWidth / 2;
@@ -124,7 +124,7 @@ class DecoderGraph {
     return graph.node("Add", [attended, this.#linear(hidden, weight("mlp.down_proj"))]);
   }
 
-  /** Queries of one key head are rows of one product, so that no key is copied. */
+  /** Reshapes the queries that share a key/value head into rows of one matrix, so keys need not be copied. */
   #attention(layer: number, x: string, frame: Frame): string {
     const graph = this.#graph;
     const { heads, kvHeads, headWidth } = this.#config;
@@ -145,7 +145,7 @@ class DecoderGraph {
   }
 }
 
-/** A model as ONNX in float32. */
+/** Writes a model as ONNX in float32. */
 export function onnxFile(model: PublishedModel, path = "onnx/model.onnx"): OutputFile {
   const weights = parameterPieces(model, () => "F32").map(({ name, shape, piece }) => {
     const bytes = bytesOfType(

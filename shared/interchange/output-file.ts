@@ -1,7 +1,7 @@
 /**
- * A file that is made while it is read: pieces of known size, each made when its turn comes. So the size is known before a
- * byte is made, a range costs no more than the pieces that it touches, and one piece at a time is in memory: what is made is
- * valid until the next piece is.
+ * A file that is generated while it is read. It consists of pieces of known size, and a piece is made only when the reader
+ * reaches it. Therefore the file's size is known in advance, a range makes only the pieces that it overlaps, and memory holds
+ * one piece. The bytes of a piece are valid until the next piece is made.
  */
 export type Piece = Uint8Array | { size: number; make(): Promise<Uint8Array> };
 
@@ -10,22 +10,22 @@ export interface OutputFile {
   pieces: readonly Piece[];
 }
 
-/** Readers get no larger chunk: what crosses a Worker's border is copied, and the copy of a whole piece would count twice. */
+/** Largest chunk for readers. Data that leaves a Worker is copied, and a copy of a whole piece would double its memory. */
 const MAX_CHUNK_BYTES = 256 * 1024;
 
 const sizeOfPiece = (piece: Piece) => (piece instanceof Uint8Array ? piece.byteLength : piece.size);
 
-/** Bytes of a file. */
+/** The size of a file in bytes. */
 export function sizeOfFile(file: OutputFile): number {
   return file.pieces.reduce((sum, piece) => sum + sizeOfPiece(piece), 0);
 }
 
-/** A text as a file. */
+/** Makes a file from a text. */
 export function textFile(path: string, text: string): OutputFile {
   return { path, pieces: [new TextEncoder().encode(text)] };
 }
 
-/** The bytes from `start` to before `end`. A chunk is valid until the next one is asked for. */
+/** Yields the bytes [start, end). A chunk is valid until the next chunk is requested. */
 export async function* readRange(file: OutputFile, start = 0, end = sizeOfFile(file)): AsyncGenerator<Uint8Array> {
   let offset = 0;
   for (const piece of file.pieces) {
@@ -39,7 +39,7 @@ export async function* readRange(file: OutputFile, start = 0, end = sizeOfFile(f
   }
 }
 
-/** All bytes of a small file. */
+/** Returns all bytes of a small file. */
 export async function bytesOfFile(file: OutputFile): Promise<Uint8Array> {
   const bytes = new Uint8Array(sizeOfFile(file));
   let at = 0;
@@ -50,10 +50,10 @@ export async function bytesOfFile(file: OutputFile): Promise<Uint8Array> {
   return bytes;
 }
 
-/** What is known of a file's bytes before any weight is read: with the checkpoint's hash it decides them all. */
+/** The bytes of a file that are known without reading weights. Together with the checkpoint's hash they determine the whole file. */
 export function knownBytes(file: OutputFile): Uint8Array[] {
   return file.pieces.filter((piece) => piece instanceof Uint8Array);
 }
 
-/** True when all of a file is known: nothing of it comes from the weights. */
+/** True if the whole file is known without reading weights. */
 export const isKnown = (file: OutputFile): boolean => file.pieces.every((piece) => piece instanceof Uint8Array);

@@ -1,6 +1,6 @@
-/** The wire format of protocol buffers, written (protobuf.dev/programming-guides/encoding): what an ONNX file needs of it. */
+/** Writes the wire format of protocol buffers (protobuf.dev/programming-guides/encoding), as far as ONNX files need it. */
 
-/** A whole number in groups of seven bits, the lowest first. Negative numbers have ten groups. */
+/** Encodes an integer in groups of seven bits, lowest group first. A negative number has ten groups. */
 export function varint(value: number | bigint): Uint8Array {
   const bytes: number[] = [];
   let rest = BigInt.asUintN(64, BigInt(value));
@@ -27,13 +27,13 @@ const LENGTH_PREFIXED = 2;
 const FIXED32 = 5;
 const tag = (field: number, wireType: number) => varint(field * 8 + wireType);
 
-/** A whole number as a field. */
+/** Encodes an integer field. */
 export const intField = (field: number, value: number | bigint): Uint8Array => joined([tag(field, VARINT), varint(value)]);
 
-/** What stands before a field of so many bytes that follow elsewhere. */
+/** Encodes the head of a field; `length` bytes of data must follow. */
 export const lengthField = (field: number, length: number): Uint8Array => joined([tag(field, LENGTH_PREFIXED), varint(length)]);
 
-/** Bytes, a text or a message as a field. */
+/** Encodes bytes, a text or a message as a field. */
 export function bytesField(field: number, value: Uint8Array | string): Uint8Array {
   const bytes = typeof value === "string" ? new TextEncoder().encode(value) : value;
   return joined([lengthField(field, bytes.byteLength), bytes]);

@@ -1,16 +1,16 @@
-/** What is known of where a model comes from. The model card is made of these facts alone; null and "unknown" are facts too. */
+/** The recorded origin of a model. The model card uses only these facts, including null and "unknown". */
 import { z } from "zod";
 import { DATASET_KINDS, hashSchema } from "../artifacts.ts";
 import { modelConfigSchema, trainingConfigSchema } from "../config.ts";
 
-/** Null where nobody has measured or recorded it. */
+/** A fact that is null if it was not measured or recorded. */
 const known = <T extends z.ZodType>(schema: T) => schema.nullable();
 
 export const UNKNOWN_LICENCE = "unknown";
 
 export const provenanceSchema = z.object({
   format: z.literal(1),
-  /** What people call the model. */
+  /** The model's name for people. */
   name: z.string(),
   checkpoint: hashSchema,
   tokenizer: hashSchema,
@@ -18,14 +18,14 @@ export const provenanceSchema = z.object({
   model: modelConfigSchema,
   parameters: z.int().positive(),
   publishedAt: z.string(),
-  /** Of the weights: an SPDX expression, or "unknown". */
+  /** Licence of the weights: an SPDX expression, or "unknown". */
   licence: z.string(),
-  /** Languages of the training data (ISO 639), as far as they are recorded. */
+  /** Recorded languages of the training data (ISO 639). */
   languages: z.array(z.string()),
-  /** Whether it has learned conversations; else it continues texts. */
+  /** True for a model that was trained on conversations, false for a model that only continues texts. */
   isTaught: z.boolean(),
   training: z.object({
-    /** Null of a model that was brought in from elsewhere. */
+    /** Null for an imported model. */
     run: known(z.string()),
     preset: known(z.string()),
     rounds: z.int().nonnegative(),
@@ -37,16 +37,16 @@ export const provenanceSchema = z.object({
   data: known(
     z.object({
       kind: z.enum(DATASET_KINDS).default("pretrain"),
-      /** The lesson set of kind sft. */
+      /** Kind sft: the lesson set. */
       lessons: hashSchema.optional(),
-      /** Of kind sft, conversations. */
+      /** Number of documents; kind sft: number of conversations. */
       documents: z.int().nonnegative(),
       trainTokens: z.int().nonnegative(),
       valTokens: z.int().nonnegative(),
       valBytes: z.int().nonnegative(),
     }),
   ),
-  /** Nats per token of the validation text (of kind sft, per conversation), and of two models that count. */
+  /** Losses of the model and of two n-gram baselines. Nats per validation token; kind sft: nats per validation conversation. */
   evaluation: z.object({
     loss: known(z.number()),
     bitsPerByte: known(z.number()),

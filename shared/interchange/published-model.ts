@@ -1,6 +1,4 @@
-/**
- * A published model as the exports see it: what its manifest says, and its parameters, one part in memory at a time.
- */
+/** A published model as the exports use it: its manifest's data, and access to its parameters with one part in memory at a time. */
 import type { Hash } from "../artifacts.ts";
 import type { ModelConfig } from "../config.ts";
 import { partition } from "../model/formats/partition.ts";
@@ -13,19 +11,19 @@ import type { Provenance } from "./provenance.ts";
 import type { TokenizerTables } from "./tokenizer-tables.ts";
 
 export interface PublishedModel {
-  /** Of the checkpoint: the model's name everywhere. */
+  /** The checkpoint's hash, which identifies the model. */
   hash: Hash;
   config: ModelConfig;
   tokenizer: TokenizerTables;
-  /** Ids that end a text, the most usual first. */
+  /** Token ids that end a text, most frequent first. */
   endTokens: readonly number[];
-  /** Jinja, as transformers and llama.cpp render it. */
+  /** The chat template in Jinja, for transformers and llama.cpp. */
   chatTemplate: string;
   provenance: Provenance;
   parameters: ParameterReader;
 }
 
-/** One of the parameters, its values valid until the next is read. */
+/** Reads a parameter. Its values are valid until the next read. */
 export interface ParameterReader {
   read(name: string): Promise<Float32Array<ArrayBuffer>>;
 }
@@ -37,7 +35,7 @@ export interface ParameterPiece {
   piece: Piece;
 }
 
-/** Reads parameters from a model's parts; `readPart` gives a part's bytes, which stay untouched until it is called again. */
+/** Reads parameters from a model's parts. The bytes from `readPart` must stay unchanged until the next call of `readPart`. */
 export function createParameterReader(config: ModelConfig, readPart: (index: number) => Promise<Uint8Array>): ParameterReader {
   const parts = partition(config);
   const partOf = new Map(parts.flatMap((part, index) => part.map(([name]) => [name, index] as const)));
@@ -46,7 +44,7 @@ export function createParameterReader(config: ModelConfig, readPart: (index: num
   return {
     async read(name) {
       const index = partOf.get(name);
-      if (index === undefined) throw new Error(`parameter: expected one of the model's, got ${name}`);
+      if (index === undefined) throw new Error(`parameter: expected the name of a parameter of the model, got ${name}`);
       if (index !== current) {
         current = -1;
         arrays = new Map();
@@ -61,8 +59,8 @@ export function createParameterReader(config: ModelConfig, readPart: (index: num
 }
 
 /**
- * All parameters in the order in which they are stored, so that each part is read once, each in the type that `typeOf` chooses.
- * What is made of one lies where the one before it lay: buffers that are dropped stay until the next collection.
+ * Returns all parameters in storage order, so that each part is read once. `typeOf` chooses the number type of each. All
+ * conversions share one buffer, because dropped buffers fill memory until the next garbage collection.
  */
 export function parameterPieces(
   { config, parameters }: Pick<PublishedModel, "config" | "parameters">,

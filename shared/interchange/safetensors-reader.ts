@@ -1,12 +1,12 @@
 /**
- * The tensors of safetensors files from elsewhere, by name: headers are read and checked, data only when they are wanted.
- * Every size is compared with the file's before anything of that size is made.
+ * Finds the tensors in imported safetensors files, by name. The reader checks headers but reads data only on request. It
+ * compares every size with the size of the file before it allocates memory.
  */
 import { z } from "zod";
 import { readWhole, type ByteSource, type StoredTensor } from "./byte-source.ts";
 import { bytesOfType } from "./number-types.ts";
 
-/** Of the largest model that is taken (64 layers) a header has 100 KB. */
+/** Far above real headers: the largest supported model (64 layers) has 100 KB. */
 const MAX_HEADER_BYTES = 4 * 1024 * 1024;
 const MAX_INDEX_BYTES = 4 * 1024 * 1024;
 const MAX_SHARDS = 1000;
@@ -21,7 +21,7 @@ const entrySchema = z.object({
 });
 const indexSchema = z.object({ weight_map: z.record(z.string(), z.string().regex(/^[\w.-]+\.safetensors$/)) });
 
-/** Untrusted bytes as JSON. */
+/** Parses untrusted bytes as JSON. */
 export function parseJson(name: string, bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
@@ -43,7 +43,7 @@ async function readHeader(source: ByteSource): Promise<{ header: object; dataSta
   return { header, dataStart: 8 + headerBytes };
 }
 
-/** The tensors of one file. Holes, overlaps, trailing bytes and unknown types are refused by the tensor's name. */
+/** Returns the tensors of a file. Throws an error that names the tensor on holes, overlaps, trailing bytes and unknown types. */
 export async function readSafetensors(source: ByteSource): Promise<Map<string, SafetensorsTensor>> {
   const { header, dataStart } = await readHeader(source);
   const entries = Object.entries(header)
@@ -77,7 +77,7 @@ export async function readSafetensors(source: ByteSource): Promise<Map<string, S
   return tensors;
 }
 
-/** The tensors of a folder: of `model.safetensors`, or of the shards that the index names. `open` gives null for a file that is not there. */
+/** Returns the tensors of a folder: from `model.safetensors`, or from the files in its index. `open` returns null for a missing file. */
 export async function readSafetensorsFolder(open: (path: string) => Promise<ByteSource | null>): Promise<Map<string, SafetensorsTensor>> {
   const index = await open("model.safetensors.index.json");
   if (index === null) {
@@ -93,13 +93,16 @@ export async function readSafetensorsFolder(open: (path: string) => Promise<Byte
   const tensors = new Map<string, SafetensorsTensor>();
   for (const path of paths) {
     const shard = await open(path);
-    if (shard === null) throw new Error(`${index.name}: weight_map: expected ${path} beside it, found none`);
+    if (shard === null) throw new Error(`${index.name}: weight_map: expected a file ${path}, found none`);
     for (const [name, tensor] of await readSafetensors(shard)) {
       if (parsed.data.weight_map[name] !== path)
-        throw new Error(`${path}: ${name}: expected it where the index puts it, ${parsed.data.weight_map[name] ?? "nowhere"}`);
+        throw new Error(
+          `${path}: ${name}: expected this tensor in ${parsed.data.weight_map[name] ?? "no file"}, as the index says, got it in ${path}`,
+        );
       tensors.set(name, tensor);
     }
   }
-  for (const [name, path] of wanted) if (!tensors.has(name)) throw new Error(`${index.name}: ${name}: expected it in ${path}, found none`);
+  for (const [name, path] of wanted)
+    if (!tensors.has(name)) throw new Error(`${index.name}: ${name}: expected this tensor in ${path}, found none`);
   return tensors;
 }

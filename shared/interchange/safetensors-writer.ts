@@ -1,6 +1,6 @@
 /**
- * A model's weights as Hugging Face reads them: one `model.safetensors`, or shards with an index when it is large. The
- * parameters carry Hugging Face's names already, so nothing is renamed, turned or merged.
+ * Writes a model's weights for Hugging Face: one `model.safetensors`, or several files with an index if the model is large.
+ * Parameters already have Hugging Face's names and shapes, so they are written unchanged.
  */
 import { encodeHeader } from "../model/formats/safetensors.ts";
 import { bytesOfType } from "./number-types.ts";
@@ -9,7 +9,7 @@ import { parameterPieces, type ParameterPiece, type PublishedModel } from "./pub
 
 export type SafetensorsType = "F32" | "BF16";
 
-/** Loaders of 32 bits and FAT file systems still exist; Hugging Face cuts its own at 5 GB. */
+/** Below the limits of 32-bit loaders and FAT file systems. Hugging Face's own files have up to 5 GB. */
 export const MAX_SHARD_BYTES = 2e9;
 
 const bytesOf = ({ shape, type }: ParameterPiece) =>
@@ -21,7 +21,7 @@ const bytesOf = ({ shape, type }: ParameterPiece) =>
 const digits = (number: number) => String(number).padStart(5, "0");
 
 function safetensorsFile(path: string, parameters: readonly ParameterPiece[], type: SafetensorsType): OutputFile {
-  // Without `format` some loaders refuse the file.
+  // Some loaders refuse a file without `format`.
   const { header } = encodeHeader(
     parameters.map(({ name, shape }) => ({ name, shape, dtype: type })),
     { format: "pt" },
@@ -29,7 +29,7 @@ function safetensorsFile(path: string, parameters: readonly ParameterPiece[], ty
   return { path, pieces: [header, ...parameters.map(({ piece }) => piece)] };
 }
 
-/** The weights in a type, in files of at most `maxBytes` of data each unless one parameter is larger. */
+/** Writes the weights in a number type. A file has at most `maxBytes` of data, unless a single parameter is larger. */
 export function safetensorsFiles(
   model: Pick<PublishedModel, "config" | "parameters">,
   type: SafetensorsType,

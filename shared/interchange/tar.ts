@@ -1,9 +1,12 @@
-/** Files as one tar archive (POSIX.1-1988 ustar), streamed: sizes are known before the bytes are. Times are zero, so equal files give an equal archive. */
+/**
+ * Streams files as a tar archive (POSIX.1-1988 ustar). The archive's size is known in advance. Times are zero, so equal files
+ * give an equal archive.
+ */
 import { readRange, sizeOfFile, type OutputFile } from "./output-file.ts";
 
 const BLOCK = 512;
 const MAX_NAME_BYTES = 100;
-/** Eleven octal digits. */
+/** The largest number with eleven octal digits. */
 const MAX_SIZE = 8 ** 11 - 1;
 
 const paddingOf = (size: number) => (BLOCK - (size % BLOCK)) % BLOCK;
@@ -18,7 +21,7 @@ function headerOf(path: string, size: number): Uint8Array {
   const put = (at: number, text: string) => header.set(new TextEncoder().encode(text), at);
   header.set(name, 0);
   put(100, `${octal(0o644, 7)}\0${octal(0, 7)}\0${octal(0, 7)}\0${octal(size, 11)}\0${octal(0, 11)}\0`);
-  // The sum counts its own field as spaces.
+  // For the checksum, its own field counts as spaces.
   put(148, "        ");
   put(156, "0");
   put(257, "ustar\x0000");
@@ -27,12 +30,12 @@ function headerOf(path: string, size: number): Uint8Array {
   return header;
 }
 
-/** Bytes of the archive. */
+/** The size of the archive in bytes. */
 export function sizeOfTar(files: readonly OutputFile[]): number {
   return files.map(sizeOfFile).reduce((total, size) => total + BLOCK + size + paddingOf(size), 2 * BLOCK);
 }
 
-/** The archive's bytes, its files in a folder. A chunk is valid until the next one is asked for. */
+/** Yields the bytes of the archive, with all files in `folder`. A chunk is valid until the next chunk is requested. */
 export async function* readTar(folder: string, files: readonly OutputFile[]): AsyncGenerator<Uint8Array> {
   for (const file of files) {
     const size = sizeOfFile(file);

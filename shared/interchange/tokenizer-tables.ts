@@ -1,11 +1,11 @@
 /**
- * What exports need of a tokenizer.json: tokens by id, merges, kinds, and the cutting rule by the name under which llama.cpp
- * knows it. A rule that has no such name cannot leave as GGUF: the file would load and cut otherwise.
+ * The parts of a tokenizer.json that exports need: tokens by id, kinds, merges, and llama.cpp's name of the pre-tokenizer. A
+ * pre-tokenizer without such a name cannot be exported to GGUF, because llama.cpp would split text differently.
  */
 import { z } from "zod";
 import { PATTERNS } from "../tokenizer/pre-tokenizer.ts";
 
-/** As in GGUF's `tokenizer.ggml.token_type`. */
+/** The values of GGUF's `tokenizer.ggml.token_type`. */
 export const TOKEN_KINDS = { normal: 1, control: 3, userDefined: 4, unused: 5 } as const;
 
 const byteLevelSchema = z.object({ type: z.literal("ByteLevel"), use_regex: z.boolean().default(true) });
@@ -25,14 +25,14 @@ const fileSchema = z.object({
 });
 
 export interface TokenizerTables {
-  /** The file as it is stored. */
+  /** The tokenizer.json as stored. */
   json: Uint8Array<ArrayBuffer>;
-  /** By id, in GPT-2's printable letters; holes are named as convert_hf_to_gguf.py names them. */
+  /** Tokens by id, in GPT-2's printable characters. Unused ids get the names that convert_hf_to_gguf.py gives them. */
   tokens: readonly string[];
   kinds: readonly number[];
-  /** "left right", in order. */
+  /** Merges in order, each as "left right". */
   merges: readonly string[];
-  /** The rule's name in llama.cpp; null where it has none. */
+  /** llama.cpp's name of the pre-tokenizer; null if it has none. */
   pre: "gpt-2" | "qwen2" | null;
 }
 
@@ -43,7 +43,7 @@ function preOf(rule: z.infer<typeof preTokenizerSchema> | null | undefined): Tok
   return split.pattern.Regex === PATTERNS.qwen2 && !byteLevel.use_regex ? "qwen2" : null;
 }
 
-/** Reads a stored tokenizer.json for a vocabulary of `vocabSize` rows. Throws naming the field that does not fit. */
+/** Reads a stored tokenizer.json for a vocabulary of `vocabSize` tokens. Throws an error that names the first invalid field. */
 export function readTokenizerTables(json: Uint8Array<ArrayBuffer>, vocabSize: number): TokenizerTables {
   const parsed = fileSchema.safeParse(JSON.parse(new TextDecoder().decode(json)));
   if (!parsed.success) throw new Error(`tokenizer.json: ${z.prettifyError(parsed.error)}`);

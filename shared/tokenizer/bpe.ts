@@ -1,21 +1,24 @@
 /**
- * Byte-level BPE: training and merging. A word is a sequence of tokens; tokens 0 to 255 are the bytes, and merge number r
- * makes token 256 + r. The tokens of a file have ids of their own (layout.ts).
+ * Byte-level BPE: training and merging. A word is a sequence of tokens. Tokens 0 to 255 are bytes, and merge number r makes
+ * token 256 + r. Token ids in a tokenizer.json may differ from these numbers (layout.ts).
  *
- * Training keeps a count per pair and an index from each pair to the words that contain it, so a merge touches only those
- * words. Among pairs of equal count the greater pair of byte strings wins, which makes the result unique.
+ * Training keeps the count of each pair and an index from each pair to the words that contain it. A merge therefore visits only
+ * these words. Between pairs of equal count, the pair with the greater byte strings wins, so the result is unique.
  */
 import { MinHeap } from "./min-heap.ts";
 
 export type Merge = readonly [left: number, right: number];
 
 const PAIR = 65_536;
-/** Marks the place of a token that was merged into its left neighbour. A pair with this value has a negative key, so it has no rank. */
+/** Marks a token that was merged into its left neighbour. A pair with this value has a negative key and therefore no rank. */
 const CONSUMED = -1;
-/** The longest token that training makes. Without a limit, rows of dashes would fill the vocabulary. The reader accepts longer tokens. */
+/**
+ * The longest token that training makes. Without this limit, long rows of dashes would fill the vocabulary. The reader accepts
+ * longer tokens.
+ */
 const MAX_TOKEN_BYTES = 256;
 
-/** Everything that training needs to continue: word counts and the merges found so far. */
+/** The state of a training run: word counts and the merges found so far. */
 export interface BpeState {
   /** [word, count] */
   words: [string, number][];
@@ -55,8 +58,8 @@ export function mergeWord(word: readonly number[], left: number, right: number, 
 }
 
 /**
- * Adds merges to `state` until it has `target`, until `limit` new merges were found, or until no pair occurs twice.
- * Returns true when training is complete.
+ * Adds merges to `state` until it has `target` merges, until it has `limit` new merges, or until no pair occurs twice. Returns
+ * true when training is complete.
  */
 export function trainMerges(state: BpeState, target: number, limit: number): boolean {
   const encoder = new TextEncoder();
@@ -90,12 +93,12 @@ export function trainMerges(state: BpeState, target: number, limit: number): boo
   while (found < limit) {
     if (state.merges.length >= target) return true;
     const best = heap.pop(counts);
-    // A pair that occurs once saves nothing.
+    // Merging a pair that occurs once would not shorten the text.
     if (best === undefined || counts.get(best)! < 2) return true;
     const [left, right] = [Math.floor(best / PAIR), best % PAIR];
     const merged = bytes.length;
     const joined = joinBytes(bytes[left]!, bytes[right]!);
-    // A second merge that makes the same bytes would give one string two ids, which a tokenizer.json cannot express. Such a pair is never merged.
+    // Skips a pair whose bytes another token already has: two ids for one string cannot be expressed in a tokenizer.json.
     if (joined.length > MAX_TOKEN_BYTES || known.has(String(joined))) {
       counts.delete(best);
       continue;
@@ -126,7 +129,10 @@ function isGreater(pair: number, than: number, bytes: readonly Uint8Array[]): bo
   return first !== 0 ? first > 0 : compareBytes(bytes[pair % PAIR]!, bytes[than % PAIR]!) > 0;
 }
 
-/** A heap of pairs by count, then by byte strings, greatest first. An entry whose count has changed is dropped when it reaches the top. */
+/**
+ * A heap of pairs, greatest count first, then greatest byte strings. An entry with an outdated count is dropped when it reaches
+ * the top.
+ */
 class PairHeap {
   readonly #bytes: readonly Uint8Array[];
   readonly #pairs: number[] = [];
@@ -149,7 +155,7 @@ class PairHeap {
     this.#counts[index] = count;
   }
 
-  /** Removes and returns the greatest pair whose count is current; undefined when the heap has no such pair. */
+  /** Removes and returns the greatest pair whose count is current. Returns undefined if there is none. */
   pop(current: ReadonlyMap<number, number>): number | undefined {
     while (this.#pairs.length > 0) {
       const [pair, count] = [this.#pairs[0]!, this.#counts[0]!];
@@ -182,19 +188,18 @@ class PairHeap {
   }
 }
 
-/** Pair -> rank. Merges apply in the order of their ranks. */
+/** Maps each pair to its rank. Merges apply in the order of their ranks. */
 export function rankMerges(merges: readonly Merge[]): Map<number, number> {
   return new Map(merges.map(([left, right], rank) => [left * PAIR + right, rank]));
 }
 
 /**
- * Merges a word's tokens: the lowest rank first, the leftmost pair among equal ranks. The token of a merge occurs in later
- * merges only, so a new pair never has a lower rank than the pair that made it. A word may be as long as a page, so the
- * parts are a linked list and the pairs a heap: O(n log n) time.
+ * Applies merges to a word: lowest rank first, leftmost pair first within a rank. A merge makes only pairs of higher rank. A
+ * word may be as long as a page, so the tokens are a linked list and the pairs a heap: O(n log n) time.
  */
 export function applyMerges(word: readonly number[], ranks: ReadonlyMap<number, number>): number[] {
   const size = word.length;
-  // A part is identified by the place where it begins.
+  // A token is identified by the position of its first byte.
   const tokens = word.slice();
   const next: number[] = [];
   const previous: number[] = [];
@@ -206,7 +211,8 @@ export function applyMerges(word: readonly number[], ranks: ReadonlyMap<number, 
     const right = next[place]!;
     return right < size ? ranks.get(tokens[place]! * PAIR + tokens[right]!) : undefined;
   };
-  // Rank and place in one number, which sorts by rank, then place. It is exact: ranks are below 65,536.
+  // Rank and position in one number, so the heap sorts by rank, then by position. Ranks are below 65,536, so the number is
+  // exact.
   const pairs = new MinHeap();
   const addPair = (place: number) => {
     const rank = rankAt(place);
@@ -217,7 +223,7 @@ export function applyMerges(word: readonly number[], ranks: ReadonlyMap<number, 
   for (let pair = pairs.pop(); pair !== undefined; pair = pairs.pop()) {
     const left = pair % size;
     const rank = (pair - left) / size;
-    // One of the pair's tokens has been merged since.
+    // Outdated: a token of this pair has already been merged.
     if (rankAt(left) !== rank) continue;
     const right = next[left]!;
     const after = next[right]!;

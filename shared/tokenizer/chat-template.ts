@@ -1,9 +1,10 @@
 /**
- * The one place that turns a conversation into text and tokens, for training and for serving, with the same template as Jinja
- * for everyone who runs an exported model. A model that has learned conversations uses ChatML; any other model continues plain
- * text, for which ChatML's control tokens would be noise.
+ * Turns conversations into text and tokens. Training and serving share this code. The Jinja template gives users of an exported
+ * model the same text. A model that was trained on conversations uses ChatML. Other models continue plain text, because they
+ * have not learned ChatML's control tokens.
  *
- * A conversation becomes pieces of text and control tokens. A message is always text, so it cannot forge its own end.
+ * A conversation becomes pieces of text and control tokens. A message is always a text piece, so its content cannot forge a
+ * control token.
  */
 import { MESSAGE_END, MESSAGE_START } from "./special-tokens.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -16,27 +17,27 @@ export interface Message {
 export interface ChatPiece {
   text: string;
   isControl: boolean;
-  /** The model writes this piece itself: the content of an assistant's message and the token that ends it. */
+  /** True for pieces that the model writes: the content of an assistant's message and its end token. */
   isAnswer: boolean;
 }
 
 export interface ChatTemplate {
-  /** The template for `apply_chat_template`, with `messages` and `add_generation_prompt`. */
+  /** The template for transformers' `apply_chat_template`, with the variables `messages` and `add_generation_prompt`. */
   jinja: string;
-  /** `opensAnswer` adds the start of an assistant's message, which the model then continues. */
+  /** Renders messages. `opensAnswer` adds the start of an assistant's message, for the model to continue. */
   render(messages: readonly Message[], opensAnswer: boolean): ChatPiece[];
 }
 
 const text = (content: string, isAnswer = false): ChatPiece => ({ text: content, isControl: false, isAnswer });
 const control = (token: string, isAnswer = false): ChatPiece => ({ text: token, isControl: true, isAnswer });
 
-/** Every message and a line break, which is how the prompt of `/generate` looks to a model that continues text. */
+/** Each message on a line. `/generate` uses this form for models that continue text. */
 export const PLAIN: ChatTemplate = {
   jinja: String.raw`{% for message in messages %}{{ message['content'] + '\n' }}{% endfor %}`,
   render: (messages) => [text(messages.map(({ content }) => `${content}\n`).join(""))],
 };
 
-/** ChatML, as Qwen3 has it without tools. */
+/** ChatML as in Qwen3, without tools. */
 export const CHATML: ChatTemplate = {
   jinja: [
     String.raw`{% for message in messages %}{{ '${MESSAGE_START}' + message['role'] + '\n' + message['content'] + '${MESSAGE_END}' + '\n' }}{% endfor %}`,
@@ -44,7 +45,7 @@ export const CHATML: ChatTemplate = {
   ].join(""),
   render: (messages, opensAnswer) => [
     ...messages.flatMap(({ role, content }) => {
-      // An answer is encoded apart from its opening, because the model writes it apart.
+      // The content is a separate piece, because the model generates it separately from "assistant\n".
       const body = role === "assistant" ? [text("assistant\n"), text(content, true)] : [text(`${role}\n${content}`)];
       return [control(MESSAGE_START), ...body, control(MESSAGE_END, role === "assistant"), text("\n")];
     }),
@@ -53,19 +54,19 @@ export const CHATML: ChatTemplate = {
 };
 
 /**
- * The template of a model by the end tokens that its checkpoint states, which may be none. A model whose texts end with the
- * end of a message has learned conversations.
+ * Chooses the template of a model by the end tokens in its checkpoint. If the end of a message is an end token, the model has
+ * learned conversations.
  */
 export function templateOf(endTokens: readonly number[] | undefined, messageEnd: number | undefined): ChatTemplate {
   return messageEnd !== undefined && endTokens?.includes(messageEnd) ? CHATML : PLAIN;
 }
 
-/** The pieces as one text, which is what the Jinja template renders. */
+/** Joins the pieces to the text that the Jinja template renders. */
 export function chatText(pieces: readonly ChatPiece[]): string {
   return pieces.map((piece) => piece.text).join("");
 }
 
-/** The ids of the pieces, and for each id whether the model writes it itself. */
+/** Encodes the pieces. `isAnswer` says for each id whether the model writes it. */
 export function chatTokens(tokenizer: Tokenizer, pieces: readonly ChatPiece[]): { ids: number[]; isAnswer: boolean[] } {
   const ids: number[] = [];
   const isAnswer: boolean[] = [];

@@ -1,7 +1,7 @@
 /**
- * Reads a Hugging Face tokenizer.json (byte-level BPE); json-writer.ts writes it. A file is read exactly or refused: whatever
- * would give other ids than the Rust library's is named in the error. The input is untrusted, so its sizes are limited.
- * Truncation and padding are ignored, because they are settings of a caller and not of the vocabulary.
+ * Reads a Hugging Face tokenizer.json (byte-level BPE); json-writer.ts writes one. A file must give exactly the ids of the Rust
+ * library, else the error names the unsupported field. The file is untrusted, so its sizes are limited. Truncation and padding
+ * are ignored, because they do not belong to the vocabulary.
  */
 import { z } from "zod";
 import type { Merge } from "./bpe.ts";
@@ -10,11 +10,14 @@ import { BYTE_TO_CHAR } from "./json-writer.ts";
 import { END_OF_TEXT } from "./special-tokens.ts";
 import { Tokenizer, type AddedToken } from "./tokenizer.ts";
 
-/** Qwen3's file with all of its 151,387 merges takes 11 MB. */
+/** Qwen3's file with all 151,387 merges has 11 MB. */
 const MAX_FILE_BYTES = 16_000_000;
-/** Token shards hold uint16. */
+/** Token files store uint16. */
 const MAX_IDS = 65_536;
-/** Without these limits, merges that each double a token would fill the memory. GPT-2's tokens have 128 bytes at most and 0.3 MB in all. */
+/**
+ * Limits against merges that double a token each time and so fill the memory. GPT-2's tokens have at most 128 bytes each and 0.3
+ * MB in total.
+ */
 const MAX_TOKEN_BYTES = 1024;
 const MAX_VOCABULARY_BYTES = 4_000_000;
 const MAX_ADDED_TOKENS = 1024;
@@ -44,7 +47,7 @@ const fileSchema = z.object({
   model: z.looseObject({ type: z.literal("BPE"), vocab: z.unknown(), merges: z.array(z.unknown()).max(MAX_IDS) }),
 });
 
-/** Reads the bytes of a tokenizer.json. */
+/** Parses the bytes of a tokenizer.json. */
 export function parseTokenizer(bytes: Uint8Array): Tokenizer {
   if (bytes.byteLength > MAX_FILE_BYTES)
     throw new Error(`tokenizer.json: expected at most ${MAX_FILE_BYTES} bytes, got ${bytes.byteLength}`);
@@ -57,7 +60,7 @@ export function parseTokenizer(bytes: Uint8Array): Tokenizer {
   return loadTokenizer(json);
 }
 
-/** Reads a parsed tokenizer.json. Throws an error that names the field it cannot accept. */
+/** Loads a parsed tokenizer.json. Throws an error that names the first unsupported field. */
 export function loadTokenizer(json: unknown): Tokenizer {
   const parsed = fileSchema.safeParse(json);
   if (!parsed.success) throw new Error(`tokenizer.json: ${z.prettifyError(parsed.error)}`);
@@ -76,7 +79,7 @@ export function loadTokenizer(json: unknown): Tokenizer {
   return new Tokenizer({ preTokenizer, normalizer, merges, ids, added });
 }
 
-/** Written tokens in token order, bytes first, with the merges that make them. */
+/** Returns the tokens as written in the file, with their numbers (bytes first), and the merges. */
 function readMerges(listed: readonly unknown[]): { tokens: ReadonlyMap<string, number>; merges: Merge[] } {
   const tokens = new Map(BYTE_TO_CHAR.map((char, byte) => [char, byte]));
   const merges: Merge[] = [];
@@ -86,12 +89,12 @@ function readMerges(listed: readonly unknown[]): { tokens: ReadonlyMap<string, n
     if (typeof left !== "string" || typeof right !== "string" || more.length > 0) throw refused("model.merges", "pairs of tokens", merge);
     const [leftToken, rightToken] = [tokens.get(left), tokens.get(right)];
     if (leftToken === undefined || rightToken === undefined)
-      throw refused("model.merges", "tokens that are bytes or made by earlier merges", merge);
+      throw refused("model.merges", "tokens that are bytes or results of earlier merges", merge);
     const length = left.length + right.length;
     if (length > MAX_TOKEN_BYTES) throw refused("model.merges", `tokens of at most ${MAX_TOKEN_BYTES} bytes`, merge);
     bytes += length;
     if (bytes > MAX_VOCABULARY_BYTES) throw refused("model.merges", `tokens of at most ${MAX_VOCABULARY_BYTES} bytes in all`, merge);
-    if (tokens.has(left + right)) throw refused("model.merges", "each token made by one merge", merge);
+    if (tokens.has(left + right)) throw refused("model.merges", "only one merge per token", merge);
     tokens.set(left + right, 256 + merges.length);
     merges.push([leftToken, rightToken]);
   }
@@ -111,11 +114,11 @@ function readVocab(vocab: unknown): ReadonlyMap<string, number> {
   return ids;
 }
 
-/** The id of each token, in token order. Every token needs an id of its own, and every id a token that an encoder can make. */
+/** Returns the id of each token, in token order. Throws if two tokens share an id, or if no encoder can produce an id's token. */
 function checkIds(tokens: ReadonlyMap<string, number>, vocab: ReadonlyMap<string, number>, added: readonly AddedToken[]): number[] {
   const used = new Set<number>();
   const claim = (field: string, content: string, id: number) => {
-    if (used.has(id)) throw refused(field, "an id of its own for every token", [content, id]);
+    if (used.has(id)) throw refused(field, "a different id for every token", [content, id]);
     used.add(id);
   };
   const ids = Array.from(tokens.keys(), (token) => {
@@ -128,7 +131,7 @@ function checkIds(tokens: ReadonlyMap<string, number>, vocab: ReadonlyMap<string
   for (const { content, id } of added) {
     if (contents.has(content)) throw refused("added_tokens", "each token once", content);
     contents.add(content);
-    if (vocab.has(content) && vocab.get(content) !== id) throw refused("added_tokens", "the ids that model.vocab states", [content, id]);
+    if (vocab.has(content) && vocab.get(content) !== id) throw refused("added_tokens", "the ids in model.vocab", [content, id]);
     claim("added_tokens", content, id);
   }
   for (const token of vocab.keys())

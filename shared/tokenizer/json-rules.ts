@@ -1,6 +1,6 @@
 /**
- * The rules of a tokenizer.json beside its vocabulary: normalizer, pre-tokenizer, post-processor, decoder, options of the
- * model. Each is known and read exactly, or refused by name.
+ * Checks the rules of a tokenizer.json: normalizer, pre-tokenizer, post-processor, decoder, and options of the model. A rule
+ * must be known exactly, else the error names it.
  */
 import { z } from "zod";
 import { PATTERNS, type PreTokenizer } from "./pre-tokenizer.ts";
@@ -20,7 +20,7 @@ const splitSchema = z.object({
   ]),
 });
 
-/** Post-processors that leave the ids of a single text as they are. */
+/** Post-processors that do not change the ids of a single text. */
 const harmlessSchema = z.union([
   z.object({ type: z.literal("ByteLevel") }),
   z.object({ type: z.literal("TemplateProcessing"), single: z.tuple([z.object({ Sequence: z.object({ id: z.literal("A") }) })]) }),
@@ -31,7 +31,7 @@ const postProcessorSchema = z.union([
   z.object({ type: z.literal("Sequence"), processors: z.array(harmlessSchema).max(8) }),
 ]);
 
-/** The rule that cuts text into words. */
+/** Returns the pre-tokenizer, the rule that splits text into words. */
 export function preTokenizerOf(rule: unknown): PreTokenizer {
   if (gpt2Schema.safeParse(rule).success) return "gpt2";
   const sequence = splitSchema.safeParse(rule);
@@ -42,7 +42,7 @@ export function preTokenizerOf(rule: unknown): PreTokenizer {
   throw refused("pre_tokenizer", `a Split by the pattern of ${Object.keys(PATTERNS).join(" or ")}`, pattern);
 }
 
-/** The normalizer, after a check that nothing else changes the ids of a text. */
+/** Returns the normalizer. Throws if another rule would change the ids of a text. */
 export function refuseChangedIds(
   rules: { normalizer?: unknown; post_processor?: unknown },
   model: Readonly<Record<string, unknown>>,
@@ -55,7 +55,7 @@ export function refuseChangedIds(
   for (const option of ["dropout", "continuing_subword_prefix", "end_of_word_suffix", "ignore_merges"]) {
     const value = model[option];
     if (value !== undefined && value !== null && value !== false && value !== "" && value !== 0)
-      throw refused(`model.${option}`, "an option that is off", value);
+      throw refused(`model.${option}`, "this option to be off", value);
   }
   return isNfc ? "NFC" : null;
 }
@@ -64,7 +64,7 @@ export function refuseChangedDecoding(decoder: unknown): void {
   if (!z.object({ type: z.literal("ByteLevel") }).safeParse(decoder).success) throw refused("decoder", "ByteLevel", decoder);
 }
 
-/** The error for a field. It shows at most a line of what the file has there, because a hostile value may be huge or deep. */
+/** The error for a field. It shows at most a line of the value, because an untrusted value may be huge or deeply nested. */
 export function refused(field: string, expected: string, got: unknown): Error {
   return new Error(`tokenizer.json: ${field}: expected ${expected}, got ${describe(got)}`);
 }

@@ -1,4 +1,4 @@
-/** Writes a tokenizer as a Hugging Face tokenizer.json (byte-level BPE), which transformers and similar libraries load. */
+/** Writes a tokenizer as a Hugging Face tokenizer.json (byte-level BPE) for transformers and similar libraries. */
 import { PATTERNS, type PreTokenizer } from "./pre-tokenizer.ts";
 import type { Vocabulary } from "./tokenizer.ts";
 
@@ -6,13 +6,13 @@ function isPrintable(byte: number): boolean {
   return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
 }
 
-/** The printable character that GPT-2 writes for each byte, so that JSON can hold any token. */
+/** GPT-2's printable character for each byte, so that JSON can contain any token. */
 export const BYTE_TO_CHAR = (() => {
   let next = 256;
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : next++));
 })();
 
-/** ByteLevel can cut by GPT-2's rule itself, and existing files say so. A Split before it states any other rule. */
+/** ByteLevel has GPT-2's rule built in. Any other rule needs a Split before ByteLevel. */
 const PRE_TOKENIZERS: Record<PreTokenizer, { preTokenizer: object; decoder: object }> = {
   gpt2: {
     preTokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
@@ -30,11 +30,11 @@ const PRE_TOKENIZERS: Record<PreTokenizer, { preTokenizer: object; decoder: obje
   },
 };
 
-/** A tokenizer as the value of a tokenizer.json. */
+/** Returns the tokenizer as the content of a tokenizer.json. */
 export function tokenizerToJson({ preTokenizer, normalizer, merges, ids, added }: Vocabulary) {
   const written = [...BYTE_TO_CHAR];
   for (const [left, right] of merges) written.push(written[left]! + written[right]!);
-  // The Rust library gives new ids to added tokens that are not in the vocabulary, except after its end.
+  // The Rust library changes the ids of added tokens, unless they are in the vocabulary or come after its end.
   const last = ids.reduce((highest, id) => Math.max(highest, id));
   const early = added.filter(({ id }) => id < last).map(({ content, id }): [string, number] => [content, id]);
   const vocab = [...early, ...written.map((token, index): [string, number] => [token, ids[index]!])];

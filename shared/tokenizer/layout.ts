@@ -1,7 +1,7 @@
 /**
- * How vocabularies made here are cut and numbered. LAYOUT is the rule for new ones: the special tokens, the bytes, the merges.
- * FORMER_LAYOUT is the rule of earlier versions: the bytes, the merges, three special tokens. A tokenizer training that began
- * under it ends under it.
+ * Pre-tokenizer and ids of vocabularies that are trained here. LAYOUT is for new vocabularies: special tokens, bytes, merges.
+ * FORMER_LAYOUT is for vocabularies of earlier versions: bytes, merges, three special tokens. A tokenizer training that began
+ * with FORMER_LAYOUT also ends with it.
  */
 import type { Merge } from "./bpe.ts";
 import type { PreTokenizer } from "./pre-tokenizer.ts";
@@ -18,7 +18,7 @@ export interface Layout {
 export const LAYOUT = layoutOf("qwen2", 0, SPECIAL_TOKENS.length);
 export const FORMER_LAYOUT = layoutOf("gpt2", null, 3);
 
-/** A layout with the first `specials` special tokens from an id on; null puts them after the merges. */
+/** Makes a layout with the first `specials` special tokens. Their ids begin at `specialsFrom`; null: after the merges. */
 function layoutOf(preTokenizer: PreTokenizer, specialsFrom: number | null, specials: number): Layout {
   return {
     preTokenizer,

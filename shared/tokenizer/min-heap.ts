@@ -1,4 +1,4 @@
-/** A binary heap of numbers, which removes the least number first. */
+/** A binary heap of numbers that returns the smallest number first. */
 export class MinHeap {
   readonly #items: number[] = [];
 
@@ -13,7 +13,7 @@ export class MinHeap {
     this.#items[index] = item;
   }
 
-  /** Removes and returns the least item; undefined when the heap is empty. */
+  /** Removes and returns the smallest item; undefined if the heap is empty. */
   pop(): number | undefined {
     const least = this.#items[0];
     const last = this.#items.pop();
@@ -21,7 +21,7 @@ export class MinHeap {
     return least;
   }
 
-  /** Inserts an item from the root, whose old item was removed. */
+  /** Inserts an item at the root, whose old item was removed. */
   #sink(item: number): void {
     const size = this.#items.length;
     let index = 0;

@@ -1,21 +1,21 @@
 /**
- * Baselines made of counts, which a model has to beat. Losses are in nats per token over all validation tokens except the first.
+ * N-gram baselines that a model has to beat. Losses are in nats per token over all validation tokens except the first.
  *
- * The trigram model mixes trigram, bigram, unigram and uniform estimates (interpolation of Jelinek and Mercer, 1980). The
- * weights depend on how often the context was seen. EM fits them on the last tenth of the training tokens, and only then
- * are those tokens counted too.
+ * The trigram model mixes trigram, bigram, unigram and uniform estimates (interpolation of Jelinek and Mercer, 1980). The mixing
+ * weights depend on how often the context was seen. EM fits the weights on the last tenth of the training tokens. Then these
+ * tokens are added to the counts.
  */
 
 type ReadShard = () => Promise<Uint16Array>;
 
-/** The trigram is fitted on at most this many training tokens: its tables then stay below about 100 MB. */
+/** Maximum of training tokens for the trigram model. Its tables then stay below about 100 MB. */
 const MAX_TRIGRAM_TOKENS = 2_000_000;
 const MAX_HELD_BACK_TOKENS = 100_000;
 const EM_ITERATIONS = 12;
 const ORDERS = 4;
 const BUCKETS = 16;
 
-/** The loss of a unigram model with add-one smoothing; 0 without validation tokens. Holds one shard in memory at a time. */
+/** Returns the loss of a unigram model with add-one smoothing; 0 without validation tokens. Holds one token file in memory at a time. */
 export async function unigramLoss(vocabSize: number, train: readonly ReadShard[], val: readonly ReadShard[]): Promise<number> {
   const counts = new Float64Array(vocabSize).fill(1);
   let total = vocabSize;
@@ -35,7 +35,7 @@ export async function unigramLoss(vocabSize: number, train: readonly ReadShard[]
   return scored > 0 ? sum / scored : 0;
 }
 
-/** The loss of the interpolated trigram model; 0 without validation tokens. Fitted on at most MAX_TRIGRAM_TOKENS tokens. */
+/** Returns the loss of the interpolated trigram model; 0 without validation tokens. Uses at most MAX_TRIGRAM_TOKENS training tokens. */
 export async function trigramLoss(vocabSize: number, train: readonly ReadShard[], val: readonly ReadShard[]): Promise<number> {
   const tokens = await firstTokens(train, MAX_TRIGRAM_TOKENS);
   const heldBack = Math.min(MAX_HELD_BACK_TOKENS, Math.floor(tokens.length / 10));
@@ -91,7 +91,7 @@ class TrigramModel {
     this.#unigrams = new Float64Array(vocabSize);
   }
 
-  /** Counts tokens [from, to), each with the context before it. */
+  /** Adds the tokens [from, to) to the counts, each with the two tokens before it. */
   count(tokens: Uint16Array, from: number, to: number): void {
     const size = this.#vocabSize;
     for (let index = from; index < to; index++) {
@@ -105,7 +105,7 @@ class TrigramModel {
     }
   }
 
-  /** Fits the weights by EM. Every bucket starts from equal weights and one pseudo-count per order. */
+  /** Fits the weights by EM. Every bucket starts with equal weights and one pseudo-count per order. */
   fit(tokens: Uint16Array): void {
     for (let iteration = 0; iteration < EM_ITERATIONS; iteration++) {
       const sums = new Float64Array(BUCKETS * ORDERS).fill(1);
@@ -130,7 +130,10 @@ class TrigramModel {
     return this.#mix(this.#estimate(a, b, c));
   }
 
-  /** Writes the four estimates to #parts and returns the bucket of the weights. An unseen context uses the estimate of the next lower order. */
+  /**
+   * Writes the four estimates to #parts and returns the bucket of the weights. For an unseen context, the next lower order's
+   * estimate is used.
+   */
   #estimate(a: number, b: number, c: number): number {
     const size = this.#vocabSize;
     const context = a < 0 ? 0 : this.#bigrams.get(a * size + b);

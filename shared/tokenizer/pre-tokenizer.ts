@@ -1,20 +1,20 @@
 /**
- * Cuts text into words, whose borders no merge crosses. The words together are the text. Two rules are known: GPT-2's
- * (Radford et al., 2019) and Qwen2's, which runtimes expect of a Qwen3 model.
+ * Splits text into words; merges never cross the border of a word. The words joined give the text again. There are two rules:
+ * GPT-2's (Radford et al., 2019), and Qwen2's, which runtimes expect for a Qwen3 model.
  *
- * Both are published as regular expressions. Here they are loops over kinds of characters: about twice as fast, linear in
- * the length of the text, and without a backtracking stack. White space is Unicode's White_Space, as in Hugging Face's Rust
- * library; JavaScript's `\s` has U+FEFF and lacks U+0085.
+ * Both rules are published as regular expressions. This file implements them as loops over kinds of characters: about twice as
+ * fast, linear time, and no backtracking stack. White space is Unicode's White_Space, as in Hugging Face's Rust library.
+ * JavaScript's `\s` differs: it includes U+FEFF and excludes U+0085.
  */
 
-/** The rules as regular expressions, as files state them. ByteLevel has `gpt2` built in, so a file may leave its expression out. */
+/** The rules as regular expressions, as written in files. ByteLevel has `gpt2` built in, so a file may omit that expression. */
 export const PATTERNS = {
   gpt2: String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`,
   qwen2: String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
 } as const;
 export type PreTokenizer = keyof typeof PATTERNS;
 
-/** Kinds of characters. A line break (CR or LF) is white space too; all other white space is SPACE. */
+/** Kinds of characters. SPACE is all white space except line breaks (CR and LF). */
 const [OTHER, LETTER, NUMBER, SPACE, LINE_BREAK] = [0, 1, 2, 3, 4] as const;
 const KIND_PATTERNS = [
   [LETTER, /\p{L}+/gu],
@@ -27,13 +27,13 @@ const ASTRAL_NUMBER = /^\p{N}$/u;
 
 const BLANK = 0x20;
 const APOSTROPHE = 0x27;
-/** Oniguruma, which runs the pattern in the Rust library, folds the long s to "s" where case is ignored. */
+/** The Rust library runs the pattern with Oniguruma. Where case is ignored, Oniguruma also matches the long s with "s". */
 const LONG_S = "\u017f";
 
 const UNITS = 65_536;
 let unitKinds: Uint8Array | undefined;
 
-/** The kind of each UTF-16 unit; surrogates are OTHER. Made at first use, because a Worker's start has little time. */
+/** The kind of each UTF-16 unit; surrogates are OTHER. Built at first use, because a Worker has little time to start. */
 function kindsOfUnits(): Uint8Array {
   if (unitKinds !== undefined) return unitKinds;
   const kinds = new Uint8Array(UNITS);
@@ -44,7 +44,7 @@ function kindsOfUnits(): Uint8Array {
   return kinds;
 }
 
-/** Cuts `text` by a rule. A lone surrogate counts as punctuation. */
+/** Splits `text` by a rule. A lone surrogate counts as punctuation. */
 export function splitWords(text: string, rule: PreTokenizer): string[] {
   const characters = new Characters(text);
   const words: string[] = [];
@@ -76,7 +76,7 @@ class Characters {
     return this.text.codePointAt(at)! > 0xffff ? 2 : 1;
   }
 
-  /** The end of the run of one kind that starts at `at`; `at` itself when the character there is of another kind. */
+  /** The end of the run of characters of this kind that starts at `at`; `at` if the character there has another kind. */
   endOfRun(at: number, kind: number): number {
     const { text } = this;
     let end = at;
@@ -93,7 +93,7 @@ class Characters {
     return end;
   }
 
-  /** There is no white space above U+FFFF. */
+  /** The kind of a character above U+FFFF. None of them is white space. */
   #astralKind(at: number): number {
     const character = String.fromCodePoint(this.text.codePointAt(at)!);
     if (ASTRAL_LETTER.test(character)) return LETTER;
@@ -108,7 +108,7 @@ function endOfGpt2Word(characters: Characters, at: number): number {
     const length = contractionLength(text.slice(at + 1, at + 3));
     if (length > 0) return at + 1 + length;
   }
-  // A blank belongs to the word after it.
+  // A space belongs to the next word.
   const start = first === BLANK ? at + 1 : at;
   const kind = characters.kind(start);
   if (kind === LETTER || kind === NUMBER || kind === OTHER) return characters.endOfRun(start, kind);
@@ -138,13 +138,13 @@ function endOfQwen2Word(characters: Characters, at: number): number {
   return afterBreak ?? endOfSpace(at, end, text.length);
 }
 
-/** The length of "s", "t", "re", "ve", "m", "ll" or "d" at the start of what follows an apostrophe; 0 for anything else. */
+/** The length of a contraction ("s", "t", "re", "ve", "m", "ll" or "d") after an apostrophe; 0 if there is none. */
 function contractionLength(after: string): number {
   if (/^[stmd]/.test(after)) return 1;
   return /^(?:re|ve|ll)/.test(after) ? 2 : 0;
 }
 
-/** The end of the white space at `at`, and the position after its last line break if it has any. */
+/** The end of the white space at `at`, and the position after its last line break (undefined without line breaks). */
 function endOfWhiteSpace(characters: Characters, at: number): { end: number; afterBreak: number | undefined } {
   let end = at;
   let afterBreak: number | undefined;
@@ -155,7 +155,7 @@ function endOfWhiteSpace(characters: Characters, at: number): { end: number; aft
   return { end, afterBreak };
 }
 
-/** White space leaves its last character to the word after it, unless the text ends there or it has only one character. */
+/** The last character of white space belongs to the next word, unless the text ends there or the white space has only one character. */
 function endOfSpace(at: number, end: number, length: number): number {
   return end === length || end === at + 1 ? end : end - 1;
 }

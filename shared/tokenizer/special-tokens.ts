@@ -1,9 +1,10 @@
 /**
- * The sixteen tokens that are not bytes or merges. They have the ids 0 to 15 in every vocabulary made here, so that a model
- * can learn conversations, tools, images or sound later without a change of its tables.
+ * The sixteen tokens that are neither bytes nor merges. They have the ids 0 to 15 in every vocabulary that is trained here. A
+ * model can therefore learn conversations, tools, images or sound later without new rows in its tables.
  *
- * Names are Qwen3's and Qwen3-Omni's. As there, the tokens of tools and thinking are text: a decoder keeps them, and an
- * encoder that meets their names in a text makes them. All others are control tokens: they have no text, and no text makes them.
+ * The names are from Qwen3 and Qwen3-Omni. As in these models, the tokens for tools and thinking are text tokens: decoding keeps
+ * them, and encoding a text with their names produces them. All others are control tokens: decoding drops them, and no text
+ * encodes to them.
  */
 export interface SpecialToken {
   content: string;
@@ -17,7 +18,7 @@ export const END_OF_TEXT = "<|endoftext|>";
 export const MESSAGE_START = "<|im_start|>";
 export const MESSAGE_END = "<|im_end|>";
 
-/** A token's place in this list is its id. The list is fixed: checkpoints depend on it. */
+/** A token's index in this list is its id. The list must not change, because checkpoints depend on the ids. */
 export const SPECIAL_TOKENS: readonly SpecialToken[] = [
   control(END_OF_TEXT),
   control(MESSAGE_START),

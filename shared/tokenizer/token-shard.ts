@@ -1,6 +1,6 @@
-/** The format of a token shard: its tokens as little-endian uint16, without a header. */
+/** The format of a token shard: tokens as little-endian uint16, without a header. */
 
-/** 4 MB at most, so that a shard fits any message and any cache. */
+/** At most 4 MB per shard, so that it fits into every message and cache. */
 export const MAX_SHARD_TOKENS = 2_000_000;
 
 export function encodeTokenShard(tokens: ArrayLike<number>): Uint8Array<ArrayBuffer> {

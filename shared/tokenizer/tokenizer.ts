@@ -1,26 +1,26 @@
 /**
- * A trained tokenizer: text to ids and back. Every byte string has ids that decode to it.
- * layout.ts numbers the vocabularies made here; json-reader.ts reads vocabularies from anywhere.
+ * A trained tokenizer converts text to ids and back. Every byte string can be encoded and decodes to itself. layout.ts defines
+ * the ids of vocabularies that are trained here; json-reader.ts reads other vocabularies.
  */
 import { applyMerges, rankMerges, tokenBytes, type Merge } from "./bpe.ts";
 import { splitWords, type PreTokenizer } from "./pre-tokenizer.ts";
 import { END_OF_TEXT } from "./special-tokens.ts";
 
 const MAX_CACHED_WORDS = 50_000;
-/** UTF-16 units. Longer words rarely repeat, and a page without spaces is a single word. */
+/** Maximum length of a cached word, in UTF-16 units. Longer words rarely repeat, and a page without spaces is a single word. */
 const MAX_CACHED_LENGTH = 64;
 
-/** A token that is neither a byte nor made by a merge. */
+/** A token that is neither a byte nor the result of a merge. */
 export interface AddedToken {
   content: string;
   id: number;
-  /** A text token decodes to its content, and an encoder cuts it out of a text. A control token does neither. */
+  /** A text token decodes to its content, and encoding a text recognizes its content. A control token does neither. */
   isText: boolean;
-  /** The encoder looks for the content in the normalized text, not in the original. */
+  /** True: the encoder looks for the content in the normalized text. False: in the original text. */
   isNormalized: boolean;
 }
 
-/** The parts of a tokenizer that a tokenizer.json states. */
+/** The content of a tokenizer.json. */
 export interface Vocabulary {
   preTokenizer: PreTokenizer;
   normalizer: "NFC" | null;
@@ -32,11 +32,11 @@ export interface Vocabulary {
 
 export class Tokenizer {
   readonly vocabulary: Vocabulary;
-  /** One more than the highest id. */
+  /** The highest id plus 1. */
   readonly vocabSize: number;
   readonly endOfText: number;
   readonly #ranks: Map<number, number>;
-  /** Byte strings by id; undefined where the vocabulary has a gap. */
+  /** The bytes of each token by id; undefined for unused ids. */
   readonly #bytes: (Uint8Array | undefined)[] = [];
   readonly #idByContent: ReadonlyMap<string, number>;
   readonly #cutOriginal: Cutter;
@@ -56,12 +56,12 @@ export class Tokenizer {
     this.endOfText = this.idOf(END_OF_TEXT);
   }
 
-  /** The id of an added token; undefined when the vocabulary has none with this content. */
+  /** Returns the id of an added token; undefined if there is none with this content. */
   findId(content: string): number | undefined {
     return this.#idByContent.get(content);
   }
 
-  /** The same for a token that must exist. */
+  /** Returns the id of an added token. Throws if there is none with this content. */
   idOf(content: string): number {
     const id = this.findId(content);
     if (id === undefined) throw new Error(`tokenizer: expected an added token ${content}, got ${[...this.#idByContent.keys()].join(" ")}`);
@@ -69,8 +69,8 @@ export class Tokenizer {
   }
 
   /**
-   * The ids of a text. Added tokens that are text are cut out first; the names of control tokens are encoded like any other
-   * text, so no text can forge a control token. Lone surrogates become U+FFFD.
+   * Encodes a text. Added text tokens are recognized first. Names of control tokens are encoded as ordinary text, so a text
+   * cannot forge a control token. Lone surrogates become U+FFFD.
    */
   encode(text: string): number[] {
     const ids: number[] = [];
@@ -101,7 +101,7 @@ export class Tokenizer {
     }
   }
 
-  /** The bytes of ids. Control tokens have no bytes. Throws for an id outside the vocabulary. */
+  /** Returns the bytes of ids. Control tokens have no bytes. Throws for an id outside the vocabulary. */
   decodeBytes(ids: Iterable<number>): Uint8Array {
     const parts: number[] = [];
     for (const id of ids) {
@@ -113,20 +113,20 @@ export class Tokenizer {
   }
 
   decode(ids: Iterable<number>): string {
-    // By default a decoder drops a leading U+FEFF as a byte order mark. Here it is text.
+    // TextDecoder drops a leading U+FEFF (byte order mark) by default. Here it belongs to the text.
     return new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(this.decodeBytes(ids));
   }
 }
 
-/** Cuts added tokens out of a text: their ids, and the text between them. */
+/** Splits a text into ids of added tokens and the text between them. */
 type Cutter = (text: string) => (string | number)[];
 
-/** The leftmost token comes first, and of several at one place the longest, as in the Rust library. */
+/** The leftmost token wins; at the same position, the longest. The Rust library does the same. */
 function cutterOf(tokens: readonly AddedToken[]): Cutter {
   if (tokens.length === 0) return (text) => [text];
   const ids = new Map(tokens.map(({ content, id }) => [content, id]));
   const longestFirst = [...ids.keys()].toSorted((a, b) => b.length - a.length);
   const pattern = new RegExp(`(${longestFirst.map((content) => content.replaceAll(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`)).join("|")})`);
-  // A split keeps what the group matches, at the odd places.
+  // String.split keeps the text that the group matches, at odd indexes.
   return (text) => text.split(pattern).map((piece, index) => (index % 2 === 1 ? ids.get(piece)! : piece));
 }

@@ -279,7 +279,7 @@ describe("POST /imports", () => {
       [{ model: { ...good.model, vocabSize: 200 } }, "tokenizer: expected ids below 200"],
       [
         { model: { ...good.model, layers: 60, width: 2048 } },
-        "config: model: memory: expected a model that an isolate of 128 MiB can serve",
+        "config: model: memory: expected a model that fits into an isolate of 128 MiB",
       ],
     ] as const) {
       const response = await publish({ ...good, ...change });

@@ -133,7 +133,7 @@ test("a tied head that is written out all the same is taken when it is the embed
   };
   expect(await copyOf(await importFolder(await folderOf(withHead(table))), model)).toEqual(exactly(model));
   const other = table.map((value, at) => (at === 5 ? value + 1 : value));
-  await expect(importFolder(await folderOf(withHead(other)))).rejects.toThrow("lm_head.weight: expected the embeddings");
+  await expect(importFolder(await folderOf(withHead(other)))).rejects.toThrow("lm_head.weight: expected the values of the embeddings");
 });
 
 const files = huggingFaceFiles(randomModel(), "F32");
@@ -165,10 +165,10 @@ test.each<[string, Record<string, unknown>]>([
   ["intermediate_size", { intermediate_size: 1e300 }],
   ["rms_norm_eps", { rms_norm_eps: 0 }],
   ["vocab_size", { vocab_size: 151_936 }],
-  ["memory: expected a model that an isolate of 128 MiB can serve, got one that needs", { vocab_size: 60_000, hidden_size: 1024 }],
+  ["memory: expected a model that fits into an isolate of 128 MiB, got a model that needs", { vocab_size: 60_000, hidden_size: 1024 }],
   ["model.embed_tokens.weight: expected [279,64], got [278,64]", { vocab_size: 279 }],
   ["model.layers.2.input_layernorm.weight: expected a tensor", { num_hidden_layers: 3, layer_types: null }],
-  ["model.layers.1.input_layernorm.weight: expected only the tensors", { num_hidden_layers: 1, layer_types: null }],
+  ["model.layers.1.input_layernorm.weight: expected only tensors", { num_hidden_layers: 1, layer_types: null }],
   ["self_attn.q_proj.weight: expected [32,64], got [64,64]", { head_dim: 8 }],
 ])("config.json is refused by %s (%j)", async (field, changes) => {
   const config = Object.fromEntries(Object.entries({ ...(await configText()), ...changes }).filter(([, value]) => value !== undefined));
@@ -183,11 +183,11 @@ test.each<[string, OutputFile]>([
   ["generation_config.json", textFile("generation_config.json", "{'a': 1}")],
   ["model.safetensors.index.json", textFile("model.safetensors.index.json", "{}")],
   ["weight_map", textFile("model.safetensors.index.json", JSON.stringify({ weight_map: { a: "../other.safetensors" } }))],
-  ["weight_map: expected b.safetensors", textFile("model.safetensors.index.json", JSON.stringify({ weight_map: { a: "b.safetensors" } }))],
   [
-    "expected it where the index puts it",
-    textFile("model.safetensors.index.json", JSON.stringify({ weight_map: { a: "model.safetensors" } })),
+    "weight_map: expected a file b.safetensors",
+    textFile("model.safetensors.index.json", JSON.stringify({ weight_map: { a: "b.safetensors" } })),
   ],
+  ["as the index says", textFile("model.safetensors.index.json", JSON.stringify({ weight_map: { a: "model.safetensors" } }))],
   ["expected at least 8 bytes", textFile("model.safetensors", "abc")],
   ["expected a header of at most", textFile("model.safetensors", "\u00ff".repeat(8))],
 ])("a broken file is refused by %s", async (what, file) => {
@@ -247,7 +247,10 @@ test.each<[string, (bytes: Uint8Array, at: (text: string) => number) => void]>([
   ["qwen3.context_length", (bytes, at) => bytes.set([0, 0, 0, 0], at("qwen3.context_length") + 4)],
   ["general.alignment", (bytes, at) => bytes.set([31], at("general.alignment") + 4)],
   ["token_embd.weight: expected one of F32", (bytes, at) => bytes.set([10], at("token_embd.weight") + 4 + 16)],
-  ["output_norm.weight: expected 256 bytes at a multiple of 32", (bytes, at) => bytes.set([1], at("output_norm.weight") + 4 + 8 + 4)],
+  [
+    "output_norm.weight: expected 256 bytes inside the file, at a multiple of 32",
+    (bytes, at) => bytes.set([1], at("output_norm.weight") + 4 + 8 + 4),
+  ],
   ["blk.0.attn_q.weight: expected a tensor", (bytes, at) => put(bytes, at("blk.0.attn_q.weight") - 8, "q.weighs")],
 ])("GGUF is refused by %s", async (what, change) => {
   await expect(importGguf(sourceOfBytes("model.gguf", await patchedGguf(change)))).rejects.toThrow(what);
