@@ -1,11 +1,11 @@
-/** A run's objects in R2: reading a checkpoint, copying it to another place, deleting. */
+/** Reads, copies and deletes a run's objects in R2. */
 import { checkpointSchema, objectKey, runPrefix, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
 import { namedError } from "../../shared/errors.ts";
 import { getJson, getObject, isDamage } from "../../shared/store.ts";
 import { forgetParts } from "./parts.ts";
 import { namesIn, partsOf, retained, retainedHashes, type Base, type RunState } from "../../shared/training/protocol/run-state.ts";
 
-/** Keys of one delete call. developers.cloudflare.com/r2/api/workers/workers-api-reference/#bucket-method-definitions */
+/** The most keys in one delete call. developers.cloudflare.com/r2/api/workers/workers-api-reference/#bucket-method-definitions */
 const MAX_DELETED = 1000;
 
 async function readBase(bucket: R2Bucket, run: string, checkpoint: Hash): Promise<Base> {
@@ -13,7 +13,7 @@ async function readBase(bucket: R2Bucket, run: string, checkpoint: Hash): Promis
   return { checkpoint, round, tokens, lrScale, weights, outer, inner };
 }
 
-/** Why a part of a run cannot be read, or null if it can. Throws when storage fails. */
+/** Why a part of a run cannot be read; null if it can be read. Throws if storage fails. */
 export async function damageOf(bucket: R2Bucket, hash: Hash, run: string): Promise<string | null> {
   try {
     await getObject(bucket, "part", hash, run);
@@ -25,8 +25,9 @@ export async function damageOf(bucket: R2Bucket, hash: Hash, run: string): Promi
 }
 
 /**
- * Copies one object to another run, or from or to the common keys where `from` or `to` is undefined. A common object that exists has the same
- * bytes, because its name is their hash. An object of a run is written again, so that garbage collection sees it as young.
+ * Copies one object from run `from` to run `to`. Undefined stands for the common keys. An existing common object is not
+ * written again: its name is the hash of its bytes. An object of a run is always written again, so garbage collection sees it
+ * as young.
  */
 async function copy(bucket: R2Bucket, kind: ObjectKind, hash: Hash, from?: string, to?: string): Promise<void> {
   const object = await bucket.get(objectKey(kind, hash, from));
@@ -39,7 +40,7 @@ async function copy(bucket: R2Bucket, kind: ObjectKind, hash: Hash, from?: strin
   await bucket.put(objectKey(kind, hash, to), object.body, { ...condition, sha256: hash });
 }
 
-/** A kept checkpoint of a run: the named one, or the newest. Throws NotFound. */
+/** A kept checkpoint of a run: `checkpoint`, by default the newest. Throws NotFound. */
 export function keptCheckpoint(state: RunState, checkpoint = state.base.checkpoint): Base {
   const kept = retained(state);
   const base = kept.find((each) => each.checkpoint === checkpoint);
@@ -50,7 +51,7 @@ export function keptCheckpoint(state: RunState, checkpoint = state.base.checkpoi
 
 /** Copies everything that a checkpoint names to another run. */
 export async function copyBase(bucket: R2Bucket, base: Base, from: string, to: string): Promise<void> {
-  // Equal parts are one object, and R2 takes one write per second and key.
+  // Each hash once: equal parts are one object, and R2 takes one write per second and key.
   for (const hash of new Set(partsOf(base))) await copy(bucket, "part", hash, from, to);
 }
 
@@ -61,7 +62,7 @@ export async function publishBase(bucket: R2Bucket, run: string, checkpoint: Has
   await copy(bucket, "checkpoint", checkpoint, run);
 }
 
-/** Checks that a model can be served: its checkpoint, weights and tokenizer are stored under the common keys. Throws NotFound. */
+/** Checks that a model can be served: its checkpoint, weights and tokenizer are under the common keys. Throws NotFound. */
 export async function requireStored(bucket: R2Bucket, model: Hash, tokenizer: Hash): Promise<void> {
   const require = async (kind: ObjectKind, hash: Hash): Promise<void> => {
     if ((await bucket.head(objectKey(kind, hash))) === null)
@@ -80,7 +81,7 @@ export async function copyPublished(bucket: R2Bucket, model: Hash, to: string): 
   return weights;
 }
 
-/** Keys of the objects that a change of state makes useless: results of an ended round, and checkpoints that are no longer kept. */
+/** Keys of the objects that a change of state makes useless: the results of an ended round, and dropped checkpoints. */
 export function uselessKeys(before: RunState, after: RunState): string[] {
   const keep = retainedHashes(after);
   const old = retained(before);
@@ -107,7 +108,7 @@ async function* list(bucket: R2Bucket, options: R2ListOptions): AsyncGenerator<R
   } while (cursor !== undefined);
 }
 
-/** Keys of a run's objects that were uploaded before `before`, in milliseconds since 1970. */
+/** Keys of a run's objects that were uploaded before the time `before` (milliseconds since 1970). */
 export async function oldKeys(bucket: R2Bucket, run: string, before: number): Promise<string[]> {
   const keys: string[] = [];
   for await (const { objects } of list(bucket, { prefix: runPrefix(run) }))
@@ -115,7 +116,7 @@ export async function oldKeys(bucket: R2Bucket, run: string, before: number): Pr
   return keys;
 }
 
-/** True if one of the hashes names the object. */
+/** True if the key's object is named by one of the hashes. */
 export function isNamed(key: string, hashes: ReadonlySet<Hash>): boolean {
   const hash = /([0-9a-f]{64})\.[a-z]+$/.exec(key)?.[1];
   return hash !== undefined && hashes.has(hash);
@@ -125,7 +126,7 @@ export async function deleteAll(bucket: R2Bucket, run: string): Promise<void> {
   await deleteObjects(bucket, await oldKeys(bucket, run, Infinity));
 }
 
-/** Ids under which objects are stored, also of runs that have been deleted. */
+/** Ids of all runs with stored objects, including deleted runs. */
 export async function runsWithObjects(bucket: R2Bucket): Promise<string[]> {
   const ids: string[] = [];
   for await (const { delimitedPrefixes } of list(bucket, { prefix: "runs/", delimiter: "/" }))

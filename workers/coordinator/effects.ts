@@ -1,7 +1,7 @@
 /**
- * Performs what the reducer asks for: a reduction or a rollback. The objects are complete in storage before the returned
- * change moves the run's pointer to them. Other calls may change the state meanwhile, so the change applies to the
- * state of its own moment, and the reducer ignores a change that names an older checkpoint.
+ * Performs the reducer's effects: a reduction or a rollback. It stores all objects first and returns a change that moves the
+ * run's pointer to them. Other calls may change the state while an effect runs. So the change is applied to the latest state,
+ * and the reducer ignores a change that names an older checkpoint.
  */
 // oxlint-disable no-console -- `wrangler tail` shows these lines; no caller waits for an effect.
 import { isDamage } from "../../shared/store.ts";
@@ -15,7 +15,7 @@ export interface Outcome {
   change: (state: RunState, now: number) => RunState;
 }
 
-/** Throws when storage fails, which says nothing about the run: the caller tries again later. */
+/** Throws if storage fails. A storage failure is not the run's fault, so the caller tries again later. */
 export async function performEffect(bucket: R2Bucket, before: RunState, effect: Effect): Promise<Outcome> {
   const { round, checkpoint } = before.base;
   try {

@@ -1,30 +1,33 @@
 /**
  * A run's progress as server-sent events (html.spec.whatwg.org/multipage/server-sent-events.html). The Run object makes the
- * stream, which costs one call however long the run lasts. An invocation that asked for the status again and again would
- * reach its limit of subrequests after an hour and end without a word.
+ * stream, so a stream costs one call however long the run lasts. An invocation that polled the status would reach its limit of
+ * subrequests after an hour and end without an error event.
  */
 import type { RunEvent, RunStatus } from "../../shared/contracts/runs.ts";
 
 /** The least time between two events. */
 const MIN_INTERVAL_MS = 500;
-/** An event is sent this often even if nothing has changed: proxies keep the connection, and clients know that it lives. */
+/**
+ * An event is sent at least this often, even without a change: then proxies keep the connection open, and clients know that it
+ * is alive.
+ */
 const HEARTBEAT_MS = 15_000;
 
 const OVER: ReadonlySet<RunStatus["state"]> = new Set(["done", "failed"]);
 
-/** The status without the loss curve, which grows; an event carries only the last loss. */
+/** The status with the last loss instead of the loss curve, which grows. */
 function progressOf(status: RunStatus): RunEvent {
   const { losses, ...rest } = status;
   return { ...rest, loss: losses.at(-1)?.loss ?? null };
 }
 
-/** The parts of a status whose change is an event. Seconds left and seconds silent change all the time and do not count. */
+/** The fields whose change sends an event. Fields that change every second (seconds left, seconds silent) are left out. */
 const keyOf = ({ state, progress, finished, leases }: RunStatus): string =>
   JSON.stringify([state, progress, finished, leases.map(({ shard, trainer }) => [shard, trainer])]);
 
 /**
- * `progress` events as the run changes, then exactly one terminal event: `done`, `failed` or `deleted`. Calls `read` only
- * after `changed` has resolved, which it does at the next change or after the given milliseconds.
+ * Sends a `progress` event when the run changes, then one terminal event: `done`, `failed` or `deleted`. `changed(ms)`
+ * resolves at the next change or after `ms`; `read` is called only then.
  */
 export function runEvents(read: () => Promise<RunStatus | null>, changed: (ms: number) => Promise<void>): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
@@ -59,19 +62,19 @@ export function runEvents(read: () => Promise<RunStatus | null>, changed: (ms: n
   });
 }
 
-/** Failures in a row after which a stream ends with an error, and the wait before each new attempt. */
+/** After this many failures in a row the stream ends with an error. */
 const MAX_FAILURES = 10;
 const REOPEN_MS = 1000;
 
-/** The position behind the last complete event: a blank line ends an event. */
+/** The position after the last complete event. A blank line ends an event. */
 function endOfEvents(bytes: Uint8Array): number {
   for (let at = bytes.length; at >= 2; at--) if (bytes[at - 1] === 10 && bytes[at - 2] === 10) return at;
   return 0;
 }
 
 /**
- * Events from a stream that is opened again whenever it breaks: the object behind it restarts at every deploy. Passes on
- * complete events only, so that a broken stream leaves no half event.
+ * Reopens a stream of events whenever it breaks, because the object behind it restarts at every deploy. Only complete events
+ * are passed on, so a break never leaves half an event.
  */
 export function lastingEvents(open: () => Promise<ReadableStream<Uint8Array>>): ReadableStream<Uint8Array> {
   let reader: ReadableStreamDefaultReader<Uint8Array> | null = null;

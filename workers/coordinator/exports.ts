@@ -1,6 +1,6 @@
 /**
- * Published models as other runtimes read them: what the formats of shared/interchange need is looked up here, and their
- * files leave as streams. Parts pass through one buffer, so an export holds a part and what is made of it.
+ * Exports published models in the formats of other runtimes. This file looks up what the formats of shared/interchange need
+ * and returns the files as streams. Parts pass through one buffer, so an export holds one part and its converted bytes.
  */
 import {
   checkpointSchema,
@@ -27,14 +27,14 @@ import { parameterCount } from "../../shared/model/weights.ts";
 import { getJson, getObject, getObjectInto, sha256 } from "../../shared/store.ts";
 import type { Model } from "../../shared/contracts/models.ts";
 
-/** A stream with its size, and the name that a browser saves it under. */
+/** A stream with its size and the file name for browsers. */
 export interface ExportStream {
   name: string;
   size: number;
   body: ReadableStream<Uint8Array>;
 }
 
-/** A model's files as a repository of a hub lists them. `oid` names a file's content, as git's would. */
+/** A model's files as a hub lists them. `oid` identifies a file's content, like the name of a git object. */
 export interface Repository {
   name: string;
   commit: string;
@@ -43,12 +43,12 @@ export interface Repository {
   files: { path: string; size: number; oid: string }[];
 }
 
-/** Hexadecimal digits of a git object's name, which clients check. */
+/** Hexadecimal digits in the name of a git object. Clients check this length. */
 const OID_DIGITS = 40;
 const NAME_PATTERN = /^tiffin-([0-9a-f]{12})$/;
 const nameOf = (hash: Hash) => `tiffin-${hash.slice(0, 12)}`;
 
-/** A published model by its hash, its name or the word `active`. Throws NotFound, NoModel. */
+/** Finds a published model by its hash, its name or the word `active`. Throws NotFound, NoModel. */
 export async function findModel(env: CoordinatorEnv, id: string): Promise<Model> {
   const models = await env.REGISTRY.getByName("registry").models();
   const prefix = NAME_PATTERN.exec(id)?.[1];
@@ -60,7 +60,7 @@ export async function findModel(env: CoordinatorEnv, id: string): Promise<Model>
   throw namedError("NotFound", `model: expected the hash or the name of a published model, or active, got ${id}`);
 }
 
-/** What is kept of the run that made a model; null of one that was deleted, or was never here. */
+/** The run that made a model; null if the run was deleted or the model was imported. */
 async function runOf(env: CoordinatorEnv, { run, model }: Model) {
   if (!(await env.REGISTRY.getByName("registry").hasRun(run))) return null;
   const stub = env.RUN.getByName(run);
@@ -83,7 +83,7 @@ async function provenanceOf(env: CoordinatorEnv, published: Model, checkpoint: C
     published.valLoss === null || data === null || data.valBytes === 0
       ? null
       : (published.valLoss * (data.valTokens - 1)) / Math.LN2 / data.valBytes;
-  // Parsed, so that the facts hold what the schema says and no more.
+  // Parsing drops every fact that is not in the schema.
   return provenanceSchema.parse({
     format: 1,
     name: nameOf(published.model),
@@ -140,7 +140,7 @@ async function openModel(env: CoordinatorEnv, id: string): Promise<PublishedMode
   };
 }
 
-/** A model in a format: one file, or a tar of a folder. Throws InvalidInput, NotFound, NoModel. */
+/** Exports a model in a format: one file, or a tar of a folder. Throws InvalidInput, NotFound, NoModel. */
 export async function exportModel(env: CoordinatorEnv, id: string, format: ExportFormat, type?: string): Promise<ExportStream> {
   const model = await openModel(env, id);
   const files = exportFiles(model, format, type);
@@ -154,7 +154,10 @@ export async function exportModel(env: CoordinatorEnv, id: string, format: Expor
   return { name: `${name}-${format}.tar`, size, body: fixedStream(readTar(name, files), size) };
 }
 
-/** Names a file's content without making it: the known bytes, and the checkpoint that decides the others. */
+/**
+ * Names a file's content without making the file. The name is a hash of the known bytes and, if the file has others, of the
+ * checkpoint that decides them.
+ */
 async function oidOf(file: OutputFile, checkpoint: Hash): Promise<string> {
   const parts = isKnown(file) ? knownBytes(file) : [new TextEncoder().encode(`${checkpoint}/${file.path}`), ...knownBytes(file)];
   return (await sha256(await new Blob(parts as Uint8Array<ArrayBuffer>[]).arrayBuffer())).slice(0, OID_DIGITS);
@@ -170,7 +173,7 @@ export async function listRepository(env: CoordinatorEnv, id: string): Promise<R
   return { name, commit: model.hash.slice(0, OID_DIGITS), publishedAt, licence, files };
 }
 
-/** The bytes of a repository's file from `start` to before `end`. Throws NotFound, NoModel. */
+/** The bytes of a repository's file from `start` up to, but not including, `end`. Throws NotFound, NoModel. */
 export async function readRepository(
   env: CoordinatorEnv,
   id: string,
@@ -179,6 +182,6 @@ export async function readRepository(
   end: number,
 ): Promise<ReadableStream<Uint8Array>> {
   const file = repositoryFiles(await openModel(env, id)).find((each) => each.path === path);
-  if (file === undefined) throw namedError("NotFound", `file: expected one of the model's, got ${path}`);
+  if (file === undefined) throw namedError("NotFound", `file: expected a file of the model, got ${path}`);
   return fixedStream(readRange(file, start, end), end - start);
 }

@@ -1,4 +1,4 @@
-/** The state that a run begins with: its limits are checked, and its first checkpoint is written, or copied from another run or a model. */
+/** Makes the first state of a run: checks its limits, then writes the first checkpoint or copies it from another run or a model. */
 import type { Hash } from "../../shared/artifacts.ts";
 import { namedError } from "../../shared/errors.ts";
 import { checkCpu, estimateEvaluationCpu, estimateTaskCpu } from "../../shared/model/footprint/cpu-time.ts";
@@ -8,20 +8,20 @@ import { initialState, type Base, type RunSpec, type RunState } from "../../shar
 import { copyPublished } from "./checkpoints.ts";
 import { firstCheckpoint, putCheckpoint } from "./reduce.ts";
 
-/** The run and checkpoint that a branch begins from; the newest kept checkpoint unless one is named. */
+/** The run and checkpoint at which a branch begins. Without `checkpoint`: the newest kept checkpoint. */
 export interface BranchOrigin {
   run: string;
   checkpoint?: Hash | undefined;
   lrScale?: number;
 }
 
-/** A published model whose weights the run begins with. */
+/** The published model whose weights the run begins with. */
 export interface PublishedOrigin {
   model: Hash;
   lrScale: number;
 }
 
-/** Throws InvalidInput for a spec that no trainer could work on, and NotFound for an origin that does not exist. */
+/** Throws InvalidInput if no trainer could work on the spec, NotFound if the origin does not exist. */
 export async function firstState(env: CoordinatorEnv, spec: RunSpec, from?: BranchOrigin | PublishedOrigin): Promise<RunState> {
   const { training } = spec;
   if (training.steps === 1 && training.shards > training.batch)
@@ -41,7 +41,7 @@ function firstBase(env: CoordinatorEnv, spec: RunSpec, from: BranchOrigin | Publ
   return "model" in from ? publishedCheckpoint(env, spec, from) : branchedCheckpoint(env, spec, from);
 }
 
-/** A published model's weights under the data and the rules of this run, at round 0. */
+/** A checkpoint of round 0: a published model's weights with the data and settings of this run. */
 async function publishedCheckpoint({ ARTIFACTS }: CoordinatorEnv, spec: RunSpec, { model, lrScale }: PublishedOrigin): Promise<Base> {
   const weights = await copyPublished(ARTIFACTS, model, spec.run);
   const inner = Array.from({ length: spec.training.shards }, () => null);

@@ -1,6 +1,7 @@
 /**
- * Models from elsewhere: their parts and tokenizer arrive as objects under their hashes, then a manifest makes a published
- * model of them. Whoever converts a file has checked it (shared/interchange/model-import.ts); here everything is checked again.
+ * Imports models that were trained elsewhere. Their parts and tokenizer arrive as objects under their hashes, then a manifest
+ * publishes the model. The importing script has checked the file (shared/interchange/model-import.ts); the coordinator checks
+ * everything again.
  */
 import { objectKey, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
 import { IMPORTED_RUN, type ImportedModel, type ImportRequest } from "../../shared/contracts/imports.ts";
@@ -12,7 +13,7 @@ import { checkPart } from "../../shared/model/formats/weights-file.ts";
 import { getObject, getObjectInto, isDamage, putJson } from "../../shared/store.ts";
 import { parseTokenizer } from "../../shared/tokenizer/json-reader.ts";
 
-/** Stores an object of a model under its hash, as it comes. Throws InvalidInput when the bytes are not those of the hash. */
+/** Stores an object of a model under its hash, as a stream. Throws InvalidInput if the bytes have another hash. */
 export async function putImported(
   env: CoordinatorEnv,
   kind: Extract<ObjectKind, "part" | "tokenizer">,
@@ -21,14 +22,14 @@ export async function putImported(
   bytes: ReadableStream<Uint8Array>,
 ): Promise<void> {
   try {
-    // R2 compares the hash while it stores, so no buffer holds the object.
+    // R2 checks the hash while it stores, so no buffer has to hold the object.
     await env.ARTIFACTS.put(objectKey(kind, hash), bytes.pipeThrough(new FixedLengthStream(size)), { sha256: hash });
   } catch (error) {
-    throw namedError("InvalidInput", `${kind}: expected ${size} bytes of hash ${hash}, got others: ${(error as Error).message}`);
+    throw namedError("InvalidInput", `${kind}: expected ${size} bytes with hash ${hash}, got other bytes: ${(error as Error).message}`);
   }
 }
 
-/** What is wrong with a model from elsewhere is the caller's error, by its message. */
+/** Turns an error in an imported model into InvalidInput: the caller sent it. */
 async function orInvalid<T>(field: string, work: () => Promise<T> | T): Promise<T> {
   try {
     return await work();

@@ -1,6 +1,6 @@
 /**
- * Coordinator: training runs (a Durable Object each), the Workflow that drives them, and the model registry.
- * Trainers reach stored objects through this Worker, as byte streams under their hashes.
+ * Coordinator: training runs (a Durable Object each), the Workflow that drives them, and the model registry. Trainers read and
+ * write stored objects through this Worker, as byte streams under their hashes.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { objectKey, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
@@ -24,7 +24,7 @@ export { Run } from "./run-object.ts";
 export { TrainWorkflow } from "./train-workflow.ts";
 
 const READABLE: readonly ObjectKind[] = ["part", "dataset", "token-shard", "tokenizer", "checkpoint"];
-/** The largest part: one float32 matrix of 4096 x 4096. Other parts are a few megabytes. */
+/** The largest part is one float32 matrix of 4096 x 4096. Other parts have a few megabytes. */
 const MAX_UPLOAD_BYTES = 64 * 1024 * 1024;
 
 export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
@@ -40,7 +40,7 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return { ok: true, model: (await this.activeModel())?.model ?? null };
   }
 
-  /** Starts the Workflow `train`. A name that is taken returns its run. Throws InvalidInput. */
+  /** Starts the Workflow `train`. If a run with this name exists, returns that run. Throws InvalidInput. */
   train(request: WorkflowRequest): Promise<StartedRun> {
     return trainRun(this.env, request);
   }
@@ -81,7 +81,7 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     await deleteRun(this.env, id);
   }
 
-  /** Deletes objects of runs that are older than the grace time and that nothing names. */
+  /** Deletes objects of runs that are older than the grace time and that no state names. */
   collectGarbage(graceSeconds?: number): Promise<{ objects: number }> {
     return collectGarbage(this.env, graceSeconds);
   }
@@ -92,7 +92,7 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return lastingEvents(() => this.env.RUN.getByName(id).events());
   }
 
-  /** A task of the run that the trainer worked for last, or of the oldest run that has a task. */
+  /** Leases a task of the run that the trainer last worked for, or of the oldest run that has a task. */
   lease(input: { trainer: string; run?: string }): Promise<Lease | null> {
     return leaseTask(this.env, input);
   }
@@ -101,7 +101,10 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return this.env.RUN.getByName(submission.run).submit(submission);
   }
 
-  /** The bytes of an object, or of an object of a run. The reader checks the hash. Throws NotFound, InvalidInput. */
+  /**
+   * The bytes of an object under the common keys or, with `run`, of an object of the run. The reader checks the hash. Throws
+   * NotFound, InvalidInput.
+   */
   async readObject(kind: ObjectKind, hash: Hash, run?: string): Promise<ReadableStream | Uint8Array<ArrayBuffer>> {
     if (!READABLE.includes(kind)) throw namedError("InvalidInput", `kind: expected one of ${READABLE.join(", ")}, got ${String(kind)}`);
     if (kind === "part" && run !== undefined) return readRunPart(this.env, hash, run);
@@ -110,11 +113,11 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return object.body;
   }
 
-  /** Stores a part of an update or a state of a run. A large part arrives as a stream. Throws InvalidInput. */
+  /** Stores a part of an update or of an optimizer state. Large parts arrive as streams. Throws InvalidInput. */
   async writePart(run: string, bytes: ReadableStream | Uint8Array<ArrayBuffer>): Promise<Hash> {
     const part = bytes instanceof Uint8Array ? { bytes, truncated: false } : await readAtMost(bytes, MAX_UPLOAD_BYTES);
     if (part.truncated) throw namedError("InvalidInput", `part: expected at most ${MAX_UPLOAD_BYTES} bytes, got more`);
-    // R2 refuses to read the start of an empty object (mean.ts).
+    // mean.ts reads the start of each object, and R2 refuses that for an empty object.
     if (part.bytes.byteLength === 0) throw namedError("InvalidInput", "part: expected bytes, got none");
     return writePart(this.env.ARTIFACTS, part.bytes, run);
   }
@@ -127,7 +130,7 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return this.#registry.models();
   }
 
-  /** Publishes a model whose objects are stored already, and makes it the active one. Throws NotFound. */
+  /** Publishes a model whose objects are stored, and activates it. Throws NotFound. */
   async publishModel(model: PublishRequest): Promise<void> {
     await requireStored(this.env.ARTIFACTS, model.model, model.tokenizer);
     await this.#registry.publish(model);
@@ -137,7 +140,7 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return this.#registry.activate(model);
   }
 
-  /** A published model as a file of another runtime, or a tar of a folder. Throws InvalidInput, NotFound, NoModel. */
+  /** Exports a published model for another runtime: one file, or a tar of a folder. Throws InvalidInput, NotFound, NoModel. */
   exportModel(id: string, format: ExportFormat, type?: string): Promise<ExportStream> {
     return exportModel(this.env, id, format, type);
   }
@@ -147,17 +150,17 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return listRepository(this.env, id);
   }
 
-  /** Bytes of such a file from `start` to before `end`. Throws NotFound, NoModel. */
+  /** The bytes of a repository's file from `start` up to, but not including, `end`. Throws NotFound, NoModel. */
   readRepository(id: string, path: string, start: number, end: number): Promise<ReadableStream<Uint8Array>> {
     return readRepository(this.env, id, path, start, end);
   }
 
-  /** Stores a part or a tokenizer of a model from elsewhere under its hash. Throws InvalidInput. */
+  /** Stores a part or a tokenizer of an imported model under its hash. Throws InvalidInput. */
   putImported(kind: "part" | "tokenizer", hash: Hash, size: number, bytes: ReadableStream<Uint8Array>): Promise<void> {
     return putImported(this.env, kind, hash, size, bytes);
   }
 
-  /** Publishes a model of stored objects. Throws InvalidInput. */
+  /** Publishes an imported model whose objects are stored. Throws InvalidInput. */
   importModel(request: ImportRequest): Promise<ImportedModel> {
     return importModel(this.env, request);
   }

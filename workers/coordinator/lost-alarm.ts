@@ -1,9 +1,9 @@
 /**
- * Alarms that will never ring. The platform gives an alarm up after six failed retries, about two minutes of an object that
- * cannot start, and then leaves its time in the past (developers.cloudflare.com/durable-objects/api/alarms/).
+ * Restores alarms that will never ring. If an object cannot start for about two minutes, the platform gives its alarm up after
+ * six failed retries and leaves the alarm's time in the past (developers.cloudflare.com/durable-objects/api/alarms/).
  */
 
-/** How late an alarm may be before it counts as given up. Its retries end within about two minutes. */
+/** An alarm that is later than this counts as given up. The platform's retries end within about two minutes. */
 const MAX_LATE_MS = 150_000;
 
 /** True if no alarm is set or the platform has given it up. */
@@ -12,8 +12,9 @@ export function isAlarmLost(alarm: number | null, now: number): boolean {
 }
 
 /**
- * Sets a lost alarm again. An alarm that is merely due stays as it is: setting it would cancel its delivery, and an object
- * that starts anew for each delivery would never get one. Never throws, because it must not keep an object from starting.
+ * Sets a lost alarm again. An alarm that is only due is left alone, because setting it would cancel its delivery: an object
+ * that restarts for each delivery would never get the alarm. Never throws, because an error here would keep the object from
+ * starting.
  */
 export async function restoreAlarm(storage: DurableObjectStorage, delayMs: number): Promise<void> {
   try {

@@ -1,7 +1,7 @@
 /**
- * The mean of a round's updates, part by part, weighted by sequences, in fixed shard order. Each update is checked while it
- * is read, and so is the optimizer state that comes with it. The sum is in wasm memory, where the optimizer reads it;
- * a few updates are read ahead into reused buffers.
+ * Computes the mean of a round's updates, part by part, weighted by sequences, in fixed shard order. Each update, and the
+ * optimizer state that comes with it, is checked while it is read. The sum is in wasm memory, where the optimizer reads it. A
+ * few updates are read ahead into reused buffers.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Hash } from "../../shared/artifacts.ts";
@@ -19,7 +19,7 @@ import { ReadAhead } from "./read-ahead.ts";
 import type { RunSpec } from "../../shared/training/protocol/run-state.ts";
 import { shardState } from "../../shared/training/protocol/shard-state.ts";
 
-/** Honest updates stay far below this norm: gradients are averages, and the learning rate bounds local steps. */
+/** Honest updates stay far below this norm: gradients are averages, and the learning rate limits local steps. */
 const MAX_DELTA_NORM = 1e4;
 
 /** An update whose norm exceeds this multiple of its round's median is refused: shards differ only in their data. */
@@ -29,7 +29,7 @@ const MIN_SHARDS_TO_COMPARE = 3;
 /** Bytes of a part in float32. */
 const bytesOf = (part: readonly ShapedName[]) => part.reduce((sum, [, shape]) => sum + 4 * tf.util.sizeFromShape(shape), 0);
 
-/** One shard's update or state cannot be used. The shard is computed again. */
+/** One shard's update or state is unusable. The shard is computed again. */
 export class BadDelta extends Error {
   readonly shard: number;
   constructor(shard: number, message: string) {
@@ -44,7 +44,10 @@ interface PartMean {
   squares: number;
 }
 
-/** Owns the mean that it returned last, and disposes what the optimizer has left of it before the next mean. */
+/**
+ * Computes the mean of a round, part by part. The object owns the last mean that it returned: before the next mean it disposes
+ * the tensors that the optimizer has not consumed.
+ */
 export class MeanUpdate {
   readonly #bucket: R2Bucket;
   readonly #run: string;
@@ -53,7 +56,7 @@ export class MeanUpdate {
   readonly #isKept: boolean;
   readonly #results: readonly TrainResult[];
   readonly #buffers: readonly PartBuffer[];
-  /** Sums of squares of each shard's update, by part. */
+  /** Per shard: the sum of squares of each part of its update. */
   readonly #squares: readonly Map<number, number>[];
   #last: PartMean | null = null;
 
@@ -68,7 +71,7 @@ export class MeanUpdate {
     this.#squares = results.map(() => new Map<number, number>());
   }
 
-  /** The norm of the mean over all parts. Throws like `of` and `refuseOutlier`. */
+  /** The norm of the mean over all parts. Throws the errors of `of` and `refuseOutlier`. */
   async norm(): Promise<number> {
     let sum = 0;
     for (const index of this.#parts.keys()) sum += (await this.#meanOf(index)).squares;
@@ -77,14 +80,14 @@ export class MeanUpdate {
   }
 
   /**
-   * The mean of a part. The last part that `norm` read is still held, so a model of one part is read once.
-   * Throws BadDelta for an update with wrong names, shapes, values or norm.
+   * The mean of one part. The last part that `norm` read stays in memory, so a model of one part is read once. Throws BadDelta
+   * for an update with wrong names, shapes, values or norm.
    */
   async of(index: number): Promise<Weights> {
     return (await this.#meanOf(index)).mean;
   }
 
-  /** Throws BadDelta for an update that is far longer than the others of its round. Call it after all parts have been read. */
+  /** Throws BadDelta for an update whose norm is far above the norms of its round. Call this after all parts have been read. */
   refuseOutlier(): void {
     const norms = this.#results.map((_, shard) => this.#normOf(shard));
     if (norms.length < MIN_SHARDS_TO_COMPARE) return;
@@ -109,7 +112,7 @@ export class MeanUpdate {
     const sequences = this.#results.reduce((sum, result) => sum + result.sequences, 0);
     for await (const [shard, update] of this.#updates(index)) {
       const share = this.#results[shard]!.sequences / sequences;
-      // New views each time: wasm memory that has grown has another buffer.
+      // The views are made anew for each update, because growing wasm memory replaces its buffer.
       for (const [position, { data: sum }] of viewsOf(mean).entries()) addShare(sum, update[position]!.data, share);
     }
     if (isFirst) await this.#checkStates(index);
@@ -117,7 +120,7 @@ export class MeanUpdate {
     return last;
   }
 
-  /** All shards' updates of a part in order. Each is valid until the next. */
+  /** Yields every shard's update of a part, in shard order. Each update is valid until the next one is read. */
   async *#updates(index: number): AsyncGenerator<[shard: number, update: NamedArray[]]> {
     const part = this.#parts[index]!;
     const names = this.#results.map(({ delta }) => delta[index]!);
@@ -127,9 +130,9 @@ export class MeanUpdate {
   }
 
   /**
-   * Checks the optimizer states that come with the updates of a part. The mean does not use them, but the trainer of the
-   * shard's next task starts from one and would be blamed for its faults. They pass through the same buffers. For models
-   * that are not kept in memory, reading every state would dominate the reduction, so only names, shapes and sizes are checked.
+   * Checks the optimizer states that come with the updates of a part, through the same buffers. The mean does not use the
+   * states. But the trainer of the shard's next task starts from its state, and would be blamed for a bad one. For models that
+   * are not kept in memory, reading every state would take most of the reduction, so only names, shapes and sizes are checked.
    */
   async #checkStates(index: number): Promise<void> {
     const names = this.#results.flatMap(({ inner }) => inner?.[index] ?? []);
@@ -159,7 +162,7 @@ export class MeanUpdate {
   async #check<T, Found>(what: string, shard: number, index: number, read: Promise<Found>, check: (found: Found) => T): Promise<T> {
     const blame = (error: unknown) => new BadDelta(shard, `${what} of shard ${shard}, part ${index}: ${(error as Error).message}`);
     const found = await read.catch((error: unknown) => {
-      // Storage that fails says nothing about the object: the reduction is tried again.
+      // A storage failure is not the shard's fault: the reduction is tried again.
       throw isDamage(error) ? blame(error) : error;
     });
     try {
@@ -169,7 +172,7 @@ export class MeanUpdate {
     }
   }
 
-  /** Decodes and checks an update. Throws when a shard may not send it. */
+  /** Decodes and checks an update. Throws if the update is not allowed. */
   #arraysOf(shard: number, index: number, bytes: Uint8Array): NamedArray[] {
     const arrays = expand(decodeMixed(bytes));
     this.#squares[shard]!.set(index, checkPart(arrays, this.#parts[index]!));
@@ -179,7 +182,7 @@ export class MeanUpdate {
     return arrays;
   }
 
-  /** The norm of a shard's update, over the parts read so far. */
+  /** The norm of a shard's update over the parts that were read so far. */
   #normOf(shard: number): number {
     return Math.sqrt([...this.#squares[shard]!.values()].reduce((sum, value) => sum + value, 0));
   }

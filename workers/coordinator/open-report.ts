@@ -1,6 +1,7 @@
 /**
- * Keeps the registry informed whether a run may have work. Trainers find runs through the registry, so a run that it
- * believes closed would get no trainer. Only the run itself reports, in order, so no late report can overwrite a newer one.
+ * Tells the registry whether a run may have work. Trainers find runs through the registry, so a run that is wrongly listed as
+ * closed gets no trainer. Only the run itself reports, and its reports are sent in order, so a late report never overwrites a
+ * newer one.
  */
 import type { Registry } from "./registry.ts";
 import { SerialQueue } from "./serial-queue.ts";
@@ -8,14 +9,14 @@ import { SerialQueue } from "./serial-queue.ts";
 export class OpenReport {
   readonly #registry: DurableObjectNamespace<Registry>;
   readonly #reports = new SerialQueue();
-  /** The last report that the registry has stored; null after a start of this object. */
+  /** The last report that the registry has stored; null after this object starts. */
   #reported: boolean | null = null;
 
   constructor(registry: DurableObjectNamespace<Registry>) {
     this.#registry = registry;
   }
 
-  /** Reports a change, once. Never throws: after a failure the next call reports again. */
+  /** Reports a change once. Never throws: after a failure the next call reports again. */
   async report(run: string, isOpen: boolean): Promise<void> {
     await this.#reports.run(async () => {
       if (this.#reported === isOpen) return;

@@ -1,7 +1,7 @@
 /**
- * Parts of runs in R2. Parts of small models also stay in the isolate's memory, because a reduction reads within a second
- * what trainers have uploaded, and trainers read what it has written. Storage is always written first: memory only saves
- * reading a part back. Parts of larger models pass through reused buffers.
+ * Reads and writes parts of runs in R2. Parts of small models also stay in the isolate's memory: a reduction reads within a
+ * second what trainers have uploaded, and trainers read what the reduction has written. Storage is always written first;
+ * memory only saves reading a part back. Parts of larger models pass through reused buffers.
  */
 import { objectKey, type Hash } from "../../shared/artifacts.ts";
 import type { ModelConfig } from "../../shared/config.ts";
@@ -10,16 +10,16 @@ import { RecentBytes } from "../../shared/bytes/recent-bytes.ts";
 import { createRoom } from "../../shared/bytes/read-into.ts";
 import { getObject, getObjectInto, putObject } from "../../shared/store.ts";
 
-/** The weights, state and one update of the largest model that is kept: little beside an isolate's 128 MB. */
+/** Room for the weights, the state and one update of the largest model that is kept. This is little beside an isolate's 128 MB. */
 const MAX_RECENT_BYTES = 18 * 1024 * 1024;
 const MAX_KEPT_MODEL_BYTES = MAX_RECENT_BYTES / 3;
 
 const recent = new RecentBytes(MAX_RECENT_BYTES);
 
-/** True if a model's parts stay in memory. Parts of a larger model would only evict each other. */
+/** True if a model's parts stay in memory. The parts of a larger model would evict each other. */
 export const isKept = (model: ModelConfig): boolean => 4 * parameterCount(model) <= MAX_KEPT_MODEL_BYTES;
 
-/** A part of a run from memory or storage. Throws MissingObject, CorruptObject. */
+/** Reads a part of a run from memory or storage. Throws MissingObject, CorruptObject. */
 export async function readPart(bucket: R2Bucket, hash: Hash, run: string): Promise<Uint8Array<ArrayBuffer>> {
   return recentPart(hash, run) ?? new Uint8Array(await getObject(bucket, "part", hash, run));
 }
@@ -28,7 +28,7 @@ export function recentPart(hash: Hash, run: string): Uint8Array<ArrayBuffer> | u
   return recent.get(objectKey("part", hash, run));
 }
 
-/** A reused buffer. Each part in it is valid until the next. */
+/** A reused buffer. A part in it is valid until the next part is read. */
 export class PartBuffer {
   #memory = new ArrayBuffer(0);
 
@@ -37,31 +37,31 @@ export class PartBuffer {
     const known = recentPart(hash, run);
     if (known !== undefined) return known;
     const memory = this.#memory;
-    // Reading consumes the memory, and a failure loses it.
+    // Reading takes the memory away, and a failed read does not return it.
     this.#memory = new ArrayBuffer(0);
     const bytes = await getObjectInto(bucket, "part", hash, run, memory);
     this.#memory = bytes.buffer;
     return bytes;
   }
 
-  /** At least `bytes` of memory to write into. */
+  /** A buffer of at least `bytes` to write into. */
   room(bytes: number): ArrayBuffer {
     if (this.#memory.byteLength < bytes) this.#memory = createRoom(bytes);
     return this.#memory;
   }
 }
 
-/** Updates that are read at once: storage is slow but answers several requests in parallel. */
+/** Updates that are read at the same time: storage is slow but answers several requests in parallel. */
 const READ_AHEAD = 4;
 
-/** The buffers of one reduction: a part's weights and optimizer state, read and then written, and the shards' updates. */
+/** The buffers of one reduction: for a part's weights and optimizer state (read, then written) and for the shards' updates. */
 export class Workspace {
   readonly weights = new PartBuffer();
   readonly outer = new PartBuffer();
   readonly updates = Array.from({ length: READ_AHEAD }, () => new PartBuffer());
 }
 
-/** Stores a part. With `keeps` it also stays in memory, so the caller must not change the bytes any more. */
+/** Stores a part. With `keeps` the part also stays in memory, so the caller must not change the bytes afterwards. */
 export async function writePart(bucket: R2Bucket, bytes: Uint8Array<ArrayBuffer>, run: string, keeps = true): Promise<Hash> {
   const hash = await putObject(bucket, "part", bytes, run);
   if (keeps) recent.keep(objectKey("part", hash, run), bytes);

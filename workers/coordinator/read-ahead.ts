@@ -1,8 +1,11 @@
-/** Reads one object of each shard, in order and a few ahead: storage is slow but answers several requests in parallel. */
+/**
+ * Reads one object of each shard, in shard order, and starts a few reads ahead: storage is slow but answers several requests
+ * in parallel.
+ */
 import type { Hash } from "../../shared/artifacts.ts";
 import type { PartBuffer } from "./parts.ts";
 
-/** Bytes that are read ahead. */
+/** The most bytes that are read ahead. */
 const READ_AHEAD_BYTES = 6 * 1024 * 1024;
 
 export class ReadAhead {
@@ -12,18 +15,18 @@ export class ReadAhead {
   readonly #ahead: Promise<Uint8Array>[] = [];
   #next = 0;
 
-  /** `bytes` is the rough size of one object: larger objects use fewer of the buffers. */
+  /** `bytes` is the approximate size of one object. The larger the objects, the fewer buffers are used. */
   constructor(bucket: R2Bucket, run: string, names: readonly Hash[], bytes: number, buffers: readonly PartBuffer[]) {
     this.#read = (shard, buffer) => buffer.read(bucket, names[shard]!, run);
     this.#shards = names.length;
     this.#buffers = buffers.slice(0, Math.max(1, Math.floor(READ_AHEAD_BYTES / bytes)));
   }
 
-  /** The next shard's bytes, which are valid until the next call. */
+  /** The next shard's bytes. They are valid until the next call. */
   take(): Promise<Uint8Array> {
     for (; this.#ahead.length < this.#buffers.length && this.#next < this.#shards; this.#next++) {
       const bytes = this.#read(this.#next, this.#buffers[this.#next % this.#buffers.length]!);
-      // The caller awaits it later, or never after an earlier failure.
+      // The caller sees the error when it awaits the promise. After an earlier failure nobody awaits it.
       bytes.catch(() => undefined);
       this.#ahead.push(bytes);
     }

@@ -1,7 +1,7 @@
 /**
- * Turns a round's updates into the next checkpoint: the optimizer of the run's mode applies their mean (mean.ts).
- * Works part by part and holds one part of the weights, its optimizer state, its mean and a few updates, so memory grows
- * neither with the model nor with the number of shards.
+ * Turns a round's updates into the next checkpoint: the optimizer of the run's mode applies the mean of the updates (mean.ts).
+ * It works part by part and holds one part of the weights, its optimizer state, its mean and a few updates. So memory does not
+ * grow with the model or with the number of shards.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Checkpoint, Hash } from "../../shared/artifacts.ts";
@@ -16,14 +16,14 @@ import { MeanUpdate } from "./mean.ts";
 import { isKept, Workspace, writePart, type PartBuffer } from "./parts.ts";
 import { trainResults, type Base, type RunSpec, type RunState } from "../../shared/training/protocol/run-state.ts";
 
-/** Writes a checkpoint's manifest. Everything that it names must be stored already. */
+/** Writes a checkpoint's manifest. Every object that it names must be stored already. */
 export async function putCheckpoint(bucket: R2Bucket, spec: RunSpec, state: Omit<Base, "checkpoint">): Promise<Base> {
   const { model, tokenizer, dataset, endTokens, run } = spec;
   const checkpoint: Checkpoint = { format: 2, model, tokenizer, dataset, endTokens, ...state };
   return { ...state, checkpoint: await putJson(bucket, "checkpoint", checkpoint, run) };
 }
 
-/** Workspaces of ended reductions, for the next ones. There are at most as many as reductions ran at once. */
+/** Workspaces of ended reductions, kept for the next reductions. There are never more than the most reductions that ran at once. */
 const idle: Workspace[] = [];
 
 async function withWorkspace<T>(work: (space: Workspace) => Promise<T>): Promise<T> {
@@ -58,7 +58,7 @@ export function nextCheckpoint(bucket: R2Bucket, state: RunState): Promise<Base>
       return await reduce(bucket, state, update, space, writes);
     } finally {
       update.dispose();
-      // The next reduction may use the buffers only after all writes have ended, also after an error.
+      // The next reduction may use the buffers only after all writes have ended, even after an error.
       await Promise.allSettled(writes);
     }
   });
@@ -76,20 +76,20 @@ async function reduce(
   const parts = partition(spec.model);
   const exact = training.steps === 1;
   const clips = exact && training.clipNorm > 0;
-  // A model of several parts reads its updates twice only if it clips by the norm. Otherwise an outlier is found at the end,
-  // and the parts written by then become garbage.
+  // Clipping needs the norm first, so a model of several parts that clips reads its updates twice. Without clipping, an
+  // outlier is found at the end, and the parts written before become garbage.
   const norm = clips || parts.length === 1 ? await update.norm() : 0;
   const clip = clips && norm > training.clipNorm ? training.clipNorm / norm : 1;
   const optimizer = createOptimizer(exact ? training.optimizer : training.outer);
-  // The outer rule of local steps has a constant rate: schedule and rollbacks act inside the shards.
+  // With local steps the outer optimizer has a constant rate, because schedule and rollbacks act inside the shards.
   const rate = exact ? learningRateScale(training.schedule, base.round, spec.rounds) * base.lrScale : 1;
-  // A part that stays in memory needs memory of its own instead of a reused buffer.
+  // A part that stays in memory gets its own memory instead of a reused buffer.
   const keeps = isKept(spec.model);
   let counted: Promise<Hash> | null = null;
   for (const index of parts.keys()) {
     const mean = await update.of(index);
     if (clip !== 1) for (const { data } of viewsOf(mean)) multiply(data, clip);
-    // A part is written while the updates of the next part are read. Afterwards its buffers are free.
+    // A part is written while the updates of the next part are read. Its buffers are free when the write has ended.
     await writes.at(-1);
     const [ownBytes, outerBytes] = await Promise.all([
       space.weights.read(bucket, base.weights[index]!, run),
@@ -98,13 +98,14 @@ async function reduce(
     const weights = decodeParts([ownBytes]);
     const outer = outerBytes === null ? optimizer.init(weights) : decodeParts([outerBytes]);
     const updated = optimizer.update(mean, outer, weights, rate);
-    // Without momentum the state is only the count of steps. All parts share one object, because R2 takes one write per second and key.
+    // Without momentum the state is only the count of steps. Then all parts share one state object, because R2 takes one write
+    // per second and key.
     const isCount = Object.keys(updated.state).length === 1;
     const bytes = [encode(updated.weights, keeps ? null : space.weights), encode(updated.state, keeps ? null : space.outer)] as const;
     const outerWritten: Promise<Hash> = (isCount ? counted : null) ?? writePart(bucket, bytes[1], run, keeps);
     if (isCount) counted = outerWritten;
     const writing = Promise.all([writePart(bucket, bytes[0], run, keeps), outerWritten]);
-    // An error is noticed where the writes are awaited: above, below or in the caller.
+    // This prevents an unhandled rejection. The error is thrown where `writes` is awaited: above, below or in the caller.
     writing.catch(() => undefined);
     writes.push(writing);
   }
@@ -121,7 +122,7 @@ async function reduce(
   });
 }
 
-/** Encodes and disposes tensors, into a buffer or into memory of their own. */
+/** Encodes tensors into `buffer`, or into new memory if it is null. Disposes the tensors. */
 function encode(tensors: Weights, buffer: PartBuffer | null): Uint8Array<ArrayBuffer> {
   const bytes = encodeSafetensors(viewsOf(tensors), buffer === null ? undefined : (size) => buffer.room(size));
   tf.dispose(tensors);

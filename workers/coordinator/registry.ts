@@ -1,4 +1,4 @@
-/** The Registry, a single object: all runs, whether each may have work, all published models, and which model is active. */
+/** The Registry, a single object: all runs and whether each may have work, all published models, and the active model. */
 import { DurableObject } from "cloudflare:workers";
 import type { Hash } from "../../shared/artifacts.ts";
 import type { Model } from "../../shared/contracts/models.ts";
@@ -48,7 +48,7 @@ export class Registry extends DurableObject<CoordinatorEnv> {
       .map(({ id }) => id);
   }
 
-  /** Adds a model and activates it unless told otherwise. Publishing a model again only moves the pointer. */
+  /** Adds a model. Activates it unless `activates` is false. If the model is published already, only the active pointer moves. */
   async publish(model: Omit<Model, "publishedAt" | "active">, activates = true): Promise<void> {
     const { model: hash, tokenizer, run, valLoss } = model;
     this.ctx.storage.sql.exec(
@@ -62,7 +62,7 @@ export class Registry extends DurableObject<CoordinatorEnv> {
     if (activates) await this.activate(hash);
   }
 
-  /** Moves the active pointer, in one transaction because no await separates the statements. Throws NotFound. */
+  /** Moves the active pointer. Both statements are one transaction, because no await separates them. Throws NotFound. */
   async activate(model: Hash): Promise<void> {
     const found = this.ctx.storage.sql.exec("SELECT 1 FROM models WHERE model = ?", model).toArray().length;
     if (found === 0) throw namedError("NotFound", `model: expected the hash of a published model, got ${model}`);

@@ -1,6 +1,6 @@
 /**
- * The history of a run in SQL: committed rounds and evaluations. A status reads a bounded number of rows, however long the
- * run is, because every scanned row is billed; what each status needs stays in memory between events.
+ * The history of a run in SQL: committed rounds and evaluations. Every scanned row is billed, so a status reads a fixed number
+ * of rows, however long the run is. The rows that each status needs stay in memory between events.
  */
 import { roundLoss, type RunState } from "../../shared/training/protocol/run-state.ts";
 
@@ -16,11 +16,11 @@ export interface EvaluationRow extends Record<string, SqlStorageValue> {
   val_loss: number;
   started_at: number;
   ended_at: number;
-  /** When the evaluated checkpoint was committed; null for the checkpoint that the run began with. */
+  /** The time when the evaluated checkpoint was committed; null for the run's first checkpoint. */
   committed_at: number | null;
 }
 
-/** What every status shows of the history. */
+/** The part of the history that every status shows. */
 export interface HistorySummary {
   firstLoss: number | null;
   /** The last rounds, oldest first. */
@@ -28,12 +28,12 @@ export interface HistorySummary {
   evaluations: readonly EvaluationRow[];
 }
 
-/** Rounds in a summary: enough to measure the token rate. */
+/** Rounds in a summary. This is enough to measure the token rate. */
 const RECENT_ROUNDS = 9;
 
 export class RunHistory {
   readonly #sql: SqlStorage;
-  /** Null until it is read, and after a change that it cannot follow. */
+  /** Null before the first read, and after a change that cannot be applied to it. */
   #summary: HistorySummary | null = null;
 
   constructor(sql: SqlStorage) {
@@ -46,7 +46,7 @@ export class RunHistory {
     );
   }
 
-  /** Writes what an event adds. That follows from the two states, so an event that the reducer has refused adds nothing. */
+  /** Writes the rows that an event adds. The rows follow from the two states, so an event that the reducer refused adds none. */
   record(before: RunState, after: RunState, now: number): void {
     if (after.rollbacks.length > before.rollbacks.length) {
       this.#summary = null;
@@ -66,7 +66,7 @@ export class RunHistory {
     this.#summary = { ...this.#summary, firstLoss: firstLoss ?? row.loss, recent: [...recent, row].slice(-RECENT_ROUNDS) };
   }
 
-  /** Forgets what is in memory, after a transaction that was rolled back. */
+  /** Forgets the summary in memory. Call this after a rolled-back transaction. */
   forget(): void {
     this.#summary = null;
   }
@@ -85,7 +85,7 @@ export class RunHistory {
     return this.#summary;
   }
 
-  /** The loss curve in about `points` rounds at equal distances, and the last round. Reads only those rows. */
+  /** The loss curve: about `points` rounds at equal distances, and the last round. Reads only these rows. */
   losses(points: number): { round: number; loss: number }[] {
     const first = this.#rounds("ORDER BY round LIMIT 1")[0]?.round;
     const last = this.summary().recent.at(-1)?.round;

@@ -1,8 +1,8 @@
 /**
- * One Run object is one training run. It stores the reducer's state (run-store.ts), performs the effects that the state
- * asks for (effects.ts), tells trainers about work (trainer-hints.ts) and deletes what no checkpoint needs.
- * It decides nothing about training: every decision is in shared/training/protocol.
- * All progress follows from the stored state, so the next call or the alarm continues after any crash.
+ * One Run object is one training run. It stores the reducer's state (run-store.ts), performs the effects that the state asks
+ * for (effects.ts), tells trainers about work (trainer-hints.ts) and deletes objects that no checkpoint needs. It decides
+ * nothing about training: every decision is in shared/training/protocol. All progress follows from the stored state, so after
+ * a crash the next call or the alarm continues the run.
  */
 // oxlint-disable no-console -- `wrangler tail` shows these lines; no caller waits for the errors.
 import { DurableObject } from "cloudflare:workers";
@@ -24,9 +24,9 @@ import { Signal } from "./signal.ts";
 import type { Preparation } from "./status.ts";
 import { TrainerHints } from "./trainer-hints.ts";
 
-/** The alarm matters only after every message and every trainer has been lost. */
+/** The alarm is needed only when all messages and all trainers have been lost. */
 const ALARM_MS = 15_000;
-/** The least age at which an open run's unnamed objects are garbage: a task or a reduction writes objects before the state names them. */
+/** In an open run, younger objects are never garbage: tasks and reductions write objects before the state names them. */
 const MIN_GRACE_MS = 10 * 60_000;
 
 export class Run extends DurableObject<CoordinatorEnv> {
@@ -35,9 +35,9 @@ export class Run extends DurableObject<CoordinatorEnv> {
   readonly #hints: TrainerHints;
   readonly #objects: RunObjects;
   #openReport: OpenReport;
-  /** A reduction, a rollback or a garbage collection: at most one at a time. */
+  /** A reduction, a rollback or a garbage collection. At most one runs at a time. */
   #effectInFlight: Promise<void> | null = null;
-  /** True while a rollback deletes useless objects: a new task would write some of them again under the same names. */
+  /** True while a rollback deletes useless objects. A new task would write some of these objects again under the same names. */
   #leasingSuspended = false;
   /** Wakes the trainers that wait for a task. */
   readonly #taskAvailable = new Signal();
@@ -56,20 +56,20 @@ export class Run extends DurableObject<CoordinatorEnv> {
     void ctx.blockConcurrencyWhile(() => restoreAlarm(ctx.storage, ALARM_MS));
   }
 
-  /** Stores the state before the object acts on it: after a failed write, memory still agrees with storage. */
+  /** Stores the state before the object acts on it. After a failed write, memory still agrees with storage. */
   #save(next: RunState): void {
     const before = this.#state;
     this.#store.save(before, next, Date.now());
     this.#state = next;
     this.#view.wake();
     if (before !== null && protocol.availableTasks(next, Date.now()) > protocol.availableTasks(before, Date.now())) this.#announceTasks();
-    // Nothing comes of waiting for a run that is over.
+    // When the phase changes, waiting trainers wake up: a run that is over has no more tasks.
     else if (before?.phase !== next.phase) this.#taskAvailable.wake();
   }
 
-  /** Wakes the trainers that wait for a task, and hints at the tasks that they leave. */
+  /** Wakes the trainers that wait for a task. For the tasks that remain, sends hints to other trainers. */
   #announceTasks(): void {
-    // New tasks would write some of the objects again that a rollback is about to delete.
+    // New tasks would write objects that a rollback is about to delete.
     if (this.#leasingSuspended) return;
     const state = this.#begun();
     const tasks = protocol.availableTasks(state, Date.now()) - this.#taskAvailable.waiting;
@@ -82,37 +82,37 @@ export class Run extends DurableObject<CoordinatorEnv> {
     return this.#state;
   }
 
-  /** The error of a preparation that failed; null once training has begun. */
+  /** The error of a failed preparation; null once training has begun. */
   #failure(): string | null {
     return this.#state === null ? (this.#store.read<Preparation>("record")?.error ?? null) : null;
   }
 
-  /** Stores the Workflow's report of the stage that it has reached before training. */
+  /** Stores which stage of the preparation the Workflow has reached. */
   async prepare(id: string, progress: Preparation["progress"]): Promise<void> {
     this.#store.write("record", { id, progress, error: null } satisfies Preparation);
     this.#view.wake();
-    // An earlier preparation may have failed, after which the registry holds the run for closed.
+    // An earlier preparation may have failed, and then the registry lists the run as closed.
     await this.#openReport.report(id, true);
   }
 
-  /** Stores the Workflow's report that training cannot begin. A run that has begun continues without its Workflow. */
+  /** Stores the Workflow's report that training cannot begin. If training has begun, the run continues without its Workflow. */
   async fail(id: string, message: string): Promise<void> {
     if (this.#state !== null) return;
     this.#store.write("record", { id, progress: { stage: "failed", done: 0, total: 0 }, error: message } satisfies Preparation);
     this.#view.wake();
   }
 
-  /** Begins training, from a checkpoint of another run or a published model if `from` names one. A second call only makes sure that work continues. */
+  /** Begins training. `from` names another run's checkpoint or a published model. A second call only keeps work going. */
   async begin(spec: RunSpec, from?: BranchOrigin | PublishedOrigin): Promise<void> {
     if (this.#state === null) {
       const state = await firstState(this.env, spec, from);
-      // A simultaneous call may have begun the run while this call wrote the same first checkpoint.
+      // A simultaneous call may have begun the run meanwhile, with the same first checkpoint.
       if (this.#state === null) this.#save(state);
     }
     await this.rouse();
   }
 
-  /** A task, after at most `waitMs` of waiting; `over` means that this run will never have a task again. */
+  /** Leases a task; waits at most `waitMs`. `over` means that this run will never have a task again. */
   async lease(trainer: string, waitMs: number): Promise<{ lease: Lease | null; over: boolean }> {
     const deadline = Date.now() + waitMs;
     for (;;) {
@@ -123,7 +123,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
       const result = this.#leasingSuspended ? null : protocol.lease(this.#state, trainer, crypto.randomUUID(), Date.now());
       if (result !== null && result.state !== this.#state) {
         this.#save(result.state);
-        // Leasing drops audits that nobody can finish, and the round may have waited for those alone.
+        // Leasing drops audits that no trainer can finish. The round may have waited only for these audits.
         this.#advance();
       }
       if (result?.lease) return { lease: result.lease, over };
@@ -144,8 +144,8 @@ export class Run extends DurableObject<CoordinatorEnv> {
   }
 
   /**
-   * Looks at a part that a reader could not read. Parts of older checkpoints do not matter, since the run deletes them itself.
-   * The run reads the part again, because a trainer's word must not take it back.
+   * Checks a part that a reader could not read. The run reads the part itself, because a trainer's word alone must not cause a
+   * rollback. Parts of older checkpoints are ignored, since the run deletes them itself.
    */
   async damaged(hash: Hash): Promise<void> {
     if (this.#state === null || !partsOf(this.#state.base).includes(hash)) return;
@@ -173,13 +173,13 @@ export class Run extends DurableObject<CoordinatorEnv> {
     this.#deleteUseless(before);
   }
 
-  /** The spec and checkpoint that a branch begins with: the named kept checkpoint or the newest. Throws NotFound. */
+  /** The spec and the checkpoint of a branch: `checkpoint` if it is kept, by default the newest. Throws NotFound. */
   async branchPoint(checkpoint?: Hash): Promise<{ spec: RunSpec; base: Base }> {
     const state = this.#begun();
     return { spec: state.spec, base: keptCheckpoint(state, checkpoint) };
   }
 
-  /** Copies a kept checkpoint's parts to another run. Deletions wait for the copy, so the parts stay until it has ended. */
+  /** Copies a kept checkpoint's parts to another run. Deletions wait until the copy has ended. */
   async copyTo(run: string, checkpoint?: Hash): Promise<Base> {
     return this.#objects.copy(this.#begun().spec.run, run, () => keptCheckpoint(this.#begun(), checkpoint));
   }
@@ -191,7 +191,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     await this.#objects.deleteAll(id);
     this.#state = null;
     await this.ctx.storage.deleteAll();
-    // This instance may live on as the next run of the same name.
+    // This instance may later become the next run of the same name, so its state is reset.
     this.#store = new RunStore(this.ctx.storage);
     this.#openReport = new OpenReport(this.env.REGISTRY);
     this.#view.wake();
@@ -199,8 +199,8 @@ export class Run extends DurableObject<CoordinatorEnv> {
   }
 
   /**
-   * Deletes objects of this run that nothing names and that are older than the grace time, and returns their number.
-   * An open run has a least grace time. No reduction runs meanwhile, because it writes objects before the state names them.
+   * Deletes objects that no state names and that are older than the grace time. Returns their number. An open run has a
+   * minimum grace time. No reduction runs meanwhile, because a reduction writes objects before the state names them.
    */
   async collectGarbage(id: string, graceMs: number): Promise<number> {
     while (this.#effectInFlight !== null) await this.#effectInFlight.catch(() => undefined);
@@ -208,14 +208,14 @@ export class Run extends DurableObject<CoordinatorEnv> {
     const before = Date.now() - (isOpen ? Math.max(graceMs, MIN_GRACE_MS) : graceMs);
     const named = () => (this.#state === null ? new Set<Hash>() : retainedHashes(this.#state));
     const collection = this.#objects.collectGarbage(id, before, named);
-    // Trainers may have completed the round meanwhile, so its reduction starts afterwards.
+    // Trainers may have completed the round meanwhile, so its reduction starts now.
     void this.#occupy(collection)
       .then(() => this.#advance())
       .catch(() => undefined);
     return collection;
   }
 
-  /** Keeps every other effect from starting until `work` has ended. */
+  /** Delays every other effect until `work` has ended. */
   #occupy(work: Promise<unknown>): Promise<void> {
     const ended = work
       .then(() => undefined)
@@ -227,7 +227,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     return ended;
   }
 
-  /** Starts the effect that the state asks for, unless an effect is in flight. */
+  /** Starts the effect that the state asks for, unless another effect is running. */
   #advance(): void {
     if (this.#effectInFlight !== null || this.#state === null) return;
     const effect = protocol.effectOf(this.#state);
@@ -266,14 +266,14 @@ export class Run extends DurableObject<CoordinatorEnv> {
   }
 
   /**
-   * Continues an open run: starts the effect that its state asks for, sets the alarm, and tells registry and trainers that
-   * there is work. The Workflow, the alarm and the coordinator's cron call this, so each repairs what the others have lost.
+   * Continues an open run: starts the effect that the state asks for, sets the alarm, and reports to registry and trainers
+   * that there is work. The Workflow, the alarm and the coordinator's cron call this; each repairs what the others have lost.
    */
   async rouse(): Promise<void> {
     const state = this.#state;
     if (state === null) return;
     if (isOver(state)) return this.#reportClosed();
-    // Before everything that may fail: in one transaction with the change of state that the caller has just stored.
+    // The alarm comes first, because later lines may fail. It is in one transaction with the state that the caller has stored.
     await this.ctx.storage.setAlarm(Date.now() + ALARM_MS);
     await this.#openReport.report(state.spec.run, true);
     try {

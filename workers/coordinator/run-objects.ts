@@ -1,6 +1,6 @@
 /**
- * The objects of one run: deletions and copies, one after the other, so nothing is deleted while a branch copies it.
- * What a deletion leaves after a failure becomes garbage, which a later collection deletes by age.
+ * Deletes and copies the objects of one run, one operation at a time, so nothing is deleted while a branch copies it. Objects
+ * left by a failed deletion become garbage, and a later collection deletes them by age.
  */
 import type { Hash } from "../../shared/artifacts.ts";
 import type { Base, RunState } from "../../shared/training/protocol/run-state.ts";
@@ -15,7 +15,10 @@ export class RunObjects {
     this.#bucket = bucket;
   }
 
-  /** Copies the parts of a checkpoint to another run. `find` runs when it is this copy's turn: the checkpoint exists until then and after. */
+  /**
+   * Copies the parts of a checkpoint to another run. `find` is called when earlier operations have ended, so the checkpoint
+   * cannot be deleted before it is copied.
+   */
   copy(from: string, to: string, find: () => Base): Promise<Base> {
     return this.#work.run(async () => {
       const base = find();
@@ -35,11 +38,11 @@ export class RunObjects {
       );
   }
 
-  /** Deletes objects that were uploaded before `before` and that nothing names, and returns their number. */
+  /** Deletes objects that were uploaded before the time `before` and that no state names. Returns their number. */
   collectGarbage(run: string, before: number, named: () => ReadonlySet<Hash>): Promise<number> {
     return this.#work.run(async () => {
       const old = await oldKeys(this.#bucket, run, before);
-      // The names are read after the slow listing, during which trainers submit.
+      // Trainers submit during the slow listing, so the names are read after it.
       const names = named();
       const orphans = old.filter((key) => !isNamed(key, names));
       await deleteObjects(this.#bucket, orphans);

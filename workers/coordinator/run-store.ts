@@ -1,12 +1,12 @@
 /**
- * A run in SQL: one row per field of its state and one per shard, and its history (run-history.ts). An event writes only the
- * rows that it changed, in one transaction, and no row comes near the platform's 2 MB.
+ * A run in SQL: one row per field of its state, one row per shard, and the history (run-history.ts). An event writes only the
+ * rows that it changed, in one transaction. Every row stays far below the platform's limit of 2 MB.
  */
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
 import type { RunState, Slot } from "../../shared/training/protocol/run-state.ts";
 import { RunHistory } from "./run-history.ts";
 
-/** The format of the stored state. `load` upgrades older formats down to OLDEST and refuses newer ones. */
+/** The format of the stored state. `load` upgrades formats from OLDEST on and refuses newer formats. */
 const FORMAT = 4;
 const OLDEST = 2;
 /** Fields that format 3 added. */
@@ -42,7 +42,10 @@ export class RunStore {
     this.#storage.sql.exec("INSERT INTO kept VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET json = excluded.json", name, json);
   }
 
-  /** The state, upgraded to today's format; null before the run has begun. Throws when a newer version of this Worker wrote it. */
+  /**
+   * Loads the state and upgrades it to the current format. Null before the run has begun. Throws if a newer version of this
+   * Worker wrote it.
+   */
   load(): RunState | null {
     const format = this.read<number>("format");
     if (format === null) return null;
@@ -66,14 +69,14 @@ export class RunStore {
       if (format < 3) for (const [name, value] of Object.entries(ADDED_IN_3)) this.write(`state/${name}`, value);
       for (const [before, after] of Object.entries(RENAMED_IN_4))
         this.#storage.sql.exec("UPDATE kept SET name = ? WHERE name = ?", `state/${after}`, `state/${before}`);
-      // Every run before format 4 was for pretraining.
+      // Before format 4 every run was a pretraining run.
       const spec = this.read<RunState["spec"]>("state/spec")!;
       this.write("state/spec", { ...spec, training: { ...spec.training, objective: "pretrain" } });
       this.write("format", FORMAT);
     });
   }
 
-  /** Writes the difference between two states and its history in one transaction. Without `before` it writes the whole state. */
+  /** Writes the changed rows and the new history in one transaction. If `before` is null, writes the whole state. */
   save(before: RunState | null, after: RunState, now: number): void {
     try {
       this.#storage.transactionSync(() => {

@@ -1,4 +1,4 @@
-/** What operators see of one run: its status, and the stream of its progress. */
+/** What operators see of one run: its status and the stream of its progress. */
 import { datasetSchema, type Dataset } from "../../shared/artifacts.ts";
 import type { RunStatus } from "../../shared/contracts/runs.ts";
 import { getJson } from "../../shared/store.ts";
@@ -11,14 +11,14 @@ import { statusOf, type LossesShown, type Preparation } from "./status.ts";
 export class RunView {
   readonly #bucket: R2Bucket;
   readonly #changed = new Signal();
-  /** The run's dataset, which never changes once the run has begun. */
+  /** The run's dataset. It never changes once the run has begun. */
   #dataset: Dataset | null = null;
 
   constructor(bucket: R2Bucket) {
     this.#bucket = bucket;
   }
 
-  /** Wakes the streams: what they show may have changed. */
+  /** Wakes the event streams after a change. */
   wake(): void {
     this.#changed.wake();
   }
@@ -31,7 +31,7 @@ export class RunView {
     return statusOf(record, state, store.history, losses, this.#dataset);
   }
 
-  /** Progress as server-sent events; reads only after a change. */
+  /** Progress as server-sent events. `read` is called only after a change. */
   events(read: () => Promise<RunStatus | null>): ReadableStream<Uint8Array> {
     return runEvents(read, (ms) => this.#changed.wait(ms));
   }

@@ -19,48 +19,48 @@ import { deleteObjects, oldKeys, runsWithObjects } from "./checkpoints.ts";
 import { readPart, recentPart } from "./parts.ts";
 import { checkFields, originOf, parseRequest, trainingOf } from "./train-request.ts";
 
-/** Younger objects may belong to a submission that is under way. */
+/** Younger objects may belong to a submission in progress. */
 const GRACE_SECONDS = 3600;
-/** How long a trainer waits for the next round of its run. The slower shards of this round usually need less. */
+/** How long a trainer waits for the next round of its run. The other shards of the round usually end sooner. */
 const LEASE_WAIT_MS = 2000;
 
 /** States of a Workflow instance that has not ended. */
 const UNFINISHED: ReadonlySet<string> = new Set(["queued", "running", "waiting", "waitingForPause", "paused", "unknown"]);
 
-/** What a run shows before its Workflow reports. */
+/** The progress of a run before its Workflow reports. */
 const FIRST_STAGE = { stage: "start", done: 0, total: 1 };
 
 const registryOf = (env: CoordinatorEnv) => env.REGISTRY.getByName("registry");
 
-/** The object of an existing run. Throws NotFound, because calling an object by an unknown name would create it. */
+/** The object of an existing run. Throws NotFound for other ids, because calling an object by an unknown name would create it. */
 export async function findRun(env: CoordinatorEnv, id: string) {
   if (!(await registryOf(env).hasRun(id))) throw namedError("NotFound", `run: expected the id of a run, got ${id}`);
   return env.RUN.getByName(id);
 }
 
 /**
- * Registers a run and starts its Workflow, if either has not happened yet. A Workflow instance that ended before its run, or
- * that an earlier run of the same name left behind, is replaced; the new instance continues where the run is. A preparation
- * that failed is tried again.
+ * Registers a run and starts its Workflow, if this has not happened yet. A Workflow instance is replaced if it ended before
+ * its run, or if an earlier run of the same name left it behind. The new instance continues where the run is. A failed
+ * preparation is tried again.
  */
 async function start(env: CoordinatorEnv, id: string, params: WorkflowRequest): Promise<StartedRun> {
   const run = env.RUN.getByName(id);
   if (await registryOf(env).addRun(id)) await run.prepare(id, FIRST_STAGE);
-  // Not only for a new run: after a crash between the two, the run is registered and has no Workflow.
+  // This also runs for registered runs: a crash before this line leaves a run without a Workflow.
   const instance = await env.TRAIN.get(id).catch(() => null);
   const { state = "preparing", checkpoint = null, round = null } = (await run.status()) ?? {};
-  // Publishing again would activate this model again, although another may have been activated since.
+  // Publishing again would activate this model again, although an operator may have activated another model since.
   if (state === "done" && (await registryOf(env).models()).some(({ model }) => model === checkpoint)) return { run: id, workflow: id };
-  // The operator has mended the cause of a preparation that failed, else this start fails like the first.
+  // The preparation failed. This start succeeds only if the operator has repaired the cause.
   const hasFailedBefore = state === "failed" && round === null;
   if (hasFailedBefore) await run.prepare(id, FIRST_STAGE);
   if (instance === null) await createInstance(env, id, params);
   else {
     const { status } = await instance.status();
-    // The local engine forgets a sleeping instance when its process ends. A living instance loses nothing by a restart.
+    // The local engine forgets a sleeping instance when its process ends. Restarting an instance that is alive does no harm.
     if (UNFINISHED.has(status)) await instance.restart();
     else if (state === "preparing" || hasFailedBefore || (state !== "failed" && status !== "complete")) {
-      // A restart would keep the request of the earlier run.
+      // A restart would use the request of the earlier run.
       await instance.delete();
       await createInstance(env, id, params);
     }
@@ -68,7 +68,7 @@ async function start(env: CoordinatorEnv, id: string, params: WorkflowRequest): 
   return { run: id, workflow: id };
 }
 
-/** Creates the instance, unless a simultaneous start of the same run has created it. */
+/** Creates the Workflow instance. If a simultaneous start of the same run has created it, does nothing. */
 async function createInstance(env: CoordinatorEnv, id: string, params: WorkflowRequest): Promise<void> {
   try {
     await env.TRAIN.create({ id, params });
@@ -84,7 +84,8 @@ export async function trainRun(env: CoordinatorEnv, request: WorkflowRequest): P
   } catch (error) {
     throw namedError("InvalidInput", (error as Error).message);
   }
-  // A dataset brings its own vocabulary, which is checked when the run begins. Without a dataset the size is known now.
+  // A dataset has its own vocabulary, which is checked when the run begins. Without a dataset, the vocabulary size is known
+  // now.
   const preset = presetOf(parsed.preset);
   const training = trainingOf(parsed);
   checkFields(parsed, training);
@@ -113,8 +114,8 @@ export async function branchRun(env: CoordinatorEnv, id: string, request: Branch
 }
 
 /**
- * A task of the run that the trainer worked for last, else of the oldest run that has a task, else of the first run's next
- * round if that begins soon. A round costs one call, however many runs there are.
+ * Leases a task of the run that the trainer last worked for; else of the oldest run with a task; else of the first run's next
+ * round, if that round begins soon. A trainer pays one call per round, however many runs there are.
  */
 export async function leaseTask(env: CoordinatorEnv, { trainer, run }: { trainer: string; run?: string }): Promise<Lease | null> {
   const own = run === undefined ? null : await leaseOf(env, run, trainer, 0);
@@ -130,14 +131,14 @@ async function leaseOf(env: CoordinatorEnv, id: string, trainer: string, waitMs:
   try {
     return await env.RUN.getByName(id).lease(trainer, waitMs);
   } catch (error) {
-    // A run in trouble must not keep trainers from other runs.
+    // An error in one run must not keep trainers from other runs.
     // oxlint-disable-next-line no-console -- the only trace of the error
     console.error(`run ${id}: no lease: ${(error as Error).message}`);
     return { lease: null, over: true };
   }
 }
 
-/** Rouses every open run: the answer to alarms and hints that the platform has lost. */
+/** Rouses every open run. This repairs alarms and hints that the platform has lost. */
 export async function rouseRuns(env: CoordinatorEnv): Promise<void> {
   for (const id of await registryOf(env).runs("open")) {
     await env.RUN.getByName(id)
@@ -147,10 +148,10 @@ export async function rouseRuns(env: CoordinatorEnv): Promise<void> {
   }
 }
 
-/** Reads and checks a part of a run, and reports damage to the run. Throws MissingObject, CorruptObject. */
+/** Reads and checks a part of a run. Reports damage to the run. Throws MissingObject, CorruptObject. */
 export async function readRunPart(env: CoordinatorEnv, hash: Hash, run: string): Promise<ReadableStream | Uint8Array<ArrayBuffer>> {
   try {
-    // The reader of a stream can use its own buffer, where a message would be a new buffer.
+    // A reader can read a stream into its own buffer; a message would allocate a new buffer.
     return recentPart(hash, run) ?? new Response(await readPart(env.ARTIFACTS, hash, run)).body!;
   } catch (error) {
     if (isDamage(error) && (await registryOf(env).hasRun(run))) await env.RUN.getByName(run).damaged(hash);
@@ -158,20 +159,24 @@ export async function readRunPart(env: CoordinatorEnv, hash: Hash, run: string):
   }
 }
 
-/** Ends a run and deletes it with all its objects. Models that it has published stay. */
+/** Ends a run and deletes it with all its objects. Its published models stay. */
 export async function deleteRun(env: CoordinatorEnv, id: string): Promise<void> {
   const run = await findRun(env, id);
   const workflow = await env.TRAIN.get(id).catch(() => null);
-  // Deleted, not only ended: the next run of this name needs its own instance.
+  // The instance is deleted, not only ended, because the next run of this name needs a new instance.
   await workflow?.delete();
   await run.destroy(id);
   await registryOf(env).removeRun(id);
 }
 
-/** Deletes objects that nothing names and that are older than the grace time, also those that a trainer wrote for a deleted run. */
+/**
+ * Deletes objects that no state names and that are older than the grace time, including objects that trainers wrote for
+ * deleted runs.
+ */
 export async function collectGarbage(env: CoordinatorEnv, graceSeconds = GRACE_SECONDS): Promise<{ objects: number }> {
   const before = Date.now() - graceSeconds * 1000;
-  // Listed before the registry is read: a run is registered before it writes its first object.
+  // Objects are listed before the registry is read. A run is registered before it writes its first object, so no new run looks
+  // deleted.
   const withObjects = await runsWithObjects(env.ARTIFACTS);
   const runs = await registryOf(env).runs();
   let objects = 0;

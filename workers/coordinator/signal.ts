@@ -1,9 +1,9 @@
-/** Wakes all calls that wait for something to happen. */
+/** Lets calls wait for an event and wakes all of them at once. */
 export class Signal {
   #next = Promise.withResolvers<void>();
   #waiting = 0;
 
-  /** Calls that wait now. */
+  /** The number of calls that wait now. */
   get waiting(): number {
     return this.#waiting;
   }

@@ -10,22 +10,22 @@ import type { EvaluationRow, RunHistory } from "./run-history.ts";
 import { isLiving } from "../../shared/training/protocol/leases.ts";
 
 const MAX_LOSSES_SHOWN = 200;
-/** The losses in a status: the curve over the whole run, or the newest loss alone. */
+/** The losses in a status: `curve` over the whole run, or only the `newest` loss. */
 export type LossesShown = "curve" | "newest";
 
-/** The Workflow's last report. It is all that is known of a run before training. */
+/** The Workflow's last report. Before training, nothing else is known of a run. */
 export interface Preparation {
   id: string;
   progress: { stage: string; done: number; total: number };
   error: string | null;
 }
 
-/** Milliseconds of evaluations that had ended by `before`. */
+/** Milliseconds that evaluations took, counting those that ended by `before`. */
 function evaluationMs(evaluations: readonly EvaluationRow[], before: number): number {
   return evaluations.reduce((sum, row) => sum + (row.ended_at <= before ? row.ended_at - row.started_at : 0), 0);
 }
 
-/** The status of a run before training: every other field is unknown. */
+/** The status of a run before training. Every other field is unknown. */
 function preparing({ id, progress, error }: Preparation): RunStatus {
   return runStatusSchema.parse({ id, progress, error, state: error === null ? "preparing" : "failed" });
 }

@@ -1,4 +1,4 @@
-/** What the request of a run asks for. The fields of requests are in shared/contracts/runs.ts. */
+/** Turns the request of a run into its configuration. The request's fields are in shared/contracts/runs.ts. */
 import { z } from "zod";
 import { checkpointSchema, datasetSchema, objectKey, type Checkpoint, type Hash } from "../../shared/artifacts.ts";
 import { presetOf, trainingConfigSchema, trainingOverrides, type TrainingConfig } from "../../shared/config.ts";
@@ -26,7 +26,7 @@ const refuse = (message: string): never => {
   throw namedError("InvalidInput", message);
 };
 
-/** Throws InvalidInput for fields that do not go together, naming the field to change. */
+/** Checks fields that exclude or need each other. Throws InvalidInput with the name of the field to change. */
 export function checkFields({ lessons, dataset, from, vocabSize, lrScale }: ParsedRequest, { objective }: TrainingConfig): void {
   if (lessons !== undefined && objective !== "sft") refuse(`lessons: expected objective sft, got ${objective}`);
   if (lessons !== undefined && dataset !== undefined) refuse("lessons: expected lessons or a dataset, got both");
@@ -37,7 +37,10 @@ export function checkFields({ lessons, dataset, from, vocabSize, lrScale }: Pars
   if (from === undefined && lrScale !== undefined) refuse("lrScale: expected a model that the run starts from, got none");
 }
 
-/** The model that a request starts from; null when it names none. Throws NotFound for a model or lessons that do not exist. */
+/**
+ * The model that a request starts from; null if the request names none. Throws NotFound if the model or the lessons do not
+ * exist.
+ */
 export async function originOf(env: CoordinatorEnv, { from, lessons }: ParsedRequest): Promise<Checkpoint | null> {
   if (lessons !== undefined && (await env.ARTIFACTS.head(objectKey("lesson-set", lessons))) === null)
     throw namedError("NotFound", `lessons: expected the id of a lesson set, got ${lessons}`);
@@ -48,7 +51,7 @@ export async function originOf(env: CoordinatorEnv, { from, lessons }: ParsedReq
   return getJson(env.ARTIFACTS, "checkpoint", from, checkpointSchema);
 }
 
-/** The dataset that a model was pretrained on, before all lessons; null when it is not kept here. */
+/** The dataset of a model's pretraining, before any lessons; null if the dataset is not stored here. */
 export async function pretrainingOf(env: CoordinatorEnv, { dataset }: Checkpoint): Promise<Hash | null> {
   if (dataset === null || (await env.ARTIFACTS.head(objectKey("dataset", dataset))) === null) return null;
   const { kind, replay } = await getJson(env.ARTIFACTS, "dataset", dataset, datasetSchema);

@@ -1,6 +1,6 @@
 /**
- * The Workflow `train`: corpus snapshot, tokenizer, dataset (or the lessons of a model), training, evaluation, publication.
- * Every step is durable and idempotent, so it survives restarts and may run twice. The instance id is the run id.
+ * The Workflow `train`: corpus snapshot, tokenizer, dataset (or lessons for a model), training, evaluation, publication. Every
+ * step is durable and idempotent, so steps survive restarts and may run twice. The instance id is the run id.
  */
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep, type WorkflowStepConfig } from "cloudflare:workers";
 import { NonRetryableError } from "cloudflare:workflows";
@@ -15,10 +15,10 @@ import { publishBase } from "./checkpoints.ts";
 import { originOf, pretrainingOf, trainingOf, type ParsedRequest } from "./train-request.ts";
 
 /**
- * The Workflow polls its run. The first wait is one second, each further wait is a fiftieth longer, up to an hour, so the end
- * of a run is noticed late by at most 2 % of its time. An instance has 1,024 steps, 10,000 on the paid plan; sleeps do not
- * count (developers.cloudflare.com/workflows/reference/limits/). Poll n comes after 50 (1.02^n - 1) seconds: the hour is
- * reached after 414 polls and two days. From then on there are 24 polls a day, so 1,000 polls last for 26 days.
+ * The Workflow polls its run. The first wait is one second. Each further wait is 2 % longer, up to an hour, so the end of a
+ * run is noticed late by at most 2 % of its time. An instance has 1,024 steps (10,000 on the paid plan); sleeps do not count
+ * (developers.cloudflare.com/workflows/reference/limits/). Poll n comes after 50 (1.02^n - 1) seconds. The wait reaches one
+ * hour after 414 polls and two days. After that there are 24 polls a day, so 1,000 polls last for 26 days.
  */
 const FIRST_WAIT_MS = 1000;
 const WAIT_GROWTH = 1.02;
@@ -26,9 +26,9 @@ const MAX_WAIT_MS = 3_600_000;
 
 const MAX_STEPS = 900;
 
-/** Failures of the machinery pass soon. Errors that the operator must mend are final (FINAL_ERRORS). */
+/** Infrastructure failures pass soon, so steps are retried. Errors that the operator must repair are final (FINAL_ERRORS). */
 const RETRIES: WorkflowStepConfig = { retries: { limit: 5, delay: "1 second", backoff: "exponential" } };
-/** For steps whose result is already safe: outlasts more than an hour of failing storage (2^12 - 1 seconds). */
+/** For steps whose result is already safe: they retry for more than an hour of failing storage (2^12 - 1 seconds). */
 const PATIENCE: WorkflowStepConfig = { retries: { limit: 12, delay: "1 second", backoff: "exponential" } };
 const FINAL_ERRORS: ReadonlySet<string> = new Set(["NotFound", "InvalidInput", "MissingObject"]);
 
@@ -43,7 +43,7 @@ async function orGiveUp<T>(work: Promise<T>): Promise<T> {
 
 type RunStub = DurableObjectStub<import("./run-object.ts").Run>;
 
-/** Factor on the learning rate of a run that starts from a model: the higher the rate, the more the model forgets. */
+/** The default factor on the learning rate of a run that starts from a model. The higher the rate, the more the model forgets. */
 const FROM_LR_SCALE = 0.25;
 
 export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRequest> {
@@ -56,7 +56,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
       await run.fail(id, (error as Error).message.replace(/^NonRetryableError: /, ""));
       throw error;
     }
-    // From here on the run does not need its Workflow. If this instance ends early, the next start of the run creates another.
+    // Now the run does not need its Workflow. If this instance ends early, the next start of the run creates another instance.
     return this.#finish(id, run, step);
   }
 
@@ -65,7 +65,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
     const request = workflowRequestSchema.parse(payload);
     const { branch } = request;
     await step.do("register", RETRIES, () => this.env.REGISTRY.getByName("registry").addRun(id));
-    // A restarted instance continues where its run is.
+    // After a restart of the instance, training may have begun already.
     const isBegun = await step.do("look for the run", RETRIES, async () => {
       const status = await run.status();
       return status !== null && status.state !== "preparing";
@@ -77,19 +77,20 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
     } else await step.do("branch", RETRIES, () => orGiveUp(this.#beginBranch(id, request, branch, run)));
   }
 
-  /** From a checkpoint of another run, with its data, model and way of training. */
+  /** Begins with a checkpoint of another run, and with that run's data, model and training settings. */
   async #beginBranch(id: string, request: ParsedRequest, branch: NonNullable<ParsedRequest["branch"]>, run: RunStub): Promise<void> {
     const { spec } = await this.env.RUN.getByName(branch.run).branchPoint(branch.checkpoint);
     const training = { ...spec.training, tokens: request.tokens ?? spec.training.tokens };
     const supervision = supervisionConfigSchema.parse({ ...spec.supervision, ...request.supervision });
-    // A run of before this was noted has none.
+    // Specs of older runs have no `valTokens`, so the number comes from the dataset.
     const { valTokens } = await getJson(this.env.ARTIFACTS, "dataset", spec.dataset, datasetSchema);
     await run.begin({ ...spec, run: id, valTokens, training, supervision, rounds: totalRounds(training, spec.model) }, branch);
   }
 
   /**
-   * The corpus as it is now, a tokenizer of it or of the model that the run starts from, its tokens; or the lessons in the
-   * tokens of that model; or the dataset that was named.
+   * Returns the dataset of a run. If the request names a dataset, it is returned. With lessons: the lessons in the tokens of
+   * the model that learns. Otherwise: a snapshot of the corpus, in the tokens of a new tokenizer or of the tokenizer of the
+   * model that the run starts from.
    */
   async #prepare(id: string, request: ParsedRequest, run: RunStub, step: WorkflowStep): Promise<Hash> {
     const { COLLECTOR, TOKENIZER } = this.env;
@@ -125,7 +126,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
     });
   }
 
-  /** Round 0 on a dataset, with new weights or those of the model that the run starts from. */
+  /** Begins round 0 on a dataset, with new weights or with the weights of the model that the run starts from. */
   async #beginAnew(id: string, request: ParsedRequest, dataset: Hash, run: RunStub): Promise<void> {
     const preset = presetOf(request.preset);
     const manifest = await getJson(this.env.ARTIFACTS, "dataset", dataset, datasetSchema);
@@ -143,7 +144,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
         `${manifest.kind === "sft" ? "lessons" : "corpus"}: expected at least one example to learn and one to validate (of ${model.context} tokens each), got ${counts.join(" and ")}. Crawl more pages or post more lessons.`,
       );
     }
-    // Unless the request says how much, lessons are read once.
+    // Lessons are read once, unless the request gives a number of tokens.
     const once = manifest.kind === "sft" && request.tokens === undefined;
     const training = once ? { ...usual, tokens: counts[0] * objective.examples.tokens(model) } : usual;
     const supervision = supervisionConfigSchema.parse(request.supervision);
@@ -175,7 +176,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
   }
 }
 
-/** Repeats a bounded, durable step, each with the state of the step before, until a step returns a result. */
+/** Repeats a durable step with a bounded size. Each call gets the state of the call before, until a call returns a result. */
 async function untilDone(
   step: WorkflowStep,
   name: string,

@@ -1,9 +1,9 @@
 /**
- * Hints to trainers that a run has work: a queue message per task, each of which starts a trainer. A hint may be lost, late
- * or doubled, because leases live in the Run object and its alarm sends hints again.
+ * Tells trainers that a run has work: one queue message per task, and each message starts a trainer. A hint may be lost, late
+ * or doubled, because leases are kept in the Run object and its alarm sends hints again.
  */
 
-/** Messages of one sendBatch. developers.cloudflare.com/queues/platform/limits/ */
+/** The most messages in one sendBatch. developers.cloudflare.com/queues/platform/limits/ */
 const MAX_BATCH_MESSAGES = 100;
 
 export class TrainerHints {
@@ -13,7 +13,7 @@ export class TrainerHints {
     this.#steps = steps;
   }
 
-  /** Never throws: a queue that refuses the messages delays trainers until the next alarm, and no longer. */
+  /** Never throws: if the queue refuses the messages, the next alarm sends them again. */
   async send(run: string, tasks: number): Promise<void> {
     try {
       for (let left = tasks; left > 0; left -= MAX_BATCH_MESSAGES) {

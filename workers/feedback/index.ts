@@ -1,6 +1,6 @@
 /**
- * Feedback: answers and their scores. A text's reward is the mean score that people gave the same text before, whatever the
- * question and whichever model said it; each person counts once, with the newest score. Cron deletes what is old.
+ * Feedback: stores answers and their scores. The reward of a text is the mean score that people gave the same text, for any
+ * question and any model. Each person counts once, with the newest score. Cron deletes old rows.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { ScoreRequest, StoredScore, Tally } from "../../shared/contracts/feedback.ts";
@@ -9,7 +9,7 @@ import { sha256 } from "../../shared/store.ts";
 import { deleteOld } from "./retention.ts";
 import { FeedbackStore } from "./store.ts";
 
-/** More than a request ever has candidates. */
+/** The most texts in one call. A request always has fewer candidates. */
 const MAX_TEXTS = 100;
 
 const hashText = (text: string) => sha256(new TextEncoder().encode(text));
@@ -32,7 +32,7 @@ export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
     return { ok: true };
   }
 
-  /** Keeps an answer, so that it can be scored by its id. */
+  /** Stores an answer, so that people can score it by its id. */
   async record(answer: ResponseRecord): Promise<void> {
     await this.#store.addResponse({ ...answer, responseHash: await hashText(answer.response) });
   }
@@ -53,7 +53,7 @@ export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
     return this.#store.tallies(await Promise.all(responses.map(hashText)));
   }
 
-  /** Every tick of cron. */
+  /** Runs at every tick of cron. */
   override async scheduled(): Promise<void> {
     await deleteOld(this.#store, Date.now());
   }

@@ -1,22 +1,25 @@
 /**
- * How long answers, scores and tallies are kept. A D1 database holds 10 GB (developers.cloudflare.com/d1/platform/limits/), and
- * an answer without scores is of no use after some days.
+ * How long answers, scores and tallies are kept. A D1 database holds 10 GB (developers.cloudflare.com/d1/platform/limits/),
+ * and after some days an answer without scores is useless.
  */
 import type { FeedbackStore } from "./store.ts";
 
 const DAY_MS = 24 * 3_600_000;
-/** Days in which an answer can be scored. */
+/** An answer can be scored for this many days. */
 export const UNSCORED_DAYS = 7;
-/** Days for which a scored answer, its scores and a text's tally outlive the last score. */
+/** After its last score, a scored answer and its scores are kept for this many days; so is the tally of its text. */
 export const SCORED_DAYS = 365;
-/** Answers kept at most, unless they were scored: at the largest size of a row (16 KB of text, 1 KB of answer) 8.5 GB. */
+/**
+ * An unscored answer is deleted when this many answers are newer. If every row has the largest size (16 KB of text, 1 KB of
+ * answer), the answers take 8.5 GB.
+ */
 export const MAX_RESPONSES = 500_000;
-/** Rows per statement, so that each stays far below D1's 30 s. */
+/** Rows per statement. Each statement stays far below D1's limit of 30 s. */
 const BATCH_ROWS = 1000;
-/** Batches per cron tick: with a tick every ten minutes 2.9 million answers a day. */
+/** Batches of each deletion per cron tick. A tick every ten minutes deletes at most 2.9 million answers a day. */
 const MAX_BATCHES = 20;
 
-/** Deletes what has outlived its time, in bounded batches; the next tick continues. Returns how many rows were deleted. */
+/** Deletes rows that are too old, in batches of limited size; the next tick continues. Returns the number of deleted rows. */
 export async function deleteOld(store: FeedbackStore, now: number, maxResponses: number = MAX_RESPONSES): Promise<number> {
   const ago = (days: number) => new Date(now - days * DAY_MS).toISOString();
   const overflow = (await store.timeOfOldestKept(maxResponses)) ?? "";

@@ -1,6 +1,6 @@
 /**
- * Every SQL statement of the Worker. Each finds its rows by a key or an index, however many rows there are: a test compares
- * their query plans with a list of allowed scans.
+ * Every SQL statement of the Worker. Each statement finds its rows by a key or an index, however many rows there are. A test
+ * compares the query plans with a list of allowed scans.
  */
 export const SQL = {
   ping: "SELECT 1 FROM responses LIMIT 1",
@@ -22,10 +22,10 @@ export const SQL = {
     ON CONFLICT DO UPDATE SET millionths = excluded.millionths`,
   tally: "SELECT votes, millionths FROM tallies WHERE response_hash = ?1",
 
-  /** The time of the oldest among the newest ?1 answers, nothing when there are fewer. Row ids grow with time. */
+  /** The time of the oldest answer among the newest ?1 answers; no row if there are fewer answers. Row ids grow with time. */
   timeOfOldestKept: `SELECT created_at FROM responses WHERE rowid > (SELECT MAX(rowid) FROM responses) - ?1
     AND (SELECT MAX(rowid) FROM responses) > ?1 ORDER BY rowid LIMIT 1`,
-  /** ?1 time, ?2 rows at most; the same for all deletions. */
+  /** ?1 time, ?2 maximum number of rows. All deletions have these parameters. */
   deleteUnscored: `DELETE FROM responses WHERE rowid IN
     (SELECT rowid FROM responses WHERE scored_at IS NULL AND created_at < ?1 ORDER BY created_at LIMIT ?2)`,
   deleteScores: `DELETE FROM scores WHERE response_id IN

@@ -1,8 +1,8 @@
-/** Answers, scores and tallies in D1. The statements are in statements.ts, what is kept how long in retention.ts. */
+/** Answers, scores and tallies in D1. The SQL is in statements.ts, the times of keeping in retention.ts. */
 import type { Tally } from "../../shared/contracts/feedback.ts";
 import { SQL } from "./statements.ts";
 
-/** Scores are counted in millionths, so that sums are exact in whatever order votes arrive. */
+/** Scores are counted in millionths, so sums are exact for any order of votes. */
 const MILLION = 1_000_000;
 
 export interface StoredResponse {
@@ -40,12 +40,12 @@ export class FeedbackStore {
     this.#db = db;
   }
 
-  /** Throws when the database does not answer. */
+  /** Throws if the database does not answer. */
   async ping(): Promise<void> {
     await this.#db.prepare(SQL.ping).all();
   }
 
-  /** Adds an answer; an id that is stored already keeps its row. */
+  /** Adds an answer. If the id is stored already, its row stays. */
   async addResponse({ id, text, response, responseHash, model, createdAt }: StoredResponse): Promise<void> {
     await this.#db.prepare(SQL.addResponse).bind(id, text, response, responseHash, model, createdAt).run();
   }
@@ -56,8 +56,8 @@ export class FeedbackStore {
   }
 
   /**
-   * Stores a score in one transaction and returns the tally of its text. A voter's second score of an answer replaces the
-   * first, and the newest score of a text is the voter's vote on the text.
+   * Stores a score in one transaction and returns the tally of the scored text. A voter's second score of an answer replaces
+   * the first. A voter's newest score of a text is the voter's vote on the text.
    */
   async putScore({ id, responseHash, voter, score, comment, createdAt }: StoredVote): Promise<Tally> {
     const millionths = Math.round(score * MILLION);
@@ -79,28 +79,28 @@ export class FeedbackStore {
     return results.map((result) => tallyOf(result.results));
   }
 
-  /** The time of the oldest among the newest `count` answers; null when there are fewer. */
+  /** The time of the oldest answer among the newest `count` answers; null if there are fewer. */
   async timeOfOldestKept(count: number): Promise<string | null> {
     return this.#db.prepare(SQL.timeOfOldestKept).bind(count).first<string>("created_at");
   }
 
-  /** Deletes answers without scores, oldest first. Returns how many. */
+  /** Deletes answers without scores from before the time `before`, oldest first. Returns their number. */
   async deleteUnscored(before: string, limit: number): Promise<number> {
     const { meta } = await this.#db.prepare(SQL.deleteUnscored).bind(before, limit).run();
     return meta.changes;
   }
 
-  /** Deletes answers that were last scored before a time, with their scores. Returns how many. */
+  /** Deletes answers whose last score is from before the time `before`, with their scores. Returns their number. */
   async deleteScored(before: string, limit: number): Promise<number> {
     return this.#deleteBoth(SQL.deleteScores, SQL.deleteScored, before, limit);
   }
 
-  /** Deletes texts' tallies that got their last vote before a time, with those votes. Returns how many. */
+  /** Deletes tallies whose last vote is from before the time `before`, with their votes. Returns their number. */
   async deleteTallies(before: string, limit: number): Promise<number> {
     return this.#deleteBoth(SQL.deleteVotes, SQL.deleteTallies, before, limit);
   }
 
-  /** Both select the same parents, so the children go first. */
+  /** Both statements select the same parents, so the children are deleted first. */
   async #deleteBoth(children: string, parents: string, before: string, limit: number): Promise<number> {
     const results = await this.#db.batch([children, parents].map((sql) => this.#db.prepare(sql).bind(before, limit)));
     return results.at(-1)?.meta.changes ?? 0;

@@ -1,4 +1,4 @@
-/** The gateway's HTTP application: what every request passes before its door, and the doors. */
+/** The gateway's HTTP application: the checks that every request passes, then the doors. */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { cors } from "hono/cors";
@@ -14,7 +14,10 @@ const JSON_BODY: BodyRule = { type: "application/json", maxBytes: 64 * 1024 };
 
 const bodyRule = (c: Context<GatewayContext>): BodyRule => c.var.door.bodyOf?.(c.req.method) ?? JSON_BODY;
 
-/** Whether a route is the operator's alone. One that may be open to others says so by an empty alternative and asks by itself. */
+/**
+ * True if only the operator may use a route. A route that may be open to others has an empty alternative in its `security` and
+ * checks the caller itself.
+ */
 const isOperators = ({ security }: Route): boolean => security?.every((scheme) => Object.keys(scheme).length > 0) ?? false;
 
 export const app = new OpenAPIHono<GatewayContext>();
@@ -49,7 +52,10 @@ app.use(async (c, next) => {
   if (!isEmpty && given !== type) throw new HTTPException(415, { message: `content-type: expected ${type}` });
   return next();
 });
-/** Pages of any origin may use what is open to everyone. Without a list of headers, those that a client asks for are allowed. */
+/**
+ * Web pages of any origin may use the open routes. Without a list of allowed headers, cors() allows the headers that a client
+ * asks for.
+ */
 const openToPages = cors({ origin: "*", allowMethods: ["GET", "POST"], exposeHeaders: ["retry-after"], maxAge: 86_400 });
 for (const { routes, handlers, isOpenToPages } of DOORS) {
   for (const route of routes) {

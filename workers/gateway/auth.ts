@@ -1,4 +1,4 @@
-/** Authorization of the operator (the bearer of OPERATOR_TOKEN) and limits of public routes. */
+/** Authorization of the operator (bearer token OPERATOR_TOKEN) and rate limits of public routes. */
 import type { MiddlewareHandler } from "hono";
 import { clientOf } from "./client.ts";
 import { refuse, type GatewayContext } from "./door.ts";
@@ -8,8 +8,8 @@ async function digest(text: string): Promise<ArrayBuffer> {
 }
 
 /**
- * True for the right token, compared in constant time over digests of equal length. False whenever no secret is set, so that
- * a forgotten secret opens nothing.
+ * True if the token is right. Digests of equal length are compared in constant time. Without a secret the result is always
+ * false, so a forgotten secret gives nobody access.
  */
 export async function isOperator(env: GatewayEnv, header: string | undefined): Promise<boolean> {
   const given = /^Bearer (\S+)$/.exec(header ?? "")?.[1] ?? "";
@@ -18,7 +18,7 @@ export async function isOperator(env: GatewayEnv, header: string | undefined): P
   return same && wanted !== "";
 }
 
-/** Lets only the operator through. */
+/** Lets only the operator pass. */
 export const requireOperator: MiddlewareHandler<GatewayContext> = async (c, next) => {
   if (await isOperator(c.env, c.req.header("authorization"))) return next();
   c.header("www-authenticate", "Bearer");

@@ -1,13 +1,14 @@
 /**
- * A value that is expensive to look up, shared by all requests of an isolate. One request looks; the others get the last value,
- * or wait for the first one by their own timers, because Workers forbid a request to await the work of another request
+ * A value that is expensive to look up, shared by all requests of an isolate. One request looks the value up. The other
+ * requests get the last value; before the first value exists, they poll for it with their own timers, because Workers forbid a
+ * request to await the work of another request
  * (developers.cloudflare.com/workers/observability/errors/#cross-request-promise-resolution).
  */
 
 export interface LookSettings {
-  /** A value is served for this long without a new look. */
+  /** A value is used for this long before the next look. */
   freshMs: number;
-  /** A look that takes longer was cut off with its request, and the next request looks again. */
+  /** After this time a look counts as dead, because its request was cut off. The next request looks again. */
   patienceMs: number;
   now: () => number;
   wait: (ms: number) => Promise<unknown>;
@@ -15,7 +16,7 @@ export interface LookSettings {
 
 const POLL_MS = 10;
 
-/** `look` returns null when it may not look now. The result is null when nothing has been seen yet and nothing may be looked up. */
+/** `look` returns null if it may not look now. The result is null if there is no last value either. */
 export function createCachedLook<T>({ freshMs, patienceMs, now, wait }: LookSettings) {
   let seen: { value: T; at: number } | null = null;
   let lookingSince: number | null = null;
@@ -30,7 +31,7 @@ export function createCachedLook<T>({ freshMs, patienceMs, now, wait }: LookSett
     lookingSince = startedAt;
     try {
       const value = await look();
-      // The second counts from the start of a look, so a slow look is followed by the next one at once.
+      // The age counts from the start of the look, so after a slow look the next look starts at once.
       if (value !== null) seen = { value, at: startedAt };
     } finally {
       if (lookingSince === startedAt) lookingSince = null;

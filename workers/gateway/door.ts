@@ -1,13 +1,13 @@
 /**
- * A door is one protocol of the gateway: a list of routes, handlers that translate its requests to calls of the Workers and
- * their answers back, and its form of an error. What all doors share (size and type of bodies, authorization, limits) is in
- * app.ts. A new protocol is one folder with a door.ts, listed in doors.ts.
+ * A door is one protocol of the gateway: a list of routes, the handlers, and the form of its errors. Handlers translate
+ * requests to calls of the Workers, and the Workers' answers back. The checks that all doors share (size and type of bodies,
+ * authorization, rate limits) are in app.ts. A new protocol is one folder with a door.ts, listed in doors.ts.
  */
 import { OpenAPIHono, type createRoute } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 
-/** The context of a handler: the gateway's bindings, and the door by which the request came. */
+/** The context of a handler: the gateway's bindings and the door of the request. */
 export interface GatewayContext {
   Bindings: GatewayEnv;
   Variables: { door: Door };
@@ -16,27 +16,27 @@ export interface GatewayContext {
 export type Route = ReturnType<typeof createRoute>;
 
 export interface BodyRule {
-  /** The media type, without parameters. */
+  /** The media type without parameters. */
   type: string;
   maxBytes: number;
 }
 
 export interface Door {
-  /** The beginning of its paths. */
+  /** The start of the door's paths. */
   prefix: string;
-  /** Lets pages of any origin use the routes that are open to everyone. */
+  /** Lets web pages of any origin use the open routes. */
   isOpenToPages?: true;
-  /** Reads a body as JSON whatever its content type says. */
+  /** Reads every body as JSON, whatever the content type. */
   readsAnyType?: true;
   routes: readonly Route[];
   handlers: OpenAPIHono<GatewayContext>;
-  /** The body that a method takes where it is not JSON of a few kilobytes; null where it is. */
+  /** The body that a method takes; null for JSON of at most 64 KB. */
   bodyOf?(method: string): BodyRule | null;
-  /** The body of an error in the door's protocol. */
+  /** The body of an error, in the door's protocol. */
   errorBody(status: number, message: string): object;
 }
 
-/** Handlers that refuse a request whose parts do not fit their schemas, each by its name. */
+/** Creates handlers that refuse requests whose fields do not fit the schemas. The error names each field. */
 export function createHandlers(): OpenAPIHono<GatewayContext> {
   return new OpenAPIHono<GatewayContext>({
     defaultHook: (result, c) => {
@@ -47,7 +47,7 @@ export function createHandlers(): OpenAPIHono<GatewayContext> {
   });
 }
 
-/** An error answer in the form of the door by which the request came. */
+/** An error response in the form of the request's door. */
 export function refuse(c: Context<GatewayContext>, status: ContentfulStatusCode, message: string): Response {
   return c.json(c.var.door.errorBody(status, message), status);
 }

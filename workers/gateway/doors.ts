@@ -1,4 +1,4 @@
-/** The doors of the gateway. A request belongs to the first door whose prefix its path begins with, so `/` comes last. */
+/** The doors of the gateway. A request goes to the first door whose prefix matches, so `/` is last. */
 import type { Door } from "./door.ts";
 import { hubDoor } from "./hub/door.ts";
 import { importsDoor } from "./imports/door.ts";

@@ -1,4 +1,4 @@
-/** Names of errors that cross RPC become statuses; the door gives them its protocol's form. */
+/** Maps the names of errors that cross RPC to HTTP statuses. The door gives the error its form. */
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";

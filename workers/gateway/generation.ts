@@ -1,4 +1,4 @@
-/** The generator's stream of events, as every door reads it: parsed, and with exactly one terminal event at its end. */
+/** The generator's stream of events, parsed, with exactly one terminal event at the end. Every door reads this stream. */
 import {
   generationEventSchema,
   isTerminal,
@@ -10,7 +10,7 @@ import { namedError, type ErrorName } from "../../shared/errors.ts";
 
 const ENDED_EARLY: GenerationEvent = { type: "error", name: "Unavailable", message: "the generation ended early: try again" };
 
-/** Starts a generation. Throws the generator's error if it does not begin; later errors are events. */
+/** Starts a generation. If it cannot begin, throws the generator's error. Later errors arrive as events. */
 export async function openGeneration(env: GatewayEnv, request: GenerationRequest): Promise<AsyncGenerator<GenerationEvent>> {
   return eventsOf(await env.GENERATOR.stream(request));
 }
@@ -41,7 +41,7 @@ export interface Choice {
   reason: "stop" | "length";
 }
 
-/** A generation that is read as a whole. */
+/** A whole generation. */
 export interface Generated {
   id: string;
   model: string;
@@ -50,7 +50,7 @@ export interface Generated {
   canBeScored: boolean;
 }
 
-/** All of a generation. Throws when it ends with an error. */
+/** Reads a whole generation. Throws if it ends with an error. */
 export async function collect(events: AsyncGenerator<GenerationEvent>): Promise<Generated> {
   const all: Generated = { id: "", model: "", choices: [], usage: { promptTokens: 0, completionTokens: 0 }, canBeScored: false };
   const choiceOf = (index: number) => (all.choices[index] ??= { text: "", tokens: [], reason: "length" });

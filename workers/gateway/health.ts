@@ -1,6 +1,6 @@
 /**
- * Health of the Workers. A look calls all of them at once, with a time limit each, and its result serves every request of the
- * next second. Anybody may ask, so HEALTH_LIMIT bounds the looks of all isolates of a place together.
+ * Checks the health of the Workers. One look calls all of them at once, with a time limit each, and its result answers all
+ * requests of the next second. Everyone may ask, so HEALTH_LIMIT limits the looks of all isolates in a location.
  */
 import type { Health } from "../../shared/contracts/health.ts";
 import { namedError } from "../../shared/errors.ts";
@@ -11,7 +11,7 @@ const FRESH_MS = 1000;
 
 const cached = createCachedLook<Health>({ freshMs: FRESH_MS, patienceMs: TIMEOUT_MS, now: Date.now, wait: (ms) => scheduler.wait(ms) });
 
-/** The health at most a second ago, or the last known while looks are limited. Throws Busy when none is known. */
+/** The health, at most a second old. While looks are limited, the last known health. Throws Busy if none is known. */
 export async function health(env: GatewayEnv): Promise<Health> {
   const state = await cached(async () => ((await env.HEALTH_LIMIT.limit({ key: "look" })).success ? look(env) : null));
   if (state === null) throw namedError("Busy", "too many health checks: try again in a second");

@@ -1,4 +1,4 @@
-/** Gateway: the one public door of Tiffin. What every request passes is in app.ts, each protocol in a folder of its own. */
+/** Gateway: the only public entrance of Tiffin. The checks of every request are in app.ts; each protocol has its own folder. */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { app } from "./app.ts";
 

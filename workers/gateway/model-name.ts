@@ -1,9 +1,9 @@
-/** The names by which clients of foreign protocols ask for the model: Tiffin answers with its active model only. */
+/** Checks the model name in a request of another protocol. Tiffin answers only with its active model. */
 import { HTTPException } from "hono/http-exception";
 
 export const MODEL_NAME = "tiffin";
 
-/** Throws 404 for a name that is neither Tiffin's nor the active model's hash. */
+/** Throws 404 if the name is neither Tiffin's name nor the active model's hash. */
 export async function requireModel(env: GatewayEnv, name: string): Promise<void> {
   if (name === MODEL_NAME || name === `${MODEL_NAME}:latest`) return;
   const { hash } = await env.GENERATOR.modelInfo();

@@ -1,4 +1,4 @@
-/** Streamed answers: text that is made while the client reads it. A client that leaves ends the making. */
+/** Streamed responses: the client reads text while the text is made. If the client leaves, the stream's source is stopped. */
 
 /** One server-sent event. html.spec.whatwg.org/multipage/server-sent-events.html */
 export function serverSentEvent(data: unknown, event?: string): string {

@@ -1,13 +1,13 @@
 /**
- * The admission queue of the generator: a few answers at once per isolate, a bounded number of places, a bounded wait.
+ * The admission queue of the generator: a few answers at once per isolate, a limited number of places, a limited wait.
  *
- * Cloudflare cancels an invocation 30 s after its client has left, and nothing that the invocation would have settled settles
- * then. So no invocation awaits another: a place is a record that lapses by the clock, and each place looks by its own timer
- * whether its turn has come. A turn that outlasts its time continues beside the next turn.
+ * Cloudflare cancels an invocation 30 s after its client has left, and the promises of the invocation then never settle.
+ * Therefore no invocation awaits another. A place is a record that expires by the clock, and each place polls for its turn
+ * with its own timer. If a turn takes longer than `turnMs`, the next turn begins beside it.
  */
 import { namedError } from "../../shared/errors.ts";
 
-/** How often a place looks whether its turn has come: the delay that a turn may lose, small beside the making of an answer. */
+/** How often a place checks whether its turn has come. A turn may start this late, which is little beside the time of an answer. */
 const POLL_MS = 10;
 
 interface Place {
@@ -16,23 +16,26 @@ interface Place {
 const isStanding = ({ until }: Place) => until > Date.now();
 
 export interface QueueSettings {
-  /** Turns at the same time: their answers are made token by token in rotation. */
+  /** Turns that run at the same time. They make their tokens in rotation. */
   atOnce: number;
-  /** Places in all, those at work included. */
+  /** All places, including places that have their turn. */
   places: number;
-  /** How long a place waits for its turn. */
+  /** The longest wait of a place for its turn. */
   waitMs: number;
-  /** How long a turn keeps the other places waiting. */
+  /** After this time a turn no longer holds up other places. */
   turnMs: number;
 }
 
-/** A function that does work when its turn has come. It throws Busy when every place is taken or the turn does not come in time. */
+/**
+ * Returns a function that runs work when its turn comes. The function throws Busy if all places are taken or the turn does not
+ * come in time.
+ */
 export function createAdmissionQueue({ atOnce, places, waitMs, turnMs }: QueueSettings) {
   let queue: Place[] = [];
   const hasTurn = (place: Place) => queue.filter(isStanding).slice(0, atOnce).includes(place);
   return async <T>(work: () => Promise<T>): Promise<T> => {
     queue = queue.filter(isStanding);
-    if (queue.length >= places) throw namedError("Busy", `expected at most ${places} answers in the making, try again in a second`);
+    if (queue.length >= places) throw namedError("Busy", `expected at most ${places} requests at a time, try again in a second`);
     const place: Place = { until: Date.now() + waitMs };
     queue.push(place);
     try {

@@ -1,4 +1,4 @@
-/** Ids in, ids out: one token after the other from a prompt that was read. Knows neither text nor protocols. */
+/** Samples one token after the other: token ids in, token ids out. It knows neither text nor protocols. */
 import type { Decoder } from "../../shared/model/decoder.ts";
 import { createRandom } from "../../shared/model/random.ts";
 import { penalize, type PenaltySettings } from "../../shared/model/penalties.ts";
@@ -8,28 +8,28 @@ export interface Token extends Sample {
   alternatives: Sample[];
 }
 
-/** Where a continuation begins. */
+/** The start of a continuation: a prompt that the model has read. */
 export interface Start {
-  /** At the end of the prompt. */
+  /** The decoder after the prompt. */
   decoder: Decoder;
-  /** After the prompt's last token, [V]. */
+  /** The logits after the prompt's last token, [V]. */
   logits: Float32Array;
   prompt: ReadonlySet<number>;
 }
 
 export interface Limits {
   maxTokens: number;
-  /** Positions that the model has. */
+  /** The number of positions that the model has. */
   context: number;
-  /** The most probable tokens that are named beside each sampled token. */
+  /** How many of the most probable tokens are reported with each sampled token. */
   alternatives: number;
-  /** True for a token that ends the text. */
+  /** True if the token ends the text. */
   isEnd: (id: number) => boolean;
 }
 
 /**
- * The tokens of one continuation; returns why it ended. The caller may stop between two tokens
- * by leaving its loop. Equal weights, prompts, settings and seeds give equal tokens.
+ * Yields the tokens of one continuation and returns why it ended. To stop early, the caller leaves its loop. Equal weights,
+ * prompts, settings and seeds give equal tokens.
  */
 export function* sampleTokens(
   { decoder, logits, prompt }: Start,

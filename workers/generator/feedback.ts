@@ -1,17 +1,17 @@
 /**
- * The calls to the Worker feedback: tallies that order an answer's candidates, and a record by which the answer can be scored.
- * Neither holds an answer back: while feedback is down or slow, candidates are unrated and the answer cannot be scored.
+ * Calls to the Worker `feedback`: for the tallies that rank candidates, and to record an answer so that it can be scored.
+ * While feedback is down or slow, the generator still answers: candidates count as unrated, and the answer cannot be scored.
  */
 import type { Tally } from "../../shared/contracts/feedback.ts";
 
-/** Longer than D1 takes for a handful of rows, shorter than a person waits. */
+/** D1 needs less time for a few rows, and people wait at least this long. */
 const TIMEOUT_MS = 2000;
 
 export const UNRATED: Tally = { reward: 0, votes: 0 };
 
 type ResponseRecord = Parameters<GeneratorEnv["FEEDBACK"]["record"]>[0];
 
-/** A result in time, or null with the reason in the log. */
+/** The result of a call, or null if the call fails or takes too long. Then the reason is logged. */
 async function inTime<T>(what: string, call: Promise<T>): Promise<T | null> {
   const late = scheduler.wait(TIMEOUT_MS).then(() => {
     throw new Error(`expected an answer within ${TIMEOUT_MS / 1000} s, got none`);
@@ -30,7 +30,7 @@ export async function talliesOf(env: GeneratorEnv, texts: string[]): Promise<Tal
   return (await inTime("all candidates count as unrated", env.FEEDBACK.rewards(texts))) ?? texts.map(() => UNRATED);
 }
 
-/** Keeps an answer. True when it can be scored by its id. */
+/** Records an answer. Returns true if the answer can be scored by its id. */
 export async function record(env: GeneratorEnv, answer: ResponseRecord): Promise<boolean> {
   return (
     (await inTime(

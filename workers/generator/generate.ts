@@ -1,4 +1,4 @@
-/** The answer to a question: a choice per candidate, the best of them by votes, kept so that it can be scored. */
+/** Answers a question: one choice per candidate, ranked by votes. The best candidate is recorded, so that it can be scored. */
 import { DEFAULT_CANDIDATES, type Answer, type Candidate, type GenerateRequest } from "../../shared/contracts/generate.ts";
 import { record, talliesOf } from "./feedback.ts";
 import { startGeneration } from "./generation.ts";
@@ -21,7 +21,7 @@ export async function answer(env: GeneratorEnv, hold: ModelHold, request: Genera
     if (event.type === "token") {
       const candidate = sampled[event.choice]!;
       candidate.tokens++;
-      // The mean so far.
+      // `logProbability` is the mean of the tokens so far.
       candidate.logProbability += (event.logProbability - candidate.logProbability) / candidate.tokens;
     }
   }

@@ -1,4 +1,4 @@
-/** One generation as events, from the prompt's ids to the last choice. The terminal event is added in stream.ts. */
+/** One generation as a stream of events, from the prompt's ids to the last choice. stream.ts adds the terminal event. */
 import type { WrittenEvent, GenerationRequest } from "../../shared/contracts/generation.ts";
 import { createDecoder } from "../../shared/model/decoder.ts";
 import { sampleTokens, type Limits, type Token } from "./engine.ts";
@@ -11,7 +11,7 @@ export interface Generation {
   events: AsyncGenerator<WrittenEvent>;
 }
 
-/** Throws InvalidInput before the first event, never afterwards for a reason that lies in the request. */
+/** Throws InvalidInput for an invalid request, always before the first event. */
 export function startGeneration(hold: ModelHold, request: GenerationRequest): Generation {
   const { ids, room } = fitPrompt(hold.model, request.prompt, request.maxTokens);
   const id = crypto.randomUUID();
@@ -58,7 +58,7 @@ async function* generate(
         const { delta, isStopped } = text.push(bytes);
         if (delta !== "") yield { type: "text", choice, delta };
         if (isStopped) reason = "stop";
-        // Between two tokens, other requests of the isolate and a client's leaving get their turn.
+        // Between two tokens other requests of the isolate may run, and the departure of a client is noticed.
         await scheduler.wait(0);
         if (hold.hasLapsed()) reason ??= "length";
       }

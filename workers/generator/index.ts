@@ -1,4 +1,7 @@
-/** Generator: the active model, answering. A few generations at once per isolate, behind a bounded queue. */
+/**
+ * Generator: answers with the active model. A few generations run at once per isolate; others wait in a queue of limited
+ * length.
+ */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { Answer, GenerateRequest } from "../../shared/contracts/generate.ts";
 import type { GenerationRequest, ModelInfo } from "../../shared/contracts/generation.ts";
@@ -11,7 +14,7 @@ import { predict } from "./predict.ts";
 import { eventStream, scoredEvents } from "./stream.ts";
 
 /**
- * Wait and turn add up to the 30 s that an invocation has left when its client has gone.
+ * waitMs + turnMs = 30 s: the time that an invocation has left after its client has gone.
  * developers.cloudflare.com/workers/runtime-apis/context/#waituntil
  */
 const inTurn = createAdmissionQueue({ atOnce: 4, places: 16, waitMs: 30_000 - TURN_MS, turnMs: TURN_MS });
@@ -21,12 +24,12 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
     return { ok: true };
   }
 
-  /** Answers a question. Throws NoModel, or Busy when too many requests wait or the wait is too long. */
+  /** Answers a question. Throws NoModel, or Busy if too many requests wait or the wait is too long. */
   generate(request: GenerateRequest): Promise<Answer> {
     return this.#withModel((hold) => answer(this.env, hold, request));
   }
 
-  /** A generation as lines of GenerationEvent. Throws like `generate` until its turn has come, and InvalidInput. */
+  /** A generation as lines of GenerationEvent. Throws InvalidInput and, until its turn has come, the errors of `generate`. */
   async stream(request: GenerationRequest): Promise<ReadableStream<Uint8Array>> {
     const opened = Promise.withResolvers<ReadableStream<Uint8Array>>();
     const turn = this.#withModel(async (hold) => {
@@ -38,7 +41,7 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
     return opened.promise;
   }
 
-  /** The probabilities of whole answers. Throws InvalidInput, and like `generate`. */
+  /** The probabilities of whole answers. Throws InvalidInput and the errors of `generate`. */
   predict(request: PredictRequest): Promise<Predictions> {
     return this.#withModel(async ({ model }) => predict(model, request));
   }
@@ -48,13 +51,13 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
     return infoOf(await activeModel(this.env));
   }
 
-  /** The ids of a text, and the bytes of each as text. Throws NoModel. */
+  /** The token ids of a text. Throws NoModel. */
   async tokenize(text: string): Promise<{ model: string; tokens: number[] }> {
     const { hash, tokenizer } = await activeModel(this.env);
     return { model: hash, tokens: tokenizer.encode(text) };
   }
 
-  /** The text of ids. Throws NoModel, InvalidInput for an id that the model does not have. */
+  /** The text of token ids. Throws NoModel, InvalidInput for an id that the model does not have. */
   async detokenize(ids: number[]): Promise<{ model: string; text: string }> {
     const { hash, tokenizer } = await activeModel(this.env);
     const unknown = ids.find((id) => id >= tokenizer.vocabSize);
@@ -71,7 +74,8 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
         hold.release();
       }
     });
-    // Without this, a client that leaves ends the invocation in mid-turn, and the tensors of a half-loaded model are never freed.
+    // If the client leaves, the platform may end the invocation in the middle of a turn, and the tensors of a half-loaded
+    // model would never be freed. waitUntil keeps the invocation alive until the turn ends.
     this.ctx.waitUntil(turn.catch(() => undefined));
     return turn;
   }

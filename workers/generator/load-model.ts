@@ -1,4 +1,7 @@
-/** Loads a model through the coordinator: checkpoint, tokenizer, then its parts one by one, each verified by hash and shape. */
+/**
+ * Loads a model through the coordinator: the checkpoint, the tokenizer, then the parts one by one. The hash and the shapes of
+ * each part are checked.
+ */
 import * as tf from "@tensorflow/tfjs-core";
 import { checkpointSchema, endTokensOf, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
 import type { ModelConfig } from "../../shared/config.ts";
@@ -20,7 +23,7 @@ export interface LoadedModel {
   config: ModelConfig;
   weights: Weights;
   tokenizer: Tokenizer;
-  /** The tokens after which a text is complete. */
+  /** The tokens that end a text. */
   endTokens: ReadonlySet<number>;
   chatTemplate: ChatTemplate;
 }
@@ -35,7 +38,7 @@ function parse(bytes: Uint8Array): unknown {
   return JSON.parse(new TextDecoder().decode(bytes));
 }
 
-/** Throws when an object is missing or does not fit; then nothing of the model stays in memory. */
+/** Throws if an object is missing or does not fit. Then everything that was loaded is freed. */
 export async function loadModel(env: GeneratorEnv, { model: hash, publishedAt }: Model): Promise<LoadedModel> {
   await startBackend();
   const checkpoint = checkpointSchema.parse(parse(await readObject(env, "checkpoint", hash)));

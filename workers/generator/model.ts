@@ -1,9 +1,9 @@
 /**
- * The model that answers: replaced when the active pointer has moved, freed when its last generation has ended.
+ * The active model. It is replaced when the active pointer moves, and the old model is freed when its last generation ends.
  *
  * A generation holds its model for one turn. Cloudflare may cancel an invocation between two tokens, and then no `finally`
- * runs; so a hold lapses by the clock, and the next request frees what a lapsed hold has left. All of this is a module's
- * state, shared by the requests of an isolate, and none of them awaits another.
+ * runs. Therefore a hold expires by the clock, and the next request frees the tensors of expired holds. All of this is module
+ * state, shared by the requests of an isolate. No request awaits another.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelInfo } from "../../shared/contracts/generation.ts";
@@ -13,21 +13,21 @@ import { loadModel, type LoadedModel } from "./load-model.ts";
 
 export type { LoadedModel };
 
-/** How long a generation may take, loading of a new model included. */
+/** The longest time of a generation, including the loading of a new model. */
 export const TURN_MS = 15_000;
-/** A loaded model is used for this long before the registry is asked whether it is still the active model. */
+/** A loaded model is used for this long before the registry is asked for the active model again. */
 const RECHECK_MS = 1000;
-/** Every isolate asks this often, whatever the limiter says. */
+/** Every isolate asks at least this often, even if the limiter refuses. */
 const MAX_AGE_MS = 60_000;
 const POLL_MS = 10;
 
 export interface ModelHold {
   readonly model: LoadedModel;
-  /** True when the time of the turn is over: the generation has to end, and its tensors may be freed by others. */
+  /** True when the turn's time is over. The generation must end, and other requests may free its tensors. */
   hasLapsed(): boolean;
-  /** True when another model has become the active one meanwhile. */
+  /** True when another model has become active. */
   isSuperseded(): boolean;
-  /** Keeps something of this generation, to be disposed with it. */
+  /** Registers an item that is disposed together with this generation. */
   track<T extends Disposable>(item: T): T;
   disposeTracked(): void;
   release(): void;
@@ -45,7 +45,7 @@ interface Hold {
 
 let loaded: LoadedModel | null = null;
 let checkedAt: number | null = null;
-/** Until when a request is asking for the active model, or loading it. */
+/** The latest end of the request that is asking for the active model or loading it. */
 let askingUntil = 0;
 const holds = new Set<Hold>();
 const retired = new Set<LoadedModel>();
@@ -54,7 +54,7 @@ function disposeTracked(hold: Hold): void {
   for (const item of hold.tracked.splice(0)) item.dispose();
 }
 
-/** Frees what lapsed holds have left, and replaced models that no generation holds. */
+/** Frees the tensors of expired holds, and replaced models that no generation holds. */
 function sweep(): void {
   const now = Date.now();
   for (const hold of holds) {
@@ -71,9 +71,9 @@ function sweep(): void {
 }
 
 /**
- * Whether to ask the one registry now. Without a limit each isolate would ask every second, and before a first model each
- * request would. REGISTRY_LIMIT lets all isolates of a place ask once a second together, so few isolates notice a new model
- * after a second, and however many there are notice it after a minute.
+ * True if this request may ask the registry, a single object. Without a limit each isolate would ask every second, and before
+ * the first model each request would ask. REGISTRY_LIMIT lets all isolates of a location together ask once a second. So a few
+ * isolates notice a new model after a second, and all of them notice it after a minute.
  */
 async function mayAsk(env: GeneratorEnv): Promise<boolean> {
   if (checkedAt === null || Date.now() - checkedAt >= MAX_AGE_MS) return true;
@@ -82,8 +82,8 @@ async function mayAsk(env: GeneratorEnv): Promise<boolean> {
 }
 
 /**
- * The active model. A loaded model keeps answering while the registry is down or its successor cannot be loaded.
- * Throws NoModel when there is none. Use it at once: after an await it may have been freed, unless it is held.
+ * The active model. If the registry is down or the new model cannot be loaded, the old model keeps answering. Throws NoModel
+ * if there is no model. Use the result at once: after an await the model may have been freed, unless it is held.
  */
 export async function activeModel(env: GeneratorEnv): Promise<LoadedModel> {
   const isAsking = () => Date.now() < askingUntil;

@@ -1,9 +1,10 @@
 /**
- * The probabilities of whole answers: of given ones exactly, or of the most probable short ones by a beam search.
+ * The probabilities of whole answers: exact for given candidates, or found by a beam search for the most probable short
+ * answers.
  *
- * An answer's probability is that of its tokens and then of any token that ends a text. Its tokens are those that the
- * tokenizer makes of it; a model can also spell a text otherwise, which counts as another answer. So probabilities of
- * different answers never add up to more than 1.
+ * The probability of an answer is the probability of its tokens, times the probability that any end token follows. Its tokens
+ * are the tokens that the tokenizer makes of its text. The model can write the same text with other tokens; they count as
+ * another answer. So the probabilities of different answers never add up to more than 1.
  */
 import type { PredictRequest, Predictions } from "../../shared/contracts/predict.ts";
 import { namedError } from "../../shared/errors.ts";
@@ -11,9 +12,15 @@ import { createDecoder, type Decoder } from "../../shared/model/decoder.ts";
 import type { LoadedModel } from "./model.ts";
 import { fitPrompt } from "./prompt.ts";
 
-/** Tokens of all candidates: each costs a step of the model unless it shares it with another candidate. */
+/**
+ * The most tokens of all candidates together. Each token costs one step of the model; candidates share the steps of a common
+ * beginning.
+ */
 const MAX_CANDIDATE_TOKENS = 512;
-/** The search keeps this many unfinished answers, for as many tokens: at most their product of steps. */
+/**
+ * The search keeps at most BEAMS unfinished answers of at most MAX_ANSWER_TOKENS tokens, so it takes at most their product of
+ * steps.
+ */
 const BEAMS = 8;
 const MAX_ANSWER_TOKENS = 24;
 const ANSWERS_SHOWN = 5;
@@ -23,7 +30,7 @@ interface Scored {
   logProbability: number;
 }
 
-/** Throws InvalidInput for more or longer candidates than can be scored. */
+/** Throws InvalidInput if the candidates are too many or too long. */
 export function predict(model: LoadedModel, request: PredictRequest): Predictions {
   const candidates = request.candidates?.map((text) => ({ text, ids: model.tokenizer.encode(text) }));
   const longest = candidates === undefined ? MAX_ANSWER_TOKENS : checkedLength(candidates);
@@ -45,7 +52,7 @@ interface Candidate {
   ids: readonly number[];
 }
 
-/** Tokens of the longest candidate. Throws InvalidInput when there is too much to score. */
+/** The tokens of the longest candidate. Throws InvalidInput if all candidates together have too many tokens. */
 function checkedLength(candidates: readonly Candidate[]): number {
   const total = candidates.reduce((sum, { ids }) => sum + ids.length, 0);
   if (total > MAX_CANDIDATE_TOKENS)
@@ -53,7 +60,10 @@ function checkedLength(candidates: readonly Candidate[]): number {
   return Math.max(...candidates.map(({ ids }) => ids.length));
 }
 
-/** Candidates that agree in their first `depth` tokens, which `logits` come after. What they share further on is read once. */
+/**
+ * Scores candidates with the same first `depth` tokens; `logits` follow these tokens. Candidates that share further tokens
+ * share the model's steps for them.
+ */
 function score(model: LoadedModel, decoder: Decoder, logits: Float32Array, candidates: readonly Candidate[], depth: number): Scored[] {
   const logProbability = logProbabilities(logits);
   const groups = new Map<number, Candidate[]>();
@@ -95,7 +105,7 @@ function search(model: LoadedModel, prompted: Decoder, first: Float32Array, maxT
         ended.set(text, (ended.get(text) ?? 0) + Math.exp(beam.logProbability + endOf(model, of)));
         for (const id of mostProbable(beam.logits, model.endTokens)) grown.push({ beam, id, logProbability: beam.logProbability + of(id) });
       }
-      // What is left can only become less probable than it is.
+      // Longer answers can only become less probable, so beams below the listed answers are dropped.
       const least = [...ended.values()].toSorted((a, b) => b - a)[ANSWERS_SHOWN - 1] ?? 0;
       const kept = grown
         .filter(({ logProbability }) => Math.exp(logProbability) > least)
@@ -122,7 +132,7 @@ function search(model: LoadedModel, prompted: Decoder, first: Float32Array, maxT
     .slice(0, ANSWERS_SHOWN);
 }
 
-/** logits [V] -> the natural logarithm of a token's probability */
+/** Takes logits [V]; returns a function from a token to the natural logarithm of its probability. */
 function logProbabilities(logits: Float32Array): (id: number) => number {
   const peak = logits.reduce((most, logit) => Math.max(most, logit), -Infinity);
   const total = logits.reduce((sum, logit) => sum + Math.exp(logit - peak), 0);
@@ -130,7 +140,7 @@ function logProbabilities(logits: Float32Array): (id: number) => number {
   return (id) => logits[id]! - shift;
 }
 
-/** Of a text that ends here, by whichever token. */
+/** The log probability that the text ends here, with any end token. */
 function endOf({ endTokens }: LoadedModel, logProbability: (id: number) => number): number {
   return logSumOf([...endTokens].map(logProbability));
 }
@@ -152,7 +162,7 @@ function logSumOf(logs: readonly number[]): number {
   return peak === -Infinity ? peak : peak + Math.log(logs.reduce((sum, log) => sum + Math.exp(log - peak), 0));
 }
 
-/** Most probable first, with each answer's share of all that are listed. */
+/** The answers, most probable first. `probability` is an answer's share among the listed answers. */
 function shares(scored: readonly Scored[]): Predictions["answers"] {
   const all = logSumOf(scored.map(({ logProbability }) => logProbability));
   return scored

@@ -1,14 +1,14 @@
-/** From a request's prompt to the ids that the model reads. */
+/** Turns a request's prompt into the token ids that the model reads. */
 import type { Prompt } from "../../shared/contracts/generation.ts";
 import { namedError } from "../../shared/errors.ts";
 import { renderContext } from "../../shared/lessons/context.ts";
 import { chatTokens, type Message } from "../../shared/tokenizer/chat-template.ts";
 import type { LoadedModel } from "./model.ts";
 
-/** Share of the context that an answer may fill, so that something of the prompt is always read. */
+/** The largest share of the context for an answer. The rest is kept for the prompt. */
 const ANSWER_SHARE = 0.75;
 
-/** A question as a conversation: what its context says as a system message, then its text. */
+/** A question as a conversation: its context as a system message, then its text. */
 function conversationOf(prompt: Extract<Prompt, { kind: "question" | "chat" }>): readonly Message[] {
   if (prompt.kind === "chat") return prompt.messages;
   const system = renderContext(prompt.context);
@@ -16,7 +16,7 @@ function conversationOf(prompt: Extract<Prompt, { kind: "question" | "chat" }>):
   return system === null ? [user] : [{ role: "system", content: system }, user];
 }
 
-/** The question that an answer is stored with. */
+/** The question that is recorded with an answer. */
 export function questionOf(prompt: Prompt): string {
   if (prompt.kind === "tokens") return "";
   return prompt.kind === "chat" ? (prompt.messages.findLast(({ role }) => role === "user")?.content ?? "") : prompt.text;
@@ -31,9 +31,9 @@ function idsOf({ config, tokenizer, chatTemplate }: LoadedModel, prompt: Prompt)
 }
 
 /**
- * The ids of a prompt, and how many tokens the answer may have. A prompt that is too long loses its beginning, because the end
- * holds the question. Without `maxTokens` the answer gets what the prompt leaves, a quarter of the context at least.
- * Throws InvalidInput for unknown ids and for a prompt without tokens.
+ * The token ids of a prompt, and the most tokens that its answer may have (`room`). A prompt that is too long loses its
+ * beginning, because the question is at the end. Without `maxTokens` the answer gets the rest of the context, but at least a
+ * quarter of the context. Throws InvalidInput for unknown ids and for an empty prompt.
  */
 export function fitPrompt(model: LoadedModel, prompt: Prompt, maxTokens: number | null): { ids: number[]; room: number } {
   const { context } = model.config;

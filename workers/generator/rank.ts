@@ -1,4 +1,4 @@
-/** The order of candidates: by what people gave the same text before, then by the model's own probability. */
+/** Ranks candidates: first by the scores that people gave the same text, then by the model's own probability. */
 import type { Tally } from "../../shared/contracts/feedback.ts";
 import type { Candidate } from "../../shared/contracts/generate.ts";
 import { UNRATED } from "./feedback.ts";
@@ -12,8 +12,8 @@ export function rank(sampled: readonly Omit<Candidate, "reward">[], tallies: rea
 }
 
 /**
- * The mean score as if one more person had given the middle of 0..1. By the bare reward an unrated text would stand with the
- * worst texts (all 0), and a bad vote could not move a text.
+ * The mean score with one more vote of 0.5. With the plain mean, an unrated text would rank with the worst texts (all 0), and
+ * a bad vote could not lower a text.
  */
 function standing({ reward, votes }: Tally): number {
   return (reward * votes + 0.5) / (votes + 1);

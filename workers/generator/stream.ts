@@ -1,14 +1,20 @@
-/** A generation as a byte stream of one JSON event per line, which ends with exactly one terminal event unless its reader leaves. */
+/**
+ * A generation as a byte stream with one JSON event per line. It ends with exactly one terminal event, unless the reader
+ * leaves.
+ */
 import type { WrittenEvent, GenerationRequest } from "../../shared/contracts/generation.ts";
 import { record } from "./feedback.ts";
 import { startGeneration } from "./generation.ts";
 import type { ModelHold } from "./model.ts";
 import { questionOf } from "./prompt.ts";
 
-/** Characters of a question that are kept beside its answer. */
+/** The most characters of a question that are stored with its answer. */
 const MAX_QUESTION = 4000;
 
-/** The events of a generation whose first choice is kept, so that it can be scored. Throws InvalidInput before the first event. */
+/**
+ * The events of a generation. The first choice is recorded, so that it can be scored. Throws InvalidInput before the first
+ * event.
+ */
 export function scoredEvents(env: GeneratorEnv, hold: ModelHold, request: GenerationRequest): AsyncGenerator<WrittenEvent> {
   const { id, events } = startGeneration(hold, request);
   return withTerminal(env, hold, request, { id, events });
@@ -37,8 +43,8 @@ async function* withTerminal(
 }
 
 /**
- * Sends events as they are made: a slow reader does not hold up the isolate. When the reader leaves, at most one more token is
- * made. `finished` settles when nothing more is made.
+ * Sends events as soon as they are made, so a slow reader does not hold up the isolate. After the reader leaves, at most one
+ * more token is made. `finished` settles when the generation has ended.
  */
 export function eventStream(events: AsyncGenerator<WrittenEvent>): { readable: ReadableStream<Uint8Array>; finished: Promise<void> } {
   const encoder = new TextEncoder();

@@ -1,15 +1,15 @@
 /**
- * From the bytes of tokens to text that can be given out at once: only whole characters, nothing that a stop string could take
- * back, and with `trim` no white space around the whole. Stop strings are found across the borders of tokens.
+ * Turns the bytes of tokens into text that can be sent at once. Only whole characters are sent. Text that may be the start of
+ * a stop string is held back. With `trim`, white space at both ends is dropped. Stop strings are found across token borders.
  */
 
 export interface TextDelta {
   delta: string;
-  /** True when a stop string was found; the text ends before it. */
+  /** True if a stop string was found. The text ends before it. */
   isStopped: boolean;
 }
 
-/** Length of the longest end of `text` with which a stop string begins. */
+/** The length of the longest end of `text` that is the start of a stop string. */
 function openStop(text: string, stop: readonly string[]): number {
   const longest = Math.max(0, ...stop.map((word) => word.length - 1));
   for (let length = Math.min(longest, text.length); length > 0; length--) {
@@ -22,9 +22,9 @@ function openStop(text: string, stop: readonly string[]): number {
 export class TextAssembler {
   readonly #stop: readonly string[];
   readonly #trim: boolean;
-  // In streaming mode a decoder holds back the bytes of an incomplete character. A leading U+FEFF is text.
+  // In streaming mode the decoder holds back the bytes of an incomplete character. A leading U+FEFF is kept as text.
   readonly #decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
-  /** Decoded text that was not given out yet. */
+  /** Decoded text that was not sent yet. */
   #held = "";
   #hasBegun = false;
 
@@ -33,7 +33,7 @@ export class TextAssembler {
     this.#trim = trim;
   }
 
-  /** Adds the bytes of a token. After a stop string the text is over. */
+  /** Adds the bytes of a token. After a stop string no more text comes. */
   push(bytes: Uint8Array): TextDelta {
     this.#held += this.#decoder.decode(bytes, { stream: true });
     const found = this.#stop.map((word) => this.#held.indexOf(word)).filter((at) => at >= 0);

@@ -1,6 +1,6 @@
 /**
- * One bounded step of encoding a corpus into token shards, in three stages: survey (choose the held-out documents), encode,
- * baselines. The unfinished shard is part of the state, so the shards depend on the snapshot and the tokenizer alone.
+ * One step of encoding a corpus into token shards. There are three stages: survey (choose the held-out documents), encode,
+ * baselines. The unfinished shard is part of the state, so the shards depend only on the snapshot and the tokenizer.
  */
 import { z } from "zod";
 import {
@@ -20,7 +20,7 @@ import { addToSurvey, documentKey, heldOutBelow, isHeldOut, surveySchema } from 
 import { visitDocuments } from "./segments.ts";
 import type { StepProgress } from "./merge-step.ts";
 
-/** UTF-8 bytes of text that one call handles. */
+/** The most UTF-8 bytes of text in one call. */
 const SURVEY_BYTES_PER_STEP = 16_000_000;
 const ENCODE_BYTES_PER_STEP = 2_000_000;
 
@@ -46,7 +46,7 @@ export interface EncodeStepInput {
   state: Hash | null;
 }
 
-/** Throws "NotFound" when the snapshot, the tokenizer or the state does not exist. */
+/** Throws "NotFound" if the snapshot, the tokenizer or the state does not exist. */
 export async function encodeStep(
   env: TokenizerEnv,
   input: EncodeStepInput,
@@ -134,7 +134,7 @@ async function openTokens(env: TokenizerEnv, side: Side): Promise<number[]> {
   return Array.from(decodeTokenShard(new Uint8Array(await getObject(env.ARTIFACTS, "tokenizer-state", side.open))));
 }
 
-/** Writes full shards. The remaining tokens become the last shard if `last` is true, otherwise the open shard of the state. */
+/** Writes full shards. If `last` is true, the remaining tokens become the last shard; otherwise they stay open in the state. */
 async function writeSide(env: TokenizerEnv, side: Side, tokens: readonly number[], last: boolean): Promise<Side> {
   const shards = [...side.shards];
   let first = 0;

@@ -1,10 +1,11 @@
 /**
- * Chooses the validation documents: the lowest text hashes, about 5 % of the documents, but at least one document and 2 % of
- * the bytes, and never all documents. The choice reads the whole snapshot, so it does not depend on the order of crawling.
+ * Chooses the validation documents: those with the lowest text hashes. They are about 5 % of the documents, at least one
+ * document and 2 % of the bytes, and never all documents. The choice reads the whole snapshot, so the order of crawling has no
+ * effect.
  */
 import { z } from "zod";
 
-/** The survey keeps this many keys, the lowest: only low keys can be held out. */
+/** The survey keeps this many of the lowest keys. Higher keys are never held out. */
 const MAX_KEYS = 20_000;
 const KEY_RANGE = 2 ** 32;
 const HELD_OUT_SHARE = 0.05;
@@ -17,7 +18,7 @@ export const surveySchema = z.object({
 });
 export type Survey = z.infer<typeof surveySchema>;
 
-/** The key by which documents are held out, lowest first: the first 32 bits of the text's hash. */
+/** A document's key: the first 32 bits of its text's hash. The documents with the lowest keys are held out. */
 export function documentKey(sha256: string): number {
   return Number.parseInt(sha256.slice(0, 8), 16);
 }
@@ -33,12 +34,12 @@ export function addToSurvey(survey: Survey, documents: readonly (readonly [key: 
   return { keys: [...keys].toSorted(([a], [b]) => a - b).slice(0, MAX_KEYS), bytes };
 }
 
-/** The first key that is not held out. A document with more than half of all bytes is never held out. */
+/** The lowest key that is not held out. A document with more than half of all bytes is never held out. */
 export function heldOutBelow(survey: Survey): number {
   const eligible = survey.keys.filter(([, bytes]) => bytes * 2 <= survey.bytes);
   let held = 0;
   let below = 0;
-  // When every document is eligible, the last key stays in train.
+  // If every document is eligible, the last key stays in the training data.
   const last = eligible.length === survey.keys.length ? eligible.length - 1 : eligible.length;
   for (const [key, bytes] of eligible.slice(0, last)) {
     if (below > 0 && key >= HELD_OUT_SHARE * KEY_RANGE && held >= MIN_BYTES_SHARE * survey.bytes) break;

@@ -1,7 +1,7 @@
 /**
- * Tokenizer: trains a byte-level BPE on a corpus snapshot, then encodes the snapshot into token shards. Both run in steps:
- * the caller passes the returned state to the next call until `done`. Keeps lesson sets and encodes them in the same way.
- * Owns the tokenizers, lesson sets, datasets and token shards in ARTIFACTS.
+ * Tokenizer: trains a byte-level BPE on a corpus snapshot, then encodes the snapshot into token shards. Both run in steps: the
+ * caller passes the returned state to the next call until `done`. The Worker also keeps lesson sets and encodes them in steps.
+ * It owns the tokenizers, lesson sets, datasets and token shards in ARTIFACTS.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { AddedLessons, LessonSetDetail, LessonSetInfo } from "../../shared/contracts/lessons.ts";
@@ -30,7 +30,7 @@ export default class Tokenizer extends WorkerEntrypoint<TokenizerEnv> {
     return lessonStep(this.env, input);
   }
 
-  /** Keeps the lessons of a text in JSON Lines. Throws InvalidInput. */
+  /** Stores lessons, given as JSON Lines. Throws InvalidInput. */
   addLessons(text: string): Promise<AddedLessons> {
     return addLessons(this.env, text);
   }

@@ -1,6 +1,6 @@
 /**
- * One bounded step of making an sft dataset from a lesson set: its conversations in the tokenizer's ids, then pieces of the
- * dataset that the model was pretrained on. Each step writes at most one shard a side, so the state is a position.
+ * One step of making an sft dataset from a lesson set: first the conversations as token ids, then pieces of the dataset of the
+ * model's pretraining. Each step writes at most one shard per side (train and validation), so the state is only a position.
  */
 import { z } from "zod";
 import { datasetSchema, hashSchema, tokenShardEntrySchema, type Hash, type StoredDataset } from "../../shared/artifacts.ts";
@@ -19,9 +19,9 @@ const shardsSchema = z.array(tokenShardEntrySchema);
 
 export const lessonStateSchema = z.object({
   format: z.literal(1),
-  /** The next conversation; after the last one, the conversations and the next piece. */
+  /** The next conversation. After the last conversation: their number plus the next piece. */
   next: z.int().nonnegative(),
-  /** Pairs of the longest conversation so far. */
+  /** The number of pairs in the longest conversation so far. */
   longest: z.int().nonnegative(),
   train: shardsSchema,
   val: shardsSchema,
@@ -30,16 +30,16 @@ type State = z.infer<typeof lessonStateSchema>;
 
 export interface LessonStepInput {
   lessons: Hash;
-  /** The tokenizer of the model that learns. */
+  /** The tokenizer of the model that learns the lessons. */
   tokenizer: Hash;
-  /** Its positions. */
+  /** The number of positions of that model. */
   context: number;
-  /** The dataset that it was pretrained on, and the share of it among the records to learn; null for none. */
+  /** The dataset of the model's pretraining, and its share of the training records; null for no replay. */
   replay: { dataset: Hash; share: number } | null;
   state: Hash | null;
 }
 
-/** Throws "NotFound" when an object that the caller named does not exist. */
+/** Throws "NotFound" if an object that the caller named does not exist. */
 export async function lessonStep(
   env: TokenizerEnv,
   { lessons: id, tokenizer: tokenizerHash, context, replay, state: stateHash }: LessonStepInput,
@@ -103,7 +103,10 @@ export async function lessonStep(
 
 const numbersOf = (shards: State["train"]) => shards.reduce((sum, { tokens }) => sum + tokens, 0);
 
-/** Pieces of one length from a text in shards. The starts grow, so each shard is read once and one is held at a time. */
+/**
+ * Reads pieces of equal length from a text in shards. The starts are in ascending order, so each shard is read once and memory
+ * holds one shard.
+ */
 async function readPieces(env: TokenizerEnv, shards: State["train"], starts: readonly number[], length: number): Promise<Uint16Array[]> {
   const pieces = starts.map(() => new Uint16Array(length));
   let first = 0;

@@ -1,4 +1,4 @@
-/** Lesson sets in R2: immutable objects under the hash of their content, so that equal lessons are one set. */
+/** Lesson sets in R2: immutable objects under the hash of their content, so equal lessons are stored once. */
 import { hashSchema, lessonSetSchema, OBJECT_KINDS, objectKey, type Hash, type LessonSet } from "../../shared/artifacts.ts";
 import type { AddedLessons, LessonSetDetail, LessonSetInfo } from "../../shared/contracts/lessons.ts";
 import { namedError } from "../../shared/errors.ts";
@@ -7,10 +7,10 @@ import { getJson, putJson } from "../../shared/store.ts";
 import { missingAsNotFound } from "./missing-as-not-found.ts";
 
 const MAX_EXAMPLES_SHOWN = 5;
-/** Reasons that an error names when no line is a lesson. */
+/** The most reasons in the error about a text without lessons. */
 const MAX_REASONS = 3;
 
-/** Throws "InvalidInput" when the lines make no set that can be learned and evaluated. */
+/** Throws "InvalidInput" if the lines do not make a set with lessons to learn and lessons to evaluate. */
 export async function addLessons(env: TokenizerEnv, text: string): Promise<AddedLessons> {
   const { conversations, refused, refusedLines } = parseLessons(text);
   if (conversations.length === 0) {
@@ -25,7 +25,7 @@ export async function addLessons(env: TokenizerEnv, text: string): Promise<Added
   return { id, conversations: conversations.length, heldOut: heldOut.filter(Boolean).length, refusedLines, refused };
 }
 
-/** Which conversations are for validation. Throws "InvalidInput" when none could be held out. */
+/** For each conversation, true if it is for validation. Throws "InvalidInput" if none can be held out. */
 export function heldOutOf(lessons: Pick<LessonSet, "conversations">): boolean[] {
   const heldOut = heldOutConversations(lessons);
   if (heldOut !== null) return heldOut;
@@ -46,7 +46,7 @@ export async function listLessons(env: TokenizerEnv): Promise<LessonSetInfo[]> {
   return found.toSorted((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
 }
 
-/** The key of a set by an id that a caller sent: an id of another shape is unknown too. */
+/** The key of the set with an id from a caller. Throws "NotFound" if the id is not a hash. */
 function keyOf(id: string): string {
   if (hashSchema.safeParse(id).success) return objectKey("lesson-set", id);
   throw namedError("NotFound", `lessons: expected the id of a lesson set, got ${id}`);
@@ -71,7 +71,7 @@ export function readLessons(env: TokenizerEnv, id: Hash): Promise<LessonSet> {
   return missingAsNotFound(getJson(env.ARTIFACTS, "lesson-set", id, lessonSetSchema));
 }
 
-/** Deletes a set. Datasets and models that were made from it stay. Throws "NotFound". */
+/** Deletes a set. Datasets and models that were made from the set stay. Throws "NotFound". */
 export async function deleteLessons(env: TokenizerEnv, id: string): Promise<void> {
   const key = keyOf(id);
   if ((await env.ARTIFACTS.head(key)) === null) throw namedError("NotFound", `lessons: expected the id of a lesson set, got ${id}`);

@@ -1,6 +1,6 @@
 /**
- * One bounded step of tokenizer training: first counts words, then finds merges. The state is an object in ARTIFACTS, named
- * by its hash, so a step repeated after a crash gives the same state, and no request grows with the corpus.
+ * One step of training a tokenizer: first words are counted, then merges are found. The state is an object in ARTIFACTS with
+ * its hash as its name. So a step that is repeated after a crash gives the same state, and no request grows with the corpus.
  */
 import { z } from "zod";
 import { snapshotSchema, type Hash } from "../../shared/artifacts.ts";
@@ -13,18 +13,22 @@ import { missingAsNotFound } from "./missing-as-not-found.ts";
 import { visitDocuments } from "./segments.ts";
 import { namedError } from "../../shared/errors.ts";
 
-/** Distinct words kept between steps. When there are more, the rarest are dropped. */
+/** The most distinct words that are kept between steps. The rarest words are dropped. */
 const MAX_WORDS = 200_000;
 /**
- * The longest word that is counted, in UTF-16 units. A page without spaces is one long word: it teaches nothing useful, yet
- * every merge would read it and every state would hold it. The rules of tables in READMEs are up to 152 units long.
+ * Longer words (in UTF-16 units) are not counted. A page without spaces is one long word: it teaches nothing useful, yet every
+ * merge would read it and every state would hold it. The longest useful words, lines under table headings in READMEs, have 152
+ * units.
  */
 const MAX_WORD_LENGTH = 256;
-/** UTF-8 bytes of text that one call counts. */
+/** The most UTF-8 bytes of text that one call counts. */
 const COUNT_BYTES_PER_STEP = 8_000_000;
 const MERGES_PER_STEP = 1000;
 
-/** Format 2 belongs to a training that began under the former layout, and ends under it. Format 3 has the layout of today. */
+/**
+ * Format 2 is the state of a training that began under the old token layout; it also ends under this layout. Format 3 has the
+ * current layout.
+ */
 export const mergeStateSchema = z.object({
   format: z.union([z.literal(2), z.literal(3)]),
   segment: z.int().nonnegative(),
@@ -45,7 +49,7 @@ export interface StepProgress {
   total: number;
 }
 
-/** Throws "InvalidInput" for an impossible vocabulary size, "NotFound" when the snapshot or the state does not exist. */
+/** Throws "InvalidInput" for an impossible vocabulary size, "NotFound" if the snapshot or the state does not exist. */
 export async function mergeStep(
   env: TokenizerEnv,
   input: MergeStepInput,
@@ -67,7 +71,7 @@ export async function mergeStep(
       for (const word of splitWords(text, layout.preTokenizer))
         if (word.length <= MAX_WORD_LENGTH) counts.set(word, (counts.get(word) ?? 0) + 1);
     });
-    // Sorting makes the state's hash depend on the counts alone.
+    // The words are sorted, so the state's hash depends only on the counts.
     const words = [...counts].toSorted(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)).slice(0, MAX_WORDS);
     const next = await putJson(env.ARTIFACTS, "tokenizer-state", { ...state, ...at, words });
     return { state: next, done: false, tokenizer: null, progress: { stage: "count", done: at.segment, total: snapshot.segments.length } };

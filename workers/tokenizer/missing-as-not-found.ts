@@ -1,7 +1,7 @@
-/** Turns a missing object into an answer for the caller, when the caller supplied the hash. */
+/** Turns "MissingObject" into "NotFound" if the caller supplied the hash. */
 import { namedError } from "../../shared/errors.ts";
 
-/** Awaits the read of an object that the caller named. "MissingObject" becomes "NotFound": the caller made the mistake, not this Worker. */
+/** Awaits the read of an object that the caller named. If the object is missing, the caller made the mistake, not this Worker. */
 export async function missingAsNotFound<T>(read: Promise<T>): Promise<T> {
   try {
     return await read;

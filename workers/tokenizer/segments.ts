@@ -1,18 +1,18 @@
-/** Reads a snapshot's documents in segment order. A call starts at any document and reads a bounded number of bytes. */
+/** Reads a snapshot's documents in segment order. A call may start at any document and reads a limited number of bytes. */
 import { documentSchema, successorKey, successorSchema, type Document, type Hash, type Snapshot } from "../../shared/artifacts.ts";
 import { getObject } from "../../shared/store.ts";
 
-/** The next document to read. */
+/** The position of the next document to read. */
 export interface Position {
   segment: number;
-  /** The document's line within the segment. A removal empties lines but keeps them, so positions stay valid. */
+  /** The document's line within the segment. A removal empties lines but does not delete them, so positions stay valid. */
   document: number;
 }
 
 /**
- * Calls `visit` for each document that is not superseded, with the UTF-8 length of its text, until `budget` bytes are used;
- * visits at least one document. Returns the position of the next call; after the last document its `segment` is the number
- * of segments.
+ * Calls `visit` for each document that is not superseded, with the UTF-8 length of its text, until the `budget` of bytes is
+ * used. Visits at least one document. Returns the position for the next call. After the last document, its `segment` is the
+ * number of segments.
  */
 export async function visitDocuments(
   corpus: R2Bucket,
@@ -43,7 +43,7 @@ export async function visitDocuments(
   return { segment: snapshot.segments.length, document: 0 };
 }
 
-/** The bytes of a segment, or of its successor after a removal; null when the removal left no documents. */
+/** The bytes of a segment or, after a removal, of its successor. Null if the removal left no documents. */
 async function readSegment(corpus: R2Bucket, hash: Hash): Promise<ArrayBuffer | null> {
   try {
     return await getObject(corpus, "segment", hash);
@@ -55,7 +55,7 @@ async function readSegment(corpus: R2Bucket, hash: Hash): Promise<ArrayBuffer | 
   }
 }
 
-/** The lines of a gzipped segment, empty lines included. Decompresses on demand. */
+/** The lines of a gzipped segment, including empty lines. Decompresses while the caller reads. */
 async function* segmentLines(corpus: R2Bucket, hash: Hash): AsyncGenerator<string> {
   const bytes = await readSegment(corpus, hash);
   if (bytes === null) return;

@@ -1,4 +1,4 @@
-/** Computes one leased task: reads what it names, runs it (shared/training/compute), and stores the update. */
+/** Computes one leased task: reads the named objects, runs the task (shared/training/compute), and stores the update. */
 import * as tf from "@tensorflow/tfjs-core";
 import { datasetSchema, type Dataset, type TokenShardEntry } from "../../shared/artifacts.ts";
 import { MAX_ISOLATE_BYTES } from "../../shared/limits.ts";
@@ -24,7 +24,7 @@ import type {
 import type { ObjectCache } from "./object-cache.ts";
 import { readWeights, StoredParts } from "./stored-parts.ts";
 
-/** One side of a dataset as the stream of its token shards. */
+/** One side of a dataset (train or validation) as a stream of tokens from its shards. */
 function streamOf(shards: readonly TokenShardEntry[], length: number, objects: ObjectCache): Stream {
   async function read(first: number, end: number): Promise<Uint16Array> {
     const numbers = new Uint16Array(end - first);
@@ -57,7 +57,8 @@ async function train(task: TrainTask, dataset: Dataset, objects: ObjectCache): P
   const startedAt = performance.now();
   const { loss, sequences, tokens } = await runTrainTask(task, plan, parts, streamOf(dataset.train, dataset.trainTokens, objects));
   const result: TrainResult = { kind: "train", loss, sequences, tokens, ...(await parts.written()) };
-  // Read after the last transfer: the clock stands still while a Worker computes and is right again after each of them.
+  // The time is read after the last transfer, because a Worker's clock stands still while it computes and is set right by each
+  // transfer.
   return { result, computeMs: Math.max(0, performance.now() - startedAt - parts.transferMs()) };
 }
 

@@ -1,4 +1,4 @@
-/** What one isolate of the trainer keeps between invocations: its name, its objects, and the turn to work. */
+/** The state that one isolate of the trainer keeps between invocations: its name, its cached objects, and the turn to work. */
 import { MAX_CPU_SECONDS } from "../../shared/limits.ts";
 import type { Lease } from "../../shared/training/protocol/task.ts";
 import { ObjectCache } from "./object-cache.ts";
@@ -7,7 +7,7 @@ import { BucketObjects, CoordinatorObjects } from "./object-source.ts";
 let cache: ObjectCache | null = null;
 let name: string | null = null;
 
-/** True in further local processes, which POST /work keeps at work and which have no access to the coordinator's bucket. */
+/** True in further local processes. POST /work makes them work, and they have no access to the coordinator's bucket. */
 export const isWorkLoop = (env: TrainerEnv): boolean => (env.WORK_LOOP as string) === "on";
 
 export function objectsOf(env: TrainerEnv): ObjectCache {
@@ -19,20 +19,23 @@ export function objectsOf(env: TrainerEnv): ObjectCache {
   return cache;
 }
 
-/** All isolates of one Worker share its name, and each is trusted by itself. Random values exist only inside requests. */
+/**
+ * A name per isolate: the Worker's name is the same in all isolates, but each isolate is trusted on its own. The name is made
+ * on first use, because random values exist only inside requests.
+ */
 export function trainerName(env: TrainerEnv): string {
   name ??= `${env.TRAINER_NAME}-${crypto.randomUUID().slice(0, 8)}`;
   return name;
 }
 
-/** How long an invocation holds its turn before it has a lease, and after the end of its lease. */
+/** How long an invocation holds its turn without a lease, and after the end of its lease. */
 const MARGIN_MS = 30_000;
 
-/** The turn to work: while an invocation holds it, no other invocation of the isolate computes. */
+/** The turn to work. While an invocation holds it, no other invocation of the isolate computes. */
 export class Turn {
   #until = Date.now() + MARGIN_MS;
 
-  /** Holds the turn while a lease lasts, and no longer than an invocation can. */
+  /** Holds the turn for as long as the lease lasts, but not longer than an invocation can run. */
   hold({ expiresAt }: Lease): void {
     this.#until = Math.min(expiresAt, Date.now() + 1000 * MAX_CPU_SECONDS) + MARGIN_MS;
   }
@@ -50,9 +53,9 @@ export class Turn {
 let current: Turn | null = null;
 
 /**
- * Runs `work` unless another invocation of this isolate works already, and returns null then: two would share one thread and
- * need twice the memory. An invocation that the platform kills never reaches its `finally`, and its isolate may live on;
- * so a turn ends with its lease, after which another trainer redoes the task anyway.
+ * Runs `work`, or returns null if another invocation of this isolate is working: two invocations would share one thread and
+ * need twice the memory. If the platform kills an invocation, its `finally` never runs, and the isolate may live on. Therefore
+ * a turn ends with its lease. After that another trainer computes the task anyway.
  */
 export async function oneAtATime<T>(work: (turn: Turn) => Promise<T>): Promise<T | null> {
   if (current !== null && !current.isOver) return null;
@@ -61,7 +64,7 @@ export async function oneAtATime<T>(work: (turn: Turn) => Promise<T>): Promise<T
   try {
     return await work(own);
   } finally {
-    // A later invocation may have taken over from this one after its turn was over.
+    // After the end of this turn, a later invocation may have taken the next turn.
     if (current === own) current = null;
   }
 }

@@ -1,34 +1,34 @@
 /**
- * Where a trainer reads and writes stored objects. A deployed trainer has the bucket itself: each access is one subrequest
- * and calls no other Worker, of which an invocation may call few. A further local process has no access to the
- * bucket, which belongs to the coordinator's process, so it goes through the coordinator.
+ * Where a trainer reads and writes stored objects. A deployed trainer uses the bucket itself: each access is one subrequest
+ * and no call of another Worker, of which an invocation may make few. A further local process cannot reach the bucket, which
+ * belongs to the coordinator's process, so it goes through the coordinator.
  */
 import type { Hash, ObjectKind } from "../../shared/artifacts.ts";
 import { readInto } from "../../shared/bytes/read-into.ts";
 import { MAX_RPC_BYTES } from "../../shared/limits.ts";
 import { checkHash, getObject, getObjectInto, isDamage, putObject } from "../../shared/store.ts";
 
-/** Every read checks the bytes against the hash and throws when they differ. */
+/** Every read checks the bytes against the hash and throws if they differ. */
 export interface ObjectSource {
   read(kind: ObjectKind, hash: Hash): Promise<Uint8Array<ArrayBuffer>>;
-  /** Reads a part of a run. `takeBuffer` gives a buffer, which is consumed, if the source can read into one. */
+  /** Reads a part of a run. If the source can read into a buffer, it calls `takeBuffer` and consumes the returned buffer. */
   readPart(hash: Hash, run: string, takeBuffer: () => ArrayBuffer): Promise<PartBytes>;
-  /** Stores a part of a run and returns its name. */
+  /** Stores a part of a run and returns its hash. */
   writePart(bytes: Uint8Array<ArrayBuffer>, run: string): Promise<Hash>;
 }
 
 export interface PartBytes {
   bytes: Uint8Array<ArrayBuffer>;
-  /** True if the bytes are in the buffer that was given, or in a larger one instead of it. */
+  /** True if the bytes are in the taken buffer or in a larger buffer that replaced it. */
   isInBuffer: boolean;
 }
 
-/** The bucket itself. */
+/** Objects in the bucket itself. */
 export class BucketObjects implements ObjectSource {
   readonly #bucket: R2Bucket;
   readonly #onDamage: (hash: Hash, run: string) => Promise<void>;
 
-  /** `onDamage` is told about parts that are missing or have changed, which may belong to the run's current checkpoint. */
+  /** `onDamage` is called for parts that are missing or have wrong bytes. They may belong to the run's current checkpoint. */
   constructor(bucket: R2Bucket, onDamage: (hash: Hash, run: string) => Promise<void>) {
     this.#bucket = bucket;
     this.#onDamage = onDamage;
@@ -52,7 +52,7 @@ export class BucketObjects implements ObjectSource {
   }
 }
 
-/** The coordinator's RPC. It reports damage to the run itself. */
+/** Objects through the coordinator's RPC. The coordinator reports damage to the run. */
 export class CoordinatorObjects implements ObjectSource {
   readonly #coordinator: TrainerEnv["COORDINATOR"];
 
@@ -68,7 +68,7 @@ export class CoordinatorObjects implements ObjectSource {
 
   async readPart(hash: Hash, run: string, takeBuffer: () => ArrayBuffer): Promise<PartBytes> {
     const object = await this.#coordinator.readObject("part", hash, run);
-    // The coordinator sends a part of its memory as a message, which is a buffer of its own.
+    // If the coordinator has the part in memory, it sends a message, and a message has its own buffer.
     const isMessage = object instanceof Uint8Array;
     const bytes = isMessage ? object : await readInto(object, takeBuffer());
     await checkHash("part", hash, bytes);
@@ -76,7 +76,8 @@ export class CoordinatorObjects implements ObjectSource {
   }
 
   async writePart(bytes: Uint8Array<ArrayBuffer>, run: string): Promise<Hash> {
-    // Half of a message's limit leaves room for its envelope. A message takes a whole buffer, so a view on a buffer is streamed.
+    // Half of the limit leaves room for the message's envelope. A message would carry the whole buffer of a view, so views are
+    // streamed.
     const isWhole = bytes.byteLength === bytes.buffer.byteLength && bytes.byteLength < MAX_RPC_BYTES / 2;
     return this.#coordinator.writePart(run, isWhole ? bytes : new Response(bytes).body!);
   }

@@ -1,7 +1,7 @@
 /**
- * A message of the `steps` queue: one task, then the invocation ends. A queue adds consumers only while batches end
- * (developers.cloudflare.com/queues/configuration/consumer-concurrency/), so an invocation that went on to the next task
- * would keep every other trainer from starting. The run sends a message for each task that no trainer waits for.
+ * Handles a message of the `steps` queue: one task, then the invocation ends. A queue adds consumers only when batches end
+ * (developers.cloudflare.com/queues/configuration/consumer-concurrency/). If an invocation went on to the next task, no other
+ * trainer could start. The run sends one message for each task that no trainer waits for.
  */
 // oxlint-disable no-console -- `wrangler tail` shows these lines; no caller waits for the errors.
 import { startBackend } from "../../shared/tensor/engine/backend.ts";
@@ -9,16 +9,16 @@ import type { Submission, SubmissionReply } from "../../shared/training/protocol
 import { computeTask } from "./compute-task.ts";
 import { isWorkLoop, objectsOf, oneAtATime, trainerName } from "./isolate.ts";
 
-/** A busy isolate leaves a message to another one after this time. */
+/** A busy isolate returns the message to the queue for this time, for another isolate to take. */
 const RETRY_SECONDS = 5;
 
-/** The waits before a submission that failed is sent again: the object may be restarting, and equal submissions count once. */
+/** Waits before each retry of a failed submission: the Run object may be restarting. A repeated submission counts once. */
 const SUBMIT_RETRY_MS = [500, 2000, 5000] as const;
 
 async function submit(env: TrainerEnv, submission: Submission): Promise<SubmissionReply> {
   for (let attempt = 0; ; attempt++) {
     try {
-      // A stub that has thrown stays broken, so each attempt has its own.
+      // A stub that has thrown stays broken, so each attempt makes a new stub.
       return await env.RUN.getByName(submission.run).submit(submission);
     } catch (error) {
       const wait = SUBMIT_RETRY_MS[attempt];
@@ -29,14 +29,14 @@ async function submit(env: TrainerEnv, submission: Submission): Promise<Submissi
 }
 
 export async function takeMessage(env: TrainerEnv, message: Message<{ run: string }>): Promise<void> {
-  // Here POST /work asks for tasks already.
+  // Here POST /work asks for tasks instead.
   if (isWorkLoop(env)) return;
   const hasWorked = await oneAtATime(async (turn) => {
     await startBackend();
-    // The object itself, not the coordinator's RPC: an invocation may call few Workers.
+    // This calls the Run object instead of the coordinator's RPC, because an invocation may call few Workers.
     const trainer = trainerName(env);
     const { lease } = await env.RUN.getByName(message.body.run).lease(trainer, 0);
-    // The queue is only a hint: another trainer may have taken the task.
+    // A message is only a hint: another trainer may have taken the task.
     if (lease === null) return true;
     turn.hold(lease);
     const { task } = lease;

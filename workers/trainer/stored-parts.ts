@@ -1,4 +1,7 @@
-/** The parts of a task as stored objects: decoded when the task asks for them, encoded as soon as the task has them. */
+/**
+ * Reads and writes a task's parts as stored objects. A part is decoded when the task asks for it, and encoded as soon as the
+ * task delivers it.
+ */
 import type { Hash } from "../../shared/artifacts.ts";
 import { compress, RESIDUAL } from "../../shared/model/formats/compression.ts";
 import { parameterOf } from "../../shared/model/formats/partition.ts";
@@ -9,7 +12,7 @@ import type { EvaluateTask, TrainResult, TrainTask } from "../../shared/training
 import type { ObjectCache } from "./object-cache.ts";
 import type { TaskParts } from "../../shared/training/compute/run-task.ts";
 
-/** A stored state has the local optimizer's tensors and the rounding errors of earlier updates. */
+/** True for a rounding error of earlier updates. A stored state holds these beside the local optimizer's tensors. */
 const isResidual = ({ name }: NamedArray) => name.endsWith(RESIDUAL);
 
 interface Stored {
@@ -22,7 +25,7 @@ const bytesOf = (stored: readonly Stored[]) => stored.reduce((sum, { bytes }) =>
 export class StoredParts implements TaskParts {
   readonly #task: TrainTask;
   readonly #objects: ObjectCache;
-  /** The writes of each part's update and state. */
+  /** For each part, the writes of its update and its state. */
   readonly #stored: Promise<[update: Stored, inner: Stored | null]>[] = [];
   #transferMs = 0;
 
@@ -45,24 +48,24 @@ export class StoredParts implements TaskParts {
     const residuals = Object.fromEntries(before.map(({ name, data }) => [parameterOf(name), data]));
     const compressed = compress(viewsOf(delta), residuals, training.compression);
     const update = this.#store(compressed.arrays);
-    // If both share one buffer, the first must be stored before the second is encoded. The views are taken afterwards, because
-    // wasm memory may have grown meanwhile.
+    // If both share one buffer, the update must be stored before the state is encoded. The views of the state are taken
+    // afterwards, because wasm memory may have grown meanwhile.
     if (!this.#objects.keepsParts) await this.#timed(update);
     const kept = [...viewsOf(state), ...compressed.residuals];
     const stored = Promise.all([update, kept.length === 0 ? null : this.#store(kept)]);
     this.#stored.push(stored);
-    // `written` reports a failure.
+    // `written` throws the error.
     stored.catch(() => undefined);
     if (!this.#objects.keepsParts) await this.#timed(stored);
   }
 
-  /** Encodes at once, so that the tensors may be freed, and resolves when the bytes are stored. */
+  /** Encodes at once, so that the caller may free the tensors. Resolves when the bytes are stored. */
   async #store(arrays: readonly NamedArray<Values>[]): Promise<Stored> {
     const encoded = encodeSafetensors(arrays, (size) => this.#objects.room(size));
     return { hash: await this.#objects.writePart(encoded, this.#task.run), bytes: encoded.byteLength };
   }
 
-  /** Milliseconds of waiting for transfers. */
+  /** Milliseconds spent waiting for transfers. */
   transferMs(): number {
     return this.#transferMs;
   }
@@ -74,7 +77,7 @@ export class StoredParts implements TaskParts {
     return result;
   }
 
-  /** The names and sizes of the written objects, once all are stored. */
+  /** The hashes and sizes of the written objects. Waits until all are stored. */
   async written(): Promise<Pick<TrainResult, "delta" | "inner" | "deltaBytes" | "innerBytes">> {
     const all = await this.#timed(Promise.all(this.#stored));
     const inner = all.flatMap(([, state]) => state ?? []);
@@ -96,7 +99,7 @@ export class StoredParts implements TaskParts {
   }
 }
 
-/** Adds the weights that a task evaluates to `into`, whose owner disposes them, also after a failure. */
+/** Adds the weights of an evaluation task to `into`. The owner of `into` disposes them, even after a failure. */
 export async function readWeights(task: EvaluateTask, objects: ObjectCache, into: Weights): Promise<void> {
   for (const hash of task.weights) Object.assign(into, tensorsOf(decodeSafetensors(await objects.readPart(hash, task.run))));
 }

@@ -1,6 +1,6 @@
 /**
- * The work loop of further local processes: lease a task, compute it, submit it, until there was no task for a while or the
- * session has done its share. An error ends only its task: the lease expires, and another trainer computes the same bits.
+ * The work loop of further local processes: lease a task, compute it, submit it. The session ends after a while without tasks,
+ * or at its limits. An error ends only its task: the lease expires, and another trainer computes the same bits.
  */
 // oxlint-disable no-console -- the process's log shows these lines; no caller waits for the errors.
 import { MAX_CPU_SECONDS, MAX_SUBREQUESTS } from "../../shared/limits.ts";
@@ -8,19 +8,19 @@ import { startBackend } from "../../shared/tensor/engine/backend.ts";
 import { computeTask } from "./compute-task.ts";
 import { objectsOf, trainerName, type Turn } from "./isolate.ts";
 
-/** Empty answers in a row before a session ends, and the wait between them. */
+/** A session ends after this many empty answers in a row. */
 const MAX_IDLE_POLLS = 20;
 const IDLE_POLL_MS = 100;
 /**
- * Time in which a session takes tasks. The clock stands still while a Worker computes and is right again after the
- * coordinator's answer, so at each lease no more CPU time is used than has passed: as much is left for the last task.
+ * A session takes tasks for this long. A Worker's clock stands still while it computes and is set right by the coordinator's
+ * answer. So at each lease the used CPU time is at most the elapsed time, and half of the limit is left for the last task.
  */
 const SESSION_MS = (MAX_CPU_SECONDS * 1000) / 2;
-/** Leases of a session: with its submission and a few parts, each takes about ten requests. */
+/** The most leases of a session. A lease with its submission and a few parts takes about ten requests. */
 const MAX_LEASES = MAX_SUBREQUESTS / 10;
 const MAX_FAILURES = 3;
 
-/** Works and returns how many tasks were submitted. */
+/** Works until the session ends. Returns the number of submitted tasks. */
 export async function work(env: TrainerEnv, turn: Turn): Promise<number> {
   const startedAt = Date.now();
   await startBackend();
@@ -28,13 +28,13 @@ export async function work(env: TrainerEnv, turn: Turn): Promise<number> {
   let tasks = 0;
   let idle = 0;
   let failures = 0;
-  /** The run of the last task; undefined once it has no task left. */
+  /** The run of the last task; undefined if that run has no more tasks. */
   let run: string | undefined;
   for (let leases = 0; leases < MAX_LEASES && Date.now() - startedAt < SESSION_MS; leases++) {
     if (idle === MAX_IDLE_POLLS || failures === MAX_FAILURES) break;
     turn.wait();
     const lease = await env.COORDINATOR.lease({ trainer, ...(run === undefined ? {} : { run }) }).catch((error: Error) => {
-      // The coordinator may be restarting: the session waits for it as for work.
+      // The coordinator may be restarting. The session waits as it waits for tasks.
       console.warn(`no lease: ${error.message}`);
       return null;
     });

@@ -7,8 +7,8 @@ const GZIP_MAGIC = [0x1f, 0x8b];
 const MAX_BROKEN_SHARE = 0.1;
 
 /**
- * Decodes text by its byte-order mark, Content-Type, `<meta>` or XML declaration. A page without any of these is UTF-8 if its
- * bytes are valid UTF-8, otherwise windows-1252, as in browsers.
+ * Decodes text by its byte-order mark, Content-Type, `<meta>` or XML declaration. A page without any of these is UTF-8 if
+ * (nearly) all its bytes are valid, otherwise windows-1252, as in browsers.
  */
 export function decodeText(bytes: Uint8Array, contentType: string): string {
   return new TextDecoder(encodingOf(bytes, contentType)).decode(bytes).replaceAll("\u0000", "");

@@ -1,4 +1,4 @@
--- What was answered, and how people scored it. One score per response and voter; the newest wins.
+-- Answers and their scores. A response has one score per voter: the newest.
 CREATE TABLE responses (
   id TEXT PRIMARY KEY,
   text TEXT NOT NULL,

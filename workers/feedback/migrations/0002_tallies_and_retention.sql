@@ -1,5 +1,5 @@
--- One vote per text and voter (the newest), a tally per text, and the indexes by which old rows are found.
--- Scores are counted in millionths, so that sums are exact in whatever order votes arrive.
+-- One vote per text and voter (the newest), one tally per text, and the indexes to find old rows. Scores are counted in
+-- millionths, so sums are exact for any order of votes.
 CREATE TABLE votes (
   response_hash TEXT NOT NULL,
   voter TEXT NOT NULL,
@@ -13,7 +13,7 @@ CREATE TABLE tallies (
   voted_at TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- SQLite takes the other columns from the row that has the maximum. sqlite.org/lang_select.html#bareagg
+-- With MAX(), SQLite takes the other columns from the row that has the maximum. sqlite.org/lang_select.html#bareagg
 INSERT INTO votes SELECT response_hash, voter, millionths FROM (
   SELECT response_hash, voter, CAST(ROUND(score * 1000000) AS INTEGER) AS millionths, MAX(scores.created_at)
   FROM scores JOIN responses ON response_id = id GROUP BY response_hash, voter
@@ -21,7 +21,7 @@ INSERT INTO votes SELECT response_hash, voter, millionths FROM (
 INSERT INTO tallies SELECT response_hash, COUNT(*), SUM(millionths), strftime('%Y-%m-%dT%H:%M:%fZ') FROM votes GROUP BY response_hash;
 CREATE INDEX tallies_by_age ON tallies (voted_at);
 
--- An answer that was scored is kept for longer. Tallies replace the search by text.
+-- Scored answers are kept for longer. Tallies replace the search by text.
 ALTER TABLE responses ADD COLUMN scored_at TEXT;
 UPDATE responses SET scored_at = (SELECT MAX(created_at) FROM scores WHERE response_id = id);
 DROP INDEX responses_by_hash;

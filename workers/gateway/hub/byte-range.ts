@@ -1,7 +1,10 @@
-/** The bytes that a Range header asks for (RFC 9110, 14.2). Several ranges at once are answered by the whole, as the standard allows. */
+/**
+ * The bytes that a Range header asks for (RFC 9110, 14.2). A request for several ranges gets the whole file, as the standard
+ * allows.
+ */
 export type ByteRange = { start: number; end: number } | "whole" | "unsatisfiable";
 
-/** `end` is the byte after the last. */
+/** `end` is the position after the last byte. */
 export function byteRange(header: string | undefined, size: number): ByteRange {
   const [, first = "", last = ""] = /^bytes=(\d*)-(\d*)$/.exec(header?.trim() ?? "") ?? [];
   if (first === "" && last === "") return "whole";
@@ -11,7 +14,7 @@ export function byteRange(header: string | undefined, size: number): ByteRange {
   }
   const start = Number(first);
   const end = last === "" ? size : Math.min(Number(last) + 1, size);
-  // A range that ends before it begins is no range.
+  // A range that ends before its start is invalid and is ignored.
   if (last !== "" && Number(last) < start) return "whole";
   return start >= size ? "unsatisfiable" : { start, end };
 }

@@ -1,6 +1,6 @@
 /**
- * Published models as a hub of Hugging Face's layout. Whether everybody may read them or the operator alone is a setting of
- * the gateway (PUBLIC_MODELS). Browsers of other sites may read, too: what is asked needs no cookie.
+ * Serves published models in the layout of Hugging Face's hub. The setting PUBLIC_MODELS decides whether everyone may read
+ * them or only the operator. Web pages of other origins may read too, because no request needs a cookie.
  */
 import type { Context } from "hono";
 import { cors } from "hono/cors";
@@ -21,7 +21,7 @@ const HEADERS = [
   "Accept-Ranges",
   "X-Error-Code",
 ];
-/** A name points to a model for ever, `active` does not. */
+/** A model's name never points to another model, but `active` does, so clients must ask again. */
 const CACHE = "no-cache";
 
 type Repository = Awaited<ReturnType<GatewayEnv["COORDINATOR"]["listRepository"]>>;
@@ -38,7 +38,10 @@ handlers.use(
 );
 handlers.use("/hub/*", requireReader);
 
-/** The files of a model at a revision: it has one, under the names of a branch, of HEAD and of the commit. Throws NotFound, NoModel. */
+/**
+ * The files of a model at a revision. A model has one revision, with three names: `main`, `HEAD` and the commit. Throws
+ * NotFound, NoModel.
+ */
 async function repositoryOf(c: Context<GatewayContext>, name: string, revision = "main"): Promise<Repository> {
   const repository = await c.env.COORDINATOR.listRepository(name);
   if (!["main", "HEAD", repository.commit].includes(revision)) {
@@ -96,7 +99,7 @@ handlers.openapi(routes.pathsInfo, async (c) => {
 });
 
 handlers.openAPIRegistry.registerPath(routes.resolve);
-// A file may lie in a folder, which a path of OpenAPI cannot say.
+// A file may be in a folder, and an OpenAPI path cannot express this. So this route is not in the OpenAPI document.
 handlers.get("/hub/:owner/:name/resolve/:revision/:file{.+}", async (c) => {
   const { owner, name, revision, file: path } = c.req.param();
   if (owner !== OWNER) return refuse(c, 404, `owner: expected ${OWNER}, got ${owner}`);

@@ -1,4 +1,4 @@
-/** Who may read published models: everybody where the setting PUBLIC_MODELS is "on", else the operator. */
+/** Lets everyone read published models if PUBLIC_MODELS is "on", otherwise only the operator. */
 import type { MiddlewareHandler } from "hono";
 import { requireOperator } from "../auth.ts";
 import type { GatewayContext } from "../door.ts";

@@ -1,6 +1,6 @@
 /**
- * The routes of a hub of models in Hugging Face's layout, as far as its clients ask for them: `@huggingface/hub` (hubUrl),
- * transformers.js (env.remoteHost) and whatever takes the address of a file.
+ * The routes of Hugging Face's hub that its clients need: `@huggingface/hub` (hubUrl), transformers.js (env.remoteHost) and
+ * programs that download a file by its address.
  */
 import { createRoute, z } from "@hono/zod-openapi";
 import { json as jsonOf, refusalsOf } from "../responses.ts";
@@ -10,9 +10,9 @@ const json = <T extends z.ZodType>(schema: T, description: string) => ({
   200: jsonOf(schema, description),
   ...refusals,
 });
-/** The operator, or everyone where the setting says so. */
+/** The operator, or everyone if PUBLIC_MODELS is "on". */
 export const readers = [{ operator: [] }, {}];
-/** A model is named by its hash, its name (tiffin- and the hash's first twelve digits) or the word `active`. */
+/** A model is named by its hash, by its name (tiffin- and the first twelve digits of the hash) or by the word `active`. */
 const modelParams = z.object({ owner: z.literal("tiffin"), name: z.string().min(1).max(128) });
 const revisionParams = modelParams.extend({ revision: z.string().min(1).max(64) });
 
@@ -74,8 +74,8 @@ export const routes = {
     request: { params: revisionParams.extend({ file: z.string() }) },
     responses: {
       200: { content: { "application/octet-stream": { schema: z.string() } }, description: "A file; HEAD, ranges and If-None-Match work" },
-      206: { content: { "application/octet-stream": { schema: z.string() } }, description: "A part of it" },
-      304: { description: "It has not changed" },
+      206: { content: { "application/octet-stream": { schema: z.string() } }, description: "A part of the file" },
+      304: { description: "The file has not changed" },
       ...refusalsOf(416),
       ...refusals,
     },

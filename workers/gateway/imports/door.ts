@@ -1,4 +1,4 @@
-/** Models that come in: objects as raw bytes under their hashes, and the request that publishes them. */
+/** Imports models: objects arrive as raw bytes under their hashes, then one request publishes the model. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
 import { hashSchema } from "../../../shared/artifacts.ts";
@@ -33,11 +33,11 @@ const routes = {
   }),
 } as const;
 
-/** A body of a length that is said before. */
+/** The stream and the size of a body. Throws 411 if the request does not state the size. */
 function streamOf(request: Request): { bytes: ReadableStream<Uint8Array>; size: number } {
   const length = request.headers.get("content-length");
   if (request.body === null || length === null)
-    throw new HTTPException(411, { message: "content-length: expected the body's bytes, got none" });
+    throw new HTTPException(411, { message: "content-length: expected the size of the body in bytes, got none" });
   return { bytes: request.body, size: Number(length) };
 }
 

@@ -1,4 +1,4 @@
-/** Lesson sets: JSON Lines come in as they are, and the tokenizer says which lines it refuses. */
+/** Lesson sets: the gateway passes JSON Lines on unchanged, and the tokenizer reports the lines that it refuses. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { addedLessonsSchema, lessonSetDetailSchema, lessonSetInfoSchema } from "../../../shared/contracts/lessons.ts";
 import { MAX_LESSON_BYTES } from "../../../shared/lessons/lesson-set.ts";
@@ -18,7 +18,8 @@ const routes = {
     security: [{ operator: [] }],
     request: {
       body: {
-        // Not a zod schema: this media type begins like JSON, so the router would parse and check the body as JSON.
+        // This is a plain schema instead of a zod schema. With zod the router would parse the body as JSON, because the media
+        // type begins with "application/json".
         content: { "application/jsonl": { schema: { type: "string" } } },
         required: true,
         description: `One lesson a line: messages, or instruction, input and output, or prompt and completion, or context, text and answer; at most ${MAX_LESSON_BYTES} bytes`,

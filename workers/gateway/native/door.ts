@@ -1,4 +1,4 @@
-/** Tiffin's own protocol: each handler asks one Worker by RPC and gives its answer back. */
+/** Tiffin's own protocol. Each handler calls one Worker by RPC and returns the Worker's answer. */
 import { createHandlers, type Door } from "../door.ts";
 import { voterOf } from "../client.ts";
 import { health } from "../health.ts";

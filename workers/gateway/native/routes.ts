@@ -1,4 +1,7 @@
-/** The routes of Tiffin's own protocol. Requests and answers are in shared/contracts; the OpenAPI document is made from both. */
+/**
+ * The routes of Tiffin's own protocol. The schemas of requests and answers are in shared/contracts. The OpenAPI document is
+ * made from these routes and schemas.
+ */
 import { createRoute, z } from "@hono/zod-openapi";
 import { scoreRequestSchema, storedScoreSchema } from "../../../shared/contracts/feedback.ts";
 import {
@@ -34,12 +37,12 @@ import { readers } from "../hub/routes.ts";
 import { json, refusalsOf } from "../responses.ts";
 
 const body = <T extends z.ZodType>(schema: T) => ({ content: { "application/json": { schema } }, required: true });
-/** A body that may be left out, as all of its fields may. */
+/** A body that may be omitted, because all of its fields are optional. */
 const optionalBody = <T extends z.ZodType>(schema: T) => ({ ...body(schema), required: false });
 const operator = [{ operator: [] }];
 const idParams = z.object({ id: z.string().min(1).max(128) });
 
-/** The refusals of every operator route: by the checks before it, or by a named error of a Worker. */
+/** The errors of every operator route: from the checks before the route, or from a named error of a Worker. */
 const refusals = refusalsOf(400, 401, 404, 409, 413, 415, 422, 500);
 const ok = <T extends z.ZodType>(schema: T, description: string) => ({ 200: json(schema, description), ...refusals });
 
@@ -67,7 +70,7 @@ export const routes = {
     responses: {
       200: {
         content: { "application/json": { schema: answerSchema }, "text/event-stream": { schema: z.string() } },
-        description: "The best candidate, or with `stream` the only one as it is made",
+        description: "The best candidate; with `stream`, the events of the only candidate",
       },
       ...refusalsOf(400, 413, 415, 422, 429, 500, 503),
     },

@@ -1,4 +1,4 @@
-/** A streamed answer of POST /generate: the events start, text, ..., and exactly one of done and error. */
+/** The streamed answer of POST /generate: a `start` event, `text` events, then exactly one event `done` or `error`. */
 import type { GenerateRequest } from "../../../shared/contracts/generate.ts";
 import type { GenerationEvent } from "../../../shared/contracts/generation.ts";
 import { openGeneration } from "../generation.ts";

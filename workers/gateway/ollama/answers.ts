@@ -1,9 +1,9 @@
-/** Answers of Ollama's protocol: a line of JSON per piece of text, then one with the counts. */
+/** Answers of Ollama's protocol: one line of JSON per piece of text, then a line with the counts. */
 import type { GenerationEvent } from "../../../shared/contracts/generation.ts";
 import { MODEL_NAME } from "../model-name.ts";
 import { jsonLine } from "../stream-response.ts";
 
-/** Where one of the two routes puts the text. */
+/** Where a route puts the text in its answer: chat or generate. */
 export type Form = (text: string) => object;
 export const CHAT: Form = (content) => ({ message: { role: "assistant", content } });
 export const GENERATE: Form = (response) => ({ response });
@@ -17,7 +17,10 @@ const NANOSECONDS = 1e6;
 
 export const headOf = () => ({ model: `${MODEL_NAME}:latest`, created_at: new Date().toISOString() });
 
-/** An answer in pieces; the last has `done: true`, or is an error. Times are the gateway's, from the request that came at `askedAt`. */
+/**
+ * The pieces of an answer. The last piece has `done: true` or is an error. Durations are measured in the gateway, from
+ * `askedAt`.
+ */
 export async function* pieces(
   form: Form,
   events: AsyncGenerator<GenerationEvent>,

@@ -1,7 +1,7 @@
 /**
  * Ollama's protocol under /api. A chat or generate request becomes one GenerationRequest, and its events become Ollama's
- * answer; tags, show and version describe the active model. Bodies are read as JSON whatever their content type says, because
- * Ollama's own examples do not set it. Models cannot be pulled, made or deleted here.
+ * answer. The routes tags, show and version describe the active model. Every body is read as JSON, because Ollama's own
+ * examples set no content type. Clients cannot pull, create or delete models here.
  */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
@@ -16,7 +16,7 @@ import { CHAT, GENERATE, headOf, lines, pieces, type Form } from "./answers.ts";
 import { chatSchema, generateSchema, generationOf, promptOf, showSchema } from "./schema.ts";
 
 const VERSION = "0.1.0";
-/** A string to tsc: the router's types take the literal for plain JSON and forbid a stream. */
+/** The type is `string`, because for the literal the router's types would expect plain JSON and forbid a stream. */
 const NDJSON: string = "application/x-ndjson";
 const BYTES_PER_PARAMETER = 4;
 
@@ -25,7 +25,7 @@ const object = z.looseObject({});
 const answers = {
   200: {
     content: { [NDJSON]: { schema: z.string() }, "application/json": { schema: object } },
-    description: "The pieces of the answer, or without `stream` the whole",
+    description: "The pieces of the answer; without `stream`, the whole answer",
   },
   ...refusals,
 };
@@ -88,7 +88,7 @@ interface Asked {
 
 async function answer(c: Context<GatewayContext>, { form, model, stream, askedAt }: Asked, request: GenerationRequest | null) {
   await requireModel(c.env, model);
-  // Without a prompt a client only has the model loaded.
+  // A request without a prompt only loads the model.
   if (request === null) {
     await c.env.GENERATOR.modelInfo();
     return c.json({ ...headOf(), ...form(""), done: true, done_reason: "load" }, 200);

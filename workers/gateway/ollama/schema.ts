@@ -1,4 +1,4 @@
-/** The requests of Ollama's protocol (github.com/ollama/ollama, docs/api.md) that Tiffin answers. Unknown fields are ignored. */
+/** The requests of Ollama's protocol (github.com/ollama/ollama, docs/api.md) that Tiffin supports. Unknown fields are ignored. */
 import { z } from "zod";
 import type { GenerationRequest, Prompt } from "../../../shared/contracts/generation.ts";
 import type { Message } from "../../../shared/tokenizer/chat-template.ts";
@@ -16,9 +16,9 @@ const options = z
     min_p: z.number().min(0).max(1).default(0),
     presence_penalty: z.number().min(-2).max(2).default(0),
     frequency_penalty: z.number().min(-2).max(2).default(0),
-    /** Counts the whole prompt and text, however many tokens repeat_last_n names. */
+    /** The penalty looks at the whole prompt and text; `repeat_last_n` has no effect. */
     repeat_penalty: z.number().min(0.1).max(10).default(1),
-    /** Tokens of the answer; a negative number for as many as the context has room for. */
+    /** The most tokens of the answer. A negative number: as many as fit into the context. */
     num_predict: z.int().min(-2).max(1_000_000).default(-1),
     seed: z.int().optional(),
     stop,
@@ -45,7 +45,7 @@ export const generateSchema = z.object({
   ...common,
   prompt: z.string().default(""),
   system: z.string().optional(),
-  /** Sends the prompt as it is, without a line break after it. */
+  /** Sends the prompt unchanged, without a line break after it. */
   raw: z.boolean().default(false),
   suffix: refused,
   images: refused,

@@ -1,4 +1,4 @@
-/** Answers of OpenAI's protocol: whole ones, chunks of streams, errors. */
+/** Answers of OpenAI's protocol: whole answers, chunks of streams, errors. */
 import { z } from "zod";
 import type { GenerationEvent, TokenEvent } from "../../../shared/contracts/generation.ts";
 import type { Generated } from "../generation.ts";
@@ -6,16 +6,16 @@ import { MODEL_NAME } from "../model-name.ts";
 import { serverSentEvent } from "../stream-response.ts";
 import { chatLogProbabilities, completionLogProbabilities } from "./log-probabilities.ts";
 
-/** How one of the two routes names its parts. */
+/** How a route (chat or completions) names the parts of its answer. */
 export interface Form {
   object: string;
   chunkObject: string;
   choice(text: string): object;
   delta(text: string): object;
-  /** The first chunk of a choice, before its text; null for none. */
+  /** The first chunk of a choice, before its text; null if the route has no such chunk. */
   opening: object | null;
   closing: object;
-  /** Probabilities of tokens that follow a text of `offset` characters. */
+  /** The probabilities of `tokens`, which come after `offset` characters of text. */
   logProbabilities(tokens: readonly TokenEvent[], offset: number): object;
 }
 
@@ -43,7 +43,7 @@ const TYPE_OF: Readonly<Record<number, string>> = { 401: "authentication_error",
 
 export function errorBody(status: number, message: string): { error: object } {
   const type = TYPE_OF[status] ?? (status < 500 ? "invalid_request_error" : "server_error");
-  // Refusals begin with the field's name.
+  // Error messages begin with the field's name.
   const param = status < 500 ? (/^([\w.]+): /.exec(message)?.[1] ?? null) : null;
   return { error: { message, type, param, code: status === 404 && param === "model" ? "model_not_found" : null } };
 }
@@ -58,7 +58,7 @@ const usageOf = ({ promptTokens, completionTokens }: Generated["usage"]) => ({
   total_tokens: promptTokens + completionTokens,
 });
 const secondsNow = () => Math.floor(Date.now() / 1000);
-/** The fingerprint is the hash of the weights: equal fingerprints and seeds give equal texts. */
+/** The fingerprint is the hash of the weights. Equal fingerprints and seeds give equal texts. */
 const headOf = (object: string, id: string, hash: string, created: number) => ({
   id,
   object,
@@ -68,7 +68,7 @@ const headOf = (object: string, id: string, hash: string, created: number) => ({
 });
 
 export interface Options {
-  /** Ends a stream with a chunk of usage. */
+  /** True if the stream ends with a usage chunk. */
   hasUsage: boolean;
   hasLogProbabilities: boolean;
 }
@@ -87,8 +87,8 @@ export function wholeAnswer(form: Form, { id, model, choices, usage }: Generated
 }
 
 /**
- * Chunks as server-sent events. The probabilities of tokens whose text is held back come with the next chunk. After an error
- * there is no [DONE].
+ * Chunks as server-sent events. While the text of a token is held back, so are its probabilities; both come with the next
+ * chunk. After an error there is no [DONE].
  */
 export async function* chunks(
   form: Form,

@@ -1,4 +1,4 @@
-/** OpenAI's protocol under /v1: models, completions and chat completions, translated to one generation and back. */
+/** OpenAI's protocol under /v1: models, completions and chat completions. Each request becomes one generation. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { GenerationRequest } from "../../../shared/contracts/generation.ts";

@@ -1,4 +1,4 @@
-/** Probabilities of tokens in the forms of OpenAI's two routes. A token that ends in the middle of a character reads as U+FFFD. */
+/** Probabilities of tokens in the form of each OpenAI route. If a token ends in the middle of a character, its text is U+FFFD. */
 import type { TokenEvent } from "../../../shared/contracts/generation.ts";
 
 type Token = Pick<TokenEvent, "bytes" | "logProbability">;

@@ -1,16 +1,16 @@
 /**
- * The requests of OpenAI's protocol (platform.openai.com/docs/api-reference) that Tiffin answers. Unknown fields are ignored.
- * Known fields that Tiffin cannot honour are refused by name, unless they ask for nothing.
+ * The requests of OpenAI's protocol (platform.openai.com/docs/api-reference) that Tiffin supports. Unknown fields are ignored.
+ * Known fields that Tiffin does not support are refused by name, unless they have a value without effect.
  */
 import { z } from "zod";
 import { logitBiasSchema } from "../../../shared/contracts/generate.ts";
 import type { GenerationRequest } from "../../../shared/contracts/generation.ts";
 
 const MAX_MESSAGES = 256;
-/** OpenAI's default of the older route; chats get what the context has room for. */
+/** OpenAI's default for the completions route. Chats get as many tokens as fit into the context. */
 const COMPLETION_TOKENS = 16;
 
-/** A field that must be absent or ask for nothing. */
+/** A field that must be absent or have a value without effect. */
 function refused(...neutral: unknown[]) {
   return z
     .unknown()
@@ -39,13 +39,13 @@ const common = {
   presence_penalty: z.number().min(-2).max(2).nullish(),
   frequency_penalty: z.number().min(-2).max(2).nullish(),
   logit_bias: logitBiasSchema.nullish(),
-  // Not OpenAI's, but known to other servers of this protocol.
+  // These fields are not OpenAI's, but other servers of this protocol know them.
   top_k: z.int().min(0).max(65_536).nullish(),
   min_p: z.number().min(0).max(1).nullish(),
   repetition_penalty: z.number().min(0.1).max(10).nullish(),
 };
 
-const part = z.object({ type: z.literal("text", { error: "expected text, the only kind of part that is read here" }), text: z.string() });
+const part = z.object({ type: z.literal("text", { error: "expected text, the only supported type of part" }), text: z.string() });
 const content = z
   .union([z.string(), z.array(part)])
   .transform((value) => (typeof value === "string" ? value : value.map(({ text }) => text).join("")));
@@ -93,7 +93,7 @@ function samplingOf(request: ChatRequest | CompletionRequest): Sampling {
     frequencyPenalty: request.frequency_penalty ?? 0,
     repetitionPenalty: request.repetition_penalty ?? 1,
     logitBias: request.logit_bias ?? {},
-    // A share of 0 keeps the most probable token.
+    // With a tiny share, only the most probable token remains. A share of 0 means the same.
     topP: Math.max(request.top_p ?? 0.95, Number.MIN_VALUE),
     choices: request.n ?? 1,
     seed: request.seed === null || request.seed === undefined ? null : request.seed >>> 0,

@@ -1,4 +1,4 @@
-/** Files for the corpus: raw bytes, whose format the collector finds by their content. */
+/** Uploads of files for the corpus as raw bytes. The collector finds the format by the content. */
 import { createRoute } from "@hono/zod-openapi";
 import { crawlSchema } from "../../../shared/contracts/sources.ts";
 import { MAX_UPLOAD_BYTES, uploadParamsSchema, uploadQuerySchema } from "../../../shared/contracts/uploads.ts";
