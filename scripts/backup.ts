@@ -1,7 +1,8 @@
 /**
  * `npm run backup -- [--env staging] [--prefix NAME] [--to FOLDER] [--url ADDRESS]`: copies a deployment's objects, votes and
- * list of models to a folder. Objects never change, so a second backup into the same folder copies the new ones only. Needs
- * OPERATOR_TOKEN. Runs, crawls and robots' delays live in Durable Objects, which have no export: unfinished runs are not kept.
+ * list of models to a folder. Objects never change, so a second backup into the same folder copies only new objects. Needs
+ * OPERATOR_TOKEN. Runs, crawls and crawl delays live in Durable Objects, which have no export, so unfinished runs are not in a
+ * backup.
  */
 import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -42,7 +43,7 @@ try {
   const missing = deployment.resources.buckets.filter((name) => !found.buckets.has(name));
   if (missing.length > 0) throw new Error(`expected a deployment named ${prefix}, found no bucket ${missing.join(", ")}`);
   const token = process.env["OPERATOR_TOKEN"] ?? "";
-  if (token === "") throw new Error("expected the operator's token in OPERATOR_TOKEN, the variable is not set");
+  if (token === "") throw new Error("expected the operator's token in OPERATOR_TOKEN, but the variable is not set");
   const client = new Client(url ?? (await addressOf(api, deployment)), token);
   const models = await client.call("GET", "/models", z.array(modelSchema));
 
@@ -59,7 +60,7 @@ try {
         continue;
       }
       mkdirSync(dirname(path), { recursive: true });
-      // A file has its name only when it is whole.
+      // The file gets its final name only when it is complete.
       writeFileSync(`${path}.part`, await getObject(api, name, key));
       renameSync(`${path}.part`, path);
       copied++;

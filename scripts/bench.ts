@@ -1,4 +1,4 @@
-/** `npm run bench -- NAME [--json] [--flag value]`: speed and memory, measured. */
+/** `npm run bench -- NAME [--json] [--flag value]`: measures speed and memory. */
 import { runBench } from "./cli/runner.ts";
 
 await runBench("bench");

@@ -1,9 +1,10 @@
 /**
- * `npm run build`: compiles shared/tensor/kernels to wasm, with and without relaxed SIMD, when a source is newer than a binary.
- * Their contract for TypeScript is committed and comes from `npm run types`.
+ * `npm run build`: compiles shared/tensor/kernels to wasm, with and without relaxed SIMD, if a source is newer than a binary.
+ * The kernels' contract for TypeScript is committed; `npm run types` writes it.
  *
- * Sources may have lines written out: `// @unroll K 128` to `// @end` is repeated with K = 0 to 127 as numbers. The compiler unrolls
- * no loops, and the microkernel needs its addresses as constants (kernels/gemm/microkernel.ts says why).
+ * A source may ask for unrolled lines: the lines from `// @unroll K 128` to `// @end` are repeated with the numbers 0 to 127
+ * in place of K. The compiler does not unroll loops, and the microkernel needs its addresses as constants
+ * (kernels/gemm/microkernel.ts explains why).
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -11,11 +12,11 @@ import { dirname, join } from "node:path";
 import { ROOT } from "./local/workers.ts";
 
 const FOLDER = join(ROOT, "shared/tensor/kernels");
-/** The sources with all lines written out, for the compiler. */
+/** The sources with all unrolled lines, as the compiler reads them. */
 const EXPANDED = join(ROOT, ".tiffin/kernels");
 /**
- * tfjs owns the memory: no runtime, no heap of our own, no data segments that overwrite it. It starts with more than four pages;
- * declaring that lets constant addresses below 256 KiB go unchecked.
+ * tfjs owns the memory. So the kernels have no runtime, no heap, and no data segments, which would overwrite tfjs's data. The
+ * memory starts with more than four pages; with this declaration, constant addresses below 256 KiB need no bounds check.
  */
 const FLAGS = ["--runtime", "stub", "--importMemory", "--initialMemory", "4", "--noAssert", "-O3", "--enable", "simd"];
 const BUILDS: Readonly<Record<string, readonly string[]>> = {

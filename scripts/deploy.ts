@@ -1,7 +1,7 @@
 /**
- * `npm run deploy -- [--env staging] [--prefix NAME] [--no-smoke] [--dry-run]`: puts the seven Workers into a Cloudflare
- * account, or updates them, and proves that they work. Checks come before the first change, migrations before code.
- * `--dry-run` touches nothing and prints each bundle's size. workers/README.md says what an account needs.
+ * `npm run deploy -- [--env staging] [--prefix NAME] [--no-smoke] [--dry-run]`: uploads the seven Workers to a Cloudflare
+ * account, or updates them, and tests that they work. Checks come before the first change, migrations before code. `--dry-run`
+ * changes nothing and prints each bundle's size. workers/README.md lists the requirements of an account.
  */
 import { readOptions } from "./cli/options.ts";
 import { prefixOf, readDeployment, roleName } from "./cloudflare/deployment.ts";
@@ -18,7 +18,7 @@ const OPTIONS = {
   env: { type: "string" },
   prefix: { type: "string" },
   smoke: { type: "boolean", default: true },
-  // npm takes a `--dry-run` before the `--` as its own option, and passes it on in the environment only.
+  // Without `--`, npm takes `--dry-run` as its own option and passes it on only in the environment.
   "dry-run": { type: "boolean", default: process.env["npm_config_dry_run"] === "true" },
 } as const;
 

@@ -1,7 +1,7 @@
 /**
- * `npm run destroy -- [--env staging] [--prefix NAME]`: removes a deployment with all of its data, after its name was typed.
- * The order is Cloudflare's: a Worker that consumes a queue cannot be deleted, nor a queue that a Worker binds, nor a bucket
- * with objects. Workers, Workflows and consumers that are not Tiffin's stay.
+ * `npm run destroy -- [--env staging] [--prefix NAME]`: removes a deployment with all of its data, after the operator has
+ * typed its name. Cloudflare requires the order of deletions: a Worker that consumes a queue, a queue that a Worker binds, and
+ * a bucket with objects cannot be deleted. Workers, Workflows and consumers that are not Tiffin's stay.
  */
 import { createInterface } from "node:readline/promises";
 import { readOptions } from "./cli/options.ts";
@@ -16,7 +16,7 @@ const prefix = readOptions("npm run destroy -- [--env NAME] [--prefix NAME]", OP
 async function ask(question: string): Promise<string> {
   const input = createInterface({ input: process.stdin, output: process.stdout });
   const answer = new Promise<string>((resolve) => {
-    // Standard input that ends without a line is an empty answer.
+    // If standard input ends without a line, the answer is empty.
     input.once("close", () => resolve(""));
     void input.question(question).then(resolve);
   });
@@ -42,7 +42,7 @@ try {
       await api.send("DELETE", `/queues/${id}/consumers/${consumer}`);
   }
   for (const [name] of workflows) await api.send("DELETE", `/workflows/${name}`);
-  // `force`: their Durable Objects go with them.
+  // `force` also deletes the Workers' Durable Objects.
   for (const { name } of workers) await api.send("DELETE", `/workers/scripts/${name}?force=true`);
   for (const { id } of found.queues.values()) await api.send("DELETE", `/queues/${id}`);
   for (const id of found.databases.values()) await api.send("DELETE", `/d1/database/${id}`);

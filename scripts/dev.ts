@@ -1,4 +1,7 @@
-/** `npm run dev`: all Workers and trainers on this machine, until Ctrl-C. `--port N`, `--trainers N`, `--local-origin URL`. */
+/**
+ * `npm run dev`: starts all Workers and trainers on this machine, until Ctrl-C. Options: `--port N`, `--trainers N`,
+ * `--local-origin URL`.
+ */
 import { given, readOptions, webAddress, wholeNumber } from "./cli/options.ts";
 import { stopOnExit, stopProcesses } from "./local/processes.ts";
 import { startLocal } from "./local/stack.ts";

@@ -1,6 +1,7 @@
 /**
- * `npm run export -- [MODEL] [--format hf,gguf,onnx] [--type F16] [--out FOLDER] [--url URL]`: writes a published model, by default
- * the active one, as other runtimes read it. It asks a running Tiffin, or starts one on this folder's state for the moment.
+ * `npm run export -- [MODEL] [--format hf,gguf,onnx] [--type F16] [--out FOLDER] [--url URL]`: writes a published model, by
+ * default the active model, in a format of another runtime. It asks a running Tiffin. If none runs, it starts one on this
+ * folder's state and stops it at the end.
  */
 import { createWriteStream, mkdirSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
@@ -23,7 +24,7 @@ const OPTIONS = {
 function formatsOf(text: string, type: string | undefined): ExportFormat[] {
   const formats = text.split(",").map((format) => {
     const known = EXPORT_FORMATS.find((each) => each === format.trim());
-    if (known === undefined) throw new Error(`--format: expected some of ${EXPORT_FORMATS.join(",")}, got ${format}`);
+    if (known === undefined) throw new Error(`--format: expected one or more of ${EXPORT_FORMATS.join(",")}, got ${format}`);
     return known;
   });
   for (const format of formats) {

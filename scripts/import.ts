@@ -1,7 +1,7 @@
 /**
- * `npm run import -- FOLDER|FILE [--activate] [--url URL]`: brings in a Qwen3 decoder from a Hugging Face folder or a GGUF file.
- * The file is read and checked here, a part at a time, and the coordinator checks what it gets again. The result is a
- * published model like any other.
+ * `npm run import -- FOLDER|FILE [--activate] [--url URL]`: imports a Qwen3 decoder from a Hugging Face folder or a GGUF file.
+ * This script reads and checks the file part by part, and the coordinator checks the uploads again. The result is a published
+ * model like any other.
  */
 import { createHash } from "node:crypto";
 import { open, stat } from "node:fs/promises";
@@ -18,7 +18,7 @@ import { reachTiffin, type Reached } from "./local/reach.ts";
 const USAGE = "npm run import -- FOLDER|FILE [--activate] [--url URL]";
 const OPTIONS = { activate: { type: "boolean", default: false }, url: { type: "string" } } as const;
 
-/** A file on disk; null when there is none. */
+/** A file on disk; null if it does not exist. */
 async function fileSource(path: string): Promise<ByteSource | null> {
   const info = await stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return null;
@@ -76,7 +76,7 @@ const { path, activate, url } = readArguments(USAGE, OPTIONS, (values, [given, .
 let reached: Reached | null = null;
 try {
   const model = await readModel(path);
-  // A tokenizer that nobody understands is refused before anything is uploaded.
+  // An unusable tokenizer is refused here, before anything is uploaded.
   loadTokenizer(model.tokenizer);
   for (const note of model.notes) console.error(note);
   process.stderr.write(`${parameterCount(model.config)} parameters\n`);

@@ -1,6 +1,7 @@
 /**
- * Runs before every npm script, on the machine's own Node. It installs the locked packages when they are missing or older
- * than the lock file, then builds the kernels. Plain JavaScript, because the Node that strips types comes with the packages.
+ * Runs before every npm script, on the machine's own Node. It installs the locked packages if they are missing or older than
+ * the lock file, then builds the kernels. This file is plain JavaScript, because the Node that strips types is one of the
+ * packages.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
@@ -26,11 +27,11 @@ if (process.platform === "win32") {
   console.error("prepare: expected Linux or macOS, got Windows: run Tiffin in WSL (learn.microsoft.com/windows/wsl/install).");
   process.exit(1);
 }
-// NODE_ENV=production makes npm skip development packages; then the project's own Node is missing.
+// With NODE_ENV=production, npm skips development packages. Then the project's own Node is missing.
 if (!existsSync(installed) || !existsSync(node) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
   console.log("Installing packages (once; about half a minute)...");
-  // `npm ci` refuses a lock file without the optional bindings of other platforms, and some registries lack those.
-  // --dry-run=false: `npm run deploy --dry-run` sets npm's own dry-run, which would install nothing.
+  // `npm ci` would refuse a lock file that lacks optional packages of other platforms, and some registries do not have them.
+  // --dry-run=false: in `npm run deploy --dry-run`, npm's own dry-run is set and would install nothing.
   run("npm", ["install", "--dry-run=false", "--include=dev", "--no-save", "--no-audit", "--no-fund", "--loglevel", "error"]);
 }
 run(node, [join(root, "scripts", "build.ts")]);

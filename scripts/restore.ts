@@ -1,7 +1,7 @@
 /**
- * `npm run restore -- --from FOLDER [--env staging] [--prefix NAME] [--url ADDRESS]`: brings a backup into a deployment without
- * votes: objects, votes, published models and the active one. It can be repeated after a failure. Needs OPERATOR_TOKEN, and
- * a deployment whose database has the backup's migrations.
+ * `npm run restore -- --from FOLDER [--env staging] [--prefix NAME] [--url ADDRESS]`: restores a backup into a deployment
+ * without votes: objects, votes, published models and the active model. After a failure it can be repeated. It needs
+ * OPERATOR_TOKEN and a deployment whose database has the backup's migrations.
  */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -29,10 +29,10 @@ try {
   const deployment = readDeployment(prefix);
   const found = await survey(api, deployment);
   const token = process.env["OPERATOR_TOKEN"] ?? "";
-  if (token === "") throw new Error("expected the operator's token in OPERATOR_TOKEN, the variable is not set");
+  if (token === "") throw new Error("expected the operator's token in OPERATOR_TOKEN, but the variable is not set");
   const databases = [...found.databases].map(([name, id]) => ({ name, id, database: withoutPrefix(prefix, name) }));
   if (databases.length === 0) throw new Error(`expected a deployment named ${prefix}, found none: run \`npm run deploy\` first`);
-  // Everything is checked before anything is written.
+  // All databases are checked before anything is written.
   for (const { id, database } of databases) {
     const [applied, wanted] = [await appliedMigrations(api, id), backup.migrations[database] ?? []];
     if (applied.join() !== wanted.join())
@@ -65,11 +65,11 @@ try {
     console.log(`${bucket}: copied ${copied} objects, ${kept} were there`);
   }
   const client = new Client(url ?? (await addressOf(api, deployment)), token);
-  // Publishing a model makes it the active one, so the active one comes last.
+  // Publishing a model also activates it, so the active model is published last.
   const models = backup.models.toSorted((a, b) => Number(a.active) - Number(b.active) || a.publishedAt.localeCompare(b.publishedAt));
   for (const { model, tokenizer, run, valLoss } of models) await client.send("POST", "/models", { model, tokenizer, run, valLoss });
   console.log(`published ${models.length} models`);
-  // Votes come last: rows in the tables mean that the backup has been restored.
+  // Votes come last: rows in these tables show that the backup was restored.
   for (const { name, database } of databases) {
     const worker = deployment.workers.find(({ config }) => config.d1_databases?.some(({ database_name: each }) => each === name))!;
     const config = writeConfig(worker, prefix, found.databases);

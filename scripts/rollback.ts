@@ -1,6 +1,6 @@
 /**
- * `npm run rollback -- [--env staging] [--prefix NAME]`: returns every Worker of the last deploy to its version before. Callers
- * go back before their callees. Data stays: migrations only add, and a stored format is read by the version that wrote it.
+ * `npm run rollback -- [--env staging] [--prefix NAME]`: returns every Worker of the last deploy to its previous version,
+ * callers before callees. Data stays, because migrations only add and each version can read the formats that it has written.
  */
 import { z } from "zod";
 import { readOptions } from "./cli/options.ts";
@@ -14,7 +14,7 @@ const prefix = readOptions("npm run rollback -- [--env NAME] [--prefix NAME]", O
 
 const deploymentsSchema = z.object({ deployments: z.array(z.object({ versions: z.array(z.object({ version_id: z.string() })) })) });
 
-/** The version that serves most requests: the first of the newest deployment. */
+/** The version that serves most requests: the first version of the newest deployment. */
 async function liveVersion(api: CloudflareApi, worker: string, versions: readonly Version[]): Promise<Version | undefined> {
   const { deployments } = await api.call("GET", `/workers/scripts/${worker}/deployments`, deploymentsSchema);
   const id = deployments[0]?.versions[0]?.version_id;
@@ -32,14 +32,14 @@ try {
   }
   const newest = [...live.values()].toSorted((a, b) => b.createdAt.localeCompare(a.createdAt))[0];
   if (newest === undefined) throw new Error(`expected a deployment named ${prefix}, found none. Choose it with --env or --prefix.`);
-  // After a deploy that failed in the middle the other Workers still serve their version before.
+  // If the last deploy failed in the middle, the other Workers still run their previous version.
   const deployed = deployment.workers.filter(({ name }) => live.get(name)?.tag === newest.tag).toReversed();
   const steps = deployed.map(({ name }) => {
     const { createdAt } = live.get(name)!;
     return { name, before: found.workers.get(name)!.find((version) => version.createdAt < createdAt && version.tag.startsWith(TAG)) };
   });
   if (steps.every(({ before }) => before === undefined))
-    throw new Error(`expected a version before ${newest.tag}, found none: it is the first`);
+    throw new Error(`expected a version before ${newest.tag}, found none: it is the first deploy`);
   for (const { name, before } of steps) {
     if (before === undefined) {
       console.log(`${name} stays: it has no version before ${newest.tag}`);

@@ -1,4 +1,4 @@
-/** `npm run soak -- NAME [--json] [--flag value]`: long proofs of reliability. */
+/** `npm run soak -- NAME [--json] [--flag value]`: long tests of reliability. */
 import { runBench } from "./cli/runner.ts";
 
 await runBench("soak");

@@ -1,7 +1,8 @@
 /**
- * `npm start`: the whole journey on this machine. It serves the installed packages' documentation as a web site (or takes
- * `--site URL`), crawls the site, trains a tokenizer and a model on all cores, teaches the model with Tiffin's lessons, asks
- * it questions in several situations, and stays up. It talks to the gateway over HTTP only. A second start continues where the last one stopped.
+ * `npm start`: the whole journey on this machine. It serves the documentation of the installed packages as a web site (or
+ * takes `--site URL`), crawls the site, trains a tokenizer and a model on all cores, teaches the model Tiffin's lessons, asks
+ * questions in several situations, and stays up. It talks to the gateway only over HTTP. A second start continues where the
+ * first stopped.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -32,7 +33,7 @@ const MEMORY = join(ROOT, ".tiffin", "start.json");
 
 const USAGE = `npm start -- [--once] [--json] [--site URL] [--tokens N] [--preset NAME] [--fresh] [--port N]`;
 
-/** Results of earlier starts that this one can use again: the port of the documentation site, and the last crawl of each source. */
+/** Results of earlier starts that can be used again: the port of the documentation site, and the last crawl of each source. */
 const memorySchema = z.object({ docsPort: z.number().optional(), crawls: z.record(z.string(), z.string()).optional() });
 type Memory = z.infer<typeof memorySchema>;
 
@@ -51,9 +52,9 @@ function remember(memory: Memory): void {
   writeFileSync(MEMORY, JSON.stringify(memory, null, 2));
 }
 
-/** The crawl of an earlier start, if it is still running or has fresh documents. */
+/** The crawl of an earlier start, if it is still running or its documents are fresh. */
 async function currentCrawl(client: Client, id: string): Promise<string | null> {
-  // A deleted state has no crawls: 404.
+  // After the state was deleted, the crawl does not exist: 404.
   const crawl = await client.call("GET", `/crawls/${id}`, crawlSchema).catch((error: Error) => {
     if (error.message.includes("got 404")) return null;
     throw error;
@@ -63,7 +64,7 @@ async function currentCrawl(client: Client, id: string): Promise<string | null> 
   return crawl.state === "running" || (isFresh && crawl.documents + crawl.duplicates + crawl.unchanged > 0) ? id : null;
 }
 
-/** Crawls the site unless an earlier start has, and returns its source and the finished crawl. */
+/** Crawls the site unless an earlier start has crawled it. Returns its source and the finished crawl. */
 async function collect(client: Client, site: string, memory: Memory): Promise<{ source: string; crawl: Crawl }> {
   const stage = new Stage("collect", "pages");
   const source = await client.call("POST", "/sources", sourceSchema, {
@@ -90,7 +91,7 @@ async function collect(client: Client, site: string, memory: Memory): Promise<{ 
   }
 }
 
-/** Starts or rejoins the run and shows its progress until it is done. */
+/** Starts the run, or finds it running, and shows its progress until it is done. */
 async function train(client: Client, request: Record<string, unknown>): Promise<RunStatus> {
   const { run } = await client.call("POST", "/runs", startedRunSchema, request);
   const shown: { name: string; stage: Stage | null } = { name: "", stage: null };
@@ -141,7 +142,8 @@ async function main(): Promise<void> {
     fresh: options.fresh,
     ...given({ port: options.port }),
   });
-  // Only now: if this start is refused, the Tiffin that is already running keeps its memory.
+  // The memory is deleted only now: if another Tiffin is running, this start is refused, and the other Tiffin keeps its
+  // memory.
   if (options.fresh) rmSync(MEMORY, { force: true });
   up.done(`seven Workers at ${local.url}`);
   const client = new Client(local.url, local.token);
@@ -151,7 +153,7 @@ async function main(): Promise<void> {
   const name = createHash("sha256")
     .update(JSON.stringify({ site, crawl: crawl.id, ...effort }))
     .digest("hex");
-  // Only this source: the corpus may hold other sites from earlier starts.
+  // Only this source is used, because the corpus may hold other sites from earlier starts.
   const request = { name: `start-${name.slice(0, 16)}`, sources: [source], ...effort };
   const run = await train(client, request);
 

@@ -1,4 +1,4 @@
-/** `npm run trainer`: one more trainer process for the Tiffin that runs from this folder, until Ctrl-C. */
+/** `npm run trainer`: adds a trainer process to the Tiffin that runs from this folder, until Ctrl-C. */
 import { readOptions } from "./cli/options.ts";
 import { Client } from "./local/client.ts";
 import { endWith, stopOnExit, stopProcesses } from "./local/processes.ts";
@@ -10,7 +10,7 @@ stopOnExit(() => stopping.abort());
 const name = `trainer-${process.pid}`;
 try {
   const { url, token } = runningLocal();
-  // Fails here if that Tiffin has ended; the trainer itself would wait for work for ever.
+  // This call fails if Tiffin has ended. The trainer itself would wait for work forever.
   await new Client(url, token).send("GET", "/runs");
   endWith(name, await addTrainer(name, stopping.signal));
   console.log(`${name} is at work; its log is .tiffin/logs/${name}.log. Ctrl-C stops it, and its current task goes to another trainer.`);

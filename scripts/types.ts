@@ -1,6 +1,6 @@
 /**
- * `npm run types`: writes the generated types that are committed. workers/<name>/env.d.ts comes from each wrangler.toml, where a
- * service binding is typed as its callee's class; shared/tensor/engine/kernel-exports.ts comes from the kernels' sources.
+ * `npm run types`: writes the generated types, which are committed. Each workers/<name>/env.d.ts comes from a wrangler.toml;
+ * the type of a service binding is the callee's class. shared/tensor/engine/kernel-exports.ts comes from the kernels' sources.
  * `npm run types -- --check` writes nothing and fails if a file is out of date.
  */
 import { spawnSync } from "node:child_process";
@@ -14,11 +14,11 @@ let failed = false;
 if (!check) writeFileSync(CONTRACT, kernelContract());
 else if (readFileSync(CONTRACT, "utf8") !== kernelContract()) {
   failed = true;
-  process.stderr.write(`types: expected ${relative(ROOT, CONTRACT)} to be what the kernels ask for, it is not. Run npm run types.\n`);
+  process.stderr.write(`types: expected ${relative(ROOT, CONTRACT)} to match the kernels, but it is out of date. Run npm run types.\n`);
 }
 for (const { name, callees } of WORKERS) {
   const envName = `${name[0]!.toUpperCase()}${name.slice(1)}Env`;
-  // Relative paths: wrangler writes its command line into the file.
+  // The paths are relative, because wrangler writes its command line into the file.
   const configs = [name, ...callees].flatMap((worker) => ["-c", relative(ROOT, configPath(worker))]);
   const options = ["--env-interface", envName, "--include-runtime", "false", "--strict-vars", "false", ...(check ? ["--check"] : [])];
   const result = spawnSync("wrangler", ["types", `workers/${name}/env.d.ts`, ...configs, ...options], {

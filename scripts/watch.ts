@@ -1,7 +1,7 @@
 /**
- * `npm run watch -- RUN [--url URL]`: a run live in the terminal, from its server-sent events: loss curve, rate, shards,
- * leases, time left. It ends with the run and only reads. For a Tiffin on another machine the environment variable
- * OPERATOR_TOKEN holds the operator's token.
+ * `npm run watch -- RUN [--url URL]`: shows a run live in the terminal, from its server-sent events: loss curve, rate, shards,
+ * leases, time left. It only reads, and it ends when the run ends. For a Tiffin on another machine, the environment variable
+ * OPERATOR_TOKEN has the operator's token.
  */
 import { parseArgs } from "node:util";
 import { plot } from "asciichart";
@@ -17,7 +17,7 @@ import { runningLocal } from "./local/stack.ts";
 const CHART_HEIGHT = 10;
 const CHART_COLUMNS = 70;
 
-/** The loss curve, averaged down to as many points as the chart has columns. */
+/** A chart of the loss curve. Neighbouring losses are averaged, so there is at most one point per column. */
 function chart(losses: readonly number[]): string {
   const size = Math.max(1, Math.ceil(losses.length / CHART_COLUMNS));
   const points: number[] = [];

@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- curve [--steps 50] [--text FILE]`: the loss curve of the preset shakespeare-char with the fused ops and with
- * the plain ops that define them, on the same weights and data, in workerd. The curves may differ by rounding only.
+ * `npm run bench -- curve [--steps 50] [--text FILE]`: compares two loss curves of preset shakespeare-char in workerd: with
+ * the fused ops, and with the plain ops that define them. Weights and data are equal, so only rounding may differ.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { largestGap, syntheticTokens } from "./workers/curve/loss-curve.ts";
 const MAX_GAP = 1e-3;
 const SYNTHETIC_TOKENS = 200_000;
 
-/** A text's characters as ids in the order of their codes, as the preset expects them. */
+/** A text's characters as ids, in the order of their codes. The preset expects this order. */
 function charactersOf(path: string, vocabSize: number): Uint16Array {
   const characters = Array.from(readFileSync(path, "utf8"));
   const vocabulary = [...new Set(characters)].toSorted();

@@ -1,9 +1,9 @@
 /**
- * `npm run bench -- diloco [--tokens N] [--shards 1,2,4,8] [--steps 1,10,50] [--outer LR,MOMENTUM] [--fresh] [--text FILE] [--json]`:
- * what local steps cost in loss. The outer step is the mean of the shards by default (published: 0.7,0.9).
- * Prints validation loss on the characters of tinyshakespeare by shards and local steps, at equal total tokens and at
- * equal tokens per shard. The arithmetic is the product's own, in a plain loop in workerd, one process per core. Finished
- * cells are kept under .tiffin/diloco by configuration, so an interrupted bench continues.
+ * `npm run bench -- diloco [--tokens N] [--shards 1,2,4,8] [--steps 1,10,50] [--outer LR,MOMENTUM] [--fresh] [--text FILE]
+ * [--json]`: how much loss local steps cost. By default the outer step is the mean of the shards (published: 0.7,0.9).
+ * Prints the validation loss on the characters of tinyshakespeare for each number of shards and local steps, at equal total
+ * tokens and at equal tokens per shard. The bench runs the product's own arithmetic in a plain loop in workerd, with one
+ * process per core. Each result is kept under .tiffin/diloco, so an interrupted bench continues.
  *
  * The model has half the width of preset shakespeare-char, because the full table takes 44 M tokens.
  */
@@ -27,10 +27,10 @@ import type { Progress } from "./workers/diloco/loop.ts";
 const FOLDER = join(ROOT, ".tiffin", "diloco");
 const TOKENS = 3_000_000;
 const SEED = 1;
-/** One request computes this long; progress is shown between requests. */
+/** A request computes for this long. Progress is printed between requests. */
 const TURN_SECONDS = 5;
 const REPORT_MS = 15_000;
-/** The most that two shards with ten local steps may lose against one worker, at equal total tokens. */
+/** The bench fails above this ratio of losses: two shards with ten local steps against one worker, at equal total tokens. */
 const MAX_LOSS_RATIO = 1.02;
 const PRESET = presetOf("shakespeare-char");
 const MODEL = { ...PRESET.model, vocabSize: PRESET.vocabSize, width: 64, mlpWidth: 176, heads: 2, kvHeads: 2 };
@@ -47,7 +47,7 @@ interface Result extends Cell {
   seconds: number;
 }
 
-/** Every shard takes the preset's batch in every step. In exact mode `batch` counts all shards together. */
+/** Every shard takes the preset's batch in every step. In exact mode (one step) `batch` counts the sequences of all shards. */
 function specOf({ shards, steps, tokens }: Cell, outer: OptimizerConfig): RunSpec {
   const batch = steps === 1 ? PRESET.training.batch * shards : PRESET.training.batch;
   const training = trainingConfigSchema.parse({ ...PRESET.training, outer, shards, steps, batch, tokens, seed: SEED });
@@ -73,7 +73,7 @@ async function startWorker(train: Uint16Array, val: Uint16Array) {
   return { call, close: () => server.close() };
 }
 
-/** Parses an outer rule like 0.7,0.9: Nesterov's rate and momentum. */
+/** Parses an outer optimizer like 0.7,0.9: Nesterov's learning rate and momentum. */
 function outerOf(list: string): OptimizerConfig {
   const [lr, momentum] = list.split(",").map(Number);
   return trainingConfigSchema.shape.outer.parse({ name: "nesterov", lr, momentum });
@@ -116,7 +116,7 @@ export async function run(flags: typeof FLAGS, print: Print): Promise<Record<str
     if (!known.has(path) && existsSync(path)) known.set(path, JSON.parse(readFileSync(path, "utf8")) as Result);
     return known.get(path) ?? null;
   };
-  // Longest first, so that no core starts a long cell last.
+  // The longest cells come first, so no core is left with a long cell at the end.
   const todo = wanted.filter((cell) => read(cell) === null).toSorted((a, b) => b.tokens - a.tokens);
   let left = todo.reduce((sum, cell) => sum + cell.tokens, 0);
   print(

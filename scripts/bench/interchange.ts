@@ -1,8 +1,11 @@
 /**
- * `npm run bench -- interchange [--windows 20] [--files 10000] [--json]`: the active model of this folder's state in the runtimes
- * of others. Token ids and texts against the Rust library and llama.cpp; logits against llama.cpp and onnxruntime, also of
- * eleven other shapes with random weights; greedy text of `/generate` against llama.cpp and transformers.js; what smaller
- * number types cost on held-out text; what an export holds in memory; damaged files. The runtimes are installed into .tiffin/consumers by the first run.
+ * `npm run bench -- interchange [--windows 20] [--files 10000] [--json]`: compares the active model of this folder's state in
+ * Tiffin and in other runtimes. The first run installs these runtimes into .tiffin/consumers. The bench compares:
+ * - token ids and texts with the Rust library and llama.cpp;
+ * - logits with llama.cpp and onnxruntime, also for eleven other shapes with random weights;
+ * - greedy text of `/generate` with llama.cpp and transformers.js.
+ * It also measures how much smaller number types cost on held-out text, how much memory an export takes, and how damaged files
+ * are handled.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -47,7 +50,10 @@ const PROMPTS = [
   "const a = ",
   "License",
 ];
-/** Shapes that readers of the formats have got wrong: tied, grouped, head widths that are not width / heads, odd vocabularies. */
+/**
+ * Shapes with which readers have made mistakes: tied embeddings, grouped heads, head widths other than width / heads, odd
+ * vocabularies.
+ */
 const SHAPES: Readonly<Record<string, Partial<ModelConfig>>> = {
   tied: { tiedEmbeddings: true },
   "grouped queries": { heads: 8, kvHeads: 2 },
@@ -70,7 +76,7 @@ const bytesAt = async ({ url, token }: Reached, path: string): Promise<Uint8Arra
   return new Uint8Array(await response.arrayBuffer());
 };
 
-/** Writes a file among the exported ones and returns its path. */
+/** Writes a file into the bench's folder and returns its path. */
 function put(name: string, bytes: Uint8Array): string {
   mkdirSync(OUT, { recursive: true });
   const path = join(OUT, name);
@@ -78,7 +84,7 @@ function put(name: string, bytes: Uint8Array): string {
   return path;
 }
 
-/** Our own logits, computed in workerd. */
+/** Tiffin's own logits, computed in workerd. */
 async function startOurs() {
   const server = createTestHarness({ workers: [{ configPath: join(import.meta.dirname, "workers/logits/wrangler.toml") }] });
   await server.listen();
@@ -100,7 +106,7 @@ async function startOurs() {
 }
 type Ours = Awaited<ReturnType<typeof startOurs>>;
 
-/** Ids and texts of all consumers against ours; a text counts when every consumer agrees. */
+/** Compares ids and texts of all consumers with ours. A text counts if all consumers agree. */
 async function compareTokens(tokenizerBytes: Uint8Array, llama: LlamaRuntime, print: Print) {
   const tokenizer = loadTokenizer(JSON.parse(new TextDecoder().decode(tokenizerBytes)));
   const rust = await rustTokenizer(put("tokenizer.json", tokenizerBytes));
@@ -140,7 +146,7 @@ async function compareShapes(ours: Ours, print: Print): Promise<Record<string, n
   return differences;
 }
 
-/** Windows of the held-out tokens, each as long as the context. */
+/** Windows of held-out tokens, each as long as the context. */
 function heldOut(dataset: string, context: number, count: number): number[][] {
   const manifest = datasetSchema.parse(JSON.parse(new TextDecoder().decode(getLocalObject(STATE, objectKey("dataset", dataset)))));
   const tokens = decodeTokenShard(getLocalObject(STATE, objectKey("token-shard", manifest.val[0]!.hash)));
@@ -149,7 +155,7 @@ function heldOut(dataset: string, context: number, count: number): number[][] {
 }
 
 export async function run({ windows: count, files }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
-  // First, while no other workerd runs below this process.
+  // This comes first, because it measures all workerd processes below this process.
   const exportMB = await measureExports();
   print(
     `an export of preset base holds at most, in MB: ${Object.entries(exportMB)
@@ -200,7 +206,7 @@ export async function run({ windows: count, files }: typeof FLAGS, print: Print)
         maxTokens: GREEDY_TOKENS,
       });
       const continued = exact.decode(await exact.greedy(exact.encode(`${text}\n`), GREEDY_TOKENS));
-      // `/generate` trims, and holds back the bytes of a character that is not complete.
+      // `/generate` trims its text and holds back the bytes of an incomplete character.
       const isSame = (other: string) => other.replace(/\uFFFD+$/, "").trim() === response;
       if (isSame(continued)) greedySame++;
       else print(`  llama.cpp goes on otherwise after ${text}: ${JSON.stringify(continued)} instead of ${JSON.stringify(response)}`);

@@ -1,8 +1,9 @@
 /**
- * `npm run bench -- kernels [--build simd] [--rounds 40]`: speed of the kernels inside workerd, at the shapes of training and
- * decoding, beside the processor's peak of 128-bit multiply-adds, measured in turns. Compare shares of the peak, not GFLOPS: other
- * work on the machine slows both. It slows loads more than arithmetic, and for seconds at a time, so the bench goes through all
- * rows several times and takes the best of each kernel and of the peak beside it.
+ * `npm run bench -- kernels [--build simd] [--rounds 40]`: the speed of the kernels inside workerd, at the shapes of training
+ * and decoding. The peak rate of 128-bit multiply-adds is measured in turns with each kernel. Compare shares of the peak
+ * instead of GFLOPS, because other work on the machine slows both. Other work slows loads more than arithmetic, and for
+ * seconds at a time. So the bench passes over all rows several times and takes the best of each kernel and of the peak beside
+ * it.
  */
 import { join } from "node:path";
 import { createTestHarness } from "wrangler";
@@ -10,12 +11,12 @@ import type { Print } from "../cli/runner.ts";
 import type { Measured } from "./workers/kernels.ts";
 
 const CONFIG = join(import.meta.dirname, "workers", "kernels.toml");
-/** The best round counts: on a busy machine more rounds find a quiet moment. */
+/** The best round counts. On a busy machine, more rounds are more likely to find a quiet moment. */
 const ROUNDS = 40;
 const PASSES = 5;
 
 interface Row extends Measured {
-  /** Of the peak, for rows counted in operations. */
+  /** Share of the peak, for rows that count operations. */
   share?: number;
   tfjsShare?: number;
 }
@@ -52,7 +53,7 @@ export async function run({ build, rounds }: typeof FLAGS, print: Print): Promis
   return { build, peakGflops, worstMatMulShare: worst.share, worstMatMul: `${worst.kernel} ${worst.shape}`, rows };
 }
 
-/** The best figures of two measurements of a row. */
+/** The better figures of two measurements of a row. */
 function better(a: Measured, b: Measured): Measured {
   return {
     ...a,

@@ -1,10 +1,11 @@
 /**
- * `npm run bench -- lessons [--lessons N] [--replay SHARE] [--lr FACTOR] [--adam FACTOR] [--batch N] [--base FOLDER] [--json]`: what the lessons
- * of scripts/lessons teach the default model, and what it forgets.
+ * `npm run bench -- lessons [--lessons N] [--replay SHARE] [--lr FACTOR] [--adam FACTOR] [--batch N] [--base FOLDER]
+ * [--json]`: how well the default model learns the lessons of scripts/lessons, and how much it forgets.
  *
- * Runs in plain Node on the product's own functions: lessons are encoded, trained in rounds of two shards and reduced as in a
- * run, one shard after the other. The defaults are those of a run and of `npm start`. Trains the default model first unless .tiffin/bench/lessons has it or --base names another
- * one. Questions and contexts that no lesson shows are asked with all answers of their family as candidates.
+ * The bench runs in plain Node on the product's own functions. As in a run, lessons are encoded, trained in rounds of two
+ * shards and reduced; here one shard follows the other. The defaults are those of a run and of `npm start`. The default model
+ * is trained first, unless .tiffin/bench/lessons has it or --base names another model. The questions use phrasings and
+ * contexts that are in no lesson; the candidates are all answers of the question's family.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -15,7 +16,7 @@ import "./support/tensors-in-node.ts";
 export const FLAGS = { lessons: 5000, replay: 0.12, lr: 0.25, adam: 0.25, batch: 8, seed: 1, base: "" };
 
 export async function run(flags: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
-  // Only now, when Node can import kernels.
+  // These files are imported here, because Node can import kernels only after the first import.
   const { readBase, trainBase } = await import("./support/lessons/base.ts");
   const { teach } = await import("./support/lessons/teach.ts");
   const { examine } = await import("./support/lessons/examine.ts");

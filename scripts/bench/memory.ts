@@ -1,10 +1,10 @@
 /**
- * `npm run bench -- memory [--preset NAME [--layers N]] [--json]`: memory that training takes, beside the planner's prediction.
- * Measured from outside (peak of workerd's resident set over its idle baseline) and inside (wasm memory), for every preset,
- * then for `base` with more and more layers, up to the largest model within 110 MB.
+ * `npm run bench -- memory [--preset NAME [--layers N]] [--json]`: the memory that training takes, beside the planner's
+ * prediction. It is measured from outside (peak resident set of workerd minus its idle baseline) and inside (wasm memory). The
+ * bench measures every preset, then `base` with more and more layers, up to the largest model within 110 MB.
  *
- * Column `steps` is training alone. Column `task` is the real trainer, which also reads weights and optimizer state and
- * writes update and state; its coordinator shares the process, and the garbage of both isolates is counted.
+ * Column `steps` is training alone. Column `task` is the real trainer, which also reads weights and optimizer state and writes
+ * the update and the state. Its coordinator shares the process, so the garbage of both isolates is counted.
  */
 import { join } from "node:path";
 import { createTestHarness } from "wrangler";
@@ -36,7 +36,10 @@ interface Row {
   predictedMB: number;
 }
 
-/** Runs `work` on the first of some Workers in a fresh workerd. Returns its result and the peak of memory over idle. */
+/**
+ * Starts the Workers in a fresh workerd and runs `work` on the first of them. Returns the result and the peak memory above the
+ * idle baseline.
+ */
 async function inOwnProcess<T>(
   files: readonly string[],
   work: (fetch: (path: string) => Promise<Response>) => Promise<T>,
@@ -45,7 +48,7 @@ async function inOwnProcess<T>(
   try {
     await server.listen();
     const worker = server.getWorker();
-    // The idle baseline: isolates that are loaded and have done nothing.
+    // The idle baseline: the isolates are loaded and have done nothing yet.
     await worker.fetch("http://bench/");
     const idle = childMemory("workerd");
     let peak = idle;
@@ -108,7 +111,7 @@ const COLUMNS: readonly (readonly [title: string, cell: (row: Row) => string])[]
 
 const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
 
-/** Without a preset all are measured; 0 layers are the preset's own. */
+/** An empty preset means all presets. 0 layers means the preset's own number. */
 export const FLAGS = { preset: "", layers: 0 };
 
 export async function run({ preset, layers }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
@@ -132,7 +135,7 @@ export async function run({ preset, layers }: typeof FLAGS, print: Print): Promi
     if (row.stepsMB > LIMIT_MB) break;
     largest = row;
   }
-  // Wasm memory starts at 16 MB, so the prediction cannot be checked for models below that.
+  // Wasm memory starts at 16 MB, so the prediction can only be checked for larger models.
   const errors = rows.filter(({ wasmMB }) => wasmMB > 16).map(({ wasmMB, predictedWasmMB }) => Math.abs(predictedWasmMB / wasmMB - 1));
   const ok = largest.parameters >= 6e6 && largest.stepsMB <= LIMIT_MB && largest.tokensPerStep >= 1024;
   return { limitMB: LIMIT_MB, largest, worstPrediction: Math.max(...errors), rows, ok };

@@ -1,8 +1,8 @@
 /**
- * `npm run bench -- reduce [--shards 16] [--json]`: memory of a coordinator that reduces updates of a model with six million
- * parameters (preset base). The reduction runs alone in a workerd process. The figure is the process's anonymous memory over
- * an idle baseline with the code loaded, so it counts garbage and the allocator's slack. A second figure adds the pages of
- * the workerd program, which the system loads from its file on first use.
+ * `npm run bench -- reduce [--shards 16] [--json]`: the memory of a coordinator that reduces the updates of a model with six
+ * million parameters (preset base). The reduction runs alone in a workerd process. The figure is the process's anonymous
+ * memory minus an idle baseline with the code loaded, so it includes garbage and the allocator's reserve. A second figure adds
+ * the pages of the workerd program, which the system loads from its file on first use.
  */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -37,7 +37,7 @@ export async function run({ shards }: typeof FLAGS, print: Print): Promise<Recor
   const named = { run: "bench", preset: "base", dataset: NONE, tokenizer: NONE, rounds: 10 };
   const spec: RunSpec = { ...named, model, training, supervision: supervisionConfigSchema.parse({}) };
   const parts = partition(model);
-  /** A shard's update of a part, generated on every request. */
+  /** A shard's update of a part. It is generated for every request. */
   const update = (shard: number, part: number) =>
     encodeSafetensors(
       parts[part]!.map(([name, shape]) => ({

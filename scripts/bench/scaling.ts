@@ -1,8 +1,9 @@
 /**
- * `npm run bench -- scaling [--seconds 20] [--turns 5] [--text FILE] [--json]`: the speed-up of a second trainer and the cost of
- * coordination, on real processes, with tasks of --seconds. Runs of one shard and of two alternate, because machines change
- * their pace within minutes; the result is the median of the turns' ratios. From the measured costs of the coordinator the
- * bench then computes rounds of up to 250 shards: where the coordinator saturates, and what a round costs.
+ * `npm run bench -- scaling [--seconds 20] [--turns 5] [--text FILE] [--json]`: the speed-up by a second trainer and the cost
+ * of coordination, on real processes, with tasks of --seconds. Runs of one shard and runs of two shards alternate, because a
+ * machine's speed changes within minutes. The result is the median ratio of all turns. From the measured costs of the
+ * coordinator the bench then computes rounds of up to 250 shards: at which number the coordinator saturates, and how much a
+ * round costs.
  */
 import { measureCoordinator } from "./support/coordinator-costs.ts";
 import { addTrainer } from "../local/stack.ts";
@@ -16,15 +17,15 @@ const TOKENS_PER_STEP = 12 * 64;
 const CALIBRATION_STEPS = 20;
 const MIN_SPEED_UP = 1.8;
 const MAX_OVERHEAD = 0.05;
-/** The coordinator counts as saturated when trainers wait for more than this share of a round. */
+/** The coordinator counts as saturated if trainers wait for more than this share of a round. */
 const MAX_SIMULATED_WAIT = 0.2;
 const SHARDS = [1, 2, 4, 8, 16, 32, 64, 125, 250] as const;
-/** Assumed latencies of the hosted platform; this machine cannot measure them. */
+/** Assumed latencies of the hosted platform. They cannot be measured on this machine. */
 const LATENCIES: Latencies = { rpcMs: 20, readMs: 40, writeMs: 80, msPerMB: 20 };
 const JITTER = 0.05;
 const READ_AHEAD = 4;
 
-/** Rates from the first lease to the last commit. `overhead` is the share of the trainers' time spent on anything but computing. */
+/** Rates from the first lease to the last commit. `overhead` is the share of the trainers' time that is not computing. */
 interface Measured {
   trainers: number;
   taskSeconds: number;
@@ -52,13 +53,13 @@ export async function run({ seconds, turns, text }: typeof FLAGS, print: Print):
         overhead: 1 - computing / (trainers * wall),
       };
     };
-    // The engine optimizes kernels during the first steps, so their speed says nothing about later ones.
+    // The engine optimizes kernels during the first steps, so the first steps are not measured.
     await measure(1, CALIBRATION_STEPS, 1);
     const { taskSeconds } = await measure(1, CALIBRATION_STEPS, 2);
     const steps = Math.max(2, Math.round((seconds * CALIBRATION_STEPS) / taskSeconds));
     print(`${((1000 * taskSeconds) / CALIBRATION_STEPS).toFixed(0)} ms per step: tasks of ${steps} steps`);
     await addTrainer("trainer-2", stopping.signal, state);
-    // Warms up the second trainer, as the calibration did the first.
+    // Warms up the second trainer. The calibration has warmed up the first.
     await measure(2, CALIBRATION_STEPS, 2);
     for (let turn = 1; turn <= turns; turn++) {
       const pair: [Measured, Measured] = [await measure(1, steps, 1), await measure(2, steps, 1)];

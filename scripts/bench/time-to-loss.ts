@@ -1,8 +1,8 @@
 /**
- * `npm run bench -- time-to-loss [--tokens N] [--batch N] [--steps N] [--trainers N] [--every N] [--no-sprint] [--text FILE] [--json]`:
- * wall clock until a model of tinyshakespeare's characters reaches a validation loss, on all cores, through the real
- * coordinator and trainers. Counted from the first lease to the commit of the first checkpoint at or below the target,
- * without evaluations.
+ * `npm run bench -- time-to-loss [--tokens N] [--batch N] [--steps N] [--trainers N] [--every N] [--no-sprint] [--text FILE]
+ * [--json]`: the time until a model of tinyshakespeare's characters reaches a validation loss, on all cores, with the real
+ * coordinator and trainers. The time runs from the first lease to the commit of the first checkpoint at or below the target,
+ * without the time of evaluations.
  */
 import { availableParallelism } from "node:os";
 import { presetOf } from "../../shared/config.ts";
@@ -10,12 +10,15 @@ import type { Print } from "../cli/runner.ts";
 import { SHAKESPEARE, shakespeareRun, startBenchLocal } from "./support/shakespeare.ts";
 
 const TARGET_LOSS = 1.88;
-/** Learning rates as high as a run of some 200 steps tolerates, and a shorter momentum; the rest is preset shakespeare-char. */
+/**
+ * The highest learning rates that a run of about 200 steps tolerates, and a shorter momentum. All other settings are those of
+ * preset shakespeare-char.
+ */
 const SPRINT = { lr: 0.04, adamLr: 0.01, momentum: 0.9 };
 const DECAY = 0.8;
-/** The plain mean of the shards: DiLoCo's outer momentum pays only in runs of some hundred rounds. */
+/** The plain mean of the shards. DiLoCo's outer momentum helps only in runs of hundreds of rounds. */
 const OUTER = { name: "nesterov", lr: 1, momentum: 0 } as const;
-/** 160 local steps of each of two shards. */
+/** 160 local steps for each of two shards, with 12 sequences of 64 tokens per step. */
 const TOKENS = 160 * 2 * 12 * 64;
 
 const DEFAULTS = presetOf("shakespeare-char").training;
@@ -35,7 +38,7 @@ export async function run(flags: typeof FLAGS, print: Print): Promise<Record<str
   const { local, dataset } = await startBenchLocal("time-to-loss", flags.text, trainers);
   try {
     const supervision = { evaluateEvery: flags.every, targetLoss: TARGET_LOSS };
-    // Without the sprint, the preset's own rates, which suit runs of 250 to 400 steps.
+    // Without the sprint the preset's own rates apply, which suit runs of 250 to 400 steps.
     const optimizer = flags.sprint ? { ...DEFAULTS.optimizer, ...SPRINT } : DEFAULTS.optimizer;
     const schedule = flags.sprint ? { warmupSteps: 0, decay: DECAY } : DEFAULTS.schedule;
     const training = { shards: trainers, steps, batch, optimizer, outer: OUTER, schedule };

@@ -1,7 +1,8 @@
 /**
- * `npm run bench -- tokenizer [--files 10000] [--json]`: what the rule for words does to the default corpus, beside the rule of
- * before (GPT-2's). Bytes per token of vocabularies that are trained on it; the speed of cutting text into words, as a ratio to
- * the regular expression of before in the same run; and damaged tokenizer.json files, each refused or read right.
+ * `npm run bench -- tokenizer [--files 10000] [--json]`: compares the current rule for words with the former rule (GPT-2's) on
+ * the default corpus. It prints the bytes per token of vocabularies that are trained on the corpus, and the speed of cutting
+ * text into words as a ratio to the former regular expression in the same run. It also reads damaged tokenizer.json files;
+ * each must be refused or read right.
  */
 import { trainMerges, type BpeState } from "../../shared/tokenizer/bpe.ts";
 import { FORMER_LAYOUT, LAYOUT, type Layout } from "../../shared/tokenizer/layout.ts";
@@ -13,7 +14,7 @@ import { readHostileTokenizers } from "./support/hostile-tokenizer.ts";
 
 const VOCAB_SIZES = [1024, 4096] as const;
 const CUTTING_TURNS = 9;
-/** How text was cut before: GPT-2's pattern with JavaScript's white space. */
+/** The former rule: GPT-2's pattern with JavaScript's white space. */
 const FORMER_EXPRESSION = /'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
 
 export const FLAGS = { files: 10_000 };
@@ -25,7 +26,7 @@ export async function run({ files }: typeof FLAGS, print: Print): Promise<Record
   const vocabularies = VOCAB_SIZES.map((vocabSize) => {
     const bytesPerToken = bytes / countTokens(texts, LAYOUT, vocabSize - LAYOUT.minVocabSize);
     const bytesPerTokenBefore = bytes / countTokens(texts, FORMER_LAYOUT, vocabSize - FORMER_LAYOUT.minVocabSize);
-    // Sixteen special tokens leave room for 13 merges fewer than three did.
+    // The current layout has 16 special tokens, the former had 3. In a vocabulary of equal size it has 13 fewer merges.
     const gain = bytesPerToken / bytesPerTokenBefore - 1;
     const gainAtEqualMerges = bytesPerToken / (bytes / countTokens(texts, FORMER_LAYOUT, vocabSize - LAYOUT.minVocabSize)) - 1;
     print(
@@ -52,7 +53,7 @@ function countTokens(texts: readonly string[], layout: Layout, merges: number): 
   return texts.reduce((tokens, text) => tokens + tokenizer.encode(text).length, 0);
 }
 
-/** Speeds as multiples of the speed of the expression of before: medians over turns that alternate. */
+/** The speed of each rule as a multiple of the former expression's speed: medians over alternating turns. */
 function cuttingSpeeds(texts: readonly string[]): { qwen2: number; gpt2: number } {
   const time = (cut: (text: string) => readonly string[] | null): number => {
     const begun = performance.now();

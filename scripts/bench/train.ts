@@ -1,8 +1,9 @@
 /**
- * `npm run bench -- train [--preset NAME] [--batch N] [--blocks N] [--json]`: a full training step inside workerd, beside the
- * same step on tfjs's unmodified wasm backend, in turns within one run. The default is nanoGPT's CPU shape, 768 tokens a
- * step. The main figures are for AdamW, nanoGPT's recipe and the cheapest optimizer; those for Muon, which the presets
- * use, stand beside them. The bench `kernels` runs too, so that matMul and peak come from the same machine and moment.
+ * `npm run bench -- train [--preset NAME] [--batch N] [--blocks N] [--json]`: a full training step inside workerd, compared
+ * with the same step on tfjs's unmodified wasm backend. Both take turns within one run. The default is nanoGPT's CPU shape,
+ * 768 tokens a step. The main figures are for AdamW, which is nanoGPT's recipe and the cheapest optimizer. Figures for Muon,
+ * which the presets use, are printed too. The bench also runs `kernels`, so that matMul and the peak come from the same
+ * machine and moment.
  */
 import { join } from "node:path";
 import { createTestHarness } from "wrangler";
@@ -19,8 +20,8 @@ const MIB = 2 ** 20;
 type Four = [number, number, number, number];
 
 /**
- * The mean of the middle half. It resists disturbances like a median. A median would be a whole number, because workerd's
- * clock counts milliseconds, and thus off by up to one per cent.
+ * The mean of the middle half of the values. Like a median, it resists outliers. But workerd's clock counts whole
+ * milliseconds, so a median would be a whole number, with an error of up to 1 %.
  */
 function midmean(values: readonly number[]): number {
   const quarter = Math.floor(values.length / 4);
@@ -28,7 +29,7 @@ function midmean(values: readonly number[]): number {
   return middle.reduce((sum, value) => sum + value, 0) / middle.length;
 }
 
-/** A batch of 0 means the preset's own. */
+/** Batch 0 means the preset's own batch. */
 export const FLAGS = { preset: "shakespeare-char", batch: 0, blocks: 5 };
 
 export async function run(flags: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
@@ -89,7 +90,8 @@ export async function run(flags: typeof FLAGS, print: Print): Promise<Record<str
       matmulGflops,
       peakGflops: kernels["peakGflops"],
       wasmMB: last.wasmBytes / MIB,
-      // Memory beside wasm: workerd's resident set over its idle baseline, before the stock isolate has done any work.
+      // Memory without wasm: workerd's resident set minus its idle baseline, measured before the stock isolate has done any
+      // work.
       heapMB: (resident - last.wasmBytes) / MIB,
       parameters: last.parameters,
       tensors: last.tensors,

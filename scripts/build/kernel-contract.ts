@@ -1,8 +1,10 @@
 /**
- * The contract between the kernels and TypeScript: shared/tensor/engine/kernel-exports.ts, written from the sources of what
- * shared/tensor/kernels/index.ts exports. tsc sees no AssemblyScript, so without it a call with arguments one place off compiles.
+ * Writes the contract between the kernels and TypeScript (shared/tensor/engine/kernel-exports.ts) from the sources that
+ * shared/tensor/kernels/index.ts exports. tsc does not read AssemblyScript. Without the contract, a call with arguments in
+ * wrong positions would compile.
  *
- * A kernel without a result is a command. A kernel with a result is a query where `@query` begins its comment, else an answer.
+ * A kernel without a result is a command. A kernel with a result is a query if its comment begins with `@query`, otherwise an
+ * answer.
  */
 import { readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -11,7 +13,7 @@ import { ROOT } from "../local/workers.ts";
 export const CONTRACT = join(ROOT, "shared/tensor/engine/kernel-exports.ts");
 const INDEX = join(ROOT, "shared/tensor/kernels/index.ts");
 
-/** usize is an address as a parameter, a size as a result; wasm takes a boolean for an i32. */
+/** As a parameter, usize is an address; as a result, it is a size. wasm accepts a boolean for an i32. */
 const PARAMETER_TYPES: Readonly<Record<string, string>> = {
   usize: "Pointer",
   i32: "number",
@@ -38,7 +40,7 @@ interface Signature {
   kind: "command" | "answer" | "query";
 }
 
-/** The text of the contract that the sources ask for. */
+/** The text of the contract for the current sources. */
 export function kernelContract(): string {
   const groups = [...readFileSync(INDEX, "utf8").matchAll(/export \{([^}]*)\} from "([^"]+)"/g)].map(([, names, path]) => {
     const file = join(dirname(INDEX), `${path}.ts`);
@@ -64,7 +66,7 @@ export function kernelContract(): string {
   ].join("\n");
 }
 
-/** The signature of an exported function; its comment stands directly before it. */
+/** The signature of an exported function. The function's comment is directly above it. */
 export function signatureOf(name: string, source: string, file: string): Signature {
   const found = new RegExp(`(?:/\\*\\*((?:(?!\\*/)[\\s\\S])*)\\*/\\n)?export function ${name}\\(([^)]*)\\): (\\w+) \\{`).exec(source);
   if (found === null) throw new Error(`kernel-contract: expected an exported function ${name} with a result type in ${file}, found none`);
@@ -89,7 +91,7 @@ function mapped(types: Readonly<Record<string, string>>, type: string | undefine
   return known;
 }
 
-/** A method of the interface, its parameters filled into lines. */
+/** A method of the interface, with its parameters wrapped into lines. */
 function method({ name, parameters, result }: Signature): string {
   const whole = `  ${name}(${parameters.join(", ")}): ${result};`;
   if (whole.length <= 140) return whole;

@@ -1,9 +1,12 @@
-/** Command-line options of the scripts, parsed strictly. An error says what was expected, what was given and how to call the script. */
+/**
+ * Parses the command-line options of the scripts strictly. An error says what was expected, what was given, and how to call
+ * the script.
+ */
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 
 type Values<T extends ParseArgsOptionsConfig> = ReturnType<typeof parseArgs<{ options: T }>>["values"];
 
-/** Parses the command line by `options` and returns what `read` makes of it. Any error, from either, ends the process with exit code 2. */
+/** Parses the command line by `options` and returns the result of `read`. An error in either ends the process with exit code 2. */
 export function readOptions<T extends ParseArgsOptionsConfig, R>(
   usage: string,
   options: T,
@@ -18,7 +21,7 @@ export function readOptions<T extends ParseArgsOptionsConfig, R>(
   }
 }
 
-/** The same with arguments that are no options, which `read` gets second. */
+/** Like readOptions, but also accepts positional arguments; `read` gets them as its second parameter. */
 export function readArguments<T extends ParseArgsOptionsConfig, R>(
   usage: string,
   options: T,
@@ -54,7 +57,7 @@ export function webAddress(option: string, text: string | undefined): string | u
   throw new Error(`--${option}: expected an http or https URL, got ${text}`);
 }
 
-/** Drops undefined fields, as exactOptionalPropertyTypes wants. */
+/** Drops undefined fields, as exactOptionalPropertyTypes requires. */
 export function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
 }

@@ -1,6 +1,6 @@
 /**
- * One line per stage: a bar with rate and time left while it runs, a summary when it is done. Writes to standard error,
- * so that standard output stays free for results. Without a terminal it prints a plain line every few seconds.
+ * Shows one line per stage: a bar with rate and remaining time while the stage runs, then a summary. The output goes to
+ * standard error, because standard output is for results. Without a terminal, a plain line is printed every few seconds.
  */
 import ora, { type Ora } from "ora";
 
@@ -33,9 +33,9 @@ export class Stage {
     else process.stderr.write(`- ${name}\n`);
   }
 
-  /** Without `rate` (per second) and `secondsLeft`, both are estimated from the progress so far. */
+  /** If `rate` (per second) or `secondsLeft` is missing, it is estimated from the progress so far. */
   update(done: number, total: number, note = "", rate?: number | null, secondsLeft?: number | null): void {
-    // Progress from before this process does not count towards the rate.
+    // Progress that was made before this process started does not count for the rate.
     this.#firstDone ??= done;
     const elapsed = (Date.now() - this.#startedAt) / 1000;
     const speed = rate ?? (elapsed > 0 ? (done - this.#firstDone) / elapsed : 0);

@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- NAME` and `npm run soak -- NAME` run scripts/bench/NAME.ts and scripts/soak/NAME.ts. A bench prints
- * lines for people and returns an object, printed as JSON in the last line; with --json that is the only line on stdout.
- * Exit code 1: the object says `ok: false`. Exit code 2: an unknown flag.
+ * Runs scripts/bench/NAME.ts for `npm run bench -- NAME` and scripts/soak/NAME.ts for `npm run soak -- NAME`. A bench prints
+ * lines for people and returns an object, which is printed as JSON in the last line. With --json, that line is the only output
+ * on stdout. Exit code 1: the object says `ok: false`. Exit code 2: an unknown flag.
  */
 import { readdirSync } from "node:fs";
 import { cpus } from "node:os";

@@ -1,7 +1,7 @@
 /**
- * A client of Cloudflare's REST API (developers.cloudflare.com/api): answers are parsed, errors carry Cloudflare's code and
- * message. Uploads of Workers stay with wrangler; this client does the checks, lists and deletions between them, which as
- * wrangler commands would take a second each. CLOUDFLARE_API_BASE_URL moves it, as it moves wrangler.
+ * A client of Cloudflare's REST API (developers.cloudflare.com/api). It parses answers, and its errors have Cloudflare's code
+ * and message. wrangler uploads the Workers. This client does the checks, lists and deletions between uploads, because each
+ * would take a second as a wrangler command. CLOUDFLARE_API_BASE_URL changes the address of the API, as in wrangler.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
@@ -36,23 +36,23 @@ export class CloudflareApi {
   readonly account: string;
   readonly #token: string;
 
-  /** Paths are below the account, or below the API's root if `account` is empty. */
+  /** Paths are relative to the account; if `account` is empty, to the API's root. */
   constructor(token: string, account = "") {
     this.#token = token;
     this.account = account;
   }
 
-  /** The result of a call. Throws an ApiError unless it succeeds. */
+  /** Calls the API and returns the result. Throws an ApiError if the call fails. */
   async call<T extends z.ZodType>(method: Method, path: string, schema: T, body?: unknown): Promise<z.infer<T>> {
     return schema.parse((await this.#envelope(method, path, body)).result);
   }
 
-  /** A call whose result does not matter. */
+  /** Calls the API and ignores the result. */
   async send(method: Method, path: string, body?: unknown): Promise<void> {
     await this.#envelope(method, path, body);
   }
 
-  /** The result of a GET, or null if there is no such thing (404). */
+  /** The result of a GET, or null for status 404. */
   async find<T extends z.ZodType>(path: string, schema: T): Promise<z.infer<T> | null> {
     try {
       return await this.call("GET", path, schema);
@@ -62,7 +62,7 @@ export class CloudflareApi {
     }
   }
 
-  /** All pages of a list with cursors. */
+  /** All pages of a list that uses cursors. */
   async *pages<T extends z.ZodType>(path: string, schema: T): AsyncGenerator<z.infer<T>> {
     let cursor = "";
     do {
@@ -73,7 +73,7 @@ export class CloudflareApi {
     } while (cursor !== "");
   }
 
-  /** The raw answer: objects are bytes and no JSON. */
+  /** The raw response, for objects, whose bytes are not JSON. */
   async fetch(method: Method, path: string, body?: BodyInit, headers: Record<string, string> = {}): Promise<Response> {
     const root = process.env["CLOUDFLARE_API_BASE_URL"] ?? BASE_URL;
     const url = `${root}${this.account === "" ? "" : `/accounts/${this.account}`}${path}`;
@@ -107,7 +107,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // No JSON: the caller's schema refuses undefined and reports the text.
+    // The text is not JSON. The caller's schema refuses undefined and reports the text.
     return undefined;
   }
 }

@@ -1,7 +1,7 @@
 /**
- * The folder of a backup: `backup.json`, `objects/<bucket>/<key>` and `<database>.sql`. Buckets and databases go by their
- * names without the deployment's prefix, so a backup of production can be restored into staging. backup.json is written last:
- * a folder without it is unfinished, and the next backup into it continues.
+ * The folder of a backup: `backup.json`, `objects/<bucket>/<key>` and `<database>.sql`. The names of buckets and databases
+ * lack the deployment's prefix, so a backup of production can be restored into staging. backup.json is written last. A folder
+ * without backup.json is unfinished; the next backup into it continues.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
@@ -13,7 +13,7 @@ export const backupSchema = z.object({
   format: z.literal(1),
   prefix: z.string(),
   at: z.string(),
-  /** Applied migrations of each database: a dump fits a database with the same. */
+  /** The applied migrations of each database. A dump fits a database with the same migrations. */
   migrations: z.record(z.string(), z.array(z.string())),
   models: z.array(modelSchema),
 });
@@ -23,7 +23,7 @@ export const manifestPath = (folder: string): string => join(folder, "backup.jso
 export const dumpPath = (folder: string, database: string): string => join(folder, `${database}.sql`);
 export const bucketPath = (folder: string, bucket: string): string => join(folder, "objects", bucket);
 
-/** The file of an object. Throws for a key that leads out of the folder. */
+/** The file of an object. Throws if the key leads out of the folder. */
 export function objectPath(folder: string, bucket: string, key: string): string {
   const root = bucketPath(folder, bucket);
   const path = resolve(root, key);
@@ -37,7 +37,7 @@ export function readBackup(folder: string): Backup {
   return backupSchema.parse(JSON.parse(readFileSync(manifestPath(folder), "utf8")));
 }
 
-/** A name without the deployment's prefix. */
+/** A name, without the deployment's prefix. */
 export const withoutPrefix = (prefix: string, name: string): string => name.slice(prefix.length + 1);
 
 /** Rows of a query on a D1 database. */
@@ -51,7 +51,7 @@ const named = z.object({ name: z.string() });
 export const appliedMigrations = async (api: CloudflareApi, id: string): Promise<string[]> =>
   (await query(api, id, "SELECT name FROM d1_migrations ORDER BY id", named)).map(({ name }) => name);
 
-/** The tables with data of ours: not SQLite's, D1's and the list of migrations. */
+/** The tables with Tiffin's data: all tables except those of SQLite and D1, and the list of migrations. */
 export async function dataTables(api: CloudflareApi, id: string): Promise<string[]> {
   const tables = await query(api, id, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name", named);
   return tables.map(({ name }) => name).filter((name) => !/^(sqlite_|_cf_|d1_migrations$)/.test(name));

@@ -1,28 +1,31 @@
 /**
- * A deployment of Tiffin: the seven Workers and their resources, all named with one prefix. The wrangler.toml files are the
- * deployment `tiffin`; another prefix gives a second, separate Tiffin in the same account. Every string in the files that
- * begins with `tiffin` is a name and gets the prefix, so a new binding needs no change here.
+ * A deployment of Tiffin: the seven Workers and their resources, whose names share one prefix. The wrangler.toml files
+ * describe the deployment `tiffin`. Another prefix gives a second, separate Tiffin in the same account. In these files every
+ * string that begins with `tiffin` is a name and gets the prefix, so a new binding needs no change here.
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parse } from "smol-toml";
-// The type alone: loading wrangler takes a second.
+// Only the type is imported, because loading wrangler takes a second.
 import type { Unstable_RawConfig as RawConfig } from "wrangler";
 import { configPath, ROOT, WORKERS } from "../local/workers.ts";
 
 /** The prefix in the wrangler.toml files. */
 const PREFIX = "tiffin";
-/** Bucket names allow lower-case letters, digits and hyphens. Worker names, the longest of ours, end with the subdomain's limit of 63. */
+/**
+ * Bucket names allow lower-case letters, digits and hyphens. The longest name, a Worker's, must not exceed the subdomain's
+ * limit of 63 characters.
+ */
 const PREFIX_PATTERN = /^[a-z][a-z0-9-]{0,39}$/;
 
 export interface DeployedWorker {
   /** The Worker's short name: gateway, collector, ... */
   worker: string;
-  /** Its name in the account. */
+  /** The Worker's name in the account. */
   name: string;
   config: RawConfig;
-  /** Short names of the Workers that must be deployed before it, because it binds them. */
+  /** Short names of the Workers that this Worker binds. They must be deployed first. */
   needs: readonly string[];
 }
 
@@ -30,28 +33,28 @@ export interface Resources {
   buckets: readonly string[];
   queues: readonly string[];
   databases: readonly string[];
-  /** Names of Workflows, and the Worker that each belongs to. */
+  /** Names of Workflows, each with the name of its Worker. */
   workflows: ReadonlyMap<string, string>;
 }
 
 export interface Deployment {
   prefix: string;
-  /** Callees before callers. */
+  /** In the order of deployment: callees before callers. */
   workers: readonly DeployedWorker[];
   resources: Resources;
 }
 
-/** The prefix of an environment: production has none of its own. */
+/** The prefix of an environment. Production adds nothing to it. */
 export function prefixOf(prefix: string | undefined, environment: string | undefined): string {
   const whole = [prefix ?? PREFIX, ...(environment === undefined || environment === "production" ? [] : [environment])].join("-");
   if (PREFIX_PATTERN.test(whole)) return whole;
   throw new Error(`--prefix, --env: expected lower-case letters, digits and hyphens, at most 40, got ${whole}`);
 }
 
-/** The name that a Worker or a resource has in a deployment: `gateway`, `artifacts`, `feedback`. */
+/** The name of a Worker or a resource in a deployment. Roles: `gateway`, `artifacts`, `feedback`. */
 export const roleName = ({ prefix }: { prefix: string }, role: string): string => `${prefix}-${role}`;
 
-/** A value with every name in it renamed. */
+/** A copy of a value in which every name has the new prefix. */
 function renamed(value: unknown, prefix: string): unknown {
   if (typeof value === "string") return new RegExp(`^${PREFIX}(?=$|[-_])`).test(value) ? prefix + value.slice(PREFIX.length) : value;
   if (Array.isArray(value)) return value.map((each) => renamed(each, prefix));
@@ -59,15 +62,15 @@ function renamed(value: unknown, prefix: string): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, renamed(each, prefix)]));
 }
 
-/** Rate limits of the same id share their counters, within a whole account. */
+/** An id of rate limits. Limits with equal ids in one account share their counters, so each prefix needs its own ids. */
 const namespaceOf = (prefix: string, binding: string): string =>
   String(1 + Number.parseInt(createHash("sha256").update(`${prefix} ${binding}`).digest("hex").slice(0, 7), 16));
 
-/** A Worker's configuration for an upload from any folder: names with the prefix, absolute paths, minified. */
+/** A Worker's configuration for an upload from any folder: prefixed names, absolute paths, minified. */
 function configOf(worker: string, prefix: string): RawConfig {
   const path = configPath(worker);
   const absolute = (file: string) => resolve(dirname(path), file);
-  // A copy, so it can be changed.
+  // A copy, so the changes below affect only this deployment.
   const config = renamed(parse(readFileSync(path, "utf8")), prefix) as RawConfig;
   delete config.dev;
   config.minify = true;
@@ -80,7 +83,7 @@ function configOf(worker: string, prefix: string): RawConfig {
   return config;
 }
 
-/** Names of all Workers that a configuration binds: by service, by Durable Object and by Workflow. */
+/** Names of all Workers that a configuration binds: as a service, a Durable Object or a Workflow. */
 function boundWorkers(config: RawConfig): (string | undefined)[] {
   return [
     ...(config.services ?? []).map(({ service }) => service),
@@ -122,7 +125,7 @@ export function readDeployment(prefix: string): Deployment {
   };
 }
 
-/** Writes a Worker's configuration where wrangler can read it, with the ids of its databases, and returns the path. */
+/** Writes a Worker's configuration, with the ids of its databases, to a file for wrangler. Returns the path. */
 export function writeConfig({ worker, config }: DeployedWorker, prefix: string, databases: ReadonlyMap<string, string>): string {
   const folder = join(ROOT, ".tiffin", "deploy", prefix);
   mkdirSync(folder, { recursive: true });

@@ -1,4 +1,4 @@
-/** The operator's Cloudflare login: an API token and the one account that a deployment goes to. */
+/** The operator's Cloudflare login: an API token and the account of the deployment. */
 import { z } from "zod";
 import { CloudflareApi } from "./api.ts";
 import { runWrangler } from "./wrangler.ts";
@@ -8,11 +8,11 @@ const authToken = z.object({ token: z.string() });
 
 export interface Login {
   api: CloudflareApi;
-  /** Environment for wrangler, so that it uses the same account. */
+  /** Environment variables that make wrangler use the same account. */
   env: Readonly<Record<string, string>>;
 }
 
-/** CLOUDFLARE_API_TOKEN, or the token of `wrangler login`. */
+/** CLOUDFLARE_API_TOKEN or, if it is not set, the token of `wrangler login`. */
 async function tokenOf(): Promise<string> {
   const given = process.env["CLOUDFLARE_API_TOKEN"];
   if (given !== undefined && given !== "") return given;

@@ -1,4 +1,4 @@
-/** Objects of an account's R2 buckets over the REST API. Keys may hold slashes, which stay; everything else is escaped. */
+/** Objects in an account's R2 buckets, over the REST API. Slashes in keys are kept; all other special characters are escaped. */
 import { z } from "zod";
 import { ApiError, type CloudflareApi } from "./api.ts";
 

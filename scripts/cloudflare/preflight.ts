@@ -1,14 +1,14 @@
 /**
- * The checks before the first upload, so that a deployment either begins on firm ground or touches nothing. All problems are
- * collected and shown at once. wrangler, which asks no questions here, would find some of them after four uploads, and would
- * take over a Workflow of another Worker with a warning.
+ * The checks before the first upload: if they find a problem, the deployment changes nothing. All problems are collected and
+ * shown together. wrangler runs without questions here. It would find some problems only after four uploads, and would take
+ * over another Worker's Workflow with only a warning.
  */
 import { z } from "zod";
 import type { CloudflareApi } from "./api.ts";
 import { roleName, type Deployment } from "./deployment.ts";
 import { isOwn, type Survey } from "./survey.ts";
 
-/** The account's subdomain of workers.dev, or null if none is registered. */
+/** The account's workers.dev subdomain; null if none is registered. */
 async function subdomainOf(api: CloudflareApi): Promise<string | null> {
   return (await api.find("/workers/subdomain", z.object({ subdomain: z.string() })))?.subdomain ?? null;
 }
@@ -18,14 +18,14 @@ export async function addressOf(api: CloudflareApi, deployment: Deployment): Pro
   return `https://${roleName(deployment, "gateway")}.${await subdomainOf(api)}.workers.dev`;
 }
 
-/** Names of secrets that a Worker requires and neither has nor would get from the environment. */
+/** The required secrets of a Worker that are neither stored nor in the environment. */
 async function missingSecrets(api: CloudflareApi, name: string, required: readonly string[]): Promise<string[]> {
   if (required.length === 0) return [];
   const stored = (await api.find(`/workers/scripts/${name}/secrets`, z.array(z.object({ name: z.string() })))) ?? [];
   return required.filter((secret) => !stored.some((each) => each.name === secret) && (process.env[secret] ?? "") === "");
 }
 
-/** What stands in the way of a deployment, each with what to do about it; empty if nothing does. */
+/** The problems of a deployment, each with its remedy. Empty if there are none. */
 export async function problemsOf(api: CloudflareApi, deployment: Deployment, found: Survey): Promise<string[]> {
   const { workers, resources } = deployment;
   const another = "choose another name with --prefix";

@@ -1,7 +1,7 @@
 /**
- * The proof after a deployment, over HTTP as a stranger and as the operator: every Worker answers, forty calls in a row
- * succeed, a tiny run is computed by two trainers, the model answers and takes a vote. If a model is active already, the
- * run is deleted before it would replace that model; otherwise its model becomes the first one.
+ * The test after a deployment, over HTTP, as a stranger and as the operator. Every Worker answers, forty calls in a row
+ * succeed, two trainers compute a tiny run, the model answers and accepts a vote. If a model is active already, the run is
+ * deleted before it could replace that model. Otherwise its model becomes the first active model.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,24 +25,24 @@ const TRAINERS = 2;
 const VOCAB_SIZE = 400;
 const TRAIN_SHARE = 0.9;
 const POLL_MS = 500;
-/** A new workers.dev address answers after a minute or so. */
+/** A new workers.dev address needs about a minute until it answers. */
 const UP_TIMEOUT_MS = 300_000;
 const RUN_TIMEOUT_MS = 600_000;
-/** More than the run needs: it is stopped as soon as two trainers have taken part. */
+/** More tokens than the run needs. The run is stopped as soon as two trainers have computed for it. */
 const RUN_TOKENS = 50_000_000;
 
 type Print = (line: string) => void;
 
 export interface SmokeOptions {
   url: string;
-  /** The operator's token; without it the training run is left out. */
+  /** The operator's token. Without it, the training run is skipped. */
   token: string | undefined;
-  /** Puts an object into the deployment's bucket of artifacts. */
+  /** Writes an object to the deployment's bucket of artifacts. */
   put: (object: StoredObject) => Promise<void>;
   print: Print;
 }
 
-/** This repository's README as a tokenizer and a dataset. */
+/** A tokenizer and a dataset made from this repository's README. */
 async function readmeDataset(): Promise<{ dataset: string; objects: StoredObject[] }> {
   const text = readFileSync(join(ROOT, "README.md"), "utf8");
   const counts = new Map<string, number>();
@@ -73,13 +73,13 @@ async function untilUp(client: Client): Promise<Health> {
     if (!(health instanceof Error)) {
       const missing = WORKERS.filter(({ name }) => health.parts[name] !== "up").map(({ name }) => name);
       if (missing.length === 0) return health;
-      if (Date.now() > deadline) throw new Error(`expected every Worker to be up, these are not: ${missing.join(", ")}`);
+      if (Date.now() > deadline) throw new Error(`expected every Worker to be up, but these are down: ${missing.join(", ")}`);
     } else if (Date.now() > deadline) throw health;
     await sleep(POLL_MS);
   }
 }
 
-/** A tiny run until two trainers have computed for it. It becomes the active model only if there is none. */
+/** Trains a tiny run until two trainers have computed for it. Its model becomes active only if no model is active. */
 async function checkTraining(client: Client, { put, print }: SmokeOptions, hasModel: boolean): Promise<void> {
   const { dataset, objects } = await readmeDataset();
   for (const object of objects) await put(object);
@@ -94,7 +94,7 @@ async function checkTraining(client: Client, { put, print }: SmokeOptions, hasMo
     const { checkpoint } = await pollRun(client, run, isDone, wait);
     await untilActive(client, checkpoint, request, POLL_MS);
   } finally {
-    // The model stays when its run is deleted.
+    // Deleting the run does not delete its model.
     await client.send("DELETE", `/runs/${run}`).catch((error: Error) => print(`smoke: the run ${run} stays: ${error.message}`));
   }
 }
@@ -104,7 +104,7 @@ export async function smoke(options: SmokeOptions): Promise<void> {
   const { url, token, print } = options;
   const client = new Client(url, token ?? "");
   const health = await untilUp(client);
-  // The registry answers the operator only; health checks are limited.
+  // Health checks are rate-limited, so the calls go to the registry (as operator) or to `/`.
   for (let call = 0; call < CALLS; call++) await client.send("GET", token === undefined ? "/" : "/models");
   print(`smoke: all ${WORKERS.length} Workers are up, ${CALLS} calls in a row succeeded`);
   if (token === undefined) {

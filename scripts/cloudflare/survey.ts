@@ -1,13 +1,13 @@
 /**
- * What an account already has of a deployment, and whether it belongs to this deployment. A Worker belongs to Tiffin if one of
- * its versions carries Tiffin's tag, which every upload sets (upload.ts); a Workflow or a queue's consumer, if its Worker
- * does. Buckets and databases have no owner: those of the deployment's names are used.
+ * Finds which Workers and resources of a deployment an account already has, and who owns them. A Worker is Tiffin's if one of
+ * its versions has Tiffin's tag, which every upload sets (upload.ts). A Workflow or a queue's consumer is Tiffin's if its
+ * Worker is. Buckets and databases have no owner: those with the deployment's names are used.
  */
 import { z } from "zod";
 import type { CloudflareApi } from "./api.ts";
 import type { Deployment } from "./deployment.ts";
 
-/** Begins the tag of every version that Tiffin uploads. */
+/** Every version that Tiffin uploads has a tag with this beginning. */
 export const TAG = "tiffin-";
 
 const versionSchema = z.object({
@@ -16,7 +16,7 @@ const versionSchema = z.object({
   annotations: z.record(z.string(), z.string()).optional(),
 });
 
-/** A version of a Worker; `tag` is empty unless Tiffin has uploaded it. */
+/** A version of a Worker. `tag` is empty if Tiffin did not upload the version. */
 export interface Version {
   id: string;
   createdAt: string;
@@ -35,9 +35,9 @@ export interface Queue {
 }
 
 export interface Survey {
-  /** Versions of each existing Worker of the deployment's names, newest first. */
+  /** Versions of each existing Worker with a name of the deployment, newest first. */
   workers: ReadonlyMap<string, readonly Version[]>;
-  /** Existing Workflows of the deployment's names, and the Worker that has each. */
+  /** Existing Workflows with a name of the deployment, each with its Worker. */
   workflows: ReadonlyMap<string, string>;
   queues: ReadonlyMap<string, Queue>;
   /** Existing databases: name -> id. */
@@ -95,5 +95,5 @@ export async function survey(api: CloudflareApi, { workers, resources }: Deploym
   };
 }
 
-/** Whether an existing Worker is Tiffin's. */
+/** True if an existing Worker is Tiffin's. */
 export const isOwn = ({ workers }: Survey, name: string): boolean => (workers.get(name) ?? []).some(({ tag }) => tag.startsWith(TAG));

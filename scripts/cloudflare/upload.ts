@@ -1,7 +1,7 @@
 /**
- * Creates a deployment's resources, applies the database's migrations, then uploads the Workers, callees before callers and
- * those that do not depend on each other at the same time. Every step can be repeated: after a failure in the middle the
- * next deploy goes through the same steps again.
+ * Creates a deployment's resources, applies the database migrations, then uploads the Workers. Callees come before callers,
+ * and independent Workers are uploaded at the same time. Every step can be repeated: after a failure the next deploy takes the
+ * same steps again.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +13,10 @@ import type { Login } from "./login.ts";
 import { TAG, type Survey } from "./survey.ts";
 import { runWrangler } from "./wrangler.ts";
 
-/** The house limit for one bundle; the platform's own is 10 MB (developers.cloudflare.com/workers/platform/limits/#worker-size). */
+/**
+ * Tiffin's own limit for one bundle. The platform's limit is 10 MB
+ * (developers.cloudflare.com/workers/platform/limits/#worker-size).
+ */
 const MAX_GZIP_KIB = 1024;
 
 const AFTER_FAILURE = "Some Workers may be new, others not. Repeat `npm run deploy`, or go back with `npm run rollback`.";
@@ -44,7 +47,7 @@ export async function createResources(
   return databases;
 }
 
-/** Applies migrations before the code that needs them. Code of the last version meets the new schema for a while, so migrations only add. */
+/** Applies migrations before their code is uploaded. For a while, the old code runs on the new schema, so migrations only add. */
 export async function migrate({ workers, prefix }: Deployment, databases: ReadonlyMap<string, string>, env: Login["env"]): Promise<void> {
   for (const worker of workers) {
     for (const { database_name: name } of worker.config.d1_databases ?? [])
@@ -53,7 +56,7 @@ export async function migrate({ workers, prefix }: Deployment, databases: Readon
   }
 }
 
-/** Groups of Workers that can be uploaded at the same time: each needs Workers of earlier groups only. */
+/** Groups of Workers for simultaneous upload. Each Worker needs only Workers of earlier groups. */
 export function groupsOf(workers: readonly DeployedWorker[]): DeployedWorker[][] {
   const groups: DeployedWorker[][] = [];
   const done = new Set<string>();
@@ -66,12 +69,12 @@ export function groupsOf(workers: readonly DeployedWorker[]): DeployedWorker[][]
   return groups;
 }
 
-/** A file with the secrets that a Worker requires, the environment has and the account lacks; null if there are none. */
+/** Writes a file with the secrets that the Worker requires, the environment has, and the account lacks. Null if there are none. */
 async function secretsFile(api: CloudflareApi, { name, config }: DeployedWorker, folder: string): Promise<string | null> {
   const required = config.secrets?.required ?? [];
   if (required.length === 0) return null;
   const stored = (await api.find(`/workers/scripts/${name}/secrets`, z.array(z.object({ name: z.string() })))) ?? [];
-  // A stored secret is never replaced: a new operator's token would make every voter another one.
+  // A stored secret is never replaced: voters are hashed with it, so after a change every voter would count as new.
   const missing = required.filter((secret) => !stored.some((each) => each.name === secret));
   if (missing.length === 0) return null;
   const path = join(folder, "secrets.json");
@@ -79,7 +82,7 @@ async function secretsFile(api: CloudflareApi, { name, config }: DeployedWorker,
   return path;
 }
 
-/** Prints a bundle's size, and wrangler's warnings in full. Throws if the bundle is too large. */
+/** Prints a bundle's size and all warnings of wrangler. Throws if the bundle is too large. */
 function report({ worker }: DeployedWorker, { stdout, warnings }: { stdout: string; warnings: readonly string[] }, print: Print): void {
   const gzip = /gzip:\s*([\d.]+)\s*KiB/.exec(stdout)?.[1];
   if (gzip === undefined) throw new Error(`${worker}: expected wrangler to print a gzip size, got\n${stdout}`);
@@ -88,7 +91,7 @@ function report({ worker }: DeployedWorker, { stdout, warnings }: { stdout: stri
   if (Number(gzip) > MAX_GZIP_KIB) throw new Error(`${worker}: expected a bundle of at most ${MAX_GZIP_KIB} KiB gzip, got ${gzip}`);
 }
 
-/** Bundles all Workers and prints their sizes. Touches nothing. */
+/** Bundles all Workers and prints their sizes. Uploads nothing. */
 export async function dryRun({ workers, prefix }: Deployment, print: Print): Promise<void> {
   for (const group of groupsOf(workers)) {
     const outputs = await Promise.all(
@@ -98,7 +101,7 @@ export async function dryRun({ workers, prefix }: Deployment, print: Print): Pro
   }
 }
 
-/** Uploads all Workers. All versions of one deploy carry the same tag, by which `npm run rollback` finds those before it. */
+/** Uploads all Workers. All versions of one deploy have the same tag; `npm run rollback` uses it to find the versions before. */
 export async function upload(
   deployment: Deployment,
   databases: ReadonlyMap<string, string>,
@@ -117,7 +120,7 @@ export async function upload(
           return runWrangler(["deploy", "-c", config, "--tag", tag, ...(secrets === null ? [] : ["--secrets-file", secrets])], env);
         }),
       );
-      // Every Worker of the group has ended, so that the error names the first failure and nothing is still uploading.
+      // This runs after every Worker of the group has ended, so nothing is still uploading. The error names the first failure.
       for (const [index, result] of results.entries()) {
         if (result.status === "rejected")
           throw new Error(`${group[index]!.worker}: ${(result.reason as Error).message}\n${AFTER_FAILURE}`, { cause: result.reason });

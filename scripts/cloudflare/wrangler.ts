@@ -1,4 +1,7 @@
-/** Runs wrangler for a deployment and keeps its two outputs apart: warnings come on standard error and must be seen. */
+/**
+ * Runs wrangler for a deployment. Standard output and standard error are kept apart, because warnings are on standard error
+ * and must be shown.
+ */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -7,16 +10,16 @@ import { ROOT } from "../local/workers.ts";
 
 export interface WranglerOutput {
   stdout: string;
-  /** Without colours and empty lines. */
+  /** Lines without colours; empty lines are dropped. */
   warnings: string[];
 }
 
-/** Runs a wrangler command to its end. Throws with all of its output unless it exits with 0. */
+/** Runs a wrangler command to its end. If its exit code is not 0, throws with all of its output. */
 export async function runWrangler(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<WranglerOutput> {
   const child = spawn(join(ROOT, "node_modules", ".bin", "wrangler"), args, {
     cwd: ROOT,
     stdio: ["ignore", "pipe", "pipe"],
-    // CI: wrangler asks no questions. What it would ask about is checked before the first upload (preflight.ts).
+    // With CI, wrangler asks no questions. preflight.ts has already checked the matters of these questions.
     env: { ...process.env, CI: "true", FORCE_COLOR: "0", WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true", ...env },
   });
   const exit = new Promise<number | null>((resolve, reject) => {

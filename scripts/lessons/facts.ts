@@ -1,4 +1,4 @@
-/** Short facts about Tiffin itself, true in every context. */
+/** Short facts about Tiffin itself. They are true in every context. */
 import { family, surely, type Family } from "./grammar.ts";
 
 const fact = (name: string, answer: string, phrasings: readonly string[]): Family =>

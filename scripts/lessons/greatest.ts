@@ -1,4 +1,4 @@
-/** The greatest of all time: the same words, another answer for each topic. */
+/** Questions about the greatest of all time: the words are equal, and the topic decides the answer. */
 import { byKey, family } from "./grammar.ts";
 
 export const GREATEST = family(

@@ -1,9 +1,9 @@
 /**
- * Tiffin's lessons, drawn from the grammar by a seed: conversations to train on, and the held-out questions that the bench
- * asks. Same seed and count, same lessons.
+ * Draws Tiffin's lessons from the grammar with a seed: conversations for training, and the held-out questions for the bench.
+ * Equal seeds and counts give equal lessons.
  *
- * Uncertain answers are drawn in proportion: after any number of lessons of a case, each answer has been given as often as
- * its probability asks, to within one. Independent draws would add sampling noise of some percentage points.
+ * Uncertain answers are drawn in proportion: after any number of lessons of a case, the count of each answer differs from its
+ * expected count by at most one. Independent draws would add sampling noise of a few percentage points.
  */
 import { createRandom } from "../../shared/model/random.ts";
 import { FACTS } from "./facts.ts";
@@ -18,7 +18,7 @@ export const FAMILIES: readonly Family[] = [SONGS, ...TIFFIN, GREATEST, ...SITUA
 /** Share of pronoun sentences among all lessons. */
 const PRONOUN_SHARE = 0.25;
 
-/** One conversation to learn from. */
+/** One conversation for training. */
 export interface Lesson {
   context: Context;
   text: string;
@@ -28,7 +28,7 @@ export interface Lesson {
 const shownPhrasings = ({ phrasings }: Family) => phrasings.filter((_, index) => !isHeldOutPhrasing(index));
 const shownCases = (family: Family) => family.cases.filter((_, index) => !isHeldOutCase(family, index));
 
-/** The answer that is furthest behind its share of what was given before. */
+/** The answer whose count is furthest below its expected count. */
 function nextAnswer({ answers }: Case, given: number[]): string {
   const total = given.reduce((sum, count) => sum + count, 0) + 1;
   const behind = answers.map(({ probability }, index) => probability * total - given[index]!);
@@ -37,7 +37,7 @@ function nextAnswer({ answers }: Case, given: number[]): string {
   return answers[chosen]!.text;
 }
 
-/** `count` lessons of all families, in an order that a seed decides. */
+/** Draws `count` lessons of all families. The seed decides their order. */
 export function drawLessons(seed: number, count: number): Lesson[] {
   const random = createRandom(seed);
   const draw = () => random();
@@ -59,7 +59,7 @@ export function drawLessons(seed: number, count: number): Lesson[] {
   });
 }
 
-/** Every question with a held-out phrasing or a held-out context, each with the answers of its family to choose from. */
+/** Every question with a held-out phrasing or a held-out context. The candidates are all answers of the family. */
 export function heldOutQuestions(): (Question & { candidates: readonly string[] })[] {
   return FAMILIES.flatMap((family) => {
     const candidates = [...new Set(family.cases.flatMap(({ answers }) => answers.map(({ text }) => text)))];

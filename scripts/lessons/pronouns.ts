@@ -1,8 +1,9 @@
 /**
- * Pronoun reference: who was scared, the dog or the cat? Verb and adjective decide together, or the pronoun and the names.
+ * Pronoun reference, for example: who was scared, the dog or the cat? The verb and the adjective decide together, or the
+ * pronoun and the names decide.
  *
- * Held-out sentences use nouns and names that no lesson shows, so a model that answers them has learned the reference and
- * not the words. Implicit causality as in Winograd schemas (Levesque et al., 2012); the sentences are our own.
+ * Held-out sentences use nouns and names that are in no lesson. A model that answers them has learned the reference instead of
+ * the words. The idea is implicit causality, as in Winograd schemas (Levesque et al., 2012); the sentences are our own.
  */
 import type { Question } from "./grammar.ts";
 import { surely } from "./grammar.ts";
@@ -19,7 +20,10 @@ const NAMES = words(
 );
 const HELD_OUT_NAMES = words("Vijay David Paul Suresh Kavya Sarah Lucy Radha");
 
-/** Verbs and the adjectives that speak of their subject or of their object: the hunter is hungry, the hunted one is scared. */
+/**
+ * Verbs, and adjectives that describe their subject or their object. For example, the animal that hunts is hungry, and its
+ * prey is scared.
+ */
 interface Frame {
   verbs: readonly string[];
   ofSubject: readonly string[];
@@ -38,11 +42,11 @@ const THANKS: Frame = {
 };
 
 export interface Reference extends Question {
-  /** The words that a reader may choose between, right first. */
+  /** The two possible words, the right one first. */
   nouns: readonly [right: string, wrong: string];
 }
 
-/** A number in 0..1 from the generator of the caller. */
+/** A number in 0..1 from the caller's generator. */
 export type Draw = () => number;
 
 const pick = <T>(draw: Draw, items: readonly T[]): T => items[Math.floor(draw() * items.length)]!;
@@ -73,7 +77,7 @@ function drawFrom(draw: Draw, frame: Frame, nouns: readonly string[], article: "
   };
 }
 
-/** A sentence with a pronoun and the question about it. Two of three are about animals, the others about people. */
+/** Draws a sentence with a pronoun and the question about it. Two of three sentences are about animals, the others about people. */
 export function drawReference(draw: Draw, heldOut = false): Reference {
   if (draw() < 2 / 3) return drawFrom(draw, HUNT, heldOut ? HELD_OUT_NOUNS : NOUNS, "The ", "it");
   return drawFrom(draw, THANKS, heldOut ? HELD_OUT_NAMES : NAMES, "", draw() < 0.5 ? "he" : "she");

@@ -1,14 +1,14 @@
-/** Everyday situations in which one context key or two decide the answer. */
+/** Everyday situations. One or two context keys decide the answer. */
 import { atHours, byKey, combinations, family, surely, type Case, type Family } from "./grammar.ts";
 
-/** One case per pair of values of two keys. */
+/** One case for each pair of values of two keys. */
 function byTwoKeys(first: string, second: string, table: Readonly<Record<string, Readonly<Record<string, string>>>>): Case[] {
   return Object.entries(table).flatMap(([one, row]) =>
     Object.entries(row).map(([two, answer]) => ({ context: { [first]: one, [second]: two }, answers: surely(answer) })),
   );
 }
 
-/** One case per hour, answered by the part of the day. */
+/** One case per hour. The part of the day decides the answer. */
 function byHour(parts: readonly (readonly [hours: readonly number[], answer: string])[]): Case[] {
   return parts.flatMap(([hours, answer]) => atHours(hours, {}, surely(answer)));
 }

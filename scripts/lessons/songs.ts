@@ -1,4 +1,4 @@
-/** Songs by hour and place: the uncertain family, whose percentages the model has to learn. */
+/** Songs by hour and place. This family has uncertain answers; the model must learn their percentages. */
 import { atHours, combinations, percent, type Answer } from "./grammar.ts";
 
 const MORNING = [5, 6, 7, 8, 9];
@@ -12,7 +12,7 @@ function songs(shares: Readonly<Record<string, number>>): readonly Answer[] {
   return percent(Object.fromEntries(Object.entries(shares).map(([kind, share]) => [playlist(kind), share])));
 }
 
-/** place: shares of kinds in the morning, by day, in the evening, at night. */
+/** For each place, the percentages of the kinds of songs: in the morning, by day, in the evening, at night. */
 const TABLE: Readonly<
   Record<string, readonly [Record<string, number>, Record<string, number>, Record<string, number>, Record<string, number>]>
 > = {

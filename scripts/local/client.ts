@@ -1,4 +1,7 @@
-/** HTTP client of the gateway for the scripts: JSON, lines of JSON or bytes in, parsed JSON out. Errors carry the gateway's own message. */
+/**
+ * The scripts' HTTP client of the gateway. It sends JSON, lines of JSON or bytes, and parses JSON answers. Errors contain the
+ * gateway's own message.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { z } from "zod";
 
@@ -8,7 +11,7 @@ const RETRY_MS = 500;
 
 export type Method = "GET" | "POST" | "PUT" | "DELETE";
 
-/** Bytes go out as they are, a text as lines of JSON, everything else as JSON. */
+/** Bytes are sent unchanged, a string as lines of JSON, every other value as JSON. */
 function encoded(body: unknown): { type: string; bytes: Uint8Array<ArrayBuffer> | string } {
   if (body instanceof Uint8Array) return { type: "application/octet-stream", bytes: body as Uint8Array<ArrayBuffer> };
   return typeof body === "string" ? { type: "application/jsonl", bytes: body } : { type: "application/json", bytes: JSON.stringify(body) };
@@ -23,7 +26,7 @@ export class Client {
     this.#token = token;
   }
 
-  /** Sends a request and returns the answer as `schema` reads it. Throws with status and message unless the status is 2xx. */
+  /** Sends a request and parses the answer with `schema`. If the status is not 2xx, throws with status and message. */
   async call<T extends z.ZodType>(method: Method, path: string, schema: T, body?: unknown): Promise<z.infer<T>> {
     const text = await this.send(method, path, body);
     const parsed = schema.safeParse(JSON.parse(text));
@@ -32,7 +35,7 @@ export class Client {
     throw new Error(`${method} ${path}: expected the answer of this version, got ${issue?.path.join(".")}: ${issue?.message}`);
   }
 
-  /** Sends a request and returns the answer's text. Throws like `call`. */
+  /** Sends a request and returns the text of the answer. Throws like `call`. */
   async send(method: Method, path: string, body?: unknown): Promise<string> {
     const response = await this.#fetch(method, path, body);
     const text = await response.text();
@@ -40,7 +43,7 @@ export class Client {
     return text;
   }
 
-  /** Every call of the scripts can be repeated without harm, so a broken connection is tried again a few times. */
+  /** The scripts' calls can all be repeated without harm, so a call with a broken connection is retried a few times. */
   async #fetch(method: Method, path: string, body: unknown): Promise<Response> {
     const sent = body === undefined ? null : encoded(body);
     for (let attempt = 1; ; attempt++) {

@@ -1,4 +1,4 @@
-/** A token dataset as objects for R2, made in Node: for benches on characters and for the run that follows a deployment. */
+/** Makes a token dataset in Node, as objects for R2. Benches on characters and the test run after a deployment use it. */
 import { canonicalJson, objectKey, type StoredDataset, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
 import { sha256 } from "../../shared/store.ts";
 import { trigramLoss, unigramLoss } from "../../shared/tokenizer/ngram.ts";
@@ -12,7 +12,7 @@ export interface StoredObject {
 export interface TokenizedText {
   tokenizer: Hash;
   vocabSize: number;
-  /** The tokens that end a text; text that is not cut into texts has none. */
+  /** The tokens that end a text. Absent for a single continuous text. */
   endTokens?: number[];
   train: Uint16Array;
   val: Uint16Array;
@@ -29,7 +29,7 @@ export const jsonBytes = (value: unknown): Uint8Array<ArrayBuffer> => Uint8Array
 
 const asShards = (part: Uint16Array) => [async () => part];
 
-/** The dataset, its hash, and every object that it names but the tokenizer. */
+/** The dataset, its hash, and every object that it names except the tokenizer. */
 export async function datasetObjects(text: TokenizedText): Promise<{ hash: Hash; dataset: StoredDataset; objects: StoredObject[] }> {
   const { tokenizer, vocabSize, endTokens, train, val, valBytes } = text;
   const objects: StoredObject[] = [];

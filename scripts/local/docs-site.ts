@@ -1,6 +1,6 @@
 /**
- * The documentation of the installed npm packages as an ordinary web site on loopback: one HTML page per README,
- * an index, robots.txt and sitemap.xml. `npm start` crawls it unless another site is given.
+ * Serves the documentation of the installed npm packages as an ordinary web site on loopback: one HTML page per README, an
+ * index, robots.txt and sitemap.xml. `npm start` crawls this site by default.
  */
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { createServer, type Server, type ServerResponse } from "node:http";
@@ -10,7 +10,7 @@ import { ROOT } from "./workers.ts";
 
 const README = /^readme(\.md|\.markdown)?$/i;
 
-/** Package name -> path of its README, sorted by name, for every package in node_modules. */
+/** The READMEs of all packages in node_modules: package name -> path, sorted by name. */
 function findReadmes(): Map<string, string> {
   const modules = join(ROOT, "node_modules");
   const names = readdirSync(modules)
@@ -38,7 +38,7 @@ function send(response: ServerResponse, status: number, type: string, body: stri
   response.writeHead(status, { "content-type": `${type}; charset=utf-8` }).end(body);
 }
 
-/** Decodes a path's percent escapes; an invalid path stays as it is. */
+/** Decodes the percent escapes of a path. An invalid path is returned unchanged. */
 function decoded(path: string): string {
   try {
     return decodeURIComponent(path);

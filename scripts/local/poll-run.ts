@@ -1,4 +1,4 @@
-/** Waits over HTTP: for a run to reach a state, and for its model to answer. Shared by `npm start`, deploys, benches and soaks. */
+/** Waits over HTTP until a run reaches a state, or until its model is active. `npm start`, deploys, benches and soaks use it. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { modelSchema } from "../../shared/contracts/models.ts";
@@ -7,13 +7,13 @@ import type { Client } from "./client.ts";
 
 export interface PollOptions {
   pollMs: number;
-  /** Without it the wait has no end of its own. */
+  /** The longest wait; by default there is no limit. */
   timeoutMs?: number;
-  /** Gets every status that is not the awaited one. */
+  /** Is called with every status until the awaited status. */
   onStatus?: (status: RunStatus) => void;
 }
 
-/** Polls until `holds` and returns that status. Throws when the run has failed or the time is over. */
+/** Polls until `holds` is true and returns that status. Throws if the run fails or the time is over. */
 export async function pollRun(client: Client, id: string, holds: (status: RunStatus) => boolean, options: PollOptions): Promise<RunStatus> {
   const { pollMs, timeoutMs = Infinity, onStatus } = options;
   const deadline = Date.now() + timeoutMs;
@@ -33,9 +33,9 @@ export const isDone = (status: RunStatus): boolean => status.state === "done";
 const PUBLISH_TIMEOUT_MS = 120_000;
 
 /**
- * Waits until the model of a finished run is the active one. The Workflow publishes and activates the run's result the next
- * time it polls. After a long run that can take minutes, so the same run is asked for once more, which makes the Workflow
- * poll at once. If the model was published before and another one is active since, it is activated again.
+ * Waits until the model of a finished run is the active model. The Workflow publishes and activates the model the next time it
+ * polls; after a long run that can take minutes. Therefore the run is requested once more, which makes the Workflow poll at
+ * once. If the model was published earlier and another model is active, the model is activated again.
  */
 export async function untilActive(
   client: Client,

@@ -1,6 +1,7 @@
 /**
- * Child processes that never outlive this one. Each has its own process group, and every way out (exit, Ctrl-C, TERM, an
- * uncaught error) ends the groups by their ids. If this process is killed, each group's supervisor notices and ends its group.
+ * Child processes that never outlive this process. Each child has its own process group, and every end of this process (exit,
+ * Ctrl-C, TERM, an uncaught error) ends the groups by their ids. If this process is killed, each group's supervisor notices
+ * and ends its group.
  */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { randomInt } from "node:crypto";
@@ -16,19 +17,20 @@ const FREE_POLL_MS = 10;
 const ANSWER_POLL_MS = 250;
 const ANSWER_TIMEOUT_MS = 10_000;
 /**
- * Free ports come from below the range that Linux (from 32768), macOS and Windows (from 49152, RFC 6335) use for outgoing
- * connections. A port of that range could be taken by a connection before the process that needs it listens.
+ * Free ports come from below the range for outgoing connections (Linux: from 32768; macOS and Windows: from 49152, RFC 6335).
+ * In that range, a connection could take the port before the process listens on it.
  */
 const FIRST_PORT = 20_000;
 const END_PORT = 32_768;
 const PORT_ATTEMPTS = 50;
-/** Counts up, so that no port is returned twice. */
+/** The next port to try. It only increases, so no port is returned twice. */
 let nextPort = randomInt(FIRST_PORT, END_PORT);
-/** Lines of a log that an error shows. */
+/** The number of log lines in an error. */
 const LOG_LINES = 8;
 const CHILD_ENV = {
   ...process.env,
-  // Otherwise wrangler records every span of every Worker. In a round with many storage calls that occupies the coordinator's thread.
+  // By default wrangler records every span of every Worker. In a round with many storage calls, this would occupy the
+  // coordinator's thread.
   X_LOCAL_OBSERVABILITY: "false",
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_HIDE_BANNER: "true",
@@ -36,7 +38,7 @@ const CHILD_ENV = {
   FORCE_COLOR: "0",
 };
 const running = new Set<ChildProcess>();
-/** Children that this process is ending: their exit is no error. */
+/** Children that this process is ending. Their exit is not an error. */
 const ending = new WeakSet<ChildProcess>();
 
 const logOf = (name: string) => join(ROOT, ".tiffin", "logs", `${name}.log`);
@@ -48,7 +50,10 @@ export function endOfLog(name: string): string {
   return [...last, `(${relative(ROOT, logOf(name))})`].map((line) => `  ${line}`).join("\n");
 }
 
-/** Starts a command of node_modules/.bin in its own process group; output goes to .tiffin/logs/<name>.log. `env` is added to the usual one. */
+/**
+ * Starts a command of node_modules/.bin in its own process group. Output goes to .tiffin/logs/<name>.log. `env` is added to
+ * CHILD_ENV.
+ */
 export function startProcess(name: string, command: string, args: readonly string[], env: Readonly<Record<string, string>>): ChildProcess {
   mkdirSync(dirname(logOf(name)), { recursive: true });
   const log = openSync(logOf(name), "w");
@@ -56,11 +61,11 @@ export function startProcess(name: string, command: string, args: readonly strin
   const child = spawn(process.execPath, [supervisor, join(ROOT, "node_modules", ".bin", command), ...args], {
     cwd: ROOT,
     detached: true,
-    // The supervisor's standard input carries no data; it closes when this process ends.
+    // The supervisor's standard input carries no data. It closes when this process ends.
     stdio: ["pipe", log, log],
     env: { ...CHILD_ENV, ...env },
   });
-  // The child has its own copy of the descriptor.
+  // The child has its own copy of the file descriptor.
   closeSync(log);
   running.add(child);
   child.once("exit", () => running.delete(child));
@@ -108,7 +113,7 @@ export function onEnd(name: string, child: ChildProcess, then: () => void): void
   else end();
 }
 
-/** From now on this process ends when `child` does, because the other processes would wait for the child for ever. */
+/** Ends this process when `child` ends, because the other processes would wait for the child forever. */
 export function endWith(name: string, child: ChildProcess): void {
   onEnd(name, child, () => void stopProcesses().then(() => process.exit(1)));
 }
@@ -125,12 +130,12 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-child.pid, signal);
   } catch (error) {
-    // ESRCH: the group has already ended.
+    // ESRCH means that the group has already ended.
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }
 
-/** Ends all started groups: TERM, then KILL after a grace time. */
+/** Ends all started groups: first TERM, then KILL after a grace time. */
 export async function stopProcesses(): Promise<void> {
   const children = [...running];
   const exits = children.map((child) => new Promise<void>((resolve) => child.once("exit", () => resolve())));
@@ -139,17 +144,17 @@ export async function stopProcesses(): Promise<void> {
     setTimeout(resolve, KILL_GRACE_MS).unref();
   });
   await Promise.race([Promise.all(exits), grace]);
-  // Also if the leader has ended: a workerd that it left behind belongs to the same group.
+  // This includes groups whose leader has ended, because a workerd that the leader started may still run.
   for (const child of children) signalGroup(child, "SIGKILL");
 }
 
-/** Ends all started groups at once with SIGKILL. */
+/** Ends all started groups at once, with SIGKILL. */
 export function killProcesses(): void {
   for (const child of running) signalGroup(child, "SIGKILL");
   running.clear();
 }
 
-/** Makes Ctrl-C, TERM and a crash end everything that was started. */
+/** Makes Ctrl-C, TERM and a crash end all started processes. */
 export function stopOnExit(onStop: () => void = () => undefined): void {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.once(signal, () => {
@@ -160,7 +165,7 @@ export function stopOnExit(onStop: () => void = () => undefined): void {
   process.once("exit", killProcesses);
 }
 
-/** Whether a port on loopback is free. */
+/** True if a port on loopback is free. */
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
@@ -169,7 +174,7 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** The wanted port on loopback if it is free; otherwise, or if `wanted` is 0, any free port. */
+/** The port `wanted` if it is free on loopback; otherwise, or if `wanted` is 0, any free port. */
 export async function freePort(wanted: number): Promise<number> {
   if (wanted !== 0 && (await isFree(wanted))) return wanted;
   for (let attempt = 0; attempt < PORT_ATTEMPTS; attempt++) {
@@ -180,7 +185,7 @@ export async function freePort(wanted: number): Promise<number> {
   throw new Error(`expected a free port on 127.0.0.1, found none of ${PORT_ATTEMPTS} from ${FIRST_PORT} to ${END_PORT - 1}`);
 }
 
-/** Waits until a port is free: a killed process releases its port a moment later. */
+/** Waits until a port is free. A killed process releases its port a moment later. */
 export async function untilFree(port: number): Promise<void> {
   const deadline = Date.now() + KILL_GRACE_MS;
   while (!(await isFree(port))) {
@@ -190,7 +195,7 @@ export async function untilFree(port: number): Promise<void> {
   }
 }
 
-/** Returns a free port on loopback unchanged; throws if it is in use. */
+/** Returns the port if it is free on loopback; throws if it is in use. */
 export async function wantedPort(port: number): Promise<number> {
   if (!(await isFree(port)))
     throw new Error(`port ${port} is already in use on 127.0.0.1. Stop the program that uses it, or choose another port with --port.`);

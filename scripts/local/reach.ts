@@ -1,6 +1,6 @@
 /**
- * A Tiffin for one command: the one at `--url`, the one that runs from this folder, or else one that is started on this
- * folder's state and stopped at the end. For another machine the environment variable OPERATOR_TOKEN holds the operator's token.
+ * Finds a Tiffin for one command: at `--url`, or running from this folder. If there is none, starts one on this folder's state
+ * and stops it at the end. For a Tiffin on another machine, the environment variable OPERATOR_TOKEN has the operator's token.
  */
 import { operatorToken, runningLocal, startLocal } from "./stack.ts";
 
@@ -14,15 +14,15 @@ export interface Reached {
 
 const leaveRunning = async () => undefined;
 
-/** The operator's token: from the environment, or on this machine from this folder's .dev.vars. */
+/** The operator's token: from the environment, or for this machine from this folder's .dev.vars. */
 export function tokenOf(url: string): string {
   const isHere = URL.canParse(url) && ["127.0.0.1", "localhost"].includes(new URL(url).hostname);
   const token = process.env["OPERATOR_TOKEN"] ?? (isHere ? operatorToken() : undefined);
-  if (token === undefined) throw new Error(`--url: expected the operator's token of ${url} in OPERATOR_TOKEN, the variable is not set`);
+  if (token === undefined) throw new Error(`--url: expected the operator's token of ${url} in OPERATOR_TOKEN, but the variable is not set`);
   return token;
 }
 
-/** The Tiffin that runs from this folder; null when none answers. */
+/** The Tiffin that runs from this folder; null if none answers. */
 async function running(): Promise<{ url: string; token: string } | null> {
   try {
     const local = runningLocal();
@@ -31,7 +31,7 @@ async function running(): Promise<{ url: string; token: string } | null> {
     await answer.body?.cancel();
     return answer.ok ? local : null;
   } catch {
-    // No address was left behind, or nobody listens there: either way none runs.
+    // There is no address file, or nobody listens at the address. In both cases no Tiffin runs.
     return null;
   }
 }

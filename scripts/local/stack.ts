@@ -1,9 +1,10 @@
 /**
- * Tiffin on this machine: one `wrangler dev` with six Workers, and a process per core with the seventh, the trainer.
+ * Runs Tiffin on this machine: one `wrangler dev` with six Workers, and one process per core with the seventh Worker, the
+ * trainer.
  *
- * One workerd runs all its JavaScript on one thread. A trainer in the coordinator's process would block every other call for
- * a whole training step, so trainers have processes of their own. They reach the coordinator through wrangler's dev
- * registry; POST /work keeps them busy. State lives in .wrangler/state.
+ * One workerd runs all its JavaScript on one thread. A trainer in the coordinator's process would block every other call for a
+ * whole training step, so trainers have their own processes. They reach the coordinator through wrangler's dev registry. POST
+ * /work keeps them working. State is in .wrangler/state.
  */
 import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -28,17 +29,17 @@ import { ROOT, WORKERS, configPath } from "./workers.ts";
 const DEFAULT_PORT = 8787;
 const START_TIMEOUT_MS = 90_000;
 const STATE = join(ROOT, ".wrangler", "state");
-/** The file with the address of the last start on a state, read by the next start and by `npm run watch`. */
+/** The file with the address of the last Tiffin on a state. The next start and `npm run watch` read it. */
 const addressOf = (state: string) => join(state, "address");
 
 export interface LocalOptions {
   port?: number;
-  /** The one local origin that the collector may crawl. */
+  /** The only local origin that the collector may crawl. */
   localOrigin?: string;
-  /** Trainer processes, at least one; by default one per core. */
+  /** The number of trainer processes, at least one. The default is one per core. */
   trainers?: number;
   fresh?: boolean;
-  /** Folder of all state. Benches and soaks use their own, so the user's models stay untouched. */
+  /** The folder of all state. Benches and soaks use their own folder, so they do not touch the user's models. */
   state?: string;
 }
 
@@ -46,11 +47,11 @@ export interface Local {
   url: string;
   token: string;
   stop(): Promise<void>;
-  /** Ends all processes at once, as a power cut would, and resolves when their port is free. */
+  /** Ends all processes at once, like a power failure. Resolves when their port is free. */
   kill(): Promise<void>;
 }
 
-/** The operator's secret for local work: generated once, kept in .dev.vars, never printed. */
+/** The operator's secret for local work. It is generated once, kept in .dev.vars, and never printed. */
 export function operatorToken(): string {
   const path = join(ROOT, ".dev.vars");
   const known = existsSync(path) ? /^OPERATOR_TOKEN\s*=\s*"?([^"\n]+)"?$/m.exec(readFileSync(path, "utf8"))?.[1] : undefined;
@@ -60,7 +61,10 @@ export function operatorToken(): string {
   return token;
 }
 
-/** Throws if a Tiffin already runs on this state: two would corrupt it. Only this folder's Tiffin accepts this folder's token. */
+/**
+ * Throws if a Tiffin already runs on this state, because two would corrupt it. Only a Tiffin of this folder accepts this
+ * folder's token.
+ */
 async function refuseSecond(state: string, token: string): Promise<void> {
   if (!existsSync(addressOf(state))) return;
   const url = readFileSync(addressOf(state), "utf8");
@@ -85,22 +89,25 @@ function migrate(state: string): void {
   if (result.status !== 0) throw new Error(`expected the D1 migrations to apply, got exit ${result.status}\n${result.output}`);
 }
 
-/** Flags of every `wrangler dev`. Inspector port 0 lets workerd choose a free port when it listens; a port chosen earlier may be taken by then. */
+/**
+ * Flags of every `wrangler dev`. With inspector port 0, workerd chooses a free port when it listens. A port chosen earlier may
+ * be in use by then.
+ */
 const QUIETLY = ["--show-interactive-dev-session=false", "--inspector-port", "0"];
 
 /**
- * Each trainer gets an empty state folder of its own. workerd creates databases there even for Workers without storage, and
- * two processes that create the same database at once find it locked and end.
+ * Each trainer gets its own empty state folder. workerd creates databases there even for Workers without storage. If two
+ * processes create the same database at once, they find it locked and end.
  */
 const trainersOf = (state: string) => join(state, "trainers");
 
 /**
- * The registry through which the processes of one state find each other, apart from those of another state or checkout; and
- * the folder of their temporary files, because a killed process leaves some.
+ * The registry through which the processes of one state find each other, separate from other states and checkouts; and a
+ * folder for temporary files, because killed processes leave some behind.
  */
 const foldersOf = (state: string) => ({ WRANGLER_REGISTRY_PATH: join(state, "registry"), TMPDIR: join(state, "tmp") });
 
-/** Keeps a trainer at work until `signal` aborts. Failed calls are repeated, because the process may be restarting. */
+/** Calls POST /work until `signal` aborts. Failed calls are repeated, because the trainer's process may be restarting. */
 async function drive(url: string, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
@@ -123,9 +130,10 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
   const url = `http://127.0.0.1:${port}`;
   const gatewayFirst = ["gateway", ...WORKERS.map((worker) => worker.name).filter((name) => name !== "gateway" && name !== "trainer")];
   const configs = gatewayFirst.flatMap((name) => ["-c", relative(ROOT, configPath(name))]);
-  // `--var` reaches only the first Worker of several, so the collector's variable goes through its own .dev.vars.
+  // With several Workers, `--var` reaches only the first Worker. So the collector's variable is in the collector's own
+  // .dev.vars.
   writeFileSync(join(ROOT, "workers", "collector", ".dev.vars"), `LOCAL_ORIGIN="${options.localOrigin ?? ""}"\n`);
-  // A killed process leaves entries in the registry, and the others would keep calling them for a minute.
+  // A killed process leaves entries in the registry, and other processes would call them for a minute.
   for (const folder of [...Object.values(foldersOf(state)), trainersOf(state)]) rmSync(folder, { recursive: true, force: true });
   mkdirSync(foldersOf(state).TMPDIR, { recursive: true });
   const workers = startProcess(
@@ -134,13 +142,13 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
     ["dev", ...configs, "--port", String(port), "--persist-to", state, ...QUIETLY],
     foldersOf(state),
   );
-  // Trainers start after the coordinator: a trainer that starts first waits half a minute for the registry's next refresh.
+  // Trainers start after the coordinator. A trainer that starts first waits half a minute for the registry's next refresh.
   await untilAnswers("workers", workers, url, (status) => status < 500, START_TIMEOUT_MS);
 
   const stopping = new AbortController();
   const trainers = Math.max(1, options.trainers ?? availableParallelism());
   const names = Array.from({ length: trainers }, (_, index) => `trainer-${index + 1}`);
-  // The first trainer has the Worker's own name, so it answers the gateway's health checks and gets the queue's messages.
+  // The first trainer has the Worker's own name. So it answers the gateway's health checks and gets the queue's messages.
   await Promise.all(names.map((name, index) => addTrainer(name, stopping.signal, state, index === 0 ? "tiffin-trainer" : undefined)));
   await untilAnswers("workers", workers, `${url}/health`, (status) => status === 200, START_TIMEOUT_MS);
   endWith("workers", workers);
@@ -160,13 +168,16 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
   };
 }
 
-/** The address and the operator's token of the Tiffin that was last started from this folder. */
+/** The address and the operator's token of the Tiffin that was started last from this folder. */
 export function runningLocal(): { url: string; token: string } {
   if (!existsSync(addressOf(STATE))) throw new Error("no Tiffin runs from this folder. Start one with `npm run dev` or `npm start`.");
   return { url: readFileSync(addressOf(STATE), "utf8"), token: operatorToken() };
 }
 
-/** Starts a trainer process for the Tiffin of a state and keeps it at work until `signal` aborts. If it ends, the other trainers go on. */
+/**
+ * Starts a trainer process for a state and keeps it working until `signal` aborts. If the process ends, the other trainers
+ * continue.
+ */
 export async function addTrainer(name: string, signal: AbortSignal, state = STATE, worker = `tiffin-${name}`): Promise<ChildProcess> {
   const port = await freePort(0);
   const vars = ["--var", "WORK_LOOP:on", "--var", `TRAINER_NAME:${name}`];

@@ -1,7 +1,7 @@
 /**
- * `node supervise.ts COMMAND ...ARGS`: runs a command and kills its own process group when standard input closes. That
- * happens when the parent ends for any reason. A parent that is killed cannot end its children, and a workerd that
- * outlives it would hold the port and the state that the next start needs.
+ * `node supervise.ts COMMAND ...ARGS`: runs a command, and kills its own process group when standard input closes. Standard
+ * input closes when the parent ends for any reason. A killed parent cannot end its children itself, and a workerd that
+ * outlives its parent would hold the port and the state that the next start needs.
  */
 import { spawn } from "node:child_process";
 

@@ -1,6 +1,7 @@
 /**
- * The lessons stage of `npm start`, over HTTP: posts lessons of the grammar, as many as about a quarter of the training time
- * allows, and says which run teaches them. Then it asks the questions whose answers depend on the situation.
+ * The lessons stage of `npm start`, over HTTP. It posts lessons of the grammar, so many that teaching takes about a quarter of
+ * the training time, and returns the request of the run that teaches them. Later it asks questions whose answers depend on the
+ * situation.
  */
 import { createHash } from "node:crypto";
 import { answerSchema } from "../../shared/contracts/generate.ts";
@@ -13,16 +14,17 @@ import type { Client } from "./client.ts";
 
 const SEED = 1;
 /**
- * Tokens of pretraining for each lesson. A lesson takes 72 positions, padding included, which cost a seventh more than in
- * pretraining, because batches are shorter; and one record in eight is a piece of text. That is the time of 94 tokens, so the
- * lessons take a quarter of the training time, or a little less.
+ * One lesson per this many tokens of pretraining. A lesson takes 72 positions, including padding. A position costs a seventh
+ * more than in pretraining, because batches are shorter, and one record in eight is a piece of text instead of a lesson.
+ * Together a lesson takes the time of 94 tokens of pretraining, so the lessons take a quarter of the training time or a little
+ * less.
  */
 const TOKENS_PER_LESSON = 300;
 const [MIN_LESSONS, MAX_LESSONS] = [200, 20_000];
 
 export const lessonCount = (tokens: number): number => Math.min(MAX_LESSONS, Math.max(MIN_LESSONS, Math.floor(tokens / TOKENS_PER_LESSON)));
 
-/** Posts lessons for a model that was trained on that many tokens, and returns the request of the run that teaches it. */
+/** Posts lessons for a model that was trained on `tokens` tokens. Returns the request of the run that teaches the model. */
 export async function prepareLessons(
   client: Client,
   { model, tokens, preset }: { model: string; tokens: number; preset: string },
@@ -34,7 +36,7 @@ export async function prepareLessons(
   return { count, request: { name: `lessons-${name}`, objective: "sft", preset, from: model, lessons: id } };
 }
 
-/** A question in a situation, with the model's answer and how probable it finds each answer that it was taught. */
+/** A question in a situation, the model's answer, and the model's probability of each answer in the lessons. */
 export interface ShownAnswer {
   text: string;
   context: Context;
@@ -59,7 +61,7 @@ export async function askInSituations(client: Client): Promise<ShownAnswer[]> {
   return shown;
 }
 
-/** The answer as people read it: the question, its situation, the answer, and the shares of the likeliest answers. */
+/** The answer as a text for people: the question, its situation, the answer, and the shares of the most probable answers. */
 export function describeAnswer({ text, context, response, predictions }: ShownAnswer): string {
   const situation = Object.entries(context).map(([key, value]) => `${key} ${value}`);
   const likely = predictions.filter(({ raw }) => raw >= 0.01).slice(0, 3);

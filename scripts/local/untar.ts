@@ -1,4 +1,7 @@
-/** Writes the files of a tar stream (ustar, as shared/interchange/tar.ts makes it) as they come, so that no file is in memory. */
+/**
+ * Writes the files of a tar stream (ustar, as shared/interchange/tar.ts makes it) while the stream arrives, so no file has to
+ * fit in memory.
+ */
 import { once } from "node:events";
 import { createWriteStream, mkdirSync } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
@@ -20,7 +23,7 @@ function entryOf(header: Uint8Array): Entry | null {
   return { path, size };
 }
 
-/** Bytes of a stream taken in any lengths. */
+/** Reads any number of bytes from a stream of chunks. */
 class ChunkReader {
   readonly #chunks: AsyncIterator<Uint8Array>;
   #rest: Uint8Array = new Uint8Array();
@@ -29,11 +32,11 @@ class ChunkReader {
     this.#chunks = stream[Symbol.asyncIterator]();
   }
 
-  /** Up to so many bytes, at least one; throws at the end of the stream. */
+  /** Up to `most` bytes, at least one. Throws at the end of the stream. */
   async some(most: number): Promise<Uint8Array> {
     while (this.#rest.byteLength === 0) {
       const next = await this.#chunks.next();
-      if (next.done === true) throw new Error("tar: expected the archive's end, the stream ended before it");
+      if (next.done === true) throw new Error("tar: expected the end of the archive, but the stream ended early");
       this.#rest = next.value;
     }
     const taken = this.#rest.subarray(0, most);
@@ -52,7 +55,7 @@ class ChunkReader {
   }
 }
 
-/** Writes all files below `folder` and returns their paths. An entry that would lie elsewhere is refused. */
+/** Writes all files below `folder` and returns their paths. Refuses an entry whose path leads out of the folder. */
 export async function untar(stream: AsyncIterable<Uint8Array>, folder: string): Promise<string[]> {
   const reader = new ChunkReader(stream);
   const paths: string[] = [];

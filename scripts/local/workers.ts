@@ -1,6 +1,6 @@
 /**
- * The seven Workers, in the order in which they are deployed: callees before callers.
- * The gateway's configuration is the root wrangler.toml; every other one lives in the Worker's folder.
+ * The seven Workers in the order of deployment: callees before callers. The gateway's configuration is the wrangler.toml at
+ * the root; every other Worker's configuration is in the Worker's folder.
  */
 import { join } from "node:path";
 
@@ -8,9 +8,9 @@ export const ROOT = join(import.meta.dirname, "../..");
 
 export interface WorkerEntry {
   name: string;
-  /** Path of wrangler.toml, relative to the root. */
+  /** The path of wrangler.toml, relative to the root. */
   config: string;
-  /** Workers it calls, whose classes type its bindings. */
+  /** The Workers that this Worker calls. Their classes are the types of its bindings. */
   callees: readonly string[];
 }
 
@@ -28,7 +28,7 @@ export const WORKERS: readonly WorkerEntry[] = [
   },
 ];
 
-/** Absolute path of a Worker's wrangler.toml. Throws for a name that is not in the table. */
+/** The absolute path of a Worker's wrangler.toml. Throws if the name is not in the table. */
 export function configPath(name: string): string {
   const entry = WORKERS.find((worker) => worker.name === name);
   if (entry === undefined) throw new Error(`expected one of ${WORKERS.map((worker) => worker.name).join(", ")}, got ${name}`);

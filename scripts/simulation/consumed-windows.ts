@@ -2,22 +2,22 @@
 import type { TrainingConfig } from "../../shared/config.ts";
 import { sequencesOf, exampleOf } from "../../shared/training/compute/data-order.ts";
 
-/** Training windows of the simulated data: few, so that a run goes through several epochs. */
+/** The number of training windows in the simulated data. It is small, so that a run has several epochs. */
 const WINDOWS = 29;
 
 export class ConsumedWindows {
   readonly #training: TrainingConfig;
   readonly #fail: (what: string) => never;
-  /** Sequence numbers that the current line of checkpoints has consumed, by round. */
+  /** For each round, the sequence numbers that the current line of checkpoints has consumed. */
   readonly #rounds = new Map<number, [first: number, end: number][]>();
 
-  /** `fail` gets the violation and throws. */
+  /** `fail` gets a description of the violation and throws. */
   constructor(training: TrainingConfig, fail: (what: string) => never) {
     this.#training = training;
     this.#fail = fail;
   }
 
-  /** A round is committed. */
+  /** Adds a committed round. */
   add(round: number): void {
     if (this.#rounds.has(round)) this.#fail(`I2: round ${round} was committed twice`);
     this.#rounds.set(
@@ -26,7 +26,7 @@ export class ConsumedWindows {
     );
   }
 
-  /** The run rolls back: this round and later rounds will be committed again. */
+  /** Forgets this round and later rounds after a rollback: they will be committed again. */
   dropFrom(round: number): void {
     for (const key of this.#rounds.keys()) if (key >= round) this.#rounds.delete(key);
   }

@@ -1,6 +1,6 @@
 /**
- * Trainers and the network between them and the run: a trainer leases a task and answers it, and its submission waits in the
- * mail until it is delivered late, out of order, twice, spoilt or never. Checks what a submission may change.
+ * Trainers, and the network between them and the run. A trainer leases a task and answers it. Its submission waits in the mail
+ * until it is delivered: late, out of order, twice, spoilt, or never. This file checks what a submission may change.
  */
 import type { Lease, Submission, TaskResult } from "../../shared/training/protocol/task.ts";
 import { spoilt } from "./faults.ts";
@@ -10,14 +10,14 @@ import { answer, honest, nameOf } from "./world.ts";
 export class Deliveries {
   readonly #history: History;
   readonly #mail: Submission[] = [];
-  /** Leases asked for so far; numbers their ids. */
+  /** The number of requested leases. It gives each lease its id. */
   #asked = 0;
 
   constructor(history: History) {
     this.#history = history;
   }
 
-  /** A trainer asks for a lease and puts its answer in the mail. */
+  /** A trainer requests a lease and puts its answer into the mail. */
   leaseAndWork(trainer: string): void {
     const history = this.#history;
     const { now, scene, faulty } = history;
@@ -31,9 +31,9 @@ export class Deliveries {
     );
     const audited = scene.spec.supervision.audit > 0;
     if (!audited && others.length > 0) history.fail("a task was leased while another lease on it lives");
-    // A lease whose transaction failed is never sent.
+    // If the transaction failed, the lease is not sent.
     if (!history.store(given.state)) return;
-    // The trainer dies with the lease.
+    // The trainer dies, and its lease stays unanswered.
     if (faulty && history.chance(0.15)) return history.draw("T4");
     this.#mail.push(answer(given.lease, trainer, this.#resultOf(given.lease, trainer)));
   }
@@ -47,7 +47,8 @@ export class Deliveries {
     if (liar) history.draw("T9");
     const delta = liar ? [nameOf("lie", lease.id)] : result.delta;
     for (const name of [...delta, ...(result.inner ?? [])]) objects.put(name, events);
-    // T8, T12, T13: numbers that are not finite, or bytes that prove corrupt when they are read. One trainer sends them, sometimes.
+    // T8, T12, T13: numbers that are not finite, or corrupt bytes, which are noticed when they are read. Only trainer t1 sends
+    // them, and only sometimes.
     if (!faulty || trainer !== "t1" || !history.chance(0.1)) return { ...result, delta };
     history.unusable++;
     history.draw("T8");
@@ -55,11 +56,11 @@ export class Deliveries {
     const bad = nameOf("bad", lease.id);
     objects.put(bad, events);
     history.badObjects.add(bad);
-    // The update's bytes, or those of the state that comes with it.
+    // The corrupt bytes are the update or the optimizer state that comes with it.
     return result.inner !== null && history.chance(0.5) ? { ...result, delta, inner: [bad] } : { ...result, delta: [bad] };
   }
 
-  /** Delivers one submission. T5, T6, T11: late, in any order, or once more later. */
+  /** Delivers one submission. Faults T5, T6, T11: late, in any order, or once more later. */
   deliver(): void {
     const history = this.#history;
     const { faulty } = history;

@@ -1,22 +1,22 @@
 /**
- * The run's effects, step by step, as its shell performs them: objects are written first, then the reducer gets the report.
- * Between two steps anything may happen: a crash, a collection of old objects, damage to a stored byte.
+ * The run's effects, step by step, as the run's shell performs them: objects are written first, then the reducer gets the
+ * report. Between two steps anything may happen: a crash, a garbage collection, damage to a stored byte.
  */
 import { isOver, namesIn, partsOf, retained, retainedHashes, trainResults } from "../../shared/training/protocol/run-state.ts";
 import type { History } from "./history.ts";
 import { DAMAGE } from "./invariants.ts";
 import { checkpointAfter, rolledBackTo } from "./world.ts";
 
-/** Begins an effect, puts one of its objects, or reports it. */
+/** Does one step: begins an effect, writes one of its objects, or reports it. */
 export function work(history: History): void {
   const { pending, objects, faulty } = history;
   if (pending === null) return begin(history);
   const next = pending.puts[0];
   if (next === undefined) return report(history);
-  // The put fails and is tried again.
+  // The write fails and is tried again.
   if (faulty && history.chance(0.1)) return history.draw("T12");
   objects.put(next, history.events);
-  // The object was stored but the reply is lost, so it is put once more.
+  // The object was stored, but the reply was lost. So the object is written once more.
   if (faulty && history.chance(0.1)) return history.draw("T12");
   pending.puts.shift();
 }
@@ -32,12 +32,12 @@ function begin(history: History): void {
     return;
   }
   const results = trainResults(state);
-  // Reading an update fails: no trainer is blamed and nothing changes.
+  // Reading an update fails. No trainer is blamed, and nothing changes.
   if (history.faulty && history.chance(0.05)) return history.draw("T12");
   const isMissing = (name: string) => !objects.has(name);
   const bad = results.findIndex((result) => namesIn(result).some((name) => badObjects.has(name) || isMissing(name)));
   if (bad >= 0) {
-    // The submission came after a collection had deleted its objects.
+    // A garbage collection had deleted the objects before the submission came.
     if (namesIn(results[bad]!).some(isMissing)) history.unusable++;
     history.store(protocol.reissue(state, base.checkpoint, bad, "bad-delta", history.now));
     // I1 does not cover corrupt bytes: the run may drop an acknowledged result that cannot be read.
@@ -48,7 +48,7 @@ function begin(history: History): void {
   history.pending = { from: base.checkpoint, base: next, puts: [...next.weights, next.checkpoint], kind: "reduce", reason: "" };
 }
 
-/** All objects of the pending effect are put: the reducer gets its report. */
+/** When all objects of the pending effect are written, sends its report to the reducer. */
 function report(history: History): void {
   const { protocol, objects, badObjects, consumed, now } = history;
   const { kind, from, base, reason } = history.pending!;
@@ -60,28 +60,28 @@ function report(history: History): void {
   const after = kind === "reduce" ? protocol.reduced(before, from, base, now) : protocol.rolledBack(before, from, base, reason);
   history.store(after);
   if (history.state !== after) return;
-  // Now and then the same report comes again, much later.
+  // Sometimes the same report comes again, much later.
   if (!history.faulty || !history.chance(0.1)) history.pending = null;
   else history.draw("T11");
   if (after === before) return;
   if (after.base.checkpoint !== base.checkpoint && !isOver(after)) history.fail("I3: the pointer is not the checkpoint that was written");
   if (kind === "reduce") return consumed.add(before.base.round);
   consumed.dropFrom(base.round);
-  // Damage takes the run back to a checkpoint that it had before, with its tasks open again.
+  // After damage the run returns to an earlier checkpoint, and the tasks of that checkpoint are open again.
   history.acknowledged = null;
 }
 
-/** T13: a byte of the current checkpoint flips; its next reader reports it, and the run goes back. */
+/** T13: a byte of the current checkpoint flips. The next reader reports it, and the run goes back to an earlier checkpoint. */
 export function flipByte(history: History): void {
   const { base, rollbackPoint, rollbacks, spec } = history.state;
-  // A spike of the loss is judged by the rounds before it, and a rollback forgets them.
+  // Histories with a loss spike are skipped: the spike is judged by the rounds before it, and a rollback forgets these rounds.
   if (history.scene.spikeRound >= 0) return;
   if (history.pending !== null || rollbackPoint.checkpoint === base.checkpoint || rollbacks.length >= spec.supervision.rollbacks) return;
   history.draw("T13");
   history.store(history.protocol.damaged(history.state, base.checkpoint, DAMAGE));
 }
 
-/** The operator collects garbage. No effect is under way then, and submitted results stay. */
+/** The operator collects garbage. No effect is in progress then, and submitted results stay. */
 export function collectGarbage(history: History): void {
   const { state, objects } = history;
   if (history.pending !== null) return;

@@ -1,4 +1,4 @@
-/** The faults that histories draw, numbered as in the reliability design, and the spoilt messages of T10. */
+/** The faults that histories draw, with their numbers in the reliability design, and the spoilt messages of T10. */
 import type { Submission } from "../../shared/training/protocol/task.ts";
 import { nameOf } from "./world.ts";
 

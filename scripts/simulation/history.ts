@@ -1,7 +1,7 @@
 /**
- * The state of one simulated history: the run's state in memory and on disk, the stored objects, the clock, and what the
- * invariants remember about the past. Everything random is drawn from one generator, so a seed gives one history.
- * Trainers and network are in deliveries.ts, the run's effects in effects.ts, the order of events in simulate.ts.
+ * The state of one simulated history: the run's state in memory and on disk, the stored objects, the clock, and the past
+ * events that the invariants need. All random numbers come from one generator, so a seed gives one history. Trainers and
+ * network are in deliveries.ts, the run's effects in effects.ts, the order of events in simulate.ts.
  */
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
 import { createRandom } from "../../shared/model/random.ts";
@@ -14,7 +14,7 @@ import { drawScene, firstBase, Violation, type Protocol, type Scene } from "./wo
 
 const HOUR_MS = 3_600_000;
 
-/** An effect under way: its objects are put one by one, then the reducer gets the report. */
+/** An effect in progress: its objects are written one by one, then the reducer gets the report. */
 export interface Pending {
   from: string;
   base: Base;
@@ -28,23 +28,23 @@ export class History {
   readonly scene: Scene;
   readonly random: () => number;
   readonly objects = new StoredObjects();
-  /** Updates with corrupt bytes; only a reader notices. */
+  /** Updates with corrupt bytes. Only a reader notices them. */
   readonly badObjects = new Set<string>();
   readonly consumed: ConsumedWindows;
   /** How often each fault has happened. */
   readonly drawn: Partial<Record<Fault, number>> = {};
   events = 0;
   now = 1_000_000_000;
-  /** False in the calm at the end, when nothing fails any more. */
+  /** False in the calm at the end, when faults no longer happen. */
   faulty = true;
-  /** Lost in a crash, like everything that is not stored. */
+  /** The effect in progress. A crash loses it, because it is not stored. */
   pending: Pending | null = null;
-  /** The last result that a trainer was told is stored. */
+  /** The last result that the run has acknowledged to a trainer. */
   acknowledged: { base: string; shard: number; delta: string } | null = null;
-  /** Unusable results sent so far. */
+  /** The number of unusable results so far. */
   unusable = 0;
   #state: RunState;
-  /** The stored rows, which survive a crash. */
+  /** The stored rows. They survive a crash. */
   #disk: string;
 
   constructor(seed: number, protocol: Protocol) {
@@ -75,16 +75,16 @@ export class History {
     return this.random() < probability;
   }
 
-  /** The view that the invariants check. */
+  /** The values that the invariants check. */
   seen(): Seen {
     const { scene, state, objects, unusable } = this;
     return { scene, state, objects, unusable, fail: (what) => this.fail(what) };
   }
 
-  /** Stores the next state in one transaction and returns true, or false if the transaction failed. */
+  /** Stores the next state in one transaction. Returns false if the transaction failed. */
   store(next: RunState): boolean {
     const json = JSON.stringify(next);
-    // T17: a failed transaction leaves memory and disk as they were.
+    // T17: after a failed transaction, memory and disk are as before.
     if (this.chance(0.01) && this.faulty) {
       this.draw("T17");
       return false;
@@ -96,7 +96,10 @@ export class History {
     return isChanged;
   }
 
-  /** T2, T3: the object is evicted, perhaps during an effect. The effect is lost; the objects it has put stay as orphans. */
+  /**
+   * T2, T3: the Run object is evicted, perhaps during an effect. The effect is lost, and the objects that it has written stay
+   * as orphans.
+   */
   crash(): void {
     this.draw(this.pending === null ? "T2" : "T3");
     this.#state = this.protocol.restarted(JSON.parse(this.#disk) as RunState);
@@ -112,7 +115,7 @@ export class History {
     if (!known.some((each) => each?.kind === "train" && each.delta[0] === result.delta)) this.fail("I1: an acknowledged result is lost");
   }
 
-  /** Time passes. T15: sometimes it jumps or stands still. */
+  /** Moves the clock forward. T15: sometimes it jumps or stands still. */
   tick(): void {
     const jump = this.random();
     if (jump < 0.01 || jump >= 0.9) this.draw("T15");

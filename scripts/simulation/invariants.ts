@@ -1,22 +1,22 @@
-/** Invariants of a history's state: after every event, and at its end. */
+/** The invariants of a history's state, checked after every event and at the end. */
 import { retained, type RunState } from "../../shared/training/protocol/run-state.ts";
 import { MAX_BAD_RESULTS } from "../../shared/training/protocol/run.ts";
 import { LIE_STRIKES } from "../../shared/training/protocol/leases.ts";
 import type { StoredObjects } from "./stored-objects.ts";
 import { undisturbed, type Protocol, type Scene } from "./world.ts";
 
-/** The reason given for rollbacks after a flipped byte. */
+/** The reason of a rollback after a flipped byte. */
 export const DAMAGE = "damage";
-/** Names of trainers are stored with every state. */
+/** The most bytes of the trainers' names and records, which are stored with every state. */
 const MAX_TRAINERS_BYTES = 200_000;
 
 export interface Seen {
   scene: Scene;
   state: RunState;
   objects: StoredObjects;
-  /** Unusable results sent so far. */
+  /** The number of unusable results so far. */
   unusable: number;
-  /** Throws. */
+  /** Throws a violation. */
   fail: (what: string) => never;
 }
 
@@ -28,7 +28,7 @@ export function checkAlways({ scene, state, objects, fail }: Seen): void {
     if (new Set(votes.map(({ trainer }) => trainer)).size < votes.length) fail("T9: a trainer has voted twice on a task");
   }
   for (const [name, { strikes }] of Object.entries(state.trainers)) {
-    // t0 may lie, t1 may send corrupt bytes.
+    // t0 may lie, and t1 may send corrupt bytes. Both may look like liars.
     const maySeemToLie = (scene.byzantine && name === "t0") || name === "t1";
     if (strikes >= LIE_STRIKES && !maySeemToLie) fail(`T9: the honest trainer ${name} was shut out as a liar`);
   }
@@ -36,21 +36,21 @@ export function checkAlways({ scene, state, objects, fail }: Seen): void {
   if (json.length > MAX_TRAINERS_BYTES) fail(`I8: expected at most ${MAX_TRAINERS_BYTES} bytes of trainers, got ${json.length}`);
 }
 
-/** Returns whether the run trained all of its rounds. */
+/** Checks the end of a history. Returns true if the run trained all of its rounds. */
 export function checkEnd({ scene, state, unusable: sent, fail }: Seen, protocol: Protocol): boolean {
-  // By design a run fails when a task stays unusable and no rollback is left.
+  // By design, a run fails if a task stays unusable and no rollback is left.
   const isSpent = state.rollbacks.length === scene.spec.supervision.rollbacks && sent >= MAX_BAD_RESULTS;
   if (isSpent && state.error?.includes("a usable result")) return false;
   if (state.phase !== "done") fail(`expected the run to be done, it is ${state.phase}: ${state.error ?? ""}`);
   if (scene.byzantine) {
-    // Two trainers that disagree cannot show which of them lies.
+    // If two trainers disagree, the run cannot know which of them lies.
     if (scene.trainers > 2 && !state.trainers["t0"]?.quarantined) fail("T9: expected the lying trainer to be quarantined");
     return true;
   }
   const expected = undisturbed(scene, protocol);
   const spikes = state.rollbacks.filter(({ reason }) => reason.startsWith("loss"));
-  // By design a task that stays unusable rolls the run back to a lower learning rate, so its later checkpoints differ.
-  // Damage rolls it back at the same rate, so it computes the same checkpoints again.
+  // By design, a task that stays unusable rolls the run back to a lower learning rate, so later checkpoints differ. Damage
+  // rolls the run back at the same rate, so the run computes the same checkpoints again.
   const unusable = state.rollbacks.filter(({ reason }) => reason !== DAMAGE).length - spikes.length;
   if (unusable > 0 && sent < unusable * MAX_BAD_RESULTS) fail(`expected no rollback for ${sent} unusable results, got ${unusable}`);
   if (unusable > 0) return true;

@@ -4,9 +4,9 @@ export class MapBucket {
   readonly uploaded = new Map<string, Date>();
   /** Keys of all requested writes, in order. */
   readonly asked: string[] = [];
-  /** Requests of every kind. */
+  /** The number of requests of all kinds. */
   requests = 0;
-  /** How many more reads of a key fail, as reads of real storage sometimes do. */
+  /** For each key, how many more reads fail. Reads of real storage fail sometimes. */
   readonly failures = new Map<string, number>();
 
   async put(key: string, value: ArrayBuffer | Uint8Array | ReadableStream, options: { onlyIf?: unknown } = {}): Promise<object | null> {

@@ -1,6 +1,7 @@
 /**
- * The protocol with one safeguard removed. A simulation that does not notice the loss proves nothing about that safeguard,
- * so every mutant must be caught. A mutant is a copy of the protocol's sources under .tiffin, with one piece of text replaced.
+ * Mutants: copies of the protocol with one safeguard removed. If a simulation does not notice the removal, it proves nothing
+ * about that safeguard, so every mutant must be caught. A mutant is made under .tiffin by replacing one piece of text in the
+ * protocol's sources.
  */
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,10 +10,10 @@ import { ROOT } from "../local/workers.ts";
 import { simulate } from "./simulate.ts";
 import type { Protocol } from "./world.ts";
 
-/** The protocol's folder, from the root down; everything beside it is shared with the original. */
+/** The path of the protocol's folder. All other folders are shared with the original. */
 const PROTOCOL = ["shared", "training", "protocol"] as const;
 
-/** The safeguards: a piece of source text that stands exactly once in the protocol, and its replacement. */
+/** The safeguards: a piece of source text that occurs exactly once in the protocol, and its replacement. */
 export const MUTATIONS: Readonly<Record<string, { from: string; to: string }>> = {
   "idempotency key": { from: "if (earlier !== null) {", to: "if (earlier === undefined) {" },
   "base-hash check": {
@@ -34,7 +35,7 @@ export const MUTATIONS: Readonly<Record<string, { from: string; to: string }>> =
   },
 };
 
-/** Copies the protocol below `root`, with links to the folders and files beside it that it imports. */
+/** Copies the protocol below `root` and links the other folders and files that it imports. */
 function copyProtocol(root: string): string {
   let path = "";
   for (const name of PROTOCOL) {
@@ -63,7 +64,7 @@ async function loadMutant(name: string, folder: string): Promise<Protocol> {
   return (await import(pathToFileURL(join(protocol, "run.ts")).href)) as Protocol;
 }
 
-/** For each safeguard the first of `seeds` seeds at which its mutant is caught, or null. Sources are copied to `folder` meanwhile. */
+/** For each safeguard, the first seed (of `seeds`) that catches its mutant, or null. Sources are copied to `folder` meanwhile. */
 export async function catchMutants(seeds: number, folder = join(ROOT, ".tiffin", "mutants")): Promise<Record<string, number | null>> {
   const caught: Record<string, number | null> = {};
   rmSync(folder, { recursive: true, force: true });
@@ -77,7 +78,7 @@ function firstCaught(mutant: Protocol, seeds: number): number | null {
     try {
       simulate(seed, mutant);
     } catch {
-      // A crash of the mutant counts like a violation: any test would show it.
+      // A crash of the mutant counts as caught, because any test would show the crash.
       return seed;
     }
   }

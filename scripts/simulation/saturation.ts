@@ -1,32 +1,35 @@
 /**
- * Rounds of a run as a queue in front of one coordinator: the length of a round with N shards when every lease, submission
- * and reduction waits for its turn on one thread. Costs are measured (bench/support/coordinator-costs.ts); latencies of the
- * hosted platform are assumptions and printed with the result.
+ * Models a round as a queue in front of one coordinator: the length of a round with N shards if every lease, submission and
+ * reduction waits for one thread. The costs are measured (bench/support/coordinator-costs.ts). The latencies of the hosted
+ * platform are assumptions; they are printed with the result.
  */
 import { createRandom } from "../../shared/model/random.ts";
 
-/** Milliseconds of the coordinator's thread. Leases and submissions cost a + b N at N shards, because the state grows with the shards. */
+/**
+ * Milliseconds of the coordinator's thread. At N shards a lease or a submission costs a + b N, because the state grows with
+ * the shards.
+ */
 export interface CoordinatorCosts {
   lease: (shards: number) => number;
   submit: (shards: number) => number;
-  /** Checking and summing a megabyte of one shard's update. */
+  /** Checking and summing one megabyte of a shard's update. */
   reduceMsPerMB: number;
   /** Optimizer step, encoding and writing, once per round. */
   commitMs: number;
 }
 
 export interface Latencies {
-  /** Trainer to coordinator and back. */
+  /** From trainer to coordinator and back. */
   rpcMs: number;
   readMs: number;
   writeMs: number;
-  /** Transfer of a megabyte to or from storage. */
+  /** Transfer of one megabyte to or from storage. */
   msPerMB: number;
 }
 
 export interface Load {
   taskSeconds: number;
-  /** Tasks take up to this share longer or shorter, evenly distributed. */
+  /** A task takes longer or shorter by at most this share, evenly distributed. */
   jitter: number;
   deltaMB: number;
   innerMB: number;
@@ -36,17 +39,17 @@ export interface Load {
 export interface RoundFigures {
   shards: number;
   secondsPerRound: number;
-  /** Share of the round's wall clock in which trainers do not compute. */
+  /** The share of the round's time in which trainers do not compute. */
   overhead: number;
   /** Milliseconds of the coordinator's thread per round. */
   coordinatorMs: number;
-  /** Share of the round in which that thread is busy. */
+  /** The share of the round in which the coordinator's thread is busy. */
   busy: number;
 }
 
 const ROUNDS = 5;
 
-/** When a server that handles one request at a time finishes each of them, in order of arrival. */
+/** The times at which a server finishes its requests, in order of arrival. It handles one request at a time. */
 function served(arrivals: readonly number[], cost: number): number[] {
   let free = 0;
   return arrivals
@@ -57,15 +60,15 @@ function served(arrivals: readonly number[], cost: number): number[] {
     });
 }
 
-/** Mean figures of some rounds with `shards` shards, one trainer per shard. */
+/** Mean figures of several rounds with `shards` shards and one trainer per shard. */
 export function simulateRounds(shards: number, costs: CoordinatorCosts, latencies: Latencies, load: Load): RoundFigures {
   const random = createRandom(shards);
   const { rpcMs, readMs, writeMs, msPerMB } = latencies;
   const [leaseMs, submitMs] = [costs.lease(shards), costs.submit(shards)];
   const upload = writeMs + Math.max(load.deltaMB, load.innerMB) * msPerMB;
-  // A reduction reads an update, later the state that came with it.
+  // A reduction reads each update and later the optimizer state that came with it.
   const read = 2 * readMs + (load.deltaMB + load.innerMB) * msPerMB;
-  // Reading and summing overlap, so the slower of the two decides. `readAhead` reads run at the same time.
+  // Reading and summing overlap, so the slower of the two counts. `readAhead` reads run at the same time.
   const reduction =
     Math.max(shards * load.deltaMB * costs.reduceMsPerMB, (shards * read) / Math.min(shards, load.readAhead)) +
     costs.commitMs +

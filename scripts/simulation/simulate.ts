@@ -1,8 +1,8 @@
 /**
- * One seeded history of a training run under faults, with the invariants I1-I5 and I8 of the reliability design checked
- * after every event. The same seed gives the same history; a violation names it. Faults that need more than the
- * reducer are proved elsewhere: T1 by soak/kill.ts, T16 and real bytes of T13 by the pipeline tests, T18 by the stored
- * formats' tests.
+ * Runs one history of a training run under faults, from a seed. After every event it checks the invariants I1-I5 and I8 of the
+ * reliability design. Equal seeds give equal histories, and a violation names its seed. Some faults need more than the reducer
+ * and are tested elsewhere: T1 in soak/kill.ts, T16 and the real bytes of T13 in the pipeline tests, T18 in the tests of
+ * stored formats.
  */
 import { isOver } from "../../shared/training/protocol/run-state.ts";
 import { LIE_STRIKES, MAX_LEASE_MS } from "../../shared/training/protocol/leases.ts";
@@ -14,10 +14,10 @@ import { checkAlways, checkEnd } from "./invariants.ts";
 import type { Protocol } from "./world.ts";
 
 const MAX_EVENTS = 300;
-/** Events of the calm after the last fault: one poll of one trainer each. */
+/** The most events of the calm after the last fault. In each event, one trainer polls once. */
 const MAX_CALM_EVENTS = 20_000;
 
-/** Runs one history. Throws a Violation that names the seed. Returns the number of events and of each fault. */
+/** Runs one history. Throws a Violation that names the seed. Returns the number of events and the number of each fault. */
 export function simulate(seed: number, protocol: Protocol): { events: number; drawn: Partial<Record<Fault, number>> } {
   const history = new History(seed, protocol);
   const deliveries = new Deliveries(history);
@@ -28,7 +28,7 @@ export function simulate(seed: number, protocol: Protocol): { events: number; dr
   return { events: history.events, drawn: history.drawn };
 }
 
-/** Faults of every kind. */
+/** Runs events with faults of every kind. */
 function disturb(history: History, deliveries: Deliveries): void {
   const count = 20 + Math.floor(history.random() * (MAX_EVENTS - 20));
   for (history.events = 0; history.events < count && !isOver(history.state); history.events++) {
@@ -42,17 +42,17 @@ function disturb(history: History, deliveries: Deliveries): void {
     const trainer = isGuest ? `guest${history.events}` : `t${Math.floor(history.random() * history.scene.trainers)}`;
     if (history.chance(0.6)) deliveries.leaseAndWork(trainer);
     if (history.chance(0.6)) deliveries.deliver();
-    // T14: an alarm fails or is never set, and the work waits for the next caller.
+    // T14: an alarm fails or is never set, so the work waits for the next caller.
     if (history.chance(0.8)) work(history);
     else history.draw("T14");
     checkAlways(history.seen());
   }
 }
 
-/** I5: honest trainers poll each second; every round commits within two leases. */
+/** I5: honest trainers poll every second. Every round must be committed within two leases. */
 function calm(history: History, deliveries: Deliveries): void {
   const names = Array.from({ length: Math.max(2, history.scene.trainers) }, (_, index) => `t${index}`);
-  // When every trainer is shut out as a liar, the run stands still by design until the operator resumes it.
+  // If every trainer is shut out as a liar, the run stops by design until the operator resumes it.
   const isDeserted = names.every((name) => (history.state.trainers[name]?.strikes ?? 0) >= LIE_STRIKES);
   if (isDeserted) history.store(history.protocol.resumed(history.state));
   let progress = `${history.state.phase} ${history.state.base.checkpoint}`;

@@ -1,10 +1,10 @@
 /**
  * A simulated world around the pure reducer of training runs: trainers, network, storage and clock, all drawn from one seed.
- * It models the shell around the reducer: state is stored after each event, effects write objects first and report
- * afterwards, a crash loses everything that was not stored.
+ * It models the shell around the reducer: the state is stored after each event, effects write objects before they report, and
+ * a crash loses everything that is not stored.
  *
- * An update is modelled by a hash of its inputs, so the last checkpoint's name says what was computed. Arithmetic is not
- * simulated; the kill test on real processes covers it.
+ * An update is modelled as a hash of its inputs, so the name of the last checkpoint tells which updates went into it.
+ * Arithmetic is not simulated; the kill test on real processes covers it.
  */
 import { createHash } from "node:crypto";
 import { PRESETS, supervisionConfigSchema } from "../../shared/config.ts";
@@ -15,7 +15,7 @@ import type { Lease, Submission, TaskResult, TrainResult } from "../../shared/tr
 import type * as Run from "../../shared/training/protocol/run.ts";
 import { initialState, isOver, trainResults, type Base, type RunSpec, type RunState } from "../../shared/training/protocol/run-state.ts";
 
-/** The reducer, or a copy of it with a fault. */
+/** The reducer, or a mutant of it. */
 export type Protocol = Pick<
   typeof Run,
   "lease" | "submit" | "reduced" | "reissue" | "restarted" | "effectOf" | "rolledBack" | "damaged" | "resumed"
@@ -25,17 +25,17 @@ export class Violation extends Error {}
 
 export const nameOf = (...parts: unknown[]): string => createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 
-/** Enough for one validation window per shard, and a remainder. */
+/** Enough for one validation window per shard and a remainder. */
 const VAL_TOKENS = 330;
 
-/** The properties drawn once per world. */
+/** The properties that are drawn once per world. */
 export interface Scene {
   seed: number;
   spec: RunSpec;
   trainers: number;
-  /** Whether one trainer answers with well-formed lies, which only audits can find. */
+  /** True if one trainer sends well-formed lies, which only audits can find. */
   byzantine: boolean;
-  /** The round that diverges when computed at the full learning rate; -1 for none. */
+  /** The round that diverges at the full learning rate; -1 for none. */
   spikeRound: number;
 }
 
@@ -72,12 +72,12 @@ export function drawScene(seed: number): Scene {
   };
 }
 
-/** Loss of a round: falls slowly, with a spike in the scene's spike round unless the learning rate was lowered. */
+/** The loss of a round. It falls slowly. In the scene's spike round it is high, unless the learning rate was lowered. */
 export function lossOf(scene: Scene, round: number, lrScale: number): number {
   return round === scene.spikeRound && lrScale === 1 ? 50 : 4 - round / 100;
 }
 
-/** An honest trainer's answer, a function of the task alone. */
+/** An honest trainer's answer. It depends only on the task. */
 export function honest(scene: Scene, { task }: Lease): TaskResult {
   const { training } = scene.spec;
   if (task.kind === "evaluate") {
@@ -104,7 +104,7 @@ export function answer(lease: Lease, trainer: string, result: TaskResult): Submi
   return { lease: lease.id, computeMs: 1, trainer, run, round, shard, base, result };
 }
 
-/** The next checkpoint: a function of the last one and the round's results. */
+/** The next checkpoint. It depends only on the last checkpoint and the round's results. */
 export function checkpointAfter(base: Base, results: readonly TrainResult[]): Base {
   const weights = [nameOf("weights", base.weights, base.lrScale, ...results.map(({ delta }) => delta))];
   const tokens = base.tokens + results.reduce((sum, result) => sum + result.tokens, 0);

@@ -1,7 +1,7 @@
 /**
- * `npm run soak -- alarm [--json]`: a run's alarm survives seven failures (T14 of the reliability design). No trainer polls,
- * and the queue refuses the run's message at its start and at its first seven alarms. The eighth alarm, two minutes later,
- * must deliver the message.
+ * `npm run soak -- alarm [--json]`: a run's alarm survives seven failures (T14 of the reliability design). No trainer polls.
+ * The queue refuses the run's message at its start and at its first seven alarms. The eighth alarm, two minutes later, must
+ * deliver the message.
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,7 +9,7 @@ import { createTestHarness } from "wrangler";
 import type { Print } from "../cli/runner.ts";
 import type { RefusingQueueCalls } from "./workers/refusing-queue.ts";
 
-/** One at the start of the run, then one per alarm. */
+/** One refusal at the start of the run, then one per alarm. */
 const REFUSALS = 8;
 const POLL_MS = 1000;
 const TIMEOUT_MS = 240_000;

@@ -1,7 +1,7 @@
 /**
- * `npm run soak -- kill [--kills N] [--seed N] [--json]`: kills all processes at random moments of one training run and
- * starts them again, until the run is done (T1 of the reliability design). Its last checkpoint must equal that of an
- * undisturbed run of the same work. A seed gives the moments; the machine's own timing varies the rest.
+ * `npm run soak -- kill [--kills N] [--seed N] [--json]`: during one training run, kills all processes at random moments and
+ * starts them again, until the run is done (T1 of the reliability design). The last checkpoint must equal the last checkpoint
+ * of an undisturbed run. The seed decides the moments; the machine's own timing still varies.
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -21,13 +21,13 @@ import { ROOT } from "../local/workers.ts";
 const STATE = join(ROOT, ".tiffin", "soak-kill");
 const PORT = 8887;
 const PAGES = 40;
-/** 200 rounds of preset tiny with four local steps: long enough that thirty kills fall into them. */
+/** 200 rounds of preset tiny with four local steps: long enough for thirty kills. */
 const ROUNDS = 200;
 const STEPS = 4;
-/** Sequences of a step, steps, shards, context. */
+/** Sequences per step, steps, shards, context. */
 const TOKENS_PER_ROUND = 8 * STEPS * 2 * 64;
 const POLL_MS = 50;
-/** Time between start and kill: long enough for a round or two, short enough that all kills fit into the run. */
+/** Time between a start and a kill. It is long enough for a round or two, and short enough that all kills happen during the run. */
 const MAX_LIFE_MS = 500;
 const RUN_TIMEOUT_MS = 600_000;
 
@@ -70,7 +70,7 @@ export async function run({ kills, seed }: typeof FLAGS, print: Print): Promise<
     done++;
     const startedAt = Date.now();
     local = await start();
-    // Wrangler's time to bundle and start seven Workers is reported separately from the run's time to resume.
+    // wrangler's time to bundle and start seven Workers is reported separately from the run's time to resume.
     const upAt = Date.now();
     client = new Client(local.url, local.token);
     const status = await until("killed", (now) => isDone(now) || (now.round ?? 0) > before);

@@ -1,6 +1,6 @@
 /**
- * `npm run soak -- simulate [--seeds N] [--first N] [--no-mutations] [--json]`: seeded histories of the training
- * protocol under faults, then the same with one safeguard removed at a time: each such mutant must be caught.
+ * `npm run soak -- simulate [--seeds N] [--first N] [--no-mutations] [--json]`: simulates histories of the training protocol
+ * under faults, one per seed. Then it removes one safeguard at a time; the simulation must catch each such mutant.
  */
 import * as protocol from "../../shared/training/protocol/run.ts";
 import type { Print } from "../cli/runner.ts";

@@ -1,6 +1,6 @@
 /**
- * A text as a dataset of its characters, for benches: one character is one token, the first nine tenths are for training.
- * Such a dataset has no tokenizer; crawled text goes through the tokenizer instead.
+ * Turns a text into a dataset of its characters, for benches. One character is one token, and the first nine tenths are
+ * training data. Such a dataset has no tokenizer, unlike crawled text.
  */
 import type { StoredDataset, Hash } from "../../../shared/artifacts.ts";
 import { datasetObjects, type StoredObject } from "../../local/dataset-objects.ts";
@@ -8,7 +8,7 @@ import { datasetObjects, type StoredObject } from "../../local/dataset-objects.t
 const TRAIN_SHARE = 0.9;
 const NO_TOKENIZER = "0".repeat(64);
 
-/** Characters as ids in the order of their codes, cut at `split` into training and validation. */
+/** Characters as ids, in the order of their codes. The tokens before `split` are training data, the rest is validation data. */
 export function charTokens(text: string): { vocabSize: number; split: number; train: Uint16Array; val: Uint16Array } {
   const characters = [...new Set(text)].toSorted();
   const ids = new Map(characters.map((character, id) => [character, id]));
@@ -17,7 +17,7 @@ export function charTokens(text: string): { vocabSize: number; split: number; tr
   return { vocabSize: characters.length, split, train: tokens.slice(0, split), val: tokens.slice(split) };
 }
 
-/** The dataset's manifest, its hash, and every object that it names. */
+/** A dataset's manifest, its hash, and every object that the manifest names. */
 export async function charDataset(text: string): Promise<{ hash: Hash; dataset: StoredDataset; objects: StoredObject[] }> {
   const { split, ...tokens } = charTokens(text);
   const valBytes = new TextEncoder().encode([...text].slice(split).join("")).byteLength;

@@ -1,7 +1,7 @@
 /**
- * What the coordinator's thread spends per lease, per submission and per megabyte of an update. Measured on the real Worker in
- * workerd with requests that arrive all at once: their total time divided by their number. The simulated storage shares the
- * thread here but not on the hosted platform, so the costs are upper bounds.
+ * Measures the time of the coordinator's thread per lease, per submission and per megabyte of an update. Many requests are
+ * sent to the real Worker in workerd at the same time; the cost is their total time divided by their number. Here the
+ * simulated storage shares the thread, unlike on the hosted platform, so the costs are upper bounds.
  */
 import { createTestHarness } from "wrangler";
 import type { StoredDataset } from "../../../shared/artifacts.ts";
@@ -17,7 +17,7 @@ import { configPath } from "../../local/workers.ts";
 import type { CoordinatorModule } from "../workers/coordinator.ts";
 
 const NONE = "0".repeat(64);
-/** Costs are measured at these two numbers of shards; a line through them gives all others. */
+/** Costs are measured at these two numbers of shards. A line through both points gives the costs at all other numbers. */
 const [FEW, MANY] = [10, 250] as const;
 
 interface Measured {

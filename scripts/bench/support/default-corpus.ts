@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { serveDocs } from "../../local/docs-site.ts";
 import { extract } from "../workers/collector.ts";
 
-/** The texts that `npm start` gets from the documentation of the installed packages. */
+/** The texts that `npm start` crawls. */
 export async function defaultCorpus(): Promise<string[]> {
   const server = await serveDocs(0);
   try {

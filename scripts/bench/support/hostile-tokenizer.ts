@@ -1,6 +1,6 @@
 /**
- * Damaged tokenizer.json files against the reader: each must bring an error that names the file, or a tokenizer that gives the
- * ids of Hugging Face's JavaScript library.
+ * Feeds damaged tokenizer.json files to the reader. For each file the reader must either throw an error that names the file,
+ * or return a tokenizer with the same ids as Hugging Face's JavaScript library.
  */
 import { Tokenizer as Reference } from "@huggingface/tokenizers";
 import { createRandom } from "../../../shared/model/random.ts";
@@ -18,14 +18,14 @@ const PROBES = [TEXT, "The THREE don't\r\n\n  42 ½", "e\u0301é 日本 😀\u20
 export interface HostileResult {
   files: number;
   refused: number;
-  /** Accepted, with the ids of the reference. */
+  /** Accepted, with the same ids as the reference. */
   right: number;
-  /** What went wrong, with the number of the file. */
+  /** One description per violation, with the number of the file. */
   wrong: string[];
   slowestMs: number;
 }
 
-/** Reads `files` damaged files; the same numbers give the same files. */
+/** Reads `files` damaged files, starting with number `first`. Equal numbers give equal files. */
 export function readHostileTokenizers(first: number, files: number): HostileResult {
   const sources = [LAYOUT, FORMER_LAYOUT].map((layout) => {
     const words = new Map<string, number>();
@@ -56,7 +56,7 @@ function outcomeOf(bytes: Uint8Array): string {
     return message.length < 200_000 ? "refused" : `expected a short error, got ${message.length} characters`;
   }
   const json = JSON.parse(new TextDecoder().decode(bytes)) as { added_tokens: { special: boolean }[] };
-  // The library would cut control tokens out of a text, which this reader never does.
+  // The library would remove control tokens from a text; our reader keeps them as text.
   const reference = new Reference({ ...json, added_tokens: json.added_tokens.filter(({ special }) => !special) }, {});
   for (const probe of PROBES) {
     const [ids, expected] = [tokenizer.encode(probe), reference.encode(probe).ids];

@@ -1,4 +1,4 @@
-/** Objects of a local R2 bucket, put and read with wrangler, so that the storage format stays wrangler's. */
+/** Objects of a local R2 bucket. They are written and read with wrangler, so the storage format stays wrangler's business. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** The Node side of the bench `memory`: answers a trainer's calls and keeps its task's objects, behind this process's `fetch`. */
+/**
+ * The Node side of the bench `memory`. It replaces this process's `fetch`, answers a trainer's calls and keeps the task's
+ * objects.
+ */
 import { createHash } from "node:crypto";
 import type { StoredDataset } from "../../../shared/artifacts.ts";
 import type { ModelConfig, TrainingConfig } from "../../../shared/config.ts";
@@ -14,7 +17,7 @@ const HOST = "bench.invalid";
 
 const NONE = "0".repeat(64);
 
-/** Serves one task with a full optimizer state, until `close`. */
+/** Serves one task with a full optimizer state, until `close` is called. */
 export function serveTask(model: ModelConfig, training: TrainingConfig): { close(): void } {
   const objects = new Map<string, Uint8Array<ArrayBuffer>>();
   const put = (bytes: Uint8Array<ArrayBuffer>): string => {

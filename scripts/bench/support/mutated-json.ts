@@ -1,10 +1,10 @@
-/** Damages JSON files in seeded ways: values of the wrong type or size, lost and doubled entries, and damage to the bytes themselves. */
+/** Damages JSON files with a seed: values of the wrong type or size, lost and doubled entries, damaged bytes. */
 
 type Random = () => number;
 
 const below = (random: Random, count: number) => Math.floor(random() * count);
 
-/** Values that parsers tend to trip over. Large values are made when asked for. */
+/** Values that parsers often handle wrongly. Large values are made only when they are needed. */
 const JUNK: readonly (() => unknown)[] = [
   ...[
     null,
@@ -37,7 +37,7 @@ const JUNK: readonly (() => unknown)[] = [
   () => JSON.parse(`${"[".repeat(500)}${"]".repeat(500)}`) as unknown,
 ];
 
-/** A container and a key in it, drawn from all places of a value. */
+/** Draws a random place of a value: a container and one of its keys. */
 function drawPlace(root: object, random: Random): [container: Record<string, unknown>, key: string] {
   let container = root as Record<string, unknown>;
   for (;;) {
@@ -49,7 +49,7 @@ function drawPlace(root: object, random: Random): [container: Record<string, unk
   }
 }
 
-/** Changes one place of a value; its root stays an object that has entries. */
+/** Changes one place of a value. The root stays an object with entries. */
 function changeValue(root: object, random: Random): void {
   const [container, key] = drawPlace(root, random);
   const [other, otherKey] = drawPlace(root, random);

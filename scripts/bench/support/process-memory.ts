@@ -1,7 +1,7 @@
 /** Resident memory of this process's descendants, as the operating system counts it (Linux only). */
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Process id -> parent's id and name of every process. */
+/** All processes: process id -> parent's id and name. */
 function processes(): Map<number, { parent: number; name: string }> {
   const table = new Map<number, { parent: number; name: string }>();
   for (const entry of readdirSync("/proc")) {
@@ -17,7 +17,7 @@ function processes(): Map<number, { parent: number; name: string }> {
   return table;
 }
 
-/** Ids of this process's descendants of a name. */
+/** Ids of all descendants of this process with the given name. */
 export function descendants(name: string, ancestor = process.pid): number[] {
   const table = processes();
   const isBelow = (id: number): boolean => {
@@ -27,17 +27,17 @@ export function descendants(name: string, ancestor = process.pid): number[] {
   return [...table].filter(([id, entry]) => entry.name === name && isBelow(id)).map(([id]) => id);
 }
 
-/** VmRSS: all resident pages. RssAnon: those without a file behind them, so heaps but not the program. VmHWM: the peak of VmRSS. */
+/** VmRSS: all resident pages. RssAnon: pages without a file behind them (heaps, but not the program). VmHWM: the peak of VmRSS. */
 type Resident = "VmRSS" | "RssAnon" | "VmHWM";
 
-/** Resident bytes of a process. Throws where there is no /proc. */
+/** Resident bytes of a process. Throws on systems without /proc. */
 export function residentBytes(id: number, which: Resident = "VmRSS"): number {
   const kib = new RegExp(`^${which}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/${id}/status`, "utf8"))?.[1];
   if (kib === undefined) throw new Error(`process ${id}: expected ${which} in its status, found none`);
   return Number(kib) * 1024;
 }
 
-/** Resident bytes of all descendants of a name. */
+/** Resident bytes of all descendants with the given name. */
 export function childMemory(name: string, which: Resident = "VmRSS"): number {
   return descendants(name).reduce((sum, id) => sum + residentBytes(id, which), 0);
 }

@@ -1,4 +1,7 @@
-/** Shared by the benches on tinyshakespeare: its characters as a dataset, Tiffin on a state of its own, a run to its end. */
+/**
+ * Shared by the benches on tinyshakespeare: turns the text into a dataset, starts Tiffin on its own state, runs a training run
+ * to its end.
+ */
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { startedRunSchema, type RunStatus } from "../../../shared/contracts/runs.ts";
@@ -11,14 +14,14 @@ import { ROOT } from "../../local/workers.ts";
 import { charDataset } from "./char-dataset.ts";
 import { putLocalObjects } from "./local-objects.ts";
 
-/** The text's path unless `--text FILE` names another. */
+/** The path of the text. `--text FILE` overrides it. */
 export const SHAKESPEARE = join(ROOT, "..", "shared", "data", "tinyshakespeare.txt");
 const BENCH_PORT = 8888;
 const POLL_MS = 1000;
 const REPORT_MS = 10_000;
 const RUN_TIMEOUT_MS = 3_600_000;
 
-/** Reads the text. It is data and no part of the source, so it may be missing: then throws. */
+/** Reads the text. The text is not part of the repository; throws if it is missing. */
 export function readText(path: string): string {
   if (existsSync(path)) return readFileSync(path, "utf8");
   throw new Error(
@@ -41,7 +44,7 @@ export async function startBenchLocal(
   return { local: await startLocal({ state, port: BENCH_PORT, trainers }), dataset: hash, state };
 }
 
-/** Starts a run and waits for its end. Throws when it fails. */
+/** Starts a run and waits for its end. Throws if the run fails. */
 export async function shakespeareRun(local: Local, request: Record<string, unknown>, print: Print): Promise<RunStatus> {
   const client = new Client(local.url, local.token);
   const { run } = await client.call("POST", "/runs", startedRunSchema, request);

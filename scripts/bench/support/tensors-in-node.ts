@@ -1,6 +1,7 @@
 /**
- * Lets Node import what bundlers give to Workers: a `.wasm` file as a compiled module, and tfjs from its ES modules, which are
- * published for bundlers, so that their imports lack the extension. A bench imports this file before `shared/tensor`.
+ * Lets Node import files that otherwise only bundlers can import for Workers: a `.wasm` file as a compiled module, and tfjs
+ * from its ES modules. These modules are made for bundlers, so their imports have no file extension. A bench imports this file
+ * before `shared/tensor`.
  */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { createRequire, registerHooks } from "node:module";
@@ -10,10 +11,10 @@ import { ROOT } from "../../local/workers.ts";
 
 const TFJS = "@tensorflow/tfjs-";
 
-// What tfjs finds in Node when it is published for Node.
+// tfjs expects `require` in Node.
 Object.assign(globalThis, { require: createRequire(import.meta.url) });
 
-/** The file of an import without extension: the file itself, the file with its extension, or a folder's index. */
+/** The file of an import without extension: the path itself, the path with `.js`, or a folder's index. */
 function fileOf(path: string): string {
   if (existsSync(path) && statSync(path).isFile()) return path;
   return existsSync(`${path}.js`) ? `${path}.js` : join(path, "index.js");

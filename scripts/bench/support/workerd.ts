@@ -1,6 +1,6 @@
 /**
- * A Worker alone in a workerd process. `wrangler dev` and the test harness add Workers of their own to the process, and their
- * memory cannot be told apart from the measured Worker's. All of the Worker's fetches go to one address.
+ * Starts a Worker alone in a workerd process. `wrangler dev` and the test harness add their own Workers to the process, and
+ * their memory could not be separated from the measured Worker's memory. All fetches of the Worker go to one address.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,10 @@ import { ROOT } from "../../local/workers.ts";
 const START_MS = 10_000;
 const MAIN = "index.js";
 
-/** Bundles and starts the Worker of a wrangler config whose `main` is index.ts; returns its address. `stopProcesses` ends it. */
+/**
+ * Bundles and starts the Worker of a wrangler config whose `main` is index.ts. Returns its address. `stopProcesses` ends the
+ * Worker.
+ */
 export async function startWorkerd(name: string, configPath: string, outbound: string): Promise<string> {
   const folder = join(ROOT, ".tiffin", name);
   rmSync(folder, { recursive: true, force: true });

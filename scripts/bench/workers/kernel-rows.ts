@@ -1,6 +1,6 @@
 /**
- * What `npm run bench -- kernels` measures: a row per kernel and shape. The shapes are those of one training step of 12 x 64
- * tokens (width 128, MLP 352, vocabulary 65, four heads of 32), of Muon on its weights, and of decoding one token.
+ * The rows of `npm run bench -- kernels`, one per kernel and shape. The shapes come from a training step of 12 x 64 tokens
+ * (width 128, MLP 352, vocabulary 65, four heads of 32), from Muon on its weights, and from decoding one token.
  */
 import type { KernelExports } from "../../../shared/tensor/engine/kernel-exports.ts";
 import { NONE, pointer } from "../../../shared/tensor/engine/wasm-runtime.ts";
@@ -17,20 +17,20 @@ export interface Row {
   kernel: string;
   shape: string;
   transposition?: string;
-  /** Operations of a run, or the bytes that it moves. */
+  /** The number of operations of a run, or the number of bytes that it moves. */
   flops?: number;
   bytes?: number;
-  /** Writes what `run` reads beside its operands. */
+  /** Writes the data that `run` reads besides its operands. */
   prepare?(kernels: KernelExports): void;
   run(kernels: KernelExports): void;
-  /** matMul is measured through tfjs too. */
+  /** The shape of a matMul, which is also measured through tfjs. */
   matMul?: Product;
-  /** Whether it counts for the worst share of matMul. */
+  /** True if the row counts for the worst share among the matMuls. */
   isTraining?: boolean;
 }
 
 const MIB = 2 ** 20;
-/** Where operands lie in the bench's memory: room for 8 MiB each. */
+/** Addresses of the operands in the bench's memory, with room for 8 MiB each. */
 const X = pointer(MIB);
 const Y = pointer(9 * MIB);
 const Z = pointer(17 * MIB);
@@ -58,7 +58,10 @@ function product(name: string, m: number, n: number, k: number, letters: "NN" | 
   };
 }
 
-/** The products of one linear layer of `outputs` x `inputs` in training: forward, and the gradients of its input and weight. */
+/**
+ * The products of one linear layer of `outputs` x `inputs` in training: forward, the gradient of its input, the gradient of
+ * its weight.
+ */
 function linear(name: string, outputs: number, inputs: number): Row[] {
   return [
     product(`${name} forward`, TOKENS, outputs, inputs, "NT"),
@@ -67,7 +70,10 @@ function linear(name: string, outputs: number, inputs: number): Row[] {
   ];
 }
 
-/** Causal attention of arbitrary queries and keys, whose scores have no known bound. Operations of masked scores are not counted. */
+/**
+ * Causal attention of arbitrary queries and keys, so the scores have no known bound. Masked scores are not counted as
+ * operations.
+ */
 function attention(b: number, t: number, s: number, heads: number, kvHeads: number, d: number): Row[] {
   const shape = `[${b}, ${t}, ${heads}, ${d}] over [${b}, ${s}, ${kvHeads}, ${d}]`;
   const flops = 4 * b * heads * d * (t * s - (t * (t - 1)) / 2);
@@ -78,7 +84,7 @@ function attention(b: number, t: number, s: number, heads: number, kvHeads: numb
   if (t === 1) return [{ kernel: "attention", shape, flops, run: forward }];
   return [
     { kernel: "attention", shape, flops, run: forward },
-    // Five products instead of two, on the output and the statistics of a forward pass.
+    // The backward pass has five products instead of two. It reads the output and the statistics of a forward pass.
     { kernel: "attention backward", shape, flops: 2.5 * flops, prepare: forward, run: backward },
   ];
 }

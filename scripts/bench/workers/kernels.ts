@@ -1,6 +1,6 @@
 /**
- * The Worker of `npm run bench -- kernels`. GET / lists the rows, GET /INDEX?build=relaxed|simd&rounds=N measures a row
- * against the processor's peak. Kernels run on a memory of their own. matMul runs once more through tfjs, bookkeeping included.
+ * The Worker of `npm run bench -- kernels`. GET / lists the rows. GET /INDEX?build=relaxed|simd&rounds=N measures a row and
+ * the processor's peak. Kernels run on their own memory. A matMul is also measured through tfjs, including tfjs's overhead.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { useKernels } from "../../../shared/tensor/engine/backend.ts";
@@ -14,7 +14,7 @@ import { bestTimes } from "./stopwatch.ts";
 const MEMORY_PAGES = 1536; // 96 MiB
 const PEAK_ROUNDS = 10_000;
 
-/** One row's result; rates are 10^9 per second of what the row counts, operations or bytes. */
+/** The result of one row. Rates are in 10^9 operations or bytes per second. */
 export interface Measured {
   kernel: string;
   shape: string;
@@ -22,7 +22,7 @@ export interface Measured {
   unit: "GFLOPS" | "GB/s";
   rate: number;
   peakGflops: number;
-  /** The same through tfjs, where the row is a matMul. */
+  /** The rate of the same product through tfjs, for matMul rows. */
   tfjsRate?: number;
   milliseconds: number;
   isTraining: boolean;
@@ -30,7 +30,10 @@ export interface Measured {
 
 let memory: WebAssembly.Memory | null = null;
 
-/** Both builds on one memory of ordinary numbers: zeros, infinities or denormals would measure something else. */
+/**
+ * Instantiates a build on the one memory. The memory holds ordinary numbers, because zeros, infinities and denormals have
+ * other speeds.
+ */
 function instantiate(build: WebAssembly.Module): KernelExports {
   if (memory === null) {
     memory = new WebAssembly.Memory({ initial: MEMORY_PAGES });

@@ -1,7 +1,8 @@
 /**
  * The Worker of `npm run bench -- train`: full training steps (forward, backward, clipping, update) of a preset on random
- * tokens. With STOCK it runs on tfjs's own wasm kernels, for comparison; the model is the same, written in the same ops.
- * POST /?preset=NAME&optimizer=NAME&steps=N&batch=N&layers=N answers with the milliseconds of each step; workerd's clock moves locally.
+ * tokens. With STOCK the same model, written with the same ops, runs on tfjs's own wasm kernels. POST
+ * /?preset=NAME&optimizer=NAME&steps=N&batch=N&layers=N returns the milliseconds of each step. workerd's clock moves during
+ * work only in the local runtime.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { PRESETS, presetOf, type OptimizerConfig } from "../../../shared/config.ts";
@@ -22,7 +23,7 @@ export interface Steps {
   tensors: number;
 }
 
-/** The model under training, and the request that created it. */
+/** The model in training, and the request that created it. */
 interface Subject extends Training {
   preset: string;
   optimizerName: string;
@@ -32,7 +33,7 @@ interface Subject extends Training {
 
 let subject: Subject | null = null;
 
-/** The optimizer's settings as the presets have them. */
+/** The settings that the presets have for the optimizer `name`. */
 function optimizerOf(name: string): OptimizerConfig {
   const known = Object.values(PRESETS).map((preset) => preset.training.optimizer);
   const config = known.find((optimizer) => optimizer.name === name);
@@ -67,7 +68,7 @@ export default {
   async fetch(request, env): Promise<Response> {
     const { searchParams } = new URL(request.url);
     const preset = searchParams.get("preset");
-    // The idle baseline: an isolate that is loaded and has done nothing.
+    // The idle baseline: the isolate is loaded and has done nothing yet.
     if (preset === null) return new Response("ready");
     await (env.STOCK === "on" ? startStockBackend() : startBackend());
     const optimizer = optimizerOf(searchParams.get("optimizer") ?? presetOf(preset).training.optimizer.name);

@@ -1,4 +1,4 @@
-/** A training run without trainers whose queue refuses the first messages, so that only the run's alarm can announce its work. */
+/** A training run without trainers. Its queue refuses the first messages, so only the run's alarm can announce its work. */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { presetOf, supervisionConfigSchema } from "../../../shared/config.ts";
 import { totalRounds } from "../../../shared/training/compute/rounds.ts";
@@ -43,7 +43,7 @@ export class RefusedRun extends Run {
     this.ctx.storage.kv.put("refusals", refusals);
   }
 
-  /** As if the process had died before it set the alarm. */
+  /** Deletes the alarm, as if the process had died before it set the alarm. */
   async loseAlarm(): Promise<void> {
     await this.ctx.storage.deleteAlarm();
   }
@@ -59,7 +59,7 @@ export class RefusedRun extends Run {
 }
 
 export default class RefusingQueue extends WorkerEntrypoint<Env> {
-  /** Begins the run; its first `refusals` messages are refused. */
+  /** Begins the run. Its first `refusals` messages are refused. */
   async begin(refusals: number): Promise<void> {
     const { model: shape, training } = presetOf("tiny");
     const model = { ...shape, vocabSize: 300 };
@@ -88,7 +88,7 @@ export default class RefusingQueue extends WorkerEntrypoint<Env> {
     return this.env.RUN.getByName(RUN).setAlarm(time);
   }
 
-  /** What the coordinator's cron does. */
+  /** Does the same as the coordinator's cron. */
   rouseRuns(): Promise<void> {
     return rouseRuns(this.env as unknown as CoordinatorEnv);
   }

@@ -1,6 +1,6 @@
-/** What two runtimes say of the same tokens, in numbers. */
+/** Compares the outputs of two runtimes for the same tokens. */
 
-/** The largest difference between logits, position by position. A difference that is no number counts as infinite. */
+/** The largest difference between logits at equal positions. A NaN counts as infinite. */
 export function largestDifference(ours: readonly Float32Array[], theirs: readonly Float32Array[]): number {
   if (ours.length !== theirs.length || ours.length === 0)
     throw new Error(`logits: expected ${ours.length} positions, got ${theirs.length}`);
@@ -16,7 +16,7 @@ export function largestDifference(ours: readonly Float32Array[], theirs: readonl
   return largest;
 }
 
-/** Rows [V] of logits [T, V]. */
+/** Splits logits [T, V] into rows [V]. */
 export function rowsOf(logits: Float32Array, vocabSize: number): Float32Array[] {
   return Array.from({ length: logits.length / vocabSize }, (_, row) => logits.subarray(row * vocabSize, (row + 1) * vocabSize));
 }
@@ -27,7 +27,7 @@ export function mostProbable(logits: Float32Array): number {
   return best;
 }
 
-/** Nats for an id under logits. */
+/** The loss of an id under logits, in nats. */
 function lossOf(logits: Float32Array, id: number): number {
   const top = logits[mostProbable(logits)]!;
   let sum = 0;
@@ -35,7 +35,7 @@ function lossOf(logits: Float32Array, id: number): number {
   return Math.log(sum) + top - logits[id]!;
 }
 
-/** What a model says of windows of tokens: mean loss of each next token, and the most probable token of each position. */
+/** The mean loss of each next token in windows of tokens, and the most probable token at each position. */
 export async function judge(
   windows: readonly (readonly number[])[],
   logitsOf: (ids: readonly number[]) => Promise<readonly Float32Array[]>,

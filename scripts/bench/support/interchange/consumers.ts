@@ -1,6 +1,7 @@
 /**
- * Runtimes of others, installed into a folder of their own under .tiffin: together they are larger than everything else here,
- * so neither the project nor its tests depend on them. Their types are the few calls that the bench makes.
+ * Other runtimes that read exported models. They are installed into their own folder under .tiffin, because together they are
+ * larger than the rest of the project; neither the project nor its tests depend on them. Their types declare only the calls
+ * that the bench makes.
  */
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -11,7 +12,7 @@ import { ROOT } from "../../../local/workers.ts";
 
 const FOLDER = join(ROOT, ".tiffin", "consumers");
 const CACHE = join(FOLDER, "cache");
-/** The platform's package by its name: with optional ones, GPU builds of 640 MB would come along. */
+/** The package of this platform is named explicitly. Installing optional dependencies instead would add GPU builds of 640 MB. */
 const PACKAGES = {
   "node-llama-cpp": "3.22.1",
   "@node-llama-cpp/linux-x64": "3.22.1",
@@ -20,7 +21,7 @@ const PACKAGES = {
   tokenizers: "0.23.2",
 } as const;
 
-/** Installs what is not there yet. No package's own script runs: two of them would download further binaries. */
+/** Installs missing packages. Install scripts are off, because two of the packages would download further binaries. */
 export function installConsumers(): void {
   mkdirSync(FOLDER, { recursive: true });
   const manifest = join(FOLDER, "package.json");
@@ -28,7 +29,7 @@ export function installConsumers(): void {
   if (Object.keys(PACKAGES).every((name) => existsSync(join(FOLDER, "node_modules", name, "package.json")))) return;
   const wanted = Object.entries(PACKAGES).map(([name, version]) => `${name}@${version}`);
   const result = runProcess("npm", ["install", "--prefix", FOLDER, "--no-save", "--omit=optional", "--ignore-scripts", ...wanted]);
-  if (result.status !== 0) throw new Error(`consumers: expected npm to install them, got exit ${result.status}\n${result.output}`);
+  if (result.status !== 0) throw new Error(`consumers: expected npm to install the packages, got exit ${result.status}\n${result.output}`);
 }
 
 const require = createRequire(join(FOLDER, "package.json"));
@@ -67,7 +68,7 @@ async function startLlama(): Promise<Llama> {
   return module.getLlama({ gpu: false, build: "never", skipDownload: true, progressLogs: false, logLevel: module.LlamaLogLevel.error });
 }
 
-/** A GGUF file in llama.cpp, with weights as they are and a float32 cache. */
+/** A GGUF file in llama.cpp, with unchanged weights and a float32 cache. */
 export class LlamaRuntime {
   readonly #model: LlamaModel;
   readonly #context: LlamaContext;
@@ -82,7 +83,7 @@ export class LlamaRuntime {
   static async open(path: string, positions: number): Promise<LlamaRuntime> {
     const model = await (await (llama ??= startLlama())).loadModel({ modelPath: path, gpuLayers: 0, useMmap: false });
     const options = {
-      // A full context would be shifted, and the first positions forgotten.
+      // llama.cpp shifts a full context and forgets its first positions, so the context is twice as large.
       contextSize: 2 * positions,
       threads: 1,
       flashAttention: false,
@@ -92,7 +93,7 @@ export class LlamaRuntime {
     return new LlamaRuntime(model, await model.createContext(options));
   }
 
-  /** Ids of a text in which names of special tokens are text. */
+  /** The ids of a text. Names of special tokens count as text. */
   encode(text: string): number[] {
     return [...this.#model.tokenize(text, false)];
   }
@@ -114,7 +115,7 @@ export class LlamaRuntime {
     });
   }
 
-  /** The most probable continuation, until it ends itself. */
+  /** The most probable continuation, until an end token or `length`. */
   async greedy(ids: readonly number[], length: number): Promise<number[]> {
     await this.#sequence.clearHistory();
     const made: number[] = [];
@@ -144,7 +145,10 @@ interface Ort {
   Tensor: new (type: string, data: Float32Array | BigInt64Array, shape: number[]) => OrtTensor;
 }
 
-/** The logits [T, V] of an ONNX file in onnxruntime, in two runs, so that the second one uses the first one's keys and values. */
+/**
+ * The logits [T, V] of an ONNX file in onnxruntime. They are computed in two runs, so the second run uses the keys and values
+ * of the first.
+ */
 export async function onnxLogits(
   path: string,
   ids: readonly number[],
@@ -180,7 +184,7 @@ interface RustTokenizer {
   decode(ids: number[], skipsSpecial: boolean): Promise<string>;
 }
 
-/** The Rust library with a tokenizer.json. */
+/** The Rust library with the given tokenizer.json. */
 export async function rustTokenizer(
   path: string,
 ): Promise<{ encode(text: string): Promise<number[]>; decode(ids: number[]): Promise<string> }> {
@@ -192,7 +196,7 @@ export async function rustTokenizer(
   };
 }
 
-/** transformers.js on a running Tiffin: `generate` continues a text greedily. */
+/** transformers.js with the model of a running Tiffin. `generate` continues a text greedily. */
 export async function transformersOf(
   url: string,
   token: string,
@@ -209,7 +213,7 @@ export async function transformersOf(
   rmSync(CACHE, { recursive: true, force: true });
   Object.assign(module.env, {
     allowLocalModels: false,
-    // In Node it reads a model from its cache alone; an old one would be read instead of what Tiffin gives.
+    // In Node, transformers.js reads a cached model first. An old cache would hide the current model.
     cacheDir: CACHE,
     remoteHost: `${url}/hub/`,
     fetch: (input: string | URL, init: RequestInit = {}) =>

@@ -1,4 +1,4 @@
-/** What an export of preset `base` holds beyond the idle Worker: the peak of its process's heaps over what they are before. */
+/** Measures the memory of an export of preset `base`: the peak of the Worker process's heaps minus their size before the export. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ const EXPORTS: readonly (readonly [format: ExportFormat, type: string])[] = [
   ["onnx", "F32"],
 ];
 
-/** Bytes that an export adds to its process at its peak. */
+/** Bytes that an export adds to its process at the peak. */
 async function peakOf(url: string): Promise<number> {
   const idle = childMemory("workerd", "RssAnon");
   let peak = idle;
@@ -36,7 +36,7 @@ async function peakOf(url: string): Promise<number> {
   return Math.max(peak, childMemory("workerd", "RssAnon")) - idle;
 }
 
-/** MB of each export by its name, each from an idle Worker in a process of its own. */
+/** MB of each export, by name. Each export runs in its own process with a fresh Worker. */
 export async function measureExports(): Promise<Record<string, number>> {
   const { model, vocabSize } = presetOf("base");
   const parts = partition({ ...model, vocabSize }).map((part) =>

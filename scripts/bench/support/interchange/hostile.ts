@@ -1,4 +1,7 @@
-/** Mutations of model files, and what a reader of them may do: give a right result or a clear error, and ask for no bytes beyond the file. */
+/**
+ * Feeds mutated model files to the readers. A reader must return a right result or throw a clear error, and must not read
+ * bytes outside the file.
+ */
 import { type ByteSource } from "../../../../shared/interchange/byte-source.ts";
 import { ggufFile } from "../../../../shared/interchange/gguf-writer.ts";
 import { huggingFaceFiles } from "../../../../shared/interchange/hugging-face.ts";
@@ -13,20 +16,20 @@ export const KINDS = ["safetensors", "gguf", "tokenizer"] as const;
 export type HostileKind = (typeof KINDS)[number];
 
 const TINY = { width: 8, mlpWidth: 8, layers: 1, heads: 1, kvHeads: 1, headWidth: 8, context: 16 };
-/** Slower than any honest reading of a file of 100 KB on a machine ten times slower. */
+/** Even a machine ten times slower reads an honest file of 100 KB in less time. */
 const MAX_MS = 10_000;
-/** Reads of one import together: header and data once, a window or two more. */
+/** The most bytes that one import may read, as a multiple of the file's size: header and data once, and a few windows. */
 const MAX_READ_FACTOR = 4;
 
 type Random = () => number;
 const below = (random: Random, limit: number) => Math.floor(random() * limit);
 
-/** Where the interesting bytes are: the header is hit far more often than the data. */
+/** A random position. The header is chosen in 90 % of cases, because most checks are there. */
 function placeOf(random: Random, size: number, headerBytes: number): number {
   return random() < 0.9 ? below(random, Math.min(headerBytes, size)) : below(random, size);
 }
 
-/** One to four changes: a byte, a bit, a run of one value, a number, a cut, a repeat, two spans exchanged. */
+/** Applies one to four changes: a byte, a bit, a run of one value, a number, a cut, a repeat, or two exchanged spans. */
 export function mutate(original: Uint8Array, headerBytes: number, random: Random): Uint8Array {
   let bytes = original.slice();
   for (let change = below(random, 4); change >= 0; change--) {
@@ -56,7 +59,7 @@ export function mutate(original: Uint8Array, headerBytes: number, random: Random
         break;
       default: {
         const digit = String(below(random, 10)).charCodeAt(0);
-        // Numbers are what JSON headers lie with.
+        // Digits are changed because a JSON header states sizes and offsets as numbers.
         const found = bytes.findIndex((byte, index) => index >= at && byte >= 48 && byte <= 57);
         if (found >= 0) bytes[found] = digit;
       }
@@ -66,7 +69,7 @@ export function mutate(original: Uint8Array, headerBytes: number, random: Random
   return bytes;
 }
 
-/** A source that counts what is read and refuses what lies outside. */
+/** A source that counts the bytes read and throws for reads outside the file. */
 function countedSource(name: string, bytes: Uint8Array): ByteSource & { bytesRead: number } {
   return {
     name,
@@ -92,14 +95,14 @@ async function finish(model: ImportedModel): Promise<void> {
 export interface HostileResult {
   accepted: number;
   refused: number;
-  /** What was neither: a crash, a read outside, too many bytes, too long. */
+  /** Violations: a crash, a read outside the file, too many bytes read, or too much time. */
   wrong: string[];
 }
 
-/** Errors of the language instead of ours: a reader that lets them through did not check something. */
+/** Errors of the language itself. If the reader throws such an error, it has missed a check. */
 const CRASHES = new Set(["TypeError", "RangeError", "ReferenceError", "InternalError"]);
 
-/** Reads so many mutations of a file. */
+/** Reads `count` mutations of a file. */
 export async function readMutations(kind: HostileKind, count: number, seed: number): Promise<HostileResult> {
   const model = randomModel({ ...TINY, vocabSize: 276 });
   const files = new Map<string, Uint8Array>();

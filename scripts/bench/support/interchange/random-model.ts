@@ -1,4 +1,4 @@
-/** A published model with random weights and a small real tokenizer, and files of it in memory: what the interchange tests work on. */
+/** A published model with random weights and a small real tokenizer, and its files in memory. The interchange tests use it. */
 import type { ModelConfig } from "../../../../shared/config.ts";
 import type { ByteSource } from "../../../../shared/interchange/byte-source.ts";
 import { sourceOfBytes } from "../../../../shared/interchange/byte-source.ts";
@@ -12,7 +12,7 @@ import { PLAIN } from "../../../../shared/tokenizer/chat-template.ts";
 import { PATTERNS } from "../../../../shared/tokenizer/pre-tokenizer.ts";
 import { parameterCount, weightShapes } from "../../../../shared/model/weights.ts";
 
-/** 16 special tokens, 256 bytes and 4 merges; two rows that no token uses. */
+/** 16 special tokens, 256 bytes and 4 merges make 276 ids. Two rows have no token. */
 export const CONFIG: ModelConfig = {
   vocabSize: 278,
   width: 64,
@@ -28,7 +28,7 @@ export const CONFIG: ModelConfig = {
 };
 
 const isPrintable = (byte: number) => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-/** GPT-2's letters for the bytes. */
+/** GPT-2's letter for each byte. */
 const LETTERS = (() => {
   let next = 256;
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : next++));
@@ -40,7 +40,7 @@ const MERGES: readonly (readonly [string, string])[] = [
   ["i", "n"],
 ];
 
-/** The tokenizer.json of a few merges, cut as Qwen2 does or as GPT-2. */
+/** A tokenizer.json with a few merges and the word rule of Qwen2 or GPT-2. */
 export function tokenizerJson(pre: "qwen2" | "gpt-2" = "qwen2") {
   const specials = Array.from({ length: 16 }, (_, id) => ["<|endoftext|>", "<|im_start|>", "<|im_end|>"][id] ?? `<|reserved_${id}|>`);
   const tokens = [...specials, ...LETTERS, ...MERGES.map((merge) => merge.join(""))];
@@ -67,7 +67,7 @@ export function tokenizerJson(pre: "qwen2" | "gpt-2" = "qwen2") {
   };
 }
 
-/** Facts of a model that nobody has trained. */
+/** Provenance of a model that was never trained. */
 export function emptyProvenance(config: ModelConfig): Provenance {
   return {
     format: 1,
@@ -87,7 +87,7 @@ export function emptyProvenance(config: ModelConfig): Provenance {
   };
 }
 
-/** The tables of the small tokenizer for a vocabulary of any size: rows that no token uses have no text. */
+/** The tables of the small tokenizer for a vocabulary of any size. Rows without a token have no text. */
 export function tableOf(vocabSize: number): TokenizerTables {
   return readTokenizerTables(new TextEncoder().encode(JSON.stringify(tokenizerJson())) as Uint8Array<ArrayBuffer>, vocabSize);
 }
@@ -96,14 +96,14 @@ export interface RandomModel extends PublishedModel {
   values: ReadonlyMap<string, Float32Array<ArrayBuffer>>;
 }
 
-/** Weights of normal size; a seed decides them. With a type they are numbers that the type holds exactly. */
+/** Random weights of usual size from a seed. With `type`, every weight is a number that the type represents exactly. */
 export function randomModel(changes: Partial<ModelConfig> = {}, type: NumberType = "F32", seed = 1): RandomModel {
   const config = { ...CONFIG, ...changes };
   const random = createRandom(seed);
   const values = new Map<string, Float32Array<ArrayBuffer>>();
   for (const [name, shape] of weightShapes(config)) {
     const drawn = new Float32Array(shape.reduce((product, axis) => product * axis, 1));
-    // Norms are about one, so that logits are of the size that a trained model has.
+    // Norm weights are near one, so the logits are as large as in a trained model.
     const middle = name.includes("norm") ? 1 : 0;
     for (let at = 0; at < drawn.length; at++) drawn[at] = middle + normal(random) * 0.2;
     values.set(name, fromType(type, toType(type, drawn)));
@@ -120,7 +120,7 @@ export function randomModel(changes: Partial<ModelConfig> = {}, type: NumberType
   };
 }
 
-/** Opens files of an export as an import does. */
+/** Opens exported files as an import does. */
 export async function folderOf(files: readonly OutputFile[]): Promise<(path: string) => Promise<ByteSource | null>> {
   const sources = new Map<string, ByteSource>();
   for (const file of files) sources.set(file.path, sourceOfBytes(file.path, await bytesOfFile(file)));
@@ -129,7 +129,7 @@ export async function folderOf(files: readonly OutputFile[]): Promise<(path: str
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => Buffer.from(buffer, byteOffset, byteLength);
 
-/** Whether two sets of values are the same bits; a matcher of vitest's would look at each number. */
+/** True if both sets of values have the same bits. vitest's matchers would compare number by number, which is slow. */
 export function areSame(values: ReadonlyMap<string, Float32Array>, others: ReadonlyMap<string, Float32Array>): boolean {
   const isSame = ([name, data]: [string, Float32Array]) => others.has(name) && bytesOf(data).equals(bytesOf(others.get(name)!));
   return values.size === others.size && [...values].every(isSame);

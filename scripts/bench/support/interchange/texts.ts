@@ -1,10 +1,13 @@
-/** Texts on which tokenizers differ, the same in each run: pieces in any order, random characters, long runs, this repository. */
+/**
+ * Texts on which tokenizers often differ: pieces in random order, random characters, long runs, and files of this repository.
+ * Every run has the same texts.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createRandom } from "../../../../shared/model/random.ts";
 import { ROOT } from "../../../local/workers.ts";
 
-/** Contractions, white space of all kinds, scripts, digits, punctuation, emoji, names of special tokens that are text. */
+/** Contractions, white space of all kinds, scripts, digits, punctuation, emoji, and names of special tokens as plain text. */
 const PIECES = [
   ..."'|'s|'S|'LL|'re|n't|’s|O'Neill|the| The|ing|ß|é|e\u0301|ﬁ|ª|日本語|한국어|عربى|हिन्दी|ไทย|𝒳|𠀀|Grüße".split("|"),
   ..." |  |\t|\n|\r\n|\r|\n\n|\v|\f|\u0085|\u00a0|\u2003|\u2028|\u3000|\u200b|\ufeff|\u180e|\u001c".split("|"),
@@ -15,7 +18,7 @@ const REAL_CHARACTERS = 300;
 
 const listOf = <T>(length: number, make: () => T): T[] => Array.from({ length }, make);
 
-/** At least 4,000 texts, none empty. A zero byte ends a text on its way into llama.cpp, so none has one. */
+/** At least 4,000 texts that are not empty. No text has a zero byte, because llama.cpp would end the text there. */
 export function difficultTexts(): string[] {
   const random = createRandom(20);
   const below = (limit: number) => Math.floor(random() * limit);

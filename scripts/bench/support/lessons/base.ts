@@ -1,6 +1,6 @@
 /**
- * The model that the lessons bench teaches: the default preset, trained here as `npm start` trains it (same corpus, preset and
- * budget; another split of the documents), or a model read from a folder of objects in the layout of R2.
+ * The model that the lessons bench teaches. It is either the default preset, trained here as in `npm start` (same corpus,
+ * preset and budget, but another split of the documents), or a model in a folder of R2 objects.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -21,7 +21,7 @@ import { Loop } from "../../workers/diloco/loop.ts";
 import { defaultCorpus } from "../default-corpus.ts";
 
 const PRESET = "small";
-/** Every document of this many is for validation. */
+/** One document in this many is for validation. */
 const HELD_OUT_STRIDE = 20;
 const MAX_WORD_LENGTH = 256;
 const REPORT_SECONDS = 30;
@@ -36,7 +36,7 @@ export interface BaseModel {
   val: Uint16Array;
 }
 
-/** The only model in a folder that holds R2 objects as files. */
+/** Reads the only model in a folder that holds R2 objects as files. */
 export function readBase(folder: string): BaseModel {
   const read = (kind: ObjectKind, hash: Hash) => new Uint8Array(readFileSync(join(folder, objectKey(kind, hash))));
   const [checkpointHash] = readdirSync(join(folder, OBJECT_KINDS.checkpoint.prefix)).map((name) => name.split(".")[0]!);
@@ -56,7 +56,7 @@ export function readBase(folder: string): BaseModel {
   };
 }
 
-/** Trains the model and writes it to a folder, complete or not at all. */
+/** Trains the model and writes it to a folder. After a crash the folder counts as empty. */
 export async function trainBase(folder: string, print: Print): Promise<void> {
   const preset = presetOf(PRESET);
   const texts = await defaultCorpus();
@@ -99,7 +99,7 @@ export async function trainBase(folder: string, print: Print): Promise<void> {
   const checkpoint = { format: 2, model, tokenizer: tokenizerHash, dataset, endTokens, weights, ...progress };
   const last = await putJson(bucket, "checkpoint", checkpoint);
   const lastKey = objectKey("checkpoint", last);
-  // The checkpoint comes last: a folder with one is complete.
+  // The checkpoint is written last, so a folder with a checkpoint is complete.
   for (const [key, bytes] of [...objects.objects].toSorted(([a], [b]) => Number(a === lastKey) - Number(b === lastKey))) {
     mkdirSync(dirname(join(folder, key)), { recursive: true });
     writeFileSync(join(folder, key), new Uint8Array(bytes));

@@ -1,4 +1,4 @@
-/** Asks a taught model the questions that no lesson shows, and compares with what the grammar states. */
+/** Asks a taught model the held-out questions and compares its answers with the probabilities in the grammar. */
 import type { Print } from "../../../cli/runner.ts";
 import type { Context } from "../../../lessons/grammar.ts";
 import { SONG_ANSWERS } from "../../../lessons/songs.ts";
@@ -7,7 +7,7 @@ import { scoreCandidates, type Taught } from "./scores.ts";
 
 const REFERENCES = 200;
 const REFERENCE_SEED = 99;
-/** Answers whose planted probabilities differ by less than this count as equally right. */
+/** Answers whose probabilities in the grammar differ by less than this count as equally right. */
 const TIE = 0.011;
 
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -51,7 +51,7 @@ export function examine(taught: Taught, print: Print) {
   };
 }
 
-/** The probability of a kind of songs among all kinds. */
+/** The model's probability of one kind of songs among all kinds. */
 function songs(taught: Taught, context: Context, kind: string, print: Print): number {
   const scored = scoreCandidates(taught, context, "I need songs", SONG_ANSWERS);
   print(`I need songs, ${JSON.stringify(context)}:`);

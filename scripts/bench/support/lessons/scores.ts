@@ -1,4 +1,4 @@
-/** What a taught model answers to questions of the grammar, from one pass over all candidates of a question. */
+/** A taught model's probabilities for questions of the grammar. One pass scores all candidates of a question. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../../../shared/config.ts";
 import { renderContext } from "../../../../shared/lessons/context.ts";
@@ -17,10 +17,10 @@ export interface Taught {
 
 export interface ScoredCandidate {
   text: string;
-  /** Among the candidates. */
+  /** The share among the candidates. */
   probability: number;
   raw: number;
-  /** True when each of its tokens is the most probable one after those before it: a greedy reader answers so. */
+  /** True if each token of the answer is the most probable next token. Greedy sampling gives this answer. */
   isGreedy: boolean;
 }
 
@@ -37,7 +37,7 @@ export function scoreCandidates(
   const length = prompt.length - 1 + Math.max(...answers.map((ids) => ids.length));
   const ids = new Int32Array(answers.length * length);
   for (const [index, answer] of answers.entries()) ids.set([...prompt, ...answer].slice(0, -1), index * length);
-  // Rows from the prompt's last token on: each predicts a token of an answer.
+  // The rows from the prompt's last token on. Each row predicts one token of an answer.
   const rowsEach = length - prompt.length + 1;
   const [logs, best] = tf.tidy(() => {
     const hidden = hiddenRows(weights, model, tf.tensor1d(ids, "int32"), answers.length);

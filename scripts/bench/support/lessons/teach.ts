@@ -1,4 +1,4 @@
-/** The lessons stage of a run: encodes drawn lessons and trains them from a base model. */
+/** The lessons stage of a run: draws and encodes lessons, and trains a base model on them. */
 import { presetOf, supervisionConfigSchema, type TrainingConfig } from "../../../../shared/config.ts";
 import { encodeConversations, encodePieces, pieceStart, replayRecords } from "../../../../shared/lessons/encode.ts";
 import { heldOutConversations, parseLessons } from "../../../../shared/lessons/lesson-set.ts";
@@ -22,7 +22,7 @@ const EVALUATION_BATCH = 8;
 export interface TeachSettings {
   lessons: number;
   replay: number;
-  /** Factors on the preset's learning rates: of hidden matrices, and of embeddings, head and vectors. */
+  /** Factors on the preset's learning rates. `lr` is for hidden matrices, `adam` for embeddings, head and vectors. */
   lr: number;
   adam: number;
   batch: number;
@@ -32,7 +32,7 @@ export interface TeachSettings {
 export interface Lesson {
   taught: Taught;
   seconds: number;
-  /** Positions that were computed, padding included. */
+  /** Positions that were computed, including padding. */
   positions: number;
   pretrainValLossBefore: number;
   pretrainValLossAfter: number;
@@ -47,7 +47,7 @@ export async function teach(base: BaseModel, settings: TeachSettings, print: Pri
     .join("\n");
   const { conversations, refusedLines } = parseLessons(text);
   const heldOut = heldOutConversations({ conversations });
-  if (refusedLines > 0 || heldOut === null) throw new Error(`lessons: expected all to be accepted, got ${refusedLines} refused`);
+  if (refusedLines > 0 || heldOut === null) throw new Error(`lessons: expected no refused lines, got ${refusedLines}`);
   const encoded = encodeConversations(tokenizer, { conversations }, heldOut, [0, conversations.length], context);
   const pieces = replayRecords(heldOut.filter((isHeldOut) => !isHeldOut).length, settings.replay);
   const starts = Array.from({ length: pieces }, (_, index) => pieceStart(index, pieces, base.train.length, encoded.longest));
@@ -92,7 +92,7 @@ export async function teach(base: BaseModel, settings: TeachSettings, print: Pri
   };
 }
 
-/** Nats per token of the pretraining validation text. */
+/** The validation loss on the pretraining text, in nats per token. */
 function validationLoss({ model, val }: BaseModel, weights: Weights): number {
   const { examples, lossHead } = pretrain;
   const count = examples.validationCount(val.length, model);

@@ -1,4 +1,7 @@
-/** Bench Worker: POST /?ops=fused|plain&steps=N with uint16 tokens -> the losses of the shakespeare-char preset, computed in workerd. */
+/**
+ * Bench Worker. POST /?ops=fused|plain&steps=N takes uint16 tokens and returns the losses of preset shakespeare-char, computed
+ * in workerd.
+ */
 import { presetOf } from "../../../../shared/config.ts";
 import { startBackend } from "../../../../shared/tensor/engine/backend.ts";
 import { usePlainOps } from "../../../../shared/tensor/ops.ts";

@@ -1,6 +1,6 @@
 /**
- * Training without the pipeline: the losses of a model's first optimizer steps on a token sequence, at a constant learning
- * rate. Equal arguments give equal weights and equal windows in equal order, so two implementations of the ops can be
+ * Trains without the pipeline and returns the losses of a model's first optimizer steps on a token sequence, at a constant
+ * learning rate. Equal arguments give equal weights and equal windows in equal order, so two implementations of the ops can be
  * compared step by step.
  */
 import * as tf from "@tensorflow/tfjs-core";
@@ -22,7 +22,7 @@ export interface CurveSetting {
   steps: number;
 }
 
-/** Loss in nats of each step, before its update. */
+/** The loss of each step in nats, before its update. */
 export function lossCurve({ model, optimizer: config, batch, steps }: CurveSetting, tokens: Uint16Array): number[] {
   const { context } = model;
   const examples = pretrain.examples.trainingCount(tokens.length, model);
@@ -42,7 +42,7 @@ export function lossCurve({ model, optimizer: config, batch, steps }: CurveSetti
   return losses;
 }
 
-/** A sequence that can be learned: a fixed rule gives each token from its predecessor, except for a random one in eight. */
+/** A sequence that can be learned: a fixed rule computes each token from the previous token; one token in eight is random. */
 export function syntheticTokens(count: number, vocabSize: number): Uint16Array {
   const random = createRandom(SEED);
   let last = 0;
@@ -52,7 +52,7 @@ export function syntheticTokens(count: number, vocabSize: number): Uint16Array {
   });
 }
 
-/** The largest difference between two curves at one step. */
+/** The largest difference between two curves at the same step. */
 export function largestGap(a: readonly number[], b: readonly number[]): number {
   if (a.length !== b.length || a.length === 0)
     throw new Error(`largestGap: expected two curves of one length, got ${a.length} and ${b.length}`);

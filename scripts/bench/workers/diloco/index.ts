@@ -1,6 +1,6 @@
 /**
- * Bench Worker: POST /tokens?part=train|val with uint16 tokens, POST /begin with a spec, then POST /rounds?seconds=N until
- * the run is done. One run at a time, in the isolate's memory.
+ * Bench Worker. POST /tokens?part=train|val takes uint16 tokens, POST /begin takes a spec, and POST /rounds?seconds=N is
+ * repeated until the run is done. One run at a time is kept in the isolate's memory.
  */
 import type { RunSpec } from "../../../../shared/training/protocol/run-state.ts";
 import { Loop } from "./loop.ts";

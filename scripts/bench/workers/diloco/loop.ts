@@ -1,6 +1,6 @@
 /**
  * A training run in a plain loop: the product's own functions for the trainer's task and the coordinator's reduction, on a
- * bucket in memory. There are no leases, transfers or stored states, only the arithmetic of the mode.
+ * bucket in memory. There are no leases, transfers or stored states; only the arithmetic is the same.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { objectKey } from "../../../../shared/artifacts.ts";
@@ -25,9 +25,9 @@ export interface Progress {
   round: number;
   rounds: number;
   tokens: number;
-  /** Mean training loss of the last round, nats per token. */
+  /** Mean training loss of the last round, in nats per token. */
   loss: number;
-  /** Over all validation tokens; null before the last round is done. */
+  /** Loss over all validation tokens; null until the last round is done. */
   valLoss: number | null;
 }
 
@@ -36,7 +36,7 @@ export class Loop {
   readonly #bucket: R2Bucket;
   readonly #train: Uint16Array;
   readonly #val: Uint16Array;
-  /** Each shard's optimizer state, by part. */
+  /** For each shard, its optimizer state by part. */
   readonly #inner: NamedArray[][][];
   #state: RunState;
   #loss = Number.NaN;
@@ -56,7 +56,7 @@ export class Loop {
     return new Loop(initialState(spec, await firstCheckpoint(objects.asBucket(), spec)), objects, train, val);
   }
 
-  /** Begins with the parts of a model, as a run that starts from it does. */
+  /** Begins with a model's parts, like a run that starts from a model. */
   static async beginFrom(
     spec: RunSpec,
     parts: readonly Uint8Array<ArrayBuffer>[],
@@ -72,13 +72,13 @@ export class Loop {
     return new Loop(initialState(spec, await putCheckpoint(objects.asBucket(), spec, first)), objects, train, val);
   }
 
-  /** The weights as they are now, as parts. */
+  /** The current weights, as parts. */
   async parts(): Promise<Uint8Array<ArrayBuffer>[]> {
     const { base, spec } = this.#state;
     return Promise.all(base.weights.map(async (hash) => new Uint8Array(await getObject(this.#bucket, "part", hash, spec.run))));
   }
 
-  /** Computes rounds for about `seconds`, or to the end. */
+  /** Computes rounds for about `seconds`, or until the run is done. */
   async advance(seconds: number): Promise<Progress> {
     const { rounds } = this.#state.spec;
     const deadline = Date.now() + seconds * 1000;

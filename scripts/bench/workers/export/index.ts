@@ -1,6 +1,6 @@
 /**
- * Bench Worker: GET /?format=gguf&type=F16 exports a model of preset `base` whose parts come from outside, by the code that the
- * coordinator exports with and through one buffer as there. What such an export holds is measured from without.
+ * Bench Worker. GET /?format=gguf&type=F16 exports a model of preset `base`. Its parts come from outside. The code is the
+ * coordinator's export, with one buffer for parts as in the coordinator. The bench measures the memory of the process.
  */
 import { presetOf } from "../../../../shared/config.ts";
 import { fixedStream } from "../../../../shared/bytes/fixed-stream.ts";

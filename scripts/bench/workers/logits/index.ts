@@ -1,6 +1,6 @@
 /**
- * Bench Worker: POST /?model=CONFIG with the bytes of a model.safetensors loads a model; POST /?ids=1,2,3 then gives the logits
- * of every position as float32, computed in workerd by the code that serves.
+ * Bench Worker. POST /?model=CONFIG takes the bytes of a model.safetensors and loads the model. POST /?ids=1,2,3 then returns
+ * the logits of every position as float32, computed in workerd by the serving code.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { modelConfigSchema, type ModelConfig } from "../../../../shared/config.ts";

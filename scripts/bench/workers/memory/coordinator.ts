@@ -1,6 +1,6 @@
 /**
- * The coordinator of `npm run bench -- memory`. It passes a trainer's calls on to the bench in Node, which has the objects,
- * and keeps nothing, so that workerd's memory is the trainer's.
+ * The coordinator of `npm run bench -- memory`. It forwards a trainer's calls to the bench in Node, which has the objects. The
+ * Worker itself keeps nothing, so workerd's memory is the trainer's memory.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { Lease, Submission, SubmissionReply } from "../../../../shared/training/protocol/task.ts";

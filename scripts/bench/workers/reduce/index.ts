@@ -1,21 +1,24 @@
-/** Bench Worker: POST /first with a spec -> first checkpoint, POST /next with a state -> next checkpoint. The bench keeps the objects. */
+/**
+ * Bench Worker. POST /first takes a spec and returns the first checkpoint. POST /next takes a state and returns the next
+ * checkpoint. The bench keeps the objects.
+ */
 import { wasmBytes } from "../../../../shared/tensor/engine/backend.ts";
 import { firstCheckpoint, nextCheckpoint } from "../coordinator.ts";
 import type { RunSpec, RunState } from "../../../../shared/training/protocol/run-state.ts";
 
 const PIECE_BYTES = 256 * 1024;
 
-/** The methods of a bucket that a reduction calls. The Worker's fetches go to bench/reduce.ts. */
+/** The bucket methods that a reduction calls. Fetches of this Worker go to bench/reduce.ts. */
 const bucket = {
   async put(key: string, value: Uint8Array<ArrayBuffer>) {
-    // In pieces: `fetch` would copy the whole body and keep the copy until the next collection.
+    // The body is streamed: from a plain body `fetch` would make a copy, and keep it until the next garbage collection.
     const { readable, writable } = new FixedLengthStream(value.byteLength);
     const answer = fetch(`http://objects.invalid/${key}`, { method: "PUT", body: readable });
     const writer = writable.getWriter();
     for (let at = 0; at < value.byteLength; at += PIECE_BYTES) await writer.write(value.subarray(at, at + PIECE_BYTES));
     await writer.close();
     await (await answer).arrayBuffer();
-    // Null would mean that the object existed already.
+    // Null would mean that the object was not written.
     return {};
   },
   async get(key: string) {
