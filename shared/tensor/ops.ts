@@ -1,24 +1,25 @@
 /**
- * The differentiable operations of the decoder. Axis letters: B batch, T positions, S cached positions, C width,
- * H heads, K key/value heads, D width per head, V vocabulary, F MLP width, N rows (any leading axes folded).
+ * The differentiable operations of the decoder. Axis letters: B batch, T positions, S cached positions, C width, H heads, K
+ * key/value heads, D width per head, V vocabulary, F MLP width, N rows (any leading axes folded).
  *
- * Each runs as a fused kernel with a fused gradient where the backend has it (registered/), else as its definition in
- * reference.ts. While tfjs records, it keeps what a gradient needs; all other tensors are freed when a function returns.
+ * An operation runs as a fused kernel with a fused gradient if the backend has it (registered/), else as its definition in
+ * reference.ts. While tfjs records a tape, it keeps the tensors that gradients need. All other tensors are freed when a function
+ * returns.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import * as plain from "./reference.ts";
 
-// tf.matMul itself is the fused kernel (registered/matmul.ts).
+// The wasm backend's own tf.matMul is replaced by the fused kernel (registered/matmul.ts).
 export { linear } from "./reference.ts";
 
 let plainOps = false;
 
-/** After usePlainOps(true) no fused kernel runs: tests and benches compare with the definitions. */
+/** With true, no fused kernel runs. Tests and benches use this to compare kernels with their definitions. */
 export function usePlainOps(plainly: boolean): void {
   plainOps = plainly;
 }
 
-/** Whether the fused kernel of that name runs here. */
+/** True if the fused kernel with this name will run. */
 export function isFused(kernelName: string): boolean {
   return !plainOps && tf.getKernel(kernelName, tf.getBackend()) !== undefined;
 }
@@ -28,7 +29,10 @@ function runKernel(kernelName: string, inputs: Record<string, tf.Tensor>, attrs:
   return Array.isArray(result) ? result : [result];
 }
 
-/** forward(inputs) with a gradient of its own: `backward` gets dy and the tensors that `forward` kept, and returns a gradient per input. */
+/**
+ * Computes forward(inputs) with a custom gradient. `backward` receives dy and the tensors kept by `forward`, and returns a
+ * gradient per input.
+ */
 function differentiable<T extends tf.Tensor>(
   inputs: tf.Tensor[],
   forward: (keep: (...tensors: tf.Tensor[]) => void) => tf.Tensor,
@@ -57,7 +61,7 @@ export function embedding(weight: tf.Tensor2D, ids: tf.Tensor1D): tf.Tensor2D {
   );
 }
 
-/** x [..., C], weight [C] -> [..., C]: x / rms(x) * weight (arXiv:1910.07467) */
+/** x [..., C], weight [C] -> x / rms(x) * weight [..., C] (arXiv:1910.07467) */
 export function rmsNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor, epsilon: number): T {
   if (weight.rank !== 1 || x.shape.at(-1) !== weight.shape[0]) {
     throw new Error(`rmsNorm: expected x [..., C] and weight [C], got [${x.shape}] and [${weight.shape}]`);
@@ -74,7 +78,7 @@ export function rmsNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor, epsilon: n
   );
 }
 
-/** x [B, T, H, D] at positions offset.. -> [B, T, H, D], rotated in halves as Hugging Face does (arXiv:2104.09864) */
+/** x [B, T, H, D] at positions offset.. -> rotated x [B, T, H, D], in halves as in Hugging Face (arXiv:2104.09864) */
 export function rotary(x: tf.Tensor4D, theta: number, offset = 0): tf.Tensor4D {
   if (x.rank !== 4 || x.shape[3] % 2 !== 0) throw new Error(`rotary: expected x [B, T, H, D] with an even D, got [${x.shape}]`);
   if (!Number.isInteger(offset) || offset < 0) throw new Error(`rotary: expected an offset of 0 or more positions, got ${offset}`);
@@ -82,12 +86,12 @@ export function rotary(x: tf.Tensor4D, theta: number, offset = 0): tf.Tensor4D {
   return differentiable(
     [x],
     () => runKernel("Rotary", { x }, { theta, first: offset, inverse: false })[0]!,
-    // The gradient of a rotation is the rotation back, which needs no kept tensor.
+    // The gradient of a rotation is the inverse rotation of dy, so no tensor is kept.
     (dy) => runKernel("Rotary", { x: dy }, { theta, first: offset, inverse: true }),
   );
 }
 
-/** q [B, T, H, D], k and v [B, S, K, D] -> [B, T, H, D]; query t sees keys up to S - T + t, head h uses key head h K / H */
+/** q [B, T, H, D], k and v [B, S, K, D] -> [B, T, H, D]. Query t sees keys up to S - T + t. Head h uses key head h K / H. */
 export function causalAttention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D {
   const [, queries, heads] = q.shape;
   const [, keys, kvHeads] = k.shape;
@@ -111,7 +115,7 @@ export function causalAttention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D):
 /** gate [N, F], up [N, F] -> silu(gate) * up [N, F] (arXiv:2002.05202) */
 export function swiglu(gate: tf.Tensor2D, up: tf.Tensor2D): tf.Tensor2D {
   if (!tf.util.arraysEqual(gate.shape, up.shape)) {
-    throw new Error(`swiglu: expected gate and up of one shape, got [${gate.shape}] and [${up.shape}]`);
+    throw new Error(`swiglu: expected gate and up of equal shape, got [${gate.shape}] and [${up.shape}]`);
   }
   if (!isFused("Swiglu")) return plain.swiglu(gate, up);
   return differentiable(
@@ -125,8 +129,8 @@ export function swiglu(gate: tf.Tensor2D, up: tf.Tensor2D): tf.Tensor2D {
 }
 
 /**
- * logits [N, V], labels int32 [N] -> scalar, the mean of -log p(label) in nats over labels that are not -1, weighted by
- * row where weights [N] are given. Throws when a label is outside -1..V-1 or when all are -1.
+ * logits [N, V], labels int32 [N] -> the mean of -log p(label) in nats, over labels that are not -1. Row weights [N] are
+ * optional. Throws if a label is outside -1..V-1, or if all labels are -1.
  */
 export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D, rowWeights?: Float32Array): tf.Scalar {
   if (logits.rank !== 2 || labels.rank !== 1 || labels.dtype !== "int32" || labels.shape[0] !== logits.shape[0]) {

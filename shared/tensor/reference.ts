@@ -1,10 +1,10 @@
 /**
- * The definitions of ops.ts in plain tfjs, which fused kernels are tested against. Only tests and the fallback of ops.ts use them.
- * They run on any tfjs backend. Axis letters as in ops.ts.
+ * The definitions of ops.ts in plain tfjs, for any tfjs backend. Tests compare the fused kernels with them, and ops.ts uses them
+ * when a kernel is missing. Axis letters as in ops.ts.
  */
 import * as tf from "@tensorflow/tfjs-core";
 
-/** So low that exp() of a masked score is 0 in float32, yet adding scores does not overflow. */
+/** Low enough that exp() of a masked score is 0 in float32, and high enough that adding scores does not overflow. */
 const MASKED_SCORE = -1e9;
 
 /** x [N, C], weight [O, C] -> [N, O] */
@@ -18,12 +18,12 @@ export function embedding(weight: tf.Tensor2D, ids: tf.Tensor1D): tf.Tensor2D {
   return tf.gather(weight, ids);
 }
 
-/** x [..., C], weight [C] -> [..., C]: x / rms(x) * weight (arXiv:1910.07467) */
+/** x [..., C], weight [C] -> x / rms(x) * weight [..., C] (arXiv:1910.07467) */
 export function rmsNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor, epsilon: number): T {
   return tf.tidy(() => tf.mul(tf.mul(x, tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), epsilon))), weight) as T);
 }
 
-/** x [B, T, H, D] at positions offset.. -> [B, T, H, D], rotated in halves as Hugging Face does (arXiv:2104.09864) */
+/** x [B, T, H, D] at positions offset.. -> rotated x [B, T, H, D], in halves as in Hugging Face (arXiv:2104.09864) */
 export function rotary(x: tf.Tensor4D, theta: number, offset = 0): tf.Tensor4D {
   const [, length, , width] = x.shape;
   return tf.tidy(() => {
@@ -40,7 +40,7 @@ export function rotary(x: tf.Tensor4D, theta: number, offset = 0): tf.Tensor4D {
   });
 }
 
-/** q [B, T, H, D], k and v [B, S, K, D] -> [B, T, H, D]; query t sees keys up to S - T + t, head h uses key head h K / H */
+/** q [B, T, H, D], k and v [B, S, K, D] -> [B, T, H, D]. Query t sees keys up to S - T + t. Head h uses key head h K / H. */
 export function causalAttention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D {
   const [, queries, heads, width] = q.shape;
   const [, keys, kvHeads] = k.shape;
@@ -55,16 +55,16 @@ export function causalAttention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D):
   });
 }
 
-/** [B, S, K, D] -> [B, H, S, D], key heads repeated */
+/** [B, S, K, D] -> [B, H, S, D], with repeated key heads */
 function toHeads(x: tf.Tensor4D, heads: number): tf.Tensor4D {
   return tf.transpose(repeatHeads(x, heads / x.shape[2]), [0, 2, 1, 3]) as tf.Tensor4D;
 }
 
-/** [B, S, K, D] -> [B, S, K * times, D], each head repeated in place */
+/** [B, S, K, D] -> [B, S, K * times, D]; the copies of a head are neighbours */
 function repeatHeads(x: tf.Tensor4D, times: number): tf.Tensor4D {
   if (times === 1) return x;
   const [batch, length, heads, width] = x.shape;
-  // Folds batch and positions: tf.tile has a gradient only up to four axes.
+  // Folds batch and positions, because tf.tile has a gradient only for up to four axes.
   return tf.reshape(tf.tile(tf.reshape(x, [batch * length, heads, 1, width]), [1, 1, times, 1]), [
     batch,
     length,
@@ -73,7 +73,7 @@ function repeatHeads(x: tf.Tensor4D, times: number): tf.Tensor4D {
   ]) as tf.Tensor4D;
 }
 
-/** [T, S]: 0 for keys that query t sees, MASKED_SCORE for others */
+/** [T, S]: 0 if query t sees the key, else MASKED_SCORE */
 function causalMask(queries: number, keys: number): tf.Tensor2D {
   const past = keys - queries;
   const values = Float32Array.from({ length: queries * keys }, (_, index) =>
@@ -88,8 +88,8 @@ export function swiglu(gate: tf.Tensor2D, up: tf.Tensor2D): tf.Tensor2D {
 }
 
 /**
- * logits [N, V], labels int32 [N] -> scalar, the mean of -log p(label) in nats over labels that are not -1, weighted by
- * row where weights [N] are given. Labels stay integers: the gradient is softmax minus a scatter of ones.
+ * logits [N, V], labels int32 [N] -> the mean of -log p(label) in nats, over labels that are not -1. Row weights [N] are
+ * optional. The gradient is softmax minus one at the label, so labels stay integers.
  */
 export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D, rowWeights?: Float32Array): tf.Scalar {
   const [rows, vocab] = logits.shape;

@@ -52,7 +52,7 @@ export interface OpenHead {
    * to the total. With `onGradient` null, computes no gradients and returns null.
    */
   back(hidden: HeapBuffer, firstRow: number, onGradient: OnGradient | null): HeapBuffer | null;
-  /** Returns the scaled sum of the losses so far. Waits for the kernels. */
+  /** Returns the scaled sum of the losses so far. Runs the recorded kernel calls first. */
   loss(): number;
 }
 

@@ -1,26 +1,31 @@
 /**
- * Memory of one scope of buffers (buffer.ts). tfjs's allocator keeps its books inside free blocks, where recorded commands
- * (command-buffer.ts) may have yet to read and write, so a scope must not return blocks to it before they have run. The arena
- * keeps its books in JavaScript: freed blocks are handed out again, best fit first. When no free block fits, it takes a
- * segment from tfjs's allocator, which goes back when the scope ends.
+ * The memory of a scope of buffers (buffer.ts).
+ *
+ * tfjs's allocator writes its bookkeeping into freed blocks. Recorded commands (command-buffer.ts) may still use a freed block,
+ * so a scope must not return blocks to tfjs before its commands have run. The arena therefore keeps its bookkeeping in
+ * JavaScript and reuses freed blocks, best fit first. If no free block fits, the arena takes a segment from tfjs's allocator.
+ * Segments return to tfjs when the scope ends.
  */
 
 const LINE_BYTES = 64;
 
-/** Where the buffers of a scope get their memory. */
+/** Allocates the buffers of a scope. */
 export interface ScopeMemory {
   allocate(bytes: number): number;
-  /** Takes a block back. A start that is no live block is ignored. */
+  /** Frees a block. Does nothing if no live block begins at `start`. */
   free(start: number): void;
-  /** Whether that start is a live block. */
+  /** True if a live block begins at `start`. */
   has(start: number): boolean;
-  /** Gives back to tfjs's allocator what it can. */
+  /** Returns unused memory to tfjs's allocator. */
   trim(): void;
-  /** Gives everything back. */
+  /** Returns all memory to tfjs's allocator. */
   close(): void;
 }
 
-/** Each block straight from the allocator, whose free() flushes the commands first: what the arena is compared with. */
+/**
+ * Allocates each block directly with tfjs's allocator, whose free() flushes the commands first. Tests and benches compare the
+ * arena with this class.
+ */
 export class PlainMemory implements ScopeMemory {
   readonly #allocate: (bytes: number) => number;
   readonly #free: (start: number) => void;
@@ -46,7 +51,7 @@ export class PlainMemory implements ScopeMemory {
   }
 
   trim(): void {
-    // Freed blocks have already gone back.
+    // `free` has already returned all freed blocks.
   }
 
   close(): void {
@@ -63,11 +68,11 @@ interface Range {
 export class Arena implements ScopeMemory {
   readonly #allocate: (bytes: number) => number;
   readonly #free: (start: number) => void;
-  /** Segments from tfjs's allocator: their ends, by their starts. No range reaches from one segment into the next. */
+  /** Segments from tfjs's allocator: start to end. A free range never crosses the border of two segments. */
   readonly #segments = new Map<number, number>();
-  /** Free ranges by address; neighbours within a segment are merged. */
+  /** Free ranges, sorted by address. Neighbours within a segment are merged. */
   readonly #ranges: Range[] = [];
-  /** Live blocks: their ends, by their starts. */
+  /** Live blocks: start to end. */
   readonly #blocks = new Map<number, number>();
 
   constructor(allocate: (bytes: number) => number, free: (start: number) => void) {
@@ -86,8 +91,8 @@ export class Arena implements ScopeMemory {
       least = room;
     }
     if (best < 0) {
-      // One line more than asked for. Buffers of equal size would otherwise lie a multiple of 4,096 bytes apart and evict each
-      // other from the first-level cache.
+      // One extra line. Otherwise buffers of equal size can be a multiple of 4,096 bytes apart. Such buffers evict each other
+      // from the first-level cache.
       const start = this.#allocate(size + LINE_BYTES);
       const end = start + size;
       this.#segments.set(start, end + LINE_BYTES);
@@ -110,7 +115,7 @@ export class Arena implements ScopeMemory {
     this.#add(start, end);
   }
 
-  /** Adds a free range. */
+  /** Adds a free range and merges it with its neighbours. */
   #add(start: number, end: number): void {
     let index = 0;
     while (index < this.#ranges.length && this.#ranges[index]!.start < start) index++;
@@ -129,7 +134,7 @@ export class Arena implements ScopeMemory {
     return this.#blocks.has(start);
   }
 
-  /** Gives back the segments that are free as a whole. */
+  /** Returns segments that are completely free. */
   trim(): void {
     for (let index = this.#ranges.length - 1; index >= 0; index--) {
       const { start, end } = this.#ranges[index]!;

@@ -1,8 +1,9 @@
 /**
- * Starts tfjs's wasm backend, in workerd and in Node alike: the only file that does, on top of everything else in this folder.
+ * Starts tfjs's wasm backend, in workerd and in Node. Other files of this folder provide parts; only this file starts the
+ * backend.
  *
- * tfjs compiles its wasm from bytes, which workerd refuses at request time (tensorflow/tfjs#8157). Here the module arrives
- * compiled, as an import, and is handed to the Emscripten factory through `instantiateWasm`.
+ * tfjs compiles its wasm from bytes, but workerd forbids that during a request (tensorflow/tfjs#8157). Here the module is
+ * imported in compiled form, and `instantiateWasm` passes it to the Emscripten factory.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { BackendWasm } from "@tensorflow/tfjs-backend-wasm/dist/backend_wasm";
@@ -24,27 +25,27 @@ type Factory = (options: {
 
 let starting: Promise<void> | null = null;
 let shared: WebAssembly.Memory | null = null;
-/** Registers a build of the kernels on the running backend. */
+/** Registers a build of the kernels on the running backend; null before the start. */
 let register: ((module: WebAssembly.Module, optimisations: Optimisations) => void) | null = null;
 
-/** Starts the backend once per isolate; later calls return the same promise. */
+/** Starts the backend once per isolate. Later calls return the same promise. */
 export function startBackend(): Promise<void> {
   starting ??= start(registerKernels, alignHeap);
   return starting;
 }
 
-/** Starts the package's own kernels and adds only the gradient of `gather`, which it lacks: what benches compare with. */
+/** Starts tfjs's own kernels, plus the missing gradient of `gather`. Benches compare our kernels with these. */
 export function startStockBackend(): Promise<void> {
   starting ??= start(registerSegmentSum, () => undefined);
   return starting;
 }
 
-/** Bytes of wasm memory that tfjs and the kernels have taken so far. It never shrinks. */
+/** The size of the wasm memory in bytes. It never shrinks. */
 export function wasmBytes(): number {
   return shared?.buffer.byteLength ?? 0;
 }
 
-/** Registers another build of the kernels, or without some optimisations: tests run on every build, benches compare them. */
+/** Registers another build of the kernels, or switches optimisations off. Tests run on every build; benches compare builds. */
 export async function useKernels(module: WebAssembly.Module, optimisations: Partial<Optimisations> = {}): Promise<void> {
   await startBackend();
   register!(module, { ...ALL, ...optimisations });
@@ -67,7 +68,7 @@ async function start(registerAll: Registration, prepare: (runtime: WasmRuntime) 
   if (memory === undefined) throw new Error("startBackend: expected the tfjs wasm module to export its memory, found none");
   reserveWorkspace(runtime, instantiateKernels(memory, kernelModule));
   prepare(runtime);
-  // The six functions that the package's own `init` wraps.
+  // The six functions that the package's own `init` sets up.
   runtime.tfjs = {
     init: runtime.cwrap("init", null, []),
     initWithThreadsCount: runtime.cwrap("init_with_threads_count", null, ["number"]),
@@ -78,14 +79,14 @@ async function start(registerAll: Registration, prepare: (runtime: WasmRuntime) 
   };
   const backend = new BackendWasm(runtime as never);
   if (tf.findBackend("wasm") === null) tf.registerBackend("wasm", () => backend, 2);
-  if (!(await tf.setBackend("wasm"))) throw new Error("startBackend: expected tfjs to accept the wasm backend, it refused");
+  if (!(await tf.setBackend("wasm"))) throw new Error("startBackend: expected tfjs to accept the wasm backend, got a refusal");
   const own = memory;
   shared = own;
   register = (module, optimisations) => registerAll({ backend, runtime, memory: own }, module, optimisations);
   register(kernelModule, ALL);
 }
 
-/** Hides Node from the factory's first lines, which would otherwise read files. */
+/** Hides `process` from the factory. The factory would otherwise detect Node and read files. */
 function withoutProcess<T>(body: () => T): T {
   const scope = globalThis as { process?: unknown };
   const hidden = scope.process;

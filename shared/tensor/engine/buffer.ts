@@ -1,14 +1,14 @@
 /**
- * Buffers: numbers in tfjs's wasm memory that tfjs does not know. For each tensor its engine and backend keep two weak maps, a
- * record in wasm, scopes and counts, and leave garbage: 1 ms of a training step of 76 ms. A pass that frees by hand needs none
- * of that. Kernels take buffers and tensors alike.
+ * Buffers: arrays in tfjs's wasm memory that tfjs does not manage. A tensor costs two weak maps, a record in wasm, scopes,
+ * reference counts and garbage: 1 ms of a training step of 76 ms. A pass that frees its memory by hand does not need them.
+ * Kernels accept both buffers and tensors.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { Arena, PlainMemory, type ScopeMemory } from "./arena.ts";
 import type { Kernel, KernelContext } from "./kernel-context.ts";
 import { pointer, type Pointer } from "./wasm-runtime.ts";
 
-/** Where a buffer begins. It stands in for tfjs's id of a tensor's data. */
+/** The address of a buffer. It replaces the id that tfjs gives to a tensor's data. */
 export class Address {
   readonly offset: Pointer;
   constructor(offset: Pointer) {
@@ -16,7 +16,7 @@ export class Address {
   }
 }
 
-/** Memory of a scope, and how many buffers share it. */
+/** A block of a scope's memory with a reference count. */
 class Allocation extends Address {
   references = 1;
   readonly memory: ScopeMemory;
@@ -31,25 +31,25 @@ class Allocation extends Address {
 interface Heap {
   context: KernelContext;
   registered: ReadonlyMap<string, Kernel>;
-  /** Whether a scope's memory is an arena. */
+  /** True if a scope allocates from an arena. */
   hasArena: boolean;
 }
 
 let heap: Heap | null = null;
-/** The memory of the innermost scope. */
+/** The memory of the innermost scope; null outside `onHeap`. */
 let scope: ScopeMemory | null = null;
 
-/** From now on buffers are allocated, and kernels found, there. */
+/** Sets the heap that allocates buffers, and the kernels that `run` can call. */
 export function useHeap(context: KernelContext, registered: ReadonlyMap<string, Kernel>, hasArena: boolean): void {
   heap = { context, registered, hasArena };
 }
 
 function opened(): Heap {
-  if (heap === null) throw new Error("heap: expected the kernels to be registered, they are not; call startBackend first");
+  if (heap === null) throw new Error("heap: expected registered kernels, found none; call startBackend first");
   return heap;
 }
 
-/** Numbers, row-major. Their memory is freed with the last buffer that shares it. */
+/** A row-major array. Its memory is freed with the last buffer that shares it. */
 export class HeapBuffer implements tf.TensorInfo {
   readonly shape: number[];
   readonly dtype: "float32" | "int32";
@@ -63,33 +63,36 @@ export class HeapBuffer implements tf.TensorInfo {
     this.dataId = address;
   }
 
-  /** A second buffer of another shape on the same numbers. */
+  /** Returns another buffer with another shape on the same memory. */
   view(shape: number[]): HeapBuffer {
     this.#allocation.references++;
     return new HeapBuffer(this.#allocation, shape, this.dtype, this.dataId);
   }
 
-  /** The buffer in another shape. This object is consumed. */
+  /** Returns the buffer with another shape. Consumes this object. */
   shaped(shape: number[]): HeapBuffer {
     return new HeapBuffer(this.#allocation, shape, this.dtype, this.dataId);
   }
 
-  /** A second buffer on `count` rows of the first axis, from row `first` on. */
+  /** Returns a buffer on the same memory: `count` rows of the first axis, beginning with row `first`. */
   rows(first: number, count: number): HeapBuffer {
     const [all, ...rest] = this.shape as [number, ...number[]];
-    if (first < 0 || first + count > all) throw new Error(`rows: expected some of ${all}, got ${first} to ${first + count}`);
+    if (first < 0 || first + count > all) throw new Error(`rows: expected a range within 0 to ${all}, got ${first} to ${first + count}`);
     this.#allocation.references++;
     const address = new Address(pointer(this.dataId.offset + 4 * first * tf.util.sizeFromShape(rest)));
     return new HeapBuffer(this.#allocation, [count, ...rest], this.dtype, address);
   }
 
-  /** Moves the numbers to a block of tfjs's allocator. The buffer, which must share them with no other, is consumed. */
+  /**
+   * Moves the values to a block of tfjs's allocator and returns its address. Consumes the buffer. Throws if another buffer
+   * shares the memory.
+   */
   moved(): Pointer {
     const { memory, bytes, references } = this.#allocation;
     if (references !== 1 || this.dataId !== this.#allocation || !memory.has(this.dataId.offset))
-      throw new Error("heap: expected a buffer that shares its numbers with no other");
+      throw new Error("heap: expected a buffer that no other buffer shares memory with, got a shared buffer");
     const { context } = opened();
-    // The arena's free segments may be the only room for the copy. The numbers' own segment may be free after it.
+    // The first trim makes room for the copy. The second trim, after dispose, may return the segment of the old values.
     memory.trim();
     const start = context.allocate(bytes);
     context.copy(this.dataId.offset, start, bytes);
@@ -109,8 +112,8 @@ export function dispose(...buffers: readonly HeapBuffer[]): void {
 }
 
 /**
- * Runs `body` as a scope: its kernel calls are recorded (command-buffer.ts), and the buffers that it leaves are freed, also when
- * it throws. tfjs may read what the kernels write to tensors only after the scope.
+ * Runs `body` in a new scope. The scope records kernel calls (command-buffer.ts) and frees its remaining buffers at the end,
+ * even after an error. tfjs must not read tensors that kernels write until the scope has ended.
  */
 export function onHeap<T>(body: () => T): T {
   const { context, hasArena } = opened();
@@ -125,31 +128,31 @@ export function onHeap<T>(body: () => T): T {
   }
 }
 
-/** A buffer of arbitrary numbers, yet to be written. */
+/** Allocates a buffer; its values are undefined. */
 export function allocated(shape: number[], dtype: "float32" | "int32" = "float32"): HeapBuffer {
-  if (scope === null) throw new Error("heap: expected a buffer to be made within onHeap");
+  if (scope === null) throw new Error("heap: expected a call within onHeap, got a call outside");
   return new HeapBuffer(new Allocation(scope, 4 * tf.util.sizeFromShape(shape)), shape, dtype);
 }
 
-/** -> [N], the given numbers */
+/** Copies values to a new buffer [N]. */
 export function arrayOf(values: Float32Array | Int32Array): HeapBuffer {
   const buffer = allocated([values.length], values instanceof Int32Array ? "int32" : "float32");
   opened().context.write(buffer.dataId.offset, values);
   return buffer;
 }
 
-/** The first number. */
+/** Returns the first value of a buffer. Runs the recorded kernel calls first. */
 export function numberOf(buffer: HeapBuffer): number {
   return opened().context.floats(buffer)[0]!;
 }
 
-/** The buffer as a tensor, which tfjs frees. The buffer, which must share its numbers with no other, is consumed. */
+/** Turns a buffer into a tensor, which tfjs then manages. Consumes the buffer. Throws if another buffer shares the memory. */
 export function tensorOf(buffer: HeapBuffer): tf.Tensor {
   const { shape, dtype } = buffer;
   return tf.engine().makeTensorFromTensorInfo(opened().context.backend.makeOutput(shape, dtype, buffer.moved()));
 }
 
-/** Runs a registered kernel without tfjs's engine. Its outputs are buffers, or `into` where that is given. */
+/** Runs a registered kernel without tfjs's engine. The outputs are new buffers, or the buffer `into` if given. */
 export function run<Output = void>(
   kernelName: string,
   inputs: Readonly<Record<string, tf.TensorInfo>>,
@@ -160,7 +163,8 @@ export function run<Output = void>(
   if (kernel === undefined) throw new Error(`${kernelName}: expected a registered kernel, found none`);
   if (into === undefined) return kernel({ inputs, attrs, output: allocated }) as Output;
   const output = (shape: number[]) => {
-    if (!tf.util.arraysEqual(shape, into.shape)) throw new Error(`${kernelName}: expected room for [${shape}], got [${into.shape}]`);
+    if (!tf.util.arraysEqual(shape, into.shape))
+      throw new Error(`${kernelName}: expected an output buffer [${shape}], got [${into.shape}]`);
     return into;
   };
   return kernel({ inputs, attrs, output }) as Output;

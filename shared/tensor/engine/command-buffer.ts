@@ -1,26 +1,27 @@
 /**
- * Records kernel calls and makes them in one go. A kernel moves megabytes through the caches, so JavaScript finds none of its
- * own code and data there when it makes the next call: 200 single calls cost a training step 1.3 ms. Within a scope
- * (buffer.ts) calls are written down and made together, before anything reads what they write.
+ * Records kernel calls and executes them together. A kernel moves megabytes through the caches and evicts JavaScript's code and
+ * data. Each single call must then load them again: 200 single calls cost a training step 1.3 ms. Within a scope (buffer.ts),
+ * calls are recorded and executed in one loop, before any result is read.
  *
- * Memory that is freed meanwhile may be handed out again: whoever gets it writes to it with a later command.
+ * Freed memory may be reused before the recorded calls have run. This is safe, because the new owner also writes with a later
+ * command.
  */
 import { KERNEL_KINDS, type KernelExports, type KernelKind } from "./kernel-exports.ts";
 
 type AnyKernel = (...values: number[]) => number | void;
 
 export interface CommandBuffer {
-  /** The kernels. Within `record`, commands are deferred; answers flush first; queries run at once (kernel-exports.ts). */
+  /** The kernels. Within `record`, commands are deferred, answers flush first, and queries run at once (kernel-exports.ts). */
   kernels: KernelExports;
-  /** Makes all recorded calls. */
+  /** Executes all recorded calls. */
   flush(): void;
-  /** Runs `body` with deferred commands. They are made when it returns, or never when it throws. */
+  /** Runs `body` and defers its commands. Executes them when `body` returns; drops them when `body` throws. */
   record<T>(body: () => T): T;
-  /** Flushes, then runs `body` with immediate commands. */
+  /** Flushes, then runs `body` without deferring commands. */
   immediately<T>(body: () => T): T;
 }
 
-/** With `canDefer` false every command is immediate. */
+/** Creates a command buffer. With `canDefer` false, no command is deferred. */
 export function createCommandBuffer(exports: KernelExports, canDefer = true): CommandBuffer {
   let recorded: { kernel: AnyKernel; values: number[] }[] = [];
   let isRecording = false;
@@ -77,7 +78,7 @@ export function createCommandBuffer(exports: KernelExports, canDefer = true): Co
         flush();
         return result;
       } catch (error) {
-        // After a flush everything recorded belongs to this scope.
+        // If a flush has replaced the list, all its calls belong to this scope.
         recorded.length = recorded === outer ? before : 0;
         throw error;
       }

@@ -1,4 +1,4 @@
-/** The context of all registrations: tfjs's backend and memory on one side, the compiled kernels on the other. */
+/** Creates the context that all registrations use. It connects tfjs's backend and memory with the compiled kernels. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm/dist/backend_wasm";
 import { Address } from "./buffer.ts";
@@ -8,17 +8,17 @@ import { instantiateKernels } from "./kernel-instance.ts";
 import type { Optimisations } from "./optimisations.ts";
 import { allocate, pointer, type Pointer, type WasmRuntime } from "./wasm-runtime.ts";
 
-/** What registrations are made on. */
+/** The parts of a running backend. */
 export interface Engine {
   backend: BackendWasm;
   runtime: WasmRuntime;
   memory: WebAssembly.Memory;
 }
 
-/** The free() of a runtime without the flush that each context puts before it. */
+/** The original free() of each runtime. Contexts wrap it with a flush. */
 const ownFree = new WeakMap<WasmRuntime, WasmRuntime["_free"]>();
 
-/** `registered` gets each kernel that is registered, by name. */
+/** Creates the context. `register` also adds each kernel to `registered`, by name. */
 export function createContext(
   { backend, runtime, memory }: Engine,
   module: WebAssembly.Module,
@@ -31,7 +31,7 @@ export function createContext(
   const take = (bytes: number) => allocate(runtime, bytes);
   const free = ownFree.get(runtime) ?? runtime._free.bind(runtime);
   ownFree.set(runtime, free);
-  // The allocator writes to free blocks, which recorded commands may have yet to read, be they tfjs's blocks or ours.
+  // The allocator writes into freed blocks. Recorded commands may still read such a block, so they run first.
   runtime._free = (start) => {
     commands.flush();
     free(start);
@@ -40,7 +40,7 @@ export function createContext(
   const output = (shape: number[]) => backend.makeOutput(shape, "float32");
   const offset = ({ dataId }: tf.TensorInfo) =>
     dataId instanceof Address ? dataId.offset : pointer(backend.getMemoryOffset(dataId as never));
-  // Views are made anew: memory that has grown has another ArrayBuffer.
+  // Each call makes a new view, because growing the memory replaces its ArrayBuffer.
   const floats = (info: tf.TensorInfo) => {
     commands.flush();
     return new Float32Array(memory.buffer, offset(info), tf.util.sizeFromShape(info.shape));
@@ -61,13 +61,13 @@ export function createContext(
       new Uint8Array(memory.buffer).copyWithin(to, from, from + bytes);
     },
     write(start, { buffer, byteOffset, byteLength }) {
-      // Recorded commands may have yet to read that place.
+      // Recorded commands may still read the old values at `start`, so they run first.
       commands.flush();
       new Uint8Array(memory.buffer, start).set(new Uint8Array(buffer, byteOffset, byteLength));
     },
     register(kernelName, kernel) {
       registered.set(kernelName, kernel);
-      // tfjs's own kernels run at once and read what this one writes.
+      // tfjs's own kernels run at once and may read the output of this kernel, so its commands are not deferred.
       replaceKernel(kernelName, ({ inputs, attrs }) =>
         commands.immediately(() => kernel({ inputs: inputs as Record<string, tf.TensorInfo>, attrs, output })),
       );
@@ -80,7 +80,7 @@ function replaceKernel(kernelName: string, kernelFunc: tf.KernelFunc): void {
   tf.registerKernel({ kernelName, backendName: "wasm", kernelFunc });
 }
 
-/** One growing block of wasm memory for packing, instead of a malloc per call. */
+/** A reusable block of wasm memory for packing, which grows on demand. It saves a malloc per call. */
 function createScratch(allocateBytes: (bytes: number) => Pointer, free: (start: Pointer) => void): (bytes: number) => Pointer {
   let size = 0;
   let start = pointer(0);

@@ -1,41 +1,41 @@
-/** What the registration of a kernel works with. Types only: create-context.ts makes the one there is. */
+/** The context in which kernels are registered. Types only; create-context.ts creates the context. */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm/dist/backend_wasm";
 import type { CommandBuffer } from "./command-buffer.ts";
 import type { KernelExports } from "./kernel-exports.ts";
 import type { Pointer } from "./wasm-runtime.ts";
 
-/** One call of a registered kernel. */
+/** The arguments of a registered kernel. */
 export interface KernelCall {
   inputs: Readonly<Record<string, tf.TensorInfo>>;
   attrs: unknown;
-  /** Room for an output of float32. */
+  /** Allocates a float32 output. */
   output(shape: number[]): tf.TensorInfo;
 }
 
-/** A registered kernel. tfjs calls it with tensors, buffer.ts with buffers. */
+/** A registered kernel. tfjs calls it with tensors; buffer.ts calls it with buffers. */
 export type Kernel = (call: KernelCall) => tf.TensorInfo | tf.TensorInfo[];
 
 export interface KernelContext {
   backend: BackendWasm;
-  /** The compiled kernels, through the command buffer. */
+  /** The compiled kernels, called through the command buffer. */
   kernels: KernelExports;
   commands: CommandBuffer;
-  /** Where the numbers of a tensor or a buffer begin. */
+  /** The address of the values of a tensor or a buffer. */
   offset(info: tf.TensorInfo): Pointer;
-  /** A view of the numbers, up to date; the next allocation may end its life. */
+  /** Flushes and returns a view of the values. The next allocation may invalidate the view. */
   floats(info: tf.TensorInfo): Float32Array;
-  /** The same for ids and labels, which no kernel writes: does not flush. */
+  /** Like `floats`, for ids and labels. Does not flush, because kernels never write ids or labels. */
   integers(info: tf.TensorInfo): Int32Array;
-  /** Scratch memory of at least that size, until the next call. */
+  /** Scratch memory of at least `bytes` bytes, valid until the next call of `scratch`. */
   scratch(bytes: number): Pointer;
-  /** Memory that stays until it is passed to `free`. tfjs does not count it as tensors. */
+  /** Allocates memory that is valid until `free`. tfjs does not count it as a tensor. */
   allocate(bytes: number): Pointer;
   free(start: number): void;
-  /** Between places in wasm memory, after all recorded commands. */
+  /** Copies within wasm memory, after all recorded commands. */
   copy(from: number, to: number, bytes: number): void;
-  /** Into wasm memory, after all recorded commands. */
+  /** Writes values to wasm memory, after all recorded commands. */
   write(start: number, values: Float32Array | Int32Array): void;
-  /** Registers a kernel for the wasm backend, in place of a kernel of that name. */
+  /** Registers a kernel for the wasm backend. Replaces a kernel with the same name. */
   register(kernelName: string, kernel: Kernel): void;
 }

@@ -1,13 +1,13 @@
 /**
- * The engine's optimisations, each with a switch: tests turn one off and expect the same numbers. README.md says why each is
- * there. Nothing but tests and benches passes anything else than ALL.
+ * Switches of the engine's optimisations. Tests switch an optimisation off and expect the same numbers. README.md explains each
+ * optimisation. Only tests and benches use a value other than ALL.
  */
 export interface Optimisations {
-  /** Kernel calls within a scope are recorded and made in one go (command-buffer.ts). Off: each call is immediate. Same bits. */
+  /** On: kernel calls within a scope are recorded and executed together (command-buffer.ts). Off: each call runs at once. Same bits. */
   commandBuffer: boolean;
-  /** Buffers of a scope share an arena (arena.ts). Off: each comes from tfjs's allocator. Same bits. */
+  /** On: the buffers of a scope share an arena (arena.ts). Off: tfjs's allocator provides each buffer. Same bits. */
   arena: boolean;
-  /** Large products take Strassen's algorithm (kernels/gemm/strassen.ts). Off: blocked products, which round differently. */
+  /** On: large products use Strassen's algorithm (kernels/gemm/strassen.ts). Off: blocked products, with different rounding. */
   strassen: boolean;
 }
 

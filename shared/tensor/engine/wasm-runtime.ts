@@ -1,6 +1,6 @@
-/** The part of tfjs's Emscripten module that the engine uses. Starts nothing: backend.ts makes the runtime. */
+/** The part of tfjs's Emscripten module that the engine uses. backend.ts creates the runtime. */
 
-/** An address in wasm memory, in bytes. A type of its own, so that tsc refuses a size where a kernel wants an address. */
+/** An address in wasm memory, in bytes. The separate type lets tsc refuse a size where a kernel expects an address. */
 export type Pointer = number & { readonly unit: "byte of wasm memory" };
 
 export interface WasmRuntime {
@@ -12,15 +12,15 @@ export interface WasmRuntime {
   tfjs?: unknown;
 }
 
-/** `offset` bytes into wasm memory. */
+/** The address `offset` bytes from the start of wasm memory. */
 export const pointer = (offset: number): Pointer => offset as Pointer;
 
-/** What kernels take for an operand that is not there. */
+/** The null address: an operand that is absent. */
 export const NONE = pointer(0);
 
-/** The runtime's malloc; throws where that returns 0. */
+/** Calls malloc. Throws if malloc fails. */
 export function allocate(runtime: Pick<WasmRuntime, "_malloc">, bytes: number): Pointer {
   const start = pointer(runtime._malloc(bytes) >>> 0);
-  if (start === 0) throw new Error(`allocate: expected ${bytes} bytes of wasm memory, the allocator refused`);
+  if (start === 0) throw new Error(`allocate: expected ${bytes} bytes of wasm memory, got an allocation failure`);
   return start;
 }

@@ -1,10 +1,11 @@
 /**
- * AssemblyScript kernels on tfjs's own memory: what the wasm module exports. Offsets are bytes, sizes are elements. There is no
- * runtime, no heap and no data segment, which would overwrite tfjs's memory: so no Mathf and no classes.
+ * The exports of the wasm module: AssemblyScript kernels on tfjs's own memory. Offsets are in bytes, sizes in elements. The
+ * kernels have no runtime, no heap and no data segment, because these would overwrite tfjs's memory. Therefore Mathf and classes
+ * cannot be used.
  *
- * gemm/ multiplies matrices, attention/ is built on it, pointwise/ goes through rows once, optimizers.ts updates parameters.
- * `npm run types` writes the contract for TypeScript from these exports (scripts/build/kernel-contract.ts). A function without a
- * result is a command, which may be deferred; @query marks a function that reads nothing that a command writes.
+ * gemm/ multiplies matrices, attention/ uses gemm/, pointwise/ processes rows in one pass, optimizers.ts updates parameters.
+ * `npm run types` generates the TypeScript contract from these exports (scripts/build/kernel-contract.ts). A function without a
+ * result is a command and may be deferred. @query marks a function that reads nothing that commands write.
  */
 export { matMul, matMulBytes } from "./gemm/matmul";
 export { peak } from "./gemm/peak";

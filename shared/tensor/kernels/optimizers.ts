@@ -1,6 +1,6 @@
 /**
- * Updates of parameters in place: AdamW (arXiv:1711.05101) and Nesterov momentum in one pass over the memory, Muon
- * (kellerjordan.github.io/posts/muon) with a Newton-Schulz iteration on the short side's Gram matrix.
+ * In-place updates of parameters: AdamW (arXiv:1711.05101) and Nesterov momentum in one pass over memory; Muon
+ * (kellerjordan.github.io/posts/muon) with Newton-Schulz iterations on the Gram matrix of the short side.
  */
 import { matMul, packBytes } from "./gemm/matmul";
 import { madd } from "./simd";
@@ -9,11 +9,12 @@ import { syrk } from "./gemm/syrk";
 const STEPS: i32 = 3;
 
 /**
- * NEWTON_SCHULZ a: the factor of X in each step; b and c are the factors of G X and G^2 X. The first step has Muon's own, which are
- * gentle near one, where a matrix of small rank has its singular values. Each later step has the least worst error over what the
- * steps before make of singular values from 0.002 on, as Polar Express fits them (arXiv:2505.16932): 0.002 to 1 ends between 0.18
- * and 1.82. Five steps with Muon's factors train no better (shared/tensor/README.md). These are functions because an array would
- * bring a data segment into tfjs's memory.
+ * NEWTON_SCHULZ a, b, c: the factors of X, G X and G^2 X in each step. Step 0 has Muon's factors, which change singular values
+ * near 1 only a little; a matrix of small rank has such values. The later steps have the factors that minimise the largest error
+ * for singular values from 0.002 on, as in Polar Express (arXiv:2505.16932). Values from 0.002 to 1 end between 0.18 and 1.82.
+ * Five steps with Muon's factors do not train better (shared/tensor/README.md).
+ *
+ * The factors are functions, because an array would add a data segment, which would overwrite tfjs's memory.
  */
 // @ts-ignore: decorator
 @inline
@@ -35,10 +36,10 @@ function newtonSchulzC(step: i32): f32 {
   return step == 0 ? 2.0315 : step == 1 ? 7.1605646 : 0.55565567;
 }
 
-/** Added to the norm, as in optimizer-plain.ts, so that a gradient of zeros stays zeros. */
+/** Added to the norm as in optimizer-plain.ts, so that a zero gradient stays zero. */
 const NORM_EPSILON: f32 = 1e-7;
 
-/** Sum of squares of n floats: float32 in four lanes within a block, float64 over blocks. */
+/** Sum of squares of n floats: float32 in four lanes within a block, float64 across blocks. */
 export function sumOfSquares(x: usize, n: i32): f64 {
   let total: f64 = 0;
   for (let first = 0; first < n; first += 4096) {
@@ -66,7 +67,7 @@ export function scaleInPlace(x: usize, n: i32, factor: f32): void {
   for (; i < n; i++) store<f32>(x + (<usize>i << 2), load<f32>(x + (<usize>i << 2)) * factor);
 }
 
-/** AdamW over n values: stepSize is lr / (1 - beta1^step), biasCorrection2 is 1 / (1 - beta2^step), decay is 1 - lr * weightDecay. */
+/** AdamW on n values. stepSize = lr / (1 - beta1^step), biasCorrection2 = 1 / (1 - beta2^step), decay = 1 - lr * weightDecay. */
 export function adamUpdate(
   weight: usize, m: usize, v: usize, gradient: usize, n: i32, stepSize: f32, decay: f32, beta1: f32, beta2: f32, biasCorrection2: f32, epsilon: f32,
 ): void {
@@ -100,7 +101,7 @@ export function adamUpdate(
   }
 }
 
-/** m = mu m + share g, then g = mu m + share g: the momentum, and in place of g the direction that looks one step ahead. */
+/** m = mu m + share g, then g = mu m + share g. m is the momentum; g becomes the Nesterov direction. */
 function nesterovMomentum(m: usize, gradient: usize, n: i32, mu: f32, share: f32): void {
   const s = f32x4.splat(mu);
   const c = f32x4.splat(share);
@@ -136,7 +137,7 @@ function applyUpdate(weight: usize, direction: usize, n: i32, stepSize: f32, dec
   }
 }
 
-/** Nesterov momentum over n values; the gradient is consumed. */
+/** Nesterov momentum on n values. Consumes the gradient. */
 export function nesterovUpdate(weight: usize, m: usize, gradient: usize, n: i32, stepSize: f32, mu: f32): void {
   nesterovMomentum(m, gradient, n, mu, 1);
   applyUpdate(weight, gradient, n, stepSize, 1);
@@ -155,7 +156,7 @@ function pad(bytes: usize): usize {
   return (bytes + 15) & ~15;
 }
 
-/** Muon on a matrix [rows, columns]; the gradient is consumed. `stepSize` includes the factor for the matrix's shape. */
+/** Muon on a matrix [rows, columns]. Consumes the gradient. `stepSize` includes the factor for the matrix's shape. */
 export function muonUpdate(
   weight: usize, m: usize, gradient: usize, rows: i32, columns: i32, stepSize: f32, decay: f32, mu: f32, scratch: usize,
 ): void {
@@ -167,9 +168,9 @@ export function muonUpdate(
 }
 
 /**
- * out [rows, columns] = X with its singular values brought near one. A step maps X to P X with P = a + b G + c G^2 and G = X X^T.
- * All these matrices are polynomials of the first G, so they commute, and only G is iterated: G becomes P G P, and the product of
- * all P is applied to X once. Tall matrices are multiplied from the right instead.
+ * out [rows, columns] = X with singular values near 1. A step replaces X by P X, with P = a + b G + c G^2 and G = X X^T. All P
+ * and G are polynomials of the first G, so they commute. Therefore only G is iterated (G becomes P G P), and the product of all
+ * P is applied to X once. For tall matrices G = X^T X, and X is multiplied from the right.
  */
 function orthogonalize(x: usize, out: usize, rows: i32, columns: i32, scratch: usize): void {
   const tall = rows > columns;
@@ -185,7 +186,7 @@ function orthogonalize(x: usize, out: usize, rows: i32, columns: i32, scratch: u
   const row = <usize>columns << 2;
   if (tall) syrk(x, 4, row, x, row, 4, gram, n, long, pack);
   else syrk(x, row, 4, x, 4, row, gram, n, long, pack);
-  // The trace of G is the square of X's norm, by which X would have been divided first.
+  // The trace of G is the squared norm of X. Scaling G by its inverse has the effect of dividing X by its norm first.
   let trace: f64 = 0;
   for (let i = 0; i < n; i++) trace += <f64>load<f32>(gram + (<usize>(i * n + i) << 2));
   const norm = <f32>Math.sqrt(trace) + NORM_EPSILON;
@@ -210,7 +211,7 @@ function orthogonalize(x: usize, out: usize, rows: i32, columns: i32, scratch: u
   scaleInPlace(out, rows * columns, 1 / norm);
 }
 
-/** P [n, n] = a I + b G + c G^2, where G^2 is given in place of P. */
+/** Replaces `squared` (G^2) by P = a I + b G + c G^2, all [n, n]. */
 function polynomialOf(gram: usize, squared: usize, n: i32, a: f32, b: f32, c: f32): void {
   const bs = f32x4.splat(b);
   const cs = f32x4.splat(c);

@@ -1,9 +1,9 @@
 /**
- * Vector operations that the kernels share. Only `madd` differs between the two builds (scripts/build.ts): a fused multiply-add
- * with relaxed SIMD, a multiplication and an addition without.
+ * Vector operations that kernels share. Only `madd` differs between the two builds (scripts/build.ts): with relaxed SIMD it is a
+ * fused multiply-add, without relaxed SIMD a multiplication and an addition.
  */
 
-/** Whether `madd` rounds once, as today's processors do. */
+/** True if `madd` rounds once (fused). */
 export const IS_FUSED: bool = ASC_FEATURE_RELAXED_SIMD;
 
 /** a b + c */
@@ -14,7 +14,7 @@ export function madd(a: v128, b: v128, c: v128): v128 {
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
-/** [sum of a, sum of b, sum of c, sum of d] over their lanes */
+/** [sum of a, sum of b, sum of c, sum of d], each over the four lanes */
 // @ts-ignore: decorator
 @inline
 export function addAcross(a: v128, b: v128, c: v128, d: v128): v128 {
@@ -35,7 +35,7 @@ export function maxLanes(x: v128): f32 {
   return max(max(f32x4.extract_lane(x, 0), f32x4.extract_lane(x, 1)), max(f32x4.extract_lane(x, 2), f32x4.extract_lane(x, 3)));
 }
 
-/** Dot product in four sums side by side: a single sum waits for each multiply-add before the next. */
+/** Dot product with four partial sums. With a single sum, each multiply-add would wait for the previous one. */
 // @ts-ignore: decorator
 @inline
 export function dot(a: usize, b: usize, width: i32): f32 {

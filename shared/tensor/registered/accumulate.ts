@@ -1,4 +1,4 @@
-/** `AddInPlace`: a sum that is written over its first operand and has no output (kernels/pointwise/accumulate.ts). */
+/** `AddInPlace`: adds to its first operand and has no output (kernels/pointwise/accumulate.ts). */
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../engine/kernel-context.ts";
 

@@ -1,4 +1,4 @@
-/** All registrations: what tfjs's wasm backend has beside its own kernels, and in place of some. */
+/** Registers all kernels on tfjs's wasm backend. Some replace tfjs's own kernels, some are new. */
 import { useHeap } from "../engine/buffer.ts";
 import { createContext, type Engine } from "../engine/create-context.ts";
 import type { Kernel } from "../engine/kernel-context.ts";
@@ -19,7 +19,7 @@ import { registerSwiglu } from "./swiglu.ts";
 
 export type Registration = (engine: Engine, module: WebAssembly.Module, optimisations?: Optimisations) => void;
 
-/** Registers everything for the wasm backend; a second call replaces the first one's registrations. */
+/** Registers all kernels for the wasm backend. A second call replaces the registrations of the first. */
 export const registerKernels: Registration = (engine, module, optimisations = ALL) => {
   const registered = new Map<string, Kernel>();
   const context = createContext(engine, module, registered, optimisations);
@@ -40,6 +40,6 @@ export const registerKernels: Registration = (engine, module, optimisations = AL
   useHeap(context, registered, optimisations.arena);
 };
 
-/** Registers only what the stock backend lacks. */
+/** Registers only the kernel that tfjs's wasm backend lacks. */
 export const registerSegmentSum: Registration = (engine, module, optimisations = ALL) =>
   registerUnsortedSegmentSum(createContext(engine, module, new Map(), optimisations));

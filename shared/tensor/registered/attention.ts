@@ -1,13 +1,13 @@
 /**
- * Causal attention: forward, with the statistics of each row of scores that backward needs, and backward
- * (kernels/attention/attention.ts, attention-backward.ts).
+ * Causal attention, forward and backward (kernels/attention/attention.ts, attention-backward.ts). The forward pass returns the
+ * softmax statistics of each row, which the backward pass needs.
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../engine/kernel-context.ts";
 
 type Sizes = [number, number, number, number];
 
-/** Arbitrary queries and keys have no known bound on their scores; normed-attention.ts has one. */
+/** Arbitrary queries and keys have no known bound on their scores. The heads in normed-attention.ts have a bound. */
 const IS_BOUNDED = false;
 
 export function registerAttention({ kernels, offset, scratch, register }: KernelContext): void {
@@ -30,7 +30,7 @@ export function registerAttention({ kernels, offset, scratch, register }: Kernel
   });
 }
 
-/** The shapes as the kernels and their scratch take them: [B, T, S, H, K, D, scale]. */
+/** The sizes in the order of the kernels' arguments: [B, T, S, H, K, D, scale]. */
 function sizesOf(q: tf.TensorInfo, k: tf.TensorInfo) {
   const [batch, queries, heads, width] = q.shape as Sizes;
   const [, keys, kvHeads] = k.shape as Sizes;

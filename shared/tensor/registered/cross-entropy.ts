@@ -1,13 +1,13 @@
 /**
- * Cross-entropy: forward, with the normalizer of each row, backward, and both in place (kernels/pointwise/cross-entropy.ts).
- * Labels never leave wasm memory.
+ * Cross-entropy: forward (returns each row's normalizer), backward, and both in place (kernels/pointwise/cross-entropy.ts).
+ * Labels stay in wasm memory.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../engine/kernel-context.ts";
 import { NONE } from "../engine/wasm-runtime.ts";
 
 export function registerCrossEntropy({ kernels, offset, integers, register }: KernelContext): void {
-  /** Throws for the first label outside the vocabulary: labels become addresses. */
+  /** Throws for the first label outside the vocabulary, because kernels use labels as addresses. */
   const checkLabels = (labels: tf.TensorInfo, rows: number, vocab: number): void => {
     const bad = kernels.firstOutside(offset(labels), rows, -1, vocab);
     if (bad < 0) return;
@@ -35,7 +35,7 @@ export function registerCrossEntropy({ kernels, offset, integers, register }: Ke
     return dlogits;
   });
 
-  // logits become scale times their row's weight (1 without weights) times (softmax - one-hot); `total` [1] += scale times the weighted losses.
+  // Replaces logits by scale * row weight (default 1) * (softmax - one-hot). total [1] += scale times the weighted losses.
   register("CrossEntropyInPlace", ({ inputs, attrs }) => {
     const { logits, labels, total } = inputs as Record<"logits" | "labels" | "total", tf.TensorInfo>;
     const { rowWeights } = inputs as { rowWeights?: tf.TensorInfo };

@@ -1,6 +1,6 @@
 /**
- * Embedding, forward and backward (kernels/pointwise/embedding.ts). `UnsortedSegmentSum`, the gradient of `gather`, is the same
- * scatter and is missing upstream (tensorflow/tfjs#8082).
+ * Embedding, forward and backward (kernels/pointwise/embedding.ts). `UnsortedSegmentSum`, the gradient of `gather`, uses the
+ * same kernel as the backward pass. tfjs's wasm backend lacks it (tensorflow/tfjs#8082).
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelCall, KernelContext } from "../engine/kernel-context.ts";

@@ -1,4 +1,7 @@
-/** Products of one matrix with two or three others, as of a block's input with its Q, K and V weights (kernels/gemm/fused-projection.ts). */
+/**
+ * Products of one matrix with two or three others, for example a block's input with its Q, K and V weights
+ * (kernels/gemm/fused-projection.ts).
+ */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../engine/kernel-context.ts";
 import { NONE, type Pointer } from "../engine/wasm-runtime.ts";
@@ -7,7 +10,7 @@ type Inputs = Readonly<Record<string, tf.TensorInfo>>;
 
 /** The two or three other matrices. */
 const othersOf = ({ a, b, c }: Inputs): tf.TensorInfo[] => (c === undefined ? [a!, b!] : [a!, b!, c]);
-/** Their columns; a third matrix that is not there has none. */
+/** The columns of three matrices; 0 if there is no third matrix. */
 const threeSizes = (sizes: readonly number[]): [number, number, number] => [sizes[0]!, sizes[1]!, sizes[2] ?? 0];
 
 export function registerFusedProjection({ kernels, offset, scratch, register }: KernelContext): void {
@@ -16,7 +19,7 @@ export function registerFusedProjection({ kernels, offset, scratch, register }: 
     return [offset(first!), offset(second!), third === undefined ? NONE : offset(third)];
   };
 
-  // x [N, C], weights [O, C] -> x weight^T [N, O] each
+  // x [N, C], weights [O, C] -> x weight^T [N, O] for each weight
   register("FusedProjection", ({ inputs, output }) => {
     const [x, weights] = [inputs["x"]!, othersOf(inputs)];
     const [rows, width] = x.shape as [number, number];
@@ -29,7 +32,7 @@ export function registerFusedProjection({ kernels, offset, scratch, register }: 
     return outs;
   });
 
-  // x [N, C], weight [C] and inverse [N] of its norm, each dy [N, O] -> dy^T norm(x) [O, C] each
+  // x [N, C], weight [C] and inverse [N] of its norm, several dy [N, O] -> dy^T norm(x) [O, C] for each dy
   register("FusedWeightGrads", ({ inputs, output }) => {
     const [x, dys] = [inputs["x"]!, othersOf(inputs)];
     const { weight, inverse } = inputs as Record<"weight" | "inverse", tf.TensorInfo>;

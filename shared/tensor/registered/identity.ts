@@ -1,7 +1,7 @@
 /**
- * `Identity` without a copy. tfjs clones a tensor whenever a gradient keeps it. Its cpu and WebGL backends then share the data
- * and count references; its wasm backend copies, which held every activation twice. Tensors are immutable, so sharing is safe
- * as long as a kernel that overwrites an input owns its only reference.
+ * `Identity` without a copy. tfjs clones a tensor when a gradient keeps it. The cpu and WebGL backends share the data and count
+ * references, but the wasm backend copies, so every activation existed twice. Sharing is safe because tensors are immutable. A
+ * kernel that overwrites an input must hold its only reference.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../engine/kernel-context.ts";

@@ -1,7 +1,7 @@
 /**
- * matMul for every transposition (kernels/gemm/matmul.ts): alone, with bias and activation, and added to a matrix
- * (`MatMulAdd` writes a new one, `MatMulAddInPlace` the addend). The stock kernels fall back to a scalar loop for transposed
- * or batched operands.
+ * matMul for every transposition (kernels/gemm/matmul.ts): plain, with bias and activation, and with an addend. `MatMulAdd`
+ * returns a new matrix; `MatMulAddInPlace` overwrites the addend. tfjs's own kernels use a slow scalar loop for transposed or
+ * batched operands.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelCall, KernelContext } from "../engine/kernel-context.ts";
@@ -9,7 +9,7 @@ import { NONE } from "../engine/wasm-runtime.ts";
 
 type Attributes = Record<"transposeA" | "transposeB", boolean>;
 
-/** Activations of `_FusedMatMul`, and the kernels that compute them. */
+/** Activations of `_FusedMatMul`, with the kernels that compute them. */
 const ACTIVATIONS: Readonly<Record<string, string>> = {
   relu: "Relu",
   relu6: "Relu6",
@@ -20,7 +20,7 @@ const ACTIVATIONS: Readonly<Record<string, string>> = {
 };
 
 export function registerMatMul({ backend, kernels, offset, scratch, register }: KernelContext): void {
-  /** addend + a b, into what `output` gives for its shape. */
+  /** Computes addend + a b. `output` allocates the result for its shape. */
   const multiply = (
     inputs: KernelCall["inputs"],
     { transposeA, transposeB }: Attributes,
@@ -33,13 +33,13 @@ export function registerMatMul({ backend, kernels, offset, scratch, register }: 
     const k = a.shape.at(transposeA ? -2 : -1)!;
     const n = b.shape.at(transposeB ? -2 : -1)!;
     const kb = b.shape.at(transposeB ? -1 : -2)!;
-    if (k !== kb) throw new Error(`matMul: expected inner sizes to agree, got ${k} and ${kb}`);
+    if (k !== kb) throw new Error(`matMul: expected equal inner sizes, got ${k} and ${kb}`);
     const { lead, aBatch, bBatch } = batches(a.shape, b.shape);
     const shape = [...lead, m, n];
     if (addend !== null && !tf.util.arraysEqual(addend.shape, shape))
       throw new Error(`matMul: expected an addend [${shape}], got [${addend.shape}]`);
     const out = output(shape);
-    // A batch against one B is one tall product, which packs B once.
+    // If all matrices of a batch are multiplied by the same B, one tall product packs B only once.
     const tall = bBatch === 1 && !transposeA ? aBatch : 1;
     const [aRow, aCol] = transposeA ? [1, m] : [k, 1];
     const [bRow, bCol] = transposeB ? [1, k] : [n, 1];
@@ -64,10 +64,10 @@ export function registerMatMul({ backend, kernels, offset, scratch, register }: 
     return out;
   };
 
-  /** Runs a kernel on `x` and frees x. */
+  /** Runs a kernel on `x`, then frees x. */
   const then = (name: string, x: tf.TensorInfo, inputs: tf.NamedTensorInfoMap, attrs: tf.NamedAttrMap = {}): tf.TensorInfo => {
     const kernel = tf.getKernel(name, "wasm");
-    if (kernel === undefined) throw new Error(`_FusedMatMul: expected the wasm backend to have ${name}, it does not`);
+    if (kernel === undefined) throw new Error(`_FusedMatMul: expected a wasm kernel ${name}, found none`);
     const out = kernel.kernelFunc({ inputs, attrs, backend }) as tf.TensorInfo;
     backend.disposeData(x.dataId as never);
     return out;
@@ -94,7 +94,10 @@ export function registerMatMul({ backend, kernels, offset, scratch, register }: 
   });
 }
 
-/** The leading axes of the product, and how many matrices each operand holds. Leading axes are equal, or an operand is one matrix. */
+/**
+ * The leading axes of the product, and the number of matrices in each operand. Leading axes must be equal, or an operand must be
+ * a single matrix.
+ */
 function batches(a: readonly number[], b: readonly number[]): { lead: number[]; aBatch: number; bBatch: number } {
   if (a.length === 2 && b.length === 2) return { lead: [], aBatch: 1, bBatch: 1 };
   const [aLead, bLead] = [a.slice(0, -2), b.slice(0, -2)];
@@ -105,7 +108,7 @@ function batches(a: readonly number[], b: readonly number[]): { lead: number[]; 
   return { lead, aBatch, bBatch };
 }
 
-/** Without leading axes of size 1. */
+/** Removes leading axes of size 1. */
 function trimmed(shape: readonly number[]): number[] {
   const first = shape.findIndex((size) => size !== 1);
   return first === -1 ? [] : shape.slice(first);

@@ -1,4 +1,4 @@
-/** Attention of heads that are normed and rotated to their positions, and its gradient (kernels/attention/normed-attention.ts). */
+/** Attention with normed and rotated heads, and its gradient (kernels/attention/normed-attention.ts). */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../engine/kernel-context.ts";
 import type { RotaryTables } from "./rotary-tables.ts";
@@ -10,7 +10,7 @@ export function registerNormedAttention({ kernels, offset, scratch, register }: 
   const pointersOf = ({ q, k, v, qWeight, kWeight }: Operands) =>
     [offset(q), offset(k), offset(v), offset(qWeight), offset(kWeight)] as const;
 
-  // -> [N, H D], and the statistics of the scores that backward needs [N, H, 2]
+  // -> output [N, H D], and softmax statistics [N, H, 2] for the backward pass
   register("NormedAttention", ({ inputs, attrs, output }) => {
     const operands = inputs as Operands;
     const { batch, epsilon, theta } = attrs as Attributes;
@@ -23,7 +23,7 @@ export function registerNormedAttention({ kernels, offset, scratch, register }: 
     return [out, statistics];
   });
 
-  // q, k and v become their gradients -> the gradients of the norms' weights
+  // Replaces q, k and v by their gradients -> the gradients of the norm weights
   register("NormedAttentionGradInPlace", ({ inputs, attrs, output }) => {
     const operands = inputs as Operands & Record<"out" | "statistics" | "dy", tf.TensorInfo>;
     const { qWeight, kWeight, out, statistics, dy } = operands;
@@ -40,7 +40,7 @@ export function registerNormedAttention({ kernels, offset, scratch, register }: 
   });
 }
 
-/** The shapes as the kernels and their scratch take them: [T, H, K, D], and the scale of the scores. */
+/** The sizes in the order of the kernels' arguments: [T, H, K, D], and the scale of the scores. */
 function sizesOf({ q, k, qWeight }: Operands, batch: number) {
   const width = qWeight.shape[0]!;
   const sizes = [q.shape[0]! / batch, q.shape[1]! / width, k.shape[1]! / width, width] as const;

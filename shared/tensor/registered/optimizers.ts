@@ -1,6 +1,6 @@
 /**
- * Updates of parameters in place (kernels/optimizers.ts). These kernels have no outputs: they write to the weight and the
- * state, and consume the gradient.
+ * In-place updates of parameters (kernels/optimizers.ts). These kernels have no outputs. They overwrite the weight and the
+ * optimizer state, and consume the gradient.
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../engine/kernel-context.ts";

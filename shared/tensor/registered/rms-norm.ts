@@ -1,4 +1,4 @@
-/** RMSNorm: forward, with the inverse rms of each row, and backward (kernels/pointwise/rms-norm.ts). */
+/** RMSNorm: forward (also returns the inverse rms of each row) and backward (kernels/pointwise/rms-norm.ts). */
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelContext } from "../engine/kernel-context.ts";
 import { NONE } from "../engine/wasm-runtime.ts";
@@ -27,7 +27,7 @@ export function registerRmsNorm({ kernels, offset, register }: KernelContext): v
     backward(operands, null, dx, dweight);
     return [dx, dweight];
   });
-  // dy becomes dx, or dx is added to `target`.
+  // Replaces dy by dx, or adds dx to `target`.
   register("RmsNormGradInPlace", ({ inputs, output }) => {
     const { target = null, ...operands } = inputs as Inputs & { target?: tf.TensorInfo };
     const dweight = output(operands.weight.shape);
@@ -36,7 +36,7 @@ export function registerRmsNorm({ kernels, offset, register }: KernelContext): v
   });
 }
 
-/** [rows, width] of a tensor whose leading axes are folded. */
+/** [rows, width] of a tensor with folded leading axes. */
 function sizes(x: tf.TensorInfo, weight: tf.TensorInfo): [number, number] {
   const width = weight.shape[0]!;
   return [tf.util.sizeFromShape(x.shape) / width, width];

@@ -1,11 +1,11 @@
 /**
- * Cosines and sines of positions in wasm memory: one table per (width, theta), which begins at position 0 and grows by doubling,
- * so that every length and offset reads from the same table. tfjs does not count them as tensors.
+ * Cosines and sines of positions in wasm memory. Each (width, theta) has one table, which begins at position 0 and doubles when
+ * it is too short. All lengths and offsets share the table. tfjs does not count tables as tensors.
  */
 import type { KernelContext } from "../engine/kernel-context.ts";
 import type { Pointer } from "../engine/wasm-runtime.ts";
 
-/** A model has one table; four allow several models in an isolate. The oldest table is dropped first. */
+/** A model needs one table. Four tables allow several models per isolate. The oldest table is dropped first. */
 const MAX_TABLES = 4;
 const MIN_POSITIONS = 64;
 
@@ -14,7 +14,7 @@ interface Table {
   positions: number;
 }
 
-/** The row of position 0 in a table of at least that many positions, until the next call. */
+/** Returns the row of position 0 in a table of at least `positions` rows. The address is valid until the next call. */
 export type RotaryTables = (width: number, theta: number, positions: number) => Pointer;
 
 export function rotaryTables({ allocate, free, write }: KernelContext): RotaryTables {
@@ -42,7 +42,7 @@ export function rotaryTables({ allocate, free, write }: KernelContext): RotaryTa
   };
 }
 
-/** [positions][cos width/2, sin width/2]; angles are rounded to float32 first, as reference.ts and Hugging Face do */
+/** [positions][cos width/2, sin width/2]. Angles are rounded to float32 first, as in reference.ts and in Hugging Face. */
 function rotaryTable(width: number, theta: number, positions: number): Float32Array {
   const half = width / 2;
   return Float32Array.from({ length: positions * width }, (_, index) => {

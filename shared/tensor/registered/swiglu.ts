@@ -12,12 +12,12 @@ export function registerSwiglu({ kernels, offset, register }: KernelContext): vo
   register("SwigluGrad", ({ inputs, output }) => {
     const { gate, up, dy } = inputs as Record<"gate" | "up" | "dy", tf.TensorInfo>;
     const [dgate, dup] = [output(gate.shape), output(up.shape)];
-    // Nobody wants the gated product here: the gradient of gate overwrites it.
+    // The gated product is not needed here, so the gradient of gate overwrites it.
     const hidden = offset(dgate);
     kernels.swigluBackward(offset(gate), offset(up), offset(dy), offset(dgate), offset(dup), hidden, tf.util.sizeFromShape(gate.shape));
     return [dgate, dup];
   });
-  // gate and up become their gradients, dy the gated product.
+  // Replaces gate and up by their gradients, and dy by the gated product.
   register("SwigluGradInPlace", ({ inputs }) => {
     const { gate, up, dy } = inputs as Record<"gate" | "up" | "dy", tf.TensorInfo>;
     const operands = [offset(gate), offset(up), offset(dy)] as const;

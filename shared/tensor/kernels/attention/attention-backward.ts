@@ -1,9 +1,9 @@
 /**
- * The gradients of causal attention. Probabilities are computed again from the scores and the statistics of the forward pass,
- * a span of queries at a time; the sum over keys of p dp is dy . out (arXiv:2205.14135, appendix B).
+ * The gradients of causal attention. Probabilities are recomputed from the scores and the statistics of the forward pass. The
+ * softmax gradient needs the sum over keys of p dp; this sum equals dy . out (arXiv:2205.14135, appendix B).
  *
- * For each head and span: six queries at a time give their probabilities, dScores and dq; then six keys at a time take dk and
- * dv from all queries of the span. Only one span's probabilities and dScores exist.
+ * Queries are processed in spans of 64. First, six queries at a time: probabilities, dScores and dq. Then, six keys at a time:
+ * dk and dv from all queries of the span. Memory holds the probabilities and dScores of one span and head.
  */
 import { packAPanel, packBPanels, bPanelsBytes } from "../gemm/pack";
 import { B_PANEL_ROW, COLUMNS, DEPTH, MICROTILE_BYTES, ROWS } from "../gemm/layout";
@@ -12,48 +12,48 @@ import { exp4, exponentBits4, LOG2_E, MINUS_LN2, ONE, reconstruct4, reducedArgum
 import { dot } from "../simd";
 import { columns4, scoresRow, seen4, STATISTICS_BYTES } from "./softmax";
 
-/** Queries of a span: one micro-panel takes all of them along k when keys and values get their gradients. */
+/** Queries per span: the length of a micro-panel, so dk and dv of six keys need one micro-panel each. */
 const SPAN: i32 = DEPTH;
 
-// The call under way, set by `begin`. As globals they spare the functions below a dozen parameters each. Functions that are
-// called in one place are inlined: as calls they made the kernel up to 4 % slower.
+// Arguments of the current call, set by `begin`. Globals save the functions below a dozen parameters each. Functions with one
+// caller are inlined, because calls made the kernel up to 4 % slower.
 let keys: i32 = 0;
 let heads: i32 = 0;
 let width: i32 = 0;
 let scoreScale: f32 = 0;
 let areBounded: bool = false;
-/** Bytes from one position to the next in q, dy, out and dq, in k, v, dk and dv, and from one query's scores to the next. */
+/** Row strides in bytes: of q, dy, out and dq; of k, v, dk and dv; of the scores of a span. */
 let queryRow: usize = 0;
 let keyRow: usize = 0;
 let spanRow: usize = 0;
-/** Packed, of a head: keys and values as columns, for scores; keys as rows, for dq. */
+/** Packed data of a head: keys as columns and values as columns for the scores, keys as rows for dq. */
 let keyColumns: usize = 0;
 let valueColumns: usize = 0;
 let keyRows: usize = 0;
-/** Packed, of a span: q and dy. */
+/** Packed data of a span: q and dy. */
 let spanQueries: usize = 0;
 let spanGradients: usize = 0;
-/** [SPAN, keys], of a span. */
+/** [SPAN, keys], probabilities and dScores of a span. */
 let probabilities: usize = 0;
 let dScores: usize = 0;
-/** Scratch of a partial microtile. */
+/** Scratch for a partial microtile. */
 let edge: usize = 0;
 
-/** Bytes from one query's scores to the next: the last six keys may reach beyond the last one. */
+/** Row stride of a span's scores. The extra columns are for the last six keys, which may exceed s. */
 // @ts-ignore: decorator
 @inline
 function spanRowBytes(s: i32): usize {
   return scoresRow(s + COLUMNS);
 }
 
-/** @query Bytes of scratch for attentionBackward over s keys of width d. */
+/** @query Bytes of scratch for attentionBackward with s keys of width d. */
 export function attentionBackwardBytes(s: i32, d: i32): usize {
   return 2 * bPanelsBytes(d, s) + bPanelsBytes(s, d) + 2 * bPanelsBytes(SPAN, d) + 2 * <usize>SPAN * spanRowBytes(s) + MICROTILE_BYTES;
 }
 
 /**
- * dy [B, T, H, D] -> dq [B, T, H, D], dk, dv [B, S, K, D], which may be q, k and v themselves. `work` is scratch of
- * attentionBackwardBytes, `out` and statistics are the forward pass's, other arguments as in `attention`.
+ * dy [B, T, H, D] -> dq [B, T, H, D], dk, dv [B, S, K, D]. The results may overwrite q, k and v. `work` is scratch of
+ * attentionBackwardBytes. `out` and `statistics` come from the forward pass. Other arguments as in `attention`.
  */
 export function attentionBackward(
   q: usize, k: usize, v: usize, out: usize, statistics: usize, dy: usize, dq: usize, dk: usize, dv: usize,
@@ -62,7 +62,7 @@ export function attentionBackward(
   begin(s, h, kv, d, scale, isBounded, work);
   const group = h / kv;
   const headBytes = <usize>d << 2;
-  // A single span reaches every key, so its gradients are written. Several spans add theirs to zeros.
+  // A single span covers all keys, so it writes dk and dv. Several spans add to zeros.
   const isOneSpan = t <= SPAN;
   for (let i = 0; i < b; i++) {
     for (let head = 0; head < kv; head++) {
@@ -84,7 +84,7 @@ export function attentionBackward(
   }
 }
 
-/** Sets the call under way and divides up its scratch. */
+/** Sets the globals for this call and divides the scratch. */
 // @ts-ignore: decorator
 @inline
 function begin(s: i32, h: i32, kv: i32, d: i32, scale: f32, isBounded: bool, work: usize): void {
@@ -123,7 +123,7 @@ function packSpan(q: usize, dy: usize, span: i32): void {
   packBPanels(dy, span, width, queryRow, 4, spanGradients);
 }
 
-/** The probabilities, dScores and dq of a span's queries, the first of which has `past` keys before it. */
+/** Computes probabilities, dScores and dq of a span's queries. `past` keys precede the first query. */
 // @ts-ignore: decorator
 @inline
 function queriesBack(q: usize, out: usize, statistics: usize, dy: usize, dq: usize, span: i32, past: i32): void {
@@ -135,7 +135,7 @@ function queriesBack(q: usize, out: usize, statistics: usize, dy: usize, dq: usi
     const at = <usize>x * queryRow;
     const p = probabilities + <usize>x * spanRow;
     const dScore = dScores + <usize>x * spanRow;
-    // Scores, and the gradients of probabilities; rowBack makes of them what their names say.
+    // First p holds scores and dScore holds dp, the gradients of the probabilities. Then rowBack replaces both.
     multiply(q + at, queryRow, 4, keyColumns, panel, 0, p, spanRow, rows, columns, width, edge);
     multiply(dy + at, queryRow, 4, valueColumns, panel, 0, dScore, spanRow, rows, columns, width, edge);
     for (let r: usize = 0; r < <usize>rows; r++) {
@@ -147,7 +147,7 @@ function queriesBack(q: usize, out: usize, statistics: usize, dy: usize, dq: usi
   }
 }
 
-/** Zeros for the gradients of keys first..end-1, which no span has reached before. */
+/** Sets the gradients of keys first..end-1 to zero. No earlier span has added to these gradients. */
 // @ts-ignore: decorator
 @inline
 function clearKeys(dk: usize, dv: usize, first: i32, end: i32): void {
@@ -157,13 +157,13 @@ function clearKeys(dk: usize, dv: usize, first: i32, end: i32): void {
   }
 }
 
-/** The gradients of all keys and values that a span reaches: written where isFirst, else added. */
+/** Computes dk and dv of all keys that the span's queries see. Writes them if isFirst, else adds them. */
 // @ts-ignore: decorator
 @inline
 function keysBack(dk: usize, dv: usize, span: i32, past: i32, isFirst: bool): void {
   for (let key = 0; key < past + span; key += ROWS) {
     const rows = min(ROWS, past + span - key);
-    // Queries before this one see none of these keys.
+    // Causal mask: queries before `blind` see none of these keys.
     const blind = max(0, key - past) & ~3;
     const at = <usize>blind * spanRow + (<usize>key << 2);
     const to = <usize>key * keyRow;
@@ -172,7 +172,7 @@ function keysBack(dk: usize, dv: usize, span: i32, past: i32, isFirst: bool): vo
   }
 }
 
-/** out [rows, D] = or += x^T [rows, span] times the packed queries (or gradients) of a span, from query `blind` on. */
+/** out [rows, D] = (or +=) x^T times the span's packed queries or gradients, from query `blind` on */
 function spanProduct(x: usize, packed: usize, blind: i32, span: i32, isFirst: bool, out: usize, rows: i32): void {
   const depth = span - blind;
   packAPanel(x, 4, spanRow, rows, depth);
@@ -181,9 +181,8 @@ function spanProduct(x: usize, packed: usize, blind: i32, span: i32, isFirst: bo
 }
 
 /**
- * A row of scores becomes the probabilities of the forward pass, and `gradients`, the row of the gradients of probabilities dp,
- * becomes dScores = p (dp - mean) scale. Both are zero from key `live` on, as far as six keys reach that begin at most two keys
- * after `limit`.
+ * Replaces a row of scores by probabilities p. Replaces the row dp (`gradients`) by dScores = p (dp - mean) scale. Writes zeros
+ * from key `live` on. The zeros reach far enough for the last six keys that keysBack reads.
  */
 function rowBack(scores: usize, gradients: usize, live: i32, limit: i32, statistics: usize, mean: f32): void {
   const rest = scores + (<usize>(((limit + 3) & ~3) + COLUMNS) << 2);
@@ -193,7 +192,8 @@ function rowBack(scores: usize, gradients: usize, live: i32, limit: i32, statist
   const means = f32x4.splat(mean);
   const factor = f32x4.splat(scoreScale);
   if (areBounded) {
-    // The exponential takes two iterations of the loop, as in pointwise/swiglu.ts; the last iteration prepares one that is not used.
+    // Each exponential takes two iterations, as in pointwise/swiglu.ts. The last iteration prepares an exponential that is not
+    // used.
     const round = ROUND, log2e = LOG2_E, minusLn2 = MINUS_LN2, one = ONE;
     let x = f32x4.mul(v128.load(scores), factor);
     let exponentBits = exponentBits4(x, log2e, round);

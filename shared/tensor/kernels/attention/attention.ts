@@ -1,7 +1,7 @@
 /**
- * Causal attention that reads q, k and v where they lie. Packs the keys and values of a head, then takes a block of queries at a
- * time through two products (gemm/microkernel.ts) with a softmax between, so that only that block's scores exist.
- * A single query, as in decoding, packs nothing: each key and value is read once (gemm/matvec.ts).
+ * Causal attention on unpacked q, k and v. Packs the keys and values of a head. Then each block of queries goes through a
+ * product (scores), a softmax and a product (output), so memory holds the scores of one block. Decoding has a single query; it
+ * packs nothing and reads each key and value once (gemm/matvec.ts).
  */
 import { dotRows, sumRows } from "../gemm/matvec";
 import { packBPanels, bPanelsBytes } from "../gemm/pack";
@@ -9,17 +9,17 @@ import { scoresRow, softmaxBlock, STATISTICS_BYTES } from "./softmax";
 import { B_PANEL_ROW, MICROTILE_BYTES } from "../gemm/layout";
 import { multiply } from "../gemm/microkernel";
 
-/** Queries per block: enough to repay packing them, few enough that the mask discards little of what was multiplied. */
+/** Queries per block. Larger blocks waste more work on masked scores; smaller blocks do not repay packing. */
 const QUERIES: i32 = 12;
 
-/** @query Bytes of scratch for attention over s keys of width d, with `group` query heads to a key head. */
+/** @query Bytes of scratch for attention over s keys of width d, with `group` query heads per key head. */
 export function attentionBytes(s: i32, d: i32, group: i32): usize {
   return bPanelsBytes(d, s) + bPanelsBytes(s, d) + <usize>max(QUERIES, group) * scoresRow(s) + MICROTILE_BYTES;
 }
 
 /**
- * q [B, T, H, D], k, v [B, S, K, D] -> out [B, T, H, D], which may be q itself, and statistics [B, T, H, 2] (softmax.ts). `work`
- * is scratch of attentionBytes. `isBounded` promises that no scaled score exceeds softmax.ts's BOUND.
+ * q [B, T, H, D], k, v [B, S, K, D] -> out [B, T, H, D], which may overwrite q, and statistics [B, T, H, 2] (softmax.ts). `work`
+ * is scratch of attentionBytes. With `isBounded`, the caller guarantees that no scaled score exceeds BOUND of softmax.ts.
  */
 export function attention(
   q: usize, k: usize, v: usize, out: usize, statistics: usize,

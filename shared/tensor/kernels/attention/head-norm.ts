@@ -1,7 +1,7 @@
 /**
- * RMSNorm and rotation of each head of one sequence. Where a head has a multiple of eight numbers and a position a multiple of
- * four heads, one pass does both, with four heads side by side: they wait once for a sum over lanes, a root and a division, and
- * share weights and angles.
+ * RMSNorm and rotation of each head of a sequence. If the head width is a multiple of eight and the number of heads a multiple
+ * of four, one pass does both for four heads at a time. The four heads share the latency of the horizontal sum, the root and the
+ * division, and they share the loads of weights and angles.
  */
 import { rmsNorm, rmsNormBackwardAccumulate } from "../pointwise/rms-norm";
 import { rotary } from "./rotary";
@@ -15,7 +15,7 @@ function isFourfold(heads: i32, width: i32): bool {
   return heads % SIDE_BY_SIDE == 0 && width % 8 == 0;
 }
 
-/** x [length, heads, width], weight [width], table [length][cos width/2, sin width/2] -> out, of x's shape, and inverse [length, heads]. */
+/** x [length, heads, width], weight [width], table [length][cos width/2, sin width/2] -> out (x's shape) and inverse [length, heads] */
 export function headNorm(
   x: usize, weight: usize, table: usize, out: usize, inverse: usize, length: i32, heads: i32, width: i32, epsilon: f32,
 ): void {
@@ -24,7 +24,10 @@ export function headNorm(
   rotary(out, out, table, 1, length, heads, width, 1);
 }
 
-/** x becomes its gradient; the gradient of the weight is added to dweight [width]; dy, of x's shape, is consumed. Formulas as in pointwise/rms-norm.ts. */
+/**
+ * Replaces x by its gradient. Adds the gradient of the weight to dweight [width]. Consumes dy, which has x's shape. Formulas as
+ * in pointwise/rms-norm.ts.
+ */
 export function headNormBackward(
   x: usize, weight: usize, table: usize, inverse: usize, dy: usize, dweight: usize, length: i32, heads: i32, width: i32,
 ): void {
@@ -33,7 +36,7 @@ export function headNormBackward(
   rmsNormBackwardAccumulate(x, weight, inverse, dy, 0, x, dweight, length * heads, width);
 }
 
-/** Takes all heads, four at a time: forward, where y is `out`, or backward, where y is dy. */
+/** Processes all heads, four at a time. Forward: y is `out`. Backward: y is dy. */
 // @ts-ignore: decorator
 @inline
 function eachFour(
@@ -91,7 +94,7 @@ function backward(x: usize, weight: usize, angles: usize, inverse: usize, dy: us
   // @unroll R 4
   let s$R = f32x4.splat(0);
   // @end
-  // dy is rotated back in place, and the second loop reads it.
+  // Rotates dy back in place; the second loop reads the result.
   for (let at: usize = 0; at < far; at += 16) {
     const w = v128.load(weight + at), v = v128.load(weight + far + at);
     const cos = v128.load(angles + at), sin = v128.load(angles + far + at);

@@ -1,6 +1,6 @@
 /**
- * Attention as the decoder has it: norms and rotates the heads of queries and keys (head-norm.ts), then attends (attention.ts),
- * one sequence at a time, so that the normed heads stay in the cache between the two.
+ * The decoder's attention: norm and rotate the heads of queries and keys (head-norm.ts), then attend (attention.ts). Works on
+ * one sequence at a time, so the normed heads stay in the cache.
  */
 import { attention, attentionBytes } from "./attention";
 import { attentionBackward, attentionBackwardBytes } from "./attention-backward";
@@ -8,7 +8,7 @@ import { headNorm, headNormBackward } from "./head-norm";
 import { prefetchRows } from "../gemm/prefetch";
 import { BOUND, STATISTICS_BYTES } from "./softmax";
 
-/** Bytes of `count` numbers as whole vectors, so that the memory behind them is aligned. */
+/** Bytes of `count` floats, rounded up to whole vectors so that the next array is aligned. */
 // @ts-ignore: decorator
 @inline
 function bytesOf(count: i32): usize {
@@ -32,7 +32,7 @@ export function normedAttentionBackwardBytes(t: i32, h: i32, kv: i32, d: i32): u
   return headsBytes(t, h, d) + headsBytes(t, kv, d) + attentionBackwardBytes(t, d);
 }
 
-/** Whether softmax's BOUND holds for any heads: a normed head is at most sqrt(d) times its largest weight long. */
+/** True if no scaled score can exceed softmax's BOUND. A normed head has at most the length sqrt(d) times its largest weight. */
 function isBoundedBy(qWeight: usize, kWeight: usize, d: i32, scale: f32): bool {
   let q: f32 = 0, k: f32 = 0;
   for (let at: usize = 0; at < <usize>d << 2; at += 4) {
@@ -43,8 +43,8 @@ function isBoundedBy(qWeight: usize, kWeight: usize, d: i32, scale: f32): bool {
 }
 
 /**
- * q [B, T, H, D], k, v [B, T, K, D], the norms' weights [D] and the table of rotary.ts -> out [B, T, H, D] and statistics
- * [B, T, H, 2] (softmax.ts). `work` is scratch of normedAttentionBytes.
+ * q [B, T, H, D], k, v [B, T, K, D], norm weights [D], rotary.ts's table -> out [B, T, H, D] and statistics [B, T, H, 2]
+ * (softmax.ts). `work` is scratch of normedAttentionBytes.
  */
 export function normedAttention(
   q: usize, k: usize, v: usize, qWeight: usize, kWeight: usize, table: usize, out: usize, statistics: usize,
@@ -56,7 +56,7 @@ export function normedAttention(
   const rest = inverse + bytesOf(t * h);
   const isBounded = isBoundedBy(qWeight, kWeight, d, scale);
   for (let i = 0; i < b; i++) {
-    // The normed queries lie in `out`, which attention overwrites with its output.
+    // `out` first holds the normed queries; attention overwrites them with its output.
     headNorm(q, qWeight, table, out, inverse, t, h, d, epsilon);
     headNorm(k, kWeight, table, work, inverse, t, kv, d, epsilon);
     attention(out, work, v, out, statistics, 1, t, t, h, kv, d, scale, isBounded, rest);
@@ -69,8 +69,8 @@ export function normedAttention(
 }
 
 /**
- * q, k and v become their gradients; dqWeight and dkWeight [D] become the gradients of the norms' weights. `out` and statistics
- * are the forward pass's, dy is [B, T, H, D], `work` scratch of normedAttentionBackwardBytes.
+ * Replaces q, k and v by their gradients. Writes the gradients of the norm weights to dqWeight and dkWeight [D]. `out` and
+ * `statistics` come from the forward pass; dy is [B, T, H, D]. `work` is scratch of normedAttentionBackwardBytes.
  */
 export function normedAttentionBackward(
   q: usize, k: usize, v: usize, qWeight: usize, kWeight: usize, table: usize, out: usize, statistics: usize, dy: usize,
@@ -86,7 +86,7 @@ export function normedAttentionBackward(
   memory.fill(dqWeight, 0, <usize>d << 2);
   memory.fill(dkWeight, 0, <usize>d << 2);
   for (let i = 0; i < b; i++) {
-    // They have left the caches since the forward pass.
+    // q and k were evicted from the caches after the forward pass.
     prefetchRows(q, 1, queries, 0);
     prefetchRows(k, 1, keys, 0);
     prefetchRows(v, 1, keys, 0);

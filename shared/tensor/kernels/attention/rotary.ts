@@ -1,9 +1,9 @@
-/** Rotary positions in halves: rotates (x[i], x[i + D/2]) by the angle of its position and i. */
+/** Rotary positions in halves: rotates (x[i], x[i + D/2]) by an angle that depends on the position and i. */
 import { madd } from "../simd";
 
 /**
- * x [batch, length, heads, width] -> out of that shape, which may be x itself. table [length][cos width/2, sin width/2] begins at
- * the first position. sign -1 rotates back, which is the gradient.
+ * x [batch, length, heads, width] -> out (the same shape), which may overwrite x. table [length][cos width/2, sin width/2]
+ * begins at the first position. sign -1 rotates back, which is the gradient.
  */
 export function rotary(x: usize, out: usize, table: usize, batch: i32, length: i32, heads: i32, width: i32, sign: f32): void {
   const half = width >> 1;

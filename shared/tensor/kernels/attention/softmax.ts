@@ -1,12 +1,12 @@
 /**
- * Softmax of blocks of causal scores. In general it subtracts the largest score of a row first, so that no exponential exceeds
- * one. Scores of normed heads are bounded and skip that, which saves a seventh of attention forward.
+ * Softmax of blocks of causal scores. The general case subtracts the largest score of a row first, so that no exponential
+ * exceeds 1. Scores of normed heads are bounded and need no subtraction, which saves a seventh of attention's forward time.
  */
 import { exp4, normalExp4 } from "../pointwise/exp";
 import { addAcross, maxLanes } from "../simd";
 import { COLUMNS } from "../gemm/layout";
 
-/** Bytes from one query's scores to the next: whole panels, so that products have no partial columns. */
+/** Row stride of scores in bytes. It is a whole number of panels, so products have no partial columns. */
 // @ts-ignore: decorator
 @inline
 export function scoresRow(s: i32): usize {
@@ -14,15 +14,15 @@ export function scoresRow(s: i32): usize {
 }
 
 /**
- * Bytes of a row's statistics, from which backward computes the same probabilities in one pass: the number that was subtracted
- * from the scores (the largest of them, or 0) and the inverse sum.
+ * Bytes of a row's statistics: the subtracted number (the largest score, or 0), then the inverse of the sum. With these the
+ * backward pass recomputes the same probabilities in one pass.
  */
 export const STATISTICS_BYTES: usize = 8;
 
-/** Up to this absolute value softmax subtracts nothing from scores: their exponentials and sums are normal numbers. */
+/** Softmax needs no subtraction if all scores have at most this absolute value: exponentials and sums stay normal numbers. */
 export const BOUND: f32 = 60;
 
-/** Softmax of a block's rows. The last row sees `limit` keys, each row before it one key fewer. */
+/** Softmax of the rows of a block. The last row sees `limit` keys; each earlier row sees one key less. */
 export function softmaxBlock(scores: usize, stride: usize, rows: i32, limit: i32, scale: f32, isBounded: bool, statistics: usize, step: usize): void {
   const columns = <i32>(scoresRow(limit) >> 2);
   let live = limit - rows + 1;
@@ -47,7 +47,7 @@ export function columns4(first: usize): v128 {
   return i32x4.add(i32x4.splat(<i32>first), i32x4(0, 1, 2, 3));
 }
 
-/** The mask of the columns that a row with `live` keys sees. */
+/** A mask of the columns that a row with `live` keys sees. */
 // @ts-ignore: decorator
 @inline
 export function seen4(columns: v128, live: i32): v128 {
@@ -55,9 +55,9 @@ export function seen4(columns: v128, live: i32): v128 {
 }
 
 /**
- * `n` rows, one or four, become softmax(scale row) over the keys that each sees, and zeros up to `columns`, rounded up to four.
- * The first row sees `live` keys, each further row one more; n is known at compile time. Four rows side by side wait once for
- * the largest, the sum and its inverse, and mispredict fewer loop ends. Statistics lie `step` bytes apart.
+ * Replaces `n` rows by softmax(scale row) over the keys that each row sees. The first row sees `live` keys, each further row one
+ * more. The rest of a row, up to `columns`, becomes zero. n is 1 or 4, a compile-time constant. Four rows share the latency of
+ * the maximum, the sum and the division, and have fewer mispredicted loop ends. Statistics are `step` bytes apart.
  */
 // @ts-ignore: decorator
 @inline
@@ -75,7 +75,8 @@ function softmaxRows(n: i32, row: usize, stride: usize, live: i32, columns: i32,
   // @unroll R 4
   let tops$R = f32x4.splat(-Infinity);
   // @end
-  // pmax is one instruction, max is seven. It skips a NaN, but the exponentials keep it, and so does the whole row.
+  // pmax is one instruction, max is seven. pmax may drop a NaN, but the exponential of that score is NaN again, and so is the
+  // whole row.
   for (let at: usize = 0; at < end; at += 16) {
     // @unroll R 4
     if (R < n) tops$R = f32x4.pmax(tops$R, v128.load(row + R * stride + at));
@@ -99,7 +100,7 @@ function softmaxRows(n: i32, row: usize, stride: usize, live: i32, columns: i32,
   divideRows(n, row, stride, end, columns, addAcross(sums$0, sums$1, sums$2, sums$3), statistics, step);
 }
 
-/** The same for bounded scores. Unseen scores are bounded too: their exponentials are computed and left out of the sum. */
+/** Like softmaxRows, for bounded scores. Masked scores are bounded too, so their exponentials are computed but left out of the sum. */
 // @ts-ignore: decorator
 @inline
 function boundedSoftmaxRows(n: i32, row: usize, stride: usize, live: i32, columns: i32, scale: f32, statistics: usize, step: usize): void {
@@ -132,7 +133,7 @@ function boundedSoftmaxRows(n: i32, row: usize, stride: usize, live: i32, column
   divideRows(n, row, stride, end, columns, addAcross(sums$0, sums$1, sums$2, sums$3), statistics, step);
 }
 
-/** Divides rows of exponentials up to `end` by their sums, one in each lane of `sums`, and fills them with zeros beyond. */
+/** Divides rows of exponentials up to `end` by their sums (a lane of `sums` per row). Fills the rest with zeros. */
 // @ts-ignore: decorator
 @inline
 function divideRows(n: i32, row: usize, stride: usize, end: usize, columns: i32, sums: v128, statistics: usize, step: usize): void {

@@ -1,7 +1,7 @@
 /**
- * Fused projections: products of one matrix with two or three others, as of a block's input with the weights of queries, keys
- * and values. Where all of them go by quadrants (strassen.ts), the micro-panels of the first matrix and their sums are packed
- * once for all. Otherwise they are separate products. A third matrix that is not there has no columns.
+ * Fused projections: products of one matrix with two or three others, for example a block's input with the weights of Q, K and
+ * V. If all products can use Strassen's algorithm (strassen.ts), the micro-panels of the first matrix and their sums are packed
+ * once for all. Else the products are separate. An absent third matrix has zero columns.
  */
 import { operandsBytes, packOperands } from "./strassen-operands";
 import { BLOCK_N, blockDepth, matMul, normedWeightGrad, normedWeightGradBytes, packBytes, transposeBlock } from "./matmul";
@@ -15,8 +15,8 @@ function canShare(m: i32, n: i32, k: i32): bool {
 }
 
 /**
- * Whether A [m, k] is packed once for matrices of that many columns. Together they are one block: beyond that, operands that
- * come from a slower cache cost what the shared packing saves. Rows are a multiple of four for `transposeBlock`.
+ * True if A [m, k] is packed once for all matrices. All their columns together must fit into one block: beyond a block, slower
+ * caches cost as much as sharing saves. m must be a multiple of four for `transposeBlock`.
  */
 function isShared(m: i32, k: i32, n0: i32, n1: i32, n2: i32): bool {
   const n = n0 + n1 + n2;
@@ -25,7 +25,7 @@ function isShared(m: i32, k: i32, n0: i32, n1: i32, n2: i32): bool {
   return k % depth == 0 && canShare(m, n0, depth) && canShare(m, n1, depth) && canShare(m, n2, depth);
 }
 
-/** Bytes of the operands of all matrices, and of a microtile. */
+/** Bytes of the operands of all matrices, plus a microtile. */
 function sharedBytes(k: i32, n0: i32, n1: i32, n2: i32): usize {
   const depth = blockDepth(n0 + n1 + n2, k);
   return operandsBytes(depth, n0) + operandsBytes(depth, n1) + operandsBytes(depth, n2) + MICROTILE_BYTES;
@@ -34,11 +34,11 @@ function sharedBytes(k: i32, n0: i32, n1: i32, n2: i32): usize {
 /** @query Bytes of scratch for fusedProjection. */
 export function fusedProjectionBytes(m: i32, k: i32, n0: i32, n1: i32, n2: i32): usize {
   if (isShared(m, k, n0, n1, n2)) return sharedBytes(k, n0, n1, n2);
-  // A block of a narrower matrix has more rows, which may take more.
+  // A narrower matrix has longer blocks, which may need more scratch.
   return max(packBytes(n0, k), max(packBytes(n1, k), n2 > 0 ? packBytes(n2, k) : 0));
 }
 
-/** x [m, k], weights [n, k] -> x weight^T, dense [m, n] each; `pack` is scratch of fusedProjectionBytes. */
+/** x [m, k], weights [n, k] -> x weight^T [m, n] for each weight, dense. `pack` is scratch of fusedProjectionBytes. */
 export function fusedProjection(
   x: usize, w0: usize, w1: usize, w2: usize, out0: usize, out1: usize, out2: usize, m: i32, k: i32, n0: i32, n1: i32, n2: i32, pack: usize,
 ): void {
@@ -63,7 +63,10 @@ function singleProjection(x: usize, weight: usize, out: usize, m: i32, k: i32, n
   if (n > 0) matMul(x, weight, 0, out, 1, m, n, k, 0, k, 1, 0, 1, k, pack);
 }
 
-/** Packs a matrix as entry `index` of the product table, its rows multiplied with `scales` unless that is 0 -> the end of its operands. */
+/**
+ * Packs a matrix as entry `index` of the product table and returns the end of its operands. Multiplies its rows by `scales` (0:
+ * no scales).
+ */
 function packEntry(
   index: i32, b: usize, bRow: usize, bCol: usize, scales: usize, pack: usize, isAdded: bool, out: usize, m: i32, n: i32, depth: i32,
 ): usize {
@@ -80,9 +83,9 @@ export function fusedWeightGradsBytes(m: i32, k: i32, n0: i32, n1: i32, n2: i32)
 }
 
 /**
- * Gradients of weights that RMSNorm(x) was multiplied with: x [k, m], inverse [k] and `weight` [m] of the norm
- * (pointwise/rms-norm.ts), dy [k, n] -> dy^T norm(x), dense [n, m] each; `pack` is scratch of fusedWeightGradsBytes. norm(x) is
- * never computed: rows are scaled by `inverse` when they are packed, and the columns of the result by `weight`.
+ * The gradients of weights that RMSNorm(x) was multiplied by: x [k, m], inverse [k] and weight [m] of the norm
+ * (pointwise/rms-norm.ts), dy [k, n] -> dy^T norm(x) [n, m] for each dy, dense. `pack` is scratch of fusedWeightGradsBytes.
+ * norm(x) itself is not computed: packing multiplies rows by `inverse`, and the result's columns are multiplied by `weight`.
  */
 export function fusedWeightGrads(
   x: usize, inverse: usize, weight: usize, dy0: usize, dy1: usize, dy2: usize, out0: usize, out1: usize, out2: usize,
@@ -94,7 +97,7 @@ export function fusedWeightGrads(
   normedWeightGrad(dy2, x, inverse, weight, out2, n2, m, k, pack);
 }
 
-/** Computes x^T dy and transposes it in the end, so that x is the matrix whose micro-panels are packed once. */
+/** Computes x^T dy and transposes the result. In this order x is the first matrix, whose micro-panels are packed once. */
 function sharedWeightGrads(
   x: usize, inverse: usize, weight: usize, dy0: usize, dy1: usize, dy2: usize, out0: usize, out1: usize, out2: usize,
   m: i32, k: i32, n0: i32, n1: i32, n2: i32, block0: usize,

@@ -1,8 +1,7 @@
 /**
- * matMul, blocked for the caches: a block of B is packed and stays in the second-level cache while micro-panels of six rows of A
- * are multiplied with it (microkernel.ts), by Strassen's algorithm where the matrices are large (strassen.ts). One to three
- * rows, as in decoding, read B where it lies instead (matvec.ts). Strides describe the operands, so that one routine serves
- * every transposition.
+ * Blocked matrix products. A block of B is packed and stays in the second-level cache while micro-panels of six rows of A are
+ * multiplied by it (microkernel.ts). Large matrices use Strassen's algorithm (strassen.ts). Products with one to three rows, as
+ * in decoding, read B without packing (matvec.ts). Operands are described by strides, so one routine serves every transposition.
  */
 import { operandsBytes, packOperands } from "./strassen-operands";
 import { packBPanels, scaleColumns, scaleBPanels, transposeScaled } from "./pack";
@@ -12,13 +11,13 @@ import { B_PANEL_ROW, DEPTH, MICROTILE_BYTES, partSize } from "./layout";
 import { multiply } from "./microkernel";
 import { dotRows, sumRows } from "./matvec";
 
-/** Columns of a block of B, and its numbers. As Strassen operands they take 458 KB, half of a usual second-level cache. */
+/** Columns of a block of B, and its size in floats. Strassen's operands of a block take 458 KB, half of a usual second-level cache. */
 export const BLOCK_N: i32 = 384;
 const BLOCK_SIZE: i32 = 65536;
-/** Fewer rows of A do not repay packing B. */
+/** With fewer rows of A, packing B costs more than it saves. */
 const PACKED_ROWS: i32 = 4;
 
-/** The most rows of a block of B [k, n]: a multiple of two micro-panels, so that each half of a block fills whole ones (strassen.ts). */
+/** Maximum rows of a block of B [k, n]. A multiple of two micro-panels, because Strassen's algorithm halves a block. */
 // @ts-ignore: decorator
 @inline
 function maxBlockDepth(n: i32): i32 {
@@ -30,14 +29,15 @@ export function blockDepth(n: i32, k: i32): i32 {
   return min(k, partSize(k, maxBlockDepth(n)));
 }
 
-/** Bytes of scratch for packing B [k, n], which also serve any smaller k. */
+/** Bytes of scratch for packing B [k, n]. Also enough for any smaller k. */
 export function packBytes(n: i32, k: i32): usize {
   return operandsBytes(min(k, maxBlockDepth(n)), min(n, BLOCK_N)) + MICROTILE_BYTES;
 }
 
 /**
- * Whether A^T B is computed as (B^T A)^T, as for the gradient of a weight that is at least twice as tall as wide. Strassen's
- * algorithm packs each micro-panel seven times; with fewer of them, each is multiplied with more panels. Strides as in matMul.
+ * True if A^T B is computed as (B^T A)^T, for example for the gradient of a weight that is at least twice as tall as wide.
+ * Strassen's algorithm packs each micro-panel seven times. The transposed product has fewer micro-panels and multiplies each by
+ * more panels. Strides as in matMul.
  */
 // @ts-ignore: decorator
 @inline
@@ -52,21 +52,21 @@ function transposedBytes(m: i32, n: i32): usize {
   return (<usize>n * min(m, BLOCK_N)) << 2;
 }
 
-/** @query Bytes of scratch for matMul; arguments as there. */
+/** @query Bytes of scratch for matMul, with the same arguments. */
 export function matMulBytes(m: i32, n: i32, k: i32, aRow: i32, bCol: i32): usize {
-  // A product with an addend is not transposed, and a single column is computed as a single row.
+  // A product with an addend is not transposed. A single column is computed as a single row.
   const plain = packBytes(n == 1 ? max(m, 1) : n, k);
   if (!prefersTransposed(m, n, k, aRow, bCol)) return plain;
-  // A narrower last block has more rows, which may take more than the blocks before.
+  // A narrower last block is longer and may need more scratch.
   const width = min(m, BLOCK_N);
   const last = m % width;
   return max(plain, transposedBytes(m, n) + max(packBytes(width, k), last > 0 ? packBytes(last, k) : 0));
 }
 
 /**
- * out [batch, m, n] = addend + A [batch, m, k] B [batch, k, n]. The addend has out's layout and may be out itself; 0 is none.
- * Strides are floats: element (i, x) of A lies at a + 4 (i aRow + x aCol), the next matrix of the batch at a + 4 aStep,
- * likewise B. out is dense. `pack` is scratch of matMulBytes.
+ * out [batch, m, n] = addend + A [batch, m, k] B [batch, k, n], dense. The addend has out's layout and may be out; 0: no addend.
+ * Strides are in floats: element (i, x) of A is at a + 4 (i aRow + x aCol), the next matrix of the batch at a + 4 aStep. The
+ * same holds for B. `pack` is scratch of matMulBytes.
  */
 export function matMul(
   a: usize, b: usize, addend: usize, out: usize, batch: i32, m: i32, n: i32, k: i32, aStep: i32, aRow: i32, aCol: i32,
@@ -83,14 +83,14 @@ export function matMul(
     const right = b + ((<usize>i * bStep) << 2);
     const to = out + <usize>i * bytes;
     const from = addend != 0 ? addend + <usize>i * bytes : 0;
-    // A single column is a single row of the transposed product: its elements lie in the same order.
+    // A single column is computed as a single row of the transposed product: the order in memory is the same.
     if (addend == 0 && prefersTransposed(m, n, k, aRow, bCol)) transposedProduct(left, right, to, m, n, k, <usize>aCol << 2, <usize>bRow << 2, 0, 0, pack);
     else if (n == 1) product(right, left, from, to, 1, m, k, <usize>bCol << 2, <usize>bRow << 2, <usize>aCol << 2, <usize>aRow << 2, pack);
     else product(left, right, from, to, m, n, k, <usize>aRow << 2, <usize>aCol << 2, <usize>bRow << 2, <usize>bCol << 2, pack);
   }
 }
 
-/** One product; strides in bytes. */
+/** One product, with strides in bytes. */
 function product(
   a: usize, b: usize, addend: usize, out: usize, m: i32, n: i32, k: i32, aRow: usize, aCol: usize, bRow: usize, bCol: usize, pack: usize,
 ): void {
@@ -102,8 +102,8 @@ function product(
 }
 
 /**
- * out [m, n] = A^T S B G by blocks of columns of its transpose. Rows of A [k, m] and B [k, n] are dense. S and G are diagonal
- * matrices of `scales` [k] and `gains` [n]; 0 leaves one out.
+ * out [m, n] = A^T S B G, computed as blocks of columns of its transpose. Rows of A [k, m] and B [k, n] are dense. S and G are
+ * diagonal matrices with the values `scales` [k] and `gains` [n]; 0: leave out.
  */
 function transposedProduct(
   a: usize, b: usize, out: usize, m: i32, n: i32, k: i32, aRow: usize, bRow: usize, scales: usize, gains: usize, block: usize,
@@ -123,7 +123,7 @@ export function normedWeightGradBytes(m: i32, n: i32, k: i32): usize {
   return max(packBytes(n, k), matMulBytes(m, n, k, 1, 1));
 }
 
-/** out [m, n] = A^T S B G as in `transposedProduct`, for dense A [k, m] and B [k, n]; `pack` is scratch of normedWeightGradBytes. */
+/** out [m, n] = A^T S B G as in `transposedProduct`, for dense A [k, m] and B [k, n]. `pack` is scratch of normedWeightGradBytes. */
 export function normedWeightGrad(a: usize, b: usize, scales: usize, gains: usize, out: usize, m: i32, n: i32, k: i32, pack: usize): void {
   if (m == 0) return;
   const aRow = <usize>m << 2, bRow = <usize>n << 2;
@@ -133,11 +133,11 @@ export function normedWeightGrad(a: usize, b: usize, scales: usize, gains: usize
 }
 
 /**
- * Writes a block [n, width], whose rows are `row` bytes apart, as its transpose, whose rows are `outRow` bytes apart. Row i is
- * multiplied with gains[i], unless `gains` is 0. Both sizes are multiples of four.
+ * Transposes a block [n, width] with a row stride of `row` bytes to `out` with a row stride of `outRow` bytes. Multiplies row i
+ * by gains[i] (0: no gains). n and width are multiples of four.
  */
 export function transposeBlock(block: usize, row: usize, out: usize, outRow: usize, n: i32, width: i32, gains: usize): void {
-  // Otherwise the processor waits for each line that is written.
+  // Without prefetching, each write would wait for its cache line.
   prefetchRows(out, width, <usize>n << 2, outRow);
   for (let j = 0; j < width; j += 4) {
     for (let i: usize = 0; i < <usize>n << 2; i += 16) {
@@ -149,7 +149,7 @@ export function transposeBlock(block: usize, row: usize, out: usize, outRow: usi
   }
 }
 
-/** `product` by packed blocks of B, whose rows are multiplied with `scales` unless that is 0. */
+/** `product` with packed blocks of B. Multiplies the rows of B by `scales` (0: no scales). */
 function blocked(
   a: usize, b: usize, addend: usize, out: usize, m: i32, n: i32, k: i32, aRow: usize, aCol: usize, bRow: usize, bCol: usize,
   scales: usize, pack: usize,

@@ -1,17 +1,17 @@
 /**
- * Products of one to three rows, as in decoding: B is read once, where it lies. `dotRows` is for weights [n, k], which are dense
- * along k, `sumRows` for matrices [k, n], which are dense along n. Strides are bytes.
+ * Products with one to three rows, as in decoding. B is read once, without packing. `dotRows` is for weights [n, k] that are
+ * dense along k; `sumRows` is for matrices [k, n] that are dense along n. Strides are in bytes.
  */
 import { addAcross, madd } from "../simd";
 
-/** out [m, n] = dot products of rows of a [m, k] and rows of b [n, k]. Four rows of b share each load of a. */
+/** out [m, n] = dot products of the rows of a [m, k] and b [n, k]. Each load of a serves four rows of b. */
 export function dotRows(a: usize, aRow: usize, b: usize, bRow: usize, out: usize, outRow: usize, m: i32, n: i32, k: i32): void {
   let j = 0;
   for (; j + 4 <= n; j += 4) {
     const source = b + <usize>j * bRow;
     for (let i = 0; i < m; i++) v128.store(out + <usize>i * outRow + (<usize>j << 2), dotFour(a + <usize>i * aRow, source, bRow, k));
   }
-  // The last one to three rows: a row stride of zero repeats the row, and one lane of the result is kept.
+  // The last one to three rows of b. A row stride of zero repeats the row; only one lane of the result is used.
   for (; j < n; j++) {
     const source = b + <usize>j * bRow;
     for (let i = 0; i < m; i++) {
@@ -58,7 +58,7 @@ function dotFour(a: usize, b: usize, bRow: usize, k: i32): v128 {
   return sums;
 }
 
-/** out [m, n] = a [m, k] b [k, n], b dense along n: the sums of 32 columns at a time stay in registers. */
+/** out [m, n] = a [m, k] b [k, n], with b dense along n. Keeps the sums of 32 columns in registers. */
 export function sumRows(a: usize, aRow: usize, b: usize, bRow: usize, out: usize, m: i32, n: i32, k: i32): void {
   const outRow = <usize>n << 2;
   for (let i = 0; i < m; i++) {

@@ -1,22 +1,23 @@
 /**
- * The microkernel, which does the multiplying: 6 rows x 8 columns of C in 12 accumulators, so that two multiply-adds a cycle
- * with a latency of four are always under way. Two vectors of B and one splat of A fill the 15 registers that V8 gives.
+ * The microkernel multiplies 6 rows x 8 columns of C in 12 accumulators. Two multiply-adds start per cycle and each takes four
+ * cycles, so at least eight independent accumulators are needed. With two vectors of B and a splat of A, all 15 registers that
+ * V8 offers are in use.
  *
- * workerd checks the address of every load, and eight checked loads for twelve multiply-adds cost a third of the time. Six of
- * the eight read A, so six rows of A are packed to A_PANEL first (layout.ts): constant addresses go unchecked. They need a
- * loop that is written out, which scripts/build.ts does.
+ * workerd checks the address of every load. Eight checked loads per twelve multiply-adds cost a third of the time. Six of the
+ * eight loads read A, so six rows of A are first packed to the constant address A_PANEL, which needs no check (layout.ts).
+ * Constant addresses require an unrolled loop; scripts/build.ts unrolls it.
  */
 import { packAPanel } from "./pack";
 import { A_PANEL, A_PANEL_ROW, B_PANEL_ROW, COLUMNS, DEPTH, partSize, ROWS } from "./layout";
 import { madd } from "../simd";
 
-/** Rows of the smaller microkernel, for the last rows of C: 64 and 128 rows leave four and two. */
+/** Rows of the smaller microkernel, for the last rows of C: 64 rows leave 4 rows, 128 rows leave 2. */
 const SHORT: i32 = 4;
 
 /**
- * out [m, n] = addend + A [m, k] B [k, n]. The addend has out's layout and may be out; 0 is none. Strides are bytes: element
- * (i, x) of A lies at a + i aRow + x aCol, row i of out at out + i outRow, and packed panel p of B (columns 8 p to 8 p + 7,
- * dense [k, 8]) at b + p panel. Partial microtiles go through `edge`, scratch of MICROTILE_BYTES.
+ * out [m, n] = addend + A [m, k] B [k, n]. The addend has out's layout and may be out; 0: no addend. Strides are in bytes:
+ * element (i, x) of A is at a + i aRow + x aCol, row i of out at out + i outRow. Packed panel p of B (columns 8 p to 8 p + 7,
+ * dense [k, 8]) is at b + p panel. `edge` is scratch of MICROTILE_BYTES for partial microtiles.
  */
 export function multiply(
   a: usize, aRow: usize, aCol: usize, b: usize, panel: usize, addend: usize, out: usize, outRow: usize,
@@ -36,8 +37,8 @@ export function multiply(
 }
 
 /**
- * The packed A micro-panel [rows, k] times every panel of B: out [rows, n] = from + product and, where `second` is not 0,
- * second += sign product, for which n is a multiple of COLUMNS. Rows of all three are outRow bytes apart.
+ * Multiplies the packed A micro-panel [rows, k] by every panel of B. out [rows, n] = from + product. If `second` is not 0, also
+ * second += sign product; n must then be a multiple of COLUMNS. All three have a row stride of outRow bytes.
  */
 export function multiplyAPanel(
   b: usize, panel: usize, from: usize, out: usize, second: usize, sign: f32, outRow: usize, rows: i32, n: i32, k: i32, edge: usize,
@@ -58,7 +59,7 @@ export function multiplyAPanel(
   }
 }
 
-/** One microtile of C from the micro-panel and one panel of B. `rows` is ROWS or SHORT, known at compile time. */
+/** A microtile of C from the micro-panel and a panel of B. `rows` is ROWS or SHORT, a compile-time constant. */
 // @ts-ignore: decorator
 @inline
 function microkernel(rows: i32, b: usize, k: i32, from: usize, out: usize, second: usize, sign: f32, outRow: usize): void {
@@ -70,7 +71,7 @@ function microkernel(rows: i32, b: usize, k: i32, from: usize, out: usize, secon
   let c50 = f32x4.splat(0), c51 = f32x4.splat(0);
   let low: v128, high: v128, x: v128;
   while (true) {
-    // The exit in every step also keeps binaryen from sorting the steps by accumulator, which would spill the registers.
+    // Each step has an exit. Without the exits, binaryen would sort the steps by accumulator and spill registers to memory.
     // @unroll K 64
     low = v128.load(b);
     high = v128.load(b, 16);
@@ -118,7 +119,7 @@ function microkernel4x8(b: usize, k: i32, from: usize, out: usize, second: usize
   microkernel(SHORT, b, k, from, out, second, sign, outRow);
 }
 
-/** Stores one row of a microtile, `at` bytes behind each pointer: second += signs row, out = from + row. Skips `from` or `second` where it is 0. */
+/** Stores a row of a microtile at offset `at`: second += signs row, out = from + row. Skips `from` or `second` if it is 0. */
 // @ts-ignore: decorator
 @inline
 function storeRow(from: usize, out: usize, second: usize, signs: v128, at: usize, low: v128, high: v128): void {
@@ -134,7 +135,7 @@ function storeRow(from: usize, out: usize, second: usize, signs: v128, at: usize
   v128.store(out + at, high, 16);
 }
 
-/** Stores the part of a microtile that C has, from `edge`. */
+/** Stores the part of the microtile in `edge` that lies inside C. */
 function storePartial(edge: usize, from: usize, out: usize, second: usize, sign: f32, outRow: usize, rows: i32, columns: i32): void {
   for (let i = 0; i < rows; i++) {
     const row = <usize>i * outRow;

@@ -1,6 +1,6 @@
 /**
- * Packing, so that the microkernel reads both operands in order: B [k, n] becomes panels of 8 columns, each dense [k, 8] with
- * zeros beyond column n; six rows of A become a micro-panel. Strides are bytes.
+ * Packs operands so that the microkernel reads them in order. B [k, n] becomes panels of 8 columns, each dense [k, 8], with
+ * zeros beyond column n. Six rows of A become a micro-panel. Strides are in bytes.
  */
 import { madd } from "../simd";
 import { A_PANEL, A_PANEL_ROW, B_PANEL_ROW, COLUMNS } from "./layout";
@@ -12,7 +12,7 @@ export function bPanelsBytes(k: i32, n: i32): usize {
   return (<usize>(n + COLUMNS - 1) / COLUMNS) * <usize>k * B_PANEL_ROW;
 }
 
-/** Packs B, whose element (x, j) lies at b + x row + j column. Panel p begins at pack + p k B_PANEL_ROW. */
+/** Packs B. Element (x, j) is at b + x row + j column. Panel p begins at pack + p k B_PANEL_ROW. */
 export function packBPanels(b: usize, k: i32, n: i32, row: usize, column: usize, pack: usize): void {
   for (let first = 0; first < n; first += COLUMNS) {
     const columns = min(COLUMNS, n - first);
@@ -34,7 +34,7 @@ function packRows(b: usize, k: i32, row: usize, target: usize): void {
   }
 }
 
-/** For dense columns, as in a product with a transposed matrix: transposes 4 x 4 blocks in registers. */
+/** Packs a B with dense columns (a transposed matrix): transposes 4 x 4 blocks in registers. */
 function packColumns(b: usize, k: i32, column: usize, target: usize): void {
   const whole = k & ~3;
   for (let half = 0; half < 2; half++) {
@@ -45,7 +45,7 @@ function packColumns(b: usize, k: i32, column: usize, target: usize): void {
   packAny(b + (<usize>whole << 2), k - whole, COLUMNS, 4, column, target + <usize>whole * B_PANEL_ROW);
 }
 
-/** Multiplies row x of each packed panel with scales[x]. */
+/** Multiplies row x of each packed panel by scales[x]. */
 export function scaleBPanels(pack: usize, k: i32, n: i32, scales: usize): void {
   for (let first = 0; first < n; first += COLUMNS) {
     for (let x: usize = 0; x < <usize>k << 2; x += 4) {
@@ -57,7 +57,7 @@ export function scaleBPanels(pack: usize, k: i32, n: i32, scales: usize): void {
   }
 }
 
-/** Multiplies column j of x [rows, width] with gains[j]. */
+/** Multiplies column j of x [rows, width] by gains[j]. */
 export function scaleColumns(x: usize, rows: i32, width: i32, gains: usize): void {
   const whole = <usize>(width & ~3) << 2, end = <usize>width << 2;
   for (let i = 0; i < rows; i++) {
@@ -67,14 +67,14 @@ export function scaleColumns(x: usize, rows: i32, width: i32, gains: usize): voi
   }
 }
 
-/** Writes the transpose of 4 x 4 floats. Rows are `row` bytes apart before, `step` bytes after. */
+/** Transposes 4 x 4 floats. The row stride is `row` bytes in the source and `step` bytes in the target. */
 // @ts-ignore: decorator
 @inline
 export function transpose(source: usize, row: usize, target: usize, step: usize): void {
   transposeScaled(false, source, row, target, step, f32x4.splat(1));
 }
 
-/** `transpose`, with row i of the source multiplied with lane i of `scales` where isScaled, which is known at compile time. */
+/** Like `transpose`. If isScaled (a compile-time constant), multiplies row i of the source by lane i of `scales`. */
 // @ts-ignore: decorator
 @inline
 export function transposeScaled(isScaled: bool, source: usize, row: usize, target: usize, step: usize, scales: v128): void {
@@ -92,7 +92,7 @@ export function transposeScaled(isScaled: bool, source: usize, row: usize, targe
   v128.store(target + 3 * step, scaled(isScaled, v128.shuffle<f64>(c, d, 1, 3), scales));
 }
 
-/** x, or x scale where isScaled, which is known at compile time. */
+/** x scale if isScaled (a compile-time constant), else x. */
 // @ts-ignore: decorator
 @inline
 export function scaled(isScaled: bool, x: v128, scale: v128): v128 {
@@ -109,17 +109,20 @@ function packAny(b: usize, k: i32, columns: i32, row: usize, column: usize, targ
   }
 }
 
-/** Packs at most six rows of A as the micro-panel: element (i, x) lies at a + i row + x column. The panel's rows beyond them are arbitrary. */
+/**
+ * Packs up to six rows of A to the micro-panel. Element (i, x) is at a + i row + x column. Unused rows of the panel have
+ * undefined values.
+ */
 export function packAPanel(a: usize, row: usize, column: usize, rows: i32, k: i32): void {
   if (column == 4) copyAPanel(a, row, rows, k);
   else transposeAPanel(a, row, column, rows, k, A_PANEL);
 }
 
-/** Packs rows of A that are not dense to `target`, in the layout of a micro-panel: A_PANEL_ROW bytes apart. */
+/** Packs rows of A that are not dense to `target`, with the row stride of a micro-panel (A_PANEL_ROW). */
 export function transposeAPanel(a: usize, row: usize, column: usize, rows: i32, k: i32, target: usize): void {
   if (row != 4 || rows < 4) return transposeAny(a, row, column, rows, k, target);
-  // Transposes four rows at a time in registers. With five or six rows some are transposed twice: both times read the same four
-  // cache lines, which lie far apart, so both come before the next four lines.
+  // Transposes four rows at a time in registers. Five or six rows need a second, overlapping transpose of the same four cache
+  // lines. The second transpose follows at once, while the lines are still in the cache.
   const whole = k & ~3;
   const rest = <usize>(rows - 4);
   for (let x = 0; x < whole; x += 4) {
@@ -143,14 +146,14 @@ function copyAPanel(x: usize, row: usize, rows: i32, k: i32): void {
   fillAPanel(false, x, x, 0, row, rows, k);
 }
 
-/** The micro-panel = x + sign y, both of at most six rows of k numbers, `row` bytes apart. */
+/** Sets the micro-panel to x + sign y. Both have up to six rows of k numbers with a row stride of `row` bytes. */
 export function packASum(x: usize, y: usize, sign: f32, row: usize, rows: i32, k: i32): void {
   fillAPanel(true, x, y, sign, row, rows, k);
 }
 
 /**
- * The micro-panel = x, or x + sign y. Takes four columns of all six rows at a time: stores to constant addresses go unchecked
- * (microkernel.ts), and no row waits for the memory of another. Sixteen times four columns are DEPTH. Missing rows repeat the
+ * Sets the micro-panel to x or to x + sign y. Writes four columns of all six rows at a time. Stores to constant addresses need
+ * no check (microkernel.ts), and the loads of the six rows overlap. 16 steps of four columns are DEPTH. Missing rows repeat the
  * last row.
  */
 // @ts-ignore: decorator

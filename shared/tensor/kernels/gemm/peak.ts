@@ -1,15 +1,15 @@
-/** The most multiply-adds that the processor can do: what a bench measures each kernel against. */
+/** Measures the processor's peak rate of multiply-adds. Benches compare each kernel with this rate. */
 import { madd } from "../simd";
 
 /**
- * Runs 12 chains of multiply-adds in registers -> the number of floating point operations. `out` gets their sums (16 bytes), so
- * that nothing is optimised away.
+ * Runs 12 chains of multiply-adds in registers and returns the number of floating-point operations. `out` receives the sum of
+ * the chains (16 bytes), so that the compiler cannot remove the loop.
  */
 export function peak(rounds: i32, out: usize): f64 {
-  // Computed: V8 would build constants anew at every use.
+  // Computed values, because V8 would build constants again at every use.
   const x = f32x4.splat(1 / <f32>rounds);
   const y = f32x4.splat(2 / <f32>rounds);
-  // Each chain begins with another number: equal chains would be computed once.
+  // Each chain starts with a different number, because the compiler would merge equal chains.
   let c0 = f32x4.splat(0), c1 = f32x4.splat(1), c2 = f32x4.splat(2), c3 = f32x4.splat(3), c4 = f32x4.splat(4), c5 = f32x4.splat(5);
   let c6 = f32x4.splat(6), c7 = f32x4.splat(7), c8 = f32x4.splat(8), c9 = f32x4.splat(9), c10 = f32x4.splat(10), c11 = f32x4.splat(11);
   for (let i = 0; i < rounds; i++) {

@@ -1,9 +1,9 @@
-/** Strassen's operands: B packed as the seven sums of its quadrants that the seven products take (strassen.ts). */
+/** Packs B as the seven operands of Strassen's products: quadrants of B and sums of quadrants (strassen.ts). */
 import { packBPanels, bPanelsBytes, scaled } from "./pack";
 import { prefetchRows } from "./prefetch";
 import { B_PANEL_ROW, COLUMNS } from "./layout";
 
-/** The index of each product's operand among the packed ones. */
+/** The position of each product's operand among the packed operands. */
 export const M2: i32 = 0;
 export const M5: i32 = 1;
 export const M6: i32 = 2;
@@ -13,19 +13,19 @@ export const M3: i32 = 5;
 export const M4: i32 = 6;
 
 /**
- * Bytes between packed operands. Seven streams a multiple of 4,096 bytes apart would share a few lines of the first-level cache
- * (shared/tensor/README.md).
+ * Extra bytes between packed operands. If seven streams are a multiple of 4,096 bytes apart, they compete for a few lines of the
+ * first-level cache (shared/tensor/README.md).
  */
 const GAP: usize = 64;
 
-/** Bytes from one packed operand of B [2 k, 2 n] to the next. */
+/** Bytes from a packed operand of B [2 k, 2 n] to the next. */
 // @ts-ignore: decorator
 @inline
 export function operandBytes(k: i32, n: i32): usize {
   return bPanelsBytes(k, n) + GAP;
 }
 
-/** Bytes of the seven operands of B [k, n]. */
+/** Bytes of all seven operands of B [k, n]. */
 // @ts-ignore: decorator
 @inline
 export function operandsBytes(k: i32, n: i32): usize {
@@ -33,8 +33,8 @@ export function operandsBytes(k: i32, n: i32): usize {
 }
 
 /**
- * Packs the seven operands of B [2 k, 2 n] one after the other: B11, B22, B11 + B12, B21 + B22, B11 + B22, B12 - B22, B21 - B11.
- * Row x of B is multiplied with scales[x], unless `scales` is 0.
+ * Packs the seven operands of B [2 k, 2 n] in this order: B11, B22, B11 + B12, B21 + B22, B11 + B22, B12 - B22, B21 - B11.
+ * Multiplies row x of B by scales[x] (`scales` 0: no scales).
  */
 export function packOperands(b: usize, k: i32, n: i32, row: usize, column: usize, scales: usize, pack: usize): void {
   const operand = operandBytes(k, n);
@@ -46,7 +46,7 @@ export function packOperands(b: usize, k: i32, n: i32, row: usize, column: usize
   for (let j = 0; j < n; j += COLUMNS) {
     if (isDense) combine(b, b + down + right, b + right, b + down, row, k, scales, pack, operand);
     else {
-      // The quadrants' panels are packed first, where operands then take their place.
+      // Packs the quadrants' panels to the places of four operands; `combine` then replaces them by the operands.
       const b22 = pack + operand, b12 = b22 + operand, b21 = b12 + operand;
       packBPanels(b, k, COLUMNS, row, column, pack);
       packBPanels(b + down + right, k, COLUMNS, row, column, b22);
@@ -59,7 +59,10 @@ export function packOperands(b: usize, k: i32, n: i32, row: usize, column: usize
   }
 }
 
-/** The operands, `operand` bytes apart, of one panel of each quadrant, whose rows are `row` bytes apart. */
+/**
+ * Computes all operands from one panel of each quadrant. The panels have a row stride of `row` bytes; the operands are `operand`
+ * bytes apart.
+ */
 function combine(
   b11: usize, b22: usize, b12: usize, b21: usize, row: usize, rows: i32, scales: usize, out: usize, operand: usize,
 ): void {
@@ -67,7 +70,7 @@ function combine(
   else combineRows(true, b11, b22, b12, b21, row, rows, scales, out, operand);
 }
 
-/** Takes two rows at a time, which fill a cache line: it is written whole before a line of another operand. */
+/** Two rows of an operand fill a cache line. Writing two rows at a time therefore completes a line before the next operand. */
 // @ts-ignore: decorator
 @inline
 function combineRows(

@@ -1,14 +1,13 @@
 /**
- * One level of Strassen's algorithm (doi:10.1007/BF02165411): seven products of matrices of half the size instead of eight.
- *
+ * One level of Strassen's algorithm (doi:10.1007/BF02165411): seven products of half-size matrices instead of eight.
  *   M1 = (A11 + A22) (B11 + B22)   M2 = (A21 + A22) B11   M3 = A11 (B12 - B22)   M4 = A22 (B21 - B11)
  *   M5 = (A11 + A12) B22   M6 = (A21 - A11) (B11 + B12)   M7 = (A12 - A22) (B21 + B22)
  *   C11 = M1 + M4 - M5 + M7   C12 = M3 + M5   C21 = M2 + M4   C22 = M1 - M2 + M3 + M6
+ * The algorithm stores no intermediate matrix (as in doi:10.1109/SC.2016.58). Packing a micro-panel computes the sums of A,
+ * packing a block computes the sums of B, and each microtile of M goes from registers to two quadrants of C.
  *
- * No matrix of intermediate results exists (as in doi:10.1109/SC.2016.58). Sums of A are made when a micro-panel is packed,
- * sums of B when a block is packed, and a microtile of M goes from the registers to both quadrants of C.
- * Rounding errors are about twice those of the plain product, relative to the largest numbers of A and B: a row of small numbers
- * loses exactness beside a row of large numbers.
+ * Rounding errors are about twice those of the plain product, relative to the largest numbers of A and B. A row of small numbers
+ * therefore loses precision next to a row of large numbers.
  */
 import { operandBytes, M1, M2, M3, M4, M5, M6, M7 } from "./strassen-operands";
 import { packASum, packAPanel, transposeAPanel } from "./pack";
@@ -16,7 +15,7 @@ import { prefetchRows, rowsAhead } from "./prefetch";
 import { A11, A12, A21, A22, A_PANEL_ROW, B_PANEL_ROW, COLUMNS, DEPTH, partSize, PRODUCT_BYTES, PRODUCTS, ROWS } from "./layout";
 import { multiplyAPanel } from "./microkernel";
 
-/** The least side of a matrix: below it the sums cost as much as the eighth product. */
+/** Minimum side of a matrix. Below this size, the sums cost as much as the saved product. */
 const MIN_SIDE: i32 = 128;
 
 /** Quadrants of C. */
@@ -26,17 +25,17 @@ const C21: i32 = 2;
 const C22: i32 = 3;
 const NONE: i32 = -1;
 
-/** Written by setStrassen alone. */
+/** Only setStrassen writes this variable. */
 let isEnabled: bool = true;
 
-/** Turns the algorithm on or off, so that a test can compare it with blocked products -> whether it was on. */
+/** Switches the algorithm on or off and returns the old state. Tests compare it with blocked products. */
 export function setStrassen(isOn: bool): i32 {
   const before = isEnabled;
   isEnabled = isOn;
   return i32(before);
 }
 
-/** Whether a product goes by quadrants: whole panels of B, an even number of rows, and a k that halves into whole pairs. */
+/** True if a product can use Strassen's algorithm: sides of at least MIN_SIDE, m even, k a multiple of four, n a multiple of two panels. */
 // @ts-ignore: decorator
 @inline
 export function usesStrassen(m: i32, n: i32, k: i32): bool {
@@ -44,8 +43,8 @@ export function usesStrassen(m: i32, n: i32, k: i32): bool {
 }
 
 /**
- * Sets entry `index` of the product table: a B [2 k, 2 n] that packOperands has packed, and where its product goes. A is
- * multiplied with all entries at once (fused-projection.ts). Other arguments as in `multiply`.
+ * Sets entry `index` of the product table: operands of B [2 k, 2 n] from packOperands, and the addend and output of the product.
+ * A is multiplied by all entries at once (fused-projection.ts). Other arguments as in `multiply`.
  */
 export function setProduct(index: i32, b: usize, addend: usize, out: usize, outRow: usize, m: i32, n: i32, k: i32): void {
   const at = PRODUCTS + <usize>index * PRODUCT_BYTES;
@@ -58,7 +57,7 @@ export function setProduct(index: i32, b: usize, addend: usize, out: usize, outR
   store<usize>(at, operandBytes(k, n), 24);
 }
 
-/** out [2 m, 2 n] = addend + A [2 m, 2 k] B for the first `products` entries of the table; other arguments as in `multiply`. */
+/** out [2 m, 2 n] = addend + A [2 m, 2 k] B, for each of the first `products` entries of the table. Other arguments as in `multiply`. */
 export function strassen(a: usize, aRow: usize, aCol: usize, products: i32, m: i32, k: i32, edge: usize): void {
   const depth = partSize(k, DEPTH);
   const ahead = rowsAhead(k << 3);
@@ -83,7 +82,7 @@ export function strassen(a: usize, aRow: usize, aCol: usize, products: i32, m: i
         a22 = A22;
         row = A_PANEL_ROW;
       }
-      // The first product of each quadrant is added to the addend.
+      // The first product of each quadrant includes the addend.
       packASum(a21, a11, -1, row, rows, inner);
       multiplyProducts(products, M6, true, C22, NONE, 0, k, i, x, rows, inner, edge);
       packASum(a12, a22, -1, row, rows, inner);
@@ -102,7 +101,7 @@ export function strassen(a: usize, aRow: usize, aCol: usize, products: i32, m: i
   }
 }
 
-/** Prefetches rows i.. of both halves of A, where they are dense, and of the addends. */
+/** Prefetches rows i.. of both halves of A and of the addends. Rows of A must be dense. */
 function prefetchHalves(a: usize, aRow: usize, products: i32, i: i32, count: i32, m: i32, k: i32): void {
   for (let half = 0; half < 2; half++) {
     prefetchRows(a + <usize>i * aRow, count, <usize>k << 3, aRow);
@@ -115,8 +114,9 @@ function prefetchHalves(a: usize, aRow: usize, products: i32, i: i32, count: i32
 }
 
 /**
- * Multiplies the micro-panel, made of rows i.. and columns x.. of quadrants of A [m, k], with that operand of each B. The
- * product is added to quadrant `to` of C, or begins it where isFirst, and is added `sign` times to quadrant `second`.
+ * Multiplies the micro-panel by operand `operand` of each B. The micro-panel holds rows i.. and columns x.. of a sum of A's
+ * quadrants [m, k]. Adds the product to quadrant `to` of C (isFirst: to the addend, as the start of the quadrant). Adds `sign`
+ * times the product to quadrant `second`.
  */
 // @ts-ignore: decorator
 @inline
@@ -134,7 +134,7 @@ function multiplyProducts(
   }
 }
 
-/** Bytes from C to a row of a quadrant, `row` bytes from the first row of its quadrant. */
+/** The offset in C of a row of a quadrant. The row is `row` bytes from its quadrant's first row. */
 // @ts-ignore: decorator
 @inline
 function quadrantOffset(quadrant: i32, product: usize, row: usize): usize {

@@ -1,6 +1,6 @@
 /**
- * Products that are known to be symmetric (syrk in BLAS): computes the microtiles on and above the diagonal and mirrors them.
- * Half the work of a matMul, for Newton-Schulz, which consists of such products.
+ * Symmetric products (syrk in BLAS). Computes the microtiles on and above the diagonal and mirrors them, with half the work of
+ * matMul. Newton-Schulz consists of such products.
  */
 import { blockDepth, BLOCK_N } from "./matmul";
 import { packBPanels, bPanelsBytes, transpose } from "./pack";
@@ -8,8 +8,8 @@ import { B_PANEL_ROW, COLUMNS, ROWS } from "./layout";
 import { multiply } from "./microkernel";
 
 /**
- * out [m, m] = A [m, k] B [k, m], which must be symmetric. Element (i, x) of A lies at a + i aRow + x aCol, element (x, j) of B
- * at b + x bRow + j bCol; strides are bytes, out is dense.
+ * out [m, m] = A [m, k] B [k, m]; the product must be symmetric. Element (i, x) of A is at a + i aRow + x aCol, element (x, j)
+ * of B at b + x bRow + j bCol. Strides are in bytes; out is dense.
  */
 export function syrk(
   a: usize, aRow: usize, aCol: usize, b: usize, bRow: usize, bCol: usize, out: usize, m: i32, k: i32, pack: usize,
@@ -24,7 +24,7 @@ export function syrk(
       const panel = <usize>inner * B_PANEL_ROW;
       packBPanels(b + <usize>x * bRow + <usize>j * bCol, inner, width, bRow, bCol, pack);
       for (let i = 0; i < j + width; i += ROWS) {
-        // Columns before the first panel that reaches the diagonal in these rows.
+        // The number of columns before the first panel that contains the diagonal in these rows.
         const skipped = i > j ? ((i - j) / COLUMNS) * COLUMNS : 0;
         const target = out + <usize>i * outRow + (<usize>(j + skipped) << 2);
         const source = pack + (<usize>skipped * inner << 2);
@@ -36,7 +36,7 @@ export function syrk(
   mirror(out, m);
 }
 
-/** Mirrors x [m, m] from above the diagonal to below it, in blocks of four by four. */
+/** Copies x [m, m] from above the diagonal to below it, in blocks of 4 x 4. */
 function mirror(x: usize, m: i32): void {
   const row = <usize>m << 2;
   const whole = m & ~3;
@@ -47,7 +47,7 @@ function mirror(x: usize, m: i32): void {
   for (let i = whole; i < m; i++) mirrorRow(x, row, i, 0);
 }
 
-/** Row i from column `first` to the diagonal. */
+/** Mirrors row i from column `first` to the diagonal. */
 function mirrorRow(x: usize, row: usize, i: i32, first: i32): void {
   for (let j = first; j < i; j++) store<f32>(x + <usize>i * row + (<usize>j << 2), load<f32>(x + <usize>j * row + (<usize>i << 2)));
 }

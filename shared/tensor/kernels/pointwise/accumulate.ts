@@ -1,4 +1,4 @@
-/** Sums in place. */
+/** In-place addition. */
 
 /** target [n] += x [n] */
 export function addInPlace(target: usize, x: usize, n: i32): void {

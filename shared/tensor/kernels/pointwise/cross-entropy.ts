@@ -1,17 +1,18 @@
 /**
- * Mean cross-entropy from integer labels; -1 is ignored. Forward keeps two numbers of each row, from which backward computes the
- * gradient in one pass. The caller has checked the labels (firstOutside): they become addresses here.
+ * Mean cross-entropy with integer labels; label -1 is ignored. The forward pass keeps two numbers per row, with which the
+ * backward pass computes the gradient in one pass. Labels are used as addresses, so the caller must check them first
+ * (firstOutside).
  */
 import { exp1, exp4, log } from "./exp";
 
-/** @query Number of labels [rows] that are not -1. */
+/** @query The number of labels [rows] that are not -1. */
 export function liveLabels(labels: usize, rows: i32): i32 {
   let live = 0;
   for (let row = 0; row < rows; row++) live += i32(load<i32>(labels + (<usize>row << 2)) >= 0);
   return live;
 }
 
-/** The largest of x [vocab]. */
+/** The maximum of x [vocab]. */
 // @ts-ignore: decorator
 @inline
 function largest(x: usize, vocab: i32): f32 {
@@ -25,8 +26,8 @@ function largest(x: usize, vocab: i32): f32 {
 }
 
 /**
- * Writes the largest of x [vocab] and 1 / sum exp(x - largest) to normalizer [2] -> log sum exp(x). Backward needs the two
- * numbers apart: for logits of 1e4 a float32 cannot hold their combination exactly.
+ * Returns log sum exp(x) for x [vocab]. Writes the maximum and 1 / sum exp(x - maximum) to normalizer [2]. The backward pass
+ * needs both numbers: for logits of 1e4, float32 cannot represent their combination exactly.
  */
 // @ts-ignore: decorator
 @inline
@@ -41,11 +42,11 @@ function normalize(x: usize, normalizer: usize, vocab: i32): f64 {
   for (; i < vocab; i++) sum += exp1(load<f32>(x + (<usize>i << 2)) - top);
   store<f32>(normalizer, top);
   store<f32>(normalizer, <f32>1 / sum, 4);
-  // A NaN among the logits makes the loss NaN. log() takes numbers only.
+  // A NaN logit makes the loss NaN. log() does not accept NaN.
   return isNaN(sum) ? NaN : <f64>top + log(<f64>sum);
 }
 
-/** logits [rows, vocab], labels [rows] -> loss [1], normalizer [rows, 2] for backward, which is unset in ignored rows. */
+/** logits [rows, vocab], labels [rows] -> loss [1], and normalizer [rows, 2] for the backward pass (undefined in ignored rows) */
 export function crossEntropy(logits: usize, labels: usize, loss: usize, normalizer: usize, rows: i32, vocab: i32, live: i32): void {
   let sum: f64 = 0;
   for (let row = 0; row < rows; row++) {
@@ -57,7 +58,7 @@ export function crossEntropy(logits: usize, labels: usize, loss: usize, normaliz
   store<f32>(loss, <f32>(sum / <f64>live));
 }
 
-/** dlogits [rows, vocab] = (softmax - one-hot) dy / live, 0 in ignored rows; dy [1]. */
+/** dlogits [rows, vocab] = (softmax - one-hot) dy / live, with dy [1]; 0 in ignored rows */
 export function crossEntropyBackward(logits: usize, labels: usize, normalizer: usize, dy: usize, dlogits: usize, rows: i32, vocab: i32, live: i32): void {
   const weight: f32 = load<f32>(dy) / <f32>live;
   const vectors = vocab & ~3;
@@ -89,9 +90,9 @@ export function crossEntropyBackward(logits: usize, labels: usize, normalizer: u
 }
 
 /**
- * Loss and gradient in one pass: logits [rows, vocab] become scale times the row's weight times (softmax - one-hot), 0 in ignored
- * rows; total [1] += scale times the weighted sum of the losses. rowWeights [rows] are 1 where the address is 0. Each exponential
- * is computed once and replaces its logit.
+ * Loss and gradient in one pass. Replaces logits [rows, vocab] by scale * row weight * (softmax - one-hot), or 0 in ignored
+ * rows. total [1] += scale times the weighted sum of the losses. rowWeights [rows]; address 0: all weights are 1. Each
+ * exponential is computed once and overwrites its logit.
  */
 export function crossEntropyInPlace(logits: usize, labels: usize, rowWeights: usize, total: usize, rows: i32, vocab: i32, scale: f32): void {
   const vectors = vocab & ~3;
@@ -103,7 +104,7 @@ export function crossEntropyInPlace(logits: usize, labels: usize, rowWeights: us
       memory.fill(x, 0, <usize>vocab << 2);
       continue;
     }
-    // A weight of 1 changes no bit of the product.
+    // A weight of 1 leaves the product bit-identical.
     const rowWeight: f32 = rowWeights == 0 ? 1 : load<f32>(rowWeights + (<usize>row << 2));
     const weight = scale * rowWeight;
     const hit = x + (<usize>label << 2);

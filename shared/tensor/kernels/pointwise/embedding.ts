@@ -1,6 +1,9 @@
-/** Embedding: gathers rows by id; the gradient adds rows up by id. */
+/** Embedding: gathers rows by id. Its gradient adds rows by id. */
 
-/** @query Index of the first of values [count] outside low..high-1, or -1. Ids become addresses, so they are checked first. */
+/**
+ * @query The index of the first value outside low..high-1 in values [count]; -1 if all are inside. Ids are used as addresses, so
+ * they are checked first.
+ */
 export function firstOutside(values: usize, count: i32, low: i32, high: i32): i32 {
   for (let i = 0; i < count; i++) {
     const value = load<i32>(values + (<usize>i << 2));
@@ -9,7 +12,7 @@ export function firstOutside(values: usize, count: i32, low: i32, high: i32): i3
   return -1;
 }
 
-/** out [count, width] = rows of weight [rows, width] at ids [count], which the caller has checked. */
+/** out [count, width] = the rows of weight [rows, width] at ids [count]. The caller must check the ids. */
 export function gatherRows(weight: usize, ids: usize, out: usize, count: i32, width: i32): void {
   const bytes = <usize>width << 2;
   for (let i = 0; i < count; i++) {
@@ -18,7 +21,7 @@ export function gatherRows(weight: usize, ids: usize, out: usize, count: i32, wi
   }
 }
 
-/** out [rows, width] = values [count, width] summed by id [count], in their order. Ids outside 0..rows-1 are dropped. */
+/** out [rows, width] = values [count, width] added up by id [count], in order. Ignores ids outside 0..rows-1. */
 export function scatterAddRows(values: usize, ids: usize, out: usize, count: i32, width: i32, rows: i32): void {
   memory.fill(out, 0, (<usize>rows * width) << 2);
   const vectors = width & ~3;

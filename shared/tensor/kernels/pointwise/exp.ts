@@ -1,22 +1,23 @@
 /**
- * Exponential and logarithm without tables: the library's own functions would bring data segments into tfjs's memory.
+ * Exponential and logarithm without tables, because the library's functions would add data segments, which would overwrite
+ * tfjs's memory.
  *
- * exp(x) with x = n ln 2 + r is 2^n (1 + r + r^2 q(r)), q of degree three fitted to the least relative error over
- * |r| <= ln 2 / 2: 1e-7 before rounding, 2e-7 with it, 4e-7 at the lower end with fused ln 2. The dependency chain is as short as
- * possible, since exp is bound by latency and not by the arithmetic units.
+ * With x = n ln 2 + r, exp(x) = 2^n (1 + r + r^2 q(r)). q has degree three and minimises the largest relative error over |r| <=
+ * ln 2 / 2: 1e-7 before rounding, 2e-7 after rounding, 4e-7 at the lower end with fused ln 2. Latency limits exp, not the number
+ * of operations, so the dependency chain is kept short.
  */
 import { IS_FUSED, madd } from "../simd";
 
 // Variables, though never written: V8 builds a vector constant anew in every iteration of a loop, with four instructions, and
 // loads a mutable global with one. That makes exp4 1.7 times as fast.
-/** Below this the result is no normal number. */
+/** The lowest argument whose exponential is a normal number. */
 let LOWEST: v128 = f32x4.splat(-87.33);
 let SATURATED: v128 = f32x4.splat(30);
-/** 1.5 * 2^23: x + ROUND has the nearest integer to x in its lowest bits, and x + ROUND - ROUND is that integer. */
+/** 1.5 * 2^23. x + ROUND holds the nearest integer to x in its lowest bits. x + ROUND - ROUND is that integer. */
 export let ROUND: v128 = f32x4.splat(12582912);
 export let LOG2_E: v128 = f32x4.splat(1.44269504);
 export let MINUS_LN2: v128 = f32x4.splat(-0.69314718);
-/** ln 2 in two parts, so that r keeps its last bits without a fused multiply-add. */
+/** ln 2 in two parts, so that r keeps its last bits even without a fused multiply-add. */
 let MINUS_LN2_HIGH: v128 = f32x4.splat(-0.693359375);
 let MINUS_LN2_LOW: v128 = f32x4.splat(2.12194440e-4);
 let C5: v128 = f32x4.splat(0.00831252);
@@ -25,7 +26,7 @@ let C3: v128 = f32x4.splat(0.16667114);
 let C2: v128 = f32x4.splat(0.49999232);
 export let ONE: v128 = f32x4.splat(1);
 
-/** x / ln 2, rounded to the integer n, in the lowest bits of a float (ROUND). */
+/** The integer n nearest to x / ln 2, in the lowest bits of a float (see ROUND). */
 // @ts-ignore: decorator
 @inline
 export function exponentBits4(x: v128, log2e: v128, round: v128): v128 {
@@ -46,11 +47,11 @@ export function reducedArgument4(x: v128, exponentBits: v128, round: v128, minus
 export function reconstruct4(exponentBits: v128, r: v128, one: v128): v128 {
   const square = f32x4.mul(r, r);
   const y = madd(madd(madd(C5, r, C4), square, madd(C3, r, C2)), square, f32x4.add(r, one));
-  // Times 2^n: the shift leaves n alone, ROUND's own bits fall out, and n is added to the exponent.
+  // Multiplies by 2^n: the shift moves n to the exponent bits and drops ROUND's own bits; the addition adds n to the exponent.
   return i32x4.add(y, i32x4.shl(exponentBits, 23));
 }
 
-/** exp of four lanes from LOWEST to 88, above which it overflows, or NaN. */
+/** exp of four lanes. Each lane must be NaN or from LOWEST to 88 (above 88 exp overflows). */
 // @ts-ignore: decorator
 @inline
 export function normalExp4(x: v128): v128 {
@@ -58,29 +59,32 @@ export function normalExp4(x: v128): v128 {
   return reconstruct4(exponentBits, reducedArgument4(x, exponentBits, ROUND, MINUS_LN2), ONE);
 }
 
-/** exp of four lanes of at most 88, such as scores minus the largest of them: 0 below LOWEST, NaN for NaN. */
+/** exp of four lanes of at most 88, for example scores minus their maximum. 0 below LOWEST, NaN for NaN. */
 // @ts-ignore: decorator
 @inline
 export function exp4(x: v128): v128 {
-  // pmax is one instruction, max is several. It returns its first operand when that is NaN.
+  // pmax is one instruction, max is several. pmax returns its first operand if that operand is NaN.
   return v128.andnot(normalExp4(f32x4.pmax(x, LOWEST)), f32x4.lt(x, LOWEST));
 }
 
-/** x between LOWEST and SATURATED, for e = exp(x) in e / (1 + e) and 1 / (1 + e): the first is 1 in float32 long before SATURATED, and the second stays a normal number. */
+/**
+ * Clamps x to LOWEST..SATURATED for e = exp(x) in e / (1 + e) and 1 / (1 + e). At SATURATED the first is already 1 in float32,
+ * and the second is still a normal number.
+ */
 // @ts-ignore: decorator
 @inline
 export function clampGate4(x: v128): v128 {
   return f32x4.pmin(f32x4.pmax(x, LOWEST), SATURATED);
 }
 
-/** exp of one number, equal in every bit to a lane of exp4. */
+/** exp of a number; bit-identical to a lane of exp4. */
 // @ts-ignore: decorator
 @inline
 export function exp1(x: f32): f32 {
   return f32x4.extract_lane(exp4(f32x4.splat(x)), 0);
 }
 
-/** log of a positive normal number: x = 2^e m with m near 1, then 2 atanh((m - 1) / (m + 1)); error below 1e-12. */
+/** log of a positive normal number. x = 2^e m with m near 1; log m = 2 atanh((m - 1) / (m + 1)). The error is below 1e-12. */
 export function log(x: f64): f64 {
   const bits = reinterpret<i64>(x);
   let e = <i32>((bits >> 52) & 0x7ff) - 1023;

@@ -1,10 +1,10 @@
 /**
- * RMSNorm: y = x r weight with r = 1 / sqrt(mean(x^2) + epsilon) of each row. Forward also returns r of each row, which is all
- * that backward needs beside the inputs. Rows are taken in order, so sums over rows have one order.
+ * RMSNorm: y = x r weight, with r = 1 / sqrt(mean(x^2) + epsilon) per row. The forward pass also returns r of each row, which
+ * the backward pass needs besides the inputs. Rows are processed in order, so sums over rows have a fixed order.
  */
 import { addLanes, madd } from "../simd";
 
-/** Sum of a^2 over a row. */
+/** The sum of squares of a row. */
 function squares(a: usize, width: i32): f32 {
   let s$0 = f32x4.splat(0), s$1 = f32x4.splat(0), s$2 = f32x4.splat(0), s$3 = f32x4.splat(0);
   const end = a + (<usize>width << 2);
@@ -23,7 +23,7 @@ function squares(a: usize, width: i32): f32 {
   return sum;
 }
 
-/** Sum of a b c over width. Two sums side by side halve the wait for each multiply-add. */
+/** The sum of a b c over a row. Two partial sums halve the wait for each multiply-add. */
 function dotWeighted(a: usize, b: usize, c: usize, width: i32): f32 {
   let s$0 = f32x4.splat(0), s$1 = f32x4.splat(0);
   const end = a + (<usize>width << 2);
@@ -68,15 +68,15 @@ export function rmsNorm(x: usize, weight: usize, out: usize, inverse: usize, row
 }
 
 /**
- * dy [rows, width] -> dx = addend + r (dy weight - x r^2 mean(dy weight x)) and dweight = sum over rows of dy x r. An `addend` of
- * 0 is none. dx may be the addend, dy or x. Each row is read twice while it is in the cache.
+ * dy [rows, width] -> dx = addend + r (dy weight - x r^2 mean(dy weight x)), dweight = sum over rows of dy x r. addend 0: no
+ * addend. dx may overwrite the addend, dy or x. Each row is read twice while it is in the cache.
  */
 export function rmsNormBackward(x: usize, weight: usize, inverse: usize, dy: usize, addend: usize, dx: usize, dweight: usize, rows: i32, width: i32): void {
   memory.fill(dweight, 0, <usize>width << 2);
   rmsNormBackwardAccumulate(x, weight, inverse, dy, addend, dx, dweight, rows, width);
 }
 
-/** The same, with the gradient of the weight added to dweight. */
+/** Like rmsNormBackward, but adds the gradient of the weight to dweight. */
 export function rmsNormBackwardAccumulate(x: usize, weight: usize, inverse: usize, dy: usize, addend: usize, dx: usize, dweight: usize, rows: i32, width: i32): void {
   const share: f32 = <f32>1 / <f32>width;
   for (let row = 0; row < rows; row++) {

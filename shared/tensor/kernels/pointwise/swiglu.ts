@@ -1,4 +1,4 @@
-/** SwiGLU: silu(gate) up, where silu(g) = g s, s = e / (1 + e) and e = exp(g). Backward computes e again instead of keeping it. */
+/** SwiGLU: silu(gate) up, with silu(g) = g s, s = e / (1 + e) and e = exp(g). The backward pass recomputes e instead of keeping it. */
 import { clampGate4, LOG2_E, MINUS_LN2, normalExp4, ONE, exponentBits4, reconstruct4, reducedArgument4, ROUND } from "./exp";
 import { madd } from "../simd";
 
@@ -15,8 +15,8 @@ export function swiglu(gate: usize, up: usize, out: usize, size: i32): void {
 }
 
 /**
- * dy [size] -> dup = dy g s, dgate = dy up (s + g s (1 - s)) and hidden = g s up once more, which costs nothing here; s and e as
- * above, 1 - s = 1 / (1 + e). dgate may be gate, dup may be up, hidden may be dy.
+ * dy [size] -> dup = dy g s, dgate = dy up (s + g s (1 - s)), and hidden = g s up, which costs nothing extra here. s and e as
+ * above; 1 - s = 1 / (1 + e). dgate may overwrite gate, dup may overwrite up, hidden may overwrite dy.
  */
 export function swigluBackward(gate: usize, up: usize, dy: usize, dgate: usize, dup: usize, hidden: usize, size: i32): void {
   const end = <usize>size << 2;
@@ -33,7 +33,7 @@ export function swigluBackward(gate: usize, up: usize, dy: usize, dgate: usize, 
   }
 }
 
-/** e, clamped to where it no longer changes s. */
+/** e, with g clamped to the range in which e changes s. */
 // @ts-ignore: decorator
 @inline
 function clampedExp4(g: v128): v128 {
@@ -41,9 +41,9 @@ function clampedExp4(g: v128): v128 {
 }
 
 /**
- * Takes whole vectors up to `end`, forward or backward -> end. exp is bound by the latency of its dependency chain, so the loop
- * is software-pipelined: an iteration reduces the argument of the vector after next, reconstructs the exponential of the next
- * one and divides for this one. Globals are read into constants, which stay in registers.
+ * Processes whole vectors up to `end`, forward or backward, and returns `end`. The latency of exp limits the speed, so the loop
+ * is software-pipelined. One iteration reduces the argument of vector i + 2, reconstructs the exponential of vector i + 1, and
+ * divides for vector i. Globals are copied to constants, which stay in registers.
  */
 // @ts-ignore: decorator
 @inline

@@ -24,11 +24,11 @@ test("the reserved block reaches from the start of the heap over the working mem
 });
 
 test("a heap that begins above the working memory is refused with both addresses", () => {
-  expect(() => reserveWorkspace(runtimeAt(140_000).runtime, KERNELS)).toThrow("below 131072, it begins at 140000");
+  expect(() => reserveWorkspace(runtimeAt(140_000).runtime, KERNELS)).toThrow("below 131072, got a heap that begins at 140000");
 });
 
 test("a second block that begins elsewhere and ends before the working memory does is refused", () => {
-  expect(() => reserveWorkspace(runtimeAt(92_056, 90_000).runtime, KERNELS)).toThrow("does not hold the working memory up to 134144");
+  expect(() => reserveWorkspace(runtimeAt(92_056, 90_000).runtime, KERNELS)).toThrow("does not contain the working memory up to 134144");
 });
 
 test("a module that is not the build of the contract is refused with what it lacks", () => {
