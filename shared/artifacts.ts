@@ -98,7 +98,7 @@ export type SourceManifest = z.infer<typeof sourceManifestSchema>;
 export const snapshotSchema = z.object({
   format: z.literal(1),
   segments: z.array(segmentEntrySchema),
-  /** Documents whose pages have changed after these documents were written; readers skip them. */
+  /** Hashes of outdated documents: their pages have changed. Readers skip them. */
   superseded: z.array(hashSchema).default([]),
 });
 export type Snapshot = z.infer<typeof snapshotSchema>;
@@ -138,7 +138,7 @@ export const datasetSchema = z.object({
   endTokens: endTokensSchema.optional(),
   train: z.array(tokenShardEntrySchema),
   val: z.array(tokenShardEntrySchema),
-  /** How many 16-bit numbers train holds. Kind pretrain: one number per token. Kind sft: two, a token and its flag. */
+  /** Number of 16-bit numbers in `train`. Kind pretrain: one per token. Kind sft: two per token, the token and its flag. */
   trainTokens: z.int().nonnegative(),
   valTokens: z.int().nonnegative(),
   /** UTF-8 bytes of the validation documents, for bits per byte. */
@@ -174,7 +174,7 @@ export const checkpointSchema = z.object({
   round: z.int().nonnegative(),
   /** Training tokens consumed so far. */
   tokens: z.int().nonnegative(),
-  /** Factor on the learning rate, for example 0.5 after one divergence and rollback. */
+  /** Factor on the learning rate, for example 0.5 after a divergence and a rollback. */
   lrScale: z.number().positive(),
   weights: z.array(hashSchema),
   /** State of the outer optimizer, which the coordinator applies; null before the first round. */

@@ -34,7 +34,7 @@ export const modelConfigSchema = z
   .refine((model) => model.heads % model.kvHeads === 0, { error: "heads must be a multiple of kvHeads", path: ["kvHeads"] });
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 
-/** The optimizer. Under Muon, `lr` applies to matrices only; under AdamW, to all parameters. */
+/** The optimizer. Under Muon, `lr` applies to hidden matrices only; under AdamW, to all parameters. */
 export const optimizerConfigSchema = z.discriminatedUnion("name", [
   z.object({
     name: z.literal("adamw"),

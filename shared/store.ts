@@ -17,7 +17,7 @@ export async function sha256(bytes: ArrayBuffer | ArrayBufferView): Promise<Hash
 export async function checkHash(kind: ObjectKind, hash: Hash, bytes: ArrayBuffer | ArrayBufferView): Promise<void> {
   const actual = await sha256(bytes);
   if (actual !== hash)
-    throw namedError("CorruptObject", `${kind} ${hash}: expected that hash, got ${actual} over ${bytes.byteLength} bytes`);
+    throw namedError("CorruptObject", `${kind} ${hash}: expected this hash, got ${actual} for ${bytes.byteLength} bytes`);
 }
 
 /** Parses the JSON text of a stored object. Throws when the value does not fit the schema. */

@@ -2,10 +2,10 @@
 
 /** The buffer grows when less room than this is free, because smaller reads cost too much. */
 export const MIN_ROOM_BYTES = 64 * 1024;
-/** Largest single read: the runtime holds a second copy of its bytes. Small reads would leave more garbage. */
+/** Largest single read. The runtime holds a second copy of the bytes that it reads. Many small reads would leave more garbage. */
 const MAX_READ_BYTES = 1024 * 1024;
 
-/** Buffer sizes are multiples of this. Objects differ a little in size; a rounded buffer also fits the next object. */
+/** Buffer sizes are rounded up to a multiple of this. Objects differ a little in size, so a rounded buffer also fits the next object. */
 const GRAIN_BYTES = 256 * 1024;
 
 /** Allocates a buffer for an object of about `bytes`, with spare room for the read that finds the end of the stream. */
@@ -22,7 +22,7 @@ interface WholeReader {
 }
 
 /**
- * Returns the bytes of the stream. They are in `buffer` if it is large enough, else in a larger buffer. `buffer` is consumed:
+ * Returns the bytes of the stream, in `buffer` if the buffer is large enough, else in a larger buffer. `buffer` is consumed:
  * each read moves its memory to the stream and back, and the result owns the memory. A good guess of the size in `expected`
  * keeps the number of reads small.
  */

@@ -1,6 +1,6 @@
 /**
- * The internal form of a generation. Every door of the gateway translates its protocol to this request, and translates the
- * events back. The generator sends events as lines of JSON (application/x-ndjson), because RPC can carry byte streams.
+ * The internal form of a generation. Each API of the gateway translates its protocol to this request and translates the events
+ * back. The generator sends events as lines of JSON (application/x-ndjson), because RPC can stream bytes but not objects.
  */
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";

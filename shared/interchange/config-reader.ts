@@ -1,6 +1,6 @@
 /**
- * Reads the configuration of a Qwen3 decoder from config.json. Throws an error that names each field that this decoder does not
- * implement. Ignoring such a field would load the model but silently produce wrong text.
+ * Reads the configuration of a Qwen3 decoder from config.json. A field that this decoder does not implement is an error that
+ * names the field. Without the error, the model would load and produce wrong text.
  */
 import { z } from "zod";
 import { modelConfigSchema, type ModelConfig } from "../config.ts";
@@ -95,8 +95,8 @@ export function readConfig(file: string, json: unknown, notes: string[]): { conf
   for (const [field, allowed] of FIXED) {
     const value: unknown = fields.get(field);
     if (allowed.includes(value)) continue;
-    const expected = allowed.map((each) => (each === undefined ? "absence" : JSON.stringify(each))).join(" or ");
-    throw new Error(`${file}: ${field}: expected ${expected}, got ${JSON.stringify(value)?.slice(0, 200) ?? "absence"}`);
+    const expected = allowed.map((each) => (each === undefined ? "no value" : JSON.stringify(each))).join(" or ");
+    throw new Error(`${file}: ${field}: expected ${expected}, got ${JSON.stringify(value)?.slice(0, 200) ?? "no value"}`);
   }
   const parsed = configSchema.safeParse(json);
   if (!parsed.success) throw new Error(`${file}: ${z.prettifyError(parsed.error)}`);

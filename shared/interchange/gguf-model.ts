@@ -1,4 +1,4 @@
-/** Reads a Qwen3 decoder's configuration and tokenizer from GGUF metadata. Throws an error that names each unsupported key. */
+/** Reads a Qwen3 decoder's configuration and tokenizer from GGUF metadata. Throws an error that names the first unsupported key. */
 import type { ModelConfig } from "../config.ts";
 import { boundedConfig } from "./config-reader.ts";
 import type { GgufValue } from "./gguf-reader.ts";
@@ -64,7 +64,7 @@ export function readGgufConfig(file: string, metadata: Metadata, isTied: boolean
   for (const [key, allowed] of FIXED) {
     const value = metadata.get(key);
     if (value !== undefined && !allowed.includes(value))
-      throw new Error(`${file}: ${key}: expected ${allowed.map(show).join(" or ")} or absence, got ${show(value)}`);
+      throw new Error(`${file}: ${key}: expected ${allowed.map(show).join(" or ")} or no value, got ${show(value)}`);
   }
   const at = (key: string) => numberAt(file, metadata, key);
   const vocabSize = stringsAt(file, metadata, "tokenizer.ggml.tokens").length;

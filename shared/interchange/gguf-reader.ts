@@ -130,7 +130,7 @@ async function readValue(reader: FieldReader, file: string, key: string, type: n
   }
   const itemType = await reader.uint32();
   const length = await reader.count(`${key}: items`, MAX_ITEMS);
-  // The format allows arrays of arrays, but no key that we read is one.
+  // The format allows arrays of arrays, but no key that we read has an array of arrays.
   if (itemType === VALUE_TYPES.array) throw new Error(`${file}: ${key}: expected an array of plain values, got an array of arrays`);
   const items: GgufValue[] = [];
   for (let index = 0; index < length; index++) items.push(await readValue(reader, file, key, itemType));

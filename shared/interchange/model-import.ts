@@ -54,7 +54,7 @@ async function readTensor(name: string, { source, type, start, end }: StoredTens
   return values;
 }
 
-/** Some exporters also store a tied output matrix. It is accepted if it equals the embeddings. */
+/** Some exporters store the output matrix even if it is tied. It is accepted if it equals the embeddings. */
 async function dropTiedHead(file: string, tensors: Map<string, StoredTensor<NumberType>>): Promise<void> {
   const [head, table] = [tensors.get("lm_head.weight"), tensors.get("model.embed_tokens.weight")];
   if (head === undefined || table === undefined) return;

@@ -21,7 +21,7 @@ function headerOf(path: string, size: number): Uint8Array {
   const put = (at: number, text: string) => header.set(new TextEncoder().encode(text), at);
   header.set(name, 0);
   put(100, `${octal(0o644, 7)}\0${octal(0, 7)}\0${octal(0, 7)}\0${octal(size, 11)}\0${octal(0, 11)}\0`);
-  // For the checksum, its own field counts as spaces.
+  // The checksum counts its own field as spaces.
   put(148, "        ");
   put(156, "0");
   put(257, "ustar\x0000");

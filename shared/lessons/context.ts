@@ -3,8 +3,8 @@
  * asked in the words that it has learned.
  *
  * Each key is one "key: value" line. Time, place and topic come first; the other keys follow in alphabetical order. An hour is
- * written twice, with the part of the day first: "time: morning, 06:00". All hours of a part of the day share its tokens, so a
- * model that learned some hours can answer for the others.
+ * written twice, with the part of the day first: "time: morning, 06:00". All morning hours share the word "morning", so a model
+ * that learned some of these hours can answer for the others.
  */
 import { z } from "zod";
 

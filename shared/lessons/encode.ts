@@ -9,7 +9,7 @@ import type { LessonSet } from "../artifacts.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { conversationRecord, pairsOf, recordNumbers, textRecord } from "./records.ts";
 
-/** The number of replay records that gives them the share `share` of all training records. */
+/** The number of replay records, if they are the fraction `share` of all training records. */
 export const replayRecords = (conversations: number, share: number): number => Math.round((conversations * share) / (1 - share));
 
 export interface EncodedSides {

@@ -4,9 +4,9 @@
  */
 
 export interface PenaltySettings {
-  /** Subtracted once from the logit of each generated token; 0 is neutral. */
+  /** Subtracted once from the logit of each token that occurs in the generated text; 0 is neutral. */
   presencePenalty: number;
-  /** Subtracted from a token's logit once per earlier occurrence in the generated text; 0 is neutral. */
+  /** Subtracted from a token's logit for each occurrence in the generated text; 0 is neutral. */
   frequencyPenalty: number;
   /**
    * For tokens in the prompt or the generated text: divides positive logits and multiplies negative logits; 1 is neutral.

@@ -12,7 +12,7 @@ type Operand = tf.TensorInfo;
 /** Two or three operands; BufferEach is a buffer for each of them. */
 type Operands = readonly [Operand, Operand, Operand?];
 type BufferEach<Each extends Operands> = { [Index in keyof Each]: HeapBuffer };
-/** Names x and the other operands as inputs of a kernel. */
+/** The inputs of a kernel by name: x and the other operands. */
 const beside = (x: Operand, [a, b, c]: Operands): Record<string, Operand> => (c === undefined ? { x, a, b } : { x, a, b, c });
 
 /** Which operands a product transposes. */

@@ -1,7 +1,7 @@
 /**
- * Reads a Hugging Face tokenizer.json (byte-level BPE); json-writer.ts writes one. A file must give exactly the ids of the Rust
- * library, else the error names the unsupported field. The file is untrusted, so its sizes are limited. Truncation and padding
- * are ignored, because they do not belong to the vocabulary.
+ * Reads a Hugging Face tokenizer.json (byte-level BPE); json-writer.ts writes tokenizer.json files. Ids are exactly those of the
+ * Rust library: a field that would lead to other ids is an error that names the field. The file is untrusted, so its sizes are
+ * limited. Truncation and padding are ignored, because they do not belong to the vocabulary.
  */
 import { z } from "zod";
 import type { Merge } from "./bpe.ts";

@@ -1,6 +1,6 @@
 /**
- * Checks the rules of a tokenizer.json: normalizer, pre-tokenizer, post-processor, decoder, and options of the model. A rule
- * must be known exactly, else the error names it.
+ * Checks the rules of a tokenizer.json: normalizer, pre-tokenizer, post-processor, decoder, and options of the model. An unknown
+ * rule is an error that names the rule.
  */
 import { z } from "zod";
 import { PATTERNS, type PreTokenizer } from "./pre-tokenizer.ts";

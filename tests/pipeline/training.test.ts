@@ -148,7 +148,7 @@ describe("training", () => {
     await coordinator.resumeRun("flipped");
     const end = await ending;
     expect(end.rollbacks).toEqual([
-      { fromRound: round, toRound: expect.any(Number), lrScale: 1, reason: expect.stringContaining("expected that hash") },
+      { fromRound: round, toRound: expect.any(Number), lrScale: 1, reason: expect.stringContaining("expected this hash") },
     ]);
     expect(end.checkpoint).toBe(whole.checkpoint);
   });

@@ -1,9 +1,10 @@
 /**
- * A decoder block with hand-written gradients. `block` in transformer.ts defines the arithmetic; this file computes the same.
+ * A decoder block with hand-written gradients. `block` in transformer.ts defines the arithmetic; this file computes the same
+ * numbers.
  *
- * The forward pass keeps the activations that are expensive to recompute. The backward pass recomputes the gated product and the
- * norms of q and k. For the other norms it keeps the inverse rms. It frees each tensor after its last use. Axis letters as in
- * tensor/ops.ts; N = B T rows.
+ * The forward pass keeps the activations that are expensive to recompute, and the inverse rms of the block's norms. The backward
+ * pass recomputes the gated product and the norms of q and k. The backward pass frees each tensor after its last use. Axis
+ * letters as in tensor/ops.ts; N = B T rows.
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../config.ts";

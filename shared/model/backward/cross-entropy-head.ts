@@ -15,8 +15,8 @@ import type { Weights } from "../weights.ts";
 import type { Batch, LossHead, OnGradient, OpenHead, Pass } from "./pass.ts";
 
 /**
- * Bytes of logits that exist at once. They are small next to a model. For vocabularies up to 8,192 they are 128 rows or more,
- * enough for fast products.
+ * Bytes of logits that exist at once. 4 MB is small next to a model. For vocabularies up to 8,192, 4 MB hold at least 128 rows,
+ * which is enough for fast products.
  */
 export const LOGITS_BYTES = 4 * 1024 * 1024;
 

@@ -43,7 +43,7 @@ export function estimateEvaluationCpu(model: ModelConfig, { shards }: TrainingCo
 const hiddenShapes = (model: ModelConfig) =>
   weightShapes(model).flatMap(([name, [rows, columns]]) => (isHiddenMatrix(name) ? [[rows!, columns!] as const] : []));
 
-/** Operations of the matrix products for one token in the forward pass. The backward pass has two products of equal size for each. */
+/** Operations of the matrix products for one token in the forward pass. For each product, the backward pass has two of equal size. */
 function forwardOperations(model: ModelConfig): number {
   const { vocabSize, width, layers, context, heads, headWidth } = model;
   const matrices = hiddenShapes(model).reduce((sum, [rows, columns]) => sum + 2 * rows * columns, 0);

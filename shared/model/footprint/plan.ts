@@ -27,7 +27,7 @@ export function planPasses(model: ModelConfig, training: Plannable, batch: numbe
     sequences,
     group,
     recompute,
-    // The optimizer can consume single gradients, unless clipping needs the global norm or the task returns the gradients.
+    // Each gradient can be consumed at once if the task applies the optimizer itself, without clipping and in a single pass.
     consume: steps > 1 && clipNorm === 0 && sequences >= batch,
   });
   const optimizer = steps > 1 ? training.optimizer : null;

@@ -19,7 +19,7 @@ const PACK_BYTES = 512 * 1024;
 const TRANSPOSED_COLUMN_BYTES = 4 * 384;
 /** Queries per step in attention's gradient (kernels/attention/attention-backward.ts). */
 const SPAN = 64;
-/** Share of memory that is lost between allocations; then the step by which wasm memory grows. */
+/** FRAGMENTATION: the fraction of memory that is lost between allocations. GROWTH_BYTES: the step by which wasm memory grows. */
 const FRAGMENTATION = 0.02;
 const GROWTH_BYTES = 1024 * 1024;
 /** Initial wasm memory of Emscripten. */
@@ -80,7 +80,7 @@ function passFloats(model: ModelConfig, batch: number, plan: StepPlan): number {
   const parameters = weightShapes(model).reduce((sum, [, shape]) => sum + sizeOf(shape), 0);
   /** Summed gradients of earlier passes. */
   const before = passes > 1 ? parameters : 0;
-  /** Gradients that this pass keeps. None if the optimizer consumes each gradient, or if sums of earlier passes take them. */
+  /** Gradients that this pass keeps. None if the optimizer consumes each gradient, or if each is added to the sums of earlier passes. */
   const held = (floats: number) => (plan.consume || passes > 1 ? 0 : floats);
   // Rows of the first block's input: one per distinct token. Rows of other inputs: one per position.
   const U = Math.min(V, n);

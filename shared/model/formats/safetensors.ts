@@ -120,7 +120,7 @@ export function decodeMixed(bytes: Uint8Array): NamedArray<Values>[] {
       return { name, shape, dtype, data_offsets };
     })
     .toSorted((a, b) => a.data_offsets[0] - b.data_offsets[0]);
-  // Of two equal keys JSON.parse keeps only the last. The data then have a hole, which the next check refuses.
+  // JSON.parse keeps only the last of two equal keys. The data then have a hole, which the next check refuses.
   let position = 0;
   const tensors: NamedArray<Values>[] = [];
   for (const { name, shape, dtype, data_offsets: offsets } of entries) {

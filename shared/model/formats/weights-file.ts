@@ -47,7 +47,7 @@ export function checkPart(arrays: readonly NamedArray[], expected: readonly Shap
     if (array.name !== name || array.shape.join() !== shape.join())
       throw new Error(`expected ${name} [${shape}], got ${array.name} [${array.shape}]`);
     sum = addSquares(sum, array.data);
-    if (!Number.isFinite(sum)) throw new Error(`${name}: expected finite values, got others`);
+    if (!Number.isFinite(sum)) throw new Error(`${name}: expected finite values, got NaN or infinity`);
   }
   return sum;
 }

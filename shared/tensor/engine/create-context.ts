@@ -31,7 +31,7 @@ export function createContext(
   const take = (bytes: number) => allocate(runtime, bytes);
   const free = ownFree.get(runtime) ?? runtime._free.bind(runtime);
   ownFree.set(runtime, free);
-  // The allocator writes into freed blocks. Recorded commands may still read such a block, so they run first.
+  // The allocator writes into freed blocks. Recorded commands may still read such a block, so all recorded commands run first.
   runtime._free = (start) => {
     commands.flush();
     free(start);
@@ -61,7 +61,7 @@ export function createContext(
       new Uint8Array(memory.buffer).copyWithin(to, from, from + bytes);
     },
     write(start, { buffer, byteOffset, byteLength }) {
-      // Recorded commands may still read the old values at `start`, so they run first.
+      // Recorded commands may still read the old values at `start`, so all recorded commands run first.
       commands.flush();
       new Uint8Array(memory.buffer, start).set(new Uint8Array(buffer, byteOffset, byteLength));
     },

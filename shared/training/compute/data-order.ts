@@ -45,8 +45,8 @@ export function shardRange(count: number, shard: number, shards: number): [first
 
 /**
  * The sequence numbers [first, end) of a shard's task. With `steps` = 1, the range is the shard's part of the round's batch.
- * With `steps` > 1, it holds the batches of all the task's steps. The ranges of all shards and rounds are consecutive, without
- * gap or overlap.
+ * With `steps` > 1, the range holds the batches of all the task's steps. The ranges of all shards and rounds are consecutive,
+ * without gap or overlap.
  */
 export function sequencesOf({ batch, shards, steps }: TrainingConfig, round: number, shard: number): [first: number, end: number] {
   if (steps > 1) return [(round * shards + shard) * steps * batch, (round * shards + shard + 1) * steps * batch];

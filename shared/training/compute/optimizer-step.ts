@@ -41,7 +41,7 @@ export function optimizerStep(training: Training, batch: Batch, lrScale: number)
     const onGradient = optimizer.beginStep(weights, state, lrScale);
     for (const name of Object.keys(weights)) onGradient(name, clipped[name]!);
   } finally {
-    // A gradient that was already consumed is not harmed by a second dispose.
+    // Disposing a consumed gradient again is harmless.
     tf.dispose(clipped);
   }
   return loss;

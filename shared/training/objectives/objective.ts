@@ -48,7 +48,7 @@ export interface Examples {
   /**
    * The expected number of targets in an evaluation result: the sum of `lossHead.weightOf` over the validation examples whose
    * index modulo `slices` is `slice`. The coordinator refuses results with another number. Null if the length of the stream does
-   * not determine it.
+   * not determine the number.
    */
   validationWeight(stream: number, slice: { slice: number; slices: number }, model: ModelConfig): number | null;
 }

@@ -54,7 +54,7 @@ export const sft: Objective = {
   datasetKind: "sft",
   examples,
   lossHead: conversationHead,
-  // Known answers have a loss near 0. An unknown answer has many times that loss, which is no divergence.
+  // Known answers have a loss near 0, an unknown answer many times more. That is no divergence, so the limit is high.
   spike: { ratio: 5, floor: 1 },
   metrics: () => ({ unigramLoss: null, trigramLoss: null, bitsPerByte: null }),
 };

@@ -5,7 +5,7 @@
 import { isActive, isLiving, LIE_STRIKES, strike } from "./leases.ts";
 import { counted, identityOf, type LeaseRecord, type RunState, type Slot } from "./run-state.ts";
 
-/** True for every k-th task. Each round audits other tasks, unless k divides the number of shards. */
+/** True for every k-th task. Rounds audit different tasks, unless k divides the number of shards. */
 export function isAudited({ spec, base, phase, slots }: RunState, shard: number): boolean {
   const { audit } = spec.supervision;
   return phase === "training" && audit > 0 && (base.round * slots.length + shard) % audit === 0;

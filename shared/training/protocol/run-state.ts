@@ -21,7 +21,7 @@ export interface RunSpec {
   rounds: number;
 }
 
-/** A checkpoint with its content, so a run continues from it without reading it. */
+/** A checkpoint with its content, so that a run can continue without a read from storage. */
 export interface Base {
   checkpoint: Hash;
   /** Rounds completed. */

@@ -2,9 +2,9 @@
  * The training protocol as a pure reducer: (state, event, now) -> state and reply. It uses no platform API.
  *
  * A run is a sequence of rounds; a round has one task per shard. Trainers lease tasks and submit results. When a lease expires,
- * the next trainer gets the task. `(run, round, shard)` counts once: a later equal result is a duplicate, a different one a
- * conflict, and neither changes the update. After a complete round the coordinator reduces it and reports `reduced`, or rolls
- * back and reports `rolledBack`. Evaluations are in evaluation.ts, leases in leases.ts, votes in audits.ts.
+ * the next trainer gets the task. Each `(run, round, shard)` has one result. A second result changes nothing: it is a duplicate
+ * if it is equal, else a conflict. After a complete round the coordinator reduces it and reports `reduced`, or rolls back and
+ * reports `rolledBack`. Evaluations are in evaluation.ts, leases in leases.ts, votes in audits.ts.
  */
 import { hashSchema, type Hash } from "../../artifacts.ts";
 import { sequencesOf } from "../compute/data-order.ts";
@@ -27,7 +27,7 @@ import {
 } from "./run-state.ts";
 import { expired, isAlone, isLiving, isNoted, isShutOut, leaseMs, MAX_LEASE_MS, seen, strike } from "./leases.ts";
 
-/** After this number of unusable results the task is considered faulty, not its trainers. */
+/** After this number of unusable results of a task, the task counts as faulty instead of its trainers. */
 export const MAX_BAD_RESULTS = 3;
 /** Examples per forward pass of an evaluation. */
 const EVALUATION_BATCH = 16;

@@ -98,15 +98,15 @@ describe("the object cache", () => {
   test("refuses bytes with another hash", async () => {
     const { cache } = await coordinator(PARTS);
     const wrong = "0".repeat(64);
-    await expect(cache.readPart(wrong, "run")).rejects.toThrow(`part ${wrong}: expected that hash, got`);
-    await expect(cache.read("dataset", wrong)).rejects.toThrow(`dataset ${wrong}: expected that hash, got`);
+    await expect(cache.readPart(wrong, "run")).rejects.toThrow(`part ${wrong}: expected this hash, got`);
+    await expect(cache.read("dataset", wrong)).rejects.toThrow(`dataset ${wrong}: expected this hash, got`);
   });
 
   test("continues after a broken stream and after bytes with another hash", async () => {
     const { hashes, cache } = await coordinator(PARTS, [broken(), streamOf(bytesOf(10, 9), 10)]);
     cache.limit(300_000, 350_000);
     await expect(cache.readPart(hashes[0]!, "run")).rejects.toThrow("connection lost");
-    await expect(cache.readPart(hashes[0]!, "run")).rejects.toThrow("expected that hash");
+    await expect(cache.readPart(hashes[0]!, "run")).rejects.toThrow("expected this hash");
     for (const [index, hash] of hashes.entries()) {
       expect(Buffer.from(await cache.readPart(hash, "run")).equals(Buffer.from(PARTS[index]!))).toBe(true);
     }

@@ -8,8 +8,8 @@
  */
 import { IS_FUSED, madd } from "../simd";
 
-// Variables, though never written: V8 builds a vector constant anew in every iteration of a loop, with four instructions, and
-// loads a mutable global with one. That makes exp4 1.7 times as fast.
+// These constants are mutable globals, although nothing writes to them. V8 loads a mutable global with one instruction. It would
+// build a vector constant again in every iteration of a loop, with four instructions. With globals exp4 is 1.7 times as fast.
 /** The lowest argument whose exponential is a normal number. */
 let LOWEST: v128 = f32x4.splat(-87.33);
 let SATURATED: v128 = f32x4.splat(30);

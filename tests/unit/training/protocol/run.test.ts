@@ -351,10 +351,10 @@ describe("run", () => {
     let state = start({}, 25);
     for (let index = 0; index < 25; index++) state = committed(state);
     expect(state).toMatchObject({ phase: "evaluating", stopReason: "rounds" });
-    const broken = damaged(state, state.base.checkpoint, "part x: expected that hash");
+    const broken = damaged(state, state.base.checkpoint, "part x: expected this hash");
     expect(lease(broken, "a", "x", 0).lease).toBeNull();
     expect(effectOf(broken)).toMatchObject({ kind: "roll-back", to: { round: 10 }, lrScale: 1 });
-    const back = rolledBack(broken, broken.base.checkpoint, broken.rollbackPoint, "part x: expected that hash");
+    const back = rolledBack(broken, broken.base.checkpoint, broken.rollbackPoint, "part x: expected this hash");
     expect(back).toMatchObject({ phase: "training", stopReason: null, damaged: null, base: { round: 10, lrScale: 1 } });
     // The report of a part of an older checkpoint changes nothing.
     expect(damaged(back, state.base.checkpoint, "late")).toBe(back);
