@@ -1,6 +1,6 @@
 /**
- * Two kinds of tests: `unit` runs pure code in Node, `pipeline` runs the real Workers in workerd.
- * A `.wasm` import is a compiled module there as in workerd, so shared code is tested as it is.
+ * Two kinds of tests: `unit` runs pure code in Node, `pipeline` runs the real Workers in workerd. In `unit`, a `.wasm` import
+ * is a compiled module as in workerd, so shared code is tested unchanged.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ const wasmModules: Plugin = {
     const base64 = readFileSync(path).toString("base64");
     return `export default new WebAssembly.Module(Buffer.from(${JSON.stringify(base64)}, "base64"));`;
   },
-  // Vitest keeps transformed modules by their text, and reads as text two binaries that differ in one instruction are equal.
+  // Vitest keys its cache of transformed modules by their text. Two binaries that differ in one instruction are equal as text.
   configureVitest({ defineCacheKeyGenerator }) {
     defineCacheKeyGenerator(({ id }) => (id.split("?")[0]!.endsWith(".wasm") ? false : undefined));
   },
@@ -24,11 +24,11 @@ const wasmModules: Plugin = {
 export default defineConfig({
   root: join(import.meta.dirname, ".."),
   plugins: [wasmModules],
-  // tfjs is published as CommonJS and as modules; everything must get the same copy.
+  // tfjs is published as CommonJS and as ES modules. All code must get the same copy.
   resolve: { mainFields: ["module", "main"] },
   test: {
     include: ["tests/**/*.test.ts"],
-    // These only end tests that hang: a machine six times slower, beside other work, stays below them.
+    // These timeouts only end tests that hang. A machine six times slower, with other work, stays below them.
     testTimeout: 600_000,
     hookTimeout: 600_000,
     maxWorkers: 2,

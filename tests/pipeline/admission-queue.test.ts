@@ -7,14 +7,14 @@ const server = createTestHarness({ workers: [{ configPath: join(import.meta.dirn
 beforeAll(() => server.listen());
 afterAll(() => server.close());
 
-/** Longer than every time of the fixture's queue. */
+/** Longer than every time limit of the fixture's queue. */
 const FOR_EVER_MS = 30_000;
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 async function work(ms: number, signal: AbortSignal | null = null): Promise<string> {
   return (await server.fetch(`/${ms}`, { signal })).text();
 }
 
-test("a client that leaves in its turn or in its place delays the others by its time at most", async () => {
+test("a client that leaves, waiting or working, delays the others by at most its time limit", async () => {
   const client = new AbortController();
   const left = Promise.allSettled([work(FOR_EVER_MS, client.signal), work(FOR_EVER_MS, client.signal)]);
   await wait(100);
@@ -24,7 +24,7 @@ test("a client that leaves in its turn or in its place delays the others by its 
   expect(await Promise.all([work(0), work(0), work(0)])).toEqual(["done", "done", "done"]);
 });
 
-test("a full queue and a turn that does not come are refused as busy", async () => {
+test("a full queue or a turn that does not come is refused as busy", async () => {
   const client = new AbortController();
   const atWork = [work(FOR_EVER_MS, client.signal), work(FOR_EVER_MS, client.signal)].map((done) => done.catch(() => "left"));
   await wait(100);

@@ -1,6 +1,6 @@
 /**
- * Fan-out over the queue: a queue adds a consumer only after a batch has ended, so a trainer that kept its invocation would
- * keep every other one from starting. Real coordinator and trainers; the test delivers the queue's messages by that rule.
+ * Fan-out over the queue. A queue adds a consumer only after a batch has ended, so a trainer that kept its invocation would
+ * keep other trainers from starting. Coordinator and trainers are real; the test delivers the queue's messages by this rule.
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,7 +12,7 @@ import { configPath } from "../../scripts/local/workers.ts";
 import type { Delivery } from "./fixtures/queue-trainer/index.ts";
 import { MODEL, putHandDataset, TOKENIZER, VAL_TOKENS } from "./hand-dataset.ts";
 
-/** Far beyond what a slow machine needs: waits end by state, and only a fault reaches this. */
+/** Far beyond what a slow machine needs. Tests wait for states, and only a fault reaches this time. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
@@ -35,16 +35,16 @@ interface Trainer {
   deliver(run: string): Promise<Delivery>;
 }
 
-/** The queue: one consumer at first, one more after each batch that has ended, as many as there are trainers. */
+/** The queue: at first one consumer, then one more after each ended batch, up to the number of trainers. */
 class FakeQueue {
   readonly #trainers: readonly Trainer[];
   readonly #messages: string[] = [];
   readonly #idle: number[] = [0];
   #consumers = 1;
   readonly #used = new Set<number>();
-  /** Batches that have ended. */
+  /** The number of ended batches. */
   batches = 0;
-  /** Batches that had ended when the last trainer got its first message; null until then. */
+  /** The number of batches that had ended when the last trainer got its first message; null until then. */
   batchesUntilAll: number | null = null;
 
   constructor(trainers: readonly Trainer[]) {
@@ -95,11 +95,11 @@ it("computes four shards with four trainers within two rounds, and the run needs
     queue.add(await steps.take());
     await sleep(20);
   }
-  // In batches, since seconds depend on the machine: all trainers are at work before the second round has ended.
+  // Counted in batches, because seconds depend on the machine. All trainers work before the second round has ended.
   expect(queue.batchesUntilAll).toBeLessThan(2 * TRAINERS);
   const status = (await coordinator.getRun("wide"))!;
   expect(status.trainers).toHaveLength(TRAINERS);
-  // One message is one task: four for each round and for the evaluation, and some that found no task.
+  // One message is one task: four for each round, four for the evaluation, and a few messages that found no task.
   expect(status.tasks).toBe((rounds + 1) * TRAINERS);
   expect(queue.batches).toBeGreaterThanOrEqual(status.tasks!);
 });

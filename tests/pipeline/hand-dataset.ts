@@ -1,4 +1,4 @@
-/** A dataset of 64 tokens in a simple pattern, written by hand into R2: 801 tokens to train on, 101 to validate. */
+/** A dataset written directly into R2: 64 token ids in a simple pattern, 801 tokens for training, 101 for validation. */
 import type { Hash } from "../../shared/artifacts.ts";
 import { presetOf } from "../../shared/config.ts";
 import { putJson, putObject } from "../../shared/store.ts";
@@ -18,7 +18,7 @@ export async function putHandDataset(bucket: R2Bucket): Promise<Hash> {
     ),
     tokens,
   });
-  // Two shards, so that a window may cross the border.
+  // Two shards, so a window may cross their border.
   const [train, val] = [[await shard(500), await shard(301)], [await shard(VAL_TOKENS)]];
   const sizes = { trainTokens: 801, valTokens: VAL_TOKENS, valBytes: 300, documents: 3 };
   return putJson(bucket, "dataset", { format: 1, tokenizer: TOKENIZER, vocabSize: VOCAB, train, val, ...sizes, unigramLoss: 4 });

@@ -1,4 +1,4 @@
-/** A published model leaves by the real gateway: whole, in ranges, and by the clients that others use. */
+/** A published model is downloaded through the real gateway: whole, in ranges, and by other projects' clients. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { weightShapes } from "../../shared/model/weights.ts";
 import { putJson, putObject, sha256 } from "../../shared/store.ts";
 import { openDoor, OPERATOR } from "./gateway/door.ts";
 
-/** Three parts, so that a stream goes from one to the next. */
+/** Three parts, so a stream crosses from one part to the next. */
 const MODEL = randomModel({ width: 128, mlpWidth: 512, layers: 5, context: 64, tiedEmbeddings: true });
 const PRESENT = { dataset: "0".repeat(64), round: 0, tokens: 0, lrScale: 1, outer: null, inner: [] };
 
@@ -49,7 +49,7 @@ async function valuesOf(model: ImportedModel): Promise<Map<string, Float32Array>
 }
 
 describe("GET /models/:id/export", () => {
-  test("gives a tar of a folder that comes back bit for bit", async () => {
+  test("gives a tar of a folder that imports bit for bit", async () => {
     const response = await get(`/models/${hash}/export?format=hf`);
     expect(response.headers.get("content-disposition")).toBe(`attachment; filename="${name}-hf.tar"`);
     const archive = new Uint8Array(await response.arrayBuffer());
@@ -71,7 +71,7 @@ describe("GET /models/:id/export", () => {
     for (const fact of [hash, "3.500", "license: unknown"]) expect(card).toContain(fact);
   });
 
-  test("gives a GGUF file by the model's name and by the word active, too", async () => {
+  test("gives a GGUF file by the model's name and by the word active", async () => {
     for (const id of [name, "active"]) {
       const imported = await importGguf(sourceOfBytes("model.gguf", await bytesOf(`/models/${id}/export?format=gguf&type=f32`)));
       expect(areSame(await valuesOf(imported), MODEL.values)).toBe(true);
@@ -90,7 +90,7 @@ describe("GET /models/:id/export", () => {
     expect(((await response.json()) as { error: string }).error).toContain(message);
   });
 
-  test("is the operator's by default, and so is the hub", async () => {
+  test("is open only to the operator by default, like the hub", async () => {
     for (const path of [
       "/models/active/export?format=gguf",
       "/hub/tiffin/active/resolve/main/config.json",
@@ -103,7 +103,7 @@ describe("GET /models/:id/export", () => {
 describe("the hub", () => {
   const file = "/hub/tiffin/active/resolve/main/model.safetensors";
 
-  test("answers ranges with those bytes", async () => {
+  test("answers a range with the bytes of the range", async () => {
     const whole = await bytesOf(file);
     const size = whole.byteLength;
     for (const [range, start, end] of [
@@ -121,7 +121,7 @@ describe("the hub", () => {
     expect([beyond.status, beyond.headers.get("content-range")]).toEqual([416, `bytes */${size}`]);
   });
 
-  test("tells size, commit and tag to HEAD, and answers what is known with 304", async () => {
+  test("answers HEAD with size, commit and tag, and a known tag with 304", async () => {
     const head = await get(file, {}, "HEAD");
     const etag = head.headers.get("etag")!;
     expect(etag).toMatch(/^"[0-9a-f]{40}"$/);
@@ -134,7 +134,7 @@ describe("the hub", () => {
     await changed.body?.cancel();
   });
 
-  test("lets pages of other sites read it", async () => {
+  test("lets pages of other sites read models", async () => {
     const preflight = await door.send("OPTIONS", file, undefined, {
       origin: "https://example.org",
       "access-control-request-method": "GET",
@@ -162,7 +162,7 @@ describe("the hub", () => {
 });
 
 describe("@huggingface/hub", () => {
-  // Its own check of tokens wants the letters hf_, so the operator's goes into the header by hand.
+  // The client accepts only tokens that begin with hf_, so the operator's token is set in the header directly.
   const asOperator = ((input: string | URL | Request, init?: RequestInit) => {
     const headers = Object.fromEntries(new Headers(init?.headers));
     return door.server.fetch(
@@ -243,7 +243,7 @@ async function stored(model = MODEL) {
 }
 
 describe("POST /imports", () => {
-  test("publishes a model that answers and leaves bit for bit as it came", async () => {
+  test("publishes a model that answers and exports bit for bit as it was imported", async () => {
     const own = randomModel({ context: 64 }, "F32", 9);
     const response = await publish({ ...(await stored(own)), endTokens: [2, 0], activate: true });
     expect(response.status).toBe(200);
@@ -257,7 +257,7 @@ describe("POST /imports", () => {
     expect(card).toContain("brought in from elsewhere");
   });
 
-  test("stores nothing under a hash that is not its own", async () => {
+  test("stores no object under a wrong hash", async () => {
     const bytes = Uint8Array.of(1, 2, 3);
     const response = await put("parts", "0".repeat(64), bytes);
     expect([response.status, await errorOf(response)]).toEqual([422, expect.stringContaining("part: expected 3 bytes of hash 000")]);
@@ -265,7 +265,7 @@ describe("POST /imports", () => {
     expect((await put("parts", "x", bytes)).status).toBe(400);
   });
 
-  test("believes nothing that it is told", async () => {
+  test("checks everything that the request states", async () => {
     const good = await stored();
     const [first, ...rest] = good.weights;
     const swapped = [rest[0]!, first!, ...rest.slice(1)];

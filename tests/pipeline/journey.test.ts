@@ -1,11 +1,11 @@
-/** The whole journey over HTTP: a site's pages go through all seven Workers and come back as an answer that people can score. */
+/** The whole journey over HTTP: a site's pages pass through all seven Workers and become an answer that people can score. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createTestHarness } from "wrangler";
 import { configPath, WORKERS } from "../../scripts/local/workers.ts";
 
-/** Far beyond what a slow machine needs: waits end by state, and only a fault reaches this. */
+/** Far beyond what a slow machine needs. Tests wait for states, and only a fault reaches this time. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
@@ -64,7 +64,7 @@ test("turns pages into a model that answers, and a vote sets the reward of the a
 
   const request = { name: "journey", preset: "tiny", tokens: 4096, vocabSize: 300 };
   const { run } = await call<{ run: string }>("POST", "/runs", request);
-  // A second request, as after a restart, returns the same run.
+  // A second request, for example after a restart, returns the same run.
   expect((await call<{ run: string }>("POST", "/runs", request)).run).toBe(run);
   const status = () =>
     call<{ state: string; error: string | null; checkpoint: string; valLoss: number; firstLoss: number }>("GET", `/runs/${run}`);

@@ -1,6 +1,6 @@
 /**
- * Lessons over HTTP through the real Workers: a set is posted, a small published model learns it in a run, and the model it
- * becomes answers in conversations, with another answer for another context.
+ * Lessons over HTTP through the real Workers: a set is posted, a small published model learns the set in a run, and the new
+ * model answers in conversations, with different answers for different contexts.
  */
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { Client } from "../../scripts/local/client.ts";
@@ -12,7 +12,7 @@ import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import { getJson, getObject } from "../../shared/store.ts";
 import { openDoor, OPERATOR, TOKEN } from "./gateway/door.ts";
 
-/** Far beyond what a slow machine needs: waits end by state, and only a fault reaches this. */
+/** Far beyond what a slow machine needs. Tests wait for states, and only a fault reaches this time. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
@@ -38,7 +38,7 @@ async function errorOf(method: string, path: string, body: unknown): Promise<{ s
   return { status: response.status, ...((await response.json()) as { error: string }) };
 }
 
-/** Two answers that depend on the context alone, and a question that has one answer in any context. */
+/** Two answers that depend only on the context, and a question with the same answer in every context. */
 const LESSONS = Array.from({ length: 12 }, (_, index) => [
   { context: { at: "bbbb" }, text: `q${index}`, answer: "y" },
   { context: { at: "zzzz" }, text: `q${index}`, answer: "n" },
@@ -60,7 +60,7 @@ async function runToEnd(request: Record<string, unknown>): Promise<Status> {
   for (;;) {
     const status = await call<Status>("GET", `/runs/${run}`);
     if (status.state === "failed") throw new Error(status.error ?? "failed");
-    // Done, and published soon after.
+    // The run is done; the model is published soon after.
     const isPublished = (await call<{ model: string }[]>("GET", "/models")).some(({ model: hash }) => hash === status.checkpoint);
     if (status.state === "done" && isPublished) return status;
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -105,7 +105,7 @@ describe("lessons", () => {
     expect(await call("GET", "/lessons")).toEqual([]);
   });
 
-  test("that cannot be a set are refused with the reason", async () => {
+  test("that do not make a set are refused with the reason", async () => {
     const refusals = [
       await post("no\n{}"),
       await post(""),
@@ -120,7 +120,7 @@ describe("lessons", () => {
 });
 
 describe("a run", () => {
-  test("that does not say what to learn is refused by the field's name", async () => {
+  test("that names nothing to learn is refused with the field's name", async () => {
     const { id: lessons } = (await (await post(lines(LESSONS))).json()) as { id: string };
     const none = "0".repeat(64);
     for (const [request, status, field] of [
@@ -139,7 +139,7 @@ describe("a run", () => {
     }
   });
 
-  test("teaches a published model to answer, another answer in another context, with exact probabilities", async () => {
+  test("teaches a published model to answer by context, with exact probabilities", async () => {
     const { id: lessons } = (await (await post(lines(LESSONS))).json()) as { id: string };
     const request = {
       objective: "sft",
@@ -160,7 +160,7 @@ describe("a run", () => {
     });
     const env = await door.server.getWorker<CoordinatorEnv>("tiffin-coordinator").getEnv();
     const checkpoint = await getJson(env.ARTIFACTS, "checkpoint", status.checkpoint, checkpointSchema);
-    // The tokenizer of this model is of the former layout: the end of a message comes last.
+    // The tokenizer of this model has the former layout, so the token that ends a message has the last id.
     expect(checkpoint.endTokens).toEqual([258, 256]);
     expect(await getJson(env.ARTIFACTS, "dataset", checkpoint.dataset!, datasetSchema)).toMatchObject({
       kind: "sft",
@@ -186,16 +186,16 @@ describe("a run", () => {
       expect(answers[0]!.probability).toBeCloseTo(answers[0]!.raw / (answers[0]!.raw + answers[1]!.raw), 9);
       const found = await call<{ answers: { text: string; raw: number }[] }>("POST", "/predict", asked);
       expect(found.answers[0]!.text).toBe(answer);
-      // The search meets the same answer on its way, and its probability is the same number.
+      // The search finds the same answer, with the same probability.
       expect(found.answers[0]!.raw).toBeCloseTo(answers[0]!.raw, 5);
       expect(found.answers.reduce((sum, { raw }) => sum + raw, 0)).toBeLessThanOrEqual(1);
     }
     expect(before.answers.every(({ raw }) => raw < 0.1)).toBe(true);
-    // Also a context of keys and values that the model has never met.
+    // A context with keys and values that the model has never seen.
     await call("POST", "/generate", { text: "q1", context: { time: "??", "a\nb": "c\nd", on: true, size: 1e300 } });
   });
 
-  test("ends in the same weights on one, two and four shards, and in the same bits when it is repeated", async () => {
+  test("ends in the same weights on one, two and four shards, and in the same bits when repeated", async () => {
     const { id: lessons } = (await (await post(lines(LESSONS))).json()) as { id: string };
     const request = { objective: "sft", preset: "tiny", from: model, lessons, tokens: 6 * 8 * 64, optimizer: ADAMW, clipNorm: 0 };
     const ends: Status[] = [];
@@ -212,12 +212,12 @@ describe("a run", () => {
     for (const { checkpoint } of [two, four]) {
       const actual = await weightsOf(checkpoint);
       const difference = Math.max(...actual.map((value, index) => Math.abs(value - expected[index]!)));
-      // Adam's first steps turn rounding into at most a small share of lr = 1e-2 / 2.
+      // Adam's first steps enlarge rounding errors, but only to a small share of lr = 1e-2 / 2.
       expect(difference).toBeLessThan(2e-4);
     }
   });
 
-  test("of Tiffin's own lessons is what npm start asks for, and its questions are answered in each situation", async () => {
+  test("of Tiffin's own lessons starts as in npm start, and its model answers the questions in each situation", async () => {
     const client = new Client(door.url.origin, TOKEN);
     const { count, request } = await prepareLessons(client, { model, tokens: 1, preset: "tiny" });
     expect(count).toBe(200);

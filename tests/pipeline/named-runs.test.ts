@@ -1,4 +1,4 @@
-/** Runs and their Workflows by name, on the real coordinator. No trainer runs: the tests submit results themselves. */
+/** Runs and their Workflows by name, on the real coordinator. No trainer runs; the tests submit results themselves. */
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { createTestHarness } from "wrangler";
 import { objectKey, type Hash } from "../../shared/artifacts.ts";
@@ -10,7 +10,7 @@ import { configPath } from "../../scripts/local/workers.ts";
 import { answer } from "../../scripts/simulation/world.ts";
 import { putHandDataset, TOKENIZER } from "./hand-dataset.ts";
 
-/** Far beyond what a slow machine needs: waits end by state, and only a fault reaches this. */
+/** Far beyond what a slow machine needs. Tests wait for states, and only a fault reaches this time. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
@@ -62,13 +62,13 @@ async function playRound(run: string): Promise<void> {
   await expect.poll(async () => (await coordinator.getRun(run))!.round, { timeout: PATIENCE_MS }).toBe(before + 1);
 }
 
-it("continues without its Workflow once training has begun, and the next start creates a Workflow that publishes it", async () => {
+it("continues without its Workflow once training has begun; the next start creates a Workflow, which publishes the model", async () => {
   await begin("driven");
   await (await env.TRAIN.get("driven")).terminate();
   await env.RUN.getByName("driven").fail("driven", "a step failed six times");
   expect(await coordinator.getRun("driven")).toMatchObject({ state: "training", error: null });
   await coordinator.stopRun("driven");
-  // The two windows of 64 tokens lie in slices of their own.
+  // The two windows of 64 tokens are two slices.
   for (const targets of [64, VAL_TARGETS - 64]) await work("driven", () => ({ kind: "evaluate", lossSum: 4 * targets, targets }));
   expect(await coordinator.getRun("driven")).toMatchObject({ state: "done", valLoss: 4 });
   expect(await coordinator.listModels()).toEqual([]);
@@ -76,13 +76,13 @@ it("continues without its Workflow once training has begun, and the next start c
   await expect.poll(() => coordinator.listModels(), { timeout: PATIENCE_MS }).toMatchObject([{ run: "driven", valLoss: 4 }]);
 });
 
-it("starts from nothing under the name of a deleted run, also when an ended Workflow of that name is left", async () => {
+it("starts from nothing under the name of a deleted run, even if an ended Workflow of that name exists", async () => {
   await begin("twice", 100);
   await coordinator.deleteRun("twice");
   expect(await coordinator.getRun("twice")).toBeNull();
   await begin("twice", 90);
   expect(await coordinator.getRun("twice")).toMatchObject({ rounds: 90 });
-  // Earlier versions left a Workflow like this.
+  // Earlier versions left such a Workflow behind.
   await coordinator.deleteRun("twice");
   await env.TRAIN.create({ id: "twice", params: { preset: "tiny", dataset, tokens: 80 * TOKENS_PER_ROUND } });
   await expect.poll(() => stateOf("twice"), { timeout: PATIENCE_MS }).toBe("training");
@@ -93,15 +93,15 @@ it("starts from nothing under the name of a deleted run, also when an ended Work
   expect(await coordinator.getRun("twice")).toMatchObject({ rounds: 70 });
 });
 
-it("gives trainers the tasks of a run that begins after its preparation failed and a trainer has asked it", async () => {
-  // There is no corpus.
+it("gives trainers the tasks of a run that begins after a failed preparation and after a trainer's request", async () => {
+  // There is no corpus, so the preparation fails.
   await coordinator.train({ name: "late", preset: "tiny" });
   await expect.poll(() => stateOf("late"), { timeout: PATIENCE_MS }).toBe("failed");
   const registry = env.REGISTRY.getByName("registry");
   for (const other of (await registry.runs("open")).filter((id) => id !== "late")) await coordinator.pauseRun(other);
   await coordinator.lease({ trainer: "by hand" });
   expect(await registry.runs("open")).not.toContain("late");
-  // As a replay of its Workflow does it.
+  // This is what a replay of the run's Workflow does.
   const training = { ...presetOf("tiny").training, seed: 1, tokens: 4 * TOKENS_PER_ROUND };
   const supervision = supervisionConfigSchema.parse({});
   const whole = { run: "late", preset: "tiny", dataset, tokenizer: TOKENIZER, model: MODEL, training, supervision, rounds: 4 };
@@ -110,14 +110,14 @@ it("gives trainers the tasks of a run that begins after its preparation failed a
   expect((await coordinator.lease({ trainer: "by hand" }))?.task.run).toBe("late");
 });
 
-it("prepares a run again when it is started after a preparation that failed", async () => {
+it("prepares a run again when it is started after a failed preparation", async () => {
   await coordinator.train({ name: "again", preset: "tiny" });
   await expect.poll(() => stateOf("again"), { timeout: PATIENCE_MS }).toBe("failed");
   await begin("again");
   expect(await coordinator.getRun("again")).toMatchObject({ error: null });
 });
 
-it("answers simultaneous starts of one name with one run", async () => {
+it("answers simultaneous starts of one name with the same run", async () => {
   const starts = await Promise.all(Array.from({ length: 5 }, () => coordinator.train({ name: "one", preset: "tiny", dataset })));
   expect(await Promise.all(starts.map(({ run }) => run))).toEqual(Array(5).fill("one"));
   await expect.poll(() => stateOf("one"), { timeout: PATIENCE_MS }).toBe("training");

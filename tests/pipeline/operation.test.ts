@@ -9,7 +9,7 @@ import { configPath, WORKERS } from "../../scripts/local/workers.ts";
 import type { RunStatus } from "../../shared/contracts/runs.ts";
 import { MODEL, putHandDataset, TOKENIZER } from "./hand-dataset.ts";
 
-/** Far beyond what a slow machine needs: waits end by state, and only a fault reaches this. */
+/** Far beyond what a slow machine needs. Tests wait for states, and only a fault reaches this time. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
@@ -82,7 +82,7 @@ it("pauses, resumes, streams events until the end, branches, collects garbage an
   expect(first.cpuMillisecondsPerTask).toBeGreaterThan(0);
   expect(first.bytesPerRound!.delta).toBeGreaterThan(1000);
 
-  // Only objects of kept checkpoints are left, besides an orphan that garbage collection deletes.
+  // Only objects of kept checkpoints are left, and an orphan that garbage collection deletes.
   await bucket.put(objectKey("part", "e".repeat(64), "first"), "an upload that was refused");
   const before = await keysUnder(runPrefix("first"));
   expect(await send("POST", "/garbage-collections", { graceSeconds: 0 })).toEqual({ status: 200, body: { objects: 1 } });
@@ -99,7 +99,7 @@ it("pauses, resumes, streams events until the end, branches, collects garbage an
   await expect.poll(async () => (await status("second")).state, { timeout: PATIENCE_MS }).toBe("done");
   expect(await status("second")).toMatchObject({ rounds: 60, firstLoss: expect.any(Number), losses: expect.any(Array) });
   expect((await status("second")).losses[0]!.round).toBe(36);
-  // A branch keeps the supervision of its run, except for what the request overrides.
+  // A branch has the supervision of its original run, except for the overrides in the request.
   expect((await status("second")).evaluations.map(({ round }) => round)).toEqual([40, 44, 48, 52, 56, 60]);
 
   expect((await send("DELETE", "/runs/first")).status).toBe(200);
@@ -134,7 +134,7 @@ it("stops cleanly: trainers evaluate the last checkpoint, then the run is done",
 it("collects the garbage of a deleted run, and leaves an open run's young objects alone", async () => {
   await begin("busy", 10_000);
   await expect.poll(async () => (await status("busy")).round, { timeout: PATIENCE_MS }).toBeGreaterThan(0);
-  // A trainer that was at work when an earlier run was stopped may have left an update.
+  // A trainer that was working when an earlier run was stopped may have left an update behind.
   await send("POST", "/garbage-collections", { graceSeconds: 0 });
   const upload = objectKey("part", "e".repeat(64), "busy");
   await bucket.put(upload, "an update that is submitted in a moment");

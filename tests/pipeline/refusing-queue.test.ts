@@ -1,4 +1,4 @@
-/** Lost hints and alarms: the queue is only a hint, and an open run always gets its alarm again (`npm run soak -- alarm`). */
+/** Lost hints and alarms: the queue only gives hints, and an open run always gets its alarm back (`npm run soak -- alarm`). */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -6,7 +6,7 @@ import { createTestHarness } from "wrangler";
 import type { RefusingQueueCalls } from "../../scripts/soak/workers/refusing-queue.ts";
 import { ROOT } from "../../scripts/local/workers.ts";
 
-/** Far beyond what a slow machine needs: waits end by state, and only a fault reaches this. */
+/** Far beyond what a slow machine needs. Tests wait for states, and only a fault reaches this time. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
@@ -22,7 +22,7 @@ afterAll(() => server.close());
 
 const evict = () => handle().evictDurableObject("RUN", { name: "refused" });
 
-test("a run begins although its queue refuses the first message, and a second call restores a lost alarm", async () => {
+test("a run begins even if its queue refuses the first message, and a second call restores a lost alarm", async () => {
   await worker.begin(1);
   expect(await worker.hints()).toEqual({ refused: 1, sent: 0, nextAlarm: expect.any(Number) });
   await worker.loseAlarm();
@@ -31,26 +31,26 @@ test("a run begins although its queue refuses the first message, and a second ca
   expect((await worker.hints()).nextAlarm).toBeGreaterThan(Date.now());
 });
 
-test("an object that starts restores the alarm that its run has lost", async () => {
+test("a starting object restores its run's lost alarm", async () => {
   await worker.begin(0);
   await worker.loseAlarm();
   await evict();
   expect((await worker.hints()).nextAlarm).toBeGreaterThan(Date.now());
 });
 
-test("an alarm that is due reaches the object that starts for it, and sets the next one", async () => {
+test("a due alarm starts its object, rings, and sets the next alarm", async () => {
   await worker.begin(0);
   const before = (await worker.hints()).sent;
   const due = Date.now() + 500;
   await worker.setAlarm(due);
   await evict();
-  // No call may start the object before its alarm does.
+  // No call may start the object before its alarm starts it.
   await sleep(2000);
   await expect.poll(async () => (await worker.hints()).sent, { timeout: PATIENCE_MS }).toBeGreaterThan(before);
   expect((await worker.hints()).nextAlarm).toBeGreaterThan(due);
 });
 
-test("the cron restores the alarm of a run that no other call reaches", async () => {
+test("the cron restores the alarm of a run that gets no other call", async () => {
   await worker.begin(0);
   await worker.loseAlarm();
   await worker.rouseRuns();

@@ -16,7 +16,7 @@ test("the backend starts in workerd from a compiled module, multiplies and diffe
       [5, 11, 17],
       [11, 25, 39],
     ],
-    // Row 2 was taken twice, row 1 never.
+    // Row 2 was used twice, row 1 never.
     gradient: [
       [1, 1],
       [0, 0],

@@ -69,7 +69,10 @@ async function grow(): Promise<{ hash: string; dataset: Dataset }> {
   return { hash: encoded.dataset!, dataset: await getJson(env.ARTIFACTS, "dataset", encoded.dataset!, datasetSchema) };
 }
 
-/** The name of the error that a step throws. Awaits here, because an RPC promise is a proxy that `expect` cannot inspect. */
+/**
+ * The name of the error that a step throws. The promise is awaited here, because `expect` cannot inspect an RPC promise, which
+ * is a proxy.
+ */
 async function outcome(input: object): Promise<string> {
   try {
     await worker.mergeStep(input);
@@ -113,7 +116,7 @@ test("makes shards that decode to the snapshot's documents, with the same hash e
   expect(dataset.trigramLoss).toBeLessThan(dataset.unigramLoss!);
 });
 
-test("reaches the same state when a step is repeated, as after a crash", async () => {
+test("reaches the same state when a step is repeated after a crash", async () => {
   const hashes: string[] = [];
   for (let state: string | null = null, done = false; !done;) {
     const input: object = { snapshot, vocabSize: 300, state };
@@ -125,13 +128,13 @@ test("reaches the same state when a step is repeated, as after a crash", async (
   expect(new Set(hashes).size).toBeGreaterThan(1);
 });
 
-/** What an earlier version wrote. A key is the hash of its canonical JSON. */
+/** Objects that an earlier version wrote. A key is the hash of its canonical JSON. */
 function stored(name: string): unknown {
   return JSON.parse(readFileSync(join(import.meta.dirname, "../unit/tokenizer/stored", name), "utf8"));
 }
 
-test("finishes a training that an earlier version began, with the tokenizer of that version", async () => {
-  // The words of the first segment of this snapshot, counted then.
+test("finishes a training that an earlier version began, and gives that version's tokenizer", async () => {
+  // The words of this snapshot's first segment, counted by the earlier version.
   let step = {
     state: await putJson(env.ARTIFACTS, "tokenizer-state", stored("merge-state-2.json")),
     done: false,
@@ -141,7 +144,7 @@ test("finishes a training that an earlier version began, with the tokenizer of t
   expect(step.tokenizer).toBe(await sha256(new TextEncoder().encode(canonicalJson(stored("tokenizer-1.json")))));
 });
 
-test("ignores a word as long as a page, but counts the rules of tables", async () => {
+test("ignores a word as long as a page, but counts the lines under table headings", async () => {
   const rule = "═".repeat(200);
   const endless = "zq".repeat(100_000);
   // The last state contains every counted word.
@@ -150,7 +153,7 @@ test("ignores a word as long as a page, but counts the rules of tables", async (
   expect(await train(await storeSnapshot([texts]))).not.toEqual(ruled);
 });
 
-test("names the error of a bad request", async () => {
+test("throws a named error for a bad request", async () => {
   expect(await outcome({ snapshot: "0".repeat(64), vocabSize: 300, state: null })).toBe("NotFound");
   expect(await outcome({ snapshot, vocabSize: 100, state: null })).toBe("InvalidInput");
 });

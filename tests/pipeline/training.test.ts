@@ -10,7 +10,7 @@ import { totalRounds } from "../../shared/training/compute/rounds.ts";
 import { configPath } from "../../scripts/local/workers.ts";
 import { MODEL, putHandDataset, TOKENIZER, VAL_TOKENS } from "./hand-dataset.ts";
 
-/** Far beyond what a slow machine needs: waits end by state, and only a fault reaches this. */
+/** Far beyond what a slow machine needs. Tests wait for states, and only a fault reaches this time. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
@@ -75,7 +75,7 @@ describe("training", () => {
       for (const [index, data] of actual.entries()) {
         for (const [position, value] of data.entries()) difference = Math.max(difference, Math.abs(value - expected[index]![position]!));
       }
-      // Adam's first steps turn rounding into at most a small share of lr = 3e-3.
+      // Adam's first steps enlarge rounding errors, but only to a small share of lr = 3e-3.
       expect(difference).toBeLessThan(1e-4);
     }
   });
@@ -96,7 +96,7 @@ describe("training", () => {
       const plain = await runToEnd(`plain-${compression}`, { shards: 2, tokens: 16 * 128 });
       const small = await runToEnd(compression, { shards: 2, tokens: 16 * 128, compression });
       const share = small.bytesPerRound!.delta / plain.bytesPerRound!.delta;
-      // Headers and scales take a large share of a model this small.
+      // In a model this small, headers and scales are a large share of the bytes.
       expect(share).toBeLessThan(compression === "bf16" ? 0.7 : 0.6);
       expect(small.bytesPerRound!.inner).toBeGreaterThan(plain.bytesPerRound!.delta / 2);
       expect(Math.abs(small.valLoss! - plain.valLoss!)).toBeLessThan(0.05);
@@ -143,7 +143,7 @@ describe("training", () => {
     const bytes = new Uint8Array(await (await bucket.get(key))!.arrayBuffer());
     bytes[bytes.length - 1]! ^= 1;
     await bucket.put(key, bytes);
-    // Evicts the intact copy from the coordinator's memory.
+    // These fillers evict the intact copy from the coordinator's memory.
     for (const filler of [1, 2]) await coordinator.writePart("flipped", new Uint8Array(12 * 2 ** 20).fill(filler));
     await coordinator.resumeRun("flipped");
     const end = await ending;
@@ -157,14 +157,14 @@ describe("training", () => {
     await expect(runToEnd("wide", { shards: 9 })).rejects.toThrow("shards: expected at most 8");
   });
 
-  it("refuses a model that fits no isolate before preparation, with its size and the limit", async () => {
+  it("refuses a model that is too large for an isolate, before preparation, with its size and the limit", async () => {
     const figures = /memory: expected a training task of at most 128 MiB .*, got \d+ MiB/;
     const begin = async () => void (await coordinator.train({ name: "heavy", preset: "base", vocabSize: 65_536 }));
     await expect(begin()).rejects.toThrow(figures);
     expect(await coordinator.listRuns()).not.toContainEqual(expect.objectContaining({ run: "heavy" }));
   });
 
-  it("refuses a task that no trainer could finish before preparation, with its CPU time, the limit and the remedy", async () => {
+  it("refuses a task that is too long for a trainer, before preparation, with its CPU time, the limit and the remedy", async () => {
     const figures = /cpu: expected a task of at most 150 CPU seconds .*, got about \d+ \(409600 tokens\); take fewer steps/;
     const begin = async () => void (await coordinator.train({ name: "endless", preset: "base", steps: 200 }));
     await expect(begin()).rejects.toThrow(figures);
@@ -177,7 +177,7 @@ describe("training", () => {
     expect(await weightsOf("again", again.checkpoint)).toEqual(await weightsOf("kept", kept.checkpoint));
   });
 
-  it("starts one run per name, and marks it failed with the reason when there is no corpus", async () => {
+  it("starts one run per name; without a corpus the run fails with the reason", async () => {
     const starts = await Promise.all([
       coordinator.train({ name: "named", preset: "tiny" }),
       coordinator.train({ name: "named", preset: "tiny" }),

@@ -1,4 +1,4 @@
-/** Writes to a bucket that fails now and then. */
+/** Writes to a bucket that sometimes fails. */
 import { expect, test } from "vitest";
 import { putRecord } from "../../shared/store.ts";
 

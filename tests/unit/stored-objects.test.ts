@@ -1,8 +1,8 @@
 /**
- * Stored objects: `stored-objects/` holds an object of each kind and format version as some version of Tiffin wrote it.
- * Readers decode every file for ever, and today's writers still write the newest file of their kind byte for byte.
- * A format that changes gets a new file beside the old ones; a file is never edited. A letter after the version tells
- * apart files of one version that an optional field distinguishes.
+ * Stored objects: `stored-objects/` has an object of each kind and format version, as some version of Tiffin wrote it. Readers
+ * decode every file forever, and today's writers write the newest file of their kind byte for byte. When a format changes, a
+ * new file is added; a file is never edited. If an optional field gives one version several forms, a letter after the version
+ * distinguishes their files.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -48,7 +48,7 @@ const golden = (file: string): Uint8Array<ArrayBuffer> => new Uint8Array(readFil
 const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const hash = (digit: string) => digit.repeat(64);
 
-/** What the golden objects hold: one part of three tensors, a tokenizer of two merges, a dataset of two sides. */
+/** The content of the golden objects: one part of three tensors, a tokenizer with two merges, a dataset with two sides. */
 const TENSORS = [
   { name: "model.norm.weight", shape: [2], data: Float32Array.of(1, -0.5) },
   { name: "model.embed_tokens.weight", shape: [2, 3], data: Float32Array.of(0.25, -1e-8, 3, 0, -0, 1e30) },
@@ -135,7 +135,7 @@ async function written(write: (bucket: R2Bucket) => Promise<unknown>): Promise<U
 
 const json = (value: unknown) => new TextEncoder().encode(canonicalJson(value));
 
-/** File -> what today's writer writes for the same content. Every newest file of a kind is here. */
+/** For each newest file of a kind, the bytes that today's writer writes for the same content. */
 const TODAY: Readonly<Record<string, () => Uint8Array | Promise<Uint8Array>>> = {
   "segment-line.1.json": () => new TextEncoder().encode(encodeDocument(DOCUMENT)),
   "snapshot.1b.json": () => json({ format: 1, segments: SEGMENTS, superseded: [hash("e")] } satisfies Snapshot),
@@ -177,7 +177,7 @@ const TODAY: Readonly<Record<string, () => Uint8Array | Promise<Uint8Array>>> = 
   "checkpoint.2b.json": () => written((bucket) => putCheckpoint(bucket, { ...SPEC, endTokens: [2, 0] }, BASE)),
 };
 
-/** The start of a file's name -> a reader that throws when it does not understand the bytes, and otherwise gives back the content. */
+/** For each kind (the start of a file's name), a reader that returns the content, or throws if it does not understand the bytes. */
 const READERS: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => unknown>> = {
   "segment-line": (bytes) => parseJson(bytes, documentSchema),
   snapshot: (bytes) => parseJson(bytes, snapshotSchema),
@@ -209,15 +209,15 @@ describe("stored objects", () => {
     const [norm, embedding] = decodeMixed(golden("part.1-float32.safetensors"));
     expect([norm!.name, norm!.shape, [...norm!.data]]).toEqual(["model.norm.weight", [2], [1, -0.5]]);
     expect([...embedding!.data]).toEqual([0.25, Math.fround(-1e-8), 3, 0, -0, Math.fround(1e30)]);
-    // The upper half of the float32 numbers: 1 is 0x3f800000 and -0.5 is 0xbf000000.
+    // bf16 keeps the upper half of a float32: 1 is 0x3f800000 and -0.5 is 0xbf000000.
     expect([...decodeMixed(golden("part.1-bf16.safetensors"))[0]!.data]).toEqual([0x3f80, 0xbf00]);
-    // One scale per row, here 1 / 127: -0.5 is -63.5 of them.
+    // Each row has one scale, here 1 / 127. -0.5 is -63.5 times the scale.
     expect(
       decodeMixed(golden("part.1-int8.safetensors")).flatMap(({ data }) => (data instanceof Int8Array ? [...data].slice(0, 2) : [])),
     ).toContain(127);
   });
 
-  it.each(Object.keys(TODAY))("of %s are written today byte for byte", async (file) => {
+  it.each(Object.keys(TODAY))("of %s are still written byte for byte", async (file) => {
     expect(Buffer.from(await TODAY[file]!()).equals(Buffer.from(golden(file)))).toBe(true);
   });
 

@@ -1,4 +1,4 @@
-/** What the collector in workerd keeps: one record per text, no reserved page, and no removed page ever again. */
+/** The collector in workerd keeps one record per text, no reserved page, and never again a removed page. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { documentSchema, snapshotSchema, type Document } from "../../../shared/artifacts.ts";
 import { getJson, sha256 } from "../../../shared/store.ts";
@@ -38,7 +38,7 @@ const SITES: Record<string, Site> = {
     "/latin": () => new Response(latin(prose("caf\xe9")), { headers: { "content-type": "text/html; charset=iso-8859-1" } }),
     "/declared": () =>
       new Response(latin(`<meta charset="windows-1252">${prose("na\xefve")}`), { headers: { "content-type": "text/html" } }),
-    // GBK for "中文 is ..." behind 2 KB of comments, and windows-1252 without any declaration.
+    // The word 中文 in GBK, declared after 2 KB of comments; and windows-1252 without any declaration.
     "/late": () =>
       new Response(latin(`${"<!-- filler -->".repeat(150)}<meta charset=gb2312>${prose("\xd6\xd0\xce\xc4")}`), {
         headers: { "content-type": "text/html" },
@@ -46,7 +46,7 @@ const SITES: Record<string, Site> = {
     "/undeclared": () => new Response(latin(prose("\x93quoted\x94")), { headers: { "content-type": "text/html" } }),
     "/zero": () => page(prose("zero\u0000byte")),
     "/huge": () => page("a".repeat(6 * 1024 * 1024)),
-    // Deep enough for the bound on nesting; extract.test.ts has 100,000 levels.
+    // Deep enough for the limit on nesting. extract.test.ts uses 100,000 levels.
     "/deep": () => page("<div>".repeat(10_000) + prose("deep")),
     "/picture": () => text("no text", "image/png"),
     "/plain": () => text("Plain text. ".repeat(30)),
@@ -102,7 +102,10 @@ afterAll(() => web.close());
 
 const START: Position = { segment: 0, document: 0 };
 
-/** Reads a snapshot as the tokenizer does, from a position until `budget` bytes are used -> the documents and the next position. */
+/**
+ * Reads documents of a snapshot as the tokenizer does, from a position until `budget` bytes are used. Returns the documents
+ * and the next position.
+ */
 async function readFrom(hash: string, from: Position, budget: number): Promise<{ documents: Document[]; at: Position }> {
   const { CORPUS } = await web.worker.getEnv();
   const documents: Document[] = [];
@@ -122,12 +125,12 @@ const stored = async (source: string) => read((await web.collector.snapshot({ so
 
 test.concurrent("keeps one record of a page that has twenty addresses", async () => {
   const crawl = await web.crawl("http://many.com/");
-  // Without session ids and fragments, seventeen of the twenty addresses are equal; the other three pages have the same text.
+  // Without session ids and fragments, seventeen of the twenty addresses are equal. The other three pages have the same text.
   expect([crawl.fetched, crawl.documents, crawl.duplicates]).toEqual([5, 2, 3]);
   expect((await stored(crawl.source)).map(({ url }) => url)).toEqual(["http://many.com/", "http://many.com/same/0"]);
 });
 
-test.concurrent("keeps no page that its owner reserves, and records why", async () => {
+test.concurrent("keeps no page that its owner reserves, and records the reason", async () => {
   const crawl = await web.crawl("http://reserved.com/");
   expect(crawl.skipped).toEqual({ noindex: 2, "ai-train=no": 1, "train-ai=n": 1 });
   expect(crawl.documents).toBe(2);
@@ -152,12 +155,12 @@ test.concurrent("normalizes the address of a redirected page like any other", as
   expect(trap.skipped).toEqual({ address: 1 });
 });
 
-test.concurrent("a snapshot of some sources has all their texts, even those stored with another source", async () => {
+test.concurrent("a snapshot of some sources has all their texts, even texts that are stored with another source", async () => {
   const [first, second] = [await web.addSource("http://first.com/"), await web.addSource("http://second.com/")];
   await keep(first.id, "http://first.com/", "first's own");
   await keep(first.id, "http://first.com/both", "of both");
   await keep(second.id, "http://second.com/", "of both");
-  // The only text of the second source is stored with the first.
+  // The only text of the second source is stored with the first source.
   expect(await wordsOf(second.id)).toEqual(["of both"]);
   await keep(second.id, "http://second.com/more", "second's own");
   await keep(second.id, "http://first.com/", "first's own");
@@ -207,7 +210,7 @@ test.concurrent("keeps the latest text of a page that changes, in later snapshot
   expect(await topics(again.hash)).toEqual(["growing home", "edition 1", "shared", "moved on"]);
 });
 
-test.concurrent("removes a page for good; older snapshots stay readable without it", async () => {
+test.concurrent("removes a page for good; older snapshots stay readable without the page", async () => {
   const first = await web.crawl("http://changing.com/", { revisitSeconds: 1 });
   const before = await web.collector.snapshot({ sources: [first.source] });
   expect((await read(before.hash)).map(({ url }) => url)).toContain("http://changing.com/taken");
@@ -224,7 +227,7 @@ test.concurrent("removes a page for good; older snapshots stay readable without 
   const { objects } = await CORPUS.list({ prefix: "segments/" });
   for (const { key } of objects) {
     const segment = await CORPUS.get(key);
-    // Another test that runs beside this one may have rewritten its own segment since the listing.
+    // Another test may have rewritten its own segment since the listing.
     if (segment === null) continue;
     const unpacked = segment.body.pipeThrough(new DecompressionStream("gzip") as never);
     expect(await new Response(unpacked as never).text()).not.toContain("taken");

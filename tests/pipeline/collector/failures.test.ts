@@ -1,15 +1,18 @@
-/** What the corpus in workerd keeps when a write fails halfway: a trigger in the catalog's database refuses the write until it is dropped. */
+/**
+ * The corpus in workerd after a write that failed halfway. A trigger in the catalog's database refuses the write until the
+ * trigger is dropped.
+ */
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { snapshotSchema, type Snapshot } from "../../../shared/artifacts.ts";
 import { getJson, sha256 } from "../../../shared/store.ts";
 import { visitDocuments } from "../../../workers/tokenizer/segments.ts";
 import { openWeb } from "./web.ts";
 
-/** More than half a segment, and small enough for a row. */
+/** More than half a segment, but small enough for a row. */
 const HALF_SEGMENT = 600_000;
 
 let web: Awaited<ReturnType<typeof openWeb>>;
-/** Each test has a source of its own, texts of its own (`own`), and looks at no others. */
+/** Each test uses only its own source and its own texts (`own`). */
 let host = "";
 let hosts = 0;
 let source: string;
@@ -24,7 +27,7 @@ afterAll(() => web.close());
 
 const catalogOf = async () => (await web.worker.getEnv()).CATALOG.getByName("catalog");
 const exec = async (query: string) => (await web.worker.getDurableObjectStorage("CATALOG", { name: "catalog" })).exec(query);
-/** Refuses to list segments, or to number manifests, which happens just before they are written. */
+/** Refuses the rows that list segments or number manifests. A manifest is numbered just before it is written. */
 const refuse = (table: "segments" | "manifests") =>
   exec(`CREATE TRIGGER refusal BEFORE INSERT ON ${table} BEGIN SELECT RAISE(FAIL, 'refused by the test'); END`);
 const relent = () => exec("DROP TRIGGER refusal");
@@ -40,7 +43,7 @@ async function append(crawl: string, path: string, words: string) {
 
 const keep = (path: string, words: string) => append("none", path, words);
 const snapshot = async () => (await web.collector.snapshot({})).hash;
-/** A snapshot of this test's source alone. */
+/** A snapshot of only this test's source. */
 const ownSnapshot = () => web.collector.snapshot({ sources: [source] });
 
 /** The texts of this source in all segments of the bucket, listed or not. */
@@ -74,7 +77,7 @@ test("repeating a removal that failed halfway completes it, for older snapshots 
   expect([await read(before), await read(await snapshot())]).toEqual([["kept"], ["kept"]]);
 });
 
-test("a segment that could not be listed is listed by the next flush, or leaves no object behind", async () => {
+test("a segment that could not be listed is listed by the next flush, or its object is deleted", async () => {
   await refuse("segments");
   await keep("first", "first");
   await expect(snapshot()).rejects.toThrow("refused by the test");
@@ -91,7 +94,7 @@ test("a segment that could not be listed is listed by the next flush, or leaves 
   expect(await read(await snapshot())).toEqual(["first"]);
 });
 
-test("a text is removed through any address that has it, also after a failure", async () => {
+test("a text is removed through any of its addresses, even after a failure", async () => {
   await keep("old", "moved");
   await keep("new", "moved");
   await keep("other", "other");
@@ -105,7 +108,7 @@ test("a text is removed through any address that has it, also after a failure", 
   expect(await ownSnapshot()).toMatchObject({ documents: 1, bytes: own("other").length });
 });
 
-test("finding open documents does not scan the written ones", async () => {
+test("the search for open documents does not scan written documents", async () => {
   await catalogOf();
   await keep("a", "a");
   const plan = await exec("EXPLAIN QUERY PLAN SELECT SUM(bytes) AS bytes FROM documents WHERE source = 's' AND json IS NOT NULL");
@@ -120,7 +123,7 @@ test("a document counts as stored even when its full segment could not be listed
   expect(await append(crawl.id, "2", "b".repeat(HALF_SEGMENT))).toBe("stored");
   expect(await catalog.crawl(crawl.id)).toMatchObject({ fetched: 2, documents: 2, failed: 0 });
   await relent();
-  // The next flush writes the manifest that is due, although it has no text to write.
+  // The next flush has no text to write, but it writes the manifest that is due.
   expect(await ownSnapshot()).toMatchObject({ documents: 2 });
   const { CORPUS } = await web.worker.getEnv();
   const { objects } = await CORPUS.list({ prefix: `sources/${source}/` });

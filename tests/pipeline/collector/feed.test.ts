@@ -1,4 +1,4 @@
-/** Feeds from the fetch to the corpus: full texts as documents, summaries followed to their pages, nothing else fetched. */
+/** Feeds from the fetch to the corpus: full texts become documents, summaries lead to their pages, nothing else is fetched. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -15,7 +15,7 @@ const weblog: Site = (path) => {
   return path === "/2026/11/cut/" ? page(prose("the whole text")) : notFound();
 };
 const journal: Site = (path, headers) => {
-  // Served with a wrong type, as many feeds are, and only if it has changed.
+  // Served with a wrong Content-Type, as by many servers, and only if the client's copy is old.
   if (path === "/atom.xml")
     return headers.get("if-none-match") === '"1"'
       ? new Response(null, { status: 304, headers: { etag: '"1"' } })
@@ -49,12 +49,12 @@ test("RSS: keeps full texts, follows summaries and cut texts, and refuses entrie
   ]);
   const boats = documents[0]!.text;
   expect(boats).toMatch(/^The boat is told here .* number 4\.\n+knot\(a,\n {5}b\)\n+The net .* Fish & chips\.$/s);
-  // No sitemap, no link of an article, no other host.
+  // No sitemap, no link in an article, and no other host was fetched.
   expect(web.asked("weblog.com")).toEqual(["/robots.txt", "/feed/", "/2026/11/summary/", "/2026/11/cut/"]);
   expect(web.asked("elsewhere.com")).toEqual([]);
 });
 
-test("Atom: reads XHTML and escaped HTML in the charset that the feed declares, and is not read again unchanged", async () => {
+test("Atom: reads XHTML and escaped HTML in the feed's declared charset, and does not read an unchanged feed again", async () => {
   const crawl = await crawlFeed("http://journal.com/atom.xml");
   expect(crawl).toMatchObject({ documents: 3, skipped: {} });
   const documents = await stored(web, crawl.source);

@@ -1,6 +1,6 @@
 /**
- * How the collector in workerd behaves towards hosts: robots.txt, crawl delay, one request at a time, Retry-After,
- * redirects. The clock waits for real, because gaps between requests are measured; only their least length is checked.
+ * The collector in workerd is polite to hosts: robots.txt, crawl delay, one request at a time, Retry-After, redirects. The
+ * clock runs in real time, because the gaps between requests are measured. Only a gap's minimum is checked.
  */
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -37,7 +37,7 @@ const SITES: Record<string, Site> = {
     path === "/robots.txt" ? notFound() : new Response("no", { status: 429, headers: { "retry-after": "99999999999" } }),
   "slow.com": () => text("User-agent: *\nCrawl-delay: 3600\n"),
   "ill.com": () => new Response("ill", { status: 500 }),
-  // Bytes that are not UTF-8 grow ninefold when a pattern is normalized.
+  // Bytes that are not UTF-8 become nine times as long when a pattern is normalized.
   "endless.com": (path) => {
     if (path !== "/robots.txt") return page(`${prose(path)}<a href="/secret/page">s</a>`);
     const lines = `Disallow: /${"\xff".repeat(16_000)}\n`.repeat(100);
@@ -74,7 +74,7 @@ beforeAll(async () => {
 });
 afterAll(() => web.close());
 
-test.concurrent("asks a host for one thing at a time and keeps its delay, with two crawls and repeated messages", async () => {
+test.concurrent("sends a host one request at a time and keeps its delay, with two crawls and repeated messages", async () => {
   const [first, second] = await Promise.all([
     web.addSource("http://polite.com/"),
     web.addSource("http://polite.com/mapped", { scope: "path" }),
@@ -94,7 +94,7 @@ test.concurrent("asks a host for one thing at a time and keeps its delay, with t
   expect(asked).toEqual(expect.arrayContaining(["/map.xml.gz", "/mapped", "/arrived", "/away"]));
   expect(asked.filter((path) => path.startsWith("/secret"))).toEqual([]);
   expect(web.asked("other.com")).toEqual([]);
-  // Once for each of the two crawls, despite the copies of the message.
+  // Once for each of the two crawls, although messages were copied.
   expect(asked.filter((path) => path === "/mapped")).toHaveLength(2);
 });
 
@@ -105,27 +105,27 @@ test.concurrent("comes back after the time that a busy host asks for", async () 
   expect(taken!.startedAt - refused!.endedAt).toBeGreaterThan(2990);
 });
 
-test.concurrent("leaves a host alone that asks for a longer pause than a crawl can wait", async () => {
+test.concurrent("sends nothing more to a host that asks for a longer pause than a crawl can wait", async () => {
   const crawl = await web.crawl("http://closed.com/");
   expect(crawl.skipped).toEqual({ "retry-after": 1 });
-  // Another crawl does not ask either: the pause holds for the host.
+  // Another crawl sends no request either, because the host asked for the pause.
   expect((await web.crawl("http://closed.com/other")).skipped).toEqual({ "retry-after": 1 });
   expect(web.asked("closed.com")).toEqual(["/robots.txt", "/sitemap.xml"]);
 });
 
-test.concurrent("asks nothing of a host whose delay is absurd or whose robots.txt cannot be read", async () => {
+test.concurrent("requests no page of a host whose delay is too long or whose robots.txt cannot be read", async () => {
   expect((await web.crawl("http://slow.com/")).skipped).toEqual({ "crawl-delay": 1 });
   expect((await web.crawl("http://ill.com/")).skipped).toEqual({ robots: 1 });
   expect([...web.asked("slow.com"), ...web.asked("ill.com")]).toEqual(["/robots.txt", "/robots.txt"]);
 });
 
-test.concurrent("keeps to a robots.txt whose rules would be too large to store", async () => {
+test.concurrent("obeys a robots.txt whose rules would be too large to store", async () => {
   const crawl = await web.crawl("http://endless.com/");
   expect([crawl.documents, crawl.skipped]).toEqual([1, {}]);
   expect(web.asked("endless.com")).toEqual(["/robots.txt", "/sitemap.xml", "/"]);
 });
 
-test.concurrent("keeps a crawl delay from the first request after reading it", async () => {
+test.concurrent("obeys a crawl delay from the first request after reading it", async () => {
   const { id } = await web.addSource("http://patient.com/");
   await web.collector.startCrawls({ source: id });
   await until(() => expect(web.asked("patient.com").slice(0, 2)).toEqual(["/robots.txt", "/sitemap.xml"]));
@@ -133,11 +133,11 @@ test.concurrent("keeps a crawl delay from the first request after reading it", a
   expect(sitemap!.startedAt - robots!.endedAt).toBeGreaterThan(2990);
 });
 
-test.concurrent("loses no entry and no link while robots.txt cannot be read, and asks for nothing else", async () => {
+test.concurrent("loses no entry and no link while robots.txt cannot be read, and requests nothing else", async () => {
   const { id } = await web.addSource("http://flaky.com/");
   const [crawl] = await web.collector.startCrawls({ source: id });
   await until(() => expect(web.asked("flaky.com")).toEqual(["/robots.txt", "/sitemap.xml"]));
-  // While the sitemap's answer is on its way, the rules grow old and robots.txt breaks.
+  // While the sitemap is being fetched, the rules become too old and robots.txt fails.
   flaky = true;
   const storage = await web.worker.getDurableObjectStorage("HOST", { name: "http://flaky.com" });
   await storage.exec("UPDATE robots SET read_at = 0");
@@ -148,7 +148,7 @@ test.concurrent("loses no entry and no link while robots.txt cannot be read, and
   expect(web.asked("flaky.com")).toEqual(["/robots.txt", "/sitemap.xml", "/robots.txt"]);
   expect(await web.collector.getCrawl(crawl!.id)).toMatchObject({ state: "running", failed: 0 });
 
-  // The page may have been fetched before; its links are judged by the rules that were read last.
+  // The page may have been fetched earlier. Its links are judged by the rules that were read last.
   const { HOST } = await web.worker.getEnv();
   const message = { origin: "http://flaky.com", crawl: crawl!.id, url: "http://flaky.com/" };
   await HOST.getByName("http://flaky.com").complete(message, {

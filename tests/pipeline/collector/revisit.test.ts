@@ -1,11 +1,14 @@
-/** Conditional requests on revisits (RFC 9110, section 13): an unchanged page is not sent again, and loses neither text nor links. */
+/**
+ * Conditional requests on revisits (RFC 9110, section 13): an unchanged page is not sent again, and keeps its text and its
+ * links.
+ */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { notFound, openWeb, page, prose, stored, type Site } from "./web.ts";
 
 const DATE = "Tue, 24 Nov 2026 12:00:00 GMT";
 const links = (...paths: string[]) => paths.map((path) => `<a href="${path}">l</a>`).join("");
 
-/** Serves a page unless the request shows that the client has it. */
+/** Serves a page, or 304 if the request shows that the client has the current version. */
 function served(headers: Headers, validators: Record<string, string>, body: string): Response {
   const isKnown =
     (validators.etag !== undefined && headers.get("if-none-match") === validators.etag) ||
@@ -46,11 +49,11 @@ test("a revisit asks whether pages have changed, keeps those that have not, and 
 
   edition = 2;
   const changed = await web.crawl("http://same.com/");
-  // The answer 304 to /reserving says that its owner reserves it now.
+  // The answer 304 for /reserving states that its owner reserves the page now.
   expect(changed).toMatchObject({ fetched: 7, unchanged: 3, documents: 1, duplicates: 2, skipped: { noindex: 1 } });
   expect(await topics(first.source)).toEqual(["/below", "/plain", "dated", "edition 2", "home", "tagged"]);
 
-  // The withdrawn page is fetched in full once its owner allows it again.
+  // When the owner allows the withdrawn page again, it is fetched in full.
   edition = 1;
   await web.crawl("http://same.com/");
   expect(await topics(first.source)).toEqual(["/below", "/plain", "dated", "edition 1", "home", "reserving", "tagged"]);

@@ -1,4 +1,4 @@
-/** When the collector in workerd crawls: cron, the revisit interval, and crawls whose opening call died. */
+/** When the collector in workerd crawls: at cron ticks, after the revisit interval, and for crawls whose opening call crashed. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { notFound, openWeb, page, prose, until, type Site } from "./web.ts";
 
@@ -24,7 +24,7 @@ const startedEarlier = async (seconds: number) => {
 };
 const visits = (host: string) => web.asked(host).filter((path) => path === "/").length;
 
-test("cron starts what is due, once although it fires twice, and again after the revisit interval", async () => {
+test("cron starts a due source once, even if cron fires twice, and again after the revisit interval", async () => {
   const source = await web.addSource("http://due.com/", { revisitSeconds: REVISIT_SECONDS });
   await Promise.all([cron(), cron()]);
   // The running crawl is returned; no second crawl starts.
@@ -34,7 +34,7 @@ test("cron starts what is due, once although it fires twice, and again after the
   expect(await web.collector.startCrawls({})).toEqual([]);
   expect(visits("due.com")).toBe(1);
 
-  // Instead of waiting for an hour the test lets the crawl have started an hour earlier.
+  // Instead of waiting for an hour, the test moves the crawl's start an hour back.
   await startedEarlier(REVISIT_SECONDS - 600);
   await cron();
   expect(await web.collector.startCrawls({})).toEqual([]);
@@ -43,7 +43,7 @@ test("cron starts what is due, once although it fires twice, and again after the
   await until(() => expect(visits("due.com")).toBe(2));
 });
 
-test("cron begins a crawl that was opened and never begun", async () => {
+test("cron begins a crawl that was opened but never begun", async () => {
   const source = await web.addSource("http://opened.com/");
   const { CATALOG } = await web.worker.getEnv();
   const { crawl } = await CATALOG.getByName("catalog").openCrawl(source.id);
@@ -52,7 +52,7 @@ test("cron begins a crawl that was opened and never begun", async () => {
   expect(visits("opened.com")).toBe(1);
 });
 
-test("cron begins the sources after one that cannot be begun, and names the failure", async () => {
+test("if one source cannot be begun, cron begins the others and reports the failure", async () => {
   const { CATALOG } = await web.worker.getEnv();
   const catalog = CATALOG.getByName("catalog");
   const broken = { id: "0", kind: "site", url: "no address", scope: "host", pageBudget: 1, revisitSeconds: 1, createdAt: "" } as const;

@@ -1,4 +1,4 @@
-/** Uploaded files from the bytes to the corpus: their format by their content, their addresses, replacement and removal. */
+/** Uploaded files, from the bytes to the corpus: the content decides their format; addresses, replacement and removal. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Crawl } from "../../../shared/contracts/sources.ts";
 import { openWeb, stored } from "./web.ts";
@@ -37,7 +37,7 @@ test("keeps text and Markdown as they are, in the charset that their bytes show"
   ]);
 });
 
-test("reads JSON Lines whatever the file is called, and counts the lines that are no documents", async () => {
+test("reads JSON Lines under any file name, and counts the lines that are not documents", async () => {
   const content = lines(
     { text: "first", url: "https://example.com/1?utm_source=x", title: " One ", language: "de", license: "MIT" },
     { text: "second", extra: 1 },
@@ -54,7 +54,7 @@ test("reads JSON Lines whatever the file is called, and counts the lines that ar
   expect((await upload("set", "empty", " \n ")).skipped).toEqual({ "too-short": 1 });
 });
 
-test("a file that comes again replaces its documents, and no other file's", async () => {
+test("a second upload of a file replaces the documents of this file only", async () => {
   await upload("books", "one", lines({ text: "1 a" }, { text: "1 b" }, { text: "1 c" }));
   const other = await upload("books", "one.more", lines({ text: "2 a" }, { text: "2 b" }));
   expect(await upload("books", "one", lines({ text: "1 a" }, { text: "1 new" }))).toMatchObject({ documents: 1, duplicates: 1 });
@@ -71,7 +71,7 @@ test("a document is removed for good by its address", async () => {
   expect(await addresses(crawl)).toEqual([["upload:secret/file#1", "public"]]);
 });
 
-test("takes thousands of documents in a file, and crawls nothing for an upload", async () => {
+test("accepts thousands of documents in a file, and crawls nothing for an upload", async () => {
   const many = Array.from({ length: 3000 }, (_, number) => ({ text: `${number} of many` }));
   const crawl = await upload("many", "lines", lines(...many));
   expect(crawl).toMatchObject({ documents: 3000 });

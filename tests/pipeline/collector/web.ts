@@ -1,10 +1,10 @@
 /**
- * A web of public hosts in memory, with the real collector in front of it: the harness hands a Worker's outbound requests
- * to Node's `fetch`. Every request is recorded with its times, so tests can check which host was asked, when, and whether
- * two requests overlapped.
+ * A web of public hosts in memory, with the real collector in front of it. The harness hands a Worker's outbound requests to
+ * Node's `fetch`. Every request is recorded with its times, so tests can check which host was requested, when, and whether two
+ * requests overlapped.
  *
- * The collector runs on a clock that leaps over every wait (fixtures/collector). Tests of real times ask for one that waits
- * as the system's clock does. Waits go by state; DEADLINE_MS only ends a test that hangs.
+ * The collector's clock skips every wait (fixtures/collector). Tests that measure times use a clock in real time. Tests wait
+ * for states; DEADLINE_MS only ends a test that hangs.
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -25,7 +25,7 @@ export interface Request {
   endedAt: number;
 }
 
-/** The RPC methods of the collector that tests call, as the harness offers them. */
+/** The collector's RPC methods that tests call, with the types of the harness. */
 export interface CollectorCalls {
   addSource(input: object): Promise<Source>;
   startCrawls(input: { source?: string }): Promise<Crawl[]>;
@@ -39,7 +39,7 @@ export const DEADLINE_MS = 500_000;
 
 const CONFIG = join(ROOT, "tests/pipeline/fixtures/collector/wrangler.toml");
 
-/** On the system's clock an answer takes this long, so that requests that overlap are seen. */
+/** With the real clock, an answer takes this long, so overlapping requests are visible. */
 const RESPONSE_MS = 100;
 
 export function page(body: string, headers: Record<string, string> = {}): Response {
@@ -72,7 +72,7 @@ export async function openWeb(sites: Readonly<Record<string, Site>>, clock: "lea
   const server = createTestHarness({ workers: [{ configPath: CONFIG, vars: { CLOCK: clock } }] });
   await server.listen();
   const worker = server.getWorker<CollectorEnv>("tiffin-collector");
-  // The harness types the export only from a module type, which Node-side tests do not load.
+  // The harness would need a module type for the export's type, and tests in Node do not load that module.
   const collector = (await worker.getExport()) as unknown as CollectorCalls;
   const addSource = (url: string, more: object = {}) =>
     collector.addSource({ url, scope: "host", pageBudget: 50, revisitSeconds: 3600, ...more });

@@ -1,4 +1,7 @@
-/** A backup of one deployment restored into another: R2 and D1 of a fake account on loopback, the registry of the real Workers. */
+/**
+ * A backup of one deployment is restored into another. R2 and D1 belong to a fake account on loopback; the registry belongs to
+ * the real Workers.
+ */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -67,7 +70,7 @@ async function storedModel(round: number) {
   return { model: await putJson(ARTIFACTS, "checkpoint", state), tokenizer, run: "r", valLoss: round };
 }
 
-test("a model is published only if its objects are stored, and then answers", async () => {
+test("a model is published only if its objects are stored; then it answers", async () => {
   const model = await storedModel(1);
   const missing = await call("POST", "/models", { ...model, tokenizer: "f".repeat(64) });
   expect(missing).toMatchObject({ status: 404, body: { error: expect.stringContaining("expected an object, found none") } });
@@ -76,7 +79,7 @@ test("a model is published only if its objects are stored, and then answers", as
   await call("POST", `/models/${model.model}/activate`);
 });
 
-test("objects, votes, models and the active one come back in another deployment", async () => {
+test("objects, votes, models and the active model are restored in another deployment", async () => {
   const source = addDeployment("tiffin");
   source.exec(
     "INSERT INTO responses (id, text, response, response_hash, model, created_at) VALUES ('a', 'it''s', 'yes', 'h', 'm', '2026')",
@@ -86,7 +89,7 @@ test("objects, votes, models and the active one come back in another deployment"
   const backup = await run("backup", "--to", folder);
   expect(backup).toMatchObject({ status: 0, stderr: "" });
   expect(backup.stdout).toContain("artifacts: copied 3 objects, 0 were there");
-  // Only new objects are copied by the next backup.
+  // The next backup copies only new objects.
   cloud.buckets.get("tiffin-artifacts")!.set("new", Buffer.from("n"));
   expect((await run("backup", "--to", folder)).stdout).toContain("artifacts: copied 1 objects, 3 were there");
 
@@ -106,7 +109,7 @@ test("objects, votes, models and the active one come back in another deployment"
   expect(await restore()).toMatchObject({ status: 1, stderr: expect.stringContaining("expected an empty table") });
 });
 
-test("a backup does not fit a database with other migrations, and nothing is written then", async () => {
+test("a database with other migrations is refused, and nothing is written", async () => {
   addDeployment("tiffin-new").exec("INSERT INTO d1_migrations (name) VALUES ('9999_later.sql')");
   const { status, stderr } = await run("restore", "--from", folder, "--env", "new");
   expect(status).toBe(1);

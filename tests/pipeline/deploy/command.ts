@@ -1,4 +1,4 @@
-/** Runs a command of scripts/ against a fake account of Cloudflare, as an operator would. */
+/** Runs a command of scripts/ as an operator would, against a fake Cloudflare account. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -8,7 +8,7 @@ import type { FakeCloudflare } from "./fake-cloudflare.ts";
 export interface CommandOptions {
   args?: readonly string[];
   env?: Record<string, string>;
-  /** Typed on standard input. */
+  /** Text for standard input. */
   input?: string;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Deployments through the commands that an operator runs, with the real wrangler and the real Workers, against a fake account
- * of Cloudflare on loopback. One account lives through all tests, in order.
+ * Deployments through the commands that an operator runs, with the real wrangler and the real Workers, against a fake
+ * Cloudflare account on loopback. All tests share one account and run in order.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { WORKERS } from "../../../scripts/local/workers.ts";
@@ -29,7 +29,7 @@ describe("a deploy changes nothing", () => {
     expect(stderr).toContain("Authentication error [code: 10000]");
   });
 
-  test("when names are taken, the subdomain is missing or the secret is missing, and shows all of that at once", async () => {
+  test("when names are taken, the subdomain is missing or the secret is missing; it shows all problems at once", async () => {
     cloud.addForeign("tiffin-generator");
     cloud.addForeign("another");
     cloud.workflows.set("tiffin-train", { name: "tiffin-train", script_name: "another" });
@@ -52,7 +52,7 @@ describe("a deploy changes nothing", () => {
   });
 });
 
-test("a first deploy that fails in the middle has migrated before any code and says which Worker failed", async () => {
+test("a first deploy that fails in the middle has migrated before uploading code, and names the Worker that failed", async () => {
   cloud.broken.add("tiffin-trainer");
   const { status, stderr } = await deploy();
   cloud.broken.clear();
@@ -65,7 +65,7 @@ test("a first deploy that fails in the middle has migrated before any code and s
   expect(cloud.changes.findLastIndex((change) => change.startsWith("POST /d1/"))).toBeLessThan(firstUpload);
 });
 
-test("a repeated deploy completes it and creates nothing twice", async () => {
+test("a repeated deploy completes a failed deploy and creates nothing twice", async () => {
   const { status, stdout, stderr } = await deploy();
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   expect(stdout).toContain("tiffin is deployed at https://tiffin-gateway.fake.workers.dev");
@@ -79,12 +79,12 @@ test("a repeated deploy completes it and creates nothing twice", async () => {
     expect(subdomain).toEqual({ enabled: name === "gateway", previews_enabled: false });
     const bundle = files.get("index.js")!;
     expect([...files.keys()]).toContain("index.js.map");
-    // A minified bundle does not have a line for each statement.
+    // A minified bundle has several statements per line.
     expect(bundle.length / bundle.split("\n").length).toBeGreaterThan(200);
   }
 });
 
-test("staging lives beside production: no name is shared and production is not touched", async () => {
+test("staging and production share no name, and deploying staging does not change production", async () => {
   const before = workersOf("tiffin").map(([, { live }]) => live);
   const names = cloud.names();
   const { status, stderr } = await deploy("--env", "staging");
@@ -103,7 +103,7 @@ test("staging lives beside production: no name is shared and production is not t
   expect(bound("tiffin-staging").filter((name) => production.has(name))).toEqual([]);
 });
 
-test("a rollback returns each Worker to its version before, and leaves those that have none", async () => {
+test("a rollback returns each Worker to its previous version, and leaves Workers without a previous version", async () => {
   const { status, stdout } = await runCommand(cloud, "rollback");
   expect(status).toBe(0);
   for (const [name, script] of workersOf("tiffin")) {
@@ -115,7 +115,7 @@ test("a rollback returns each Worker to its version before, and leaves those tha
 });
 
 describe("destroy", () => {
-  test("asks for the name and deletes nothing at another answer", async () => {
+  test("asks for the deployment's name and deletes nothing after another answer", async () => {
     const { status, stderr } = await runCommand(cloud, "destroy", { input: "tiffin-staging\n" });
     expect([status, cloud.changes]).toEqual([1, []]);
     expect(stderr).toContain("nothing was deleted");
@@ -129,11 +129,11 @@ describe("destroy", () => {
     expect(cloud.names()).toEqual(["another"]);
   });
 
-  test("has asked the fake for nothing that it does not know", () => {
+  test("has sent only requests that the fake account supports", () => {
     expect(cloud.unknown).toEqual([]);
   });
 
-  test("says so when there is nothing to delete", async () => {
+  test("reports that there is nothing to delete", async () => {
     const { status, stderr } = await runCommand(cloud, "destroy");
     expect([status, cloud.changes]).toEqual([1, []]);
     expect(stderr).toContain("expected a deployment named tiffin, found none");

@@ -1,6 +1,6 @@
 /**
- * The state of a fake Cloudflare account, and the rules that decide whether a deployment works: bindings must resolve, and
- * each error has Cloudflare's code.
+ * The state of a fake Cloudflare account, and the rules that decide whether a deployment works: bindings must resolve. Each
+ * error has Cloudflare's code.
  */
 
 import type { DatabaseSync } from "node:sqlite";
@@ -35,7 +35,7 @@ export interface FakeVersion {
 export interface FakeScript {
   secrets: Map<string, string>;
   versions: FakeVersion[];
-  /** The version that serves. */
+  /** The id of the version that serves. */
   live: string;
   metadata: Metadata;
   /** The uploaded modules and source maps by name. */
@@ -53,7 +53,7 @@ export interface FakeDatabase {
   uuid: string;
   name: string;
   sqlite: DatabaseSync;
-  /** The file of an export or an import under way. */
+  /** The file of an export or import in progress. */
   file: string;
 }
 
@@ -68,7 +68,7 @@ export class Refused extends Error {
   }
 }
 
-/** One request: its path's parameters, query, body and content type. */
+/** One request: path parameters, query, body and content type. */
 export interface Call {
   params: string[];
   query: URLSearchParams;
@@ -78,7 +78,7 @@ export interface Call {
   origin: string;
 }
 
-/** A result, with the cursor of a list; or bytes, which are sent as they are. */
+/** Either a result, with the cursor of a list, or bytes that are sent unchanged. */
 export type Answer = { result: unknown; info?: unknown } | { bytes: Buffer; etag?: string };
 
 export type Route = readonly [method: string, path: RegExp, answer: (call: Call) => Answer];
@@ -96,7 +96,7 @@ export class FakeAccount {
   readonly broken = new Set<string>();
   #count = 0;
 
-  /** A Worker that someone has deployed without Tiffin. */
+  /** Adds a Worker that was deployed without Tiffin. */
   addForeign(name: string): void {
     this.upload(name, {}, new Map());
   }
@@ -115,13 +115,13 @@ export class FakeAccount {
     return found;
   }
 
-  /** Adds a version, which serves unless a deployment has to follow. Returns its id. */
+  /** Adds a version and returns its id. The version serves at once if `isLive`; otherwise a deployment must follow. */
   upload(name: string, metadata: Metadata, files: Map<string, string>, isLive = true): string {
     if (this.broken.has(name)) throw new Refused(500, 10_013, "workers.api.error.unknown");
     const known = this.scripts.get(name);
     const secrets = new Map(known?.secrets);
     for (const { type, name: binding, text } of metadata.bindings ?? []) if (type === "secret_text") secrets.set(binding, text ?? "");
-    // An inherited binding stays what it was in the last version.
+    // An inherited binding is copied from the last version.
     const before = new Map(known?.metadata.bindings?.map((binding) => [binding.name, binding]));
     const inherited = (binding: Binding) => (binding.type === "inherit" ? (before.get(binding.name) ?? binding) : binding);
     metadata.bindings = metadata.bindings?.map(inherited) ?? [];
@@ -168,7 +168,7 @@ export class FakeAccount {
     return found;
   }
 
-  /** The names of everything that is left in the account. */
+  /** The names of everything in the account. */
   names(): string[] {
     const kinds: ReadonlyMap<string, unknown>[] = [this.scripts, this.buckets, this.queues, this.databases, this.workflows];
     return kinds.flatMap((kind) => Array.from(kind.keys())).toSorted();

@@ -1,6 +1,6 @@
 /**
- * A Cloudflare account on loopback: the part of the REST API that wrangler and scripts/cloudflare/ call. A request without an
- * answer here is 404 and kept in `unknown`, so a test notices when wrangler begins to ask for more.
+ * A Cloudflare account on loopback: the part of the REST API that wrangler and scripts/cloudflare/ call. Other requests get
+ * 404 and are kept in `unknown`, so a test notices when wrangler begins to send new requests.
  */
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -16,7 +16,7 @@ const refuse = (status: number, code: number, message: string) => ({
 });
 
 export class FakeCloudflare extends FakeAccount {
-  /** Every request that changes something, in order. */
+  /** Every request that changes the account, in order. */
   readonly changes: string[] = [];
   readonly unknown: string[] = [];
   url = "";

@@ -1,15 +1,18 @@
-/** The fake's answers about D1: each database is a real SQLite, so migrations, queries, exports and imports really run. */
+/**
+ * The fake account's answers about D1. Each database is a real SQLite database, so migrations, queries, exports and imports
+ * really run.
+ */
 import { createHash } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { jsonOf, type FakeAccount, type FakeDatabase, type Route } from "./fake-account.ts";
 
-/** Where exports are fetched and imports uploaded, without a token: the address is the secret. */
+/** The address for downloads of exports and uploads of imports. It needs no token, because the address is secret. */
 const SIGNED = "/signed";
 
 const quoted = (value: unknown): string =>
   value === null ? "NULL" : typeof value === "string" ? `'${value.replaceAll("'", "''")}'` : String(value);
 
-/** The rows of some tables as statements. */
+/** The rows of some tables as SQL statements. */
 function dump({ sqlite }: FakeDatabase, tables: readonly string[]): string {
   const inserts = tables.flatMap((table) =>
     sqlite
@@ -20,7 +23,7 @@ function dump({ sqlite }: FakeDatabase, tables: readonly string[]): string {
   return ["PRAGMA defer_foreign_keys=TRUE;", ...inserts].join("\n");
 }
 
-/** A single statement that reads returns its rows; everything else is executed. */
+/** A single SELECT returns its rows; other statements are executed. */
 function run({ sqlite }: FakeDatabase, sql: string): unknown[] {
   if (/^\s*(SELECT|PRAGMA)\b/i.test(sql)) return sqlite.prepare(sql).all();
   sqlite.exec(sql);

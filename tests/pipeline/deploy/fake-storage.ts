@@ -1,4 +1,4 @@
-/** The fake's answers about queues and R2. */
+/** The fake account's answers about queues and R2. */
 import { jsonOf, Refused, type FakeAccount, type Route } from "./fake-account.ts";
 
 export const storageRoutes = (account: FakeAccount): readonly Route[] => [
@@ -77,7 +77,7 @@ export const storageRoutes = (account: FakeAccount): readonly Route[] => [
       return { result: {} };
     },
   ],
-  // Pages of two objects, so that lists have several.
+  // A page has two objects, so lists have several pages.
   [
     "GET",
     /^\/r2\/buckets\/([^/]+)\/objects$/,

@@ -1,4 +1,4 @@
-/** The fake's answers about Workers, their versions, secrets and Workflows. */
+/** The fake account's answers about Workers, their versions, secrets and Workflows. */
 import { ACCOUNT_ID, jsonOf, Refused, type Answer, type Call, type FakeAccount, type Metadata, type Route } from "./fake-account.ts";
 
 export const workerRoutes = (account: FakeAccount): readonly Route[] => [
@@ -79,7 +79,7 @@ export const workerRoutes = (account: FakeAccount): readonly Route[] => [
       return { result: { id: account.uuid() } };
     },
   ],
-  // A first upload serves at once; wrangler uploads later versions first and deploys them afterwards.
+  // A first upload serves at once. Later versions are uploaded first and deployed afterwards by wrangler.
   ["PUT", /^\/workers\/scripts\/([^/]+)$/, (call) => upload(account, call, true)],
   ["POST", /^\/workers\/scripts\/([^/]+)\/versions$/, (call) => upload(account, call, false)],
   [

@@ -1,4 +1,4 @@
-/** The proof after a deployment, on the real Workers: what it checks, what it leaves behind, and what it does not let pass. */
+/** The smoke test after a deployment, on the real Workers: what it checks, which objects stay, and which faults it finds. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createTestHarness } from "wrangler";
 import { join } from "node:path";
@@ -40,11 +40,11 @@ const operator = async <T>(path: string) =>
   (await (await server.fetch(path, { headers: { authorization: `Bearer ${TOKEN}` } })).json()) as T;
 
 test(
-  "a new deployment gets its first model from the proof; a later proof leaves the active model alone",
+  "in a new deployment the smoke test's model becomes active; a later smoke test does not change the active model",
   { timeout: TIMEOUT_MS },
   async () => {
     const working = new AbortController();
-    // The second trainer works for as long as the proof lasts, as a second consumer of the queue would.
+    // The second trainer works until the smoke test ends, like a second consumer of the queue.
     const trainer = (async () => {
       while (!working.signal.aborted) await server.getWorker("tiffin-trainer-2").fetch("http://trainer/work", { method: "POST" });
     })();
@@ -61,7 +61,7 @@ test(
   },
 );
 
-test("a wrong token fails the proof; without one the run is left out and said to be", { timeout: TIMEOUT_MS }, async () => {
+test("a wrong token fails the smoke test; without a token the output says that the run is skipped", { timeout: TIMEOUT_MS }, async () => {
   await expect(proof("another-token")).rejects.toThrow("got 401");
   lines.length = 0;
   await proof(undefined);

@@ -1,4 +1,4 @@
-/** Access to the gateway: its routes are the declared ones, and each is open to its declared callers only. */
+/** Access to the gateway: it has exactly the declared routes, and each route is open only to its declared callers. */
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDoor, OPERATOR, TOKEN } from "./door.ts";
@@ -40,7 +40,7 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
     "POST /garbage-collections",
     "GET /models",
     "POST /models/{id}/activate",
-    // Everyone's where PUBLIC_MODELS is "on".
+    // Open to everyone if PUBLIC_MODELS is "on".
     "GET /models/{id}/export",
     "GET /hub/api/models/{owner}/{name}",
     "GET /hub/api/models/{owner}/{name}/revision/{revision}",
@@ -58,7 +58,7 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
     "DELETE /lessons/{id}",
   ],
 };
-/** Bodies that would have an effect with the right token. */
+/** Bodies that would have an effect if the token were right. */
 const BODIES: Readonly<Record<string, unknown>> = {
   "POST /sources": { url: "https://example.com/" },
   "POST /crawls": {},
@@ -107,7 +107,7 @@ const routesOf = (isOperator: boolean) =>
   [...operations].filter(([, { security }]) => (security !== undefined) === isOperator).map(([route]) => route);
 
 describe("the routes", () => {
-  test("of the running gateway are the declared ones, each open to its declared callers", () => {
+  test("of the running gateway are the declared routes, each open to its declared callers", () => {
     expect(routesOf(false).toSorted()).toEqual(DECLARED.everyone.toSorted());
     expect(routesOf(true).toSorted()).toEqual(DECLARED.operator.toSorted());
   });
@@ -117,7 +117,7 @@ describe("the routes", () => {
     expect(errors ?? []).toEqual([]);
     expect(valid).toBe(true);
     const lacking = [...operations].filter(([, { responses, requestBody }]) => {
-      // 304 has no content by definition. RFC 9110, 15.4.5
+      // Status 304 never has content (RFC 9110, 15.4.5).
       const isDescribed = Object.entries(responses).every(
         ([status, { content }]) => status === "304" || Object.values(content ?? {}).some(({ schema }) => schema !== undefined),
       );
@@ -128,7 +128,7 @@ describe("the routes", () => {
 });
 
 describe("the operator's routes", () => {
-  test.each(DECLARED.operator)("%s refuses every token but the right one", async (route) => {
+  test.each(DECLARED.operator)("%s refuses every token except the right token", async (route) => {
     for (const authorization of [undefined, ...Object.values(CREDENTIALS)]) {
       const response = await request(route, authorization === undefined ? {} : { authorization });
       const told = await response.text();
@@ -183,7 +183,7 @@ describe("bodies", () => {
     "/runs/x/branch",
     "/garbage-collections",
   ];
-  /** Other protocols ignore unknown fields and have their own form of an error. */
+  /** Routes of other protocols ignore unknown fields and have their own form of an error. */
   const FOREIGN = ["/v1/completions", "/v1/chat/completions", "/api/generate", "/api/chat", "/api/show"];
 
   test.each(ROUTES.flatMap((route) => HOSTILE.map(([what, body, status]) => [route, what, body, status] as const)))(
@@ -205,7 +205,7 @@ describe("bodies", () => {
     "%s refuses %s in its own form",
     async (route, what, body, status) => {
       const response = await door.send("POST", route, body, OPERATOR);
-      // Every field of /api/show may be left out, and without a model there is none to show.
+      // Every field of /api/show is optional. Without a model there is nothing to show.
       const isEmptyQuestion = route === "/api/show" && ["an unknown field", "a prototype", "wrong types"].includes(what);
       expect(response.status).toBe(isEmptyQuestion ? 503 : status);
       const form = FORMS[route.slice(0, 4)] ?? FORMS.default;
@@ -213,7 +213,7 @@ describe("bodies", () => {
     },
   );
 
-  test("may be left out where every field is optional, and nowhere else", async () => {
+  test("may be omitted only if every field is optional", async () => {
     expect(await (await door.send("POST", "/crawls", undefined, OPERATOR)).json()).toEqual([]);
     expect((await door.send("POST", "/garbage-collections", undefined, OPERATOR)).status).toBe(200);
     for (const route of ["/generate", "/feedback", "/sources"])
@@ -230,13 +230,13 @@ describe("bodies", () => {
     expect(required.toSorted()).toEqual([...questions, ...others].toSorted());
   });
 
-  test("of another type are refused, and so is another method", async () => {
+  test("of another type are refused; so is another method", async () => {
     expect((await door.send("POST", "/generate", "text=a", { ...OPERATOR, "content-type": "text/plain" })).status).toBe(415);
     const response = await door.send("GET", "/generate", undefined, OPERATOR);
     expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);
   });
 
-  test("of an upload are bytes of any kind, and become documents of the corpus", async () => {
+  test("of an upload are bytes of any kind and become documents of the corpus", async () => {
     const bytes = { ...OPERATOR, "content-type": "application/octet-stream" };
     const response = await door.send("PUT", "/uploads/notes/a.md?lang=en", "# A note\n\nOne line.", bytes);
     expect(response.status).toBe(200);

@@ -13,7 +13,7 @@ interface Answer {
 
 let door: Awaited<ReturnType<typeof openDoor>>;
 let model = "";
-/** The status of an answer before a model is published. */
+/** The status of an answer before any model is published. */
 let before = 0;
 beforeAll(async () => {
   door = await openDoor();
@@ -29,7 +29,7 @@ async function ask(body: object): Promise<Answer> {
 }
 const vote = (body: object, headers: Record<string, string> = OPERATOR) => door.send("POST", "/feedback", body, headers);
 
-test("the active model answers with its best candidate by people's votes", async () => {
+test("the active model answers with the candidate that has the best votes", async () => {
   expect(before).toBe(503);
   const question = { text: "Grüße", context: { place: "gym" } };
   const first = await ask(question);
@@ -37,7 +37,7 @@ test("the active model answers with its best candidate by people's votes", async
   for (const score of [0.25, 0.75])
     expect(await (await vote({ id: first.id, score })).json()).toEqual({ stored: true, reward: score, votes: 1 });
   expect((await ask(question)).candidates[0]).toMatchObject({ response: first.response, reward: 0.75 });
-  // Asked for alone, a candidate that did not win has an id; voted above the winner, it wins.
+  // A candidate that did not win is requested alone, so it gets an id. After a vote above the winner's, it wins.
   const alone = await Promise.all([8, 9].map((seed) => ask({ ...question, candidates: 1, seed })));
   const other = alone.find(({ response }) => response !== first.response)!;
   await vote({ id: other.id, score: 1 });
@@ -49,7 +49,7 @@ test("the active model answers with its best candidate by people's votes", async
   expect([health.status, await health.json()]).toEqual([200, { ok: true, model, parts, checkedAt: expect.any(String) }]);
 });
 
-test("a candidate that was voted down comes after unrated candidates", async () => {
+test("a candidate with a bad vote ranks below unrated candidates", async () => {
   const question = { text: "down", seed: 21, maxTokens: 12 };
   const first = await ask(question);
   expect(first.candidates.map(({ reward }) => reward)).toEqual([0, 0, 0]);
@@ -79,7 +79,7 @@ test("a person who scores the same text under many ids counts once", async () =>
   expect((await ask(body)).candidates[0]).toMatchObject({ reward: (1 + 0) / 2 });
 });
 
-test("the addresses of one IPv6 network are one voter, and no address is found by its plain hash", async () => {
+test("the addresses of one IPv6 network are one voter, and a plain hash does not reveal an address", async () => {
   const { id } = await ask({ text: "networks", seed: 51, maxTokens: 12 });
   const votesWith = async (address: string) => {
     const reply = await vote({ id, score: 1 }, { "cf-connecting-ip": address });
@@ -99,7 +99,7 @@ test("the addresses of one IPv6 network are one voter, and no address is found b
     expect(voters).not.toContain((await sha256(new TextEncoder().encode(address))).slice(0, 32));
 });
 
-test("a vote that is replayed 200 times is one vote", async () => {
+test("a vote that is sent 200 times counts once", async () => {
   const { id } = await ask({ text: "replayed", seed: 3, maxTokens: 12 });
   const replies = await Promise.all(Array.from({ length: 200 }, async () => (await vote({ id, score: 1 })).json()));
   for (const reply of replies) expect(reply).toEqual({ stored: true, reward: 1, votes: 1 });
@@ -145,11 +145,11 @@ test.each([
   expect(((await response.json()) as { error: string }).error).toContain(Object.keys(body)[0]!);
 });
 
-test("fifty at once are answered or told to come back, and the next one is answered", async () => {
+test("each of fifty simultaneous requests is answered or told to retry; the next request is answered", async () => {
   const all = await Promise.all(Array.from({ length: 50 }, (_, seed) => door.send("POST", "/generate", { text: "busy", seed }, OPERATOR)));
   const refused = all.filter(({ status }) => status === 429);
   for (const response of refused) expect(response.headers.get("retry-after")).toBe("1");
-  // The queue holds 16 requests; each answer that is given while the fifty arrive makes room for another.
+  // The queue holds 16 requests. Each answer that is given while the fifty arrive makes room for another request.
   expect(refused.length).toBeGreaterThan(0);
   expect(all.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(16);
   expect(all.filter(({ status }) => status !== 200 && status !== 429)).toEqual([]);
@@ -161,7 +161,7 @@ test.each([
   ["one IPv6 network", (index: number) => `2001:db8:7::${index.toString(16)}`, "2001:db8:8::1"],
 ])("%s is limited, another one and the operator are not", async (_, addressOf, another) => {
   let retryAfter: string | null = null;
-  // The limit is 60 in a minute of the clock: a new minute may begin on the way, but not twice.
+  // The limit is 60 requests per minute of the clock. The loop may cross into a second minute, but not into a third.
   for (let index = 0; index < 2 * 60 + 1 && retryAfter === null; index++) {
     const answer = await vote({ id: "x", score: 1 }, { "cf-connecting-ip": addressOf(index) });
     if (answer.status === 429) retryAfter = answer.headers.get("retry-after");

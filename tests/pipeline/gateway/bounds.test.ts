@@ -1,4 +1,4 @@
-/** Bounds on what callers can make the Workers do: looks at health, questions to the registry, rows of the database. */
+/** Limits on the work that callers can cause: health checks, questions to the registry, rows of the database. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -10,7 +10,7 @@ import { FeedbackStore } from "../../../workers/feedback/store.ts";
 import { openDoor, OPERATOR } from "./door.ts";
 
 const DAY_MS = 24 * 3_600_000;
-/** A table, an index or a virtual table that a statement may read as a whole: `ping` and `timeOfOldestKept` stop at the first row. */
+/** Tables, indexes or virtual tables that a statement may scan: `ping` and `timeOfOldestKept` stop at the first row. */
 const ALLOWED_SCANS: Readonly<Record<string, readonly string[]>> = {
   ping: [expect.stringMatching(/^SCAN responses/) as string],
   timeOfOldestKept: [],
@@ -28,7 +28,7 @@ const ago = (days: number) => new Date(Date.now() - days * DAY_MS).toISOString()
 const hashOf = (text: string) => sha256(new TextEncoder().encode(text));
 const generate = (body: object) => door.send("POST", "/generate", { text: "a", seed: 7, maxTokens: 8, ...body }, OPERATOR);
 
-/** The database with a count of the rows that its batches read. */
+/** The database, with a counter of the rows that its batches read. */
 function counted(): { store: FeedbackStore; rowsRead: () => number } {
   let rows = 0;
   const batch: D1Database["batch"] = async <T>(statements: D1PreparedStatement[]) => {
@@ -40,7 +40,7 @@ function counted(): { store: FeedbackStore; rowsRead: () => number } {
   return { store: new FeedbackStore(counting), rowsRead: () => rows };
 }
 
-test("a flood of health checks shares one look a second", async () => {
+test("many health checks share one look per second", async () => {
   const startedAt = Date.now();
   const states = await Promise.all(
     Array.from({ length: 300 }, async () => {
@@ -53,7 +53,7 @@ test("a flood of health checks shares one look a second", async () => {
   expect(new Set(states.map(({ checkedAt }) => checkedAt)).size).toBeLessThanOrEqual(seconds + 1);
 });
 
-test("requests without a model share a bounded number of questions to the registry", async () => {
+test("without a model, requests together ask the registry a limited number of times", async () => {
   const errors: string[] = [];
   const startedAt = Date.now();
   for (let index = 0; index < 40; index++) {
@@ -64,7 +64,7 @@ test("requests without a model share a bounded number of questions to the regist
   const periods = Math.floor((Date.now() - startedAt) / 10_000) + 2;
   const asked = errors.filter((error) => error.includes("no model is active yet")).length;
   expect(asked).toBeGreaterThan(0);
-  // The first question of an isolate is free, then ten in ten seconds.
+  // The first question of an isolate is free. Then ten are allowed per ten seconds.
   expect(asked).toBeLessThanOrEqual(1 + 10 * periods);
   expect(errors.some((error) => error.includes("a moment ago")) || periods > 4).toBe(true);
 });
@@ -90,7 +90,7 @@ test("statements.ts holds every statement, and feedback is the only Worker with 
   ]);
 });
 
-test("ranking reads at most 20 rows after 10,000 equal answers with votes of 40 people", async () => {
+test("ranking reads at most 20 rows after 10,000 equal answers with votes by 40 people", async () => {
   const text = "an equal answer";
   const hash = await hashOf(text);
   await db
@@ -113,7 +113,7 @@ test("ranking reads at most 20 rows after 10,000 equal answers with votes of 40 
   expect(rowsRead() - before).toBeLessThanOrEqual(20);
 }, 120_000);
 
-test("a tally is the exact mean of the newest scores, whatever their order and number", async () => {
+test("a tally is the exact mean of the newest scores, for any order and number", async () => {
   const { store } = counted();
   const responseHash = await hashOf("exact");
   const add = (id: string) =>
@@ -125,7 +125,7 @@ test("a tally is the exact mean of the newest scores, whatever their order and n
   expect(await put("exact-1", "bob", 0.1)).toEqual({ reward: (0.3 + 0.1) / 2, votes: 2 });
 });
 
-test("cron deletes what has outlived its time and nothing else", async () => {
+test("cron deletes rows that are too old, and no others", async () => {
   const { store } = counted();
   const add = async (id: string, days: number) =>
     store.addResponse({ id, text: "q", response: id, responseHash: await hashOf(id), model: "m", createdAt: ago(days) });
@@ -146,7 +146,7 @@ test("cron deletes what has outlived its time and nothing else", async () => {
   expect(results).toEqual([{ response_id: "scored" }]);
 });
 
-test("the oldest answers make room when there are too many, and scored answers stay", async () => {
+test("if there are too many answers, the oldest are deleted, except scored answers", async () => {
   const { store } = counted();
   const now = Date.now();
   await db

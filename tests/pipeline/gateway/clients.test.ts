@@ -1,4 +1,4 @@
-/** The unmodified clients of other people's protocols against the running gateway on loopback. */
+/** Unmodified clients of other protocols against the running gateway on loopback. */
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { generateText, streamText } from "ai";
 import { EventSourceParserStream } from "eventsource-parser/stream";
@@ -21,7 +21,7 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(() => door.close());
 
-/** The answer of Tiffin's own protocol, which every other door must agree with. */
+/** The answer in Tiffin's own protocol. Every other door must give the same answer. */
 async function native(body: object): Promise<{ response: string; usage: { promptTokens: number; completionTokens: number } }> {
   const response = await door.send("POST", "/generate", { candidates: 1, seed: 7, maxTokens: 24, ...body }, OPERATOR);
   expect(response.status).toBe(200);
@@ -64,7 +64,7 @@ describe("openai", () => {
     expect([text, roles, reasons, usage]).toEqual([expected.response, ["assistant"], [whole.choices[0]!.finish_reason], whole.usage]);
   });
 
-  test("reads parts, and system and developer messages before the question", async () => {
+  test("reads content parts, and system and developer messages before the question", async () => {
     const expected = await native({ text: "b", context: { a: "1" } });
     const parts = [
       { type: "text" as const, text: "a: " },
@@ -80,7 +80,7 @@ describe("openai", () => {
     }
   });
 
-  test("gives several choices, each as its seed alone would", async () => {
+  test("gives several choices, each equal to the only choice with its seed", async () => {
     const { choices } = await openai.chat.completions.create({ ...CHAT, n: 3 });
     const alone = await openai.chat.completions.create({ ...CHAT, seed: CHAT.seed + 2 });
     expect(choices.map(({ index }) => index)).toEqual([0, 1, 2]);
@@ -103,7 +103,7 @@ describe("openai", () => {
     expect(text).toBe(whole.choices[0]!.text);
   });
 
-  test("ends before a stop string that lies across tokens, streamed too", async () => {
+  test("ends before a stop string that crosses token borders, whole and streamed", async () => {
     const request = { model, seed: 7, max_tokens: 48, prompt: "Hello" };
     const whole = (await openai.completions.create(request)).choices[0]!.text;
     const stop = [...whole].slice(4, 7).join("");
@@ -114,7 +114,7 @@ describe("openai", () => {
     expect(text).toBe(cut.choices[0]!.text);
   });
 
-  test("names the probability of each token and its alternatives, whole and streamed", async () => {
+  test("reports the probability of each token and its alternatives, whole and streamed", async () => {
     const request = { ...CHAT, temperature: 0, max_tokens: 12, logprobs: true, top_logprobs: 3 };
     const [whole] = (await openai.chat.completions.create(request)).choices;
     const tokens = whole!.logprobs!.content!;
@@ -143,12 +143,12 @@ describe("openai", () => {
     expect(forced!.text).toBe("A".repeat(20));
     const biased = { ...request, logit_bias: { 65: 100, 66: 90 } };
     expect((await openai.completions.create({ ...biased, frequency_penalty: 0 })).choices[0]!.text).toBe("A".repeat(20));
-    // Each A costs two, so that about five of them make a B as likely.
+    // Each A costs two, so after about five of them B is as probable as A.
     expect((await openai.completions.create({ ...biased, frequency_penalty: 2 })).choices[0]!.text).toMatch(/^A{3,8}[AB]*B[AB]*$/);
     await expect(openai.completions.create({ ...request, logit_bias: { 65: 101 } })).rejects.toMatchObject({ status: 400 });
   });
 
-  test("is refused with the field's name and OpenAI's form of an error", async () => {
+  test("gets errors with the field's name in OpenAI's form", async () => {
     const refusal = async (body: object) =>
       openai.chat.completions.create({ ...CHAT, ...body }).then(
         () => null,
@@ -160,11 +160,11 @@ describe("openai", () => {
     expect(await refusal({ messages: [{ role: "user", content: [{ type: "image_url" }] }] })).toMatchObject({ status: 400 });
     const raw = await door.send("PUT", "/v1/chat/completions", CHAT, OPERATOR);
     expect([raw.status, await raw.json()]).toEqual([405, { error: expect.objectContaining({ type: "invalid_request_error" }) }]);
-    // Unknown fields are ignored, and known fields may ask for nothing.
+    // Unknown fields are ignored. Known fields are accepted if they have a value without effect.
     expect(await refusal({ store: true, user: "u", metadata: {}, service_tier: "auto", tools: [], logprobs: false })).toBe(null);
   });
 
-  test("can leave in the middle of a stream, and the next request is answered", async () => {
+  test("can leave in the middle of a stream; the next request is answered", async () => {
     const stream = await openai.chat.completions.create({ ...CHAT, max_tokens: 200, stream: true });
     let chunks = 0;
     for await (const _ of stream) if (++chunks === 3) break;
@@ -233,7 +233,7 @@ describe("ollama", () => {
     expect([response.status, ((await response.json()) as { done: boolean }).done]).toEqual([200, true]);
   });
 
-  test("is refused with the field's name", async () => {
+  test("gets errors with the field's name", async () => {
     await expect(ollama.generate({ model: "tiffin", prompt: "a", options: { temperature: -1 } })).rejects.toThrow("options.temperature");
     await expect(ollama.generate({ model: "tiffin", prompt: "a", format: "json" })).rejects.toThrow("format: not supported here");
   });

@@ -1,4 +1,4 @@
-/** The seven Workers behind the real gateway, and a small model with random weights to answer with. */
+/** The seven Workers behind the real gateway, and a small model with random weights. */
 import * as tf from "@tensorflow/tfjs-core";
 import { createTestHarness } from "wrangler";
 import { configPath, WORKERS } from "../../../scripts/local/workers.ts";
@@ -11,7 +11,10 @@ import { tokenizerToJson } from "../../../shared/tokenizer/json-writer.ts";
 import { FORMER_LAYOUT } from "../../../shared/tokenizer/layout.ts";
 
 export const TOKEN = "token-for-tests";
-/** A model of an earlier version: without merges, its ids are the 256 bytes and then three special tokens, which all end a text. */
+/**
+ * A model of an earlier version. It has no merges: its ids are the 256 bytes and then three special tokens, which all end a
+ * text.
+ */
 const SMALLEST = {
   vocabSize: FORMER_LAYOUT.minVocabSize,
   width: 16,
@@ -35,17 +38,17 @@ export async function openDoor() {
   await server.getWorker("tiffin-feedback").applyD1Migrations("DB");
   return {
     close: () => server.close(),
-    /** Where the gateway listens on loopback, for clients of their own. */
+    /** The gateway's address on loopback, for external clients. */
     url,
     server,
-    /** A body that is a string goes out as it is. */
+    /** Sends a request. A string body is sent unchanged. */
     send: (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
       server.fetch(path, {
         method,
         headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
         ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
       }),
-    /** Publishes a model with random weights, of the smallest shape unless another is given, and returns its hash. */
+    /** Publishes a model with random weights and returns its hash. The shape is the smallest, except for the fields of `shape`. */
     publish: async (seed: number, shape: Partial<ModelConfig> = {}): Promise<string> => {
       await startBackend();
       const model = { ...presetOf("tiny").model, ...SMALLEST, ...shape };

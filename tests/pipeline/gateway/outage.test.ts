@@ -1,9 +1,9 @@
-/** Answers while the model's objects, the registry or the database are really broken. */
+/** Answers while the model's objects, the registry or the database are unavailable. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { objectKey } from "../../../shared/artifacts.ts";
 import { openDoor, OPERATOR } from "./door.ts";
 
-/** Longer than the generator uses a model without asking for the active model. */
+/** After this time the generator asks for the active model again. */
 const RECHECK_MS = 1100;
 
 let door: Awaited<ReturnType<typeof openDoor>>;
@@ -24,8 +24,8 @@ const logs = () =>
     .map(({ message }) => message)
     .join("\n");
 
-// This test comes first, while the isolate holds no model.
-test("a model whose objects are missing is no model, until they are back", async () => {
+// This test is the first, because the isolate must not hold a model yet.
+test("a model whose objects are missing does not answer until the objects are back", async () => {
   const { ARTIFACTS } = await door.server.getWorker<CoordinatorEnv>("tiffin-coordinator").getEnv();
   const key = objectKey("checkpoint", model);
   const bytes = await (await ARTIFACTS.get(key))!.arrayBuffer();
@@ -45,7 +45,7 @@ test("the loaded model answers while the registry is down", async () => {
   await registry.exec("ALTER TABLE models_away RENAME TO models");
 });
 
-test("an answer is given without tallies and without a database, and says that it cannot be scored", async () => {
+test("without tallies or a database the model answers, and the answer states that it cannot be scored", async () => {
   const { DB } = await door.server.getWorker<FeedbackEnv>("tiffin-feedback").getEnv();
   await DB.exec("ALTER TABLE tallies RENAME TO tallies_away");
   const { status, body } = await ask();

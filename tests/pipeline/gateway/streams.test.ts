@@ -3,11 +3,11 @@ import { EventSourceParserStream } from "eventsource-parser/stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openDoor, OPERATOR } from "./door.ts";
 
-/** A context that no turn fills, so that a stream lasts for seconds on a fast machine too. */
+/** A context so long that no turn fills it: then a stream lasts for seconds, even on a fast machine. */
 const LONG = { context: 8192, width: 64, mlpWidth: 128, layers: 2, heads: 2, kvHeads: 2, headWidth: 32 };
-/** The most probable token each time: the model of this seed never ends its text by itself. */
+/** Always the most probable token. With this seed, the model never ends its text itself. */
 const ENDLESS = { temperature: 0, maxTokens: 8000 };
-/** The generator asks for the active model at most once in a second. */
+/** The generator asks for the active model at most once per second. */
 const RECHECK_MS = 1100;
 const TERMINAL: ReadonlySet<string> = new Set(["done", "error"]);
 
@@ -45,7 +45,7 @@ async function all(stream: AsyncIterable<Event>): Promise<Event[]> {
 const textOf = (events: Event[]) => events.map(({ data }) => data["delta"] ?? "").join("");
 const ask = (body: object) => door.send("POST", "/generate", { seed: 7, ...body }, OPERATOR);
 
-test("a streamed answer is the whole answer in pieces, with one terminal event, and can be scored", async () => {
+test("a streamed answer has the text of the whole answer and one terminal event, and can be scored", async () => {
   const whole = (await (await ask({ text: "Grüße 😀", candidates: 1, maxTokens: 32 })).json()) as { response: string; usage: object };
   const events = await all(await open({ text: "Grüße 😀", maxTokens: 32 }));
   expect(events[0]).toEqual({ event: "start", data: { id: expect.any(String), model } });
@@ -60,19 +60,19 @@ test("a streamed answer is the whole answer in pieces, with one terminal event, 
   expect(await vote.json()).toMatchObject({ stored: true, votes: 1 });
 });
 
-test("a streamed answer with several candidates is refused by the field's name", async () => {
+test("a streamed answer with several candidates is refused with the field's name", async () => {
   const response = await ask({ text: "a", stream: true, candidates: 3 });
   expect([response.status, await response.json()]).toEqual([400, { error: expect.stringContaining("candidates") }]);
 });
 
-/** Tokens of the streams that clients have left, by the generator's log. */
+/** Numbers of tokens of the streams that clients have left, from the generator's log. */
 const abandoned = () =>
   door.server
     .getLogs()
     .map(({ message }) => /its reader left after (\d+) tokens/.exec(message)?.[1])
     .filter((tokens) => tokens !== undefined)
     .map(Number);
-/** The model that answers now. */
+/** The hash of the model that answers now. */
 const answering = async () => ((await (await ask({ text: "which", maxTokens: 1, candidates: 1 })).json()) as { model: string }).model;
 
 test("when the client leaves, the generation ends", async () => {
@@ -108,7 +108,7 @@ test("other requests are answered and votes are stored while a stream runs", asy
   await expect.poll(() => abandoned().length, { timeout: 30_000 }).toBe(2);
 });
 
-test("without a database a stream ends well and says that it cannot be scored", async () => {
+test("without a database a stream ends normally and states that it cannot be scored", async () => {
   const { DB } = await door.server.getWorker<FeedbackEnv>("tiffin-feedback").getEnv();
   await DB.exec("ALTER TABLE responses RENAME TO responses_away");
   const events = await all(await open({ text: "unkept", maxTokens: 4 }));
@@ -116,7 +116,7 @@ test("without a database a stream ends well and says that it cannot be scored", 
   expect(events.at(-1)).toMatchObject({ event: "done", data: { canBeScored: false } });
 });
 
-test("text and ids are turned into each other", async () => {
+test("text is converted to ids and ids to text", async () => {
   const text = "Grüße 😀\ufeff";
   const tokens = (await (await door.send("POST", "/tokenize", { text }, OPERATOR)).json()) as { tokens: number[] };
   expect(tokens).toEqual({ model, tokens: [...new TextEncoder().encode(text)] });
@@ -126,7 +126,7 @@ test("text and ids are turned into each other", async () => {
   expect([refused.status, await refused.json()]).toEqual([422, { error: expect.stringContaining("tokens: expected ids below 259") }]);
 });
 
-test("pages of other origins may use the open routes and no others", async () => {
+test("pages of other origins may use only the open routes", async () => {
   const preflight = (path: string, headers: string) =>
     door.send("OPTIONS", path, undefined, {
       origin: "https://example.com",
@@ -149,11 +149,11 @@ test("pages of other origins may use the open routes and no others", async () =>
   expect([answer.status, answer.headers.get("access-control-allow-origin")]).toEqual([404, "*"]);
 });
 
-// The last test, because it replaces the model.
-test("a stream ends on the weights with which it began, and says that they were replaced", async () => {
+// This test is the last, because it replaces the model.
+test("a stream ends with the weights with which it began, and reports that they were replaced", async () => {
   const next = await door.publish(6, LONG);
   const activate = async (hash: string) => (await door.send("POST", `/models/${hash}/activate`, undefined, OPERATOR)).status;
-  // Nothing was asked since the publication, so the generator still holds the first model.
+  // No request came since the publication, so the generator still holds the first model.
   expect(await activate(model)).toBe(200);
   const events: Event[] = [];
   let current = "";
@@ -167,7 +167,7 @@ test("a stream ends on the weights with which it began, and says that they were 
   expect([events[0]!.data["model"], current]).toEqual([model, next]);
   expect(events.at(-1)).toMatchObject({ event: "done", data: { isSuperseded: true, canBeScored: true } });
   expect(await answering()).toBe(next);
-  // The weights of the start to the end: the same text comes when the first model answers again.
+  // The whole text came from the first weights: the first model, active again, gives the same text.
   expect(await activate(model)).toBe(200);
   await expect.poll(answering, { timeout: 30_000, interval: RECHECK_MS }).toBe(model);
   const again = await all(await open({ text: "swap", ...ENDLESS, maxTokens: 200 }));

@@ -1,9 +1,9 @@
-/** Streams of unknown length are read to a limit and no further. */
+/** Streams of unknown length are read up to a limit and no further. */
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { readAtMost } from "../../../shared/bytes/bounded.ts";
 
-/** A stream of chunks that counts how many were asked for. */
+/** A stream of chunks that counts the requested chunks. */
 function counted(chunks: readonly Uint8Array[]) {
   const seen = { pulls: 0, isCancelled: false };
   const stream = new ReadableStream<Uint8Array>(
@@ -22,7 +22,7 @@ function counted(chunks: readonly Uint8Array[]) {
   return { stream, seen };
 }
 
-test("a stream is read whole up to the limit, and its beginning is returned beyond it", async () => {
+test("a stream within the limit is read whole; of a longer stream the beginning is returned", async () => {
   const sizes = fc.array(fc.nat(50), { maxLength: 8 });
   await fc.assert(
     fc.asyncProperty(sizes, fc.nat(300), async (lengths, limit) => {
@@ -37,12 +37,12 @@ test("a stream is read whole up to the limit, and its beginning is returned beyo
   );
 });
 
-test("a stream beyond the limit is cancelled at once", async () => {
+test("a stream longer than the limit is cancelled at once", async () => {
   const { stream, seen } = counted(Array.from({ length: 100 }, () => new Uint8Array(10)));
   expect(await readAtMost(stream, 25)).toMatchObject({ truncated: true });
   expect(seen).toEqual({ pulls: 3, isCancelled: true });
 });
 
-test("a body that is absent is empty", async () => {
+test("an absent body is empty", async () => {
   expect(await readAtMost(null, 10)).toEqual({ bytes: new Uint8Array(0), truncated: false });
 });

@@ -1,4 +1,4 @@
-/** Event streams that outlast the restarts of the object behind them, at the cost of one call for each start. */
+/** Event streams that survive restarts of the object behind them. Each start costs one call. */
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { lastingEvents } from "../../../workers/coordinator/events.ts";
 
@@ -8,7 +8,7 @@ beforeEach(() => {
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 
-/** A stream of these chunks, which then ends or breaks. */
+/** A stream of these chunks that then ends or breaks. */
 function source(chunks: readonly string[], end: "ends" | "breaks"): ReadableStream<Uint8Array> {
   let at = 0;
   return new ReadableStream(
@@ -24,7 +24,7 @@ function source(chunks: readonly string[], end: "ends" | "breaks"): ReadableStre
   );
 }
 
-/** The text of a lasting stream over sources that are opened one after the other, and how many were opened. */
+/** The text of a lasting stream over sources that are opened one after the other, and the number of opened sources. */
 async function read(sources: readonly (() => ReadableStream<Uint8Array>)[]) {
   let opened = 0;
   const open = async () => {
@@ -44,7 +44,7 @@ describe("a lasting stream", () => {
     expect(text).toBe(events.join(""));
   });
 
-  it("goes on after the object behind it was reset, and passes on no half event", async () => {
+  it("continues after its object was reset, and passes on no half event", async () => {
     const { text, opened } = await read([
       () => source(["data: 1\n\nda", "ta: 2\n\ndata: half"], "breaks"),
       () => source(["data: 3\n\n"], "breaks"),
@@ -54,7 +54,7 @@ describe("a lasting stream", () => {
     expect(text).toBe("data: 1\n\ndata: 2\n\ndata: 3\n\ndata: 4\n\n");
   });
 
-  it("ends with the error when the object stays down", async () => {
+  it("ends with the error if the object stays down", async () => {
     await expect(read([() => source(["data: 1\n\n"], "breaks")])).rejects.toThrow("the object is down");
   });
 });

@@ -1,4 +1,4 @@
-/** The reduction of local steps against numbers worked by hand, with DiLoCo's published outer settings (0.7, 0.9). */
+/** The reduction of local steps against numbers computed by hand, with DiLoCo's published outer settings (0.7, 0.9). */
 import { beforeAll, expect, it } from "vitest";
 import { MapBucket } from "../../../scripts/simulation/map-bucket.ts";
 import { objectKey } from "../../../shared/artifacts.ts";
@@ -24,7 +24,7 @@ const SPEC: RunSpec = { run: "r", preset: "tiny", dataset: NONE, tokenizer: NONE
 const encodeFilled = (part: readonly ShapedName[], value: number) =>
   encodeSafetensors(part.map(([name, shape]) => ({ name, shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value) })));
 
-/** Stores the update of a shard whose weights all moved by `move`. */
+/** Stores a shard's update that moves all weights by `move`. */
 async function storeMove(bucket: R2Bucket, model: ModelConfig, move: number): Promise<Pick<TrainResult, "delta" | "inner">> {
   const store = (parts: ShapedName[][], value: number) =>
     Promise.all(parts.map((part) => putObject(bucket, "part", encodeFilled(part, value), "r")));
@@ -33,9 +33,9 @@ async function storeMove(bucket: R2Bucket, model: ModelConfig, move: number): Pr
   return { delta: await store(parts, move), inner: await store(states, 0) };
 }
 
-it("refuses an update a hundred times as long as the others, also in a model of several parts", async () => {
+it("refuses an update with a hundred times the norm of the others, even in a model of several parts", async () => {
   const bucket = new MapBucket().asBucket();
-  // An embedding of more than two megabytes is a part of its own.
+  // An embedding of more than two megabytes is its own part.
   const spec = { ...SPEC, model: { ...MODEL, vocabSize: 150_000 } };
   expect(partition(spec.model).length).toBeGreaterThan(1);
   const slots = [1e-4, 1e-4, 1e-2].map(async (move) => {
@@ -68,7 +68,7 @@ it("moves by 0.7 times the Nesterov momentum of the mean update in every round",
   const bucket = new MapBucket().asBucket();
   const weightOf = async ({ weights }: Base) =>
     decodeSafetensors(new Uint8Array(await getObject(bucket, "part", weights[0]!, "r")))[0]!.data[0]!;
-  /** The next checkpoint after each shard has moved all weights by its number. */
+  /** The next checkpoint, when shard i has moved all weights by `moves[i]`. */
   const next = async (base: Base, moves: readonly number[]): Promise<Base> => {
     const slots = moves.map(async (move) => {
       const stored = await storeMove(bucket, MODEL, move);
@@ -87,7 +87,7 @@ it("moves by 0.7 times the Nesterov momentum of the mean update in every round",
   expect(two).toMatchObject({ round: 2, tokens: 480 });
 });
 
-it("renews a part that is written again after a while, so that garbage collection by age keeps it", async () => {
+it("makes a part young again when it is rewritten, so that garbage collection keeps it", async () => {
   const bucket = new MapBucket();
   const bytes = new Uint8Array([1, 2, 3]);
   const key = objectKey("part", await putObject(bucket.asBucket(), "part", bytes, "r"), "r");

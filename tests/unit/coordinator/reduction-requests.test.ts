@@ -1,4 +1,4 @@
-/** The prediction of a reduction's requests against the requests of real reductions, and the refusal that it is for. */
+/** The predicted number of requests of a reduction against real reductions, and the refusal that uses the prediction. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { MapBucket } from "../../../scripts/simulation/map-bucket.ts";
 import { PRESETS, supervisionConfigSchema, type TrainingConfig } from "../../../shared/config.ts";
@@ -15,10 +15,10 @@ import { firstCheckpoint, nextCheckpoint } from "../../../workers/coordinator/re
 beforeAll(startBackend);
 
 const NONE = "0".repeat(64);
-/** In three parts: the embedding and the head are larger than a part. */
+/** In three parts, because the embedding and the head are larger than a part. */
 const MODEL = { ...PRESETS["tiny"]!.model, vocabSize: 150_000, width: 4, mlpWidth: 4, layers: 1, heads: 1, kvHeads: 1, headWidth: 4 };
 
-/** A stored part with one value everywhere. */
+/** A stored part in which every number is `value`. */
 const filled = (part: readonly ShapedName[], value: number) =>
   encodeSafetensors(part.map(([name, shape]) => ({ name, shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value) })));
 
@@ -54,7 +54,7 @@ describe("a reduction", () => {
     expect(requests).toBeGreaterThan(predicted / 2);
   });
 
-  it("is refused before the run begins when one invocation could not finish it, with figures and the remedy", () => {
+  it("that one invocation could not finish is refused before the run begins, with figures and the remedy", () => {
     const { model, vocabSize, training } = PRESETS["base"]!;
     const base = { ...model, vocabSize };
     const wide = { ...training, seed: 1, tokens: 1e6, shards: 250 };

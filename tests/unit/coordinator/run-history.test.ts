@@ -1,11 +1,11 @@
-/** The history of a long run: a status reads few rows of it, and shows what reading all of them would. */
+/** The history of a long run: a status reads few rows and shows the same as if it read all rows. */
 import { describe, expect, it } from "vitest";
 import { RunHistory, type RoundRow } from "../../../workers/coordinator/run-history.ts";
 import { storage } from "./storage.ts";
 
 const lossOf = (round: number) => 4 - round / 10_000;
 
-/** A history of rounds from `first` on, and an evaluation each 1000 rounds. */
+/** A history of rounds from `first` on, with an evaluation every 1000 rounds. */
 function historyOf(first: number, rounds: number) {
   const { database, asStorage, queries } = storage();
   const history = new RunHistory(asStorage.sql);
@@ -34,7 +34,7 @@ describe("a history", () => {
     expect(history.summary().recent.map(({ round }) => round)).toEqual(all.slice(-9).map(({ round }) => round));
   });
 
-  it("tells when an evaluated checkpoint was committed, and null for the checkpoint that a run began with", () => {
+  it("gives the time when an evaluated checkpoint was committed, and null for a run's first checkpoint", () => {
     const { history } = historyOf(5000, 2000);
     expect(history.summary().evaluations.map(({ round, committed_at }) => [round, committed_at])).toEqual([
       [5000, null],
@@ -43,7 +43,7 @@ describe("a history", () => {
     ]);
   });
 
-  it("scans no table of rounds for a status", () => {
+  it("never scans the table of rounds for a status", () => {
     const { history, database, queries } = historyOf(0, 10_000);
     queries.length = 0;
     history.summary();
@@ -54,7 +54,7 @@ describe("a history", () => {
         .all(...(query.includes("?") ? ["[1]"] : []))
         .map(({ detail }) => String(detail))
         .join("; ");
-    // A query with a limit reads the table in the order of its key and stops after that many rows.
+    // A query with a limit reads the table in the order of its key and stops after the limit.
     const unlimited = queries.filter((query) => query.startsWith("SELECT") && !query.includes("LIMIT"));
     expect(unlimited.map(planOf)).toEqual([
       expect.stringMatching(/^SCAN evaluations; SEARCH rounds USING INTEGER PRIMARY KEY/),
@@ -62,7 +62,7 @@ describe("a history", () => {
     ]);
   });
 
-  it("reads nothing again while rounds are committed", () => {
+  it("reads no row twice while rounds are committed", () => {
     const { history, queries } = historyOf(0, 20);
     history.summary();
     queries.length = 0;

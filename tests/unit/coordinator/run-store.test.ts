@@ -1,4 +1,4 @@
-/** The stored state of runs, on real SQLite: every format decodes for ever, and a failed write changes nothing. */
+/** The stored state of runs, on real SQLite: every format can be decoded forever, and a failed write changes nothing. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
@@ -10,7 +10,7 @@ import { initialState, trainResults, type RunState } from "../../../shared/train
 import { RunStore } from "../../../workers/coordinator/run-store.ts";
 import { storage } from "./storage.ts";
 
-/** Format -> rows of `kept` in the middle of a round, as a version with that format wrote them. */
+/** For a format: the rows of `kept` in the middle of a round, as a version with that format wrote them. */
 const golden = (format: number): { name: string; json: string }[] =>
   JSON.parse(readFileSync(join(import.meta.dirname, "stored", `format-${format}.json`), "utf8")) as { name: string; json: string }[];
 
@@ -18,7 +18,7 @@ const keptRows = (database: DatabaseSync) => database.prepare("SELECT * FROM kep
 
 const scene = { ...drawScene(0), byzantine: false, spikeRound: -1 };
 
-/** Leases, computes and submits everything of the round. */
+/** Leases, computes and submits every task of the round. */
 function computed(state: RunState): RunState {
   let next = state;
   while (effectOf(next) === null) {
@@ -57,7 +57,7 @@ describe("stored runs", () => {
     expect(store.read("format")).toBe(4);
   });
 
-  it("are written today as the newest golden file has them", () => {
+  it("are written exactly as in the newest golden file", () => {
     const { database, asStorage } = storage();
     const store = new RunStore(asStorage);
     for (const { name, json } of golden(4)) database.prepare("INSERT INTO kept VALUES (?, ?)").run(name, json);
@@ -67,7 +67,7 @@ describe("stored runs", () => {
     expect(keptRows(fresh.database)).toEqual(keptRows(database));
   });
 
-  it("of a newer format are refused and left as they are", () => {
+  it("of a newer format are refused and not changed", () => {
     const { database, asStorage } = storage();
     const store = new RunStore(asStorage);
     const insert = database.prepare("INSERT INTO kept VALUES (?, ?)");
@@ -77,18 +77,18 @@ describe("stored runs", () => {
     expect(database.prepare("SELECT * FROM kept").all()).toEqual(before);
   });
 
-  it("stay unchanged when the write of an event fails", () => {
+  it("do not change when the write of an event fails", () => {
     const { database, asStorage } = storage();
     const store = new RunStore(asStorage);
     const state = initialState(scene.spec, firstBase(scene.spec));
     store.save(null, state, 1);
-    // The transaction also takes back the field that was written before the field that is too large.
+    // The transaction also takes back a field that was written before the too large field.
     const huge = { ...state, paused: true, error: "x".repeat(MAX_DURABLE_ROW_BYTES + 1) };
     expect(() => store.save(state, huge, 2)).toThrow("row state/error: expected at most");
     expect(store.load()).toEqual(state);
     const complete = computed(state);
     store.save(state, complete, 3);
-    // The pointer does not move without its round's record.
+    // The pointer does not move if its round cannot be recorded.
     database.exec("DROP TABLE rounds");
     expect(() => store.save(complete, commit(complete), 4)).toThrow("no such table: rounds");
     expect(store.load()).toEqual(complete);

@@ -1,4 +1,4 @@
-/** Migrations keep what an older version has stored: the tallies after the second one are the means before it. */
+/** Migrations keep the data of older versions: the tallies after the second migration equal the means before it. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -8,7 +8,7 @@ import { SQL } from "../../../workers/feedback/statements.ts";
 
 const migration = (name: string) => readFileSync(join(ROOT, "workers/feedback/migrations", name), "utf8");
 
-test("votes of the first version become tallies, one vote per text and person, the newest", () => {
+test("votes of the first version become tallies with one vote per text and person, the newest", () => {
   const db = new DatabaseSync(":memory:");
   db.exec(migration("0001_responses_and_scores.sql"));
   const answers = [

@@ -1,10 +1,10 @@
-/** Looks at a clock of the test's own: a thousand requests in each second. */
+/** Looks on the test's own clock, with a thousand requests per second. */
 import { expect, test } from "vitest";
 import { createCachedLook } from "../../../workers/gateway/cached-look.ts";
 
 const SETTINGS = { freshMs: 1000, patienceMs: 5000 };
 
-/** A clock that moves when everything that could run has run. */
+/** A clock that moves on when nothing is left to run. */
 function createClock() {
   let time = 0;
   const waiting: { until: number; wake: () => void }[] = [];
@@ -25,7 +25,7 @@ function createClock() {
   };
 }
 
-test("a thousand requests a second cost one look a second, and each gets a value", async () => {
+test("a thousand requests per second cost one look per second, and each gets a value", async () => {
   const clock = createClock();
   const cached = createCachedLook<number>({ ...SETTINGS, ...clock });
   let looks = 0;
@@ -44,7 +44,7 @@ test("a thousand requests a second cost one look a second, and each gets a value
   expect(looks).toBe(3);
 });
 
-test("a look that was cut off is followed by another when its time is over, and the last value serves meanwhile", async () => {
+test("when the time of a cut-off look is over, another look starts; meanwhile requests get the last value", async () => {
   const clock = createClock();
   const cached = createCachedLook<string>({ ...SETTINGS, ...clock });
   expect(await cached(async () => "first")).toBe("first");
@@ -56,7 +56,7 @@ test("a look that was cut off is followed by another when its time is over, and 
   expect(await cached(async () => "second")).toBe("second");
 });
 
-test("without permission to look the last value serves, and null where nothing was seen", async () => {
+test("without permission to look, requests get the last value, or null if there is none", async () => {
   const clock = createClock();
   const cached = createCachedLook<string>({ ...SETTINGS, ...clock });
   expect(await cached(async () => null)).toBe(null);
@@ -65,7 +65,7 @@ test("without permission to look the last value serves, and null where nothing w
   expect(await cached(async () => null)).toBe("seen");
 });
 
-test("a look that fails is the error of its own request alone", async () => {
+test("a failed look is an error only for its own request", async () => {
   const clock = createClock();
   const cached = createCachedLook<string>({ ...SETTINGS, ...clock });
   await expect(cached(() => Promise.reject(new Error("down")))).rejects.toThrow("down");

@@ -1,4 +1,4 @@
-/** The gateway's reading of a generation: whatever the generator does, there is exactly one terminal event, and it is the last. */
+/** The gateway's reading of a generation: for any behaviour of the generator, the last event is the only terminal event. */
 import { expect, test, vi } from "vitest";
 import type { GenerationEvent } from "../../../shared/contracts/generation.ts";
 import { NO_PENALTIES } from "../../../shared/model/penalties.ts";
@@ -21,7 +21,7 @@ const request = {
   trim: false,
 };
 
-/** A generator whose stream has these bytes, cut into pieces of two, and then ends or fails. */
+/** A generator whose stream has the bytes of `text`, in chunks of two bytes, and then ends or fails. */
 function generatorOf(text: string, failure?: Error): GatewayEnv {
   const bytes = new TextEncoder().encode(text);
   let at = 0;
@@ -42,7 +42,7 @@ async function eventsOf(env: GatewayEnv): Promise<GenerationEvent[]> {
 }
 const lines = (...events: object[]) => events.map((event) => `${JSON.stringify(event)}\n`).join("");
 
-test("events arrive whole, however their bytes are cut", async () => {
+test("events arrive whole, for any cuts between their bytes", async () => {
   expect(await eventsOf(generatorOf(lines(START, TEXT, DONE)))).toEqual([START, TEXT, DONE]);
 });
 
@@ -63,7 +63,7 @@ test("nothing follows the terminal event", async () => {
   expect((await eventsOf(generatorOf(lines(START, DONE, TEXT, DONE)))).at(-1)).toEqual(DONE);
 });
 
-test("a whole answer is refused with the error of its stream", async () => {
+test("a whole answer fails with the error of its stream", async () => {
   const failed = lines(START, { type: "error", name: "Busy", message: "later" });
   await expect(collect(await openGeneration(generatorOf(failed), request))).rejects.toMatchObject({ name: "Busy", message: "later" });
 });

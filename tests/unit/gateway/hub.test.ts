@@ -18,7 +18,7 @@ test.each([
   ["bytes=a-b", "whole"],
 ] as const)("of 100 bytes, %s asks for %j", (header, range) => expect(byteRange(header, 100)).toEqual(range));
 
-/** A coordinator with one model of one file. */
+/** A coordinator with one model, which has one file. */
 const COORDINATOR = {
   listRepository: async () => ({
     name: "tiffin-0",
@@ -29,7 +29,7 @@ const COORDINATOR = {
   }),
 };
 
-test("everybody reads published models where the setting says so, and only there", async () => {
+test("everyone can read published models only if the setting allows it", async () => {
   for (const path of ["/hub/tiffin/active/resolve/main/config.json", "/hub/api/models/tiffin/active"]) {
     const ask = (env: object) => app.request(path, { method: "HEAD" }, { COORDINATOR, ...env });
     expect((await ask({ PUBLIC_MODELS: "on" })).status).toBe(200);

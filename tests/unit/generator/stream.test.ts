@@ -1,4 +1,4 @@
-/** The byte stream of a generation: all events as lines, and at most one more token after its reader has left. */
+/** The byte stream of a generation: each event is a line, and after the reader leaves, at most one more token is made. */
 import { setImmediate } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import type { WrittenEvent } from "../../../shared/contracts/generation.ts";
@@ -18,7 +18,7 @@ test("every event is a line of JSON", async () => {
   expect(text.split("\n").map((line) => (line === "" ? null : JSON.parse(line)))).toEqual([...events, null]);
 });
 
-test("after its reader has left, at most one more token is made and the generation cleans up", async () => {
+test("after the reader leaves, at most one more token is made and the generation cleans up", async () => {
   vi.spyOn(console, "log").mockImplementation(() => undefined);
   let made = 0;
   let isCleanedUp = false;

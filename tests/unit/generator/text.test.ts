@@ -1,11 +1,11 @@
-/** Text from tokens: however bytes are cut into tokens, the deltas add up to the text that one look at the whole gives. */
+/** Text from tokens: for any cuts of the bytes into tokens, the deltas add up to the text of all bytes. */
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { TextAssembler } from "../../../workers/generator/text.ts";
 
 const encoder = new TextEncoder();
 
-/** All deltas for a text whose bytes come in pieces of the given sizes. */
+/** All deltas of a text whose bytes come in pieces of the given sizes. */
 function deltasOf(bytes: Uint8Array, sizes: readonly number[], stop: readonly string[], trim: boolean): string[] {
   const assembler = new TextAssembler(stop, trim);
   const deltas: string[] = [];
@@ -20,11 +20,11 @@ function deltasOf(bytes: Uint8Array, sizes: readonly number[], stop: readonly st
 }
 
 const SIZES = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 8 });
-/** Few letters, so that stop strings occur and overlap. */
+/** Few different letters, so stop strings occur and overlap. */
 const TEXT = fc.string({ unit: fc.constantFrom("a", "b", " ", "\n", "é", "😀"), maxLength: 40 });
 const STOP = fc.array(fc.string({ unit: fc.constantFrom("a", "b", " ", "😀"), minLength: 1, maxLength: 4 }), { maxLength: 3 });
 
-test("a text without stop strings comes back whole, in whole characters", () => {
+test("a text without stop strings comes back complete, in whole characters", () => {
   fc.assert(
     fc.property(TEXT, SIZES, (text, sizes) => {
       const deltas = deltasOf(encoder.encode(text), sizes, [], false);
@@ -34,10 +34,10 @@ test("a text without stop strings comes back whole, in whole characters", () => 
   );
 });
 
-test("the text ends before the first stop string, wherever tokens are cut", () => {
+test("the text ends before the first stop string, for any cuts into tokens", () => {
   fc.assert(
     fc.property(TEXT, SIZES, STOP, fc.boolean(), (text, sizes, stop, trim) => {
-      // The reference: the shortest beginning of the text that has a stop string, cut before it.
+      // The reference: the shortest beginning of the text that contains a stop string, without the stop string.
       let expected = text;
       for (let length = 1; length <= text.length; length++) {
         const found = stop.map((word) => text.slice(0, length).indexOf(word)).filter((at) => at >= 0);
@@ -59,7 +59,7 @@ test("the text ends before the first stop string, wherever tokens are cut", () =
   );
 });
 
-test("with trim no delta ends in white space that may be the last", () => {
+test("with trim no delta ends in white space that may end the text", () => {
   fc.assert(
     fc.property(TEXT, SIZES, (text, sizes) => {
       const deltas = deltasOf(encoder.encode(text), sizes, [], true);
@@ -69,13 +69,13 @@ test("with trim no delta ends in white space that may be the last", () => {
   );
 });
 
-test("what cannot be a stop string any more is given out at once", () => {
+test("text that can no longer become a stop string is sent at once", () => {
   const assembler = new TextAssembler(["stop"], false);
   const deltas = [..."a stork stop"].map((letter) => assembler.push(encoder.encode(letter)).delta);
   expect(deltas).toEqual(["a", " ", "", "", "", "stor", "k", " ", "", "", "", ""]);
 });
 
-test("bytes that are no UTF-8 become U+FFFD, and an incomplete last character is left out", () => {
+test("bytes that are not UTF-8 become U+FFFD, and an incomplete last character is left out", () => {
   const assembler = new TextAssembler([], false);
   expect(assembler.push(Uint8Array.of(0xff, 0x61)).delta).toBe("\ufffda");
   expect(assembler.push(Uint8Array.of(0xf0, 0x9f)).delta).toBe("");

@@ -1,11 +1,11 @@
-/** The Workers' configurations: what each of them must have, and that every name begins with the one prefix. */
+/** The Workers' configurations: the settings that each must have, and one prefix for all names. */
 import { expect, test } from "vitest";
 import { readDeployment, type DeployedWorker } from "../../../scripts/cloudflare/deployment.ts";
 
 const { workers, resources } = readDeployment("tiffin");
 
 test.each(workers.map((worker) => [worker.worker, worker] as const))(
-  "%s logs, sends source maps, bounds its CPU time and has no preview addresses",
+  "%s logs, sends source maps, limits its CPU time and has no preview addresses",
   (name, { config }: DeployedWorker) => {
     expect(config).toMatchObject({
       observability: { enabled: true },

@@ -1,4 +1,4 @@
-/** What lint and tsc check elsewhere and cannot check in AssemblyScript: circles of imports, and calls through the contract. */
+/** Checks of the AssemblyScript sources, which lint and tsc do not read: circular imports, and calls through the contract. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -17,7 +17,7 @@ function importsOf(files: readonly string[], read: (file: string) => string): Ma
   );
 }
 
-/** A circle among imports, as the files on it, or null. */
+/** A circle of imports, as the list of its files; null if there is none. */
 function circleIn(imports: ReadonlyMap<string, readonly string[]>): string[] | null {
   const done = new Set<string>();
   const from = (file: string, path: readonly string[]): string[] | null => {
@@ -37,7 +37,7 @@ function circleIn(imports: ReadonlyMap<string, readonly string[]>): string[] | n
   return null;
 }
 
-/** The signature of the function k. */
+/** The signature of the function `k` in a source. */
 const signature = (source: string) => signatureOf("k", source, "k.ts");
 
 describe("kernels", () => {
@@ -50,18 +50,18 @@ describe("kernels", () => {
     expect(circleIn(imports)).toBeNull();
   });
 
-  test("a circle is found, and named", () => {
+  test("a circle is found, and its files are named", () => {
     const sources: Record<string, string> = { "a.ts": 'x from "./b"', "b.ts": 'x from "./c/d"', "c/d.ts": 'x from "../b.ts"' };
     expect(circleIn(importsOf(Object.keys(sources), (file) => sources[file]!))).toEqual(["b.ts", "c/d.ts", "b.ts"]);
   });
 
-  test("have the contract that their sources ask for; if not, run npm run types", () => {
+  test("match their contract; if not, run npm run types", () => {
     expect(readFileSync(CONTRACT, "utf8")).toBe(kernelContract());
   });
 });
 
 describe("a kernel's signature", () => {
-  test("keeps names, and tells addresses, numbers and conditions apart", () => {
+  test("keeps names, and distinguishes addresses, numbers and booleans", () => {
     expect(signature("/** Adds. */\nexport function k(\n  x: usize, n: i32,\n  scale: f32, isOn: bool,\n): void {")).toEqual({
       name: "k",
       parameters: ["x: Pointer", "n: number", "scale: number", "isOn: boolean"],
@@ -70,15 +70,15 @@ describe("a kernel's signature", () => {
     });
   });
 
-  test("is an answer with a result, and a query where the comment says so", () => {
+  test("with a result is an answer, or a query if the comment says so", () => {
     expect(signature("/** Bytes. */\nexport function k(): usize {").kind).toBe("answer");
     expect(signature("/** @query Bytes. */\nexport function k(): usize {").kind).toBe("query");
     expect(signature("/**\n * @query Bytes\n * of scratch.\n */\nexport function k(): usize {").kind).toBe("query");
-    // The comment of another function says nothing about this one.
+    // The comment of another function has no effect on this function.
     expect(signature("/** @query */\nexport function j(): i32 {}\n/** Sum. */\nexport function k(): f64 {").kind).toBe("answer");
   });
 
-  test("is refused when JavaScript could not call it", () => {
+  test("is refused if JavaScript could not call the function", () => {
     expect(() => signature("export function k(x: v128): void {")).toThrow("expected k(x) to be usize, i32, f32, f64, bool, got v128");
     expect(() => signature("/** @query */\nexport function k(): void {")).toThrow("expected a result of the query k, got void");
     expect(() => signature("function k(): void {")).toThrow("expected an exported function k");

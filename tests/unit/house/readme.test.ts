@@ -1,4 +1,4 @@
-/** The READMEs match the repository: tree, Workers, routes and links. The top level holds only the files that the design fixes. */
+/** The READMEs match the repository: tree, Workers, routes and links. The top level has only the files that the design allows. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -7,7 +7,7 @@ import { ROOT, WORKERS } from "../../../scripts/local/workers.ts";
 
 const readme = readFileSync(join(ROOT, "README.md"), "utf8");
 
-/** Paths named by the indented tree in the README's first ```text block. */
+/** The paths in the indented tree of the README's first ```text block. */
 function treePaths(): string[] {
   const block = /```text\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
   const stack: string[] = [];
@@ -65,7 +65,7 @@ describe("README", () => {
   });
 });
 
-test("every link from a README to a file of the repository leads somewhere", () => {
+test("every link from a README to a file of the repository leads to an existing file", () => {
   const readmes = ["workers", "shared", "scripts"]
     .flatMap((top) => readdirSync(join(ROOT, top), { recursive: true, encoding: "utf8" }).map((path) => join(top, path)))
     .filter((path) => path.endsWith("README.md"));
@@ -76,7 +76,7 @@ test("every link from a README to a file of the repository leads somewhere", () 
   expect(links.filter((path) => statSync(join(ROOT, path), { throwIfNoEntry: false }) === undefined)).toEqual([]);
 });
 
-test("the top level holds only the files that the design fixes", () => {
+test("the top level has only the files that the design allows", () => {
   const allowed = new Set([
     "workers",
     "shared",

@@ -1,4 +1,4 @@
-/** A file holds one concept, and 300 lines are enough for it. Parameters of functions are counted by oxlint (max-params). */
+/** A file has one concept, and 300 lines are enough for one concept. oxlint counts the parameters of functions (max-params). */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";

@@ -1,4 +1,7 @@
-/** What leaves is what others read: each format is read back by a reader of others, or by rules of their documentation. */
+/**
+ * Other programs can read the exports: each format is read back by a foreign reader, or checked by the rules of the format's
+ * documentation.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -83,11 +86,11 @@ describe("GGUF", () => {
     expect(tensorInfos.length).toBe(weightShapes(model.config).length);
     expect(tensorInfos.find(({ name }) => name === "blk.0.ffn_down.weight")!.shape).toEqual([96n, 64n]);
     expect(tensorInfos.filter(({ offset }) => Number(offset) % 32 !== 0)).toEqual([]);
-    // llama.cpp takes norms in float32 alone.
+    // llama.cpp accepts norms only in float32.
     expect(tensorInfos.filter(({ shape, dtype }) => shape.length === 1 && dtype !== 0)).toEqual([]);
   });
 
-  test("rows that are no whole blocks become float16, which llama.cpp reads beside blocks", async () => {
+  test("rows that are not whole blocks become float16, which llama.cpp reads beside blocks", async () => {
     const { tensorInfos } = await parsedGguf(ggufFile(randomModel({ mlpWidth: 100 }), "Q8_0", "model.gguf"));
     const typeOf = (name: string) => tensorInfos.find((tensor) => tensor.name === name)!.dtype;
     expect([typeOf("blk.0.ffn_down.weight"), typeOf("blk.0.ffn_up.weight")]).toEqual([1, 8]);
@@ -116,7 +119,7 @@ describe("GGUF", () => {
     expect([metadata["tokenizer.ggml.eos_token_id"], metadata["tokenizer.ggml.eot_token_id"]]).toEqual([2, 2]);
   });
 
-  test("a cutting rule without a name in llama.cpp is refused: the file would load and cut otherwise", () => {
+  test("a word rule without a name in llama.cpp is refused, because llama.cpp would cut words differently", () => {
     const json = {
       ...tokenizerJson(),
       pre_tokenizer: {
@@ -136,7 +139,7 @@ describe("GGUF", () => {
 });
 
 describe("Hugging Face folder", () => {
-  test("weights are safetensors of PyTorch's names, marked as such", async () => {
+  test("weights are safetensors with PyTorch's names, marked as such", async () => {
     const [file] = safetensorsFiles(model, "F32");
     const bytes = await bytesOfFile(file!);
     const header = new TextDecoder().decode(bytes.subarray(8, 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true))));
@@ -147,7 +150,7 @@ describe("Hugging Face folder", () => {
     );
   });
 
-  test("large weights are shards of bounded size with an index that names each parameter once", async () => {
+  test("large weights are split into files of limited size, with an index that names each parameter once", async () => {
     const limit = 60_000;
     const files = safetensorsFiles(model, "F32", limit);
     const index = (await jsonOf(files, "model.safetensors.index.json")) as {
@@ -178,7 +181,7 @@ describe("Hugging Face folder", () => {
     }
   });
 
-  test("configuration is written under old names and new ones", async () => {
+  test("the configuration has both old and new names", async () => {
     const config = await jsonOf(huggingFaceFiles(randomModel({ ropeTheta: 1e6, headWidth: 8 }), "BF16"), "config.json");
     expect(config).toMatchObject({
       rope_theta: 1e6,
@@ -202,7 +205,7 @@ describe("Hugging Face folder", () => {
     expect(Object.keys(config["added_tokens_decoder"] as object)).toHaveLength(16);
   });
 
-  test("the card says first that a licence is unknown, and holds the facts of the run", async () => {
+  test("the card first says that the licence is unknown, and has the facts of the run", async () => {
     const card = new TextDecoder().decode(await bytesOfFile(descriptionFiles(model)[0]!));
     expect(card).toMatch(/^---\nlicense: unknown\n/);
     expect(card.indexOf("licence of the weights is unknown")).toBeLessThan(card.indexOf("## Architecture"));
@@ -212,7 +215,7 @@ describe("Hugging Face folder", () => {
 });
 
 describe("files that are made while they are read", () => {
-  test("any range is that part of the whole", async () => {
+  test("a range has the same bytes as that part of the whole file", async () => {
     const file = ggufFile(model, "Q8_0", "model.gguf");
     const whole = await bytesOfFile(file);
     const size = sizeOfFile(file);
@@ -230,7 +233,7 @@ describe("files that are made while they are read", () => {
     }
   });
 
-  test("a range makes no piece that it does not touch", async () => {
+  test("a range makes only the pieces that it touches", async () => {
     const made: string[] = [];
     const watched = { ...model, parameters: { read: async (name: string) => (made.push(name), model.values.get(name)!) } };
     const file = ggufFile(watched, "F32", "model.gguf");
@@ -238,7 +241,7 @@ describe("files that are made while they are read", () => {
     expect(made).toEqual(["lm_head.weight"]);
   });
 
-  test("a tar holds the files one after the other in a folder", async () => {
+  test("a tar has the files one after the other in a folder", async () => {
     const files = exportFiles(model, "hf");
     const parts: Uint8Array[] = [];
     for await (const chunk of readTar("folder", files)) parts.push(chunk.slice());

@@ -1,4 +1,4 @@
-/** Models that come in: round trips bit for bit, and a refusal by name for everything that this decoder is not. */
+/** Imported models: round trips bit for bit, and a named refusal of everything that this decoder does not support. */
 import { describe, expect, test } from "vitest";
 import type { ModelConfig } from "../../../shared/config.ts";
 import { sourceOfBytes } from "../../../shared/interchange/byte-source.ts";
@@ -30,7 +30,7 @@ const SHAPES: [string, Partial<ModelConfig>][] = [
   ["another theta and epsilon", { ropeTheta: 1e6, normEpsilon: 1e-5 }],
 ];
 
-/** As stored here and read from there again: what an export would write. */
+/** The values after storing the model and reading it back, which an export would write. */
 async function storedValues(model: ImportedModel): Promise<Map<string, Float32Array>> {
   const parts: Uint8Array[] = [];
   for await (const part of partsOfImport(model)) parts.push(part);
@@ -40,7 +40,7 @@ async function storedValues(model: ImportedModel): Promise<Map<string, Float32Ar
   return values;
 }
 
-/** What an import has of a model. */
+/** The properties of an import that the tests compare with the original model. */
 async function copyOf(imported: ImportedModel, model: RandomModel): Promise<object> {
   const { config, endTokens, notes } = imported;
   return { config, endTokens, notes, areSame: areSame(await storedValues(imported), model.values) };
@@ -65,7 +65,7 @@ describe.each(SHAPES)("%s", (_, changes) => {
   });
 });
 
-test("a folder of shards comes back, and so does one in F16", async () => {
+test("a folder of shards and a folder in F16 come back", async () => {
   const model = randomModel({}, "F16");
   const rest = huggingFaceFiles(model, "F32").filter(({ path }) => path !== "model.safetensors");
   expect(await copyOf(await importFolder(await folderOf([...rest, ...safetensorsFiles(model, "F32", 50_000)])), model)).toEqual(
@@ -74,7 +74,7 @@ test("a folder of shards comes back, and so does one in F16", async () => {
   expect(await copyOf(await importFolder(await folderOf([...rest, halfFile(model)])), model)).toEqual(exactly(model));
 });
 
-/** No export of ours writes F16 safetensors: made by hand, in alphabetical order as others do it. */
+/** A safetensors file in F16, which our exports never write. Its tensors are in alphabetical order, as in files of others. */
 function halfFile(model: RandomModel): OutputFile {
   const entries: Record<string, unknown> = { __metadata__: { format: "pt" } };
   const data: Uint8Array[] = [];
@@ -95,7 +95,7 @@ function safetensorsOf(header: string, data: readonly Uint8Array[]): OutputFile 
   return { path: "model.safetensors", pieces: [length, json, ...data] };
 }
 
-test("Q8_0 comes in as exactly the numbers that the file holds, and leaves as the same file", async () => {
+test("Q8_0 is imported as exactly the numbers of the file, and exported as the same file", async () => {
   const model = randomModel();
   const bytes = await bytesOfFile(ggufFile(model, "Q8_0", "model.gguf"));
   const imported = await importGguf(sourceOfBytes("model.gguf", bytes));
@@ -105,14 +105,14 @@ test("Q8_0 comes in as exactly the numbers that the file holds, and leaves as th
   expect(Buffer.from(again).equals(bytes)).toBe(true);
 });
 
-test("the tokenizer of a GGUF file is the one that went in", async () => {
+test("the tokenizer of a GGUF file equals the exported tokenizer", async () => {
   const { tokenizer } = await importGguf(sourceOfBytes("model.gguf", await bytesOfFile(ggufFile(randomModel(), "F32", "model.gguf"))));
   const [ours, theirs] = [loadTokenizer(tokenizerJson()), loadTokenizer(tokenizer)];
   for (const text of ["The thing in the inn, then.", "", " the\n\n the", "Grüße 🙂"])
     expect(theirs.encode(text)).toEqual(ours.encode(text));
 });
 
-test("a longer context is cut, and said", async () => {
+test("a longer context is cut, with a note", async () => {
   const { config, notes } = await importFolder(await folderOf(huggingFaceFiles(randomModel({ context: 40_960 }), "F32")));
   expect([config.context, notes]).toEqual([
     8192,
@@ -120,7 +120,7 @@ test("a longer context is cut, and said", async () => {
   ]);
 });
 
-test("a tied head that is written out all the same is taken when it is the embeddings", async () => {
+test("a tied head that is written out is accepted if it equals the embeddings", async () => {
   const model = randomModel({ tiedEmbeddings: true });
   const rest = huggingFaceFiles(model, "F32").filter(({ path }) => path !== "model.safetensors");
   const table = model.values.get("model.embed_tokens.weight")!;
@@ -194,7 +194,7 @@ test.each<[string, OutputFile]>([
   await expect(importFolder(await folderOf(withFile(file)))).rejects.toThrow(what);
 });
 
-test("a parameter that is not finite is refused by its name, when its part is read", async () => {
+test("a parameter that is not finite is refused by name when its part is read", async () => {
   const model = randomModel();
   model.values.get("model.layers.0.mlp.down_proj.weight")![17] = Number.NaN;
   const imported = await importFolder(await folderOf(huggingFaceFiles(model, "F32")));
@@ -220,7 +220,7 @@ test("safetensors with holes, overlaps and unknown types are refused by the tens
   );
 });
 
-/** A GGUF file with one string or number in its header replaced by another of the same length. */
+/** A GGUF file in which one string or number of the header is replaced by another of the same length. */
 async function patchedGguf(change: (bytes: Uint8Array, at: (text: string) => number) => void): Promise<Uint8Array> {
   const bytes = new Uint8Array(await bytesOfFile(ggufFile(randomModel(), "F32", "model.gguf")));
   change(bytes, (text) => {

@@ -28,14 +28,14 @@ describe.each([
     ).toEqual(all.map((bits) => bits | 0x8000));
   });
 
-  test("grows with its bits", () => {
+  test("is monotonic in its bits", () => {
     expect(values.findIndex((value, bits) => bits > 0 && value <= values[bits - 1]!)).toBe(-1);
   });
 
-  test("rounds to the nearest, and from the middle to the even one", () => {
+  test("rounds to the nearest number, and from the middle to the even number", () => {
     const wanted: number[] = [];
     const given: number[] = [];
-    // Between neighbours up to a tenth of the numbers, and always around the border of subnormal ones.
+    // Checks the numbers between neighbours: one pair in ten, and all pairs around the border of subnormal numbers.
     for (let bits = 0; bits + 1 < values.length; bits += bits > 0x380 && bits < 0x480 ? 1 : 10) {
       const [low, high] = [values[bits]!, values[bits + 1]!];
       const middle = low / 2 + high / 2;
@@ -51,7 +51,7 @@ describe.each([
   });
 });
 
-test("a number beyond float16 is refused instead of becoming infinite", () => {
+test("a number outside float16 is refused instead of becoming infinite", () => {
   expect(halvesOf(toType("F16", Float32Array.of(65_519)))).toEqual([0x7bff]);
   expect(() => toType("F16", Float32Array.of(65_520))).toThrow("F16: expected numbers up to 65504, got 65520");
 });
@@ -66,7 +66,7 @@ test.each([
   for (let first = 0; first < values.length; first += 32) {
     const block = values.subarray(first, first + 32);
     const step = Math.max(...block.map(Math.abs)) / levels;
-    // The scale itself is a float16.
+    // The scale is stored as a float16, so it has its own rounding error.
     for (let at = 0; at < 32; at++) expect(Math.abs(block[at]! - back[first + at]!)).toBeLessThan(step * steps + levels * step * 2 ** -10);
   }
 });
@@ -78,14 +78,14 @@ test.each(["Q8_0", "Q4_0"] as const)("%s of zeros is zeros, and twice is as once
 });
 
 test("blocks of Q4_0 hold the first half in the low bits, as ggml reads them", () => {
-  // The largest is -8, so the scale is 1: each value is its digit less 8.
+  // The largest value is -8, so the scale is 1 and each value is its digit minus 8.
   const values = Float32Array.from({ length: 32 }, (_, at) => (at === 0 ? -8 : at % 8));
   const bytes = toType("Q4_0", values);
   expect([...bytes.subarray(0, 4)]).toEqual([0x00, 0x3c, 0 | (8 << 4), 9 | (9 << 4)]);
   expect([...fromType("Q4_0", bytes)]).toEqual([...values]);
 });
 
-test("values that fill no whole block are refused", () => {
+test("values that do not fill whole blocks are refused", () => {
   expect(() => bytesOfType("Q8_0", 33)).toThrow("Q8_0: expected a multiple of 32 values, got 33");
   for (const type of Object.keys(NUMBER_TYPES) as NumberType[])
     expect(() => fromType(type, new Uint8Array(35))).toThrow(`${type}: expected a multiple`);

@@ -1,4 +1,4 @@
-/** An ONNX file is read back by the rules of protocol buffers; that runtimes compute the same with it is the bench's matter. */
+/** An ONNX file is read back by the rules of protocol buffers. The bench checks that runtimes compute the same results with it. */
 import { describe, expect, test } from "vitest";
 import { bytesOfFile } from "../../../shared/interchange/output-file.ts";
 import { onnxFile } from "../../../shared/interchange/onnx-writer.ts";
@@ -7,7 +7,7 @@ import { randomModel } from "../../../scripts/bench/support/interchange/random-m
 
 type Fields = Map<number, (Uint8Array | bigint)[]>;
 
-/** A message's fields by number. */
+/** The fields of a message, by number. */
 function fieldsOf(bytes: Uint8Array): Fields {
   const fields: Fields = new Map();
   let at = 0;
@@ -36,7 +36,7 @@ function fieldsOf(bytes: Uint8Array): Fields {
 const messages = (fields: Fields, field: number) => (fields.get(field) ?? []) as Uint8Array[];
 const texts = (fields: Fields, field: number) => messages(fields, field).map((bytes) => new TextDecoder().decode(bytes));
 
-/** The operators of opset 17 that the graph may use; none of them is onnxruntime's own. */
+/** The operators of opset 17 that the graph may use. None of them exists only in onnxruntime. */
 const OPERATORS = new Set(
   "Add And Cast Concat Cos Div Gather Gemm LessOrEqual MatMul Mul Range ReduceMean Reshape Shape Sigmoid Sin Softmax Split Sqrt Squeeze Sub Transpose Unsqueeze Where".split(
     " ",
@@ -49,7 +49,7 @@ describe.each([
 ])("%s", (_, changes) => {
   const model = randomModel(changes);
 
-  test("is a graph of standard operators whose values are made before they are used", async () => {
+  test("is a graph of standard operators in which each value is made before it is used", async () => {
     const file = fieldsOf(await bytesOfFile(onnxFile(model)));
     expect([file.get(1), fieldsOf(messages(file, 8)[0]!).get(2)]).toEqual([[8n], [17n]]);
     const graph = fieldsOf(messages(file, 7)[0]!);

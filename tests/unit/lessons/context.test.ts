@@ -35,18 +35,18 @@ describe("a context", () => {
     expect(hoursOf("evening")).toEqual([16, 17, 18, 19, 20]);
   });
 
-  test("is rendered in one order, whatever the order of its keys", () => {
+  test("is rendered in the same order for any order of its keys", () => {
     const lines = "time: morning, 08:00\nplace: gym\ntopic: tea\nage: 7\nweather: rain";
     expect(renderContext({ weather: "rain", age: 7, topic: "tea", place: "gym", time: 8 })).toBe(lines);
     expect(renderContext({ time: 8, topic: "tea", weather: "rain", place: "gym", age: 7 })).toBe(lines);
   });
 
-  test("that says nothing is no message", () => {
+  test("without values is no message", () => {
     expect(renderContext({})).toBeNull();
     expect(renderContext({ place: " \n", "": "x" })).toBeNull();
   });
 
-  test("keeps each value on its own line, whatever it holds", () => {
+  test("keeps each value on its own line, whatever the value contains", () => {
     fc.assert(
       fc.property(
         fc.dictionary(fc.string({ maxLength: 20 }), fc.oneof(fc.string({ maxLength: 40 }), fc.double(), fc.boolean())),
@@ -59,7 +59,7 @@ describe("a context", () => {
     );
   });
 
-  test("of too many keys is refused", () => {
+  test("with too many keys is refused", () => {
     const context = Object.fromEntries(Array.from({ length: 33 }, (_, index) => [`key${index}`, "x"]));
     expect(contextSchema.safeParse(context).error?.issues[0]?.message).toBe("expected at most 32 keys");
   });

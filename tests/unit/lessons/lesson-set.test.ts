@@ -51,7 +51,7 @@ describe("lessons", () => {
     expect(refused).toEqual([{ line: 2, reason: expect.stringMatching(reason) as string }]);
   });
 
-  test("that are refused are all counted and the first hundred named", () => {
+  test("that are refused are all counted, and the first hundred are named", () => {
     const { conversations, refused, refusedLines } = parseLessons(
       lines(...Array.from({ length: 150 }, () => "no"), { text: "a", answer: "b" }),
     );
@@ -64,12 +64,12 @@ describe("validation", () => {
     const conversations = Array.from({ length: 3000 }, (_, index) => asked(Math.floor(index / 3), index % 3));
     const heldOut = heldOutConversations({ conversations })!;
     for (let first = 0; first < 3000; first += 3) expect(new Set(heldOut.slice(first, first + 3)).size).toBe(1);
-    // 1,000 questions at 5 %: 50, give or take four standard deviations.
+    // 1,000 questions at 5 %: 50, plus or minus four standard deviations.
     const questions = heldOut.filter(Boolean).length / 3;
     expect(Math.abs(questions - 50)).toBeLessThan(4 * Math.sqrt(1000 * 0.05 * 0.95));
   });
 
-  test("has at least one question and never all", () => {
+  test("has at least one question and never all questions", () => {
     for (let count = 2; count < 12; count++) {
       const heldOut = heldOutConversations({ conversations: Array.from({ length: count }, (_, index) => asked(index, 0)) })!;
       expect(heldOut.filter(Boolean).length).toBeGreaterThan(0);
@@ -77,7 +77,7 @@ describe("validation", () => {
     }
   });
 
-  test("is impossible when all lessons ask the same", () => {
+  test("is impossible if all lessons ask the same question", () => {
     expect(heldOutConversations({ conversations: [asked(1, 1), asked(1, 2)] })).toBeNull();
   });
 });

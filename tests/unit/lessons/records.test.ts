@@ -5,7 +5,7 @@ import type { Message } from "../../../shared/tokenizer/chat-template.ts";
 import { LAYOUT } from "../../../shared/tokenizer/layout.ts";
 import { Tokenizer } from "../../../shared/tokenizer/tokenizer.ts";
 
-/** Without merges every byte is a token: an id is 16 more than its byte. */
+/** Without merges every byte is a token, and its id is the byte plus 16. */
 const tokenizer = new Tokenizer(LAYOUT.vocabulary([]));
 const idsOf = (text: string) => [...text].map((letter) => 16 + letter.charCodeAt(0));
 const [START, END] = [1, 2];
@@ -19,7 +19,7 @@ const tokensOf = (record: Uint16Array) => [...record].filter((_, index) => index
 const flagsOf = (record: Uint16Array) => [...record].filter((_, index) => index % 2 === 1);
 
 describe("a record", () => {
-  test("is a conversation in ChatML, of which the answer and its end are learned, padded with zeros", () => {
+  test("is a conversation in ChatML, padded with zeros; the answer and its end are learned", () => {
     const record = conversationRecord(tokenizer, CONVERSATION, 40);
     expect(record).toHaveLength(recordNumbers(40));
     expect(tokensOf(record)).toEqual([...IDS, ...Array.from({ length: 41 - IDS.length }, () => 0)]);
@@ -45,7 +45,7 @@ describe("a record", () => {
 });
 
 describe("encoding", () => {
-  test("puts each conversation on its side and measures the longest", () => {
+  test("puts each conversation into train or validation, and measures the longest", () => {
     const conversations = [CONVERSATION, [...CONVERSATION, ...CONVERSATION], CONVERSATION];
     const { train, val, longest } = encodeConversations(tokenizer, { conversations }, [false, false, true], [0, 3], 80);
     expect([train.length, val.length]).toEqual([2 * recordNumbers(80), recordNumbers(80)]);
@@ -57,7 +57,7 @@ describe("encoding", () => {
   test("spreads pieces evenly from the beginning of a text to its end", () => {
     expect(Array.from({ length: 5 }, (_, index) => pieceStart(index, 5, 110, 10))).toEqual([0, 25, 50, 75, 100]);
     expect(pieceStart(0, 1, 110, 10)).toBe(0);
-    // A fifth of all records: one for four conversations.
+    // A fifth of all records means one piece for four conversations.
     expect([replayRecords(400, 0.2), replayRecords(400, 0)]).toEqual([100, 0]);
   });
 });

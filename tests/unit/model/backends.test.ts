@@ -1,4 +1,4 @@
-/** The whole model's gradients on the wasm backend with its replaced kernels against tfjs's own plain cpu backend. */
+/** The whole model's gradients on the wasm backend with our kernels, against tfjs's own cpu backend. */
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import { expect, test } from "vitest";

@@ -50,7 +50,7 @@ describe("the decoder with a cache", () => {
       const decoder = createDecoder(weights, config);
       expectClose(decoder.prefill(IDS.slice(0, 3)), full[2]!);
       expectClose(decoder.step(IDS[3]!), full[3]!);
-      // A second prefill adds several positions to a past.
+      // A second prefill adds several positions after cached positions.
       expectClose(decoder.prefill(IDS.slice(4, 7)), full[6]!);
       expectClose(decoder.step(IDS[7]!), full[7]!);
       expect(decoder.length).toBe(8);
@@ -78,7 +78,7 @@ describe("the decoder with a cache", () => {
     tf.dispose(weights);
   });
 
-  test("refuses ids out of the vocabulary, positions beyond the context, and use after disposal", () => {
+  test("refuses ids outside the vocabulary, positions beyond the context, and use after disposal", () => {
     const weights = randomWeights(CONFIG);
     const decoder = createDecoder(weights, CONFIG);
     expect(() => decoder.prefill([13])).toThrow("expected ids below 13");

@@ -1,4 +1,4 @@
-/** Penalties and biases against a plain reference that looks at one token after the other. */
+/** Penalties and biases, against a plain reference that handles one token after the other. */
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { NO_PENALTIES, penalize, type PenaltySettings } from "../../../shared/model/penalties.ts";
@@ -21,7 +21,7 @@ function countsOf(prompt: readonly number[], text: readonly number[]) {
   return { prompt: new Set(prompt), generated };
 }
 
-test("every logit is the reference's", () => {
+test("every logit equals the reference", () => {
   fc.assert(
     fc.property(logitsArbitrary, settingsArbitrary, fc.array(idArbitrary), fc.array(idArbitrary), (logits, settings, prompt, text) => {
       const { presencePenalty, frequencyPenalty, repetitionPenalty, logitBias } = settings;
@@ -43,7 +43,7 @@ test("neutral settings change nothing and copy nothing", () => {
   expect(penalize(logits, NO_PENALTIES, countsOf([0], [1, 1]))).toBe(logits);
 });
 
-test("the model's own logits stay as they are", () => {
+test("the model's own logits are not changed", () => {
   const logits = Float32Array.from([1, -2, 3]);
   penalize(logits, { ...NO_PENALTIES, logitBias: { 0: 5 }, presencePenalty: 1 }, countsOf([0], [1, 1]));
   expect([...logits]).toEqual([1, -2, 3]);

@@ -14,7 +14,7 @@ describe("sampling", () => {
     const random = createRandom(1);
     const counts = [0, 0, 0, 0];
     for (let draw = 0; draw < 20_000; draw++) counts[sampleToken(logits, PLAIN, random).id]!++;
-    // Four standard deviations of a binomial with 20,000 draws are below 300.
+    // Four standard deviations of a binomial distribution with 20,000 draws are below 300.
     for (const [id, share] of [0.5, 0.25, 0.125, 0.125].entries()) expect(Math.abs(counts[id]! - 20_000 * share)).toBeLessThan(300);
   });
 
@@ -60,21 +60,21 @@ describe("sampling", () => {
     const own = Float32Array.from([1, 2, 3]);
     const penalized = Float32Array.from([1, 2, -9]);
     const { id, logProbability } = sampleToken(penalized, { ...PLAIN, temperature: 0 }, createRandom(1), own);
-    // log(e^2 / (e + e^2 + e^3)) = -1.407606, by hand.
+    // By hand: log(e^2 / (e + e^2 + e^3)) = -1.407606.
     expect([id, logProbability]).toEqual([1, expect.closeTo(-1.407606, 5)]);
   });
 
-  test("reports the model's own log probability and repeats itself with the same seed, even at a temperature near 0", () => {
+  test("reports the model's own log probability and gives equal tokens for equal seeds, even at a temperature near 0", () => {
     const logits = Float32Array.from([1, 2, 3]);
     const settings = { temperature: 1e-30, topK: 2, topP: 0.9 };
     const sample = sampleToken(logits, settings, createRandom(4));
     expect(sample).toEqual(sampleToken(logits, settings, createRandom(4)));
-    // log(e^3 / (e + e^2 + e^3)) = -0.407606, by hand.
+    // By hand: log(e^3 / (e + e^2 + e^3)) = -0.407606.
     expect(sample.id).toBe(2);
     expect(sample.logProbability).toBeCloseTo(-0.407606, 5);
   });
 
-  test("names the most probable tokens, whose probabilities add up to 1 when all are named", () => {
+  test("reports the most probable tokens; if all tokens are reported, their probabilities add up to 1", () => {
     fc.assert(
       fc.property(logitsArbitrary, fc.integer({ min: 1, max: 50 }), (logits, count) => {
         const all = mostProbableTokens(logits, logits.length);

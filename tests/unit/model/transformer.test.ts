@@ -32,7 +32,7 @@ const BATCH: Batch = {
 };
 const WEIGHTED: Batch = { ...BATCH, rowWeights: Float32Array.from([1, 0, 2.5, 0.25, 3, 1, 1, 0, 0.5, 4]) };
 
-/** Weights without zeros, so that no gradient is trivially zero. */
+/** Weights without zeros, so no gradient is zero for a trivial reason. */
 function noisyWeights(): Weights {
   const random = createRandom(5);
   return Object.fromEntries(
@@ -45,7 +45,7 @@ function noisyWeights(): Weights {
   );
 }
 
-/** Singular values that three steps can reach from 0.002 to 1. */
+/** True if the values are in the range that three steps reach for singular values from 0.002 to 1. */
 const areNearOne = (values: number[]) => values.every((value) => value > 0.17 && value < 1.83);
 
 describe("the decoder", () => {
@@ -69,7 +69,7 @@ describe("the decoder", () => {
       return sum / targets;
     };
     for (const [name, tensor] of Object.entries(weights)) {
-      // A random direction per parameter: one directional derivative sees every entry of its gradient.
+      // One random direction per parameter: its directional derivative depends on every entry of the gradient.
       const random = createRandom(name.length * 31);
       const direction = Float32Array.from({ length: tensor.size }, () => normal(random));
       const [up, down] = [step, -step].map((amount) => {
@@ -80,7 +80,7 @@ describe("the decoder", () => {
       }) as [number, number];
       const expected = (up - down) / (2 * step);
       const got = (gradients[name]!.dataSync() as Float32Array).reduce((sum, value, index) => sum + value * direction[index]!, 0);
-      // Central differences in float32 with this step are good to about 1e-3 of the derivative and 1e-4 absolute.
+      // With this step, central differences in float32 are exact to about 1e-3 of the derivative and 1e-4 absolute.
       const tolerance = 2e-2 * Math.abs(expected) + 5e-4;
       expect({ name, close: Math.abs(got - expected) < tolerance }).toEqual({ name, close: true });
     }
@@ -107,7 +107,7 @@ describe("optimizers", () => {
     expect(result.weights["model.norm.weight"]!.dataSync()[0]).toBeCloseTo(0.9, 6);
   });
 
-  test("Nesterov follows two steps worked by hand", () => {
+  test("Nesterov follows two steps computed by hand", () => {
     // lr 0.7, momentum 0.9, gradient 1: m = 1, w = 0 - 0.7 (0.9 + 1) = -1.33; m = 1.9, w -= 0.7 (1.71 + 1) = 1.897.
     const optimizer = createOptimizer({ name: "nesterov", lr: 0.7, momentum: 0.9 });
     const first = optimizer.update(one(1), optimizer.init(one(0)), one(0), 1);
@@ -117,7 +117,7 @@ describe("optimizers", () => {
   });
 
   test("Newton-Schulz brings singular values between 0.002 and 1 near one: wide, tall and of rank one", () => {
-    // The singular values of a diagonal matrix are its diagonal; its norm is 1.12.
+    // The singular values of a diagonal matrix are its diagonal. The norm of this matrix is 1.12.
     const given = [1, 0.5, 0.1, 0.05, 0.01, 0.0025];
     const wide = tf.tidy(
       () =>
@@ -136,7 +136,7 @@ describe("optimizers", () => {
       ),
     ).toBe(true);
     expect(areNearOne([tf.tidy(() => tf.norm(orthogonalize(tf.ones([5, 7]))).dataSync()[0]!)])).toBe(true);
-    // Any matrix: the squares of its singular values bound the diagonal of y y^T.
+    // For any matrix, the squares of the singular values bound the diagonal of y y^T.
     const random = createRandom(9);
     const x = tf.tensor2d(
       Float32Array.from({ length: 12 * 30 }, () => normal(random)),

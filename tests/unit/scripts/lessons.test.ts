@@ -9,7 +9,7 @@ const asked = ({ context, text }: { context: Record<string, string>; text: strin
 describe("Tiffin's own lessons", () => {
   const lessons = drawLessons(1, 20_000);
 
-  test("are the same for the same seed and others for another", () => {
+  test("are equal for equal seeds and different for different seeds", () => {
     expect(drawLessons(1, 500)).toEqual(lessons.slice(0, 500));
     expect(drawLessons(2, 500)).not.toEqual(lessons.slice(0, 500));
   });
@@ -19,7 +19,7 @@ describe("Tiffin's own lessons", () => {
     expect([conversations.length, refusedLines]).toEqual([20_000, 0]);
   });
 
-  test("never ask what the bench asks", () => {
+  test("never ask a question of the bench", () => {
     const shown = new Set(lessons.map(asked));
     const held = [...heldOutQuestions(), ...heldOutReferences(3, 200)];
     expect(held.filter((question) => shown.has(asked(question)))).toEqual([]);
@@ -35,7 +35,8 @@ describe("Tiffin's own lessons", () => {
       if (given.length === 0) continue;
       for (const { text, probability } of answers) {
         const count = given.filter(({ answer }) => answer === text).length;
-        // Drawn in proportion: within one of what is asked for, and one more where answers compete for it.
+        // Answers are drawn in proportion: a count differs from the expected count by at most one, and by one more if answers
+        // compete.
         expect(Math.abs(count - probability * given.length)).toBeLessThanOrEqual(2);
       }
     }

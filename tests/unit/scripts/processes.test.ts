@@ -1,4 +1,4 @@
-/** Child processes end with their parent, however it ends, and leave a log to read. Ports that are found free stay free. */
+/** Child processes end with their parent, for any reason of its end, and leave a log. Free ports stay free. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -20,7 +20,7 @@ function isRunning(group: number): boolean {
   try {
     return process.kill(-group, 0);
   } catch {
-    // ESRCH: the group has ended.
+    // ESRCH means that the group has ended.
     return false;
   }
 }
@@ -53,7 +53,7 @@ function startDependent(...args: string[]) {
   });
 }
 
-test("the unexpected exit of a child ends its parent with the child's last lines; stopping a child does not", async () => {
+test("the unexpected exit of a child ends its parent, which prints the child's last lines; stopping a child does not", async () => {
   const left = startDependent();
   let words = "";
   left.stderr.on("data", (data: Buffer) => (words += data.toString()));
@@ -81,7 +81,7 @@ test("free ports lie below the range of outgoing connections, and no port is ret
   expect(Math.max(...ports)).toBeLessThan(32_768);
 });
 
-test("a wanted port is returned as long as it is free", async () => {
+test("a wanted port is returned if it is free", async () => {
   const wanted = await freePort(0);
   expect(await freePort(wanted)).toBe(wanted);
   const server = createServer().listen(wanted, "127.0.0.1");

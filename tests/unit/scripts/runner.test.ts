@@ -1,4 +1,4 @@
-/** Flags of benches and soaks: unknown flags and malformed numbers are refused, so that no check passes without having run. */
+/** Flags of benches and soaks: unknown flags and malformed numbers are refused, so no check passes without having run. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -28,7 +28,7 @@ test("a soak without any event is not ok", () => {
   expect(nothing.status).toBe(1);
 });
 
-test("the simulation finds no violation, and notices every safeguard that is removed", () => {
+test("the simulation finds no violation, and notices the removal of every safeguard", () => {
   const { stdout, status } = soak("simulate", "--seeds", "3", "--first", "7", "--json");
   const result = JSON.parse(stdout) as { mutationsCaughtAtSeed: Record<string, number | null> };
   expect(result).toMatchObject({ seeds: 3, violations: 0, ok: true });

@@ -22,10 +22,10 @@ const plain: Op = (q, k, v) => reference.causalAttention(q as tf.Tensor4D, k as 
 interface Shape {
   batch: number;
   queries: number;
-  /** Keys before the first query. */
+  /** The number of keys before the first query. */
   past: number;
   kvHeads: number;
-  /** Query heads that share a key head. */
+  /** The number of query heads that share a key head. */
   group: number;
   width: number;
 }
@@ -46,7 +46,7 @@ describe.each(BUILDS)("causal attention, %s", (_, module) => {
   test("equals the definition in value and gradients over shapes, grouped heads and longer keys", async () => {
     const shape = fc.record({
       batch: fc.integer({ min: 1, max: 2 }),
-      // Sizes on both sides of a block (12 queries) and of a span (64); and 1, because a single query takes a path of its own.
+      // Sizes on both sides of a block (12 queries) and of a span (64); also 1, because a single query has its own code path.
       queries: fc.constantFrom(1, 2, 3, 7, 11, 12, 13, 25, 49, 63, 64, 65),
       past: fc.constantFrom(0, 1, 5, 8, 17),
       kvHeads: fc.integer({ min: 1, max: 2 }),
@@ -61,7 +61,7 @@ describe.each(BUILDS)("causal attention, %s", (_, module) => {
     );
   });
 
-  test("equals the definition for more keys than one micro-panel takes", async () => {
+  test("equals the definition for more keys than one micro-panel holds", async () => {
     const shape = { batch: 1, queries: 131, past: 130, kvHeads: 1, group: 2, width: 8 };
     expect(await differenceFromDefinition(shape, 3)).toBeLessThanOrEqual(TOLERANCE);
   });

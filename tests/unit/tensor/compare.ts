@@ -1,6 +1,6 @@
 /**
- * Shared by the tests of fused ops: both builds of the kernels, and the value and gradients of an op on a backend. The expected
- * side runs the definitions of reference.ts on tfjs's own cpu backend, where none of our kernels takes part.
+ * Shared by the tests of fused ops: both builds of the kernels, and the value and the gradients of an op on a backend. The
+ * expected results come from the definitions of reference.ts on tfjs's own cpu backend, which uses none of our kernels.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
@@ -14,7 +14,7 @@ export const BUILDS: readonly (readonly [name: string, module: WebAssembly.Modul
   ["plain SIMD", simd],
 ];
 
-/** Sizes around the kernels' four lanes: one, odd, prime, a multiple. */
+/** Sizes around the kernels' four lanes: one, odd, prime, and multiples of four. */
 export const SIZES = [1, 2, 3, 4, 5, 7, 8, 13, 16, 31, 32, 65] as const;
 
 export interface Values {
@@ -22,16 +22,16 @@ export interface Values {
   shape: number[];
 }
 
-/** Normal numbers from a seed. */
+/** Normally distributed numbers from a seed. */
 export function normals(shape: number[], seed: number): Values {
   const random = createRandom(seed);
   return { values: Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => normal(random)), shape };
 }
 
-/** An op of any number of tensors; integer inputs are closed over. */
+/** An op of any number of tensors. Integer inputs are in its closure. */
 export type Op = (...inputs: tf.Tensor[]) => tf.Tensor;
 
-/** The value of op and its gradient for each input, for a dy of normal numbers; asserts that no tensor is left. */
+/** The value of `op` and its gradient for each input, with a normally distributed dy. Asserts that no tensor is left. */
 export async function valueAndGradients(backend: "wasm" | "cpu", op: Op, inputs: Values[]): Promise<Float32Array[]> {
   await tf.setBackend(backend);
   const before = tf.memory().numTensors;
@@ -49,7 +49,7 @@ export async function valueAndGradients(backend: "wasm" | "cpu", op: Op, inputs:
 /** The tolerance of a value and of each gradient, as a share of the largest expected number. */
 export const TOLERANCE = 1e-5;
 
-/** The largest difference over all results, each as a share of its largest expected number (of 1, when all are smaller). */
+/** The largest difference in all results. Each result's scale is its largest expected number, or 1 if that is smaller. */
 export function worstDifference(got: Float32Array[], expected: Float32Array[]): number {
   expect(got.map((values) => values.length)).toEqual(expected.map((values) => values.length));
   let worst = 0;
@@ -65,7 +65,7 @@ export function worstDifference(got: Float32Array[], expected: Float32Array[]): 
   return worst;
 }
 
-/** The tolerance of central differences: rounding of float32 values over a step of 1e-2. */
+/** The tolerance of central differences: the rounding of float32 values, divided by a step of 1e-2. */
 export const DIFFERENCE_TOLERANCE = 2e-3;
 
 /** The largest relative error of the gradients against central differences, along one random direction per input. */

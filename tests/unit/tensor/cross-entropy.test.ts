@@ -23,7 +23,7 @@ const withLabels =
   (logits) =>
     op(logits as tf.Tensor2D, tf.tensor1d(labels, "int32"));
 
-/** Labels below vocab, a quarter of them -1, the first one never. */
+/** Labels below `vocab`. A quarter of them is -1, but never the first. */
 function someLabels(rows: number, vocab: number, seed: number): number[] {
   const random = createRandom(seed);
   return Array.from({ length: rows }, (_, row) => (row > 0 && random() < 0.25 ? -1 : Math.floor(random() * vocab)));
@@ -67,7 +67,7 @@ describe.each(BUILDS)("crossEntropy, %s", (_, module) => {
     expect(Math.abs(got / expected - 1)).toBeLessThan(1e-6);
   });
 
-  test("neither overflows nor loses a row: logits of 1e4 and of minus infinity", () => {
+  test("neither overflows nor loses a row with logits of 1e4 and of minus infinity", () => {
     const got = tf.tidy(() => {
       const logits = tf.tensor2d([1e4, 1e4, -1e4, -Infinity, 0, 0, 0, 0, 0, 0], [2, 5]);
       const labels = tf.tensor1d([1, 3], "int32");

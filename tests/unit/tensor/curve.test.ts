@@ -1,4 +1,7 @@
-/** Loss curves of fused and plain ops on a small model. The preset itself takes half a minute: `npm run bench -- curve`. */
+/**
+ * Loss curves of fused and plain ops on a small model. The bench compares the preset itself, which takes half a minute: `npm
+ * run bench -- curve`.
+ */
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { largestGap, lossCurve, syntheticTokens, type CurveSetting } from "../../../scripts/bench/workers/curve/loss-curve.ts";
@@ -23,7 +26,7 @@ describe.each(BUILDS)("fused ops, %s", (_, module) => {
     usePlainOps(false);
     const fused = lossCurve(SETTING, tokens);
     expect(tf.memory().numTensors).toBe(before);
-    // Two different implementations round differently: equal bits would mean that one ran twice.
+    // Two different implementations round differently. Equal bits would mean that the same implementation ran twice.
     expect(fused).not.toEqual(plain);
     expect(largestGap(fused, plain)).toBeLessThanOrEqual(1e-3);
     expect(fused.at(-1)).toBeLessThan(fused[0]! - 0.5);

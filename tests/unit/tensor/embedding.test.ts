@@ -25,7 +25,7 @@ const withIds =
 describe.each(BUILDS)("embedding, %s", (_, module) => {
   beforeAll(() => useKernels(module));
 
-  test("equals the definition in value and gradient over shapes, ids repeated or never taken", async () => {
+  test("equals the definition in value and gradient over shapes, with repeated and unused ids", async () => {
     const size = fc.constantFrom(...SIZES);
     await fc.assert(
       fc.asyncProperty(size, size, size, fc.nat(), async (rows, width, count, seed) => {

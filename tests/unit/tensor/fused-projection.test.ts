@@ -1,4 +1,4 @@
-/** Fused products of one matrix with two or three others against separate products, on both builds of the kernels. */
+/** Fused products of one matrix with two or three other matrices, against separate products, on both builds of the kernels. */
 import * as fc from "fast-check";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -10,7 +10,7 @@ import { BUILDS, normals, TOLERANCE, worstDifference, type Values } from "./comp
 interface Sizes {
   rows: number;
   width: number;
-  /** Of two or three others. */
+  /** The columns of the two or three other matrices. */
   columns: number[];
 }
 
@@ -42,7 +42,7 @@ async function worst({ rows, width, columns }: Sizes, seed: number): Promise<num
     ours(fusedLinear, x, weights),
     await onCpu((left, other) => tf.matMul(left, other, false, true), x, weights),
   );
-  // The numbers that RMSNorm multiplies x with: any will do.
+  // The numbers by which RMSNorm multiplies x. Any numbers will do.
   const [inverse, scale] = [normals([rows], seed + 7), normals([width], seed + 8)];
   const back = worstDifference(
     ours((left, others) => fusedWeightGrads(others, left, arrayOf(scale.values), arrayOf(inverse.values)), x, dys),

@@ -4,13 +4,13 @@ import { startBackend } from "../../../shared/tensor/engine/backend.ts";
 
 beforeAll(startBackend);
 
-test("a clone shares the data, which stay until the last reference is disposed", () => {
+test("a clone shares the data, and the data stay until the last reference is disposed", () => {
   const before = tf.memory();
   const original = tf.tensor1d([1, 2, 3]);
   const clone = original.clone();
   expect(tf.memory().numDataBuffers).toBe(before.numDataBuffers + 1);
   original.dispose();
-  // Memory that had been freed would be handed out again here.
+  // If the memory had been freed, it would be allocated again here.
   const other = tf.tensor1d([7, 8, 9]);
   expect(Array.from(clone.dataSync())).toEqual([1, 2, 3]);
   tf.dispose([clone, other]);

@@ -16,7 +16,7 @@ interface Shape {
   transposeB: boolean;
 }
 
-/** Largest |got - definition| over the sum of |a b|, the usual bound of a product's rounding. */
+/** The largest |got - definition| divided by the sum of |a b|, which is the usual bound of a product's rounding. */
 function worstError(got: Float32Array, a: Float32Array, b: Float32Array, { m, n, k, transposeA, transposeB }: Shape): number {
   if (got.length !== m * n) return Infinity;
   let worst = 0;
@@ -29,7 +29,7 @@ function worstError(got: Float32Array, a: Float32Array, b: Float32Array, { m, n,
         size += Math.abs(term);
       }
       const error = Math.abs(got[i * n + j]! - sum) / size;
-      // Not Math.max: a comparison with NaN must fail.
+      // Math.max is not used here, because a comparison with NaN must fail.
       if (!(error <= worst)) worst = error;
     }
   }
@@ -57,16 +57,19 @@ function errorOfAll(m: number, n: number, k: number): number {
   return Math.max(...both.flatMap((transposeA) => both.map((transposeB) => errorOf({ m, n, k, transposeA, transposeB }))));
 }
 
-/** Member `index` of a batch of `count`, which repeats. */
+/** Item `index` of a batch that repeats after `count` items. */
 function member(all: Float32Array, index: number, count: number): Float32Array {
   const length = all.length / count;
   return all.subarray((index % count) * length, (index % count) * length + length);
 }
 
-/** One, odd, prime, around the microkernel of 6 x 8 and around vector widths. */
+/** One, odd, prime, near multiples of the 6 x 8 microkernel, near vector widths. */
 const size = fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constantFrom(12, 13, 31, 32, 33, 47, 65, 97));
 
-/** The difference of a product added to a matrix from their separate sum. In place it must give the same bits. */
+/**
+ * The difference between a product that is added to a matrix and the separate sum. The product in place must give the same
+ * bits.
+ */
 function errorOfAdding(m: number, n: number, k: number, transposeA: boolean, transposeB: boolean): number {
   return tf.tidy(() => {
     const a = tf.tensor2d(values(m * k), transposeA ? [k, m] : [m, k]);
@@ -96,15 +99,16 @@ describe.each([
     );
   });
 
-  // A block of B has at most 384 columns and 65,536 numbers: one above, and several blocks with a rest.
+  // A block of B has at most 384 columns and 65,536 numbers. These sizes are just above, or give several blocks and a rest.
   test.each([
     [7, 385, 257],
     [2, 300, 1000],
     [65, 30, 800],
     [1, 513, 385],
     [14, 1, 391],
-    // Large and even: Strassen's algorithm with partial micro-panels, several blocks, and columns beside the last whole block. The
-    // last three are computed as their transpose when only A is transposed, in one block and in two, the second with more rows.
+    // Large and even sizes: Strassen's algorithm with partial micro-panels, with several blocks, and with columns after the
+    // last whole block. If only A is transposed, the last three are computed as their transpose: in one block, or in two
+    // blocks of which the second has more rows.
     [128, 128, 128],
     [134, 144, 130],
     [130, 400, 172],
@@ -152,7 +156,7 @@ describe.each([
       for (const transposeB of [false, true]) expect(errorOfAdding(m, n, k, transposeA, transposeB)).toBeLessThanOrEqual(TOLERANCE);
   });
 
-  test("adds to a matrix, anew and in place", () => {
+  test("adds to a matrix, into a new matrix and in place", () => {
     const any = fc.oneof(size, fc.constantFrom(128, 129, 144, 300, 391));
     fc.assert(
       fc.property(any, any, fc.oneof(any, fc.constant(0)), fc.boolean(), fc.boolean(), (...shape) => {
@@ -166,7 +170,7 @@ describe.each([
     tf.dispose([two, three]);
   });
 
-  test("gives the same bits whatever was multiplied before", () => {
+  test("gives the same bits after any earlier products", () => {
     const shape = { m: 65, n: 33, k: 97, transposeA: true, transposeB: false };
     const [a, b] = [values(65 * 97), values(97 * 33)];
     const first = multiply(a, b, shape);
@@ -189,7 +193,7 @@ describe.each([
     expect(tf.memory().numDataBuffers).toBe(before.numDataBuffers);
   });
 
-  test("a product without inner elements is zero", () => {
+  test("a product with inner size 0 is zero", () => {
     expect(tf.tidy(() => [...tf.matMul(tf.zeros([2, 0]), tf.zeros([0, 3])).dataSync()])).toEqual([0, 0, 0, 0, 0, 0]);
   });
 });

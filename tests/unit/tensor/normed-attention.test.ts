@@ -1,4 +1,4 @@
-/** Attention with the norm and the rotation of heads against the separate definitions. */
+/** Fused norm, rotation and attention of heads, against the separate definitions. */
 import * as fc from "fast-check";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -14,7 +14,7 @@ const THETA = 100;
 const rotated = (x: tf.Tensor, weight: tf.Tensor) => reference.rotary(reference.rmsNorm(x, weight, EPSILON) as tf.Tensor4D, THETA, 0);
 const plain: Op = (q, k, v, qWeight, kWeight) => reference.causalAttention(rotated(q!, qWeight!), rotated(k!, kWeight!), v as tf.Tensor4D);
 
-/** Value, then the gradients of all inputs, for the dy of `valueAndGradients`. */
+/** The value, then the gradients of all inputs, for the dy of `valueAndGradients`. */
 function fused(inputs: readonly Values[]): Float32Array[] {
   const [batch, length] = inputs[0]!.shape as [number, number];
   const flat = ({ values, shape }: Values) => arrayOf(values).shaped(shape.length === 1 ? shape : [batch * length, shape[2]! * shape[3]!]);
@@ -34,7 +34,8 @@ function fused(inputs: readonly Values[]): Float32Array[] {
 describe.each(BUILDS)("norm, rotation and attention of heads, %s", (_, module) => {
   beforeAll(() => useKernels(module));
 
-  // Four heads at a time where a position has a multiple of four heads of a multiple of eight numbers; single heads otherwise.
+  // If the number of heads is a multiple of four and their width a multiple of eight, four heads are handled at a time;
+  // otherwise single heads.
   test("equal the definitions in value and gradients over shapes", async () => {
     const sizes = fc.record({
       batch: fc.integer({ min: 1, max: 3 }),
@@ -54,9 +55,9 @@ describe.each(BUILDS)("norm, rotation and attention of heads, %s", (_, module) =
     );
   });
 
-  // Normed heads of 32 numbers have scores of at most 5.7 times the largest weights of both: 60 is where softmax begins to look
-  // for the largest score, 88 where an exponential would overflow without that.
-  test.each([1, 3, 3.2, 3.3, 4, 40])("equal them for weights of %d, whether the scores are bounded or not", async (weight) => {
+  // The scores of normed heads of 32 numbers are at most 5.7 times the product of the largest weights. From 60 on, softmax
+  // looks for the largest score. From 88 on, an exponential without this would overflow.
+  test.each([1, 3, 3.2, 3.3, 4, 40])("equal the definitions for weights of %d, with and without bounded scores", async (weight) => {
     const shapes = [
       [2, 20, 4, 32],
       [2, 20, 2, 32],
@@ -64,7 +65,7 @@ describe.each(BUILDS)("norm, rotation and attention of heads, %s", (_, module) =
     ];
     const [q, k, v] = shapes.map((shape, index) => normals(shape, index));
     const weights = { shape: [32], values: new Float32Array(32).fill(weight) };
-    // All queries and keys alike but for their rotations, so that scores come near their bound.
+    // All queries and keys are equal except for their rotations, so scores come near their bound.
     const alike = { ...q!, values: q!.values.map((_value, index) => 1 + q!.values[index % 32]! / 10) };
     for (const queries of [q!, alike]) {
       const keys = { ...k!, values: k!.values.map((value, index) => (queries === q ? value : alike.values[index % 32]!)) };

@@ -1,4 +1,4 @@
-/** Updates in place against the same updates in plain tfjs ops on the cpu backend, over shapes, on both builds. */
+/** Updates in place, against the same updates in plain tfjs ops on the cpu backend, over shapes, on both builds. */
 import * as fc from "fast-check";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -44,7 +44,7 @@ describe.each(BUILDS)("with %s", (_, build) => {
   test.each(CONFIGS)("$name equals its definition", async (config) => {
     await fc.assert(
       fc.asyncProperty(sizes, sizes, fc.boolean(), async (rows, columns, isVector) => {
-        // A name outside the blocks: Muon leaves it to Adam.
+        // Neither name is in a block, so Muon leaves these parameters to Adam.
         const [name, shape] = isVector ? ["model.norm.weight", [columns]] : ["lm_head.weight", [rows, columns]];
         const [got, want] = [await threeUpdates("wasm", config, name, shape), await threeUpdates("cpu", config, name, shape)];
         expect(worstDifference(got, want)).toBeLessThan(TOLERANCE);
@@ -53,7 +53,7 @@ describe.each(BUILDS)("with %s", (_, build) => {
     );
   });
 
-  test("a plain mean keeps no state but the step", async () => {
+  test("a plain mean keeps no state except the step", async () => {
     const [weight, ...state] = await threeUpdates("wasm", { name: "nesterov", lr: 1, momentum: 0 }, "lm_head.weight", [13, 31]);
     const sum = [2, 3, 4].map((seed) => normals([13, 31], seed).values).reduce((a, b) => a.map((value, at) => value + b[at]!));
     const moved = normals([13, 31], 1).values.map((value, at) => value - 0.5 * sum[at]!);
@@ -61,7 +61,7 @@ describe.each(BUILDS)("with %s", (_, build) => {
     expect(state).toEqual([Float32Array.of(3)]);
   });
 
-  test("a plain mean goes on with the momentum that runs from before 2026-11-27 have stored", () => {
+  test("a plain mean continues with the momentum that runs before 2026-11-27 have stored", () => {
     const shape = [13, 31];
     const make = (seed: number) => tf.tensor(normals(shape, seed).values, shape);
     const optimizer = createOptimizer({ name: "nesterov", lr: 1, momentum: 0 });

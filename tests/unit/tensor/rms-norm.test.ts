@@ -16,7 +16,7 @@ import {
   type Op,
 } from "./compare.ts";
 
-/** Keeps 1 / rms below 32, so that a row of one small number does not blow up the rounding that is measured. */
+/** Keeps 1 / rms below 32, so a row of one small number does not enlarge the measured rounding errors. */
 const EPSILON = 1e-3;
 
 const fused: Op = (x, weight) => rmsNorm(x!, weight!, EPSILON);

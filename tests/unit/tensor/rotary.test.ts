@@ -27,7 +27,7 @@ const plain =
 describe.each(BUILDS)("rotary, %s", (_, module) => {
   beforeAll(() => useKernels(module));
 
-  // More (width, theta) pairs than tables are kept, in any order, and offsets that make a table grow.
+  // There are more (width, theta) pairs than cached tables, in any order, and offsets for which a table must grow.
   test("equals the definition in value and gradient over shapes, thetas and offsets", async () => {
     const shape = fc.tuple(
       fc.integer({ min: 1, max: 3 }),
@@ -56,7 +56,7 @@ describe.each(BUILDS)("rotary, %s", (_, module) => {
     expect(await finiteDifferenceError(fused(100, 3), [normals([2, 3, 2, 10], 1)])).toBeLessThan(DIFFERENCE_TOLERANCE);
   });
 
-  test("one position at an offset equals that position of a longer sequence, as decoding needs", () => {
+  test("one position at an offset equals the same position of a longer sequence, as decoding needs", () => {
     const { values } = normals([1, 9, 2, 8], 5);
     const [whole, last] = tf.tidy(() => {
       const x = tf.tensor4d(values, [1, 9, 2, 8]);

@@ -24,7 +24,7 @@ function train(text: string, merges: number, perStep = Number.POSITIVE_INFINITY)
 
 const PAIR = 65_536;
 
-/** The definition that `applyMerges` must match: merges the leftmost pair of lowest rank until no pair has a rank. */
+/** The definition of `applyMerges`: merge the leftmost pair of the lowest rank until no pair has a rank. */
 function applyMergesSimply(ids: number[], ranks: ReadonlyMap<number, number>): number[] {
   let word = ids;
   for (;;) {
@@ -48,7 +48,7 @@ describe("byte-level BPE", () => {
   });
 
   test("breaks ties by the greater pair of byte strings", () => {
-    // Worked by hand in the course that corpus.en comes from: "st" beats "es" at nine occurrences each.
+    // From a course's example, computed by hand: "st" and "es" both occur nine times, and "st" wins.
     const bytes = tokenBytes(train(SAMPLE, 2).merges);
     expect(new TextDecoder().decode(bytes[256])).toBe("st");
     expect(new TextDecoder().decode(bytes[257])).toBe("est");
@@ -62,7 +62,7 @@ describe("byte-level BPE", () => {
     const { merges } = train(SAMPLE, 12);
     const byteStrings = tokenBytes(merges).map((token) => Array.from(token));
     const ranks = rankMerges(merges);
-    // Pieces of the sample between random bytes, so that merges border on bytes that are not UTF-8.
+    // Pieces of the sample between random bytes, so merges touch bytes that are not UTF-8.
     const piece = fc.oneof(
       fc.uint8Array({ maxLength: 8 }),
       fc.constantFrom("west", "new", " low").map((text) => new TextEncoder().encode(text)),
@@ -76,8 +76,8 @@ describe("byte-level BPE", () => {
     );
   });
 
-  test("merges any word as the definition does, whatever the merges", () => {
-    // Three letters only, so that pairs overlap ("aaa") and merged tokens are merged again.
+  test("merges any word as the definition does, with any merges", () => {
+    // Only three letters, so pairs overlap ("aaa") and merged tokens are merged again.
     const letter = fc.integer({ min: 97, max: 99 });
     const choices = fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 30 });
     fc.assert(
@@ -108,7 +108,7 @@ describe("byte-level BPE", () => {
     };
     const merged = applyMerges(word, watched);
     expect(merged.length).toBeLessThan(word.length);
-    // A pair is looked up when it is made and when it is popped. Each of fewer than n merges makes two new pairs.
+    // A pair is looked up when it is made and when it is popped. There are fewer than n merges, and each makes two new pairs.
     expect(looks).toBeLessThan(6 * word.length);
     expect(merged).toEqual(applyMergesSimply(word, ranks));
   });

@@ -45,13 +45,13 @@ describe.each([
   });
 });
 
-test("ChatML is as published", () => {
+test("ChatML equals the published format", () => {
   expect(chatText(CHATML.render(CONVERSATION.slice(1, 3), true))).toBe(
     "<|im_start|>user\nWhat now?<|im_end|>\n<|im_start|>assistant\nSquats.<|im_end|>\n<|im_start|>assistant\n",
   );
 });
 
-test("a conversation has the ids that other libraries give its text", () => {
+test("a conversation has the ids that other libraries compute for its text", () => {
   const pieces = CHATML.render(CONVERSATION, true);
   expect(chatTokens(tokenizer, pieces).ids).toEqual(new Reference(json, {}).encode(chatText(pieces)).ids);
 });
@@ -62,7 +62,7 @@ test("the model writes the contents of the assistant's messages and the tokens t
   expect(written).toEqual([...tokenizer.encode("Squats."), END]);
 });
 
-test("an answer in the history has the ids that it had when it was written", () => {
+test("an answer in the history has the ids with which it was generated", () => {
   const opening = chatTokens(tokenizer, CHATML.render(CONVERSATION.slice(0, 2), true)).ids;
   const answer = "\n\n well";
   const full = chatTokens(tokenizer, CHATML.render([...CONVERSATION.slice(0, 2), { role: "assistant", content: answer }], false)).ids;
@@ -75,9 +75,9 @@ test("a message cannot end itself or begin another", () => {
   expect(ids.filter((id) => id <= END)).toEqual([START, END, START]);
 });
 
-test("a model has the template of what it learned", () => {
+test("a model has the template with which it was trained", () => {
   expect(templateOf([END_OF_TEXT], END)).toBe(PLAIN);
   expect(templateOf([END, END_OF_TEXT], END)).toBe(CHATML);
-  // Checkpoints of earlier versions state no end tokens.
+  // Checkpoints of earlier versions do not state end tokens.
   expect(templateOf(undefined, 258)).toBe(PLAIN);
 });

@@ -6,7 +6,7 @@ import { tokenizerToJson } from "../../../shared/tokenizer/json-writer.ts";
 import { LAYOUT } from "../../../shared/tokenizer/layout.ts";
 import { DATA, gpt2Json } from "./texts.ts";
 
-/** "ab" and "abc" as merges over the 256 bytes. */
+/** A file with the merges "ab" and "abc" over the 256 bytes. */
 const valid = () =>
   tokenizerToJson(
     LAYOUT.vocabulary([
@@ -28,7 +28,7 @@ const added = (file: File, change: object) => ({
 const model = (file: File, change: object) => ({ ...file, model: { ...file.model, ...change } });
 const adding = { type: "TemplateProcessing", single: [{ SpecialToken: { id: "<|endoftext|>" } }, { Sequence: { id: "A" } }] };
 
-/** Each change with a piece of the error that it must bring. */
+/** Changes to a file, each with a part of the error that it must cause. */
 const REFUSALS: [string, (file: File) => unknown, string][] = [
   ["a file that is not an object", () => [], "tokenizer.json"],
   ["a model that is not BPE", (file) => model(file, { type: "WordPiece" }), "model.type"],
@@ -123,7 +123,7 @@ describe("refuses by name", () => {
   test("merges that would fill the memory", () => {
     const doubling = Array.from({ length: 12 }, (_, index) => ["a".repeat(2 ** index), "a".repeat(2 ** index)]);
     expect(() => loadTokenizer(model(valid(), { merges: doubling }))).toThrow("at most 1024 bytes");
-    // Every token here is short enough, but a thousand letters before each of 8,000 pairs are too much in all.
+    // Every token is short enough, but a thousand letters before each of 8,000 pairs are too many in total.
     const letters = Array.from({ length: 999 }, (_, index) => ["a".repeat(index + 1), "a"]);
     const characters = Object.keys(valid().model.vocab).filter((token) => token.length === 1 && token !== "a");
     const pairs = characters.slice(0, 90).flatMap((left) => characters.slice(0, 90).map((right) => [left, right]));
@@ -131,7 +131,7 @@ describe("refuses by name", () => {
     expect(() => loadTokenizer(model(valid(), { merges: [...letters, ...pairs, ...long] }))).toThrow("at most 4000000 bytes in all");
   });
 
-  test("a file that is too long, or no JSON", () => {
+  test("a file that is too long or not JSON", () => {
     expect(() => parseTokenizer(new Uint8Array(16_000_001))).toThrow("at most 16000000 bytes");
     expect(() => parseTokenizer(new TextEncoder().encode("{"))).toThrow("tokenizer.json: expected JSON");
   });
@@ -150,7 +150,7 @@ describe("reads", () => {
     const tokenizer = loadTokenizer(gpt2Json());
     expect(tokenizer.vocabulary.preTokenizer).toBe("gpt2");
     expect(tokenizer.vocabSize).toBe(50_257);
-    // GPT-2's published ids of these texts.
+    // GPT-2's published ids for these texts.
     expect(tokenizer.encode("Hello world")).toEqual([15_496, 995]);
     expect(tokenizer.encode("The quick brown fox jumps over the lazy dog")).toEqual([
       464, 2068, 7586, 21_831, 18_045, 625, 262, 16_931, 3290,
@@ -159,7 +159,7 @@ describe("reads", () => {
     expect(tokenizer.decode(tokenizer.encode(german))).toBe(german);
   });
 
-  test("post-processors that add nothing, and merges as strings", () => {
+  test("post-processors that add no tokens, and merges written as strings", () => {
     const file = valid();
     const harmless = [
       { type: "ByteLevel", trim_offsets: false },
@@ -171,7 +171,7 @@ describe("reads", () => {
     }
   });
 
-  test("gaps between ids, which no text has", () => {
+  test("gaps between ids, and encodes no text to them", () => {
     const file = valid();
     const read = loadTokenizer(model(file, { vocab: { ...file.model.vocab, abc: 1000 } }));
     expect(read.encode("abc")).toEqual([1000]);
@@ -183,7 +183,7 @@ describe("reads", () => {
 const stored = <T>(name: string) => JSON.parse(readFileSync(join(import.meta.dirname, "stored", name), "utf8")) as T;
 
 describe("a tokenizer.json of an earlier version", () => {
-  test("gives the ids that it gave then, and keeps its own rule for words", () => {
+  test("gives the same ids as in that version, and keeps its own rule for words", () => {
     const tokenizer = loadTokenizer(stored("tokenizer-1.json"));
     expect(tokenizer.vocabulary.preTokenizer).toBe("gpt2");
     for (const { text, ids } of stored<{ text: string; ids: number[] }[]>("encoded-1.json")) {
@@ -192,7 +192,7 @@ describe("a tokenizer.json of an earlier version", () => {
     }
   });
 
-  test("is written as it was read", () => {
+  test("is written exactly as it was read", () => {
     expect(tokenizerToJson(loadTokenizer(stored("tokenizer-1.json")).vocabulary)).toEqual(stored("tokenizer-1.json"));
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { splitWords } from "../../../shared/tokenizer/pre-tokenizer.ts";
 import { difficultTexts } from "./texts.ts";
 
-/** The published patterns in JavaScript's syntax: `\s` as White_Space, and case ignored as Oniguruma does it. */
+/** The published patterns in JavaScript's syntax. `\s` is White_Space, and case is ignored as in Oniguruma. */
 const EXPRESSIONS = {
   gpt2: /'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu,
   qwen2:
@@ -17,10 +17,10 @@ describe.each(["gpt2", "qwen2"] as const)("the rule of %s", (rule) => {
   test("knows the kind of every character", () => {
     const wrong: string[] = [];
     for (let point = 0; point <= 0x10ffff; point++) {
-      // Above U+3FFFF there are no letters or numbers; every 64th character stands for the others there.
+      // There are no letters or numbers above U+3FFFF, so only every 64th character is checked there.
       if (point > 0x3ffff && point % 64 !== 0) continue;
       const character = String.fromCodePoint(point);
-      // A letter, a number, white space and a line break each cut this frame in another way.
+      // In this frame, a letter, a number, white space and a line break are each cut in another way.
       const text = `x${character}x ${character}${character} 1`;
       if (splitWords(text, rule).join("\0") !== text.match(EXPRESSIONS[rule])!.join("\0")) wrong.push(point.toString(16));
     }
@@ -44,8 +44,8 @@ test("white space is Unicode's: U+0085 is, U+FEFF and U+180E are not", () => {
   expect(splitWords("1\u180e\u180e1", "qwen2")).toEqual(["1", "\u180e\u180e", "1"]);
 });
 
-test("the long s ends a contraction where case is ignored, as in Oniguruma", () => {
-  // Printed by the Rust library, tokenizers 0.23.2.
+test("if case is ignored, the long s ends a contraction, as in Oniguruma", () => {
+  // Output of the Rust library, tokenizers 0.23.2.
   expect(splitWords("a'\u017foft", "qwen2")).toEqual(["a", "'\u017f", "oft"]);
   expect(splitWords("\u0130'\u017f\u017f 'LL'D", "qwen2")).toEqual(["\u0130", "'\u017f", "\u017f", " '", "LL", "'D"]);
 });

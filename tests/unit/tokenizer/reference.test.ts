@@ -1,4 +1,4 @@
-/** Hugging Face's JavaScript library is an independent reader of the same files: its ids and its texts must be ours. */
+/** Hugging Face's JavaScript library reads the same files independently. Its ids and its texts must equal ours. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Tokenizer as Reference } from "@huggingface/tokenizers";
@@ -10,7 +10,7 @@ import { difficultTexts, gpt2Json, trainedVocabulary } from "./texts.ts";
 
 const texts = difficultTexts();
 
-/** Texts whose ids or whose decoded text differ from the reference's. */
+/** The texts whose ids or whose decoded text differ from the reference. */
 function differences(json: object, referenceJson = json): string[] {
   const tokenizer = loadTokenizer(json);
   const reference = new Reference(referenceJson, {});
@@ -27,11 +27,11 @@ describe("against @huggingface/tokenizers", () => {
     expect(texts.length).toBeGreaterThanOrEqual(4000);
   });
 
-  test("a vocabulary made here has the same ids and texts", () => {
+  test("our own vocabulary has the same ids and texts", () => {
     expect(differences(tokenizerToJson(trainedVocabulary(1500)))).toEqual([]);
   });
 
-  test("so does a vocabulary with NFC and text tokens that are looked for after it, as Qwen has them", () => {
+  test("so does a vocabulary with NFC and with text tokens that are found after NFC, as in Qwen", () => {
     const vocabulary = trainedVocabulary(500);
     const added = vocabulary.added.map((token) => ({ ...token, isNormalized: token.content.startsWith("<think") }));
     expect(differences(tokenizerToJson({ ...vocabulary, normalizer: "NFC", added }))).toEqual([]);
@@ -44,7 +44,8 @@ describe("against @huggingface/tokenizers", () => {
 
   const gpt2 = gpt2Json();
   test.skipIf(gpt2 === null)("so does GPT-2's own vocabulary (skipped where ../shared/data is absent)", () => {
-    // The library cuts by a Split as the Rust library does, but by ByteLevel's own rule with JavaScript's white space.
+    // For a Split, the library cuts as the Rust library does. For ByteLevel, it uses its own rule with JavaScript's white
+    // space.
     const byteLevel = { type: "ByteLevel", add_prefix_space: false, use_regex: false };
     const split = { type: "Split", pattern: { Regex: PATTERNS.gpt2 }, behavior: "Isolated", invert: false };
     expect(differences(gpt2!, { ...gpt2, pre_tokenizer: { type: "Sequence", pretokenizers: [split, byteLevel] } })).toEqual([]);

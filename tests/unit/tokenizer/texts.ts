@@ -1,4 +1,4 @@
-/** Texts on which tokenizers tend to differ, the same ones in each run, and vocabularies to encode them with. */
+/** Texts on which tokenizers often differ, equal in each run, and vocabularies to encode them. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as fc from "fast-check";
@@ -10,7 +10,7 @@ import type { Vocabulary } from "../../../shared/tokenizer/tokenizer.ts";
 
 export const DATA = join(ROOT, "..", "shared", "data");
 
-/** Words that the rules treat in different ways. U+FEFF, U+180E and U+001C are white space to some programs but not to Unicode. */
+/** Words that the rules cut differently. Some programs treat U+FEFF, U+180E and U+001C as white space, but Unicode does not. */
 const SNIPPETS = [
   ..."'|'s|'S|'ll|'lL|'LL|'re|'Ve|'d|'x|n't|don't|O'Neill|’s|I'M".split("|"),
   ..." |  |\t|\n|\r\n|\r|\n\n|\v|\f|\u0085|\u00a0|\u2003|\u2028|\u3000|\u200b|\ufeff|\u180e|\u001c|\0".split("|"),
@@ -30,7 +30,7 @@ function realTexts(): string[] {
 
 const sample = (arbitrary: fc.Arbitrary<string>, numRuns: number) => fc.sample(arbitrary, { seed: 20, numRuns });
 
-/** At least 4,000 texts: snippets in any order, random characters, controls, long runs, pieces of real text and code. */
+/** At least 4,000 texts: snippets in random order, random characters, controls, long runs, pieces of real text and code. */
 export function difficultTexts(): string[] {
   const snippets = fc.array(fc.constantFrom(...SNIPPETS), { minLength: 1, maxLength: 24 }).map((parts) => parts.join(""));
   const characters = fc.string({ unit: "binary", minLength: 1, maxLength: 40 });
@@ -49,7 +49,7 @@ export function difficultTexts(): string[] {
   ];
 }
 
-/** A vocabulary of the layout of today, trained on texts of this repository. */
+/** A vocabulary with the current layout, trained on texts of this repository. */
 export function trainedVocabulary(merges: number): Vocabulary {
   const counts = new Map<string, number>();
   for (const text of realTexts()) for (const word of splitWords(text, "qwen2")) counts.set(word, (counts.get(word) ?? 0) + 1);
@@ -58,7 +58,7 @@ export function trainedVocabulary(merges: number): Vocabulary {
   return LAYOUT.vocabulary(state.merges);
 }
 
-/** GPT-2's own vocabulary as a tokenizer.json; null where ../shared/data is absent. */
+/** GPT-2's own vocabulary as a tokenizer.json; null if ../shared/data is absent. */
 export function gpt2Json() {
   if (!existsSync(DATA)) return null;
   const merges = readFileSync(join(DATA, "bpe", "gpt2_merges.txt"), "utf8")

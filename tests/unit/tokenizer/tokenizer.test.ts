@@ -11,8 +11,8 @@ const vocabulary = trainedVocabulary(300);
 const tokenizer = new Tokenizer(vocabulary);
 const textToken = (content: string, id: number, isNormalized = false) => ({ content, id, isText: true, isNormalized });
 
-describe("a vocabulary made here", () => {
-  test("has sixteen special tokens with the same ids whatever it learned, then the bytes, then the merges", () => {
+describe("our own vocabulary", () => {
+  test("has sixteen special tokens with fixed ids, then the bytes, then the merges", () => {
     for (const { added, ids } of [LAYOUT.vocabulary([]), vocabulary]) {
       expect(added.map(({ content }) => content).slice(0, 3)).toEqual(["<|endoftext|>", "<|im_start|>", "<|im_end|>"]);
       expect(added.map(({ id }) => id)).toEqual(Array.from({ length: 16 }, (_, id) => id));
@@ -22,7 +22,7 @@ describe("a vocabulary made here", () => {
     expect(tokenizer.vocabSize).toBe(16 + 256 + 300);
   });
 
-  test("states its special tokens in model.vocab too, because the Rust library renumbers them otherwise", () => {
+  test("also has its special tokens in model.vocab, because otherwise the Rust library renumbers them", () => {
     const { model, added_tokens: added } = tokenizerToJson(vocabulary);
     for (const { content, id } of added) expect(model.vocab[content]).toBe(id);
     expect(Object.keys(model.vocab)).toHaveLength(tokenizer.vocabSize);
@@ -30,14 +30,14 @@ describe("a vocabulary made here", () => {
 });
 
 describe("encoding and decoding", () => {
-  test("round-trips every text, also after its file was written and read", () => {
+  test("round-trips every text, even after the tokenizer's file was written and read", () => {
     const again = loadTokenizer(JSON.parse(JSON.stringify(tokenizerToJson(vocabulary))));
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 60 }), (text) => {
         expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
         expect(again.encode(text)).toEqual(tokenizer.encode(text));
       }),
-      // U+FEFF, which a decoder may drop as a byte order mark. Random texts would rarely contain it.
+      // U+FEFF, which a decoder may drop as a byte-order mark. Random texts rarely contain it.
       { seed: 7, numRuns: 100, examples: [["\ufeff"], ["\ufefflow"], ["low\ufeff"]] },
     );
   });
@@ -55,7 +55,7 @@ describe("encoding and decoding", () => {
     expect(tokenizer.decode(tokenizer.encode("low\ud83d"))).toBe("low\ufffd");
   });
 
-  test("makes no control token from a text, and no text from a control token", () => {
+  test("makes no control token from text, and no text from a control token", () => {
     const controls = SPECIAL_TOKENS.filter(({ isText }) => !isText).map(({ content }) => content);
     const text = controls.join(" ");
     expect(tokenizer.encode(text).filter((id) => id < SPECIAL_TOKENS.length)).toEqual([]);
@@ -63,16 +63,17 @@ describe("encoding and decoding", () => {
     expect(tokenizer.decode(controls.map((content) => tokenizer.idOf(content)))).toBe("");
   });
 
-  test("cuts added tokens that are text out of a text before anything else, and keeps them when decoding", () => {
+  test("finds added tokens that are text before cutting words, and keeps them when decoding", () => {
     const text = "so<think>it seems</think>\n\n<tool_call>";
     const ids = tokenizer.encode(text);
     expect(ids.filter((id) => id < SPECIAL_TOKENS.length)).toEqual([7, 8, 3]);
     expect(tokenizer.decode(ids)).toBe(text);
-    // "\n\n" stays one word, although punctuation before it would have taken it.
+    // "
+    // " stays one word, although punctuation before it would have joined it.
     expect(ids.slice(ids.indexOf(8) + 1, -1)).toEqual(tokenizer.encode("\n\n"));
   });
 
-  test("cuts out the leftmost added token, the longest where several begin", () => {
+  test("finds the leftmost added token, and the longest of those that begin there", () => {
     const empty = LAYOUT.vocabulary([]);
     const added = [...empty.added, textToken("ab", 272), textToken("abc", 273), textToken("bcd", 274), textToken("(.*", 275)];
     const { encode, decode } = bound(new Tokenizer({ ...empty, added }));
@@ -81,7 +82,7 @@ describe("encoding and decoding", () => {
     expect(decode([272, 274, 275])).toBe("abbcd(.*");
   });
 
-  test("normalizes text to NFC when the file says so, but not the added tokens that are looked for first", () => {
+  test("normalizes text to NFC if the file says so, but not the added tokens that are found before", () => {
     const empty = LAYOUT.vocabulary([]);
     const added = [...empty.added, textToken("e\u0301!", 272), textToken("\u00e9?", 273, true)];
     const { encode } = bound(new Tokenizer({ ...empty, normalizer: "NFC", added }));

@@ -1,4 +1,4 @@
-/** Computing time on a clock like that of a Worker: it stands still while code runs and is right after each transfer or timer. */
+/** Computing time on a clock like a Worker's: it stands still while code runs and is set right by each transfer or timer. */
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { canonicalJson, type Hash } from "../../../shared/artifacts.ts";
@@ -21,10 +21,10 @@ afterEach(() => {
 
 const NONE = "0".repeat(64);
 const MODEL = { ...presetOf("tiny").model, vocabSize: 300 };
-/** Of each write: far more than the task computes, so that a transfer that counts as computing shows. */
+/** The time of each write. It is far longer than the computing, so a transfer that counts as computing is noticed. */
 const WRITE_MS = 500;
 
-/** A clock that only transfers and timers set right, and objects in memory whose writes take a while. */
+/** A clock that only transfers and timers move, and objects in memory with slow writes. */
 async function scene(steps: number) {
   const real = performance.now.bind(performance);
   const realTimeout = setTimeout;

@@ -12,7 +12,7 @@ function streamOf(bytes: Uint8Array, chunk: number): ReadableStream {
     pull(controller) {
       if (at >= bytes.length) {
         controller.close();
-        // A pending read of bytes is answered only by this call.
+        // Only this call answers a pending read of bytes.
         controller.byobRequest?.respond(0);
         return;
       }
@@ -28,7 +28,7 @@ test("a whole stream is read into a buffer that fits or grows", async () => {
   await fc.assert(
     fc.asyncProperty(fc.nat(300_000), fc.integer({ min: 1, max: 70_000 }), fc.nat(200_000), async (size, chunk, room) => {
       const bytes = bytesOf(size, chunk);
-      // Few enough chunks to stay fast.
+      // The chunks are large, so there are few and the test is fast.
       const got = await readInto(streamOf(bytes, Math.max(chunk, 1000)), new ArrayBuffer(room));
       expect(Buffer.from(got).equals(Buffer.from(bytes))).toBe(true);
     }),
@@ -49,7 +49,7 @@ function broken(): ReadableStream {
   });
 }
 
-/** A coordinator of three objects that counts reads; its first answers are `faults`. */
+/** A coordinator with three objects that counts reads. Its first answers are `faults`. */
 async function coordinator(objects: readonly Uint8Array[], faults: ReadableStream[] = []) {
   const reads: string[] = [];
   const byHash = new Map<string, Uint8Array>();
@@ -79,7 +79,7 @@ describe("the object cache", () => {
     expect(reads).toEqual(hashes);
   });
 
-  test("passes parts of a model that does not fit through one buffer", async () => {
+  test("passes the parts of a model that does not fit through one buffer", async () => {
     const { reads, hashes, cache } = await coordinator(PARTS);
     cache.limit(300_000, 350_000);
     const sizes: number[] = [];
@@ -90,7 +90,7 @@ describe("the object cache", () => {
     }
     expect(reads).toEqual([...hashes, ...hashes]);
     expect(new Set(sizes).size).toBe(1);
-    // A part encoded into the same buffer is streamed without the bytes behind it.
+    // The part is a view on the shared buffer. Only the bytes of the view are streamed.
     const part = new Uint8Array(cache.room(5000), 0, 5000).fill(4);
     expect(await cache.writePart(part, "run")).toBe(await sha256(new Uint8Array(5000).fill(4)));
   });

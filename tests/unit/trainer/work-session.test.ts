@@ -1,4 +1,4 @@
-/** Sessions of the work loop against a coordinator of a few lines, which hands out what a test says. */
+/** Sessions of the work loop, against a small coordinator that gives out the tasks that a test defines. */
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeEach, expect, test, vi } from "vitest";
 import { canonicalJson } from "../../../shared/artifacts.ts";
@@ -13,14 +13,14 @@ import type { EvaluateTask, Submission, Task } from "../../../shared/training/pr
 import { Turn } from "../../../workers/trainer/isolate.ts";
 import { work } from "../../../workers/trainer/work-session.ts";
 
-/** In two parts. */
+/** A model of two parts. */
 const MODEL: ModelConfig = { ...presetOf("tiny").model, vocabSize: 17, mlpWidth: 2048, context: 6 };
 
 const objects = new Map<string, Uint8Array>();
 const submissions: Submission[] = [];
 let requests = 0;
 let leases: () => Task;
-/** What a task adds to the clock, which stands still otherwise: so it does in production while a Worker computes. */
+/** The time by which a task moves the clock. Otherwise the clock stands still, as it does in production while a Worker computes. */
 let taskMs = 0;
 let now = 0;
 
@@ -81,7 +81,7 @@ beforeEach(() => {
   taskMs = 0;
   now = Date.UTC(2026, 10, 27);
   vi.spyOn(Date, "now").mockImplementation(() => now);
-  // Where a session reports the tasks that failed.
+  // A session reports failed tasks here.
   vi.spyOn(console, "error").mockReturnValue();
 });
 
@@ -94,13 +94,13 @@ test("an evaluation whose second part is lost leaves no tensors behind", async (
   expect(tf.memory().numTensors).toBe(before);
 });
 
-test("a session takes tasks in the first half of an invocation's CPU time, whatever its machine makes of them", async () => {
+test("a session takes tasks in the first half of an invocation's CPU time, however long they take", async () => {
   const task = await evaluateTask();
   leases = () => task;
-  // At 0, 60 and 120 of 150 seconds.
+  // The tasks start at 0, 60 and 120 of 150 seconds.
   taskMs = 60_000;
   expect(await work(ENV, new Turn())).toBe(3);
-  // One that alone takes longer is the only one.
+  // If the first task takes longer than the limit, it is the only task.
   taskMs = 200_000;
   expect(await work(ENV, new Turn())).toBe(1);
   expect(submissions).toHaveLength(4);

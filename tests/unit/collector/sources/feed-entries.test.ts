@@ -1,4 +1,4 @@
-/** Feeds that are broken, hostile, or no feeds at all. */
+/** Feeds that are broken or hostile, and texts that are not feeds. */
 import { expect, test } from "vitest";
 import { parseFeed } from "../../../../workers/collector/sources/feed-entries.ts";
 
@@ -16,13 +16,13 @@ test.each([
   expect(parseFeed(text, BASE)).toBeNull();
 });
 
-test("reads RSS 1.0, whose items stand beside the channel", () => {
+test("reads RSS 1.0, whose items are beside the channel", () => {
   const rdf = `<rdf:RDF xmlns:rdf="r" xmlns="http://purl.org/rss/1.0/"><channel><title>c</title></channel>
     <item rdf:about="http://a.com/1"><title>One</title><link>http://a.com/1</link></item></rdf:RDF>`;
   expect(parseFeed(rdf, BASE)).toMatchObject([{ url: "http://a.com/1", title: "One", content: { value: "" } }]);
 });
 
-test("takes an address from a link, else from a permanent guid, and only web addresses", () => {
+test("takes a web address from a link, else from a permanent guid", () => {
   const items = [
     "<link>/relative</link>",
     '<guid isPermaLink="true">http://a.com/guid</guid>',
@@ -54,7 +54,7 @@ test("keeps a title that looks like a number, and markup in escaped and CDATA co
   ]);
 });
 
-test("expands no entity of the feed's own, and reads at most 1,000 entries", () => {
+test("expands no entity that the feed declares, and reads at most 1,000 entries", () => {
   const levels = Array.from({ length: 12 }, (_, level) => `<!ENTITY e${level + 1} "${`&e${level};`.repeat(10)}">`).join("");
   const bomb = rss("<item><title>&e12;</title></item>".repeat(1500), `<!DOCTYPE rss [<!ENTITY e0 "boom">${levels}]>`);
   const found = parseFeed(bomb, BASE)!;
@@ -70,6 +70,6 @@ test.each([
 ])("reads %s in bounded time", (_, text) => {
   const { user } = process.threadCpuUsage();
   parseFeed(text, BASE);
-  // Each takes less than a second.
+  // Each feed takes less than a second.
   expect((process.threadCpuUsage().user - user) / 1e6).toBeLessThan(10);
 });

@@ -24,7 +24,7 @@ test.each([
   ["a mark against the header", Uint8Array.of(0xef, 0xbb, 0xbf, ...utf8("café")), "text/html; charset=iso-8859-1", "café"],
   ["UTF-16 by its mark", Uint8Array.of(0xff, 0xfe, 0xe9, 0x00), "text/html", "é"],
   ["Shift_JIS", Uint8Array.of(0x93, 0xfa, 0x96, 0x7b), "text/html; charset=shift_jis", "日本"],
-  // Like adbar/trafilatura#541: browsers parse a page again when its charset comes late.
+  // As in adbar/trafilatura#541: browsers parse a page again if its charset is declared late.
   [
     "a late meta tag",
     latin(`${"<!-- filler -->".repeat(200)}<meta charset=gb2312>\xd6\xd0\xce\xc4`),
@@ -37,7 +37,7 @@ test.each([
     "text/html",
     "<!--<meta charset=gb2312>--><meta charset=latin1>é",
   ],
-  // Like firecrawl/firecrawl#4047: windows-1252 has dashes and quotes where ISO 8859-1 has control characters.
+  // As in firecrawl/firecrawl#4047: windows-1252 has dashes and quotes where ISO 8859-1 has control characters.
   [
     "windows-1252 when nothing is said and the bytes are not UTF-8",
     latin("<p>na\xefve caf\xe9 \x96 \x93quoted\x94"),

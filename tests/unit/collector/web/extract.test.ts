@@ -1,4 +1,4 @@
-/** The main text of pages: scored on real news pages, and bounded on hostile ones. */
+/** The main text of pages: scored on real news pages, and within limits on hostile pages. */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { extract, extractPlain, mainText, parsePage } from "../../../../workers/
 
 const SHARED = join(ROOT, "..", "shared");
 const PAGES = join(SHARED, "data", "extraction");
-/** CPU time of this thread, which other work on the machine does not lengthen. */
+/** CPU time of this thread. Other work on the machine does not lengthen it. */
 const cpuMs = () => {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1000;
@@ -36,7 +36,7 @@ test.skipIf(!existsSync(PAGES))(
     };
     rmSync(folder, { recursive: true });
     console.log(`extraction: ${JSON.stringify(score)}`);
-    // Readability on linkedom, its textContent taken as it is, gets 0.952.
+    // Readability on linkedom alone, with its plain textContent, scores 0.952.
     expect(score.f1).toBeGreaterThan(0.952);
   },
 );
@@ -51,7 +51,7 @@ test.each([
 ])("reads %s in bounded time", (_, html) => {
   const startedAt = cpuMs();
   expect(extract(html, BASE, new Headers()).text.length).toBeGreaterThan(200);
-  // Unbounded, the nested page takes minutes. The bound leaves room for a slow machine.
+  // Without the limit, the nested page takes minutes. This time is long enough for a slow machine.
   expect(cpuMs() - startedAt).toBeLessThan(60_000);
 });
 
@@ -71,7 +71,7 @@ test.each([
     links: [],
     refusal: { kind: "unusable", cause: "too-complex" },
   });
-  // Parsing takes many seconds; refusing takes a tenth of a second, so the bound leaves room for a slow machine.
+  // Parsing would take many seconds. Refusing takes a tenth of a second, so this time is long enough for a slow machine.
   expect(cpuMs() - startedAt).toBeLessThan(5000);
 });
 
@@ -100,12 +100,12 @@ test.each([
   expect(found.text).toMatch(/^(T\n+)?Some words of text/);
 });
 
-test("drops blanks around line breaks outside of code, and at the ends of lines of code", () => {
+test("drops blanks around line breaks outside code, and blanks at the ends of code lines", () => {
   const html = "<pre>  a\n\n\tb \t\r\n</pre> <b> </b> c <i> </i>\n<p> d <br> e";
   expect(mainText(parsePage(html))).toBe("  a\n\n\tb\n\nc\nd\n\ne");
 });
 
-// Like mozilla/readability#878.
+// As in mozilla/readability#878.
 const sentence = (number: number) => `Sentence ${number} tells of the harbour, the market and the people who walked there in the morning.`;
 const linkedParagraphs = (count: number, linked: (number: number) => boolean, link: (words: string) => string) =>
   Array.from({ length: count }, (_, number) =>

@@ -1,4 +1,4 @@
-/** Every hop of a redirect is judged before it is asked; a private address is never asked. */
+/** Every hop of a redirect is checked before it is requested. A private address is never requested. */
 import { afterEach, expect, test, vi } from "vitest";
 import { ask, fetchPage } from "../../../../workers/collector/web/fetch-page.ts";
 
@@ -35,7 +35,7 @@ test("ends a redirect loop and says why a hop was refused", async () => {
   expect(web).toHaveBeenCalledTimes(7);
 });
 
-test("tells a server that is silent from one that cannot be reached", async () => {
+test("distinguishes a silent server from an unreachable server", async () => {
   vi.stubGlobal("fetch", async () => {
     throw new DOMException("too slow", "TimeoutError");
   });

@@ -3,7 +3,7 @@ import { array, assert, constantFrom, property, record } from "fast-check";
 import { expect, test } from "vitest";
 import { Frontier, MAX_ATTEMPTS, type ActiveCrawl, type Entry, type FrontierStore } from "../../../../workers/collector/web/frontier.ts";
 
-/** Keeps rows in memory as the Durable Object does in SQLite. */
+/** Keeps rows in memory, as the Durable Object keeps them in SQLite. */
 function memoryStore(): FrontierStore & { entries: Map<string, Entry> } {
   const crawls = new Map<string, ActiveCrawl>();
   const entries = new Map<string, Entry>();
@@ -33,7 +33,7 @@ const everything = () => true;
 const start = (id: string) => ({ crawl: id, url: START });
 const page = (path: string) => `http://a.com/${path}`;
 
-/** A frontier with one crawl whose start page is open. */
+/** A frontier with one crawl, whose start page is open. */
 function opened(more: Partial<ActiveCrawl> = {}) {
   const store = memoryStore();
   const frontier = new Frontier(store);
@@ -105,7 +105,7 @@ test("adds at most twenty sitemaps", () => {
   expect([...store.entries.values()].filter(({ kind }) => kind === "sitemap")).toHaveLength(20);
 });
 
-test("sends a silent entry again, and gives it up as lost after its last attempt", () => {
+test("sends a silent entry again, and after its last attempt counts it as lost", () => {
   const { frontier } = opened();
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     expect(frontier.next()?.attempts).toBe(attempt);
@@ -114,7 +114,7 @@ test("sends a silent entry again, and gives it up as lost after its last attempt
   expect(frontier.finished()).toEqual(["1"]);
 });
 
-test("a visit that asked for nothing does not count as an attempt", () => {
+test("a visit without a request does not count as an attempt", () => {
   const { frontier } = opened();
   for (let visit = 0; visit < 10; visit++) {
     const entry = frontier.next()!;
@@ -124,7 +124,7 @@ test("a visit that asked for nothing does not count as an attempt", () => {
   }
 });
 
-test("giving up ends open entries, not the one on its way, and counts pages", () => {
+test("giving up ends open entries but not the entry on its way, and counts pages", () => {
   const { frontier } = opened();
   frontier.addPages("1", [page("b"), page("c")], everything);
   frontier.addSitemaps("1", [page("map.xml"), page("more.xml")], everything);

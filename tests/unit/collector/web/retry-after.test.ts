@@ -11,7 +11,7 @@ test.each([
   ["Tue, 24 Nov 2026 11:00:00 GMT", 0],
   ["Fri, 31 Dec 2999 23:59:59 GMT", DAY_MS],
   ["99999999999999999999999999", DAY_MS],
-  // These say nothing usable, so the default of a minute holds.
+  // These values are unusable, so the default of a minute applies.
   ["-5", 60_000],
   ["1.5", 60_000],
   ["soon", 60_000],

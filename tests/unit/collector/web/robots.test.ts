@@ -1,11 +1,11 @@
-/** robots.txt against the cases of RFC 9309, and the address guard against spellings of private addresses. */
+/** robots.txt against the cases of RFC 9309, and the address guard against all spellings of private addresses. */
 import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { isInScope, normalizeUrl } from "../../../../workers/collector/web/address.ts";
 import { isAllowed, parseRobots } from "../../../../workers/collector/web/robots.ts";
 import { refusalOf } from "../../../../workers/collector/web/url-guard.ts";
 
-/** CPU time of this thread, which other work on the machine does not lengthen. */
+/** CPU time of this thread. Other work on the machine does not lengthen it. */
 const cpuMs = () => {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1000;
@@ -13,8 +13,8 @@ const cpuMs = () => {
 const CASES = "../shared/data/robots/rfc9309-cases.json";
 
 /**
- * Cases that RFC 9309 decides differently from the reference parser. The parser compares octets as they come; section 2.2.2
- * of the RFC first encodes octets outside ASCII and decodes unreserved octets, on both sides.
+ * Cases in which RFC 9309 differs from the reference parser. The parser compares octets unchanged. Section 2.2.2 of the RFC
+ * first encodes octets outside ASCII and decodes unreserved octets, in the rule and in the URL.
  */
 const DECIDED_BY_RFC = [
   ["http://foo.bar/foo/bar/ツ", "/foo/bar/ツ"],
@@ -26,7 +26,7 @@ test.skipIf(!existsSync(CASES))(
   "agrees with the reference parser except where RFC 9309 decides otherwise (skipped where ../shared/data is absent)",
   () => {
     const cases = JSON.parse(readFileSync(CASES, "utf8")) as { agent: string; url: string; allowed: boolean; robots: string }[];
-    // Four cases ask about an empty URL, which no crawler can have.
+    // Four cases ask about an empty URL, which a crawler never has.
     const asked = cases.filter(({ url }) => url !== "");
     expect([cases.length, asked.length]).toEqual([145, 141]);
     const wrong = asked.filter(({ agent, url, robots, allowed }) => isAllowed(parseRobots(robots, agent), new URL(url)) !== allowed);
@@ -44,7 +44,7 @@ test.each([
   ["/path/file-with-a-%2A.html", "/path/file-with-a-*.html"],
   ["/path/foo-%24", "/path/foo-$"],
   ["/price$list", "/price$list"],
-  // Characters that a URL carries percent-encoded.
+  // Characters that are percent-encoded in a URL.
   ["/{{product.url}}", "/{{product.url}}"],
   ["/{{product.url}}", "/%7B%7Bproduct.url%7D%7D"],
   ["/%7b%7Bproduct.url%7D%7d", "/{{product.url}}"],
@@ -64,7 +64,7 @@ test.each([
   expect(isAllowed(robots, new URL("/{other}", "http://foo.bar/"))).toBe(true);
 });
 
-test("does not take an encoded star for a wildcard", () => {
+test("does not treat an encoded star as a wildcard", () => {
   expect(isAllowed(parseRobots("User-agent: *\nDisallow: /file-%2A.html\n"), new URL("http://foo.bar/file-a.html"))).toBe(true);
 });
 
@@ -75,11 +75,11 @@ test.each([
 ])("reads a file of %s in time that grows with its length", (_, line) => {
   const startedAt = cpuMs();
   parseRobots(`${line}\n`.repeat(30));
-  // A tenth of a second; a pattern that backtracks takes many minutes.
+  // Matching takes a tenth of a second; a backtracking pattern would take many minutes.
   expect(cpuMs() - startedAt).toBeLessThan(5000);
 });
 
-test("reads keys with blanks around the colon or instead of it, and ignores lines with neither", () => {
+test("reads keys with blanks around or instead of the colon, and ignores lines without blank and colon", () => {
   const robots = parseRobots("User-agent : *\n \tDisallow  :  /a \nDisallow /b\nDisallow\n: /c\nDisallow:/d#e\n");
   expect(robots.rules.map(({ pattern }) => pattern)).toEqual(["/a", "/b", "/d"]);
 });
@@ -99,12 +99,12 @@ test.each([
   expect(refusalOf(new URL(href), "")).not.toBeNull();
 });
 
-test("allows public addresses and the one local origin", () => {
+test("allows public addresses and the named local origin", () => {
   expect(refusalOf(new URL("https://example.com/a"), "")).toBeNull();
   expect(refusalOf(new URL("http://127.0.0.1:8080/a"), "http://127.0.0.1:8080")).toBeNull();
 });
 
-test("drops fragments, session ids and repeating paths, and keeps to the scope", () => {
+test("drops fragments, session ids and repeating paths, and stays in scope", () => {
   expect(normalizeUrl("https://example.com/a?sid=1&b=2#c")).toBe("https://example.com/a?b=2");
   expect(normalizeUrl("https://example.com/a/b/a/b/a/b")).toBeNull();
   expect(isInScope("https://example.com/docs/b", "https://example.com/docs/", "path")).toBe(true);

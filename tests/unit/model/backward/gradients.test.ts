@@ -1,4 +1,4 @@
-/** The explicit forward and backward pass against tfjs's tape over the definition, on tfjs's own cpu backend. */
+/** The explicit forward and backward pass, against tfjs's tape over the definition on tfjs's own cpu backend. */
 import * as fc from "fast-check";
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
@@ -17,7 +17,7 @@ interface Case {
   batch: number;
   length: number;
   seed: number;
-  /** Whether each row's loss has a weight. */
+  /** True if each row's loss has a weight. */
   isWeighted?: boolean;
 }
 
@@ -37,7 +37,8 @@ const cases: fc.Arbitrary<Case> = fc
     seed: fc.nat(1e6),
     isWeighted: fc.boolean(),
   })
-  // A large epsilon: a norm of a single number near zero would turn its last bit into the fifth digit of the result.
+  // The epsilon is large, because the norm of a single number near zero would turn a rounding error into an error in the fifth
+  // digit.
   .map(({ group, batch, length, seed, isWeighted, ...shape }) => ({
     config: { ...shape, heads: group * shape.kvHeads, context: 16, ropeTheta: 100, normEpsilon: 0.1 },
     batch,
@@ -50,7 +51,7 @@ function tensors(config: ModelConfig, seed: number): Weights {
   const random = createRandom(seed);
   return Object.fromEntries(
     weightShapes(config).map(([name, shape]) => {
-      // Near the scale of first weights, where training happens, so that rounding errors are of a realistic size.
+      // Weights near the scale of initial weights, so rounding errors are as large as in training.
       const [center, std] = name.includes("norm") ? [1, 0.3] : [0, 1 / Math.sqrt(shape[1]!)];
       return [
         name,
@@ -63,14 +64,14 @@ function tensors(config: ModelConfig, seed: number): Weights {
   );
 }
 
-/** Loss, then each parameter's gradient. */
+/** The loss, then each parameter's gradient. */
 function values(each: Case, recompute = false, sequences = each.batch): Map<string, Float32Array> {
   const { config, batch: count, length, seed, isWeighted = false } = each;
   const weights = tensors(config, seed);
   const before = tf.memory().numTensors;
   const inputs = Int32Array.from({ length: count * length }, (_, index) => (index * 5 + seed) % config.vocabSize);
   const labels = Int32Array.from({ length: count * length }, (_, index) => (index % 4 === 3 ? -1 : (index * 7 + seed) % config.vocabSize));
-  // From a half to three; the first row always counts.
+  // From 0.5 to 3, and 0 in every fifth row. The first row always counts.
   const rowWeights = Float32Array.from(labels, (_, row) => (row % 5 === 4 ? 0 : 0.5 * (1 + ((row * 3 + seed) % 6))));
   const batch = { inputs, labels, sequences: count, ...(isWeighted ? { rowWeights } : {}) };
   const { loss, gradients } = lossAndGradients(weights, config, batch, crossEntropyHead, { sequences, recompute });
@@ -87,8 +88,8 @@ function values(each: Case, recompute = false, sequences = each.batch): Map<stri
 const top = (all: Float32Array) => all.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
 
 /**
- * The largest difference as a share of the largest gradient. Each parameter's own largest number would be the wrong scale:
- * behind a norm of one or two numbers gradients cancel down to rounding errors.
+ * The largest difference, as a share of the largest gradient of all parameters. The largest number of each parameter would be
+ * the wrong scale: behind a norm of one or two numbers, gradients cancel to rounding errors.
  */
 function worst(got: Map<string, Float32Array>, expected: Map<string, Float32Array>): number {
   expect([...got.keys()]).toEqual([...expected.keys()]);
@@ -101,7 +102,7 @@ function worst(got: Map<string, Float32Array>, expected: Map<string, Float32Arra
   return Math.max(...differences);
 }
 
-/** Rows that are left out of the loss. */
+/** True for rows that are left out of the loss. */
 const isOut = (row: number) => row % 3 === 1;
 
 describe.each(BUILDS)("gradients by hand, %s", (_, module) => {
@@ -121,15 +122,16 @@ describe.each(BUILDS)("gradients by hand, %s", (_, module) => {
     );
   });
 
-  test("are the same when activations are computed again, a few sequences at a time", () => {
+  test("are the same when activations are recomputed, a few sequences at a time", () => {
     const shape = { vocabSize: 31, width: 12, mlpWidth: 20, layers: 3, heads: 4, kvHeads: 2, headWidth: 6, tiedEmbeddings: false };
     const config: ModelConfig = { ...shape, context: 64, ropeTheta: 100, normEpsilon: 1e-6 };
-    // One chunk of sequences: the same sums in the same order. Three chunks: other sums of the same numbers.
+    // With one chunk of sequences the sums have the same order, so the bits are equal. With three chunks the same numbers are
+    // summed in another order.
     const one: Case = { config, batch: 4, length: 64, seed: 5 };
     expect(values(one, true)).toEqual(values(one));
     const three: Case = { config, batch: 10, length: 64, seed: 6 };
     expect(worst(values(three, true), values(three))).toBeLessThanOrEqual(1e-6);
-    // Several passes: other sums too.
+    // Several passes also sum in another order.
     expect(worst(values(three, false, 3), values(three))).toBeLessThanOrEqual(1e-6);
     expect(worst(values(three, true, 7), values(three))).toBeLessThanOrEqual(1e-6);
   });
@@ -163,14 +165,14 @@ describe.each(BUILDS)("gradients by hand, %s", (_, module) => {
     expect(() => compute([0, 1, 2], 1, [1, 3, 0])).toThrow("embedding: expected ids of 0..2, got 3 at 1");
     expect(() => compute([0, 1, 2], 1, [0, 1, -1])).toThrow("embedding: expected ids of 0..2, got -1 at 2");
     expect(() => compute([0, 1, 2], 2)).toThrow("batch: expected inputs and labels [B*T] with B = 2, got [3] and [3]");
-    // In two passes, the first of which has left gradients behind.
+    // Two passes: the first has left gradients behind.
     expect(() => compute([0, 1, 2], 2, [0, 1, 2], 1)).toThrow("batch: expected inputs and labels [B*T] with B = 2, got [3] and [3]");
     expect(() => compute([0, 1], 2, [0, 3], 1)).toThrow("embedding: expected ids of 0..2, got 3 at 0");
     expect(tf.memory().numTensors).toBe(before);
     tf.dispose(weights);
   });
 
-  test("change no bit when every row weighs 1, and equal those of an ignored label where a row weighs 0", () => {
+  test("change no bit if every row has weight 1; a row with weight 0 equals a row with an ignored label", () => {
     const shape = { vocabSize: 31, width: 12, mlpWidth: 20, layers: 2, heads: 2, kvHeads: 1, headWidth: 6, tiedEmbeddings: true };
     const config: ModelConfig = { ...shape, context: 8, ropeTheta: 100, normEpsilon: 1e-6 };
     const weights = tensors(config, 7);
@@ -195,9 +197,10 @@ describe.each(BUILDS)("gradients by hand, %s", (_, module) => {
     tf.dispose(weights);
   });
 
-  test("are the same when the head goes through few rows at a time", () => {
+  test("are the same when the head processes a few rows at a time", () => {
     const shape = { width: 8, mlpWidth: 4, layers: 1, heads: 1, kvHeads: 1, headWidth: 4, context: 44, ropeTheta: 100, normEpsilon: 0.1 };
-    // A vocabulary with 64 rows of logits at a time: three sequences take three slices, a single sequence takes one.
+    // The vocabulary is so large that a slice has 64 rows of logits. Three sequences take three slices, a single sequence
+    // takes one.
     const each: Case = { config: { ...shape, vocabSize: 16_411, tiedEmbeddings: false }, batch: 3, length: 44, seed: 3, isWeighted: true };
     expect(worst(values(each), values(each, false, 1))).toBeLessThanOrEqual(1e-6);
   });

@@ -1,4 +1,4 @@
-/** A loss head of another shape than cross-entropy over a vocabulary: one score per sequence, one loss per pair of sequences. */
+/** A loss head that is not cross-entropy over a vocabulary: one score per sequence, and one loss per pair of sequences. */
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -15,10 +15,10 @@ import { crossEntropy, linear, rmsNorm } from "../../../../shared/tensor/ops.ts"
 const SCORE = "score.weight";
 const NORM = "model.norm.weight";
 
-/** The rows that are scored: the one of each sequence whose label is 0. */
+/** The scored rows: in each sequence, the row whose label is 0. */
 const scoredRows = ({ labels }: Batch) => [...labels.keys()].filter((row) => labels[row] === 0);
 
-/** -log sigmoid(first - second) of each two sequences, which is cross-entropy over their two scores. */
+/** -log sigmoid(first - second) for each pair of sequences. This is cross-entropy over the two scores. */
 const pairHead: LossHead = {
   group: 2,
   weightOf: ({ sequences }) => sequences / 2,
@@ -124,14 +124,14 @@ function expectClose(got: Record<string, number[]>, expected: Record<string, num
 describe("a head of pairs", () => {
   beforeAll(startBackend);
 
-  test("has the gradients of its definition, in one pass, in several, and with activations computed again", async () => {
+  test("has the gradients of its definition, in one pass, in several passes, and with recomputed activations", async () => {
     await tf.setBackend("cpu");
     const expected = values();
     await tf.setBackend("wasm");
     expect(Math.max(...expected[SCORE]!.map(Math.abs))).toBeGreaterThan(1e-3);
     expectClose(values(), expected);
     expectClose(values({ sequences: 2, recompute: false }), expected);
-    // Three chunks of 256 positions would divide a pair of 180; chunks hold whole pairs.
+    // Three chunks of 256 positions would split a pair, which has 180. So chunks hold whole pairs.
     expectClose(values({ sequences: 6, recompute: true }), expected);
     expectClose(values({ sequences: 4, recompute: true }), expected);
   });

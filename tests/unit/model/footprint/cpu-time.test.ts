@@ -1,9 +1,9 @@
-/** The predicted CPU time of tasks against measures, and the refusal of tasks that no trainer can finish. */
+/** The predicted CPU time of tasks, against measured times, and the refusal of tasks that no trainer can finish. */
 import { expect, test } from "vitest";
 import { PRESETS, presetOf, type TrainingConfig } from "../../../../shared/config.ts";
 import { checkCpu, estimateEvaluationCpu, estimateTaskCpu } from "../../../../shared/model/footprint/cpu-time.ts";
 
-/** Training tokens per CPU second of workerd, measured where cpu-time.ts says. */
+/** Training tokens per CPU second of workerd, measured as cpu-time.ts describes. */
 const MEASURED = { tiny: 45_110, small: 6_585, "shakespeare-char": 7_585, base: 1_021 };
 
 function estimateOf(name: string, change: Partial<TrainingConfig>) {
@@ -11,19 +11,19 @@ function estimateOf(name: string, change: Partial<TrainingConfig>) {
   return estimateTaskCpu({ ...model, vocabSize }, { ...training, seed: 1, tokens, ...change });
 }
 
-test.each(Object.entries(MEASURED))("%s is predicted no faster than it is, and at more than half its pace", (name, measured) => {
+test.each(Object.entries(MEASURED))("the prediction for %s is below the measured speed, but above half of it", (name, measured) => {
   const { tokens, seconds } = estimateOf(name, { steps: 10 });
   expect(tokens / seconds).toBeLessThan(measured);
   expect(tokens / seconds).toBeGreaterThan(measured / 2);
 });
 
-test("a task of one step counts its part of the batch, a task of several steps counts all its batches", () => {
+test("a task of one step counts its share of the batch, a task of several steps counts all its batches", () => {
   const { context } = presetOf("tiny").model;
   expect(estimateOf("tiny", { batch: 9, shards: 2, steps: 1 }).tokens).toBe(5 * context);
   expect(estimateOf("tiny", { batch: 9, shards: 2, steps: 3 }).tokens).toBe(27 * context);
 });
 
-test("small batches pay for Muon's update, which costs the same for every batch", () => {
+test("small batches are slower per token, because Muon's update costs the same for every batch", () => {
   const [one, two] = [1, 2].map((batch) => estimateOf("base", { batch, steps: 100 }).seconds);
   expect(two! / one!).toBeLessThan(1.5);
 });

@@ -1,4 +1,4 @@
-/** The planner's prediction against the allocated memory, and the refusal of configurations that cannot fit. */
+/** The planner's prediction against the allocated memory, and the refusal of configurations that do not fit. */
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeEach, describe, expect, test } from "vitest";
 import { PRESETS, presetOf, type ModelConfig, type TrainingConfig } from "../../../../shared/config.ts";
@@ -14,12 +14,12 @@ import { useKernels } from "../../../../shared/tensor/engine/backend.ts";
 import kernelModule from "../../../../shared/tensor/engine/kernel-module.ts";
 import { watchAllocator } from "../../tensor/allocator.ts";
 
-// For each test, since scratch memory stays allocated and would count for the first test alone.
+// Before each test, because scratch memory stays allocated and would count only for the first test.
 beforeEach(() => useKernels(kernelModule));
 
-/** The most bytes that are allocated at a time while `work` runs. */
+/** The largest number of allocated bytes while `work` runs. */
 function peakBytes(work: () => void): number {
-  // Emscripten replaces the function with its own at the first call.
+  // At the first allocation Emscripten replaces the function by its own. So the first allocation comes before the watch.
   tf.scalar(0).dispose();
   const sizes = new Map<number, number>();
   let [live, peak] = [0, 0];
@@ -69,7 +69,7 @@ describe("the prediction", () => {
     const peak = peakBytes(() => {
       const weights = initWeights(model, 1);
       const state = training.steps > 1 ? optimizer.init(weights) : { step: tf.scalar(0) };
-      // Without an optimizer state the step computes gradients, and its update does nothing.
+      // Without an optimizer state the step only computes gradients, and its update does nothing.
       const used = training.steps > 1 ? optimizer : IDLE;
       optimizerStep(
         { model, lossHead: pretrain.lossHead, plan, clipNorm: training.clipNorm, optimizer: used, weights, state },
@@ -83,10 +83,10 @@ describe("the prediction", () => {
   });
 });
 
-/** Disposes gradients. */
+/** An optimizer that only disposes gradients. */
 const IDLE = { beginStep: () => (_: string, gradient: tf.Tensor) => gradient.dispose() } as unknown as ReturnType<typeof createOptimizer>;
 
-test("a step refuses a larger batch than its plan is for, because it would update the weights twice", () => {
+test("a step refuses a larger batch than planned, because it would update the weights twice", () => {
   const plan = planPasses(SHAPE, { ...muon, steps: 10 }, 4);
   const inputs = new Int32Array(8 * SHAPE.context);
   const work = { model: SHAPE, lossHead: pretrain.lossHead, plan, clipNorm: 0, optimizer: IDLE, weights: {}, state: {} };
@@ -104,7 +104,7 @@ test("every preset fits an isolate, and a task's memory does not grow with its b
   }
 });
 
-test("a configuration that cannot fit is refused with the figure and the limit", () => {
+test("a configuration that does not fit is refused with the figure and the limit", () => {
   const model: ModelConfig = { ...presetOf("base").model, vocabSize: 65_536 };
   const estimate = estimateMemory(model, presetOf("base").training, 8);
   expect(estimate.total).toBeGreaterThan(MAX_ISOLATE_BYTES);

@@ -14,11 +14,11 @@ const array = (name: string, shape: number[]): NamedArray => ({
 });
 
 describe("compression", () => {
-  test("rounds numbers to bf16 and int8 as worked by hand", () => {
-    // 1 + 2^-8 lies half way between two bfloat16 numbers and goes to the even one; 1 + 2^-7 is one.
+  test("rounds numbers to bf16 and int8 as computed by hand", () => {
+    // 1 + 2^-8 is in the middle between two bfloat16 numbers and rounds to the even one. 1 + 2^-7 is a bfloat16 number.
     const update = [{ name: "a", shape: [3], data: Float32Array.from([1 + 2 ** -8, 1 + 2 ** -7, -3]) }];
     expect([...expand(compress(update, {}, "bf16").arrays)[0]!.data]).toEqual([1, 1 + 2 ** -7, -3]);
-    // Scale 2: 254 / 127. 7 / 2 rounds to 4.
+    // The scale is 254 / 127 = 2. 7 / 2 rounds to 4.
     const rows = [{ name: "b", shape: [2, 2], data: Float32Array.from([254, 7, 0, 0]) }];
     expect([...expand(compress(rows, {}, "int8").arrays)[0]!.data]).toEqual([254, 8, 0, 0]);
   });
@@ -57,7 +57,7 @@ describe("partition", () => {
     }
   });
 
-  test("puts a parameter's states into its part and a value of no parameter into every part", () => {
+  test("puts a parameter's states into its part, and a value without a parameter into every part", () => {
     const { model } = PRESETS["base"]!;
     const config = { ...model, vocabSize: 4096 };
     const split = splitByPart(config, { step: 0, "model.embed_tokens.weight/m": 1, "lm_head.weight/v": 2 });

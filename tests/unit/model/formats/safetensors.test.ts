@@ -7,7 +7,7 @@ const TENSORS = [
   { name: "empty", shape: [0, 4], data: new Float32Array(0) },
 ];
 
-/** A file with a header text and a number of data bytes. */
+/** A file with a header text and `dataBytes` bytes of data. */
 function fileOf(header: unknown, dataBytes: number): Uint8Array {
   const json = new TextEncoder().encode(typeof header === "string" ? header : JSON.stringify(header));
   const bytes = new Uint8Array(8 + json.length + dataBytes);
@@ -19,7 +19,7 @@ function fileOf(header: unknown, dataBytes: number): Uint8Array {
 const entry = (begin: number, end: number, shape = [(end - begin) / 4]) => ({ dtype: "F32", shape, data_offsets: [begin, end] });
 
 describe("safetensors", () => {
-  test("reads back the written tensors, from the same bytes every time, at any alignment", () => {
+  test("writes equal bytes every time, and reads the tensors back at any alignment", () => {
     const bytes = encodeSafetensors(TENSORS);
     expect(encodeSafetensors(TENSORS)).toEqual(bytes);
     expect(decodeSafetensors(bytes)).toEqual(TENSORS);
@@ -28,7 +28,7 @@ describe("safetensors", () => {
     expect(decodeSafetensors(shifted.subarray(1))).toEqual(TENSORS);
   });
 
-  test("reads a file with metadata and tensors out of header order", () => {
+  test("reads a file with metadata and with tensors in another order than the header", () => {
     const tensors = decodeSafetensors(fileOf({ __metadata__: { format: "pt" }, b: entry(4, 8), a: entry(0, 4) }, 8));
     expect(tensors.map(({ name }) => name)).toEqual(["a", "b"]);
   });

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { alignHeap } from "../../../../shared/tensor/engine/aligned-heap.ts";
 
-/** An allocator that aligns to eight bytes and refuses more than a MiB at once; `live` maps blocks to their sizes. */
+/** An allocator that aligns to eight bytes and refuses more than 1 MiB at once. `live` maps blocks to their sizes. */
 function allocator() {
   const live = new Map<number, number>();
   let end = 8;
@@ -39,7 +39,7 @@ test("large blocks begin at a cache line and lie within the allocator's blocks; 
   );
 });
 
-test("a refusal stays a refusal", () => {
+test("a refused allocation is refused by the heap too", () => {
   const { runtime } = allocator();
   alignHeap(runtime);
   expect(runtime._malloc(2 ** 21)).toBe(0);

@@ -1,9 +1,9 @@
-/** The arena: blocks that it hands out and takes back, segments that it gives back. */
+/** The arena: blocks that it allocates and frees, and segments that it returns to the allocator. */
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { Arena } from "../../../../shared/tensor/engine/arena.ts";
 
-/** An allocator whose blocks touch, unlike those of a real allocator; `segments` maps them to their ends. */
+/** An allocator whose blocks touch each other, unlike in a real allocator. `segments` maps their starts to their ends. */
 function allocator() {
   const segments = new Map<number, number>();
   let end = 64;
@@ -25,7 +25,7 @@ const operations = fc.array(fc.record({ bytes: fc.integer({ min: 0, max: 2000 })
   maxLength: 60,
 });
 
-test("blocks are aligned, do not overlap and lie within a segment; each segment is given back once", () => {
+test("blocks are aligned, do not overlap and lie within a segment; each segment is returned once", () => {
   fc.assert(
     fc.property(operations, (steps) => {
       const { arena, segments } = allocator();
@@ -52,7 +52,7 @@ test("blocks are aligned, do not overlap and lie within a segment; each segment 
   );
 });
 
-test("free ranges are used before a new segment: the best fit, with neighbours of a segment merged", () => {
+test("free ranges are used before a new segment: the best fit, with free neighbours in a segment merged", () => {
   const { arena, segments } = allocator();
   const [large, gap, small] = [arena.allocate(640), arena.allocate(192), arena.allocate(128)];
   arena.free(large);
@@ -67,13 +67,13 @@ test("free ranges are used before a new segment: the best fit, with neighbours o
   expect(segments.size).toBe(3);
 });
 
-test("buffers of whole pages do not lie a multiple of a page apart", () => {
+test("the distance between buffers of whole pages is not a multiple of a page", () => {
   const { arena } = allocator();
   const [first, second, third] = [arena.allocate(8192), arena.allocate(8192), arena.allocate(8192)];
   for (const distance of [second - first, third - second, third - first]) expect(distance % 4096).not.toBe(0);
 });
 
-test("trimming gives back segments that are free as a whole, and nothing else", () => {
+test("trimming returns only segments that are entirely free", () => {
   const { arena, segments } = allocator();
   const [whole, kept] = [arena.allocate(640), arena.allocate(128)];
   arena.free(whole);

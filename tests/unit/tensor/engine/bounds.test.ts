@@ -1,6 +1,6 @@
 /**
- * Kernels write to their outputs and scratch and nowhere else. Here they run on a memory of their own, where guard bytes surround
- * every operand. In tfjs's memory other scratch, which never shrinks, would hide a write beyond.
+ * Kernels write only to their outputs and their scratch. Here they run on their own memory, with guard bytes around every
+ * operand. In tfjs's memory, scratch, which never shrinks, would hide a write outside an operand.
  */
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -10,18 +10,18 @@ import { NONE, pointer, type Pointer } from "../../../../shared/tensor/engine/wa
 import { BUILDS } from "../compare.ts";
 
 const PAGE_BYTES = 65_536;
-/** Above the kernels' working memory (kernels/gemm/layout.ts). */
+/** The first free address above the kernels' working memory (kernels/gemm/layout.ts). */
 const FIRST = 1 << 20;
 const GUARD_BYTES = 512;
 const GUARD = 0xa5;
 
-/** Memory between guards: so many bytes, or so many numbers with values. */
+/** Memory between guards: a number of bytes, or an array of numbers. */
 interface Rooms {
   bytes(count: number): Pointer;
   floats(count: number): Pointer;
 }
 
-/** Calls kernels and counts the guard bytes that they changed. */
+/** Calls kernels and returns the number of changed guard bytes. */
 function changedBetween(module: WebAssembly.Module, call: (kernels: KernelExports, rooms: Rooms) => void): number {
   const memory = new WebAssembly.Memory({ initial: FIRST / PAGE_BYTES });
   const guards: [start: number, end: number][] = [];
@@ -53,8 +53,8 @@ const few = fc.constantFrom(1, 2, 3);
 const positions = fc.constantFrom(1, 2, 6, 7, 13, 64, 65, 130);
 const even = fc.constantFrom(2, 6, 8, 14, 32);
 
-describe.each(BUILDS)("nothing is written beyond what a kernel is given, %s", (_, module) => {
-  /** Guard bytes that a kernel changes. fast-check tells the sizes when there are any. */
+describe.each(BUILDS)("kernels write nothing outside their operands, %s", (_, module) => {
+  /** The number of guard bytes that a kernel changes. If there are any, fast-check prints the sizes. */
   function changed<T extends unknown[]>(
     sizes: { [I in keyof T]: fc.Arbitrary<T[I]> },
     call: (k: KernelExports, r: Rooms, ...of: T) => void,
@@ -68,7 +68,7 @@ describe.each(BUILDS)("nothing is written beyond what a kernel is given, %s", (_
     return bytes;
   }
 
-  test("products, alone and added to a matrix", () => {
+  test("products, alone or added to a matrix", () => {
     const beyond = changed<[number, number, number, boolean, boolean, boolean]>(
       [side, side, side, fc.boolean(), fc.boolean(), fc.boolean()],
       (kernels, { bytes, floats }, m, n, k, transposeA, transposeB, isAdded) => {
@@ -99,7 +99,7 @@ describe.each(BUILDS)("nothing is written beyond what a kernel is given, %s", (_
     expect(beyond).toBe(0);
   });
 
-  test("attention of new positions to all, and its gradient", () => {
+  test("attention of new positions to all positions, and its gradient", () => {
     const beyond = changed<[number, number, number, number, number, number]>(
       [few, positions, fc.constantFrom(0, 1, 9), few, few, even],
       (kernels, { bytes, floats }, b, t, past, kv, group, d) => {

@@ -1,4 +1,4 @@
-/** Buffers, which tfjs does not know: when their memory is freed, and by whom. */
+/** Buffers, which tfjs does not know: when their memory is freed, and by which owner. */
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import { startBackend } from "../../../../shared/tensor/engine/backend.ts";
@@ -7,7 +7,7 @@ import { watchAllocator } from "../allocator.ts";
 
 beforeAll(() => startBackend());
 
-/** Blocks that `work` leaves allocated. Asserts that each block is freed only once. */
+/** The blocks that `work` leaves allocated. Asserts that each block is freed only once. */
 function left(work: () => void): number {
   const blocks = new Set<number>();
   watchAllocator(
@@ -31,7 +31,7 @@ test("memory is freed with the last buffer that shares it", () => {
       expect([numberOf(wide), numberOf(last)]).toEqual([1, 5]);
       wide.dispose();
       const other = arrayOf(Float32Array.of(7));
-      // Live memory was not handed out again.
+      // Memory that is still shared was not allocated again.
       expect([numberOf(last), numberOf(other)]).toEqual([5, 7]);
       expect(() => last.rows(0, 2)).toThrow("expected a range within 0 to 1, got 0 to 2");
     }),
@@ -39,7 +39,7 @@ test("memory is freed with the last buffer that shares it", () => {
   expect(blocks).toBe(0);
 });
 
-test("a scope frees the buffers that it leaves, also when it throws, and none of the scope around it", () => {
+test("a scope frees its own buffers, even when it throws, and no buffer of the outer scope", () => {
   const blocks = left(() =>
     onHeap(() => {
       const outer = arrayOf(Int32Array.of(3));
@@ -50,7 +50,7 @@ test("a scope frees the buffers that it leaves, also when it throws, and none of
           throw new Error("inner");
         });
       expect(inner).toThrow("inner");
-      // Freed before, and not a second time.
+      // The buffer was freed before. This call must not free it a second time.
       stray!.dispose();
       expect([...(tf.tidy(() => tensorOf(outer).dataSync()) as Int32Array)]).toEqual([3]);
     }),
@@ -58,7 +58,7 @@ test("a scope frees the buffers that it leaves, also when it throws, and none of
   expect(blocks).toBe(0);
 });
 
-test("a buffer becomes a tensor when it shares its numbers with no other", () => {
+test("a buffer becomes a tensor if it shares its numbers with no other buffer", () => {
   const before = tf.memory().numTensors;
   const tensor = onHeap(() => {
     const array = arrayOf(Float32Array.of(1, 2));
@@ -73,7 +73,7 @@ test("a buffer becomes a tensor when it shares its numbers with no other", () =>
   expect(tf.memory().numTensors).toBe(before);
 });
 
-test("kernels take tensors and buffers alike, and write to the buffer that they are given", () => {
+test("kernels accept both tensors and buffers, and write to the given buffer", () => {
   const got = onHeap(() => {
     const [a, b] = [tf.tensor2d([1, 2, 3, 4], [2, 2]), arrayOf(Float32Array.of(1, 0, 0, 2)).shaped([2, 2])];
     const plainly = { transposeA: false, transposeB: false };

@@ -1,4 +1,4 @@
-/** Recorded kernel calls: in order, before anything reads what they write, and never those of a scope that failed. */
+/** Recorded kernel calls run in order, and before anything reads their results. Calls of a failed scope never run. */
 import { beforeEach, expect, test } from "vitest";
 import type { KernelExports } from "../../../../shared/tensor/engine/kernel-exports.ts";
 import { createCommandBuffer, type CommandBuffer } from "../../../../shared/tensor/engine/command-buffer.ts";
@@ -7,7 +7,7 @@ import { NONE } from "../../../../shared/tensor/engine/wasm-runtime.ts";
 let made: string[] = [];
 let commands: CommandBuffer;
 
-/** Kernels that note their calls by name and last argument, which they also return. */
+/** Kernels that record the name and the last argument of each call, and return this argument. */
 const NOTING = new Proxy({} as KernelExports, {
   get:
     (_, name: string) =>
@@ -27,12 +27,12 @@ beforeEach(() => {
   commands = createCommandBuffer(NOTING);
 });
 
-test("outside of a scope a command is immediate", () => {
+test("outside a scope a command runs at once", () => {
   add(1);
   expect(made).toEqual(["addInPlace 1"]);
 });
 
-test("within a scope commands wait for its end or a flush; a query waits for nothing, an answer for the commands before it", () => {
+test("in a scope commands wait for its end or a flush; a query waits for nothing, an answer waits for earlier commands", () => {
   commands.record(() => {
     add(1);
     add(2);
@@ -51,7 +51,7 @@ test("within a scope commands wait for its end or a flush; a query waits for not
   expect(made).toEqual(["addInPlace 8"]);
 });
 
-test("a scope that fails makes no call, and the scope around it makes its own", () => {
+test("a failed scope makes no call, and the outer scope makes its own calls", () => {
   commands.record(() => {
     add(1);
     const inner = () =>
@@ -66,7 +66,7 @@ test("a scope that fails makes no call, and the scope around it makes its own", 
   expect(made).toEqual(["addInPlace 1", "addInPlace 3", "addInPlace 4"]);
 });
 
-test("a scope that fails after a flush makes no further call", () => {
+test("a scope that fails after a flush makes no further calls", () => {
   commands.record(() => {
     add(1);
     const inner = () =>
@@ -80,7 +80,7 @@ test("a scope that fails after a flush makes no further call", () => {
   expect(made).toEqual(["addInPlace 1"]);
 });
 
-test("a buffer that may not defer makes every call at once", () => {
+test("a command buffer that may not defer makes every call at once", () => {
   commands = createCommandBuffer(NOTING, false);
   commands.record(() => {
     add(1);

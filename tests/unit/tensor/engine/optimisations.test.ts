@@ -1,6 +1,6 @@
 /**
- * Every optimisation of the engine can be switched off, and then a decoder has the same loss and gradients: the same bits
- * without the command buffer or the arena, the same numbers but for rounding without Strassen's algorithm.
+ * Every optimisation of the engine can be switched off, and the loss and the gradients of a decoder stay the same. Without the
+ * command buffer or the arena they have the same bits. Without Strassen's algorithm they differ only by rounding.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, describe, expect, test } from "vitest";
@@ -16,7 +16,7 @@ import type { Optimisations } from "../../../../shared/tensor/engine/optimisatio
 import { watchAllocator } from "../allocator.ts";
 import { BUILDS, normals, TOLERANCE, worstDifference } from "../compare.ts";
 
-/** Wide enough that its products go by quadrants: all sides are 128 and more. */
+/** All sides are at least 128, so the products use Strassen's quadrants. */
 const MODEL: ModelConfig = {
   vocabSize: 160,
   width: 128,
@@ -32,7 +32,7 @@ const MODEL: ModelConfig = {
 };
 const SEQUENCES = 4;
 
-/** Random weights: initial ones are zeros in part, and so are their gradients. */
+/** Random weights. Initial weights are partly zero, and so are their gradients. */
 function someWeights(): Record<string, tf.Tensor> {
   return Object.fromEntries(
     weightShapes(MODEL).map(([name, shape], index) => [name, tf.mul(tf.tensor(normals(shape, index).values, shape), 0.1)]),
@@ -51,12 +51,12 @@ async function gradients(module: WebAssembly.Module, optimisations: Partial<Opti
   return [Float32Array.of(result.loss), ...values];
 }
 
-/** Allocations of a scope that makes and frees ten buffers of one size. */
+/** The number of allocations in a scope that makes and frees ten buffers of the same size. */
 function allocations(): number {
   const x = tf.ones<tf.Rank.R2>([32, 32]);
   let count = 0;
   const product = () => run<HeapBuffer>("BatchMatMul", { a: x, b: x }, { transposeA: false, transposeB: false });
-  // The first product may still enlarge the scratch memory.
+  // The first product may still enlarge the scratch memory, so it is not counted.
   onHeap(() => product().dispose());
   watchAllocator(
     () =>
@@ -81,12 +81,12 @@ describe.each(BUILDS)("a decoder's loss and gradients, %s", (_, module) => {
     expect(await gradients(module, { commandBuffer: false, arena: false })).toEqual(expected);
   });
 
-  test("differ by rounding alone without Strassen's algorithm", async () => {
+  test("differ only by rounding without Strassen's algorithm", async () => {
     const [strassen, blocked] = [await gradients(module, {}), await gradients(module, { strassen: false })];
     // Equal bits would mean that the switch does nothing.
     expect(blocked).not.toEqual(strassen);
     expect(worstDifference(blocked, strassen)).toBeLessThanOrEqual(TOLERANCE);
-    // Each weight's gradient by its own largest number, which is far below 1 here.
+    // The scale of each difference is the largest number of the weight's gradient, which is far below 1 here.
     for (const [index, want] of strassen.entries()) {
       const largest = want.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
       const scaled = (values: Float32Array) => values.map((value) => value / largest);
@@ -95,7 +95,7 @@ describe.each(BUILDS)("a decoder's loss and gradients, %s", (_, module) => {
   });
 });
 
-test("the arena hands a freed block out again, where plain memory asks the allocator each time", async () => {
+test("the arena reuses a freed block; without the arena each buffer is a call of the allocator", async () => {
   await useKernels(kernelModule);
   expect(allocations()).toBe(1);
   await useKernels(kernelModule, { arena: false });

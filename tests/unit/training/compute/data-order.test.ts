@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { exampleOf, permute, shardRange } from "../../../../shared/training/compute/data-order.ts";
 
-/** One epoch of 100 examples. */
+/** The order of one epoch of 100 examples. */
 const order = (seed: number, epoch: number) => Array.from({ length: 100 }, (_, index) => exampleOf(seed, epoch * 100 + index, 100)).join();
 
 describe("data order", () => {
@@ -29,7 +29,7 @@ describe("data order", () => {
     }
   });
 
-  test("deals a batch to shards without gap or overlap", () => {
+  test("divides a batch among shards without gap or overlap", () => {
     fc.assert(
       fc.property(fc.nat(500), fc.integer({ min: 1, max: 50 }), (count, shards) => {
         let next = 0;

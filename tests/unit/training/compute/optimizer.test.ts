@@ -18,7 +18,7 @@ describe("schedule and clipping", () => {
     expect(scales).toEqual([0.5, 1, 1, 1, 1, 0.75, 0.5, 0.25]);
   });
 
-  test("scales gradients to the norm only when they exceed it", () => {
+  test("scales gradients to the norm only if they exceed the norm", () => {
     const clipped = clipByGlobalNorm({ a: tf.tensor1d([3]), b: tf.tensor1d([4]) }, 1);
     expect(clipped.norm).toBeCloseTo(5, 5);
     expect(clipped.gradients["a"]!.dataSync()[0]).toBeCloseTo(0.6, 6);
@@ -29,7 +29,7 @@ describe("schedule and clipping", () => {
 });
 
 describe("AdamW", () => {
-  test("follows two steps worked by hand, with decay apart from the gradient", () => {
+  test("follows two steps computed by hand, with weight decay separate from the gradient", () => {
     // Step 1, g = 2: m = 1, v = 2, corrected 2 and 4; w = 1 * 0.95 - 0.1 * 2 / 2 = 0.85.
     // Step 2, g = 1: m = 1, v = 1.5, corrected 4/3 and 2; w = 0.85 * 0.95 - 0.1 * 0.9428090 = 0.7132191.
     const optimizer = createOptimizer(ADAMW);
@@ -44,7 +44,7 @@ describe("AdamW", () => {
 const make = (): Weights => ({ "x_proj.weight": tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]), "lm_head.weight": tf.tensor2d([1, 2], [1, 2]) });
 const copy = (weights: Weights) => tensorsOf(decodeSafetensors(encodeSafetensors(arraysOf(weights))));
 
-test("a stored and restored state continues to the same bits, and updates leave only their results", () => {
+test("a restored state continues with the same bits, and updates leave only their results in memory", () => {
   const optimizer = createOptimizer(PRESETS["small"]!.training.optimizer);
   const before = tf.memory().numTensors;
   const first = make();
@@ -54,7 +54,7 @@ test("a stored and restored state continues to the same bits, and updates leave 
   const resumed = optimizer.update(make(), restored.state, restored.weights, 0.5);
   expect(arraysOf(resumed.weights)).toEqual(arraysOf(straight.weights));
   expect(arraysOf(resumed.state)).toEqual(arraysOf(straight.state));
-  // Two weights and four slots, one of them the step, twice.
+  // Two weights and four slots (of which one is the step), twice.
   expect(tf.memory().numTensors).toBe(before + 2 * (2 + 4));
   tf.dispose([straight, resumed]);
   expect(tf.memory().numTensors).toBe(before);

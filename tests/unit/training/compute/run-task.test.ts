@@ -49,7 +49,7 @@ function keep(arrays: Map<string, NamedArray>, tensors: Weights): void {
   for (const array of arraysOf(tensors)) arrays.set(array.name, array);
 }
 
-/** A task on arrays instead of stored parts; `before` is called before each read and write. */
+/** Runs a task on arrays instead of stored parts. `before` is called before each read and write. */
 async function runTask(
   task: TrainTask,
   weights: readonly NamedArray[],
@@ -90,7 +90,7 @@ function firstWeights(model: ModelConfig): NamedArray[] {
   return arrays;
 }
 
-/** The mean of all shards' deltas, weighted by sequences, as plain numbers by name. */
+/** The mean of all shards' updates, weighted by sequences, as plain numbers by name. */
 async function meanDelta(weights: readonly NamedArray[], shards: number): Promise<Record<string, number[]>> {
   const mean: Record<string, number[]> = {};
   for (let shard = 0; shard < shards; shard++) {
@@ -119,7 +119,7 @@ describe("the train task", () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  test("moves by local steps, repeats them to the bit, and continues from the state it returned", async () => {
+  test("makes local steps, gives the same bits when repeated, and continues from its returned state", async () => {
     const weights = firstWeights(MODEL);
     const before = tf.memory().numTensors;
     const task = trainTask({ ...TRAINING, shards: 2, steps: 3, batch: 2, optimizer: PRESETS["small"]!.training.optimizer }, 1);
@@ -133,7 +133,7 @@ describe("the train task", () => {
   });
 
   test("sums micro-batches to the gradient of the whole batch", async () => {
-    // Windows of 200 labels: five sequences fit one micro-batch of 1,024 tokens, so seven take two.
+    // Windows of 200 labels: a micro-batch of 1,024 tokens holds five sequences, so seven sequences take two.
     const model = { ...MODEL, context: 200 };
     const long = Uint16Array.from({ length: 2000 }, (_, index) => (index * index) % 17);
     const stream = streamOf(long);
@@ -163,7 +163,7 @@ describe("parts", () => {
     expect(partition(model).length).toBeGreaterThan(1);
     const weights = firstWeights(model);
     const before = tf.memory().numTensors;
-    // No gradient reaches the huge norm, so both ways compute the same.
+    // No gradient reaches the huge clipping norm, so both ways compute the same update.
     const used = trainTask({ ...TRAINING, steps: 2, batch: 2, clipNorm: 0, optimizer: muon }, 0, model);
     const kept = trainTask({ ...TRAINING, steps: 2, batch: 2, clipNorm: 1e9, optimizer: muon }, 0, model);
     const outcome = await runTask(used, weights, [], STREAM);
@@ -177,7 +177,7 @@ describe("parts", () => {
     [1, "weights", 2],
     [1, "write", 2],
     [2, "weights", 2],
-    // Two parts are read before training, and again when their updates are made.
+    // The weights of the two parts are read before training, and again when their updates are made.
     [2, "weights", 4],
     [2, "state", 2],
     [2, "write", 2],
@@ -194,7 +194,7 @@ describe("parts", () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  test("a task that computes activations again gives the same update", async () => {
+  test("a task that recomputes activations gives the same update", async () => {
     const weights = firstWeights(model);
     const task = trainTask({ ...TRAINING, steps: 2, batch: 2, clipNorm: 0, optimizer: muon }, 0, model);
     const again = { ...task, training: { ...task.training, recompute: true } };
@@ -232,7 +232,7 @@ describe("the evaluate task", () => {
       sums.push(total);
     }
     expect(sums[1]).toBeCloseTo(sums[0]!, 3);
-    // A zero head guesses uniformly: log 17 per target.
+    // A head of zeros guesses uniformly: the loss is log 17 per target.
     expect(sums[0]! / (TOKENS.length - 1)).toBeCloseTo(Math.log(17), 4);
     const single = lossSum(weights, MODEL, SINGLE, crossEntropyHead);
     expect(single.targets).toBe(5);

@@ -16,7 +16,7 @@ describe("pretraining", () => {
     expect([0, 1, 4, 5, 8, 9].map((tokens) => examples.trainingCount(tokens, modelOf(4)))).toEqual([0, 0, 0, 1, 1, 2]);
   });
 
-  test("counts a validation window that is short, and none without a target", () => {
+  test("counts a short validation window, but no window without a target", () => {
     expect([0, 1, 2, 5, 6].map((tokens) => examples.validationCount(tokens, modelOf(4)))).toEqual([0, 0, 1, 1, 2]);
   });
 
@@ -40,7 +40,7 @@ describe("pretraining", () => {
   });
 
   test("makes every validation token but the first a target of one slice", () => {
-    // Windows of 4 targets over 10 of them: 4, 4 and 2; the third is in the first slice of two again.
+    // 10 targets in windows of 4: 4, 4 and 2. Of two slices, the first has the first and the third window.
     expect([0, 1].map((slice) => weightOf(11, slice, 2))).toEqual([6, 4]);
     fc.assert(
       fc.property(fc.nat(500), fc.integer({ min: 2, max: 70 }), fc.integer({ min: 1, max: 20 }), (tokens, context, slices) => {
@@ -57,7 +57,7 @@ const STORED = { format: 1, tokenizer: hash, vocabSize: 300, train: [], val: [],
 describe("datasets", () => {
   const dataset = datasetSchema.parse({ ...STORED, valBytes: 8, documents: 1, unigramLoss: 3 });
 
-  test("that were stored before there were kinds are for pretraining", () => {
+  test("that were stored without a kind are for pretraining", () => {
     expect(dataset.kind).toBe("pretrain");
     expect(() => checkKind(pretrain, dataset, modelOf(4))).not.toThrow();
   });
@@ -67,8 +67,8 @@ describe("datasets", () => {
     expect(() => checkKind(other, dataset, modelOf(4))).toThrow("dataset: expected kind sft for objective sft, got kind pretrain");
   });
 
-  test("give bits per byte from the mean loss of all targets, and the baselines beside", () => {
-    // 4 targets of 2 ln 2 nats each are 8 bits over 8 bytes.
+  test("give bits per byte from the mean loss of all targets, and the baselines", () => {
+    // 4 targets of 2 ln 2 nats each are 8 bits, for 8 bytes.
     expect(pretrain.metrics(2 * Math.LN2, dataset)).toEqual({ bitsPerByte: 1, unigramLoss: 3, trigramLoss: null });
     expect(pretrain.metrics(null, dataset).bitsPerByte).toBeNull();
   });

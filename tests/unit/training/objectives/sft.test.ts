@@ -25,7 +25,7 @@ const MODEL: ModelConfig = {
   normEpsilon: 1e-2,
 };
 
-/** A record of `length` tokens whose last `learned` are an answer. */
+/** A record of `length` tokens. The last `learned` tokens are an answer. */
 function record(length: number, learned: number): Uint16Array {
   const numbers = new Uint16Array(recordNumbers(MODEL.context));
   for (let index = 0; index < length; index++) {
@@ -39,12 +39,12 @@ const RECORDS = [record(9, 2), record(14, 5), record(20, 1), record(25, 12)];
 beforeAll(startBackend);
 
 describe("fine-tuning", () => {
-  test("labels what an assistant wrote with itself and nothing else, as long as the longest conversation", () => {
+  test("labels only the tokens that the assistant wrote, and is as long as the longest conversation", () => {
     const { inputs, labels, sequences } = examples.batch([record(4, 2), record(9, 1)], MODEL);
     expect(sequences).toBe(2);
     expect([...inputs.subarray(0, 8)]).toEqual([4, 11, 18, 6, 0, 0, 0, 0]);
     expect([...labels.subarray(0, 8)]).toEqual([-1, 18, 6, -1, -1, -1, -1, -1]);
-    // Nine tokens are eight inputs, of which the last predicts the ninth.
+    // Nine tokens are eight inputs. The last input predicts the ninth token.
     expect([...labels.subarray(8)]).toEqual([-1, -1, -1, -1, -1, -1, -1, (8 * 7 + 9) % 19]);
   });
 
@@ -64,7 +64,7 @@ describe("fine-tuning", () => {
     );
   });
 
-  test("has a loss of minus the log-probability of an answer, whatever stands in the padding", () => {
+  test("has a loss of minus the log-probability of an answer, for any padding", () => {
     const weights = initWeights(MODEL, 5);
     const lossOf = (records: Uint16Array[]) => lossSum(weights, MODEL, examples.batch(records, MODEL), conversationHead);
     const alone = RECORDS.map((each) => lossOf([each]).lossSum);
@@ -80,7 +80,7 @@ describe("fine-tuning", () => {
     tf.dispose(weights);
   });
 
-  test("gives a batch the mean of the gradients of its parts, however long their answers are", () => {
+  test("gives a batch the mean gradient of its parts, for any lengths of their answers", () => {
     const weights = initWeights(MODEL, 5);
     const gradientsOf = (records: Uint16Array[]) =>
       lossAndGradients(weights, MODEL, examples.batch(records, MODEL), conversationHead).gradients;
@@ -94,7 +94,7 @@ describe("fine-tuning", () => {
 
   test("has gradients that agree with finite differences", () => {
     const weights = initWeights(MODEL, 7);
-    // Norms and matrices at a scale where the loss is curved.
+    // Norms and matrices at a scale at which the loss is curved.
     const random = createRandom(3);
     const loud: Weights = Object.fromEntries(
       Object.entries(weights).map(([name, tensor]) => [
@@ -123,7 +123,7 @@ describe("fine-tuning", () => {
     for (const [name, gradient] of Object.entries(gradients)) {
       for (const index of [0, Math.floor(gradient.size / 2), gradient.size - 1]) {
         const slope = (lossWith(name, index, step) - lossWith(name, index, -step)) / (2 * step);
-        // Losses near 20 in float32 are exact to 2e-6, so a slope over 2e-2 is exact to 1e-3, beside the curvature's share.
+        // A loss near 20 in float32 is exact to 2e-6, so a slope over 2e-2 is exact to 1e-3; the curvature adds its share.
         expect(Math.abs(slope - gradient.dataSync()[index]!), `${name}[${index}]`).toBeLessThan(5e-3 + 0.02 * Math.abs(slope));
       }
     }

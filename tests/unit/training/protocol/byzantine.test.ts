@@ -1,4 +1,4 @@
-/** T8, T9 and T10 of the reliability design on real updates: broken updates, and the lies of one trainer in four. */
+/** T8, T9 and T10 of the reliability design on real updates: broken updates, and one lying trainer of four. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { MapBucket } from "../../../../scripts/simulation/map-bucket.ts";
 import { answer } from "../../../../scripts/simulation/world.ts";
@@ -22,7 +22,7 @@ beforeAll(startBackend);
 const TRAINERS = ["liar", "a", "b", "c"] as const;
 const tiny = PRESETS["tiny"]!;
 const MODEL = { ...tiny.model, vocabSize: 17, width: 8, mlpWidth: 12, heads: 2, kvHeads: 1, headWidth: 4, context: 6 };
-/** A model too large to be kept in a coordinator's memory. */
+/** A model that is too large for a coordinator's memory. */
 const LARGE = { ...MODEL, vocabSize: 100_000 };
 const TRAINING = { ...tiny.training, seed: 3, tokens: 1e6, batch: 2, shards: 4, steps: 2 };
 const TOKENS = Uint16Array.from({ length: 500 }, (_, index) => (index * index) % 17);
@@ -41,14 +41,14 @@ const scaled =
 
 const normOf = (arrays: readonly NamedArray[]) => Math.hypot(...arrays.map(({ data }) => Math.hypot(...data)));
 
-/** Noise as long as the update itself. */
+/** Noise with the same norm as the update. */
 const noise: Change = (delta) => {
   const random = createRandom(7);
   const drawn = delta.map(({ name, shape, data }) => ({ name, shape, data: data.map(() => random() - 0.5) }));
   return scaled(normOf(delta) / normOf(drawn))(drawn);
 };
 
-/** The result of a task with a changed update. */
+/** The result of a task, with a changed update. */
 async function compute(bucket: R2Bucket, task: TrainTask, change: Change): Promise<TrainResult> {
   const read = async (hash: string) => decodeSafetensors(new Uint8Array(await getObject(bucket, "part", hash, task.run)));
   const write = (arrays: NamedArray[]) => putObject(bucket, "part", encodeSafetensors(arrays), task.run);
@@ -68,13 +68,13 @@ async function compute(bucket: R2Bucket, task: TrainTask, change: Change): Promi
   return { kind: "train", delta, inner, loss, sequences, tokens, deltaBytes: 1, innerBytes: 1 };
 }
 
-/** Rounds with four trainers; one of them changes its updates. `refusals` gets the reasons of refused updates. */
+/** Rounds with four trainers, of which one changes its updates. `refusals` gets the reasons of refused updates. */
 async function rounds(count: number, supervision: Partial<SupervisionConfig>, lie: Change, refusals: string[] = []): Promise<RunState> {
   const bucket = new MapBucket().asBucket();
   const spec = specOf(supervision);
   let state = initialState(spec, await firstCheckpoint(bucket, spec));
   for (let event = 0; state.base.round < count && event < 1000; event++) {
-    // Trainers ask in turn; the liar begins.
+    // Trainers ask in turn. The liar is the first.
     const trainer = TRAINERS[event % TRAINERS.length]!;
     const given: { state: RunState; lease: Lease | null } = lease(state, trainer, `l${event}`, event);
     state = given.state;
@@ -108,13 +108,13 @@ describe("one lying trainer of four", () => {
     expect(state.base.round).toBe(6);
   });
 
-  it("changes nothing when every task is audited: the checkpoint is that of honest trainers", async () => {
+  it("changes nothing if every task is audited: the checkpoint equals the checkpoint of honest trainers", async () => {
     const [honest, lied] = [await rounds(3, {}, same), await rounds(3, { audit: 1 }, scaled(-1))];
     expect(lied.base.checkpoint).toBe(honest.base.checkpoint);
     expect(lied.counts).toMatchObject({ "audit-failed": expect.any(Number) });
   });
 
-  it("that exaggerates a hundredfold is refused for its norm, without any audit, and changes nothing", async () => {
+  it("that multiplies its update by a hundred is refused for the norm, without any audit, and changes nothing", async () => {
     const [honest, lied] = [await rounds(3, {}, same), await rounds(3, {}, scaled(100))];
     expect(lied.base.checkpoint).toBe(honest.base.checkpoint);
     expect(lied.counts).toMatchObject({ "bad-delta": expect.any(Number) });
@@ -179,7 +179,7 @@ async function complete(model = MODEL): Promise<{ bucket: MapBucket; state: RunS
   return { bucket, state, deltaKey: objectKey("part", trainResults(state)[2]!.delta[0]!, "r") };
 }
 
-describe("a shard's state with which the shard's next task could not begin", () => {
+describe("a shard's state that is unusable for the shard's next task", () => {
   it.each([
     ["is not there", () => "f".repeat(64), "found none"],
     ["is not a file", async (bucket: R2Bucket) => putObject(bucket, "part", new Uint8Array([1, 2, 3]), "r"), "safetensors: .*expected"],
@@ -209,7 +209,7 @@ describe("a shard's state with which the shard's next task could not begin", () 
 });
 
 describe("a shard's state of a model that is not kept in memory", () => {
-  it("is judged by its header and its size alone", async () => {
+  it("is judged only by its header and its size", async () => {
     const { bucket, state } = await complete(LARGE);
     const result = trainResults(state)[1]!;
     const honest = new Uint8Array(await getObject(bucket.asBucket(), "part", result.inner![0]!, "r"));
@@ -236,7 +236,7 @@ describe("a shard's state of a model that is not kept in memory", () => {
 });
 
 describe("an update that cannot be read", () => {
-  it("because storage fails is nobody's fault: the reduction fails, and gives the same checkpoint when it is tried again", async () => {
+  it("because storage fails blames no trainer: the reduction fails, and a retry gives the same checkpoint", async () => {
     const { bucket, state, deltaKey } = await complete();
     const undisturbed = await nextCheckpoint(bucket.asBucket(), state);
     bucket.failures.set(deltaKey, 100);
@@ -247,7 +247,7 @@ describe("an update that cannot be read", () => {
     expect(await nextCheckpoint(bucket.asBucket(), state)).toEqual(undisturbed);
   });
 
-  it("because it is not there is computed again", async () => {
+  it("because it is missing is computed again", async () => {
     const { bucket, state, deltaKey } = await complete();
     bucket.objects.delete(deltaKey);
     await expect(nextCheckpoint(bucket.asBucket(), state)).rejects.toMatchObject({

@@ -33,7 +33,7 @@ const honestly = (state: RunState, given: Lease): Submission => {
   return answer(given, "a", honest({ ...plain, spec: { ...plain.spec, training } }, given));
 };
 
-/** A trainer's answer to the task of shard 0, which is audited. */
+/** The state after a trainer's answer to the task of shard 0, which is audited. */
 function voted(state: RunState, trainer: string, now: number, change: object = {}): RunState {
   const given = leased(state, now, trainer);
   expect(given.lease.task.shard).toBe(0);
@@ -41,7 +41,7 @@ function voted(state: RunState, trainer: string, now: number, change: object = {
   return submit(given.state, { ...good, result: { ...good.result, ...change } as Submission["result"] }, now).state;
 }
 
-/** Every task of the round, computed by an honest trainer; `change` alters the results. */
+/** Every task of the round, computed by an honest trainer. `change` alters the results. */
 function round(state: RunState, change: (result: TrainResult | EvaluateResult) => object = (result) => result, now = 0): RunState {
   let next = state;
   for (let shard = 0; shard < SHARDS; shard++) {
@@ -52,11 +52,11 @@ function round(state: RunState, change: (result: TrainResult | EvaluateResult) =
   return next;
 }
 
-/** An evaluation with this loss on every target. */
+/** A change that gives an evaluation this loss on every target. */
 const scored = (loss: number) => (result: TrainResult | EvaluateResult) =>
   result.kind === "evaluate" ? { ...result, lossSum: loss * result.targets } : result;
 
-/** A task that stays unusable. */
+/** Makes a task stay unusable. */
 function spoil(state: RunState): RunState {
   let next = state;
   for (let index = 0; index < MAX_BAD_RESULTS; index++) {
@@ -67,7 +67,7 @@ function spoil(state: RunState): RunState {
   return next;
 }
 
-/** A round and its reduction. */
+/** The state after a round and its reduction. */
 function committed(state: RunState, change?: (result: TrainResult | EvaluateResult) => object, now = 0): RunState {
   const full = round(state, change, now);
   return reduced(full, full.base.checkpoint, checkpointAfter(full.base, trainResults(full)), now + 200);
@@ -84,7 +84,7 @@ describe("run", () => {
     expect(leased(leased(start(), 1_000_000).state, 0).lease.task.shard).toBe(0);
   });
 
-  it("keeps the objects of all results of the current round, also of votes in an open audit", () => {
+  it("keeps the objects of all results of the current round, including votes in an open audit", () => {
     const first = leased(start());
     const one = submit(first.state, honestly(first.state, first.lease), 1).state;
     expect(retainedHashes(one)).toContain(nameOf("delta", one.base.checkpoint, 0));
@@ -95,7 +95,7 @@ describe("run", () => {
     expect(retainedHashes(start())).not.toContain(nameOf("delta", vote.base.checkpoint, 0));
   });
 
-  it("makes leases as long as tasks need", () => {
+  it("makes a lease as long as its task needs", () => {
     let state = start();
     const given = leased(state);
     state = submit(given.state, honestly(state, given.lease), 4000).state;
@@ -105,7 +105,7 @@ describe("run", () => {
   it("makes a first lease as long as the predicted task needs, and no lease shorter than the longest task can last", () => {
     const { spec } = start();
     const { model, training } = presetOf("base");
-    // About 140 of the 150 CPU seconds that a task may be planned with.
+    // About 140 of the 150 CPU seconds that a task may be planned to need.
     const longest = { ...spec, model: { ...model, vocabSize: 4096 }, training: { ...spec.training, ...training, steps: 45 } };
     const { seconds } = estimateTaskCpu(longest.model, longest.training);
     expect(seconds).toBeGreaterThan(PLANNED_CPU_SECONDS / 2);
@@ -154,7 +154,7 @@ describe("run", () => {
     }
   });
 
-  it("quarantines a trainer after three unusable results when there is another trainer, and forgives on resume", () => {
+  it("quarantines a trainer after three unusable results if there is another trainer, and forgives on resume", () => {
     let state = leased(start(), 0, "other").state;
     for (let index = 0; index < 3; index++) {
       const next = leased(state, index, "sick");
@@ -167,7 +167,7 @@ describe("run", () => {
     expect(leased(resumed(state), 10, "sick").lease.task.shard).toBe(1);
   });
 
-  it("gives tasks to a clumsy trainer again when no other has been active for a minute, and to a proven liar never", () => {
+  it("gives tasks to a quarantined trainer again if no other has been active for a minute, but never to a proven liar", () => {
     const state = leased(start(), 0, "gone").state;
     const record = { seenAt: 0, quarantined: true };
     const trainers = { ...state.trainers, clumsy: { ...record, strikes: 3 }, liar: { ...record, strikes: 100 } };
@@ -183,7 +183,7 @@ describe("run", () => {
     expect(submit(submit(once, bad, 2).state, bad, 3).state.slots[0]!.bad).toHaveLength(1);
   });
 
-  it("rolls back at half the rate when a task stays unusable, and fails when that is not allowed", () => {
+  it("rolls back at half the rate if a task stays unusable, and fails if no rollback is allowed", () => {
     const diverged = spoil(start({ rollbacks: 1 }));
     const effect = effectOf(diverged);
     expect(effect).toMatchObject({ kind: "roll-back", lrScale: 0.5, to: { round: 0 } });
@@ -197,7 +197,7 @@ describe("run", () => {
     expect(spoil(back)).toMatchObject({ phase: "failed", error: expect.stringContaining("not-finite") });
   });
 
-  it("rolls back when the loss leaps, and not for an ordinary rise", () => {
+  it("rolls back after a jump of the loss, but not after an ordinary rise", () => {
     let state = start({}, 100);
     for (let index = 0; index < 25; index++) state = committed(state);
     expect(state.rollbackPoint.round).toBe(10);
@@ -213,7 +213,7 @@ describe("run", () => {
       ...honestly(one.state, one.lease),
       result: { ...honest(plain, one.lease), sequences: 4, tokens: 256, delta: [nameOf("lie")] },
     };
-    // Shard 0 of two has four of eight sequences of 64 tokens.
+    // Shard 0 of two has four of the eight sequences of 64 tokens.
     let state = submit(one.state, lie as Submission, 1).state;
     expect(state.slots[0]!.result).toBeNull();
     for (const trainer of ["b", "c"]) {
@@ -226,7 +226,7 @@ describe("run", () => {
     expect(state.counts).toMatchObject({ "audit-failed": 1 });
   });
 
-  it("lets a trainer vote once on a task: when no other trainer can, its vote counts without audit", () => {
+  it("lets a trainer vote once on a task; if no other trainer can vote, its vote counts without audit", () => {
     const one = voted(start({ audit: 1 }), "a", 0);
     expect(one.slots[0]!.result).toBeNull();
     const next = leased(one, 1);
@@ -235,7 +235,7 @@ describe("run", () => {
     expect(next.state.counts).toEqual({ "audit-dropped": 1 });
   });
 
-  it("counts the answers to two leases of one trainer on a task as one vote", () => {
+  it("counts two answers of one trainer to a task as one vote", () => {
     const first = leased(start({ audit: 1 }));
     expect(leased(first.state).lease.task.shard).toBe(1);
     const again = leased(first.state, MAX_LEASE_MS);
@@ -247,24 +247,24 @@ describe("run", () => {
     expect(state.slots[0]).toMatchObject({ result: null, votes: [{ trainer: "a" }] });
   });
 
-  it("blames neither of two trainers that disagree when there is no third: the first vote counts", () => {
+  it("blames neither of two disagreeing trainers if there is no third; the first vote counts", () => {
     const lie = { delta: [nameOf("lie")] };
     const two = voted(voted(start({ audit: 1 }), "liar", 0, lie), "honest", 1);
     const next = lease(two, "liar", "x", 61_000).state;
     expect(next.slots[0]!.result).toMatchObject(lie);
     expect(next.slots[0]!.votes).toHaveLength(2);
     expect(next.trainers).toMatchObject({ liar: { strikes: 0, quarantined: false }, honest: { strikes: 0, quarantined: false } });
-    // The same when one of them asks at once.
+    // The same is true if one of the two trainers asks at once.
     expect(lease(two, "honest", "x", 2).state.counts).toEqual({ "audit-dropped": 1 });
   });
 
-  it("waits for a third trainer that is at work or was active within the minute", () => {
+  it("waits for a third trainer that is working or was active within the last minute", () => {
     const slow = { ...start({ audit: 1 }), slowestMs: 60_000 };
     const busy = leased(leased(slow, 0, "other").state, 0, "third");
     expect(busy.lease.task.shard).toBe(0);
     const state = submit(busy.state, honestly(busy.state, busy.lease), 0).state;
     expect(state.slots[0]!.result).toBeNull();
-    // `other` has been silent for longer than a minute, but its lease of five times the slowest task still lasts.
+    // `other` has been silent for longer than a minute, but its lease of five times the slowest task has not expired.
     expect(lease(state, "third", "x", 5 * 60_000 - 1).state.counts).toEqual({});
     expect(lease(state, "third", "x", 5 * 60_000).state.counts).toEqual({ "audit-dropped": 1 });
   });
@@ -274,7 +274,7 @@ describe("run", () => {
     state = { ...state, slots: state.slots.slice(0, 1) };
     const given = [leased(state, 0, "liar")];
     given.push(leased(given[0]!.state, 0, "honest"));
-    // Both leases are given out; the third is noted once in half a minute.
+    // Both leases are given out. A trainer without a task is recorded once in half a minute.
     const asked = lease(given[1]!.state, "third", "x", 0);
     expect(asked).toMatchObject({ lease: null, state: { trainers: { third: { seenAt: 0 } } } });
     expect(lease(asked.state, "third", "x", 1000).state).toBe(asked.state);
@@ -310,7 +310,7 @@ describe("run", () => {
     });
   });
 
-  it("refuses a score over a wrong number of targets, with which a trainer could choose the loss", () => {
+  it("refuses a score over a wrong number of targets, because a trainer could choose the loss with it", () => {
     const state = committed(start({ evaluateEvery: 1, targetLoss: 2 }));
     const given = leased(state);
     const lie = { ...honestly(given.state, given.lease), result: { kind: "evaluate" as const, lossSum: 0, targets: 1e9 } };
@@ -325,7 +325,7 @@ describe("run", () => {
     // Two tasks of 100 ms each.
     state = committed(start({ maxCpuSeconds: 0.2 }));
     expect(state).toMatchObject({ phase: "evaluating", stopReason: "cpu-seconds", spentMs: 200 });
-    // 200 ms at 2 cents per million ms.
+    // 200 ms at a price of 2 cents per million ms.
     expect(committed(start({ maxCents: 0.0004 }))).toMatchObject({ phase: "evaluating", stopReason: "cents" });
     expect(committed(start({ maxCents: 0.0005 }))).toMatchObject({ phase: "training", stopReason: null });
   });
@@ -340,14 +340,14 @@ describe("run", () => {
     expect(end).toMatchObject({ phase: "done", stopReason: "stopped", base: { round: 0 } });
   });
 
-  // 10,000 seeds and the mutants of the reducer: npm run soak -- simulate.
+  // `npm run soak -- simulate` runs 10,000 seeds and the mutants of the reducer.
   it("ends every faulty history in the checkpoint of the history without faults, and every fault occurs", () => {
     const drawn = new Set<string>();
     for (let seed = 0; seed < 200; seed++) for (const fault of Object.keys(simulate(seed, protocol).drawn)) drawn.add(fault);
     expect([...drawn].toSorted()).toEqual([...FAULTS].toSorted());
   });
 
-  it("rolls back when the current checkpoint is damaged, at the same rate, also during the last evaluation, and fails without a rollback point", () => {
+  it("rolls back at the same rate after damage, even in the last evaluation; fails without a rollback point", () => {
     let state = start({}, 25);
     for (let index = 0; index < 25; index++) state = committed(state);
     expect(state).toMatchObject({ phase: "evaluating", stopReason: "rounds" });
@@ -356,7 +356,7 @@ describe("run", () => {
     expect(effectOf(broken)).toMatchObject({ kind: "roll-back", to: { round: 10 }, lrScale: 1 });
     const back = rolledBack(broken, broken.base.checkpoint, broken.rollbackPoint, "part x: expected this hash");
     expect(back).toMatchObject({ phase: "training", stopReason: null, damaged: null, base: { round: 10, lrScale: 1 } });
-    // The report of a part of an older checkpoint changes nothing.
+    // A report about a part of an older checkpoint changes nothing.
     expect(damaged(back, state.base.checkpoint, "late")).toBe(back);
     expect(damaged(start(), start().base.checkpoint, "gone")).toMatchObject({ phase: "failed", error: "gone" });
   });
