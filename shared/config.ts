@@ -93,7 +93,7 @@ export const trainingConfigSchema = z.object({
   optimizer: optimizerConfigSchema,
   outer: optimizerConfigSchema,
   schedule: scheduleConfigSchema,
-  /** Maximum of the global gradient norm: larger gradients are scaled down to it. 0: no clipping. */
+  /** Maximum global gradient norm: larger gradients are scaled down to it. 0: no clipping. */
   clipNorm: z.number().min(0),
   /**
    * Number format of the updates. With bf16 and int8, a shard keeps its rounding errors and adds them to its next update (error
@@ -133,7 +133,7 @@ export const supervisionConfigSchema = z.strictObject({
   audit: z.int().min(0).default(0),
   /** Maximum number of rollbacks. After a divergence the run continues at half the learning rate; after damage, at the same rate. */
   rollbacks: z.int().min(0).max(10).default(2),
-  /** Maximum of the trainers' total seconds. The run is then evaluated and ends. 0: no maximum. */
+  /** Maximum total seconds of all trainers. The run is then evaluated and ends. 0: no maximum. */
   maxCpuSeconds: z.number().min(0).default(0),
   /** The same maximum in cents, at the platform's published price; 0: no maximum. */
   maxCents: z.number().min(0).default(0),

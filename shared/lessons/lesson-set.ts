@@ -10,7 +10,7 @@ import { conversationOf } from "./forms.ts";
 /** Maximum bytes of the JSON Lines of a set. */
 export const MAX_LESSON_BYTES = 8 * 1024 * 1024;
 export const MAX_CONVERSATIONS = 100_000;
-/** Maximum of refused lines to list. The count includes all refused lines. */
+/** Maximum number of refused lines to list. `refusedLines` counts all of them. */
 const MAX_REFUSED_SHOWN = 100;
 const HELD_OUT_SHARE = 0.05;
 

@@ -1,7 +1,7 @@
 /**
  * The operations of the hand-written backward pass (model/backward/), on buffers. Many overwrite an operand, for example an
- * activation with its gradient. No buffer that is still needed may share an overwritten operand's memory. These operations need
- * the kernels (`isFused` in ops.ts). Axis letters as in ops.ts.
+ * activation with its gradient. An overwritten operand must not share memory with a buffer that is still needed. These operations
+ * need the kernels (`isFused` in ops.ts). Axis letters as in ops.ts.
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import { dispose, run, type HeapBuffer } from "./engine/buffer.ts";

@@ -34,7 +34,8 @@ const PRE_TOKENIZERS: Record<PreTokenizer, { preTokenizer: object; decoder: obje
 export function tokenizerToJson({ preTokenizer, normalizer, merges, ids, added }: Vocabulary) {
   const written = [...BYTE_TO_CHAR];
   for (const [left, right] of merges) written.push(written[left]! + written[right]!);
-  // The Rust library changes the ids of added tokens, unless they are in the vocabulary or come after its end.
+  // The Rust library renumbers added tokens that are not in `vocab`, except tokens after its last id. Therefore `vocab` also
+  // contains the added tokens with lower ids.
   const last = ids.reduce((highest, id) => Math.max(highest, id));
   const early = added.filter(({ id }) => id < last).map(({ content, id }): [string, number] => [content, id]);
   const vocab = [...early, ...written.map((token, index): [string, number] => [token, ids[index]!])];

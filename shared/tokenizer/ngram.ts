@@ -8,7 +8,7 @@
 
 type ReadShard = () => Promise<Uint16Array>;
 
-/** Maximum of training tokens for the trigram model. Its tables then stay below about 100 MB. */
+/** Maximum number of training tokens for the trigram model. Its tables then stay below about 100 MB. */
 const MAX_TRIGRAM_TOKENS = 2_000_000;
 const MAX_HELD_BACK_TOKENS = 100_000;
 const EM_ITERATIONS = 12;

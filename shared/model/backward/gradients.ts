@@ -5,7 +5,7 @@
  * goes to `onGradient` as soon as it is complete, so an optimizer can consume it before the next gradient is computed.
  *
  * With `recompute`, only the inputs of blocks are kept. The sequences are cut into chunks, and each chunk repeats a block's
- * forward pass in the backward pass. Memory holds the activations of one block and one chunk, for a third more arithmetic.
+ * forward pass in the backward pass. Memory holds the activations of only one block and chunk; arithmetic grows by a third.
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../config.ts";

@@ -14,7 +14,7 @@ export interface Training {
   lossHead: LossHead;
   /** How the batch is divided into passes. */
   plan: StepPlan;
-  /** Maximum of the gradients' global norm; 0: no maximum. */
+  /** Maximum global norm of the gradients; 0: no maximum. */
   clipNorm: number;
   optimizer: Optimizer;
   weights: Weights;

@@ -2,7 +2,7 @@
 import type { EvaluateResult } from "./task.ts";
 import { emptySlots, type Evaluated, type RunState } from "./run-state.ts";
 
-/** Maximum of evaluated checkpoints to keep besides the best checkpoint. */
+/** Maximum number of evaluated checkpoints to keep besides the best checkpoint. */
 export const MAX_KEPT = 4;
 
 /** Ends an evaluation when all slices have their scores. Training continues, or the run ends with its best checkpoint. */

@@ -16,7 +16,7 @@ const MAX_STRIKES = 3;
 export const LIE_STRIKES = 100;
 /** A trainer that sent nothing for this time counts as inactive. */
 const ACTIVE_MS = 60_000;
-/** Maximum of trainer names in a state. Trainers come and go, and every stored state contains all names. */
+/** Maximum number of trainer names in a state. Trainers come and go, and every stored state contains all names. */
 const MAX_TRAINERS = 500;
 
 /** The length of a new lease. Before the first measured task, the predicted CPU time is used. */

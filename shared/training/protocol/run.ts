@@ -133,7 +133,7 @@ export function submit(state: RunState, submission: Submission, now: number): { 
   return { state: next, reply: { accepted: true, duplicate: false } };
 }
 
-/** Returns the fault of a result, or null. The number of examples is a result's weight in the mean, so it must be the task's number. */
+/** Returns the fault of a result, or null. Checks the number of examples, because it is the result's weight in the mean. */
 function faultOf(state: RunState, shard: number, result: TaskResult): string | null {
   const numbers = result.kind === "train" ? [result.loss, result.deltaBytes, result.innerBytes] : [result.lossSum, result.targets];
   if (!numbers.every((value) => Number.isFinite(value) && value >= 0)) return "not-finite";
