@@ -1,7 +1,7 @@
 /**
  * `npm run destroy -- [--env staging] [--prefix NAME]`: removes a deployment with all of its data, after the operator has
  * typed its name. Cloudflare requires the order of deletions: a Worker that consumes a queue, a queue that a Worker binds, and
- * a bucket with objects cannot be deleted. Workers, Workflows and consumers that are not Tiffin's stay.
+ * a bucket with objects cannot be deleted. Workers, Workflows and consumers of other owners stay.
  */
 import { createInterface } from "node:readline/promises";
 import { readOptions } from "./cli/options.ts";

@@ -1,6 +1,7 @@
 /**
  * `npm run bench -- diloco [--tokens N] [--shards 1,2,4,8] [--steps 1,10,50] [--outer LR,MOMENTUM] [--fresh] [--text FILE]
- * [--json]`: how much loss local steps cost. By default the outer step is the mean of the shards (published: 0.7,0.9).
+ * [--json]`: how much loss local steps cost. By default the outer step is the mean of the shards; DiLoCo's published outer
+ * step is 0.7,0.9.
  * Prints the validation loss on the characters of tinyshakespeare for each number of shards and local steps, at equal total
  * tokens and at equal tokens per shard. The bench runs the product's own arithmetic in a plain loop in workerd, with one
  * process per core. Each result is kept under .tiffin/diloco, so an interrupted bench continues.

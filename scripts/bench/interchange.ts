@@ -51,7 +51,7 @@ const PROMPTS = [
   "License",
 ];
 /**
- * Shapes with which readers have made mistakes: tied embeddings, grouped heads, head widths other than width / heads, odd
+ * Shapes that other readers have handled wrongly: tied embeddings, grouped heads, head widths other than width / heads, odd
  * vocabularies.
  */
 const SHAPES: Readonly<Record<string, Partial<ModelConfig>>> = {

@@ -2,8 +2,8 @@
  * `npm run bench -- kernels [--build simd] [--rounds 40]`: the speed of the kernels inside workerd, at the shapes of training
  * and decoding. The peak rate of 128-bit multiply-adds is measured in turns with each kernel. Compare shares of the peak
  * instead of GFLOPS, because other work on the machine slows both. Other work slows loads more than arithmetic, and for
- * seconds at a time. So the bench passes over all rows several times and takes the best of each kernel and of the peak beside
- * it.
+ * seconds at a time. So the bench passes over all rows several times and takes the best speed of each kernel and the best peak
+ * of its rounds.
  */
 import { join } from "node:path";
 import { createTestHarness } from "wrangler";

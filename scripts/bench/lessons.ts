@@ -16,7 +16,7 @@ import "./support/tensors-in-node.ts";
 export const FLAGS = { lessons: 5000, replay: 0.12, lr: 0.25, adam: 0.25, batch: 8, seed: 1, base: "" };
 
 export async function run(flags: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
-  // These files are imported here, because Node can import kernels only after the first import.
+  // These imports come after tensors-in-node.ts, which lets Node import kernels.
   const { readBase, trainBase } = await import("./support/lessons/base.ts");
   const { teach } = await import("./support/lessons/teach.ts");
   const { examine } = await import("./support/lessons/examine.ts");

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- memory [--preset NAME [--layers N]] [--json]`: the memory that training takes, beside the planner's
+ * `npm run bench -- memory [--preset NAME [--layers N]] [--json]`: the memory that training takes, compared with the planner's
  * prediction. It is measured from outside (peak resident set of workerd minus its idle baseline) and inside (wasm memory). The
  * bench measures every preset, then `base` with more and more layers, up to the largest model within 110 MB.
  *

@@ -1,5 +1,5 @@
 /**
- * Parses the command-line options of the scripts strictly. An error says what was expected, what was given, and how to call
+ * Parses the command-line options of the scripts strictly. An error names the expected value, the given value and the usage of
  * the script.
  */
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";

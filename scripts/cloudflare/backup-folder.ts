@@ -51,7 +51,7 @@ const named = z.object({ name: z.string() });
 export const appliedMigrations = async (api: CloudflareApi, id: string): Promise<string[]> =>
   (await query(api, id, "SELECT name FROM d1_migrations ORDER BY id", named)).map(({ name }) => name);
 
-/** The tables with Tiffin's data: all tables except those of SQLite and D1, and the list of migrations. */
+/** The tables with Tiffin's data. The tables of SQLite and D1 and the list of migrations are left out. */
 export async function dataTables(api: CloudflareApi, id: string): Promise<string[]> {
   const tables = await query(api, id, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name", named);
   return tables.map(({ name }) => name).filter((name) => !/^(sqlite_|_cf_|d1_migrations$)/.test(name));

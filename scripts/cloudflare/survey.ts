@@ -1,6 +1,6 @@
 /**
- * Finds which Workers and resources of a deployment an account already has, and who owns them. A Worker is Tiffin's if one of
- * its versions has Tiffin's tag, which every upload sets (upload.ts). A Workflow or a queue's consumer is Tiffin's if its
+ * Finds the Workers and resources of a deployment that an account already has, and their owners. A Worker is Tiffin's if one
+ * of its versions has Tiffin's tag, which every upload sets (upload.ts). A Workflow or a queue's consumer is Tiffin's if its
  * Worker is. Buckets and databases have no owner: those with the deployment's names are used.
  */
 import { z } from "zod";

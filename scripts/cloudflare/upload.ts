@@ -74,7 +74,8 @@ async function secretsFile(api: CloudflareApi, { name, config }: DeployedWorker,
   const required = config.secrets?.required ?? [];
   if (required.length === 0) return null;
   const stored = (await api.find(`/workers/scripts/${name}/secrets`, z.array(z.object({ name: z.string() })))) ?? [];
-  // A stored secret is never replaced: voters are hashed with it, so after a change every voter would count as new.
+  // A stored secret is never replaced. Voters are hashed with the operator's token, so after a change every voter would count
+  // as new.
   const missing = required.filter((secret) => !stored.some((each) => each.name === secret));
   if (missing.length === 0) return null;
   const path = join(folder, "secrets.json");
@@ -101,7 +102,7 @@ export async function dryRun({ workers, prefix }: Deployment, print: Print): Pro
   }
 }
 
-/** Uploads all Workers. All versions of one deploy have the same tag; `npm run rollback` uses it to find the versions before. */
+/** Uploads all Workers. All versions of one deploy have the same tag; `npm run rollback` uses it to find the previous versions. */
 export async function upload(
   deployment: Deployment,
   databases: ReadonlyMap<string, string>,

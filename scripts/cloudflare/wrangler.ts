@@ -19,7 +19,7 @@ export async function runWrangler(args: readonly string[], env: Readonly<Record<
   const child = spawn(join(ROOT, "node_modules", ".bin", "wrangler"), args, {
     cwd: ROOT,
     stdio: ["ignore", "pipe", "pipe"],
-    // With CI, wrangler asks no questions. preflight.ts has already checked the matters of these questions.
+    // With CI, wrangler asks no questions. The checks of preflight.ts replace the questions.
     env: { ...process.env, CI: "true", FORCE_COLOR: "0", WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true", ...env },
   });
   const exit = new Promise<number | null>((resolve, reject) => {

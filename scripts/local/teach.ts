@@ -1,7 +1,7 @@
 /**
- * The lessons stage of `npm start`, over HTTP. It posts lessons of the grammar, so many that teaching takes about a quarter of
- * the training time, and returns the request of the run that teaches them. Later it asks questions whose answers depend on the
- * situation.
+ * The lessons stage of `npm start`, over HTTP. It posts lessons of the grammar and returns the request of the run that teaches
+ * them. The number of lessons is chosen so that teaching takes about a quarter of the training time. Later this stage asks
+ * questions whose answers depend on the situation.
  */
 import { createHash } from "node:crypto";
 import { answerSchema } from "../../shared/contracts/generate.ts";

@@ -12,7 +12,7 @@ import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import { getJson, getObject } from "../../shared/store.ts";
 import { openDoor, OPERATOR, TOKEN } from "./gateway/door.ts";
 
-/** Far beyond what a slow machine needs. Tests wait for states, and only a fault reaches this time. */
+/** Only a hanging test reaches this time: tests wait for states, and a slow machine needs far less. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 

@@ -10,7 +10,7 @@ import { configPath } from "../../scripts/local/workers.ts";
 import { answer } from "../../scripts/simulation/world.ts";
 import { putHandDataset, TOKENIZER } from "./hand-dataset.ts";
 
-/** Far beyond what a slow machine needs. Tests wait for states, and only a fault reaches this time. */
+/** Only a hanging test reaches this time: tests wait for states, and a slow machine needs far less. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 

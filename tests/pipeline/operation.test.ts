@@ -9,7 +9,7 @@ import { configPath, WORKERS } from "../../scripts/local/workers.ts";
 import type { RunStatus } from "../../shared/contracts/runs.ts";
 import { MODEL, putHandDataset, TOKENIZER } from "./hand-dataset.ts";
 
-/** Far beyond what a slow machine needs. Tests wait for states, and only a fault reaches this time. */
+/** Only a hanging test reaches this time: tests wait for states, and a slow machine needs far less. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 

@@ -6,7 +6,7 @@ import { createTestHarness } from "wrangler";
 import type { RefusingQueueCalls } from "../../scripts/soak/workers/refusing-queue.ts";
 import { ROOT } from "../../scripts/local/workers.ts";
 
-/** Far beyond what a slow machine needs. Tests wait for states, and only a fault reaches this time. */
+/** Only a hanging test reaches this time: tests wait for states, and a slow machine needs far less. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 

@@ -1,6 +1,7 @@
 /**
  * Stores the documents: an index of known texts, the open segments, the current text of each page, and the removed URLs. A
- * document is durable once it has a row here. The transaction that lists its segment clears the text in the row.
+ * document is durable once it has a row here. Later a segment in R2 holds its text; the transaction that lists the segment
+ * clears the text in the row.
  */
 import {
   encodeDocument,
@@ -126,7 +127,7 @@ export class Corpus {
   /** Writes a source's open documents as one segment, then lists it. */
   async flush(source: string): Promise<void> {
     await this.#exclusively(async () => {
-      // Manifests first: the last manifest may name an object that the next line deletes.
+      // Due manifests are written first. Until then, the last manifest may name an object that the next line deletes.
       await this.#putManifests();
       await this.#deleteUnlisted();
       await this.#flush(source);
@@ -162,7 +163,7 @@ export class Corpus {
     await this.#putManifests();
   }
 
-  /** Writes an object and first records it as unlisted. The caller deletes that record in the transaction that lists the object. */
+  /** Records an object as unlisted, then writes it. The caller deletes the record in the transaction that lists the object. */
   async #putSegment(lines: string): Promise<Hash> {
     const gzip = new Response(lines).body!.pipeThrough(new CompressionStream("gzip"));
     const bytes = await new Response(gzip).arrayBuffer();
@@ -223,7 +224,7 @@ export class Corpus {
       }
       await this.#putManifests();
       await this.#deleteUnlisted();
-      // This row is deleted last, because a second call finds the texts by it.
+      // This row is deleted last, because after a crash a second call finds the texts through it.
       this.#sql.exec("DELETE FROM pages WHERE url = ?", url);
       return { removed };
     });

@@ -8,8 +8,8 @@ import type { RunEvent, RunStatus } from "../../shared/contracts/runs.ts";
 /** The least time between two events. */
 const MIN_INTERVAL_MS = 500;
 /**
- * An event is sent at least this often, even without a change: then proxies keep the connection open, and clients know that it
- * is alive.
+ * An event is sent at least this often, even without a change. Then proxies keep the connection open, and clients know that
+ * the stream is alive.
  */
 const HEARTBEAT_MS = 15_000;
 

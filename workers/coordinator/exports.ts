@@ -1,6 +1,7 @@
 /**
- * Exports published models in the formats of other runtimes. This file looks up what the formats of shared/interchange need
- * and returns the files as streams. Parts pass through one buffer, so an export holds one part and its converted bytes.
+ * Exports published models in the formats of other runtimes. This file looks up the data that the formats of
+ * shared/interchange need, and returns the files as streams. Parts pass through one buffer, so an export holds one part and
+ * its converted bytes.
  */
 import {
   checkpointSchema,
@@ -155,8 +156,8 @@ export async function exportModel(env: CoordinatorEnv, id: string, format: Expor
 }
 
 /**
- * Names a file's content without making the file. The name is a hash of the known bytes and, if the file has others, of the
- * checkpoint that decides them.
+ * Names a file's content without making the file. The name is a hash of the known bytes. If the file has other bytes, the hash
+ * includes the checkpoint that decides them.
  */
 async function oidOf(file: OutputFile, checkpoint: Hash): Promise<string> {
   const parts = isKnown(file) ? knownBytes(file) : [new TextEncoder().encode(`${checkpoint}/${file.path}`), ...knownBytes(file)];

@@ -1,7 +1,7 @@
 /**
- * Reads and writes parts of runs in R2. Parts of small models also stay in the isolate's memory: a reduction reads within a
- * second what trainers have uploaded, and trainers read what the reduction has written. Storage is always written first;
- * memory only saves reading a part back. Parts of larger models pass through reused buffers.
+ * Reads and writes parts of runs in R2. Parts of small models also stay in the isolate's memory: a reduction reads the
+ * trainers' uploads within a second, and trainers read the results of the reduction. Storage is always written first; memory
+ * only saves reading a part back. Parts of larger models pass through reused buffers.
  */
 import { objectKey, type Hash } from "../../shared/artifacts.ts";
 import type { ModelConfig } from "../../shared/config.ts";
@@ -10,13 +10,13 @@ import { RecentBytes } from "../../shared/bytes/recent-bytes.ts";
 import { createRoom } from "../../shared/bytes/read-into.ts";
 import { getObject, getObjectInto, putObject } from "../../shared/store.ts";
 
-/** Room for the weights, the state and one update of the largest model that is kept. This is little beside an isolate's 128 MB. */
+/** Room for the weights, the state and one update of the largest model that is kept. It is a small share of an isolate's 128 MB. */
 const MAX_RECENT_BYTES = 18 * 1024 * 1024;
 const MAX_KEPT_MODEL_BYTES = MAX_RECENT_BYTES / 3;
 
 const recent = new RecentBytes(MAX_RECENT_BYTES);
 
-/** True if a model's parts stay in memory. The parts of a larger model would evict each other. */
+/** True if a model's parts stay in memory. The parts of a larger model would evict each other from memory. */
 export const isKept = (model: ModelConfig): boolean => 4 * parameterCount(model) <= MAX_KEPT_MODEL_BYTES;
 
 /** Reads a part of a run from memory or storage. Throws MissingObject, CorruptObject. */
@@ -37,7 +37,7 @@ export class PartBuffer {
     const known = recentPart(hash, run);
     if (known !== undefined) return known;
     const memory = this.#memory;
-    // Reading takes the memory away, and a failed read does not return it.
+    // The read consumes the buffer's memory, and a failed read does not return it.
     this.#memory = new ArrayBuffer(0);
     const bytes = await getObjectInto(bucket, "part", hash, run, memory);
     this.#memory = bytes.buffer;

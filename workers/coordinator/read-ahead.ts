@@ -26,7 +26,7 @@ export class ReadAhead {
   take(): Promise<Uint8Array> {
     for (; this.#ahead.length < this.#buffers.length && this.#next < this.#shards; this.#next++) {
       const bytes = this.#read(this.#next, this.#buffers[this.#next % this.#buffers.length]!);
-      // The caller sees the error when it awaits the promise. After an earlier failure nobody awaits it.
+      // This prevents an unhandled rejection: the caller awaits the promise later, or never after an earlier failure.
       bytes.catch(() => undefined);
       this.#ahead.push(bytes);
     }

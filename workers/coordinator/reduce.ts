@@ -23,7 +23,10 @@ export async function putCheckpoint(bucket: R2Bucket, spec: RunSpec, state: Omit
   return { ...state, checkpoint: await putJson(bucket, "checkpoint", checkpoint, run) };
 }
 
-/** Workspaces of ended reductions, kept for the next reductions. There are never more than the most reductions that ran at once. */
+/**
+ * Workspaces of ended reductions, kept for the next reductions. Their number is the largest number of reductions that ran at
+ * the same time.
+ */
 const idle: Workspace[] = [];
 
 async function withWorkspace<T>(work: (space: Workspace) => Promise<T>): Promise<T> {

@@ -33,7 +33,7 @@ const RECENT_ROUNDS = 9;
 
 export class RunHistory {
   readonly #sql: SqlStorage;
-  /** Null before the first read, and after a change that cannot be applied to it. */
+  /** Null before the first read, and after a change that cannot be applied to the summary. */
   #summary: HistorySummary | null = null;
 
   constructor(sql: SqlStorage) {

@@ -56,7 +56,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     void ctx.blockConcurrencyWhile(() => restoreAlarm(ctx.storage, ALARM_MS));
   }
 
-  /** Stores the state before the object acts on it. After a failed write, memory still agrees with storage. */
+  /** Stores the new state first, then acts on it. If the write fails, memory and storage still agree. */
   #save(next: RunState): void {
     const before = this.#state;
     this.#store.save(before, next, Date.now());

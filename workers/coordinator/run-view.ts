@@ -1,4 +1,4 @@
-/** What operators see of one run: its status and the stream of its progress. */
+/** The operators' view of one run: its status and the stream of its progress. */
 import { datasetSchema, type Dataset } from "../../shared/artifacts.ts";
 import type { RunStatus } from "../../shared/contracts/runs.ts";
 import { getJson } from "../../shared/store.ts";

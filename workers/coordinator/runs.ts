@@ -21,7 +21,7 @@ import { checkFields, originOf, parseRequest, trainingOf } from "./train-request
 
 /** Younger objects may belong to a submission in progress. */
 const GRACE_SECONDS = 3600;
-/** How long a trainer waits for the next round of its run. The other shards of the round usually end sooner. */
+/** How long a trainer waits for the next round of its run. The slower trainers of the round usually need less time. */
 const LEASE_WAIT_MS = 2000;
 
 /** States of a Workflow instance that has not ended. */

@@ -176,7 +176,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
   }
 }
 
-/** Repeats a durable step with a bounded size. Each call gets the state of the call before, until a call returns a result. */
+/** Repeats a durable step of limited size. Each call gets the state of the previous call, until a call returns a result. */
 async function untilDone(
   step: WorkflowStep,
   name: string,

@@ -7,7 +7,7 @@ import type { FeedbackStore } from "./store.ts";
 const DAY_MS = 24 * 3_600_000;
 /** An answer can be scored for this many days. */
 export const UNSCORED_DAYS = 7;
-/** After its last score, a scored answer and its scores are kept for this many days; so is the tally of its text. */
+/** A scored answer, its scores and the tally of its text are kept for this many days after the last score. */
 export const SCORED_DAYS = 365;
 /**
  * An unscored answer is deleted when this many answers are newer. If every row has the largest size (16 KB of text, 1 KB of

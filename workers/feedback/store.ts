@@ -1,4 +1,4 @@
-/** Answers, scores and tallies in D1. The SQL is in statements.ts, the times of keeping in retention.ts. */
+/** Answers, scores and tallies in D1. The SQL is in statements.ts. How long rows are kept is in retention.ts. */
 import type { Tally } from "../../shared/contracts/feedback.ts";
 import { SQL } from "./statements.ts";
 

@@ -4,8 +4,8 @@ import type { Context } from "hono";
 import type { GatewayContext } from "./door.ts";
 
 /**
- * The bytes of an address that identify a client: all four of an IPv4 address, the first eight of an IPv6 address. They name a
- * network, and its owner chooses the other eight (RFC 4291, 2.5.1).
+ * The bytes of an address that identify a client: all four of an IPv4 address, the first eight of an IPv6 address. The first
+ * eight name a network; the network's owner chooses the other eight (RFC 4291, 2.5.1).
  */
 const CLIENT_BYTES = 8;
 const VOTER_BYTES = 16;

@@ -1,13 +1,14 @@
 /**
- * The admission queue of the generator: a few answers at once per isolate, a limited number of places, a limited wait.
+ * The admission queue of the generator. It limits the answers that are made at a time per isolate, the places in the queue,
+ * and the wait.
  *
  * Cloudflare cancels an invocation 30 s after its client has left, and the promises of the invocation then never settle.
  * Therefore no invocation awaits another. A place is a record that expires by the clock, and each place polls for its turn
- * with its own timer. If a turn takes longer than `turnMs`, the next turn begins beside it.
+ * with its own timer. If a turn takes longer than `turnMs`, the next turn begins anyway, and both run.
  */
 import { namedError } from "../../shared/errors.ts";
 
-/** How often a place checks whether its turn has come. A turn may start this late, which is little beside the time of an answer. */
+/** How often a place checks whether its turn has come. A turn may start this late, a small share of an answer's time. */
 const POLL_MS = 10;
 
 interface Place {

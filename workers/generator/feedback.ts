@@ -4,7 +4,7 @@
  */
 import type { Tally } from "../../shared/contracts/feedback.ts";
 
-/** D1 needs less time for a few rows, and people wait at least this long. */
+/** Longer than D1 needs for a few rows, and short enough for a person to wait. */
 const TIMEOUT_MS = 2000;
 
 export const UNRATED: Tally = { reward: 0, votes: 0 };

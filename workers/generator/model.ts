@@ -45,7 +45,7 @@ interface Hold {
 
 let loaded: LoadedModel | null = null;
 let checkedAt: number | null = null;
-/** The latest end of the request that is asking for the active model or loading it. */
+/** Until this time, another request may be asking for the active model or loading it. */
 let askingUntil = 0;
 const holds = new Set<Hold>();
 const retired = new Set<LoadedModel>();

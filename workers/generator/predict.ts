@@ -18,8 +18,8 @@ import { fitPrompt } from "./prompt.ts";
  */
 const MAX_CANDIDATE_TOKENS = 512;
 /**
- * The search keeps at most BEAMS unfinished answers of at most MAX_ANSWER_TOKENS tokens, so it takes at most their product of
- * steps.
+ * The search keeps at most BEAMS unfinished answers of at most MAX_ANSWER_TOKENS tokens. So it takes at most BEAMS x
+ * MAX_ANSWER_TOKENS steps of the model.
  */
 const BEAMS = 8;
 const MAX_ANSWER_TOKENS = 24;

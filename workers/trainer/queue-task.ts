@@ -9,7 +9,7 @@ import type { Submission, SubmissionReply } from "../../shared/training/protocol
 import { computeTask } from "./compute-task.ts";
 import { isWorkLoop, objectsOf, oneAtATime, trainerName } from "./isolate.ts";
 
-/** A busy isolate returns the message to the queue for this time, for another isolate to take. */
+/** A busy isolate returns the message to the queue. After this time the queue delivers it again, perhaps to another isolate. */
 const RETRY_SECONDS = 5;
 
 /** Waits before each retry of a failed submission: the Run object may be restarting. A repeated submission counts once. */

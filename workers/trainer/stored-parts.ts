@@ -12,7 +12,7 @@ import type { EvaluateTask, TrainResult, TrainTask } from "../../shared/training
 import type { ObjectCache } from "./object-cache.ts";
 import type { TaskParts } from "../../shared/training/compute/run-task.ts";
 
-/** True for a rounding error of earlier updates. A stored state holds these beside the local optimizer's tensors. */
+/** True for a rounding error of earlier updates. A stored state holds the local optimizer's tensors and these errors. */
 const isResidual = ({ name }: NamedArray) => name.endsWith(RESIDUAL);
 
 interface Stored {

@@ -34,7 +34,7 @@ export async function work(env: TrainerEnv, turn: Turn): Promise<number> {
     if (idle === MAX_IDLE_POLLS || failures === MAX_FAILURES) break;
     turn.wait();
     const lease = await env.COORDINATOR.lease({ trainer, ...(run === undefined ? {} : { run }) }).catch((error: Error) => {
-      // The coordinator may be restarting. The session waits as it waits for tasks.
+      // The coordinator may be restarting. The session waits, as if there were no task.
       console.warn(`no lease: ${error.message}`);
       return null;
     });

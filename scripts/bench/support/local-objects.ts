@@ -1,4 +1,4 @@
-/** Objects of a local R2 bucket. They are written and read with wrangler, so the storage format stays wrangler's business. */
+/** Objects of a local R2 bucket. wrangler writes and reads them, so this file does not depend on wrangler's storage format. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

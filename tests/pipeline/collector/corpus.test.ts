@@ -1,4 +1,4 @@
-/** The collector in workerd keeps one record per text, no reserved page, and never again a removed page. */
+/** The collector in workerd keeps one record per text. It keeps no reserved page and no removed page. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { documentSchema, snapshotSchema, type Document } from "../../../shared/artifacts.ts";
 import { getJson, sha256 } from "../../../shared/store.ts";

@@ -72,7 +72,8 @@ export async function openWeb(sites: Readonly<Record<string, Site>>, clock: "lea
   const server = createTestHarness({ workers: [{ configPath: CONFIG, vars: { CLOCK: clock } }] });
   await server.listen();
   const worker = server.getWorker<CollectorEnv>("tiffin-collector");
-  // The harness would need a module type for the export's type, and tests in Node do not load that module.
+  // The harness gets the export's type only from a module type, and tests in Node do not load that module. So the type is
+  // cast.
   const collector = (await worker.getExport()) as unknown as CollectorCalls;
   const addSource = (url: string, more: object = {}) =>
     collector.addSource({ url, scope: "host", pageBudget: 50, revisitSeconds: 3600, ...more });

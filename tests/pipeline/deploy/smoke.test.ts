@@ -1,4 +1,4 @@
-/** The smoke test after a deployment, on the real Workers: what it checks, which objects stay, and which faults it finds. */
+/** The smoke test after a deployment, on the real Workers: its checks, the objects that it leaves, and the faults that it finds. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createTestHarness } from "wrangler";
 import { join } from "node:path";

@@ -17,7 +17,7 @@ function importsOf(files: readonly string[], read: (file: string) => string): Ma
   );
 }
 
-/** A circle of imports, as the list of its files; null if there is none. */
+/** The files of a circle of imports, in order; null if there is no circle. */
 function circleIn(imports: ReadonlyMap<string, readonly string[]>): string[] | null {
   const done = new Set<string>();
   const from = (file: string, path: readonly string[]): string[] | null => {

@@ -1,4 +1,4 @@
-/** Child processes end with their parent, for any reason of its end, and leave a log. Free ports stay free. */
+/** Child processes end when their parent ends, for whatever reason, and leave a log. Free ports stay free. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";

@@ -10,7 +10,7 @@ test("a clone shares the data, and the data stay until the last reference is dis
   const clone = original.clone();
   expect(tf.memory().numDataBuffers).toBe(before.numDataBuffers + 1);
   original.dispose();
-  // If the memory had been freed, it would be allocated again here.
+  // If the memory had been freed, this tensor would get the same memory.
   const other = tf.tensor1d([7, 8, 9]);
   expect(Array.from(clone.dataSync())).toEqual([1, 2, 3]);
   tf.dispose([clone, other]);

@@ -55,8 +55,8 @@ describe.each(BUILDS)("norm, rotation and attention of heads, %s", (_, module) =
     );
   });
 
-  // The scores of normed heads of 32 numbers are at most 5.7 times the product of the largest weights. From 60 on, softmax
-  // looks for the largest score. From 88 on, an exponential without this would overflow.
+  // The scores of normed heads of 32 numbers are at most 5.7 times the product of the largest weights. Above 60, softmax looks
+  // for the largest score. Above 88, the exponential would overflow without the largest score.
   test.each([1, 3, 3.2, 3.3, 4, 40])("equal the definitions for weights of %d, with and without bounded scores", async (weight) => {
     const shapes = [
       [2, 20, 4, 32],

@@ -1,4 +1,4 @@
-/** Texts on which tokenizers often differ, equal in each run, and vocabularies to encode them. */
+/** Texts on which tokenizers often differ, and vocabularies to encode them. Every run has the same texts. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as fc from "fast-check";

@@ -1,7 +1,7 @@
 /**
  * The feed adapter. An entry with its full text is a document at the entry's own address. An entry with a summary is a link:
  * its page is fetched and read like a page of a site, but links in that page are not followed. Entries on other hosts are
- * refused, because only their own host can allow that they are kept.
+ * refused, because only the host of a page can allow its use.
  */
 import { decodeText } from "../web/decode.ts";
 import { extractFragment, MIN_TEXT_LENGTH } from "../web/extract.ts";

@@ -1,6 +1,6 @@
 /**
- * The frontier of one host: the pages and sitemaps that its crawls know, and the state of each. It is pure state without
- * platform or clock. The Host object decides when to call it, and sends and fetches its entries.
+ * The frontier of one host: the pages and sitemaps that its crawls know, each with a state. The frontier has no platform and
+ * no clock. The Host object decides when to call it, and sends and fetches the entries.
  *
  * An entry is held (waits for robots.txt), open, sent (its message is in the queue), taken (being fetched) or done. At most
  * one entry is sent or taken, so the host gets one request at a time. Every change is saved before it is visible.
@@ -177,7 +177,7 @@ export class Frontier {
     return silent.filter(({ attempts }) => attempts >= MAX_ATTEMPTS);
   }
 
-  /** Ends all open entries and returns the number of pages per crawl among them. */
+  /** Ends all open entries. For each crawl, returns how many of these entries were pages. */
   giveUp(): Map<string, number> {
     const pages = new Map<string, number>();
     for (const entry of [...this.#all()].filter(({ state }) => state === "open")) {

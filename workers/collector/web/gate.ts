@@ -43,8 +43,8 @@ export class Gate {
   }
 
   /**
-   * Waits for its turn, then runs `work`, which makes one request. If the turn is too far off, returns null and does not run
-   * `work`.
+   * Waits for the next turn, then runs `work`, which makes one request. If the turn is too far off, returns null and does not
+   * run `work`.
    */
   pass<T>(work: () => Promise<T>): Promise<T | null> {
     const turn = this.#last.then(async () => {

@@ -41,7 +41,10 @@ export type Visit =
 export interface Found {
   pages: readonly string[];
   sitemaps: readonly string[];
-  /** What the next crawl sends to ask whether the page has changed. Null if the next crawl must fetch the page in full. */
+  /**
+   * The validators with which the next crawl asks whether the page has changed. Null if the next crawl must fetch the page in
+   * full.
+   */
   validators: Validators | null | "unchanged";
 }
 
@@ -101,8 +104,8 @@ export class Host extends DurableObject<CollectorEnv> {
   }
 
   /**
-   * Reads robots.txt for the start pages that wait for it. If robots.txt cannot be read, their crawls end at once with the
-   * reason, which operators see.
+   * Reads robots.txt for the start pages that wait for it. If robots.txt cannot be read, their crawls end at once, with a
+   * reason for the operator.
    */
   async #release(held: readonly Entry[]): Promise<void> {
     const robots = await this.#robots();

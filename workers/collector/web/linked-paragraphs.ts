@@ -1,5 +1,5 @@
 /**
- * Unlinks paragraphs that are one link from end to end. Readability judges by the share of linked text, so it takes such a
+ * Unlinks paragraphs that are one link from end to end. Readability judges by the share of linked text, so it mistakes such a
  * paragraph for a menu. In an article the paragraph is text: it has whole sentences, and most text around it is not linked.
  * The link is then replaced by its content. Lists of teasers stay linked, because most text around a teaser is linked too.
  */

@@ -1,6 +1,6 @@
 /**
- * How one origin is asked: at the gate's turn, by its robots.txt, and not while the origin asks for a pause. The Host object
- * owns one instance. The frontier decides which page is next.
+ * Sends requests to one origin politely: at the gate's turn, by the origin's robots.txt, and not while the origin asks for a
+ * pause. The Host object owns one instance. The frontier decides which page is next.
  */
 import type { Clock } from "./clock.ts";
 import { ask, failure, fetchPage, type Answer, type Failure } from "./fetch-page.ts";

@@ -1,7 +1,7 @@
 /**
  * The robots.txt of one origin, as its Host object stores it: the raw bytes, and the time since which the file cannot be read.
- * The raw bytes are stored because their size is limited, while parsed rules could exceed a row. Rules too old for fetching
- * pages still judge links.
+ * The raw bytes are stored because their size is limited, while parsed rules could exceed a row. Old rules may not decide
+ * about fetches, but they still decide about links.
  */
 import type { Clock } from "./clock.ts";
 import { MAX_ROBOTS_BYTES, parseRobots, type Robots } from "./robots.ts";

@@ -213,7 +213,8 @@ export async function transformersOf(
   rmSync(CACHE, { recursive: true, force: true });
   Object.assign(module.env, {
     allowLocalModels: false,
-    // In Node, transformers.js reads a cached model first. An old cache would hide the current model.
+    // In Node, transformers.js reads a model through its cache. A model that was cached earlier would be read instead of the
+    // current model.
     cacheDir: CACHE,
     remoteHost: `${url}/hub/`,
     fetch: (input: string | URL, init: RequestInit = {}) =>

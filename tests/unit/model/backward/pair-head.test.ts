@@ -131,7 +131,7 @@ describe("a head of pairs", () => {
     expect(Math.max(...expected[SCORE]!.map(Math.abs))).toBeGreaterThan(1e-3);
     expectClose(values(), expected);
     expectClose(values({ sequences: 2, recompute: false }), expected);
-    // Three chunks of 256 positions would split a pair, which has 180. So chunks hold whole pairs.
+    // Three chunks of 256 positions would split a pair of 180 positions. So chunks hold whole pairs.
     expectClose(values({ sequences: 6, recompute: true }), expected);
     expectClose(values({ sequences: 4, recompute: true }), expected);
   });

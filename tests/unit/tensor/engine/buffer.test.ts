@@ -1,4 +1,4 @@
-/** Buffers, which tfjs does not know: when their memory is freed, and by which owner. */
+/** Buffers are memory that tfjs does not know. The tests check when their memory is freed, and by which owner. */
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import { startBackend } from "../../../../shared/tensor/engine/backend.ts";
