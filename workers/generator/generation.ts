@@ -3,7 +3,7 @@ import type { WrittenEvent, GenerationRequest } from "../../shared/contracts/gen
 import { createDecoder } from "../../shared/model/decoder.ts";
 import { sampleTokens, type Limits, type Token } from "./engine.ts";
 import type { ModelHold } from "./model.ts";
-import { fitPrompt } from "./prompt.ts";
+import { promptAndRoom } from "./prompt.ts";
 import { TextAssembler } from "./text.ts";
 
 export interface Generation {
@@ -13,7 +13,7 @@ export interface Generation {
 
 /** Throws InvalidInput for an invalid request, always before the first event. */
 export function startGeneration(hold: ModelHold, request: GenerationRequest): Generation {
-  const { ids, room } = fitPrompt(hold.model, request.prompt, request.maxTokens);
+  const { ids, room } = promptAndRoom(hold.model, request.prompt, request.maxTokens);
   const id = crypto.randomUUID();
   return { id, events: generate(hold, request, { id, ids, room }) };
 }

@@ -24,6 +24,8 @@ const MAX_CANDIDATE_TOKENS = 512;
 const BEAMS = 8;
 const MAX_ANSWER_TOKENS = 24;
 const ANSWERS_SHOWN = 5;
+/** Share of the context that a candidate may fill, so that something of the prompt is always read. */
+const ANSWER_SHARE = 0.75;
 
 interface Scored {
   text: string;
@@ -34,9 +36,11 @@ interface Scored {
 export function predict(model: LoadedModel, request: PredictRequest): Predictions {
   const candidates = request.candidates?.map((text) => ({ text, ids: model.tokenizer.encode(text) }));
   const longest = candidates === undefined ? MAX_ANSWER_TOKENS : checkedLength(candidates);
-  const { ids, room } = fitPrompt(model, { kind: "question", text: request.text, context: request.context ?? {} }, longest);
+  const { context } = model.config;
+  const room = Math.min(longest, Math.floor(context * ANSWER_SHARE));
   if (candidates !== undefined && room < longest)
     throw namedError("InvalidInput", `candidates: expected texts of at most ${room} tokens, which the model has room for, got ${longest}`);
+  const ids = fitPrompt(model, { kind: "question", text: request.text, context: request.context ?? {} }, context - room);
   const decoder = createDecoder(model.weights, model.config);
   try {
     const logits = decoder.prefill(ids);

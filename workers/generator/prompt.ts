@@ -5,8 +5,11 @@ import { renderContext } from "../../shared/lessons/context.ts";
 import { chatTokens, type Message } from "../../shared/tokenizer/chat-template.ts";
 import type { LoadedModel } from "./model.ts";
 
-/** The largest share of the context for an answer. The rest is kept for the prompt. */
-const ANSWER_SHARE = 0.75;
+/** What a prompt needs of the model. */
+type PromptModel = Pick<LoadedModel, "config" | "tokenizer" | "chatTemplate">;
+
+/** Share of the context that a prompt may fill, however many tokens the answer may have. */
+const PROMPT_SHARE = 0.75;
 
 /** A question as a conversation: its context as a system message, then its text. */
 function conversationOf(prompt: Extract<Prompt, { kind: "question" | "chat" }>): readonly Message[] {
@@ -22,27 +25,55 @@ export function questionOf(prompt: Prompt): string {
   return prompt.kind === "chat" ? (prompt.messages.findLast(({ role }) => role === "user")?.content ?? "") : prompt.text;
 }
 
-function idsOf({ config, tokenizer, chatTemplate }: LoadedModel, prompt: Prompt): number[] {
+/**
+ * The newest messages that fit together with all system messages, which hold the context. The last message always stays.
+ * `sizeOf` gives a message's tokens.
+ */
+function newestMessages(messages: readonly Message[], space: number, sizeOf: (message: Message) => number): readonly Message[] {
+  const isSystem = ({ role }: Message) => role === "system";
+  let left = space - messages.filter(isSystem).reduce((sum, message) => sum + sizeOf(message), 0);
+  let isFull = false;
+  return messages
+    .toReversed()
+    .filter((message, age) => {
+      if (isSystem(message)) return true;
+      left -= sizeOf(message);
+      isFull ||= left < 0;
+      return age === 0 || !isFull;
+    })
+    .toReversed();
+}
+
+function idsOf({ config, tokenizer, chatTemplate }: PromptModel, prompt: Prompt, space: number): number[] {
   if (prompt.kind === "text") return tokenizer.encode(prompt.text);
-  if (prompt.kind !== "tokens") return chatTokens(tokenizer, chatTemplate.render(conversationOf(prompt), true)).ids;
-  const unknown = prompt.ids.find((id) => id >= config.vocabSize);
-  if (unknown !== undefined) throw namedError("InvalidInput", `prompt: expected token ids below ${config.vocabSize}, got ${unknown}`);
-  return prompt.ids;
+  if (prompt.kind === "tokens") {
+    const unknown = prompt.ids.find((id) => id >= config.vocabSize);
+    if (unknown !== undefined) throw namedError("InvalidInput", `prompt: expected token ids below ${config.vocabSize}, got ${unknown}`);
+    return prompt.ids;
+  }
+  const idsOfMessages = (messages: readonly Message[], opensAnswer: boolean) =>
+    chatTokens(tokenizer, chatTemplate.render(messages, opensAnswer)).ids;
+  const opening = idsOfMessages([], true).length;
+  const kept = newestMessages(conversationOf(prompt), space - opening, (message) => idsOfMessages([message], false).length);
+  return idsOfMessages(kept, true);
 }
 
 /**
- * The token ids of a prompt, and the most tokens that its answer may have (`room`). A prompt that is too long loses its
- * beginning, because the question is at the end. Without `maxTokens` the answer gets the rest of the context, but at least a
- * quarter of the context. Throws InvalidInput for unknown ids and for an empty prompt.
+ * The last tokens of a prompt, at most `space` of them: the end of a prompt holds the question. A conversation loses its oldest
+ * messages first and keeps its system messages. Throws InvalidInput for unknown ids and for a prompt without tokens.
  */
-export function fitPrompt(model: LoadedModel, prompt: Prompt, maxTokens: number | null): { ids: number[]; room: number } {
+export function fitPrompt(model: PromptModel, prompt: Prompt, space: number): number[] {
+  const ids = idsOf(model, prompt, space);
+  if (ids.length === 0) throw namedError("InvalidInput", "prompt: expected at least one token, got none");
+  return ids.slice(-Math.max(1, space));
+}
+
+/**
+ * The ids of a prompt, and how many tokens the answer may have. `maxTokens` is a bound and reserves nothing: the prompt may fill
+ * three quarters of the context, or all that such an answer leaves. Without a bound the answer gets what the prompt leaves.
+ */
+export function promptAndRoom(model: PromptModel, prompt: Prompt, maxTokens: number | null): { ids: number[]; room: number } {
   const { context } = model.config;
-  const all = idsOf(model, prompt);
-  if (all.length === 0) throw namedError("InvalidInput", "prompt: expected at least one token, got none");
-  if (maxTokens === null) {
-    const ids = all.slice(-Math.max(1, Math.floor(context * ANSWER_SHARE)));
-    return { ids, room: Math.max(1, context - ids.length) };
-  }
-  const room = Math.max(1, Math.min(maxTokens, Math.floor(context * ANSWER_SHARE)));
-  return { ids: all.slice(-Math.max(1, context - room)), room };
+  const ids = fitPrompt(model, prompt, Math.max(Math.floor(context * PROMPT_SHARE), context - (maxTokens ?? context)));
+  return { ids, room: Math.max(1, Math.min(maxTokens ?? context, context - ids.length)) };
 }
