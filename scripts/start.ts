@@ -11,16 +11,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { presetOf } from "../shared/config.ts";
 import { answerSchema } from "../shared/contracts/generate.ts";
-import { startedRunSchema, type RunStatus } from "../shared/contracts/runs.ts";
+import type { RunStatus } from "../shared/contracts/runs.ts";
 import { crawlSchema, sourceSchema, type Crawl } from "../shared/contracts/sources.ts";
 import { given, readOptions, webAddress, wholeNumber } from "./cli/options.ts";
 import { duration, Stage } from "./cli/progress.ts";
 import { Client } from "./local/client.ts";
 import { serveDocs } from "./local/docs-site.ts";
-import { isDone, pollRun, untilActive } from "./local/poll-run.ts";
+import { isDone, untilActive } from "./local/poll-run.ts";
 import { askInSituations, describeAnswer, prepareLessons } from "./local/teach.ts";
 import { startLocal } from "./local/stack.ts";
 import { freePort, stopOnExit, stopProcesses } from "./local/processes.ts";
+import { isMeasured, tokensThatFit, trainStage } from "./local/train-stage.ts";
 import { ROOT } from "./local/workers.ts";
 
 const DOCS_PORT = 8790;
@@ -28,14 +29,36 @@ const POLL_MS = 500;
 const PAGE_BUDGET = 2000;
 /** One week. A start within a week of the last crawl uses that crawl. */
 const REVISIT_SECONDS = 7 * 24 * 3600;
+/** The whole start, lessons included, on a machine of any speed. */
+const DEFAULT_MINUTES = 5;
 const SITE_QUESTION = "How do I install this package?";
 const MEMORY = join(ROOT, ".tiffin", "start.json");
 
-const USAGE = `npm start -- [--once] [--json] [--site URL] [--tokens N] [--preset NAME] [--fresh] [--port N]`;
+const USAGE = `npm start -- [--once] [--json] [--site URL] [--minutes N | --tokens N] [--preset NAME] [--fresh] [--port N]`;
 
-/** Results of earlier starts that can be used again: the port of the documentation site, and the last crawl of each source. */
-const memorySchema = z.object({ docsPort: z.number().optional(), crawls: z.record(z.string(), z.string()).optional() });
+/**
+ * Results of earlier starts that this one can use again: the port of the documentation site, the last crawl of each source, and
+ * by the name of a run with its preset's tokens how many tokens fit into the time instead.
+ */
+const memorySchema = z.object({
+  docsPort: z.number().optional(),
+  crawls: z.record(z.string(), z.string()).optional(),
+  tokens: z.record(z.string(), z.number()).optional(),
+});
 type Memory = z.infer<typeof memorySchema>;
+
+interface Plan {
+  preset: string;
+  tokens: number | undefined;
+  /** When the lessons are to be over, as a time of Date.now(). */
+  deadline: number;
+  memory: Memory;
+}
+
+interface Pretrained {
+  request: Record<string, unknown>;
+  run: RunStatus;
+}
 
 const OPTIONS = {
   once: { type: "boolean", default: false },
@@ -43,6 +66,7 @@ const OPTIONS = {
   fresh: { type: "boolean", default: false },
   site: { type: "string" },
   tokens: { type: "string" },
+  minutes: { type: "string" },
   preset: { type: "string", default: "small" },
   port: { type: "string" },
 } as const;
@@ -91,40 +115,44 @@ async function collect(client: Client, site: string, memory: Memory): Promise<{ 
   }
 }
 
-/** Starts the run, or finds it running, and shows its progress until it is done. */
-async function train(client: Client, request: Record<string, unknown>): Promise<RunStatus> {
-  const { run } = await client.call("POST", "/runs", startedRunSchema, request);
-  const shown: { name: string; stage: Stage | null } = { name: "", stage: null };
-  const onStatus = (status: RunStatus): void => {
-    const name = status.state === "preparing" ? status.progress.stage : status.state === "training" ? "train" : "evaluate";
-    if (name !== shown.name) {
-      shown.stage?.done("done");
-      shown.stage = new Stage(name, status.state === "training" ? "tokens" : "");
-      shown.name = name;
-    }
-    if (status.state !== "training") return shown.stage?.update(status.progress.done, status.progress.total);
-    const loss = status.losses.at(-1)?.loss;
-    const note = loss === undefined ? "" : `loss ${loss.toFixed(3)}`;
-    shown.stage?.update(status.tokens ?? 0, status.totalTokens ?? 0, note, status.tokensPerSecond, status.secondsLeft);
+/**
+ * Trains the model on one source. Without `--tokens` the run gets the tokens of its preset, or as many as fit into the minutes
+ * by the speed of the first two rounds. That number is remembered, so that the next start continues the same run.
+ */
+async function pretrain(client: Client, collected: { site: string; source: string; crawl: string }, plan: Plan): Promise<Pretrained> {
+  const { site, source, crawl } = collected;
+  // Only this source: the corpus may hold other sites from earlier starts.
+  const requestFor = (tokens: number | undefined) => {
+    const effort = { preset: plan.preset, ...given({ tokens }) };
+    const name = createHash("sha256")
+      .update(JSON.stringify({ site, crawl, ...effort }))
+      .digest("hex");
+    return { name: `start-${name.slice(0, 16)}`, sources: [source], ...effort };
   };
-  try {
-    const status = await pollRun(client, run, isDone, { pollMs: POLL_MS, onStatus });
-    const unit = status.unigramLoss === null ? "nats per answer" : `nats per token (unigram ${status.unigramLoss.toFixed(3)})`;
-    const losses = `validation loss ${status.valLoss?.toFixed(3)} ${unit}`;
-    shown.stage?.done(losses);
-    return status;
-  } catch (error) {
-    shown.stage?.fail((error as Error).message);
-    throw new Error(`${(error as Error).message}. Logs are in .tiffin/logs; \`npm start -- --fresh\` starts from scratch.`, {
-      cause: error,
-    });
+  const full = requestFor(plan.tokens);
+  const known = plan.tokens ?? plan.memory.tokens?.[full.name];
+  if (known !== undefined || plan.tokens !== undefined) {
+    const request = requestFor(known);
+    return { request, run: await trainStage(client, request, "train") };
   }
+  const status = await trainStage(client, full, "train", isMeasured);
+  if (isDone(status)) return { request: full, run: status };
+  const tokens = tokensThatFit(status, (plan.deadline - Date.now()) / 1000);
+  if (tokens === null) return { request: full, run: await trainStage(client, full, "train") };
+  const request = requestFor(tokens);
+  process.stderr.write(
+    `This machine trains ${status.tokensPerSecond} tokens a second: ${tokens} of ${status.totalTokens} tokens fit into the time. \`--tokens ${tokens}\` repeats this run, \`--minutes N\` allows more.\n`,
+  );
+  plan.memory.tokens = { ...plan.memory.tokens, [full.name]: tokens };
+  remember(plan.memory);
+  await client.send("DELETE", `/runs/${status.id}`);
+  return { request, run: await trainStage(client, request, "train") };
 }
 
 async function main(): Promise<void> {
-  const options = readOptions(USAGE, OPTIONS, ({ once, json, fresh, site, tokens, preset, port }) => {
+  const options = readOptions(USAGE, OPTIONS, ({ once, json, fresh, site, tokens, minutes, preset, port }) => {
     presetOf(preset);
-    const effort = { preset, tokens: wholeNumber("tokens", tokens, 1, 1e10) };
+    const effort = { preset, tokens: wholeNumber("tokens", tokens, 1, 1e10), minutes: wholeNumber("minutes", minutes, 1, 100_000) };
     return Object.assign(effort, { once, json, fresh, site: webAddress("site", site), port: wholeNumber("port", port, 1, 65_535) });
   });
   const startedAt = Date.now();
@@ -149,20 +177,15 @@ async function main(): Promise<void> {
   const client = new Client(local.url, local.token);
 
   const { source, crawl } = await collect(client, site, memory);
-  const effort = { preset: options.preset, ...given({ tokens: options.tokens }) };
-  const name = createHash("sha256")
-    .update(JSON.stringify({ site, crawl: crawl.id, ...effort }))
-    .digest("hex");
-  // Only this source is used, because the corpus may hold other sites from earlier starts.
-  const request = { name: `start-${name.slice(0, 16)}`, sources: [source], ...effort };
-  const run = await train(client, request);
-
+  const deadline = startedAt + (options.minutes ?? DEFAULT_MINUTES) * 60_000;
+  const collected = { site, source, crawl: crawl.id };
+  const { request, run } = await pretrain(client, collected, { preset: options.preset, tokens: options.tokens, deadline, memory });
   await untilActive(client, run.checkpoint, request, POLL_MS);
   const continued = await client.call("POST", "/generate", answerSchema, { text: SITE_QUESTION });
 
   const origin = { model: run.checkpoint!, tokens: run.tokens ?? 0, preset: options.preset };
   const { count, request: lessons } = await prepareLessons(client, origin);
-  const taught = await train(client, lessons);
+  const taught = await trainStage(client, lessons, "lessons");
   await untilActive(client, taught.checkpoint, lessons, POLL_MS);
   const answers = await askInSituations(client);
   for (const answer of answers) process.stderr.write(`\n${describeAnswer(answer)}\n`);

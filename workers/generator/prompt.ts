@@ -25,12 +25,13 @@ export function questionOf(prompt: Prompt): string {
   return prompt.kind === "chat" ? (prompt.messages.findLast(({ role }) => role === "user")?.content ?? "") : prompt.text;
 }
 
+const isSystem = ({ role }: Message): boolean => role === "system";
+
 /**
  * The newest messages that fit together with all system messages, which hold the context. The last message always stays.
  * `sizeOf` gives a message's tokens.
  */
 function newestMessages(messages: readonly Message[], space: number, sizeOf: (message: Message) => number): readonly Message[] {
-  const isSystem = ({ role }: Message) => role === "system";
   let left = space - messages.filter(isSystem).reduce((sum, message) => sum + sizeOf(message), 0);
   let isFull = false;
   return messages

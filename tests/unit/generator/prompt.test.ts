@@ -18,6 +18,8 @@ const model = {
 };
 const read = (ids: readonly number[]) => new TextDecoder().decode(tokenizer.decodeBytes([...ids]));
 
+const message = (role: Message["role"], content: string): Message => ({ role, content });
+
 test("a question keeps its context beside an answer of 64 tokens", () => {
   const context = { time: "06:00", place: "gym", mood: "a mood that needs several words to be described" };
   const { ids, room } = promptAndRoom(model, { kind: "question", text: "I need songs", context }, 64);
@@ -27,7 +29,6 @@ test("a question keeps its context beside an answer of 64 tokens", () => {
 });
 
 test("a long conversation keeps its system message and its newest messages", () => {
-  const message = (role: Message["role"], content: string): Message => ({ role, content });
   const turns = Array.from({ length: 20 }, (_, turn) => message(turn % 2 === 0 ? "user" : "assistant", `turn ${turn}`));
   const messages = [message("system", "Be kind."), ...turns, message("user", "What now?")];
   const text = read(promptAndRoom(model, { kind: "chat", messages }, null).ids);

@@ -1,0 +1,29 @@
+/** How many tokens of training fit into the time of `npm start`. */
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { tokensThatFit } from "../../../scripts/local/train-stage.ts";
+
+const ROUND = 20_480;
+const run = (tokensPerSecond: number) => ({ tokensPerSecond, totalTokens: 74 * ROUND, rounds: 74 });
+
+test("a fast machine trains the whole run", () => {
+  expect(tokensThatFit(run(13_000), 300)).toBeNull();
+});
+
+test("a slow machine trains as many whole rounds as leave a fifth of the time to the lessons", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1000, max: 20_000 }), fc.integer({ min: 30, max: 2000 }), (rate, seconds) => {
+      const { totalTokens } = run(rate);
+      const tokens = tokensThatFit(run(rate), seconds) ?? totalTokens;
+      const secondsFor = (count: number) => (1.25 * count) / rate;
+      expect(tokens % ROUND).toBe(0);
+      // Half a minute is kept for all that is not training, and at least 300,000 tokens are trained.
+      expect(tokens === 15 * ROUND || secondsFor(tokens) <= seconds - 30).toBe(true);
+      expect(tokens === totalTokens || secondsFor(tokens + ROUND) > seconds - 30).toBe(true);
+    }),
+  );
+});
+
+test("without time a run still has 300,000 tokens", () => {
+  expect(tokensThatFit(run(2000), -5)).toBe(15 * ROUND);
+});
