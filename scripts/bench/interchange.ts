@@ -155,7 +155,7 @@ function heldOut(dataset: string, context: number, count: number): number[][] {
 }
 
 export async function run({ windows: count, files }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
-  // This comes first, because it measures all workerd processes below this process.
+  // Exports are measured first, because their measure counts all workerd processes below this process.
   const exportMB = await measureExports();
   print(
     `an export of preset base holds at most, in MB: ${Object.entries(exportMB)

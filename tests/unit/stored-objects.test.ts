@@ -196,7 +196,7 @@ const files = readdirSync(FOLDER);
 const kindOf = (file: string) => file.split(".")[0]!;
 
 describe("stored objects", () => {
-  it.each(files.filter((file) => file.endsWith(".json")))("of %s are read with all they hold", (file) => {
+  it.each(files.filter((file) => file.endsWith(".json")))("of %s are read with their whole content", (file) => {
     const bytes = golden(file);
     expect(READERS[kindOf(file)]!(bytes)).toMatchObject(JSON.parse(textOf(bytes)) as object);
   });
@@ -250,7 +250,7 @@ describe("stored objects", () => {
     [objectKey("checkpoint", hash("a"), "run-1"), `runs/run-1/checkpoints/${hash("a")}.json`],
     [manifestKey("s1", 7), "sources/s1/manifest-00000007.json"],
     [successorKey(hash("a")), `successors/${hash("a")}.json`],
-  ])("lie under the keys where earlier versions put them: %s", (today, key) => {
+  ])("have the same keys as in earlier versions: %s", (today, key) => {
     expect(today).toBe(key);
   });
 

@@ -46,7 +46,7 @@ export class RunHistory {
     );
   }
 
-  /** Writes the rows that an event adds. The rows follow from the two states, so an event that the reducer refused adds none. */
+  /** Writes the rows that an event adds. The rows follow from the two states, so an event that the reducer refused adds no rows. */
   record(before: RunState, after: RunState, now: number): void {
     if (after.rollbacks.length > before.rollbacks.length) {
       this.#summary = null;

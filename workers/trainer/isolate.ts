@@ -7,7 +7,7 @@ import { BucketObjects, CoordinatorObjects } from "./object-source.ts";
 let cache: ObjectCache | null = null;
 let name: string | null = null;
 
-/** True in further local processes. POST /work makes them work, and they have no access to the coordinator's bucket. */
+/** True in further local processes. They work after POST /work, and have no access to the coordinator's bucket. */
 export const isWorkLoop = (env: TrainerEnv): boolean => (env.WORK_LOOP as string) === "on";
 
 export function objectsOf(env: TrainerEnv): ObjectCache {

@@ -29,7 +29,7 @@ async function submit(env: TrainerEnv, submission: Submission): Promise<Submissi
 }
 
 export async function takeMessage(env: TrainerEnv, message: Message<{ run: string }>): Promise<void> {
-  // Here POST /work asks for tasks instead.
+  // In a work loop, POST /work asks for tasks, so messages are ignored.
   if (isWorkLoop(env)) return;
   const hasWorked = await oneAtATime(async (turn) => {
     await startBackend();

@@ -139,7 +139,7 @@ test.each([
   ["10,000 stop strings", { stop: Array.from({ length: 10_000 }, () => "a") }],
   ["an empty stop string", { stop: [""] }],
   ["an empty text", { text: "" }],
-])("%s is refused by the field's name", async (_, body) => {
+])("%s is refused with the field's name", async (_, body) => {
   const response = await door.send("POST", "/generate", { text: "a", ...body }, OPERATOR);
   expect(response.status).toBe(400);
   expect(((await response.json()) as { error: string }).error).toContain(Object.keys(body)[0]!);
@@ -159,7 +159,7 @@ test("each of fifty simultaneous requests is answered or told to retry; the next
 test.each([
   ["one address", () => "198.51.100.7", "198.51.100.8"],
   ["one IPv6 network", (index: number) => `2001:db8:7::${index.toString(16)}`, "2001:db8:8::1"],
-])("%s is limited, another one and the operator are not", async (_, addressOf, another) => {
+])("%s is limited; another client and the operator are not", async (_, addressOf, another) => {
   let retryAfter: string | null = null;
   // The limit is 60 requests per minute of the clock. The loop may cross into a second minute, but not into a third.
   for (let index = 0; index < 2 * 60 + 1 && retryAfter === null; index++) {

@@ -48,7 +48,7 @@ describe("a reduction", () => {
     ["of local steps", { steps: 10 }],
     ["of exact rounds that clip", { steps: 1, clipNorm: 1 }],
     ["of exact rounds without clipping", { steps: 1, clipNorm: 0 }],
-  ])("%s needs no more requests than predicted, and at least half as many", async (_, change) => {
+  ])("%s needs at most the predicted number of requests, and at least half of it", async (_, change) => {
     const { requests, predicted } = await reductionOf(change);
     expect(requests).toBeLessThanOrEqual(predicted);
     expect(requests).toBeGreaterThan(predicted / 2);

@@ -24,7 +24,7 @@ describe("a history", () => {
     [0, 201],
     [36, 1234],
     [7, 10_000],
-  ])("from round %i over %i rounds has the curve of every k-th round and the last", (first, rounds) => {
+  ])("from round %i over %i rounds has a curve of every k-th round and the last round", (first, rounds) => {
     const { history } = historyOf(first, rounds);
     const all = Array.from({ length: rounds }, (_, index) => ({ round: first + index, loss: lossOf(first + index) }));
     const every = Math.ceil(rounds / 200);

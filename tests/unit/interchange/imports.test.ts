@@ -1,4 +1,4 @@
-/** Imported models: round trips bit for bit, and a named refusal of everything that this decoder does not support. */
+/** Imported models: round trips bit for bit, and a refusal by name for each feature that this decoder does not support. */
 import { describe, expect, test } from "vitest";
 import type { ModelConfig } from "../../../shared/config.ts";
 import { sourceOfBytes } from "../../../shared/interchange/byte-source.ts";
@@ -170,7 +170,7 @@ test.each<[string, Record<string, unknown>]>([
   ["model.layers.2.input_layernorm.weight: expected a tensor", { num_hidden_layers: 3, layer_types: null }],
   ["model.layers.1.input_layernorm.weight: expected only tensors", { num_hidden_layers: 1, layer_types: null }],
   ["self_attn.q_proj.weight: expected [32,64], got [64,64]", { head_dim: 8 }],
-])("config.json is refused by %s (%j)", async (field, changes) => {
+])("config.json is refused with the error %s (%j)", async (field, changes) => {
   const config = Object.fromEntries(Object.entries({ ...(await configText()), ...changes }).filter(([, value]) => value !== undefined));
   const open = await folderOf(withFile(textFile("config.json", JSON.stringify(config))));
   await expect(importFolder(open).then(({ read }) => read("model.norm.weight"))).rejects.toThrow(field);
@@ -190,7 +190,7 @@ test.each<[string, OutputFile]>([
   ["as the index says", textFile("model.safetensors.index.json", JSON.stringify({ weight_map: { a: "model.safetensors" } }))],
   ["expected at least 8 bytes", textFile("model.safetensors", "abc")],
   ["expected a header of at most", textFile("model.safetensors", "\u00ff".repeat(8))],
-])("a broken file is refused by %s", async (what, file) => {
+])("a broken file is refused with the error %s", async (what, file) => {
   await expect(importFolder(await folderOf(withFile(file)))).rejects.toThrow(what);
 });
 
@@ -252,6 +252,6 @@ test.each<[string, (bytes: Uint8Array, at: (text: string) => number) => void]>([
     (bytes, at) => bytes.set([1], at("output_norm.weight") + 4 + 8 + 4),
   ],
   ["blk.0.attn_q.weight: expected a tensor", (bytes, at) => put(bytes, at("blk.0.attn_q.weight") - 8, "q.weighs")],
-])("GGUF is refused by %s", async (what, change) => {
+])("GGUF is refused with the message %s", async (what, change) => {
   await expect(importGguf(sourceOfBytes("model.gguf", await patchedGguf(change)))).rejects.toThrow(what);
 });

@@ -59,7 +59,7 @@ test("a number outside float16 is refused instead of becoming infinite", () => {
 test.each([
   ["Q8_0", 0.5],
   ["Q4_0", 1],
-] as const)("%s is off by at most %s steps of its block", (type, steps) => {
+] as const)("%s has an error of at most %s steps of its block", (type, steps) => {
   const values = random(64 * 32);
   const back = fromType(type, toType(type, values));
   const levels = type === "Q8_0" ? 127 : 8;
@@ -71,7 +71,7 @@ test.each([
   }
 });
 
-test.each(["Q8_0", "Q4_0"] as const)("%s of zeros is zeros, and twice is as once", (type) => {
+test.each(["Q8_0", "Q4_0"] as const)("%s keeps zeros, and a second conversion changes nothing", (type) => {
   expect([...fromType(type, toType(type, new Float32Array(32)))].every((value) => value === 0)).toBe(true);
   const once = fromType(type, toType(type, random(320)));
   expect(Math.max(...fromType(type, toType(type, once)).map((value, at) => Math.abs(value - once[at]!)))).toBeLessThan(0.01);

@@ -86,7 +86,7 @@ describe.each(BUILDS)("fused products that share a matrix, %s", (_, module) => {
     ["each transposed, as of the presets", { rows: 768, width: 128, columns: [352, 352] }],
     ["each transposed, with a part and a block that are too small", { rows: 700, width: 128, columns: [400, 256, 256] }],
     ["an odd number of rows", { rows: 131, width: 128, columns: [128, 128] }],
-  ])("equal them where quadrants are large enough and where they are too small: %s", async (__, sizes) => {
+  ])("equal separate products with large enough and too small quadrants: %s", async (__, sizes) => {
     expect(await worst(sizes, 1)).toBeLessThanOrEqual(TOLERANCE);
   });
 

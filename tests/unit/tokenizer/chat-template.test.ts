@@ -33,7 +33,7 @@ describe.each([
   ["ChatML", CHATML],
   ["the plain template", PLAIN],
 ])("%s", (_, template) => {
-  test("is the same text as its Jinja template renders", () => {
+  test("renders the same text as its Jinja template", () => {
     const jinja = new Template(template.jinja);
     fc.assert(
       fc.property(messages, fc.boolean(), (conversation, opensAnswer) => {

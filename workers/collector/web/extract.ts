@@ -15,8 +15,8 @@ const MAX_LINKS = 2000;
 const MAX_DEPTH = 500;
 const MAX_ELEMENTS = 30_000;
 /**
- * The parser takes about 300 bytes per element, and an isolate has 128 MB. At each tag it visits all open elements: 3 s at
- * 100,000 levels, 18 s at 200,000. Therefore a scan counts the tags before parsing. It allows about 200,000 elements and
+ * The parser takes about 300 bytes per element, and an isolate has 128 MB. At each tag the parser visits all open elements:
+ * 3 s at 100,000 levels, 18 s at 200,000. Therefore a scan counts the tags before parsing. It allows about 200,000 elements and
  * 100,000 levels (unclosed tags such as `<br>` count as levels). The scan miscounts end tags inside comments; for such pages
  * only the limit on tags holds.
  */

@@ -5,7 +5,7 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { Lease, Submission, SubmissionReply } from "../../../../shared/training/protocol/task.ts";
 
-/** The test harness sends outbound requests to the bench's own `fetch`. */
+/** The test harness sends this Worker's outbound requests to the bench's own `fetch`. */
 const BENCH = "http://bench.invalid";
 
 export default class MemoryCoordinator extends WorkerEntrypoint {

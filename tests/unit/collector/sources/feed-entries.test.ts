@@ -12,7 +12,7 @@ test.each([
   ["other JSON", '{"items": []}'],
   ["broken JSON", '{"version": "https://jsonfeed.org/version/1.1", '],
   ["nothing", ""],
-])("tells a feed from %s", (_, text) => {
+])("distinguishes a feed from %s", (_, text) => {
   expect(parseFeed(text, BASE)).toBeNull();
 });
 

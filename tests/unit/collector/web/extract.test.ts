@@ -80,20 +80,20 @@ test.each([
   ["long ".repeat(100), {}, null],
   ["long ".repeat(100), { "x-robots-tag": "noai" }, { kind: "reserved", by: "noindex" }],
   ["long ".repeat(100), { "content-signal": "search=yes, ai-train=no" }, { kind: "reserved", by: "ai-train=no" }],
-])("judges plain text like pages: %.5s %j is %j", (words, headers, refusal) => {
+])("treats plain text like pages: %.5s %j is %j", (words, headers, refusal) => {
   const found = extractPlain(words, new Headers(headers));
   expect([found.text !== "", found.refusal]).toEqual([refusal?.kind !== "reserved", refusal]);
 });
 
 const inside = `${prose}<a href="c">c</a>`;
 test.each([
-  ["its html and body tags out", `<!doctype html><html lang="de"><title>T</title>${inside}`],
-  ["its head tags out", `<!doctype html><html lang="de"><meta charset="utf-8"><title>T</title><body>${inside}</body></html>`],
-  ["its html tag out", `<!doctype html><title>T</title><body>${inside}</body>`],
-  ["its html tag out, and has a head", `<head><title>T</title></head><body>${inside}`],
-  ["its html tag to its body", `<body><html lang="de"><title>T</title>${inside}</html></body>`],
+  ["no html and body tags", `<!doctype html><html lang="de"><title>T</title>${inside}`],
+  ["no head tags", `<!doctype html><html lang="de"><meta charset="utf-8"><title>T</title><body>${inside}</body></html>`],
+  ["no html tag", `<!doctype html><title>T</title><body>${inside}</body>`],
+  ["no html tag but a head", `<head><title>T</title></head><body>${inside}`],
+  ["its html tag inside its body", `<body><html lang="de"><title>T</title>${inside}</html></body>`],
   ["a script between head and body", `<html lang="de"><head><title>T</title></head><script>1</script><body>${inside}</body></html>`],
-])("reads a page that leaves %s", (_, html) => {
+])("reads a page with %s", (_, html) => {
   const found = extract(html, BASE, new Headers());
   expect([found.title, found.links, found.refusal]).toEqual(["T", ["https://example.com/a/c"], null]);
   expect(found.lang).toBe(html.includes("<html") ? "de" : "");

@@ -17,6 +17,6 @@ test.each([
   ["soon", 60_000],
   ["", 60_000],
   [null, 60_000],
-])("waits as %j asks: %i ms", (value, ms) => {
+])("%j asks for a wait of %i ms", (value, ms) => {
   expect(retryAfterMs(value, NOW)).toBe(ms);
 });

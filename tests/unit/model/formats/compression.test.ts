@@ -23,7 +23,7 @@ describe("compression", () => {
     expect([...expand(compress(rows, {}, "int8").arrays)[0]!.data]).toEqual([254, 8, 0, 0]);
   });
 
-  test.each(["bf16", "int8"] as const)("%s loses nothing for ever: sent values and rounding errors add up to the updates", (kind) => {
+  test.each(["bf16", "int8"] as const)("%s loses no part of an update: sent values and rounding errors add up to the updates", (kind) => {
     const update = [array("a", [7, 13]), array("b", [31])];
     const sent = update.map(({ data }) => new Float64Array(data.length));
     let residuals: Record<string, Float32Array> = {};

@@ -181,7 +181,7 @@ describe("parts", () => {
     [2, "weights", 4],
     [2, "state", 2],
     [2, "write", 2],
-  ] as const)("a task of %d steps whose %s fails at the call number %d leaves no tensors behind", async (steps, what, call) => {
+  ] as const)("a task of %d steps in which %s fails at call number %d leaves no tensors behind", async (steps, what, call) => {
     const weights = firstWeights(model);
     const task = trainTask({ ...TRAINING, steps, batch: 2, optimizer: muon }, 0, model);
     const { inner } = await runTask(task, weights, [], STREAM);

@@ -194,7 +194,7 @@ describe("a shard's state that is unusable for the shard's next task", () => {
         putObject(bucket, "part", encodeSafetensors(state.map((array, at) => ({ ...array, name: `other${at}` }))), "r"),
       "expected step .*, got other0",
     ],
-  ] as const)("because it %s is blamed on who sent it, not on who would begin with it", async (_, replace, reason) => {
+  ] as const)("because it %s blames its sender, not the trainer of the next task", async (_, replace, reason) => {
     const { bucket, state } = await complete();
     const result = trainResults(state)[1]!;
     const arrays = decodeSafetensors(new Uint8Array(await getObject(bucket.asBucket(), "part", result.inner![0]!, "r")));
