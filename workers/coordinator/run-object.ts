@@ -208,7 +208,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     const before = Date.now() - (isOpen ? Math.max(graceMs, MIN_GRACE_MS) : graceMs);
     const named = () => (this.#state === null ? new Set<Hash>() : retainedHashes(this.#state));
     const collection = this.#objects.collectGarbage(id, before, named);
-    // Trainers may have completed the round meanwhile, so its reduction starts now.
+    // Trainers may have completed the round meanwhile. Then the round's reduction starts now.
     void this.#occupy(collection)
       .then(() => this.#advance())
       .catch(() => undefined);

@@ -15,7 +15,7 @@ const bytesOf = (text: string) => new TextEncoder().encode(text);
 /** The client's address or network. Cloudflare sets cf-connecting-ip on every request. A request without it is local. */
 export function clientOf(c: Context): string {
   const address = c.req.header("cf-connecting-ip") ?? "";
-  // `process` reads an IPv4 address that is written as IPv6 (::ffff:203.0.113.1) as the IPv4 address.
+  // `ipaddr.process` reads an IPv4 address that is written as IPv6 (::ffff:203.0.113.1) as the IPv4 address.
   return ipaddr.isValid(address) ? ipaddr.process(address).toByteArray().slice(0, CLIENT_BYTES).join(".") : "local";
 }
 
