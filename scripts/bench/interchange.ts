@@ -1,10 +1,10 @@
 /**
  * `npm run bench -- interchange [--windows 20] [--files 10000] [--json]`: compares the active model of this folder's state in
  * Tiffin and in other runtimes. The first run installs these runtimes into .tiffin/consumers. The bench compares:
- * - token ids and texts with the Rust library and llama.cpp;
+ * - token ids and texts with both libraries of Hugging Face and llama.cpp;
  * - logits with llama.cpp and onnxruntime, also for eleven other shapes with random weights;
  * - greedy text of `/generate` with llama.cpp and transformers.js.
- * It also measures how much smaller number types cost on held-out text, how much memory an export takes, and how damaged files
+ * It also measures the bytes per token beside the former rule for words, how much smaller number types cost on held-out text, how much memory an export takes, and how damaged files
  * are handled.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -19,23 +19,27 @@ import { onnxFile } from "../../shared/interchange/onnx-writer.ts";
 import { bytesOfFile } from "../../shared/interchange/output-file.ts";
 import { provenanceSchema } from "../../shared/interchange/provenance.ts";
 import { safetensorsFiles } from "../../shared/interchange/safetensors-writer.ts";
-import { loadTokenizer } from "../../shared/tokenizer/json-reader.ts";
 import { decodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
 import type { Print } from "../cli/runner.ts";
 import { Client } from "../local/client.ts";
 import { reachTiffin, type Reached } from "../local/reach.ts";
 import { ROOT } from "../local/workers.ts";
 import { judge, largestDifference, rowsOf } from "./support/interchange/comparisons.ts";
-import { installConsumers, LlamaRuntime, onnxLogits, rustTokenizer, transformersOf } from "./support/interchange/consumers.ts";
+import { bytesPerToken } from "./support/bytes-per-token.ts";
+import { defaultCorpus } from "./support/default-corpus.ts";
+import { installConsumers, LlamaRuntime, onnxLogits, transformersOf } from "./support/interchange/consumers.ts";
 import { measureExports } from "./support/interchange/export-memory.ts";
 import { KINDS, readMutations } from "./support/interchange/hostile.ts";
 import { randomModel } from "./support/interchange/random-model.ts";
-import { difficultTexts } from "./support/interchange/texts.ts";
+import { compareTokens } from "./support/interchange/token-comparison.ts";
 import { getLocalObject } from "./support/local-objects.ts";
 
 const OUT = join(ROOT, ".tiffin", "interchange");
 const STATE = join(ROOT, ".wrangler", "state");
 const MAX_LOGIT_DIFFERENCE = 5e-5;
+const MIN_POSITIONS = 100;
+/** How many more bytes than before a token of the default corpus has. */
+const MIN_GAIN = 0.04;
 const GREEDY_TOKENS = 50;
 const MAX_EXPORT_MB = 16;
 const PROMPTS = [
@@ -106,28 +110,6 @@ async function startOurs() {
 }
 type Ours = Awaited<ReturnType<typeof startOurs>>;
 
-/** Compares ids and texts of all consumers with ours. A text counts if all consumers agree. */
-async function compareTokens(tokenizerBytes: Uint8Array, llama: LlamaRuntime, print: Print) {
-  const tokenizer = loadTokenizer(JSON.parse(new TextDecoder().decode(tokenizerBytes)));
-  const rust = await rustTokenizer(put("tokenizer.json", tokenizerBytes));
-  const texts = difficultTexts();
-  let sameIds = 0;
-  let sameText = 0;
-  const different: string[] = [];
-  for (const text of texts) {
-    const ids = tokenizer.encode(text);
-    const theirs = [await rust.encode(text), llama.encode(text)];
-    const isSame = theirs.every((each) => each.join() === ids.join());
-    if (isSame) sameIds++;
-    else if (different.length < 5)
-      different.push(`${JSON.stringify(text.slice(0, 80))}: ${ids.slice(0, 12)} | ${theirs.map((each) => each.slice(0, 12)).join(" | ")}`);
-    const decoded = tokenizer.decode(ids);
-    if ([await rust.decode(ids), llama.decode(ids)].every((each) => each === decoded)) sameText++;
-  }
-  for (const line of different) print(`  ids differ: ${line}`);
-  return { texts: texts.length, sameIds, sameText };
-}
-
 async function compareShapes(ours: Ours, print: Print): Promise<Record<string, number>> {
   const differences: Record<string, number> = {};
   for (const [name, changes] of Object.entries(SHAPES)) {
@@ -181,8 +163,11 @@ export async function run({ windows: count, files }: typeof FLAGS, print: Print)
     if (first === undefined) throw new Error("bench interchange: expected a window of held-out tokens, found none");
 
     const exact = await LlamaRuntime.open(paths["F32"]!, model.context);
-    const tokens = await compareTokens(await file("tokenizer.json"), exact, print);
+    const tokenizerPath = put("tokenizer.json", await file("tokenizer.json"));
+    const tokens = await compareTokens(tokenizerPath, exact, print);
     print(`ids equal in ${tokens.sameIds} of ${tokens.texts} texts, texts from ids in ${tokens.sameText}`);
+    const density = bytesPerToken(await defaultCorpus(), model.vocabSize);
+    print(`bytes per token: ${density.bytesPerTokenBefore.toFixed(4)} before, ${density.bytesPerToken.toFixed(4)} now`);
 
     const expected = await ours.logits(first);
     const inLlama = largestDifference(expected, await exact.logits(first));
@@ -251,6 +236,8 @@ export async function run({ windows: count, files }: typeof FLAGS, print: Print)
     const ok =
       tokens.sameIds === tokens.texts &&
       tokens.sameText === tokens.texts &&
+      first.length >= MIN_POSITIONS &&
+      density.gain >= MIN_GAIN &&
       maxLogitDifference <= MAX_LOGIT_DIFFERENCE &&
       Object.values(shapes).every((difference) => difference <= MAX_LOGIT_DIFFERENCE) &&
       greedySame === PROMPTS.length &&
@@ -268,6 +255,8 @@ export async function run({ windows: count, files }: typeof FLAGS, print: Print)
       llamaDifference: inLlama,
       onnxDifference: inOnnx,
       greedyPrompts: PROMPTS.length,
+      bytesPerToken: density.bytesPerToken,
+      bytesPerTokenBefore: density.bytesPerTokenBefore,
       greedySame: Math.min(greedySame, greedyInTransformers),
       f16LossRatio: quantized["F16"]!.lossRatio,
       q8LossRatio: quantized["Q8_0"]!.lossRatio,

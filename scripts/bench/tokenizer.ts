@@ -4,11 +4,9 @@
  * text into words as a ratio to the former regular expression in the same run. It also reads damaged tokenizer.json files;
  * each must be refused or read right.
  */
-import { trainMerges, type BpeState } from "../../shared/tokenizer/bpe.ts";
-import { FORMER_LAYOUT, LAYOUT, type Layout } from "../../shared/tokenizer/layout.ts";
 import { splitWords } from "../../shared/tokenizer/pre-tokenizer.ts";
-import { Tokenizer } from "../../shared/tokenizer/tokenizer.ts";
 import type { Print } from "../cli/runner.ts";
+import { bytesPerToken } from "./support/bytes-per-token.ts";
 import { defaultCorpus } from "./support/default-corpus.ts";
 import { readHostileTokenizers } from "./support/hostile-tokenizer.ts";
 
@@ -24,15 +22,12 @@ export async function run({ files }: typeof FLAGS, print: Print): Promise<Record
   const bytes = new TextEncoder().encode(texts.join("")).length;
   print(`default corpus: ${texts.length} documents, ${bytes} bytes`);
   const vocabularies = VOCAB_SIZES.map((vocabSize) => {
-    const bytesPerToken = bytes / countTokens(texts, LAYOUT, vocabSize - LAYOUT.minVocabSize);
-    const bytesPerTokenBefore = bytes / countTokens(texts, FORMER_LAYOUT, vocabSize - FORMER_LAYOUT.minVocabSize);
-    // The current layout has 16 special tokens, the former had 3. In a vocabulary of equal size it has 13 fewer merges.
-    const gain = bytesPerToken / bytesPerTokenBefore - 1;
-    const gainAtEqualMerges = bytesPerToken / (bytes / countTokens(texts, FORMER_LAYOUT, vocabSize - LAYOUT.minVocabSize)) - 1;
+    const measured = bytesPerToken(texts, vocabSize);
+    const { bytesPerTokenBefore: before, bytesPerToken: now, gain, gainAtEqualMerges } = measured;
     print(
-      `${vocabSize} tokens: ${bytesPerTokenBefore.toFixed(4)} bytes per token before, ${bytesPerToken.toFixed(4)} now: ${percent(gain)} more, ${percent(gainAtEqualMerges)} at equal merges`,
+      `${vocabSize} tokens: ${before.toFixed(4)} bytes per token before, ${now.toFixed(4)} now: ${percent(gain)} more, ${percent(gainAtEqualMerges)} at equal merges`,
     );
-    return { vocabSize, bytesPerTokenBefore, bytesPerToken, gain, gainAtEqualMerges };
+    return { vocabSize, ...measured };
   });
   const cutting = cuttingSpeeds(texts);
   print(`cutting, times the speed of the expression of before: qwen2 ${cutting.qwen2.toFixed(2)}, gpt2 ${cutting.gpt2.toFixed(2)}`);
@@ -44,16 +39,7 @@ export async function run({ files }: typeof FLAGS, print: Print): Promise<Record
   return { ok, documents: texts.length, bytes, vocabularies, cutting, hostile };
 }
 
-function countTokens(texts: readonly string[], layout: Layout, merges: number): number {
-  const counts = new Map<string, number>();
-  for (const text of texts) for (const word of splitWords(text, layout.preTokenizer)) counts.set(word, (counts.get(word) ?? 0) + 1);
-  const state: BpeState = { words: [...counts], merges: [] };
-  trainMerges(state, merges, Number.POSITIVE_INFINITY);
-  const tokenizer = new Tokenizer(layout.vocabulary(state.merges));
-  return texts.reduce((tokens, text) => tokens + tokenizer.encode(text).length, 0);
-}
-
-/** The speed of each rule as a multiple of the former expression's speed: medians over alternating turns. */
+/** Speeds as multiples of the speed of the expression of before: medians over turns that alternate. */
 function cuttingSpeeds(texts: readonly string[]): { qwen2: number; gpt2: number } {
   const time = (cut: (text: string) => readonly string[] | null): number => {
     const begun = performance.now();

@@ -3,11 +3,11 @@
  * larger than the rest of the project; neither the project nor its tests depend on them. Their types declare only the calls
  * that the bench makes.
  */
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { runProcess } from "../../../local/processes.ts";
 import { ROOT } from "../../../local/workers.ts";
 
 const FOLDER = join(ROOT, ".tiffin", "consumers");
@@ -28,8 +28,9 @@ export function installConsumers(): void {
   writeFileSync(manifest, JSON.stringify({ private: true, type: "module" }));
   if (Object.keys(PACKAGES).every((name) => existsSync(join(FOLDER, "node_modules", name, "package.json")))) return;
   const wanted = Object.entries(PACKAGES).map(([name, version]) => `${name}@${version}`);
-  const result = runProcess("npm", ["install", "--prefix", FOLDER, "--no-save", "--omit=optional", "--ignore-scripts", ...wanted]);
-  if (result.status !== 0) throw new Error(`consumers: expected npm to install the packages, got exit ${result.status}\n${result.output}`);
+  const flags = ["--prefix", FOLDER, "--no-save", "--omit=optional", "--ignore-scripts"];
+  const { status, error, stderr } = spawnSync("npm", ["install", ...flags, ...wanted], { cwd: FOLDER, encoding: "utf8" });
+  if (status !== 0) throw new Error(`consumers: expected npm to install them, got ${error?.message ?? `exit ${status}\n${stderr}`}`);
 }
 
 const require = createRequire(join(FOLDER, "package.json"));
