@@ -3,22 +3,18 @@
  * compares every size with the size of the file before it allocates memory.
  */
 import { z } from "zod";
+import { headerLength, LENGTH_BYTES, readEntries } from "../model/formats/safetensors-header.ts";
 import { readWhole, type ByteSource, type StoredTensor } from "./byte-source.ts";
-import { bytesOfType } from "./number-types.ts";
 
 /** Far above real headers: the largest supported model (64 layers) has 100 KB. */
 const MAX_HEADER_BYTES = 4 * 1024 * 1024;
 const MAX_INDEX_BYTES = 4 * 1024 * 1024;
 const MAX_SHARDS = 1000;
 
-const TYPES = ["F32", "F16", "BF16"] as const;
-export type SafetensorsTensor = StoredTensor<(typeof TYPES)[number]>;
+/** The supported types, with the bytes of a value. */
+const WIDTHS = { F32: 4, F16: 2, BF16: 2 } as const;
+export type SafetensorsTensor = StoredTensor<keyof typeof WIDTHS>;
 
-const entrySchema = z.object({
-  dtype: z.enum(TYPES),
-  shape: z.array(z.int().nonnegative()).max(8),
-  data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
-});
 const indexSchema = z.object({ weight_map: z.record(z.string(), z.string().regex(/^[\w.-]+\.safetensors$/)) });
 
 /** Parses untrusted bytes as JSON. */
@@ -30,51 +26,19 @@ export function parseJson(name: string, bytes: Uint8Array): unknown {
   }
 }
 
-async function readHeader(source: ByteSource): Promise<{ header: object; dataStart: number }> {
-  const { name, size } = source;
-  if (size < 8) throw new Error(`${name}: expected at least 8 bytes, got ${size}`);
-  const length = await source.read(0, 8);
-  const headerBytes = Number(new DataView(length.buffer, length.byteOffset).getBigUint64(0, true));
-  if (headerBytes > MAX_HEADER_BYTES || headerBytes > size - 8)
-    throw new Error(`${name}: expected a header of at most ${Math.min(MAX_HEADER_BYTES, size - 8)} bytes, got ${headerBytes}`);
-  const header = parseJson(name, await source.read(8, 8 + headerBytes));
-  if (typeof header !== "object" || header === null || Array.isArray(header))
-    throw new Error(`${name}: expected the header to be a JSON object, got another value`);
-  return { header, dataStart: 8 + headerBytes };
-}
-
 /** Returns the tensors of a file. Throws an error that names the tensor on holes, overlaps, trailing bytes and unknown types. */
 export async function readSafetensors(source: ByteSource): Promise<Map<string, SafetensorsTensor>> {
-  const { header, dataStart } = await readHeader(source);
-  const entries = Object.entries(header)
-    .filter(([name]) => name !== "__metadata__")
-    .map(([name, value]) => {
-      const parsed = entrySchema.safeParse(value);
-      if (!parsed.success) throw new Error(`${source.name}: ${name}: ${z.prettifyError(parsed.error)}`);
-      const { dtype, shape, data_offsets } = parsed.data;
-      return { name, dtype, shape, data_offsets };
-    })
-    .toSorted((a, b) => a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1]);
-  const tensors = new Map<string, SafetensorsTensor>();
-  const dataBytes = source.size - dataStart;
-  let position = 0;
-  for (const {
-    name,
-    dtype,
-    shape,
-    data_offsets: [begin, end],
-  } of entries) {
-    const size = shape.reduce((product, axis) => product * axis, 1);
-    if (begin !== position)
-      throw new Error(`${source.name}: ${name}: expected data to begin at ${position}, got ${begin} (hole or overlap)`);
-    if (!Number.isSafeInteger(size) || end - begin !== bytesOfType(dtype, size))
-      throw new Error(`${source.name}: ${name}: expected ${size} values of ${dtype} for [${shape}], got ${end - begin} bytes`);
-    if (end > dataBytes) throw new Error(`${source.name}: ${name}: expected data to end by ${dataBytes}, got ${end}`);
-    tensors.set(name, { source, type: dtype, shape, start: dataStart + begin, end: dataStart + end });
-    position = end;
-  }
-  if (position !== dataBytes) throw new Error(`${source.name}: expected ${position} bytes of data, got ${dataBytes} (trailing bytes)`);
-  return tensors;
+  const { name: file, size } = source;
+  const most = Math.min(MAX_HEADER_BYTES, size - LENGTH_BYTES);
+  const headerBytes = headerLength(file, await source.read(0, Math.min(size, LENGTH_BYTES)), most);
+  const dataStart = LENGTH_BYTES + headerBytes;
+  const entries = readEntries(file, await source.read(LENGTH_BYTES, dataStart), size - dataStart, WIDTHS);
+  return new Map(
+    entries.map(({ name, dtype, shape, begin, end }) => [
+      name,
+      { source, type: dtype, shape, start: dataStart + begin, end: dataStart + end },
+    ]),
+  );
 }
 
 /** Returns the tensors of a folder: from `model.safetensors`, or from the files in its index. `open` returns null for a missing file. */

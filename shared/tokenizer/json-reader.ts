@@ -3,9 +3,9 @@
  * Rust library: a field that would lead to other ids is an error that names the field. The file is untrusted, so its sizes are
  * limited. Truncation and padding are ignored, because they do not belong to the vocabulary.
  */
-import { z } from "zod";
 import type { Merge } from "./bpe.ts";
 import { preTokenizerOf, refuseChangedDecoding, refuseChangedIds, refused } from "./json-rules.ts";
+import { isObject, valueAt } from "./json-shape.ts";
 import { BYTE_TO_CHAR } from "./json-writer.ts";
 import { END_OF_TEXT } from "./special-tokens.ts";
 import { Tokenizer, type AddedToken } from "./tokenizer.ts";
@@ -22,30 +22,7 @@ const MAX_TOKEN_BYTES = 1024;
 const MAX_VOCABULARY_BYTES = 4_000_000;
 const MAX_ADDED_TOKENS = 1024;
 
-const addedSchema = z.object({
-  id: z
-    .int()
-    .min(0)
-    .max(MAX_IDS - 1),
-  content: z
-    .string()
-    .min(1)
-    .max(256)
-    .refine((content) => content.isWellFormed(), "expected text without lone surrogates"),
-  single_word: z.literal(false),
-  lstrip: z.literal(false),
-  rstrip: z.literal(false),
-  special: z.boolean(),
-  normalized: z.boolean(),
-});
-const fileSchema = z.object({
-  added_tokens: z.array(addedSchema).max(MAX_ADDED_TOKENS),
-  normalizer: z.unknown(),
-  pre_tokenizer: z.unknown(),
-  post_processor: z.unknown(),
-  decoder: z.unknown(),
-  model: z.looseObject({ type: z.literal("BPE"), vocab: z.unknown(), merges: z.array(z.unknown()).max(MAX_IDS) }),
-});
+const MAX_CONTENT_LENGTH = 256;
 
 /** Parses the bytes of a tokenizer.json. */
 export function parseTokenizer(bytes: Uint8Array): Tokenizer {
@@ -62,21 +39,44 @@ export function parseTokenizer(bytes: Uint8Array): Tokenizer {
 
 /** Loads a parsed tokenizer.json. Throws an error that names the first unsupported field. */
 export function loadTokenizer(json: unknown): Tokenizer {
-  const parsed = fileSchema.safeParse(json);
-  if (!parsed.success) throw new Error(`tokenizer.json: ${z.prettifyError(parsed.error)}`);
-  const { model, added_tokens, ...rules } = parsed.data;
-  const normalizer = refuseChangedIds(rules, model);
-  refuseChangedDecoding(rules.decoder);
-  const preTokenizer = preTokenizerOf(rules.pre_tokenizer);
-  const { tokens, merges } = readMerges(model.merges);
-  const vocab = readVocab(model.vocab);
-  const added = added_tokens.map(({ content, id, special, normalized }): AddedToken => {
-    if (normalized && normalizer !== null && content.normalize(normalizer) !== content)
+  if (!isObject(json)) throw refused("file", "an object", json);
+  const type = valueAt(json, "model", "type");
+  if (type !== "BPE") throw refused("model.type", "BPE", type);
+  const normalizer = refuseChangedIds(json);
+  refuseChangedDecoding(valueAt(json, "decoder"));
+  const preTokenizer = preTokenizerOf(valueAt(json, "pre_tokenizer"));
+  const { tokens, merges } = readMerges(listAt(json, MAX_IDS, "model", "merges"));
+  const vocab = readVocab(valueAt(json, "model", "vocab"));
+  const added = listAt(json, MAX_ADDED_TOKENS, "added_tokens").map((token, at) => readAdded(token, `added_tokens.${at}`));
+  for (const { content, isNormalized } of added)
+    if (isNormalized && normalizer !== null && content.normalize(normalizer) !== content)
       throw refused("added_tokens", `content in ${normalizer} where normalized is true`, content);
-    return { content, id, isText: !special, isNormalized: normalized };
-  });
   const ids = checkIds(tokens, vocab, added);
   return new Tokenizer({ preTokenizer, normalizer, merges, ids, added });
+}
+
+function listAt(json: unknown, most: number, ...path: readonly string[]): readonly unknown[] {
+  const list = valueAt(json, ...path);
+  if (!Array.isArray(list)) throw refused(path.join("."), "a list", list);
+  if (list.length > most) throw refused(path.join("."), `at most ${most} items`, list.length);
+  return list;
+}
+
+const isId = (value: unknown): value is number => typeof value === "number" && Number.isInteger(value) && value >= 0 && value < MAX_IDS;
+
+function readAdded(token: unknown, field: string): AddedToken {
+  const at = (name: string) => valueAt(token, name);
+  const flagAt = (name: string): boolean => {
+    const value = at(name);
+    if (typeof value !== "boolean") throw refused(`${field}.${name}`, "true or false", value);
+    return value;
+  };
+  const [id, content] = [at("id"), at("content")];
+  if (!isId(id)) throw refused(`${field}.id`, `an id from 0 to ${MAX_IDS - 1}`, id);
+  if (typeof content !== "string" || content === "" || content.length > MAX_CONTENT_LENGTH || !content.isWellFormed())
+    throw refused(`${field}.content`, `1 to ${MAX_CONTENT_LENGTH} characters without lone surrogates`, content);
+  for (const name of ["single_word", "lstrip", "rstrip"]) if (flagAt(name)) throw refused(`${field}.${name}`, "false", true);
+  return { id, content, isText: !flagAt("special"), isNormalized: flagAt("normalized") };
 }
 
 /** Returns the tokens as written in the file, with their numbers (bytes first), and the merges. */
@@ -102,13 +102,12 @@ function readMerges(listed: readonly unknown[]): { tokens: ReadonlyMap<string, n
 }
 
 function readVocab(vocab: unknown): ReadonlyMap<string, number> {
-  if (typeof vocab !== "object" || vocab === null || Array.isArray(vocab)) throw refused("model.vocab", "an object", vocab);
-  const entries: [string, unknown][] = Object.entries(vocab);
+  if (!isObject(vocab)) throw refused("model.vocab", "an object", vocab);
+  const entries = Object.entries(vocab);
   if (entries.length > MAX_IDS) throw refused("model.vocab", `at most ${MAX_IDS} tokens`, entries.length);
   const ids = new Map<string, number>();
   for (const [token, id] of entries) {
-    if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id >= MAX_IDS)
-      throw refused("model.vocab", `ids from 0 to ${MAX_IDS - 1}`, [token, id]);
+    if (!isId(id)) throw refused("model.vocab", `ids from 0 to ${MAX_IDS - 1}`, [token, id]);
     ids.set(token, id);
   }
   return ids;

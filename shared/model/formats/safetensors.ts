@@ -1,9 +1,9 @@
 /**
  * Reads and writes safetensors (github.com/huggingface/safetensors) with float32, bfloat16 and int8. A file has eight bytes of
  * header length, a JSON header, and the tensors without gaps. Equal tensors give equal bytes. The reader treats the file as
- * untrusted: it checks sizes before it allocates, and refuses overlaps, holes, duplicates and trailing bytes.
+ * untrusted (safetensors-header.ts).
  */
-import { z } from "zod";
+import { headerLength, LENGTH_BYTES, readEntries } from "./safetensors-header.ts";
 
 /** The limit of the reference implementation. */
 const MAX_HEADER_BYTES = 100_000_000;
@@ -26,25 +26,6 @@ export const sizeOf = (shape: readonly number[]) => shape.reduce((product, axis)
 function dtypeOf(data: Values): Dtype {
   if (data instanceof Float32Array) return "F32";
   return data instanceof Uint16Array ? "BF16" : "I8";
-}
-
-const entrySchema = z.object({
-  dtype: z.enum(["F32", "BF16", "I8"]),
-  shape: z.array(z.int().nonnegative()).max(8),
-  data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
-});
-
-function fail(what: string): never {
-  throw new Error(`safetensors: ${what}`);
-}
-
-/** Parses the header, which is untrusted JSON. */
-function parseHeader(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
-  } catch (error) {
-    return fail(`expected a header of UTF-8 JSON, got ${String(error)}`);
-  }
 }
 
 /** Returns the header of a file with these tensors, and the file's size. `metadata` becomes `__metadata__`. Throws on a duplicate name. */
@@ -94,52 +75,31 @@ export function encodeSafetensors(
   return bytes;
 }
 
+const WIDTHS = { F32: 4, BF16: 2, I8: 1 } as const satisfies Record<Dtype, number>;
+
 /** Decodes float32 tensors in file order. The data are views of `bytes` if aligned, else copies. */
 export function decodeSafetensors(bytes: Uint8Array): NamedArray[] {
   return decodeMixed(bytes).map(({ name, shape, data }) => {
-    if (!(data instanceof Float32Array)) return fail(`${name}: expected dtype F32, got ${dtypeOf(data)}`);
+    if (!(data instanceof Float32Array)) throw new Error(`safetensors: ${name}: expected dtype F32, got ${dtypeOf(data)}`);
     return { name, shape, data };
   });
 }
 
 /** Decodes tensors of all three number types. */
 export function decodeMixed(bytes: Uint8Array): NamedArray<Values>[] {
-  if (bytes.byteLength < 8) fail(`expected at least 8 bytes, got ${bytes.byteLength}`);
-  const headerBytes = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  if (headerBytes > MAX_HEADER_BYTES || headerBytes > bytes.byteLength - 8)
-    fail(`expected a header of at most ${bytes.byteLength - 8} bytes, got ${headerBytes}`);
-  const header = parseHeader(bytes.subarray(8, 8 + headerBytes));
-  if (typeof header !== "object" || header === null || Array.isArray(header)) return fail("expected the header to be a JSON object");
-  const dataBytes = bytes.byteLength - 8 - headerBytes;
-  const entries = Object.entries(header)
-    .filter(([name]) => name !== "__metadata__")
-    .map(([name, value]) => {
-      const parsed = entrySchema.safeParse(value);
-      if (!parsed.success) return fail(`${name}: ${z.prettifyError(parsed.error)}`);
-      const { shape, dtype, data_offsets } = parsed.data;
-      return { name, shape, dtype, data_offsets };
-    })
-    .toSorted((a, b) => a.data_offsets[0] - b.data_offsets[0]);
-  // JSON.parse keeps only the last of two equal keys. The data then have a hole, which the next check refuses.
-  let position = 0;
-  const tensors: NamedArray<Values>[] = [];
-  for (const { name, shape, dtype, data_offsets: offsets } of entries) {
+  const headerBytes = headerLength("safetensors", bytes, Math.min(MAX_HEADER_BYTES, bytes.byteLength - LENGTH_BYTES));
+  const data = bytes.subarray(LENGTH_BYTES + headerBytes);
+  const header = bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + headerBytes);
+  return readEntries("safetensors", header, data.byteLength, WIDTHS).map(({ name, dtype, shape, begin, end }) => {
     const ArrayType = ARRAYS[dtype];
-    const width = ArrayType.BYTES_PER_ELEMENT;
-    const [begin, end] = offsets;
-    const size = sizeOf(shape);
-    if (begin !== position) fail(`${name}: expected data to begin at ${position}, got ${begin} (hole or overlap)`);
-    if (!Number.isSafeInteger(size) || end - begin !== size * width)
-      fail(`${name}: expected ${size * width} bytes for [${shape}], got ${end - begin}`);
-    if (end > dataBytes) fail(`${name}: expected data to end by ${dataBytes}, got ${end}`);
-    const start = bytes.byteOffset + 8 + headerBytes + begin;
-    const data =
-      start % width === 0
-        ? new ArrayType(bytes.buffer as ArrayBuffer, start, size)
-        : new ArrayType(bytes.slice(start - bytes.byteOffset, start - bytes.byteOffset + size * width).buffer);
-    tensors.push({ name, shape, data });
-    position = end;
-  }
-  if (position !== dataBytes) fail(`expected ${position} bytes of data, got ${dataBytes} (trailing bytes)`);
-  return tensors;
+    const start = data.byteOffset + begin;
+    return {
+      name,
+      shape,
+      data:
+        start % WIDTHS[dtype] === 0
+          ? new ArrayType(data.buffer as ArrayBuffer, start, (end - begin) / WIDTHS[dtype])
+          : new ArrayType(data.slice(begin, end).buffer),
+    };
+  });
 }

@@ -1,0 +1,33 @@
+/**
+ * Checks of JSON from outside against shapes written as values: an object has at least the fields of its shape, a list exactly
+ * the items, a function decides for itself, all else is equal. Browsers run this code, too, so no schema library does it.
+ */
+export type Shape =
+  | string
+  | number
+  | boolean
+  | null
+  | ((value: unknown) => boolean)
+  | readonly Shape[]
+  | { readonly [field: string]: Shape };
+
+export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** The value at a path of fields and indices; undefined where the path leads nowhere. */
+export function valueAt(value: unknown, ...path: readonly (string | number)[]): unknown {
+  let current = value;
+  for (const step of path) {
+    if (typeof current !== "object" || current === null) return undefined;
+    current = Object.getOwnPropertyDescriptor(current, step)?.value;
+  }
+  return current;
+}
+
+export function hasShape(value: unknown, shape: Shape): boolean {
+  if (typeof shape === "function") return shape(value);
+  if (Array.isArray(shape))
+    return Array.isArray(value) && value.length === shape.length && shape.every((each: Shape, at) => hasShape(value[at], each));
+  if (typeof shape !== "object" || shape === null) return value === shape;
+  return isObject(value) && Object.entries(shape).every(([field, each]) => hasShape(valueAt(value, field), each));
+}
