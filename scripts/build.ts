@@ -8,7 +8,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { ROOT } from "./local/workers.ts";
 
 const FOLDER = join(ROOT, "shared/tensor/kernels");
@@ -52,4 +52,10 @@ for (const target of stale) {
     console.error(`build: expected asc to compile ${target}, got exit ${result.status}`);
     process.exitCode = 1;
   }
+}
+
+if (process.argv.includes("runtime")) {
+  const { buildRuntime, RUNTIME } = await import("./build/runtime.ts");
+  const { gzipBytes } = await buildRuntime();
+  console.log(`${relative(ROOT, RUNTIME)}: ${(gzipBytes / 1024).toFixed(1)} KiB after gzip`);
 }

@@ -4,7 +4,8 @@
  * - token ids and texts with both libraries of Hugging Face and llama.cpp;
  * - logits with llama.cpp and onnxruntime, also for eleven other shapes with random weights;
  * - greedy text of `/generate` with llama.cpp and transformers.js.
- * It also measures the bytes per token beside the former rule for words, how much smaller number types cost on held-out text, how much memory an export takes, and how damaged files
+ * It also measures the bytes per token beside the former rule for words, how much smaller number types cost on held-out text, how
+ * much memory an export takes, and how damaged files
  * are handled.
  */
 import { mkdirSync, writeFileSync } from "node:fs";

@@ -27,7 +27,7 @@ export async function run({ files }: typeof FLAGS, print: Print): Promise<Record
     print(
       `${vocabSize} tokens: ${before.toFixed(4)} bytes per token before, ${now.toFixed(4)} now: ${percent(gain)} more, ${percent(gainAtEqualMerges)} at equal merges`,
     );
-    return { vocabSize, ...measured };
+    return measured;
   });
   const cutting = cuttingSpeeds(texts);
   print(`cutting, times the speed of the expression of before: qwen2 ${cutting.qwen2.toFixed(2)}, gpt2 ${cutting.gpt2.toFixed(2)}`);

@@ -4,23 +4,10 @@
  */
 import { z } from "zod";
 import { modelConfigSchema, type ModelConfig } from "../config.ts";
+import { refuseOtherArchitectures } from "./architecture.ts";
 
 /** The longest supported context (config.ts). A longer context is cut to this length. */
 const MAX_CONTEXT = 8192;
-
-/** Fields that this decoder supports with these values only. `undefined`: the field may be absent. */
-const FIXED: readonly (readonly [field: string, allowed: readonly unknown[]])[] = [
-  ["model_type", ["qwen3"]],
-  ["hidden_act", ["silu", undefined]],
-  ["attention_bias", [false, null, undefined]],
-  ["mlp_bias", [false, null, undefined]],
-  ["rope_scaling", [null, undefined]],
-  ["use_sliding_window", [false, null, undefined]],
-  ["partial_rotary_factor", [1, null, undefined]],
-  ["num_experts", [0, null, undefined]],
-  ["quantization_config", [null, undefined]],
-  ["tie_word_embeddings", [true, false, undefined]],
-];
 
 const ropeSchema = z.object({
   rope_type: z.literal("default").default("default"),
@@ -90,14 +77,7 @@ export function endTokensOf(value: unknown): number[] | null {
 
 /** Reads config.json. Throws an error that names the first unsupported field. */
 export function readConfig(file: string, json: unknown, notes: string[]): { config: ModelConfig; endTokens: number[] | null } {
-  if (typeof json !== "object" || json === null) throw new Error(`${file}: expected a JSON object, got another value`);
-  const fields = new Map(Object.entries(json));
-  for (const [field, allowed] of FIXED) {
-    const value: unknown = fields.get(field);
-    if (allowed.includes(value)) continue;
-    const expected = allowed.map((each) => (each === undefined ? "no value" : JSON.stringify(each))).join(" or ");
-    throw new Error(`${file}: ${field}: expected ${expected}, got ${JSON.stringify(value)?.slice(0, 200) ?? "no value"}`);
-  }
+  refuseOtherArchitectures(file, json);
   const parsed = configSchema.safeParse(json);
   if (!parsed.success) throw new Error(`${file}: ${z.prettifyError(parsed.error)}`);
   const read = parsed.data;

@@ -1,6 +1,7 @@
 /**
- * Checks of JSON from outside against shapes written as values: an object has at least the fields of its shape, a list exactly
- * the items, a function decides for itself, all else is equal. Browsers run this code, too, so no schema library does it.
+ * Checks untrusted JSON against a shape. An object must have at least the fields of its shape, a list exactly the items; a
+ * function in a shape checks its value itself; other values must be equal. Browsers run this code (shared/runtime), and a
+ * schema library is larger than the rest of their bundle.
  */
 export type Shape =
   | string
@@ -14,7 +15,7 @@ export type Shape =
 export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** The value at a path of fields and indices; undefined where the path leads nowhere. */
+/** Returns the value at a path of fields and indices, or undefined. */
 export function valueAt(value: unknown, ...path: readonly (string | number)[]): unknown {
   let current = value;
   for (const step of path) {

@@ -1,10 +1,10 @@
 /** One generation as a stream of events, from the prompt's ids to the last choice. stream.ts adds the terminal event. */
 import type { WrittenEvent, GenerationRequest } from "../../shared/contracts/generation.ts";
 import { createDecoder } from "../../shared/model/decoder.ts";
-import { sampleTokens, type Limits, type Token } from "./engine.ts";
+import { sampleTokens, type Limits, type Token } from "../../shared/generation/sample-tokens.ts";
 import type { ModelHold } from "./model.ts";
-import { promptAndRoom } from "./prompt.ts";
-import { TextAssembler } from "./text.ts";
+import { requestAndRoom } from "./prompt.ts";
+import { TextAssembler } from "../../shared/generation/text-assembler.ts";
 
 export interface Generation {
   id: string;
@@ -13,7 +13,7 @@ export interface Generation {
 
 /** Throws InvalidInput for an invalid request, always before the first event. */
 export function startGeneration(hold: ModelHold, request: GenerationRequest): Generation {
-  const { ids, room } = promptAndRoom(hold.model, request.prompt, request.maxTokens);
+  const { ids, room } = requestAndRoom(hold.model, request.prompt, request.maxTokens);
   const id = crypto.randomUUID();
   return { id, events: generate(hold, request, { id, ids, room }) };
 }

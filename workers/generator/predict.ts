@@ -10,7 +10,7 @@ import type { PredictRequest, Predictions } from "../../shared/contracts/predict
 import { namedError } from "../../shared/errors.ts";
 import { createDecoder, type Decoder } from "../../shared/model/decoder.ts";
 import type { LoadedModel } from "./model.ts";
-import { fitPrompt } from "./prompt.ts";
+import { fitRequest } from "./prompt.ts";
 
 /**
  * The most tokens of all candidates together. Each token costs one step of the model; candidates share the steps of a common
@@ -40,7 +40,7 @@ export function predict(model: LoadedModel, request: PredictRequest): Prediction
   const room = Math.min(longest, Math.floor(context * ANSWER_SHARE));
   if (candidates !== undefined && room < longest)
     throw namedError("InvalidInput", `candidates: expected texts of at most ${room} tokens, which the model has room for, got ${longest}`);
-  const ids = fitPrompt(model, { kind: "question", text: request.text, context: request.context ?? {} }, context - room);
+  const ids = fitRequest(model, { kind: "question", text: request.text, context: request.context ?? {} }, context - room);
   const decoder = createDecoder(model.weights, model.config);
   try {
     const logits = decoder.prefill(ids);

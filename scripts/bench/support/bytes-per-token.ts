@@ -1,4 +1,4 @@
-/** Bytes of text per token of vocabularies that are trained on it, by the rule for words and by the rule of before (GPT-2's). */
+/** Measures the bytes per token of vocabularies trained on a corpus, with the current rule for words and with the former rule (GPT-2's). */
 import { trainMerges, type BpeState } from "../../../shared/tokenizer/bpe.ts";
 import { FORMER_LAYOUT, LAYOUT, type Layout } from "../../../shared/tokenizer/layout.ts";
 import { splitWords } from "../../../shared/tokenizer/pre-tokenizer.ts";
@@ -8,9 +8,15 @@ export function bytesPerToken(texts: readonly string[], vocabSize: number) {
   const bytes = new TextEncoder().encode(texts.join("")).length;
   const now = bytes / countTokens(texts, LAYOUT, vocabSize - LAYOUT.minVocabSize);
   const before = bytes / countTokens(texts, FORMER_LAYOUT, vocabSize - FORMER_LAYOUT.minVocabSize);
-  // Sixteen special tokens leave room for 13 merges fewer than three did.
+  // The current layout has 16 special tokens, the former had 3. In a vocabulary of equal size it has 13 fewer merges.
   const beforeAtEqualMerges = bytes / countTokens(texts, FORMER_LAYOUT, vocabSize - LAYOUT.minVocabSize);
-  return { bytesPerToken: now, bytesPerTokenBefore: before, gain: now / before - 1, gainAtEqualMerges: now / beforeAtEqualMerges - 1 };
+  return {
+    vocabSize,
+    bytesPerToken: now,
+    bytesPerTokenBefore: before,
+    gain: now / before - 1,
+    gainAtEqualMerges: now / beforeAtEqualMerges - 1,
+  };
 }
 
 function countTokens(texts: readonly string[], layout: Layout, merges: number): number {

@@ -1,22 +1,22 @@
 /**
- * The header of a safetensors file (github.com/huggingface/safetensors), read without trust: sizes are checked before anything
- * is allocated, and overlaps, holes, duplicates and trailing bytes are refused by name. Checks by hand, because browsers read
- * weights with this code, too, and a schema library would be larger than all else of it.
+ * Reads the header of a safetensors file (github.com/huggingface/safetensors) as untrusted: it checks sizes before it allocates,
+ * and refuses overlaps, holes, duplicates and trailing bytes. The checks are written by hand, because the runtime for browsers
+ * (shared/runtime) uses them and a schema library is larger than that runtime.
  */
 
-/** The first bytes of a file: the length of its header. */
+/** The size of a file's first field, the length of its header. */
 export const LENGTH_BYTES = 8;
 
 export interface TensorEntry<Dtype extends string> {
   name: string;
   dtype: Dtype;
   shape: number[];
-  /** Bytes after the header. */
+  /** The place of the values, in bytes after the header. */
   begin: number;
   end: number;
 }
 
-/** The bytes of the header, as the file's first bytes say. Throws above `most`. */
+/** Returns the length of the header in bytes. Throws above `most`. */
 export function headerLength(file: string, start: Uint8Array, most: number): number {
   if (start.byteLength < LENGTH_BYTES) throw new Error(`${file}: expected at least ${LENGTH_BYTES} bytes, got ${start.byteLength}`);
   const bytes = Number(new DataView(start.buffer, start.byteOffset).getBigUint64(0, true));
@@ -39,7 +39,7 @@ function parse(file: string, bytes: Uint8Array): [string, unknown][] {
   return Object.entries(json);
 }
 
-/** The tensors of a file by their place in it. `widths` has the bytes of a value of each type that is taken. */
+/** Returns the tensors of a file, ordered by their place. `widths` has the bytes per value of each supported type. */
 export function readEntries<Dtype extends string>(
   file: string,
   header: Uint8Array,
@@ -62,7 +62,7 @@ export function readEntries<Dtype extends string>(
       return { name, dtype, shape, begin: offsets[0]!, end: offsets[1]! };
     })
     .toSorted((a, b) => a.begin - b.begin || a.end - b.end);
-  // JSON.parse keeps the last of two equal keys, which then leaves a hole in the data: refused here.
+  // JSON.parse keeps only the last of two equal keys. The data then have a hole, which the next check refuses.
   let position = 0;
   for (const { name, dtype, shape, begin, end } of entries) {
     const bytes = shape.reduce((product, axis) => product * axis, widths[dtype]);

@@ -1,22 +1,23 @@
 /** Creates the context that all registrations use. It connects tfjs's backend and memory with the compiled kernels. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm/dist/backend_wasm";
 import { Address } from "./buffer.ts";
 import { createCommandBuffer } from "./command-buffer.ts";
-import type { Kernel, KernelContext } from "./kernel-context.ts";
+import type { Kernel, KernelContext, TensorBackend } from "./kernel-context.ts";
 import { instantiateKernels } from "./kernel-instance.ts";
 import type { Optimisations } from "./optimisations.ts";
 import { allocate, pointer, type Pointer, type WasmRuntime } from "./wasm-runtime.ts";
 
+type Allocator = Pick<WasmRuntime, "_malloc" | "_free">;
+
 /** The parts of a running backend. */
 export interface Engine {
-  backend: BackendWasm;
-  runtime: WasmRuntime;
+  backend: TensorBackend;
+  runtime: Allocator;
   memory: WebAssembly.Memory;
 }
 
 /** The original free() of each runtime. Contexts wrap it with a flush. */
-const ownFree = new WeakMap<WasmRuntime, WasmRuntime["_free"]>();
+const ownFree = new WeakMap<Allocator, Allocator["_free"]>();
 
 /** Creates the context. `register` also adds each kernel to `registered`, by name. */
 export function createContext(
@@ -38,8 +39,7 @@ export function createContext(
   };
   const giveBack = (start: number) => runtime._free(start);
   const output = (shape: number[]) => backend.makeOutput(shape, "float32");
-  const offset = ({ dataId }: tf.TensorInfo) =>
-    dataId instanceof Address ? dataId.offset : pointer(backend.getMemoryOffset(dataId as never));
+  const offset = ({ dataId }: tf.TensorInfo) => (dataId instanceof Address ? dataId.offset : pointer(backend.getMemoryOffset(dataId)));
   // Each call makes a new view, because growing the memory replaces its ArrayBuffer.
   const floats = (info: tf.TensorInfo) => {
     commands.flush();

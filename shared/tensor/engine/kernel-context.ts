@@ -1,9 +1,17 @@
 /** The context in which kernels are registered. Types only; create-context.ts creates the context. */
 import type * as tf from "@tensorflow/tfjs-core";
-import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm/dist/backend_wasm";
 import type { CommandBuffer } from "./command-buffer.ts";
 import type { KernelExports } from "./kernel-exports.ts";
 import type { Pointer } from "./wasm-runtime.ts";
+
+/** The methods of a backend that registrations use. tfjs's wasm backend (backend.ts) and the bare backend (../bare) have them. */
+export interface TensorBackend {
+  /** Creates a tensor: of new memory, or of the values at `offset`. */
+  makeOutput(shape: number[], dtype: tf.DataType, offset?: number): tf.TensorInfo;
+  getMemoryOffset(dataId: tf.DataId): number;
+  incRef(dataId: tf.DataId): void;
+  disposeData(dataId: tf.DataId): boolean;
+}
 
 /** The arguments of a registered kernel. */
 export interface KernelCall {
@@ -17,7 +25,7 @@ export interface KernelCall {
 export type Kernel = (call: KernelCall) => tf.TensorInfo | tf.TensorInfo[];
 
 export interface KernelContext {
-  backend: BackendWasm;
+  backend: TensorBackend;
   /** The compiled kernels, called through the command buffer. */
   kernels: KernelExports;
   commands: CommandBuffer;

@@ -4,18 +4,13 @@ import { createContext, type Engine } from "../engine/create-context.ts";
 import type { Kernel } from "../engine/kernel-context.ts";
 import { ALL, type Optimisations } from "../engine/optimisations.ts";
 import { registerAccumulate } from "./accumulate.ts";
-import { registerAttention } from "./attention.ts";
 import { registerCrossEntropy } from "./cross-entropy.ts";
-import { registerEmbedding, registerUnsortedSegmentSum } from "./embedding.ts";
+import { registerUnsortedSegmentSum } from "./embedding.ts";
+import { registerForward } from "./forward.ts";
 import { registerFusedProjection } from "./fused-projection.ts";
-import { registerIdentity } from "./identity.ts";
-import { registerMatMul } from "./matmul.ts";
 import { registerNormedAttention } from "./normed-attention.ts";
 import { registerOptimizers } from "./optimizers.ts";
-import { registerRmsNorm } from "./rms-norm.ts";
 import { rotaryTables } from "./rotary-tables.ts";
-import { registerRotary } from "./rotary.ts";
-import { registerSwiglu } from "./swiglu.ts";
 
 export type Registration = (engine: Engine, module: WebAssembly.Module, optimisations?: Optimisations) => void;
 
@@ -23,18 +18,12 @@ export type Registration = (engine: Engine, module: WebAssembly.Module, optimisa
 export const registerKernels: Registration = (engine, module, optimisations = ALL) => {
   const registered = new Map<string, Kernel>();
   const context = createContext(engine, module, registered, optimisations);
-  registerIdentity(context);
-  registerAccumulate(context);
-  registerMatMul(context);
-  registerFusedProjection(context);
-  registerEmbedding(context);
-  registerUnsortedSegmentSum(context);
-  registerAttention(context);
-  registerRmsNorm(context);
   const tableFor = rotaryTables(context);
-  registerRotary(context, tableFor);
+  registerForward(context, tableFor);
+  registerAccumulate(context);
+  registerFusedProjection(context);
+  registerUnsortedSegmentSum(context);
   registerNormedAttention(context, tableFor);
-  registerSwiglu(context);
   registerCrossEntropy(context);
   registerOptimizers(context);
   useHeap(context, registered, optimisations.arena);

@@ -9,7 +9,7 @@ import type { KernelContext } from "../engine/kernel-context.ts";
 export function registerIdentity({ backend, register }: KernelContext): void {
   register("Identity", ({ inputs }) => {
     const { x } = inputs as { x: tf.TensorInfo };
-    backend.incRef(x.dataId as never);
+    backend.incRef(x.dataId);
     return { dataId: x.dataId, shape: x.shape, dtype: x.dtype };
   });
 }

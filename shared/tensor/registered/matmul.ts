@@ -69,7 +69,7 @@ export function registerMatMul({ backend, kernels, offset, scratch, register }: 
     const kernel = tf.getKernel(name, "wasm");
     if (kernel === undefined) throw new Error(`_FusedMatMul: expected a wasm kernel ${name}, found none`);
     const out = kernel.kernelFunc({ inputs, attrs, backend }) as tf.TensorInfo;
-    backend.disposeData(x.dataId as never);
+    backend.disposeData(x.dataId);
     return out;
   };
 

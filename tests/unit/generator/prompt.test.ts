@@ -5,7 +5,7 @@ import { presetOf } from "../../../shared/config.ts";
 import { CHATML, type Message } from "../../../shared/tokenizer/chat-template.ts";
 import { loadTokenizer } from "../../../shared/tokenizer/json-reader.ts";
 import { tokenizerToJson } from "../../../shared/tokenizer/json-writer.ts";
-import { fitPrompt, promptAndRoom } from "../../../workers/generator/prompt.ts";
+import { fitRequest, requestAndRoom } from "../../../workers/generator/prompt.ts";
 import { trainedVocabulary } from "../tokenizer/texts.ts";
 
 const CONTEXT = 128;
@@ -22,7 +22,7 @@ const message = (role: Message["role"], content: string): Message => ({ role, co
 
 test("a question keeps its context beside an answer of 64 tokens", () => {
   const context = { time: "06:00", place: "gym", mood: "a mood that needs several words to be described" };
-  const { ids, room } = promptAndRoom(model, { kind: "question", text: "I need songs", context }, 64);
+  const { ids, room } = requestAndRoom(model, { kind: "question", text: "I need songs", context }, 64);
   expect(ids.length).toBeGreaterThan(CONTEXT - 64);
   expect(read(ids)).toContain("time: ");
   expect(room).toBe(CONTEXT - ids.length);
@@ -31,7 +31,7 @@ test("a question keeps its context beside an answer of 64 tokens", () => {
 test("a long conversation keeps its system message and its newest messages", () => {
   const turns = Array.from({ length: 20 }, (_, turn) => message(turn % 2 === 0 ? "user" : "assistant", `turn ${turn}`));
   const messages = [message("system", "Be kind."), ...turns, message("user", "What now?")];
-  const text = read(promptAndRoom(model, { kind: "chat", messages }, null).ids);
+  const text = read(requestAndRoom(model, { kind: "chat", messages }, null).ids);
   expect(text).toContain("Be kind.");
   expect(text).toContain("What now?");
   expect(text).toContain("turn 19");
@@ -45,11 +45,11 @@ test("a prompt is never longer than its space, and the answer has at least one t
       fc.dictionary(fc.string({ minLength: 1, maxLength: 10 }), fc.string({ maxLength: 100 }), { maxKeys: 4 }),
       fc.option(fc.integer({ min: 1, max: 8192 })),
       (text, context, maxTokens) => {
-        const { ids, room } = promptAndRoom(model, { kind: "question", text, context }, maxTokens);
+        const { ids, room } = requestAndRoom(model, { kind: "question", text, context }, maxTokens);
         expect(ids.length).toBeGreaterThan(0);
         expect(room).toBeGreaterThan(0);
         expect(ids.length + room).toBeLessThanOrEqual(CONTEXT);
-        expect(fitPrompt(model, { kind: "text", text }, 10).length).toBeLessThanOrEqual(10);
+        expect(fitRequest(model, { kind: "text", text }, 10).length).toBeLessThanOrEqual(10);
       },
     ),
   );

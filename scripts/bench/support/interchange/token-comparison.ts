@@ -1,4 +1,4 @@
-/** Ids and texts of the consumers of a tokenizer.json against ours. */
+/** Compares token ids and texts of other readers of a tokenizer.json with ours. */
 import { readFileSync } from "node:fs";
 import { Tokenizer as Reference } from "@huggingface/tokenizers";
 import { loadTokenizer } from "../../../../shared/tokenizer/json-reader.ts";
@@ -8,12 +8,12 @@ import { difficultTexts } from "./texts.ts";
 
 const SHOWN = 5;
 
-/** A text counts when every consumer agrees. `path` is the tokenizer.json that llama.cpp has as GGUF. */
+/** A text counts if all readers agree. `path` is the tokenizer.json; `llama` has the same tokenizer from a GGUF file. */
 export async function compareTokens(path: string, llama: LlamaRuntime, print: Print) {
   const json = JSON.parse(readFileSync(path, "utf8")) as { added_tokens: { special: boolean }[] };
   const tokenizer = loadTokenizer(json);
   const rust = await rustTokenizer(path);
-  // The JavaScript library would cut control tokens out of a text, which no text may make.
+  // The JavaScript library would find control tokens in a text. Here no text contains control tokens.
   const script = new Reference({ ...json, added_tokens: json.added_tokens.filter(({ special }) => !special) }, {});
   const consumers: Record<string, { encode(text: string): Promise<number[]> | number[]; decode(ids: number[]): Promise<string> | string }> =
     {

@@ -1,7 +1,7 @@
 /** Text from tokens: for any cuts of the bytes into tokens, the deltas add up to the text of all bytes. */
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { TextAssembler } from "../../../workers/generator/text.ts";
+import { TextAssembler } from "../../../shared/generation/text-assembler.ts";
 
 const encoder = new TextEncoder();
 

@@ -1,8 +1,8 @@
 /** Samples one token after the other: token ids in, token ids out. It knows neither text nor protocols. */
-import type { Decoder } from "../../shared/model/decoder.ts";
-import { createRandom } from "../../shared/model/random.ts";
-import { penalize, type PenaltySettings } from "../../shared/model/penalties.ts";
-import { mostProbableTokens, sampleToken, type Sample, type SamplingSettings } from "../../shared/model/sampling.ts";
+import type { Decoder } from "../model/decoder.ts";
+import { createRandom } from "../model/random.ts";
+import { penalize, type PenaltySettings } from "../model/penalties.ts";
+import { mostProbableTokens, sampleToken, type Sample, type SamplingSettings } from "../model/sampling.ts";
 
 export interface Token extends Sample {
   alternatives: Sample[];
