@@ -29,7 +29,7 @@ const POLL_MS = 500;
 const PAGE_BUDGET = 2000;
 /** One week. A start within a week of the last crawl uses that crawl. */
 const REVISIT_SECONDS = 7 * 24 * 3600;
-/** The whole start, lessons included, on a machine of any speed. */
+/** The planned time of the whole start, including the lessons. */
 const DEFAULT_MINUTES = 5;
 const SITE_QUESTION = "How do I install this package?";
 const MEMORY = join(ROOT, ".tiffin", "start.json");
@@ -37,8 +37,8 @@ const MEMORY = join(ROOT, ".tiffin", "start.json");
 const USAGE = `npm start -- [--once] [--json] [--site URL] [--minutes N | --tokens N] [--preset NAME] [--fresh] [--port N]`;
 
 /**
- * Results of earlier starts that this one can use again: the port of the documentation site, the last crawl of each source, and
- * by the name of a run with its preset's tokens how many tokens fit into the time instead.
+ * Results of earlier starts that can be used again. `docsPort`: the port of the documentation site. `crawls`: the last crawl
+ * of each source. `tokens`: for the name of a run with all tokens of its preset, the number of tokens that fit into the time.
  */
 const memorySchema = z.object({
   docsPort: z.number().optional(),
@@ -50,7 +50,7 @@ type Memory = z.infer<typeof memorySchema>;
 interface Plan {
   preset: string;
   tokens: number | undefined;
-  /** When the lessons are to be over, as a time of Date.now(). */
+  /** The time at which the lessons should end, as a value of Date.now(). */
   deadline: number;
   memory: Memory;
 }
@@ -116,12 +116,13 @@ async function collect(client: Client, site: string, memory: Memory): Promise<{ 
 }
 
 /**
- * Trains the model on one source. Without `--tokens` the run gets the tokens of its preset, or as many as fit into the minutes
- * by the speed of the first two rounds. That number is remembered, so that the next start continues the same run.
+ * Trains the model on one source. Without `--tokens`, the run gets the tokens of its preset. If they do not fit into the
+ * minutes at the speed of the first two rounds, the run gets as many tokens as fit. This number is remembered, so the next
+ * start continues the same run.
  */
 async function pretrain(client: Client, collected: { site: string; source: string; crawl: string }, plan: Plan): Promise<Pretrained> {
   const { site, source, crawl } = collected;
-  // Only this source: the corpus may hold other sites from earlier starts.
+  // Only this source is used, because the corpus may hold other sites from earlier starts.
   const requestFor = (tokens: number | undefined) => {
     const effort = { preset: plan.preset, ...given({ tokens }) };
     const name = createHash("sha256")

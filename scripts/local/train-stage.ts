@@ -1,4 +1,4 @@
-/** Stages of `npm start` that train: each starts or rejoins a run and shows its progress until the run is done. */
+/** Stages of `npm start` that train. Each stage starts a run, or finds it running, and shows its progress until the run is done. */
 import { startedRunSchema, type RunStatus } from "../../shared/contracts/runs.ts";
 import { Stage } from "../cli/progress.ts";
 import type { Client } from "./client.ts";
@@ -6,16 +6,22 @@ import { isDone, pollRun } from "./poll-run.ts";
 
 const POLL_MS = 500;
 
-/** One round's time holds the start of the trainers, so the speed is taken between the ends of the first two rounds. */
+/** The speed is measured between the ends of the first two rounds, because the first round includes the start of the trainers. */
 const MEASURED_ROUNDS = 2;
-/** Share of the training time that the lessons take after it. */
+/** The time of the lessons, as a share of the training time before them. */
 const LESSON_SHARE = 0.25;
-/** Time for evaluations, publishing and questions. */
+/** Seconds that are kept for evaluations, publishing and questions. */
 const RESERVE_SECONDS = 30;
-/** After fewer tokens a model answers nothing that makes sense (seen after 100,000), so a slower machine takes longer. */
+/**
+ * A model that was trained on fewer tokens gives senseless answers (seen after 100,000 tokens). So a slow machine takes longer
+ * than planned.
+ */
 const MIN_TOKENS = 300_000;
 
-/** Starts or rejoins the run and shows its progress until it is done, or until `isEnough`. Returns the last status. */
+/**
+ * Starts the run, or finds it running, and shows its progress until the run is done or `isEnough` is true. Returns the last
+ * status.
+ */
 export async function trainStage(
   client: Client,
   request: Record<string, unknown>,
@@ -50,12 +56,12 @@ export async function trainStage(
   }
 }
 
-/** True once a run's speed is known. */
+/** True if the run's speed is known. */
 export const isMeasured = ({ round, tokensPerSecond }: RunStatus): boolean => (round ?? 0) >= MEASURED_ROUNDS && tokensPerSecond !== null;
 
 /**
- * The tokens of a run that fits into `seconds` with the lessons after it, in whole rounds, by the speed measured so far. Null
- * when the whole run fits.
+ * The tokens of a run that fits into `seconds` together with its lessons, in whole rounds, at the measured speed. Null if the
+ * whole run fits.
  */
 export function tokensThatFit(status: Pick<RunStatus, "tokensPerSecond" | "totalTokens" | "rounds">, seconds: number): number | null {
   const { tokensPerSecond, totalTokens, rounds } = status;

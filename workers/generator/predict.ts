@@ -24,7 +24,7 @@ const MAX_CANDIDATE_TOKENS = 512;
 const BEAMS = 8;
 const MAX_ANSWER_TOKENS = 24;
 const ANSWERS_SHOWN = 5;
-/** Share of the context that a candidate may fill, so that something of the prompt is always read. */
+/** The largest share of the context for a candidate. The rest is kept for the prompt. */
 const ANSWER_SHARE = 0.75;
 
 interface Scored {

@@ -1,4 +1,4 @@
-/** What of a long prompt the model reads, and how long its answer may be. */
+/** Which part of a long prompt the model reads, and how long its answer may be. */
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { presetOf } from "../../../shared/config.ts";
@@ -38,7 +38,7 @@ test("a long conversation keeps its system message and its newest messages", () 
   expect(text).not.toContain("turn 0");
 });
 
-test("a prompt is never longer than its space, and the answer has at least one token and fits behind it", () => {
+test("a prompt fits into its space, and an answer of at least one token fits after the prompt", () => {
   fc.assert(
     fc.property(
       fc.string({ minLength: 1, maxLength: 400 }),

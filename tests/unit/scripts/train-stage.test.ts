@@ -1,4 +1,4 @@
-/** How many tokens of training fit into the time of `npm start`. */
+/** The number of training tokens that fit into the time of `npm start`. */
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { tokensThatFit } from "../../../scripts/local/train-stage.ts";
@@ -10,14 +10,14 @@ test("a fast machine trains the whole run", () => {
   expect(tokensThatFit(run(13_000), 300)).toBeNull();
 });
 
-test("a slow machine trains as many whole rounds as leave a fifth of the time to the lessons", () => {
+test("a slow machine trains as many whole rounds as possible and keeps a fifth of the time for the lessons", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1000, max: 20_000 }), fc.integer({ min: 30, max: 2000 }), (rate, seconds) => {
       const { totalTokens } = run(rate);
       const tokens = tokensThatFit(run(rate), seconds) ?? totalTokens;
       const secondsFor = (count: number) => (1.25 * count) / rate;
       expect(tokens % ROUND).toBe(0);
-      // Half a minute is kept for all that is not training, and at least 300,000 tokens are trained.
+      // Half a minute is kept for everything except training, and at least 300,000 tokens are trained.
       expect(tokens === 15 * ROUND || secondsFor(tokens) <= seconds - 30).toBe(true);
       expect(tokens === totalTokens || secondsFor(tokens + ROUND) > seconds - 30).toBe(true);
     }),
