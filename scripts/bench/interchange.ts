@@ -4,9 +4,8 @@
  * - token ids and texts with both libraries of Hugging Face and llama.cpp;
  * - logits with llama.cpp and onnxruntime, also for eleven other shapes with random weights;
  * - greedy text of `/generate` with llama.cpp and transformers.js.
- * It also measures the bytes per token beside the former rule for words, how much smaller number types cost on held-out text, how
- * much memory an export takes, and how damaged files
- * are handled.
+ * It also measures the bytes per token compared with the former rule for words, how much smaller number types cost on held-out
+ * text, how much memory an export takes, and how damaged files are handled.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -39,7 +38,7 @@ const OUT = join(ROOT, ".tiffin", "interchange");
 const STATE = join(ROOT, ".wrangler", "state");
 const MAX_LOGIT_DIFFERENCE = 5e-5;
 const MIN_POSITIONS = 100;
-/** How many more bytes than before a token of the default corpus has. */
+/** The least gain in bytes per token over the former rule, on the default corpus. */
 const MIN_GAIN = 0.04;
 const GREEDY_TOKENS = 50;
 const MAX_EXPORT_MB = 16;

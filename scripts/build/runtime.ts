@@ -42,7 +42,7 @@ export async function buildRuntime(): Promise<{ gzipBytes: number }> {
   const bytes = outputFiles[0]!.contents;
   const gzipBytes = gzipSync(bytes, { level: 9 }).length;
   if (gzipBytes > MAX_GZIP_BYTES)
-    throw new Error(`runtime: expected at most ${MAX_GZIP_BYTES} bytes after gzip, got ${gzipBytes}: it has grown by what it imports`);
+    throw new Error(`runtime: expected at most ${MAX_GZIP_BYTES} bytes after gzip, got ${gzipBytes}: check the new imports`);
   mkdirSync(dirname(RUNTIME), { recursive: true });
   writeFileSync(RUNTIME, bytes);
   return { gzipBytes };

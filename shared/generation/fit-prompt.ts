@@ -4,7 +4,7 @@ import { namedError } from "../errors.ts";
 import { chatTokens, type ChatTemplate, type Message } from "../tokenizer/chat-template.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
-/** What a prompt needs of the model. */
+/** The properties of a model that a prompt needs. */
 export interface PromptModel {
   config: ModelConfig;
   tokenizer: Tokenizer;
@@ -16,14 +16,14 @@ export type ReadablePrompt =
   | { kind: "tokens"; ids: readonly number[] }
   | { kind: "chat"; messages: readonly Message[] };
 
-/** Share of the context that a prompt may fill, however many tokens the answer may have. */
+/** A prompt may always fill this share of the context, for any number of answer tokens. */
 const PROMPT_SHARE = 0.75;
 
 const isSystem = ({ role }: Message): boolean => role === "system";
 
 /**
- * The newest messages that fit together with all system messages, which hold the context. The last message always stays.
- * `sizeOf` gives a message's tokens.
+ * All system messages, which hold the context, and the newest other messages that fit into `space` tokens. The last message
+ * always stays. `sizeOf` returns the number of tokens of a message.
  */
 function newestMessages(messages: readonly Message[], space: number, sizeOf: (message: Message) => number): readonly Message[] {
   let left = space - messages.filter(isSystem).reduce((sum, message) => sum + sizeOf(message), 0);
@@ -54,8 +54,9 @@ function idsOf({ config, tokenizer, chatTemplate }: PromptModel, prompt: Readabl
 }
 
 /**
- * The last tokens of a prompt, at most `space` of them: the end of a prompt holds the question. A conversation loses its oldest
- * messages first and keeps its system messages. Throws InvalidInput for unknown ids and for a prompt without tokens.
+ * The token ids of a prompt, at most `space`. A prompt that is too long keeps its end, because the question is at the end. A
+ * conversation loses its oldest messages first and keeps its system messages. Throws InvalidInput for unknown ids and for an
+ * empty prompt.
  */
 export function fitPrompt(model: PromptModel, prompt: ReadablePrompt, space: number): number[] {
   const ids = idsOf(model, prompt, space);
@@ -64,8 +65,9 @@ export function fitPrompt(model: PromptModel, prompt: ReadablePrompt, space: num
 }
 
 /**
- * The ids of a prompt, and how many tokens the answer may have. `maxTokens` is a bound and reserves nothing: the prompt may fill
- * three quarters of the context, or all that such an answer leaves. Without a bound the answer gets what the prompt leaves.
+ * The token ids of a prompt, and the most tokens that its answer may have (`room`). `maxTokens` is only a limit and reserves
+ * no space: the prompt may fill three quarters of the context, or more if `maxTokens` leaves more. Without `maxTokens` the
+ * answer gets the space that the prompt leaves.
  */
 export function promptAndRoom(model: PromptModel, prompt: ReadablePrompt, maxTokens: number | null): { ids: number[]; room: number } {
   const { context } = model.config;

@@ -1,4 +1,4 @@
-/** Turns a request's prompt into a prompt that the model reads (shared/generation/fit-prompt.ts): a question becomes a conversation. */
+/** Prepares a request's prompt for shared/generation/fit-prompt.ts: a question becomes a conversation. */
 import type { Prompt } from "../../shared/contracts/generation.ts";
 import { fitPrompt, promptAndRoom, type PromptModel, type ReadablePrompt } from "../../shared/generation/fit-prompt.ts";
 import { renderContext } from "../../shared/lessons/context.ts";

@@ -1,4 +1,7 @@
-/** Measures the bytes per token of vocabularies trained on a corpus, with the current rule for words and with the former rule (GPT-2's). */
+/**
+ * Measures the bytes per token of vocabularies that are trained on a corpus, for the current rule for words and for the former
+ * rule (GPT-2's).
+ */
 import { trainMerges, type BpeState } from "../../../shared/tokenizer/bpe.ts";
 import { FORMER_LAYOUT, LAYOUT, type Layout } from "../../../shared/tokenizer/layout.ts";
 import { splitWords } from "../../../shared/tokenizer/pre-tokenizer.ts";

@@ -1,6 +1,7 @@
 /**
- * The built runtime in Node: one module, without the packages and the training code of the Workers, gives what the Workers'
- * own backend gives, bit for bit. It runs in a worker: the copies of tfjs of one thread share their state.
+ * The built runtime in Node: one module without the Workers' packages and training code. It gives the same results as the
+ * Workers' backend, bit for bit. The runtime runs in its own thread, because all copies of tfjs in one thread share their
+ * state.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,7 +24,7 @@ const folder = mkdtempSync(join(tmpdir(), "tiffin-runtime-"));
 let runtime: Runtime;
 let worker: Worker;
 let port: MessagePort;
-/** Loads a model in the worker, in place of the one before. */
+/** Loads a model in the worker. The model replaces the model before. */
 const load = (source: string, options = {}) => runtime.loadInWorker(port, source, options);
 beforeAll(async () => {
   await buildRuntime();
@@ -40,7 +41,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Writes files to a folder of a name and returns its path. */
+/** Writes files to the folder `name` and returns its path. */
 async function written(name: string, files: readonly OutputFile[]): Promise<string> {
   for (const file of files) {
     const path = join(folder, name, file.path);
@@ -66,7 +67,7 @@ function decoded(model: RandomModel, ids: readonly number[], steps: number) {
 const IDS = [5, 72, 100, 101, 260, 33, 34, 35, 272, 273];
 const SHAPES = { "the usual shape": {}, tied: { tiedEmbeddings: true }, "one key head": { kvHeads: 1 }, "head width 2": { headWidth: 2 } };
 
-test("the module is far below its bound and holds no code for training and no schema library", () => {
+test("the module has no training code, no schema library and no emscripten", () => {
   const code = readFileSync(RUNTIME, "utf8");
   for (const word of ["adamUpdate(", "AdamOptimizer", "ZodError", "emscripten"]) expect(code.includes(word)).toBe(false);
 });
@@ -88,7 +89,7 @@ describe("a model of a folder", () => {
     await model.dispose();
   });
 
-  test("answers alike at temperature 0, in one piece or in many, and stops when its reader leaves", async () => {
+  test("gives equal answers whole and streamed, and stops when its reader leaves", async () => {
     const model = await load(await written("answers", huggingFaceFiles(randomModel(), "F32")));
     const options = { temperature: 0, maxTokens: 12 };
     const whole = await model.generate("the", options);
@@ -103,7 +104,7 @@ describe("a model of a folder", () => {
     await model.dispose();
   });
 
-  test("tells how much has arrived, and its errors reach the page", async () => {
+  test("reports its progress, and its errors reach the page", async () => {
     await expect(load(join(folder, "nothing"))).rejects.toThrow("nothing/config.json: expected a file");
     const progress: number[] = [];
     const source = await written("progress", huggingFaceFiles(randomModel(), "F32"));
