@@ -27,11 +27,18 @@ export default defineConfig({
   // tfjs is published as CommonJS and as ES modules. All code must get the same copy.
   resolve: { mainFields: ["module", "main"] },
   test: {
-    include: ["tests/**/*.test.ts"],
     // These timeouts only end tests that hang. A machine six times slower, with other work, stays below them.
     testTimeout: 600_000,
     hookTimeout: 600_000,
     maxWorkers: 2,
     server: { deps: { inline: [/@tensorflow\/.*\/dist\//, /\.wasm$/] } },
+    projects: [
+      { extends: true, test: { name: "unit", include: ["tests/unit/**/*.test.ts"] } },
+      // Files share a process, so that wrangler is imported once. Each file closes the Workers that it opens.
+      {
+        extends: true,
+        test: { name: "pipeline", include: ["tests/pipeline/**/*.test.ts"], isolate: false, globalSetup: "tests/pipeline/bundles.ts" },
+      },
+    ],
   },
 });

@@ -1,9 +1,8 @@
 /** The generator's admission queue in workerd, where an invocation ends when its client leaves. */
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createTestHarness } from "wrangler";
+import { fixture, harnessOf } from "./harness.ts";
 
-const server = createTestHarness({ workers: [{ configPath: join(import.meta.dirname, "fixtures/admission-queue/wrangler.toml") }] });
+const server = harnessOf([fixture("admission-queue")]);
 beforeAll(() => server.listen());
 afterAll(() => server.close());
 

@@ -2,30 +2,26 @@
  * Fan-out over the queue. A queue adds a consumer only after a batch has ended, so a trainer that kept its invocation would
  * keep other trainers from starting. Coordinator and trainers are real; the test delivers the queue's messages by this rule.
  */
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { createTestHarness } from "wrangler";
 import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
 import { totalRounds } from "../../shared/training/compute/rounds.ts";
 import { configPath } from "../../scripts/local/workers.ts";
 import type { Delivery } from "./fixtures/queue-trainer/index.ts";
 import { MODEL, putHandDataset, TOKENIZER, VAL_TOKENS } from "./hand-dataset.ts";
+import { fixture, harnessOf } from "./harness.ts";
 
 /** Only a hanging test reaches this time: tests wait for states, and a slow machine needs far less. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
 const TRAINERS = 4;
-const fixture = (path: string) => join(import.meta.dirname, "fixtures", path);
 const names = Array.from({ length: TRAINERS }, (_, index) => `tiffin-queue-trainer-${index + 1}`);
-const server = createTestHarness({
-  workers: [
-    ...["collector", "tokenizer", "coordinator"].map((name) => ({ configPath: configPath(name) })),
-    { configPath: fixture("steps-queue/wrangler.toml") },
-    ...names.map((_, index) => ({ configPath: fixture(`queue-trainer/trainer-${index + 1}.toml`) })),
-  ],
-});
+const server = harnessOf([
+  ...["collector", "tokenizer", "coordinator"].map(configPath),
+  fixture("steps-queue"),
+  ...names.map((_, index) => fixture("queue-trainer", `trainer-${index + 1}.toml`)),
+]);
 const handle = () => server.getWorker<CoordinatorEnv, typeof import("../../workers/coordinator/index.ts")>("tiffin-coordinator");
 
 beforeAll(() => server.listen());

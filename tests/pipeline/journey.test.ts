@@ -2,14 +2,13 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { createTestHarness } from "wrangler";
-import { configPath, WORKERS } from "../../scripts/local/workers.ts";
+import { configPath } from "../../scripts/local/workers.ts";
+import { harnessOfAll, OPERATOR_TOKEN } from "./harness.ts";
 
 /** Only a hanging test reaches this time: tests wait for states, and a slow machine needs far less. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
-const TOKEN = "token-for-tests";
 const PAGES = 12;
 const sentences = (page: number) =>
   Array.from({ length: 12 }, (_, line) => `Page ${page} tells of the kettle, the cup and the tea that is poured at ${line} o'clock. `).join(
@@ -25,7 +24,7 @@ const site = createServer((request, response) => {
   else if (page === undefined) response.writeHead(404).end();
   else response.end(`<html><head><title>Tea</title></head><body><article><p>${sentences(Number(page))}</p></article></body></html>`);
 });
-let server: ReturnType<typeof createTestHarness>;
+let server: ReturnType<typeof harnessOfAll>;
 let origin = "";
 
 beforeAll(async () => {
@@ -33,13 +32,7 @@ beforeAll(async () => {
     site.listen(0, "127.0.0.1", resolve);
   });
   origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
-  server = createTestHarness({
-    workers: WORKERS.toReversed().map(({ name }) => ({
-      configPath: configPath(name),
-      secrets: (name === "gateway" ? { OPERATOR_TOKEN: TOKEN } : {}) as Record<string, string>,
-      vars: (name === "collector" ? { LOCAL_ORIGIN: origin } : {}) as Record<string, string>,
-    })),
-  });
+  server = harnessOfAll([], { [configPath("collector")]: { vars: { LOCAL_ORIGIN: origin } } });
   await server.listen();
   await server.getWorker("tiffin-feedback").applyD1Migrations("DB");
 });
@@ -49,7 +42,7 @@ afterAll(async () => {
 });
 
 async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const headers = { authorization: `Bearer ${TOKEN}`, ...(body === undefined ? {} : { "content-type": "application/json" }) };
+  const headers = { authorization: `Bearer ${OPERATOR_TOKEN}`, ...(body === undefined ? {} : { "content-type": "application/json" }) };
   const response = await server.fetch(path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
   expect(response.status, `${method} ${path}`).toBe(200);
   return (await response.json()) as T;

@@ -10,7 +10,8 @@ import { SONG_ANSWERS } from "../../scripts/lessons/songs.ts";
 import { checkpointSchema, datasetSchema } from "../../shared/artifacts.ts";
 import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import { getJson, getObject } from "../../shared/store.ts";
-import { openDoor, OPERATOR, TOKEN } from "./gateway/door.ts";
+import { openDoor, OPERATOR } from "./gateway/door.ts";
+import { OPERATOR_TOKEN } from "./harness.ts";
 
 /** Only a hanging test reaches this time: tests wait for states, and a slow machine needs far less. */
 const PATIENCE_MS = 300_000;
@@ -218,7 +219,7 @@ describe("a run", () => {
   });
 
   test("of Tiffin's own lessons starts as in npm start, and its model answers the questions in each situation", async () => {
-    const client = new Client(door.url.origin, TOKEN);
+    const client = new Client(door.url.origin, OPERATOR_TOKEN);
     const { count, request } = await prepareLessons(client, { model, tokens: 1, preset: "tiny" });
     expect(count).toBe(200);
     const { checkpoint } = await runToEnd(request);

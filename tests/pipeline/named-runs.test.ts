@@ -1,20 +1,19 @@
 /** Runs and their Workflows by name, on the real coordinator. No trainer runs; the tests submit results themselves. */
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { createTestHarness } from "wrangler";
 import { objectKey, type Hash } from "../../shared/artifacts.ts";
 import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
 import { partition } from "../../shared/model/formats/partition.ts";
 import { encodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import type { TaskResult } from "../../shared/training/protocol/task.ts";
-import { configPath } from "../../scripts/local/workers.ts";
 import { answer } from "../../scripts/simulation/world.ts";
 import { putHandDataset, TOKENIZER } from "./hand-dataset.ts";
+import { harness } from "./harness.ts";
 
 /** Only a hanging test reaches this time: tests wait for states, and a slow machine needs far less. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
-const server = createTestHarness({ workers: ["collector", "tokenizer", "coordinator"].map((name) => ({ configPath: configPath(name) })) });
+const server = harness("collector", "tokenizer", "coordinator");
 const handle = () => server.getWorker<CoordinatorEnv, typeof import("../../workers/coordinator/index.ts")>("tiffin-coordinator");
 /** The model of preset tiny with the vocabulary of the dataset. */
 const MODEL = { ...presetOf("tiny").model, vocabSize: 64 };

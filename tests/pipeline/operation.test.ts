@@ -1,25 +1,18 @@
 /** An operator's actions over HTTP on the real Workers: pause, resume, stop, branch, watch events, delete, collect garbage. */
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { createTestHarness } from "wrangler";
 import { objectKey, runPrefix } from "../../shared/artifacts.ts";
 import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
 import { getObjectStart, putObject } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/compute/rounds.ts";
-import { configPath, WORKERS } from "../../scripts/local/workers.ts";
 import type { RunStatus } from "../../shared/contracts/runs.ts";
 import { MODEL, putHandDataset, TOKENIZER } from "./hand-dataset.ts";
+import { harnessOfAll, OPERATOR_TOKEN } from "./harness.ts";
 
 /** Only a hanging test reaches this time: tests wait for states, and a slow machine needs far less. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
-const OPERATOR_TOKEN = "a-token-for-tests";
-const server = createTestHarness({
-  workers: WORKERS.toReversed().map(({ name }) => ({
-    configPath: configPath(name),
-    secrets: (name === "gateway" ? { OPERATOR_TOKEN } : {}) as Record<string, string>,
-  })),
-});
+const server = harnessOfAll();
 const coordinatorOf = () => server.getWorker<CoordinatorEnv, typeof import("../../workers/coordinator/index.ts")>("tiffin-coordinator");
 let bucket: R2Bucket;
 

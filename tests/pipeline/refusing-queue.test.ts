@@ -2,15 +2,15 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { createTestHarness } from "wrangler";
 import type { RefusingQueueCalls } from "../../scripts/soak/workers/refusing-queue.ts";
 import { ROOT } from "../../scripts/local/workers.ts";
+import { harnessOf } from "./harness.ts";
 
 /** Only a hanging test reaches this time: tests wait for states, and a slow machine needs far less. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
-const server = createTestHarness({ workers: [{ configPath: join(ROOT, "scripts/soak/workers/refusing-queue.toml") }] });
+const server = harnessOf([join(ROOT, "scripts/soak/workers/refusing-queue.toml")]);
 const handle = () => server.getWorker("tiffin-refusing-queue");
 let worker: RefusingQueueCalls;
 

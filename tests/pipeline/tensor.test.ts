@@ -1,8 +1,7 @@
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createTestHarness } from "wrangler";
+import { fixture, harnessOf } from "./harness.ts";
 
-const server = createTestHarness({ workers: [{ configPath: join(import.meta.dirname, "fixtures/tensor/wrangler.toml") }] });
+const server = harnessOf([fixture("tensor")]);
 
 beforeAll(() => server.listen());
 afterAll(() => server.close());

@@ -2,19 +2,18 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createTestHarness } from "wrangler";
-import { configPath } from "../../scripts/local/workers.ts";
 import { canonicalJson, datasetSchema, type Dataset } from "../../shared/artifacts.ts";
 import { getJson, getObject, putJson, putObject, sha256 } from "../../shared/store.ts";
 import { decodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
 import { parseTokenizer } from "../../shared/tokenizer/json-reader.ts";
+import { harness } from "./harness.ts";
 
 interface Steps {
   mergeStep(input: object): Promise<{ state: string; done: boolean; tokenizer: string | null }>;
   encodeStep(input: object): Promise<{ state: string; done: boolean; dataset: string | null }>;
 }
 
-const server = createTestHarness({ workers: [{ configPath: configPath("tokenizer") }] });
+const server = harness("tokenizer");
 const texts = Array.from({ length: 30 }, (_, index) => `Document ${index}: the cat sat on the mat, naïve 日本 😀.\n`.repeat(20 + index));
 let env: { CORPUS: R2Bucket; ARTIFACTS: R2Bucket };
 let worker: Steps;

@@ -1,7 +1,5 @@
 /** Whole runs on the real coordinator and trainer, over a small hand-written dataset. */
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { createTestHarness } from "wrangler";
 import { checkpointSchema, objectKey, type Hash } from "../../shared/artifacts.ts";
 import { presetOf, supervisionConfigSchema, type SupervisionConfig, type TrainingConfig } from "../../shared/config.ts";
 import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
@@ -9,17 +7,13 @@ import { getJson, getObject } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/compute/rounds.ts";
 import { configPath } from "../../scripts/local/workers.ts";
 import { MODEL, putHandDataset, TOKENIZER, VAL_TOKENS } from "./hand-dataset.ts";
+import { fixture, harnessOf } from "./harness.ts";
 
 /** Only a hanging test reaches this time: tests wait for states, and a slow machine needs far less. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
-const server = createTestHarness({
-  workers: [
-    ...["collector", "tokenizer", "coordinator", "trainer"].map((name) => ({ configPath: configPath(name) })),
-    { configPath: join(import.meta.dirname, "fixtures/second-trainer/wrangler.toml") },
-  ],
-});
+const server = harnessOf([...["collector", "tokenizer", "coordinator", "trainer"].map(configPath), fixture("second-trainer")]);
 const handle = () => server.getWorker<CoordinatorEnv, typeof import("../../workers/coordinator/index.ts")>("tiffin-coordinator");
 const preset = presetOf("tiny");
 

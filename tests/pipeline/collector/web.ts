@@ -6,15 +6,13 @@
  * The collector's clock skips every wait (fixtures/collector). Tests that measure times use a clock in real time. Tests wait
  * for states; DEADLINE_MS only ends a test that hangs.
  */
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, vi } from "vitest";
-import { createTestHarness } from "wrangler";
 import { documentSchema, snapshotSchema, type Document } from "../../../shared/artifacts.ts";
 import { getJson } from "../../../shared/store.ts";
 import { visitDocuments } from "../../../workers/tokenizer/segments.ts";
 import type { Crawl, Source } from "../../../shared/contracts/sources.ts";
-import { ROOT } from "../../../scripts/local/workers.ts";
+import { fixture, harnessOf } from "../harness.ts";
 
 export type Site = (path: string, headers: Headers) => Response | Promise<Response>;
 
@@ -37,7 +35,7 @@ export interface CollectorCalls {
 /** Far beyond what a machine six times slower needs. */
 export const DEADLINE_MS = 500_000;
 
-const CONFIG = join(ROOT, "tests/pipeline/fixtures/collector/wrangler.toml");
+const CONFIG = fixture("collector");
 
 /** With the real clock, an answer takes this long, so overlapping requests are visible. */
 const RESPONSE_MS = 100;
@@ -69,7 +67,7 @@ export async function openWeb(sites: Readonly<Record<string, Site>>, clock: "lea
     request.endedAt = performance.now();
     return (sites[url.host] ?? notFound)(request.path, headers);
   });
-  const server = createTestHarness({ workers: [{ configPath: CONFIG, vars: { CLOCK: clock } }] });
+  const server = harnessOf([CONFIG], { [CONFIG]: { vars: { CLOCK: clock } } });
   await server.listen();
   const worker = server.getWorker<CollectorEnv>("tiffin-collector");
   // The harness gets the export's type only from a module type, and tests in Node do not load that module. So the type is

@@ -7,24 +7,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { createTestHarness } from "wrangler";
 import { presetOf } from "../../../shared/config.ts";
 import { putJson, putObject } from "../../../shared/store.ts";
-import { configPath, ROOT, WORKERS } from "../../../scripts/local/workers.ts";
+import { ROOT } from "../../../scripts/local/workers.ts";
+import { harnessOfAll, OPERATOR_TOKEN } from "../harness.ts";
 import { runCommand } from "./command.ts";
 import { FakeCloudflare } from "./fake-cloudflare.ts";
 
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 300_000 });
-const OPERATOR_TOKEN = "a-token-for-tests";
 const MIGRATIONS = join(ROOT, "workers/feedback/migrations");
 const OBJECTS = ["sources/a b/1.json", "runs/r/parts/x.safetensors", "checkpoints/y.json"];
 const cloud = new FakeCloudflare();
-const server = createTestHarness({
-  workers: WORKERS.toReversed().map(({ name }) => ({
-    configPath: configPath(name),
-    secrets: (name === "gateway" ? { OPERATOR_TOKEN } : {}) as Record<string, string>,
-  })),
-});
+const server = harnessOfAll();
 const folder = mkdtempSync(join(tmpdir(), "tiffin-backup-"));
 let url: string;
 

@@ -1,23 +1,11 @@
 /** The smoke test after a deployment, on the real Workers: its checks, the objects that it leaves, and the faults that it finds. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createTestHarness } from "wrangler";
-import { join } from "node:path";
 import { smoke } from "../../../scripts/cloudflare/smoke.ts";
-import { configPath, ROOT, WORKERS } from "../../../scripts/local/workers.ts";
+import { fixture, harnessOfAll, OPERATOR_TOKEN } from "../harness.ts";
 
-const TOKEN = "a-token-for-tests";
 const TIMEOUT_MS = 600_000;
 const lines: string[] = [];
-const second = join(ROOT, "tests/pipeline/fixtures/second-trainer/wrangler.toml");
-const server = createTestHarness({
-  workers: [
-    ...WORKERS.toReversed().map(({ name }) => ({
-      configPath: configPath(name),
-      secrets: (name === "gateway" ? { OPERATOR_TOKEN: TOKEN } : {}) as Record<string, string>,
-    })),
-    { configPath: second },
-  ],
-});
+const server = harnessOfAll([fixture("second-trainer")]);
 let url: string;
 let bucket: R2Bucket;
 
@@ -37,7 +25,7 @@ const proof = (token: string | undefined) =>
     print: (line) => lines.push(line),
   });
 const operator = async <T>(path: string) =>
-  (await (await server.fetch(path, { headers: { authorization: `Bearer ${TOKEN}` } })).json()) as T;
+  (await (await server.fetch(path, { headers: { authorization: `Bearer ${OPERATOR_TOKEN}` } })).json()) as T;
 
 test(
   "in a new deployment the smoke test's model becomes active; a later smoke test does not change the active model",
@@ -48,11 +36,11 @@ test(
     const trainer = (async () => {
       while (!working.signal.aborted) await server.getWorker("tiffin-trainer-2").fetch("http://trainer/work", { method: "POST" });
     })();
-    await proof(TOKEN);
+    await proof(OPERATOR_TOKEN);
     const first = await operator<{ model: string; active: boolean }[]>("/models");
     expect(first).toMatchObject([{ active: true }]);
     expect(await operator("/runs")).toEqual([]);
-    await proof(TOKEN);
+    await proof(OPERATOR_TOKEN);
     working.abort();
     await trainer;
     expect(await operator("/models")).toEqual(first);

@@ -1,7 +1,8 @@
 /** Access to the gateway: it has exactly the declared routes, and each route is open only to its declared callers. */
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openDoor, OPERATOR, TOKEN } from "./door.ts";
+import { OPERATOR_TOKEN } from "../harness.ts";
+import { openDoor, OPERATOR } from "./door.ts";
 
 const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
   everyone: [
@@ -68,13 +69,13 @@ const BODIES: Readonly<Record<string, unknown>> = {
 };
 const CREDENTIALS: Readonly<Record<string, string>> = {
   "a wrong token": "Bearer wrong",
-  "a truncated token": `Bearer ${TOKEN.slice(0, -1)}`,
-  "a longer token": `Bearer ${TOKEN}x`,
+  "a truncated token": `Bearer ${OPERATOR_TOKEN.slice(0, -1)}`,
+  "a longer token": `Bearer ${OPERATOR_TOKEN}x`,
   "an empty token": "Bearer ",
-  "another case": `Bearer ${TOKEN.toUpperCase()}`,
-  "another scheme": `Basic ${TOKEN}`,
-  "two tokens": `Bearer ${TOKEN} ${TOKEN}`,
-  "no scheme": TOKEN,
+  "another case": `Bearer ${OPERATOR_TOKEN.toUpperCase()}`,
+  "another scheme": `Basic ${OPERATOR_TOKEN}`,
+  "two tokens": `Bearer ${OPERATOR_TOKEN} ${OPERATOR_TOKEN}`,
+  "no scheme": OPERATOR_TOKEN,
 };
 
 interface Operation {
@@ -133,7 +134,7 @@ describe("the operator's routes", () => {
       const response = await request(route, authorization === undefined ? {} : { authorization });
       const told = await response.text();
       expect([authorization, response.status, response.headers.get("www-authenticate")]).toEqual([authorization, 401, "Bearer"]);
-      expect(told).not.toContain(TOKEN);
+      expect(told).not.toContain(OPERATOR_TOKEN);
     }
   });
 

@@ -5,7 +5,8 @@ import { EventSourceParserStream } from "eventsource-parser/stream";
 import { Ollama } from "ollama";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openDoor, OPERATOR, TOKEN } from "./door.ts";
+import { OPERATOR_TOKEN } from "../harness.ts";
+import { openDoor, OPERATOR } from "./door.ts";
 
 const CONTEXT = 256;
 
@@ -16,7 +17,7 @@ let ollama: Ollama;
 beforeAll(async () => {
   door = await openDoor();
   model = await door.publish(5, { context: CONTEXT });
-  openai = new OpenAI({ baseURL: new URL("/v1", door.url).href, apiKey: TOKEN, maxRetries: 0 });
+  openai = new OpenAI({ baseURL: new URL("/v1", door.url).href, apiKey: OPERATOR_TOKEN, maxRetries: 0 });
   ollama = new Ollama({ host: door.url.origin, headers: OPERATOR });
 }, 300_000);
 afterAll(() => door.close());
@@ -240,7 +241,7 @@ describe("ollama", () => {
 });
 
 const provider = () =>
-  createOpenAICompatible({ baseURL: new URL("/v1", door.url).href, name: "tiffin", apiKey: TOKEN, includeUsage: true });
+  createOpenAICompatible({ baseURL: new URL("/v1", door.url).href, name: "tiffin", apiKey: OPERATOR_TOKEN, includeUsage: true });
 
 describe("the AI SDK", () => {
   test("generates and streams a text with its usage", async () => {

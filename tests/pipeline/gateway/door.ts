@@ -1,7 +1,5 @@
 /** The seven Workers behind the real gateway, and a small model with random weights. */
 import * as tf from "@tensorflow/tfjs-core";
-import { createTestHarness } from "wrangler";
-import { configPath, WORKERS } from "../../../scripts/local/workers.ts";
 import { presetOf, type ModelConfig } from "../../../shared/config.ts";
 import { encodeParts } from "../../../shared/model/formats/weights-file.ts";
 import { initWeights } from "../../../shared/model/weights.ts";
@@ -9,8 +7,8 @@ import { putJson, putObject } from "../../../shared/store.ts";
 import { startBackend } from "../../../shared/tensor/engine/backend.ts";
 import { tokenizerToJson } from "../../../shared/tokenizer/json-writer.ts";
 import { FORMER_LAYOUT } from "../../../shared/tokenizer/layout.ts";
+import { harnessOfAll, OPERATOR_TOKEN } from "../harness.ts";
 
-export const TOKEN = "token-for-tests";
 /**
  * A model of an earlier version. It has no merges: its ids are the 256 bytes and then three special tokens, which all end a
  * text.
@@ -25,15 +23,10 @@ const SMALLEST = {
   headWidth: 16,
   context: 32,
 };
-export const OPERATOR = { authorization: `Bearer ${TOKEN}` };
+export const OPERATOR = { authorization: `Bearer ${OPERATOR_TOKEN}` };
 
 export async function openDoor() {
-  const server = createTestHarness({
-    workers: WORKERS.toReversed().map(({ name }) => ({
-      configPath: configPath(name),
-      secrets: (name === "gateway" ? { OPERATOR_TOKEN: TOKEN } : {}) as Record<string, string>,
-    })),
-  });
+  const server = harnessOfAll();
   const { url } = await server.listen();
   await server.getWorker("tiffin-feedback").applyD1Migrations("DB");
   return {
