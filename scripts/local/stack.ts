@@ -102,8 +102,8 @@ const QUIETLY = ["--show-interactive-dev-session=false", "--inspector-port", "0"
 const trainersOf = (state: string) => join(state, "trainers");
 
 /**
- * The registry through which the processes of one state find each other, separate from other states and checkouts; and a
- * folder for temporary files, because killed processes leave some behind.
+ * Two folders per state. The processes of a state find each other through its registry, and no other processes. Temporary
+ * files have a folder too, because killed processes leave some files behind.
  */
 const foldersOf = (state: string) => ({ WRANGLER_REGISTRY_PATH: join(state, "registry"), TMPDIR: join(state, "tmp") });
 

@@ -25,7 +25,7 @@ export interface Row {
   run(kernels: KernelExports): void;
   /** The shape of a matMul, which is also measured through tfjs. */
   matMul?: Product;
-  /** True if the row counts for the worst share among the matMuls. */
+  /** True if the row is a matMul of training. The bench prints the worst share of the peak among these rows. */
   isTraining?: boolean;
 }
 

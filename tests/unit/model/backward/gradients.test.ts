@@ -1,4 +1,7 @@
-/** The explicit forward and backward pass, against tfjs's tape over the definition on tfjs's own cpu backend. */
+/**
+ * Compares the explicit forward and backward pass with the gradients that tfjs computes from the model's definition, on tfjs's
+ * own cpu backend.
+ */
 import * as fc from "fast-check";
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
