@@ -2,6 +2,7 @@
  * Trainers, and the network between them and the run. A trainer leases a task and answers it. Its submission waits in the mail
  * until it is delivered: late, out of order, twice, spoilt, or never. This file checks what a submission may change.
  */
+import { ARITHMETIC } from "../../shared/training/protocol/arithmetic.ts";
 import type { Lease, Submission, TaskResult } from "../../shared/training/protocol/task.ts";
 import { spoilt } from "./faults.ts";
 import type { History } from "./history.ts";
@@ -21,11 +22,14 @@ export class Deliveries {
   leaseAndWork(trainer: string): void {
     const history = this.#history;
     const { now, scene, faulty } = history;
-    const given = history.protocol.lease(history.state, trainer, `l${this.#asked++}`, now);
+    const version = history.versionOf(trainer);
+    const versions = { trainer: version, coordinator: history.version };
+    const given = history.protocol.lease(history.state, trainer, `l${this.#asked++}`, now, versions);
     if (given.lease === null) {
       if (given.state !== history.state) history.store(given.state);
       return;
     }
+    if (version !== history.version) history.fail("T21: a trainer of another version got a task");
     const others = history.state.slots[given.lease.task.shard]!.leases.filter(
       ({ givenAt, expiresAt }) => givenAt <= now && now < expiresAt,
     );
@@ -35,14 +39,15 @@ export class Deliveries {
     if (!history.store(given.state)) return;
     // The trainer dies, and its lease stays unanswered.
     if (faulty && history.chance(0.15)) return history.draw("T4");
-    this.#mail.push(answer(given.lease, trainer, this.#resultOf(given.lease, trainer)));
+    this.#mail.push(answer(given.lease, trainer, this.#resultOf(given.lease, trainer, version)));
   }
 
-  #resultOf(lease: Lease, trainer: string): TaskResult {
+  #resultOf(lease: Lease, trainer: string, version: number): TaskResult {
     const history = this.#history;
     const { scene, objects, events, faulty } = history;
-    const result = honest(scene, lease);
+    const result = honest(scene, lease, version);
     if (result.kind !== "train") return result;
+    if (version !== ARITHMETIC) history.ofNextVersion.add(result.delta[0]!);
     const liar = scene.byzantine && trainer === "t0";
     if (liar) history.draw("T9");
     const delta = liar ? [nameOf("lie", lease.id)] : result.delta;
@@ -81,7 +86,7 @@ export class Deliveries {
     if (result.kind !== "train" || before.slots[shard]?.result == null) return;
     history.draw("T7");
     const other = { ...submission, result: { ...result, delta: [nameOf("other", submission.lease)] } };
-    const { state, reply } = history.protocol.submit(before, other, history.now);
+    const { state, reply } = history.protocol.submit(before, other, history.now, history.version);
     if (reply.accepted) history.fail("T7: a second, different result was accepted");
     if (state.slots !== before.slots) history.fail("T7: a refused result changed a task");
     history.store(state);
@@ -99,7 +104,7 @@ export class Deliveries {
   #submit(submission: Submission): void {
     const history = this.#history;
     const before = history.state;
-    const { state, reply } = history.protocol.submit(before, submission, history.now);
+    const { state, reply } = history.protocol.submit(before, submission, history.now, history.version);
     if (reply.accepted && reply.duplicate) history.draw("T6");
     if (!reply.accepted && reply.reason === "stale") history.draw("T5");
     const isMisplaced =

@@ -22,7 +22,7 @@ export function work(history: History): void {
 }
 
 function begin(history: History): void {
-  const { protocol, state, objects, badObjects } = history;
+  const { protocol, scene, state, objects, badObjects } = history;
   const effect = protocol.effectOf(state);
   if (effect === null) return;
   const { base } = state;
@@ -44,6 +44,8 @@ function begin(history: History): void {
     if (history.acknowledged?.shard === bad) history.acknowledged = null;
     return;
   }
+  if (!scene.byzantine && new Set(results.map(({ delta }) => history.ofNextVersion.has(delta[0]!))).size > 1)
+    history.fail("T21: the updates of a round have two versions");
   const next = checkpointAfter(base, results);
   history.pending = { from: base.checkpoint, base: next, puts: [...next.weights, next.checkpoint], kind: "reduce", reason: "" };
 }

@@ -20,6 +20,8 @@ export const FAULTS = [
   "T17",
   "T19",
   "T20",
+  // Two versions of the arithmetic at once, during a deployment.
+  "T21",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 

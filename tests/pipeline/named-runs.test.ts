@@ -4,6 +4,7 @@ import { objectKey, type Hash } from "../../shared/artifacts.ts";
 import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
 import { partition } from "../../shared/model/formats/partition.ts";
 import { encodeSafetensors } from "../../shared/model/formats/safetensors.ts";
+import { ARITHMETIC } from "../../shared/training/protocol/arithmetic.ts";
 import type { TaskResult } from "../../shared/training/protocol/task.ts";
 import { answer } from "../../scripts/simulation/world.ts";
 import { putHandDataset, TOKENIZER } from "./hand-dataset.ts";
@@ -41,7 +42,7 @@ async function begin(name: string, rounds = 100): Promise<void> {
 
 /** Submits the next task of a run. */
 async function work(run: string, result: (shard: number) => Promise<TaskResult> | TaskResult): Promise<void> {
-  const { lease } = await env.RUN.getByName(run).lease("by hand", 0);
+  const { lease } = await env.RUN.getByName(run).lease("by hand", 0, ARITHMETIC);
   expect(await coordinator.submit(answer(lease!, "by hand", await result(lease!.task.shard)))).toMatchObject({ accepted: true });
 }
 
@@ -98,7 +99,7 @@ it("gives trainers the tasks of a run that begins after a failed preparation and
   await expect.poll(() => stateOf("late"), { timeout: PATIENCE_MS }).toBe("failed");
   const registry = env.REGISTRY.getByName("registry");
   for (const other of (await registry.runs("open")).filter((id) => id !== "late")) await coordinator.pauseRun(other);
-  await coordinator.lease({ trainer: "by hand" });
+  await coordinator.lease({ trainer: "by hand", arithmetic: ARITHMETIC });
   expect(await registry.runs("open")).not.toContain("late");
   // This is what a replay of the run's Workflow does.
   const training = { ...presetOf("tiny").training, seed: 1, tokens: 4 * TOKENS_PER_ROUND };
@@ -106,7 +107,20 @@ it("gives trainers the tasks of a run that begins after a failed preparation and
   const whole = { run: "late", preset: "tiny", dataset, tokenizer: TOKENIZER, model: MODEL, training, supervision, rounds: 4 };
   await env.RUN.getByName("late").begin(whole);
   expect(await registry.runs("open")).toContain("late");
-  expect((await coordinator.lease({ trainer: "by hand" }))?.task.run).toBe("late");
+  expect((await coordinator.lease({ trainer: "by hand", arithmetic: ARITHMETIC }))?.task.run).toBe("late");
+});
+
+it("refuses a trainer with another arithmetic clearly and without blame, and serves it when the versions agree", async () => {
+  await begin("versions");
+  const run = env.RUN.getByName("versions");
+  expect(await run.lease("newer", 1000, ARITHMETIC + 1)).toEqual({ lease: null, over: false, otherArithmetic: ARITHMETIC });
+  const ask = async () => void (await coordinator.lease({ trainer: "newer", run: "versions", arithmetic: ARITHMETIC + 1 }));
+  await expect(ask()).rejects.toMatchObject({
+    name: "Conflict",
+    message: `trainer newer: expected arithmetic ${ARITHMETIC}, got ${ARITHMETIC + 1}; update the trainer or ask again later`,
+  });
+  expect(await coordinator.getRun("versions")).toMatchObject({ state: "training", trainers: [], leases: [], counts: {} });
+  expect((await run.lease("newer", 0, ARITHMETIC)).lease?.task.run).toBe("versions");
 });
 
 it("prepares a run again when it is started after a failed preparation", async () => {
@@ -128,6 +142,6 @@ it("branches from the checkpoint that is newest when the branch begins", async (
   await coordinator.branchRun("source", { name: "branch" });
   await expect.poll(() => stateOf("branch"), { timeout: PATIENCE_MS }).toBe("training");
   expect(await coordinator.getRun("branch")).toMatchObject({ round: 1, tokens: TOKENS_PER_ROUND });
-  const { lease } = await env.RUN.getByName("branch").lease("by hand", 0);
+  const { lease } = await env.RUN.getByName("branch").lease("by hand", 0, ARITHMETIC);
   for (const part of lease!.task.weights) expect(await env.ARTIFACTS.head(objectKey("part", part, "branch"))).not.toBeNull();
 });

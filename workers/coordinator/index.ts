@@ -17,7 +17,7 @@ import { importModel, putImported } from "./imports.ts";
 import { exportModel, listRepository, readRepository, type ExportStream, type Repository } from "./exports.ts";
 import { writePart } from "./parts.ts";
 import type { RunSpec } from "../../shared/training/protocol/run-state.ts";
-import { branchRun, collectGarbage, deleteRun, findRun, leaseTask, readRunPart, rouseRuns, trainRun } from "./runs.ts";
+import { branchRun, collectGarbage, deleteRun, findRun, leaseTask, readRunPart, rouseRuns, trainRun, type Asking } from "./runs.ts";
 
 export { Registry } from "./registry.ts";
 export { Run } from "./run-object.ts";
@@ -92,9 +92,12 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return lastingEvents(() => this.env.RUN.getByName(id).events());
   }
 
-  /** Leases a task of the run that the trainer last worked for, or of the oldest run that has a task. */
-  lease(input: { trainer: string; run?: string }): Promise<Lease | null> {
-    return leaseTask(this.env, input);
+  /**
+   * Leases a task of the run that the trainer last worked for, or of the oldest run that has a task. Throws Conflict for a
+   * trainer with another version of the arithmetic.
+   */
+  lease(asking: Asking): Promise<Lease | null> {
+    return leaseTask(this.env, asking);
   }
 
   submit(submission: Submission): Promise<SubmissionReply> {

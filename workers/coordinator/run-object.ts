@@ -9,10 +9,12 @@ import { DurableObject } from "cloudflare:workers";
 import type { Hash } from "../../shared/artifacts.ts";
 import type { RunStatus } from "../../shared/contracts/runs.ts";
 import { namedError } from "../../shared/errors.ts";
+import { ARITHMETIC, FIRST_ARITHMETIC } from "../../shared/training/protocol/arithmetic.ts";
 import * as protocol from "../../shared/training/protocol/run.ts";
 import { isOver, partsOf, retainedHashes, type Base, type RunSpec, type RunState } from "../../shared/training/protocol/run-state.ts";
-import type { Lease, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
+import type { LeaseReply, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
 import { damageOf, keptCheckpoint } from "./checkpoints.ts";
+import { EffectTurn } from "./effect-turn.ts";
 import { performEffect } from "./effects.ts";
 import { firstState, type BranchOrigin, type PublishedOrigin } from "./first-state.ts";
 import { restoreAlarm } from "./lost-alarm.ts";
@@ -35,8 +37,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
   readonly #hints: TrainerHints;
   readonly #objects: RunObjects;
   #openReport: OpenReport;
-  /** A reduction, a rollback or a garbage collection. At most one runs at a time. */
-  #effectInFlight: Promise<void> | null = null;
+  readonly #effects: EffectTurn;
   /** True while a rollback deletes useless objects. A new task would write some of these objects again under the same names. */
   #leasingSuspended = false;
   /** Wakes the trainers that wait for a task. */
@@ -45,6 +46,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
 
   constructor(ctx: DurableObjectState, env: CoordinatorEnv) {
     super(ctx, env);
+    this.#effects = new EffectTurn(ctx);
     this.#hints = new TrainerHints(env.STEPS);
     this.#objects = new RunObjects(env.ARTIFACTS);
     this.#openReport = new OpenReport(env.REGISTRY);
@@ -112,21 +114,26 @@ export class Run extends DurableObject<CoordinatorEnv> {
     await this.rouse();
   }
 
-  /** Leases a task; waits at most `waitMs`. `over` means that this run will never have a task again. */
-  async lease(trainer: string, waitMs: number): Promise<{ lease: Lease | null; over: boolean }> {
+  /**
+   * Leases a task to a trainer of this coordinator's version of the arithmetic; waits at most `waitMs`. `over` means that this
+   * run will never have a task again; `otherArithmetic` is the coordinator's version if it is not the trainer's.
+   */
+  async lease(trainer: string, waitMs: number, arithmetic = FIRST_ARITHMETIC): Promise<LeaseReply> {
+    const versions = { trainer: arithmetic, coordinator: ARITHMETIC };
     const deadline = Date.now() + waitMs;
     for (;;) {
       const over = this.#failure() !== null || (this.#state !== null && isOver(this.#state));
       if (over) await this.#reportClosed();
       if (over || this.#state === null) return { lease: null, over };
       this.#advance();
-      const result = this.#leasingSuspended ? null : protocol.lease(this.#state, trainer, crypto.randomUUID(), Date.now());
-      if (result !== null && result.state !== this.#state) {
-        this.#save(result.state);
+      const given = this.#leasingSuspended ? null : protocol.lease(this.#state, trainer, crypto.randomUUID(), Date.now(), versions);
+      if (given !== null && given.state !== this.#state) {
+        this.#save(given.state);
         // Leasing drops audits that no trainer can finish. The round may have waited only for these audits.
         this.#advance();
       }
-      if (result?.lease) return { lease: result.lease, over };
+      if (given?.lease) return { lease: given.lease, over };
+      if (given?.otherArithmetic !== undefined) return { lease: null, over, otherArithmetic: given.otherArithmetic };
       const left = deadline - Date.now();
       if (left <= 0) return { lease: null, over };
       await this.#taskAvailable.wait(left);
@@ -203,35 +210,24 @@ export class Run extends DurableObject<CoordinatorEnv> {
    * minimum grace time. No reduction runs meanwhile, because a reduction writes objects before the state names them.
    */
   async collectGarbage(id: string, graceMs: number): Promise<number> {
-    while (this.#effectInFlight !== null) await this.#effectInFlight.catch(() => undefined);
+    await this.#effects.free();
     const isOpen = this.#state === null || !isOver(this.#state);
     const before = Date.now() - (isOpen ? Math.max(graceMs, MIN_GRACE_MS) : graceMs);
     const named = () => (this.#state === null ? new Set<Hash>() : retainedHashes(this.#state));
     const collection = this.#objects.collectGarbage(id, before, named);
     // Trainers may have completed the round meanwhile. Then the round's reduction starts now.
-    void this.#occupy(collection)
+    void this.#effects
+      .take(collection)
       .then(() => this.#advance())
       .catch(() => undefined);
     return collection;
   }
 
-  /** Delays every other effect until `work` has ended. */
-  #occupy(work: Promise<unknown>): Promise<void> {
-    const ended = work
-      .then(() => undefined)
-      .finally(() => {
-        this.#effectInFlight = null;
-      });
-    this.#effectInFlight = ended;
-    this.ctx.waitUntil(ended);
-    return ended;
-  }
-
   /** Starts the effect that the state asks for, unless another effect is running. */
   #advance(): void {
-    if (this.#effectInFlight !== null || this.#state === null) return;
+    if (this.#effects.isTaken || this.#state === null) return;
     const effect = protocol.effectOf(this.#state);
-    if (effect !== null) this.#occupy(this.#perform(this.#state, effect));
+    if (effect !== null) this.#effects.take(this.#perform(this.#state, effect));
   }
 
   async #perform(before: RunState, effect: protocol.Effect): Promise<void> {

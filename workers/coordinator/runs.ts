@@ -14,7 +14,8 @@ import { checkMemory, estimateTaskMemory } from "../../shared/model/footprint/me
 import { checkReduction, estimateReduction } from "../../shared/model/footprint/subrequests.ts";
 import { isDamage } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/compute/rounds.ts";
-import type { Lease } from "../../shared/training/protocol/task.ts";
+import { FIRST_ARITHMETIC } from "../../shared/training/protocol/arithmetic.ts";
+import type { Lease, LeaseReply } from "../../shared/training/protocol/task.ts";
 import { deleteObjects, oldKeys, runsWithObjects } from "./checkpoints.ts";
 import { readPart, recentPart } from "./parts.ts";
 import { checkFields, originOf, parseRequest, trainingOf } from "./train-request.ts";
@@ -113,23 +114,42 @@ export async function branchRun(env: CoordinatorEnv, id: string, request: Branch
   });
 }
 
-/**
- * Leases a task of the run that the trainer last worked for; else of the oldest run with a task; else of the first run's next
- * round, if that round begins soon. A trainer pays one call per round, however many runs there are.
- */
-export async function leaseTask(env: CoordinatorEnv, { trainer, run }: { trainer: string; run?: string }): Promise<Lease | null> {
-  const own = run === undefined ? null : await leaseOf(env, run, trainer, 0);
-  if (own?.lease) return own.lease;
-  for (const id of await registryOf(env).runs("open")) {
-    const { lease } = id === run ? { lease: null } : await leaseOf(env, id, trainer, 0);
-    if (lease !== null) return lease;
-  }
-  return run === undefined || own?.over ? null : (await leaseOf(env, run, trainer, LEASE_WAIT_MS)).lease;
+/** A trainer that asks for a task of any run. */
+export interface Asking {
+  trainer: string;
+  /** The run that the trainer last worked for. */
+  run?: string;
+  /** The trainer's version of the arithmetic; absent in the first. */
+  arithmetic?: number;
 }
 
-async function leaseOf(env: CoordinatorEnv, id: string, trainer: string, waitMs: number): Promise<{ lease: Lease | null; over: boolean }> {
+/**
+ * Leases a task of the run that the trainer last worked for; else of the oldest run with a task; else of the first run's next
+ * round, if that round begins soon. A trainer pays one call per round, however many runs there are. Throws Conflict for a
+ * trainer with another version of the arithmetic.
+ */
+export async function leaseTask(env: CoordinatorEnv, asking: Asking): Promise<Lease | null> {
+  const { trainer, run, arithmetic } = asking;
+  const own = run === undefined ? null : await leaseOf(env, run, asking, 0);
+  if (own?.lease) return own.lease;
+  let other = own?.otherArithmetic;
+  for (const id of await registryOf(env).runs("open")) {
+    if (id === run) continue;
+    const { lease, otherArithmetic } = await leaseOf(env, id, asking, 0);
+    if (lease !== null) return lease;
+    other ??= otherArithmetic;
+  }
+  if (other !== undefined)
+    throw namedError(
+      "Conflict",
+      `trainer ${trainer}: expected arithmetic ${other}, got ${arithmetic ?? FIRST_ARITHMETIC}; update the trainer or ask again later`,
+    );
+  return run === undefined || own?.over ? null : (await leaseOf(env, run, asking, LEASE_WAIT_MS)).lease;
+}
+
+async function leaseOf(env: CoordinatorEnv, id: string, { trainer, arithmetic }: Asking, waitMs: number): Promise<LeaseReply> {
   try {
-    return await env.RUN.getByName(id).lease(trainer, waitMs);
+    return await env.RUN.getByName(id).lease(trainer, waitMs, arithmetic);
   } catch (error) {
     // An error in one run must not keep trainers from other runs.
     // oxlint-disable-next-line no-console -- the only trace of the error

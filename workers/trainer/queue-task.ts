@@ -5,12 +5,15 @@
  */
 // oxlint-disable no-console -- `wrangler tail` shows these lines; no caller waits for the errors.
 import { startBackend } from "../../shared/tensor/engine/backend.ts";
+import { ARITHMETIC } from "../../shared/training/protocol/arithmetic.ts";
 import type { Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
 import { computeTask } from "./compute-task.ts";
 import { isWorkLoop, objectsOf, oneAtATime, trainerName } from "./isolate.ts";
 
 /** A busy isolate returns the message to the queue. After this time the queue delivers it again, perhaps to another isolate. */
 const RETRY_SECONDS = 5;
+/** A trainer of another version leaves a message to a later one. A deployment reaches every object within five minutes. */
+const OTHER_VERSION_RETRY_SECONDS = 30;
 
 /** Waits before each retry of a failed submission: the Run object may be restarting. A repeated submission counts once. */
 const SUBMIT_RETRY_MS = [500, 2000, 5000] as const;
@@ -31,11 +34,17 @@ async function submit(env: TrainerEnv, submission: Submission): Promise<Submissi
 export async function takeMessage(env: TrainerEnv, message: Message<{ run: string }>): Promise<void> {
   // In a work loop, POST /work asks for tasks, so messages are ignored.
   if (isWorkLoop(env)) return;
+  const { run } = message.body;
   const hasWorked = await oneAtATime(async (turn) => {
     await startBackend();
     // This calls the Run object instead of the coordinator's RPC, because an invocation may call few Workers.
     const trainer = trainerName(env);
-    const { lease } = await env.RUN.getByName(message.body.run).lease(trainer, 0);
+    const { lease, otherArithmetic } = await env.RUN.getByName(run).lease(trainer, 0, ARITHMETIC);
+    if (otherArithmetic !== undefined) {
+      console.warn(`run ${run}: no lease: expected arithmetic ${otherArithmetic}, this trainer has ${ARITHMETIC}; the message comes again`);
+      message.retry({ delaySeconds: OTHER_VERSION_RETRY_SECONDS });
+      return true;
+    }
     // A message is only a hint: another trainer may have taken the task.
     if (lease === null) return true;
     turn.hold(lease);

@@ -5,12 +5,15 @@
 // oxlint-disable no-console -- the process's log shows these lines; no caller waits for the errors.
 import { MAX_CPU_SECONDS, MAX_SUBREQUESTS } from "../../shared/limits.ts";
 import { startBackend } from "../../shared/tensor/engine/backend.ts";
+import { ARITHMETIC } from "../../shared/training/protocol/arithmetic.ts";
 import { computeTask } from "./compute-task.ts";
 import { objectsOf, trainerName, type Turn } from "./isolate.ts";
 
 /** A session ends after this many empty answers in a row. */
 const MAX_IDLE_POLLS = 20;
 const IDLE_POLL_MS = 100;
+/** The wait of a trainer whose version of the arithmetic is not the coordinator's: a deployment takes minutes. */
+const OTHER_VERSION_MS = 5000;
 /**
  * A session takes tasks for this long. A Worker's clock stands still while it computes and is set right by the coordinator's
  * answer. So at each lease the used CPU time is at most the elapsed time, and half of the limit is left for the last task.
@@ -33,9 +36,11 @@ export async function work(env: TrainerEnv, turn: Turn): Promise<number> {
   for (let leases = 0; leases < MAX_LEASES && Date.now() - startedAt < SESSION_MS; leases++) {
     if (idle === MAX_IDLE_POLLS || failures === MAX_FAILURES) break;
     turn.wait();
-    const lease = await env.COORDINATOR.lease({ trainer, ...(run === undefined ? {} : { run }) }).catch((error: Error) => {
+    const asking = { trainer, arithmetic: ARITHMETIC, ...(run === undefined ? {} : { run }) };
+    const lease = await env.COORDINATOR.lease(asking).catch(async (error: Error) => {
       // The coordinator may be restarting. The session waits, as if there were no task.
       console.warn(`no lease: ${error.message}`);
+      if (error.name === "Conflict") await scheduler.wait(OTHER_VERSION_MS);
       return null;
     });
     run = lease?.task.run;

@@ -10,6 +10,7 @@ import { partition } from "../../../shared/model/formats/partition.ts";
 import { encodeSafetensors } from "../../../shared/model/formats/safetensors.ts";
 import type { ShapedName } from "../../../shared/model/weights.ts";
 import { putJson } from "../../../shared/store.ts";
+import { ARITHMETIC } from "../../../shared/training/protocol/arithmetic.ts";
 import type { Lease, Submission } from "../../../shared/training/protocol/task.ts";
 import { shardState } from "../../../shared/training/protocol/shard-state.ts";
 import type { CoordinatorCosts } from "../../simulation/saturation.ts";
@@ -67,7 +68,7 @@ export async function measureCoordinator(
           .reduce((sum, [, axes]) => sum + axes.reduce((a, b) => a * b, 4), 0) / 1e6;
       const leasesAt = performance.now();
       const leases = (await Promise.all(
-        Array.from({ length: shards }, (_, index) => coordinator.lease({ trainer: `t${index}`, run })),
+        Array.from({ length: shards }, (_, index) => coordinator.lease({ trainer: `t${index}`, run, arithmetic: ARITHMETIC })),
       )) as Lease[];
       const leaseMs = (performance.now() - leasesAt) / shards;
       const sequences = training.steps * training.batch;
@@ -93,7 +94,7 @@ export async function measureCoordinator(
       if (refused !== undefined) throw new Error(`coordinator costs: expected all results to be accepted, got ${JSON.stringify(refused)}`);
       const reduceAt = performance.now();
       await coordinator.submit(submissionOf(last, "last"));
-      while ((await coordinator.lease({ trainer: "last", run })) === null);
+      while ((await coordinator.lease({ trainer: "last", run, arithmetic: ARITHMETIC })) === null);
       return { leaseMs, submitMs, reduceMs: performance.now() - reduceAt };
     };
 

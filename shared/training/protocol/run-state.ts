@@ -38,6 +38,8 @@ export interface LeaseRecord {
   trainer: string;
   givenAt: number;
   expiresAt: number;
+  /** Version of the arithmetic of the trainer (arithmetic.ts); absent in leases that an earlier version gave. */
+  arithmetic?: number;
 }
 
 /** A trainer's result for a task. An audited task needs two equal votes. */

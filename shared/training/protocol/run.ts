@@ -6,13 +6,14 @@
  * if it is equal, else a conflict. After a complete round the coordinator reduces it and reports `reduced`, or rolls back and
  * reports `rolledBack`. Evaluations are in evaluation.ts, leases in leases.ts, votes in audits.ts.
  */
-import { hashSchema, type Hash } from "../../artifacts.ts";
-import { sequencesOf } from "../compute/data-order.ts";
+import type { Hash } from "../../artifacts.ts";
 import { objectiveOf } from "../objectives/list.ts";
+import { ARITHMETIC, isOfVersion, SAME, withoutOtherVersion, type Versions } from "./arithmetic.ts";
 import { dropAudits, settle, votesNeeded } from "./audits.ts";
-import type { Lease, Submission, SubmissionReply, Task, TaskResult, TrainResult } from "./task.ts";
+import type { Lease, Submission, SubmissionReply, Task, TrainResult } from "./task.ts";
 import { centsOf } from "./cost.ts";
 import { finishEvaluation } from "./evaluation.ts";
+import { faultOf } from "./result-faults.ts";
 import {
   counted,
   emptySlots,
@@ -63,8 +64,19 @@ export function availableTasks(state: RunState, now: number): number {
   return isHalted(state) ? 0 : state.slots.reduce((sum, _, shard) => sum + openVotes(state, shard, now), 0);
 }
 
-/** Leases the first task that still needs votes. A trainer votes at most once on a task. */
-export function lease(before: RunState, trainer: string, id: string, now: number): { state: RunState; lease: Lease | null } {
+/**
+ * Leases the first task that still needs votes. A trainer votes at most once on a task. A trainer with another version of the
+ * arithmetic gets no task and is not counted on.
+ */
+export function lease(
+  before: RunState,
+  trainer: string,
+  id: string,
+  now: number,
+  versions: Versions = SAME,
+): { state: RunState; lease: Lease | null; otherArithmetic?: number } {
+  const { trainer: asking, coordinator } = versions;
+  if (asking !== coordinator) return { state: before, lease: null, otherArithmetic: coordinator };
   if (isHalted(before) || isShutOut(before, trainer, now)) return { state: before, lease: null };
   const state = dropAudits(seen(before, trainer, now), now);
   const shard = state.slots.findIndex(
@@ -77,16 +89,22 @@ export function lease(before: RunState, trainer: string, id: string, now: number
   if (shard < 0) return { state: state.slots === before.slots && isNoted(before, trainer, now) ? before : state, lease: null };
   const expiresAt = now + leaseMs(state);
   const slot = state.slots[shard]!;
-  const next = withSlot(state, shard, { ...slot, leases: [...slot.leases, { id, trainer, givenAt: now, expiresAt }] });
+  const next = withSlot(state, shard, { ...slot, leases: [...slot.leases, { id, trainer, givenAt: now, expiresAt, arithmetic: asking }] });
   return { state: { ...next, firstLeaseAt: state.firstLeaseAt ?? now }, lease: { id, task: taskOf(state, shard), expiresAt } };
 }
 
 /**
  * After a restart all leases are expired, because the trainers have probably died too. A trainer that is alive loses nothing:
  * results of expired leases still count.
+ * If the coordinator now has another version of the arithmetic, the tasks of this round that have answers of the earlier
+ * version are open again.
  */
-export function restarted(state: RunState): RunState {
-  return { ...state, slots: state.slots.map((slot) => (slot.leases.length === 0 ? slot : { ...slot, leases: slot.leases.map(expired) })) };
+export function restarted(state: RunState, version = ARITHMETIC): RunState {
+  const slots = state.slots.map((slot) => {
+    if (slot.leases.length === 0) return slot;
+    return withoutOtherVersion({ ...slot, leases: slot.leases.map(expired) }, version);
+  });
+  return { ...state, slots };
 }
 
 /** Ends the run as failed, unless it has already ended. */
@@ -95,7 +113,12 @@ export function failed(state: RunState, error: string): RunState {
 }
 
 /** Accepts a result if it belongs to the current round and base, has a lease, and is the first result for its shard. */
-export function submit(state: RunState, submission: Submission, now: number): { state: RunState; reply: SubmissionReply } {
+export function submit(
+  state: RunState,
+  submission: Submission,
+  now: number,
+  version = ARITHMETIC,
+): { state: RunState; reply: SubmissionReply } {
   const refuse = (reason: string) => ({ state: counted(state, reason), reply: { accepted: false as const, reason } });
   const { result, shard } = submission;
   if (submission.run !== state.spec.run) return refuse("wrong-run");
@@ -105,6 +128,7 @@ export function submit(state: RunState, submission: Submission, now: number): { 
   const slot = state.slots[shard]!;
   const given = slot.leases.find((record) => record.id === submission.lease);
   if (given === undefined) return refuse("unknown-lease");
+  if (!isOfVersion(given, version)) return refuse("other-arithmetic");
   if (slot.bad.some((bad) => bad.lease === given.id)) return refuse("known-bad");
   // Compares trainer names, not leases: a trainer may submit after its lease expired, but its second result does not count.
   const earlier = slot.votes.find((vote) => vote.trainer === given.trainer)?.result ?? slot.result;
@@ -131,28 +155,6 @@ export function submit(state: RunState, submission: Submission, now: number): { 
   const settled = settle(seen(timed, given.trainer, now), shard);
   const next = settled.phase === "evaluating" && isRoundComplete(settled) ? finishEvaluation(settled) : settled;
   return { state: next, reply: { accepted: true, duplicate: false } };
-}
-
-/** Returns the fault of a result, or null. Checks the number of examples, because it is the result's weight in the mean. */
-function faultOf(state: RunState, shard: number, result: TaskResult): string | null {
-  const numbers = result.kind === "train" ? [result.loss, result.deltaBytes, result.innerBytes] : [result.lossSum, result.targets];
-  if (!numbers.every((value) => Number.isFinite(value) && value >= 0)) return "not-finite";
-  if (result.kind === "train") return faultOfTraining(state, shard, result);
-  const { valTokens, model, training } = state.spec;
-  if (valTokens === undefined) return null;
-  const expected = objectiveOf(training).examples.validationWeight(valTokens, { slice: shard, slices: training.shards }, model);
-  return expected === null || result.targets === expected ? null : "wrong-amount";
-}
-
-function faultOfTraining({ spec: { training, model }, base }: RunState, shard: number, result: TrainResult): string | null {
-  const [first, end] = sequencesOf(training, base.round, shard);
-  const sequences = end - first;
-  const tokens = sequences * objectiveOf(training).examples.tokens(model);
-  if (result.sequences !== sequences || result.tokens !== tokens) return "wrong-amount";
-  const areParts = (parts: unknown) =>
-    Array.isArray(parts) && parts.length === base.weights.length && parts.every((hash) => hashSchema.safeParse(hash).success);
-  const stateless = training.steps === 1 && training.compression === "float32";
-  return areParts(result.delta) && (stateless ? result.inner === null : areParts(result.inner)) ? null : "wrong-object";
 }
 
 /**

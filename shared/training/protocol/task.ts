@@ -55,6 +55,15 @@ export interface Lease {
   expiresAt: number;
 }
 
+/** A run's answer to a trainer that asks for a task. */
+export interface LeaseReply {
+  lease: Lease | null;
+  /** True if the run will never have a task again. */
+  over: boolean;
+  /** The coordinator's version of the arithmetic (arithmetic.ts) if it is not the trainer's: ask again after the deployment. */
+  otherArithmetic?: number;
+}
+
 /** The result of a training task. Its parts are already stored. */
 export interface TrainResult {
   kind: "train";

@@ -32,6 +32,6 @@ test("the simulation finds no violation, and notices the removal of every safegu
   const { stdout, status } = soak("simulate", "--seeds", "3", "--first", "7", "--json");
   const result = JSON.parse(stdout) as { mutationsCaughtAtSeed: Record<string, number | null> };
   expect(result).toMatchObject({ seeds: 3, violations: 0, ok: true });
-  expect(Object.values(result.mutationsCaughtAtSeed)).toHaveLength(6);
+  expect(Object.values(result.mutationsCaughtAtSeed)).toHaveLength(9);
   expect(status).toBe(0);
 });

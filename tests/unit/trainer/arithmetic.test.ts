@@ -1,0 +1,159 @@
+/**
+ * Guards the version of the arithmetic: the results of tiny tasks, as trainers submit them, have the recorded hashes. A change
+ * that alters a bit of them makes two versions of trainers disagree during a deployment, so it has to raise ARITHMETIC.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, expect, test } from "vitest";
+import { canonicalJson, type Hash } from "../../../shared/artifacts.ts";
+import { presetOf, type ModelConfig, type TrainingConfig } from "../../../shared/config.ts";
+import { recordNumbers } from "../../../shared/lessons/records.ts";
+import { encodeParts } from "../../../shared/model/formats/weights-file.ts";
+import { createRandom, normal } from "../../../shared/model/random.ts";
+import { weightShapes, type Weights } from "../../../shared/model/weights.ts";
+import { sha256 } from "../../../shared/store.ts";
+import { startBackend, useKernels } from "../../../shared/tensor/engine/backend.ts";
+import simd from "../../../shared/tensor/kernels/kernels-simd.wasm";
+import { encodeTokenShard } from "../../../shared/tokenizer/token-shard.ts";
+import { ARITHMETIC } from "../../../shared/training/protocol/arithmetic.ts";
+import { identityOf } from "../../../shared/training/protocol/run-state.ts";
+import type { EvaluateTask, Task, TrainResult, TrainTask } from "../../../shared/training/protocol/task.ts";
+import { computeTask } from "../../../workers/trainer/compute-task.ts";
+import { ObjectCache } from "../../../workers/trainer/object-cache.ts";
+
+/** Version -> the beginning of the hash of each task's result. */
+const RECORDED: Readonly<Record<number, Readonly<Record<string, string>>>> = {
+  1: {
+    AdamW: "7d50607cfd02",
+    Muon: "779bc11f88fb",
+    Nesterov: "a7cc5e964a97",
+    "a clipped norm": "2929cc51d16e",
+    "a schedule that warms up": "39fb2550bb80",
+    "a state that continues": "bd1a6fc9e45d",
+    "activations computed again": "56c48b72c35d",
+    "an evaluation": "7d1a019f0027",
+    "an exact gradient": "47b5dcd52e44",
+    "an exact gradient in several passes": "8f1e44abac11",
+    "an update in bf16, with rounding errors": "b13c3f8c0740",
+    "an update in int8, with rounding errors": "e477c19818df",
+    "fine-tuning": "a7bad459b526",
+    "odd sizes": "307c375706b2",
+    "tied embeddings": "541d9a89fdd4",
+  },
+};
+
+const ADAMW = { name: "adamw", lr: 3e-3, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 } as const;
+const NESTEROV = { name: "nesterov", lr: 0.1, momentum: 0.9 } as const;
+const { optimizer: MUON } = presetOf("small").training;
+
+/** Just wide enough for products by quadrants (kernels/gemm/strassen.ts). */
+const WIDE: ModelConfig = { ...presetOf("small").model, mlpWidth: 128, layers: 2, context: 32, vocabSize: 128 };
+/** No size is a multiple of four lanes; queries share keys. */
+const ODD: ModelConfig = { ...WIDE, vocabSize: 17, width: 10, mlpWidth: 13, heads: 3, kvHeads: 1, headWidth: 6, context: 7 };
+const LOCAL: TrainingConfig = { ...presetOf("small").training, seed: 7, tokens: 100_000, batch: 8, shards: 2, steps: 2 };
+const NONE = "0".repeat(64);
+
+const objects = new Map<Hash, Uint8Array<ArrayBuffer>>();
+async function put(bytes: Uint8Array<ArrayBuffer>): Promise<Hash> {
+  const hash = await sha256(bytes);
+  objects.set(hash, bytes);
+  return hash;
+}
+const cache = () =>
+  new ObjectCache({
+    read: async (_, hash) => objects.get(hash)!,
+    readPart: async (hash) => ({ bytes: objects.get(hash)!.slice(), isInBuffer: false }),
+    writePart: async (bytes) => put(bytes.slice()),
+  });
+
+/** Weights without zeros, which a run begins with in places and which would hide gradients. */
+async function putWeights(model: ModelConfig): Promise<Hash[]> {
+  const random = createRandom(5);
+  const drawn: Weights = {};
+  for (const [name, shape] of weightShapes(model)) {
+    const [mean, spread] = shape.length === 1 ? [1, 0.1] : [0, 1 / Math.sqrt(shape[1]!)];
+    drawn[name] = tf.tensor(
+      Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => mean + spread * normal(random)),
+      shape,
+    );
+  }
+  const parts = await Promise.all([...encodeParts(model, drawn)].map((bytes) => put(new Uint8Array(bytes))));
+  tf.dispose(drawn);
+  return parts;
+}
+
+async function putDataset(kind: "pretrain" | "sft", { vocabSize, context }: ModelConfig): Promise<Hash> {
+  const random = createRandom(9);
+  const token = () => Math.floor(random() * vocabSize);
+  const record = recordNumbers(context);
+  // A record is pairs of a token and its flag; conversations have different lengths.
+  const numbers = Uint16Array.from({ length: 20 * record }, (_, at) => {
+    const pairs = record / 2 - (Math.floor(at / record) % 5);
+    const inside = Math.floor((at % record) / 2) < pairs;
+    if (kind === "pretrain") return token();
+    return inside ? (at % 2 === 0 ? token() : Math.floor(at / 2) % 3 > 0 ? 1 : 0) : 0;
+  });
+  const side = [{ hash: await put(encodeTokenShard(numbers)), tokens: numbers.length }];
+  const sizes = { trainTokens: numbers.length, valTokens: numbers.length, valBytes: 300, documents: 3 };
+  const ofKind = kind === "sft" ? { kind, context } : {};
+  const json = canonicalJson({ format: 1, tokenizer: NONE, vocabSize, train: side, val: side, ...sizes, ...ofKind });
+  return put(new Uint8Array(new TextEncoder().encode(json)));
+}
+
+async function taskOf(change: Partial<TrainingConfig>, model = WIDE): Promise<TrainTask> {
+  const training = { ...LOCAL, ...change };
+  const [weights, dataset] = [await putWeights(model), await putDataset(training.objective, model)];
+  return { kind: "train", run: "r", round: 3, shard: 1, base: NONE, weights, inner: null, dataset, model, training, lrScale: 0.5 };
+}
+
+async function resultOf(task: Task) {
+  return (await computeTask({ id: "l", task, expiresAt: 0 }, "t", cache())).result;
+}
+
+/** The beginning of the hash of what two trainers' results must agree in. */
+async function hashOf(task: Task): Promise<string> {
+  const text = identityOf(await resultOf(task));
+  return (await sha256(new TextEncoder().encode(text))).slice(0, 12);
+}
+
+async function evaluation(): Promise<EvaluateTask> {
+  const { run, round, base, weights, dataset, model } = await taskOf({});
+  return { kind: "evaluate", run, round, shard: 0, shards: 2, base, weights, dataset, objective: "pretrain", model, batch: 16 };
+}
+
+/** The task after a task: it begins with the state that the first has left. */
+async function continued(change: Partial<TrainingConfig>): Promise<TrainTask> {
+  const first = await taskOf(change);
+  const { inner } = (await resultOf(first)) as TrainResult;
+  return { ...first, round: 4, inner };
+}
+
+const TASKS: Readonly<Record<string, () => Promise<Task>>> = {
+  "an exact gradient": () => taskOf({ steps: 1 }),
+  "an exact gradient in several passes": () => taskOf({ steps: 1, batch: 80 }),
+  Muon: () => taskOf({ optimizer: MUON }),
+  AdamW: () => taskOf({ optimizer: ADAMW }),
+  Nesterov: () => taskOf({ optimizer: NESTEROV }),
+  "a clipped norm": () => taskOf({ clipNorm: 0.5 }),
+  "a schedule that warms up": () => taskOf({ schedule: { warmupSteps: 20, decay: 0.5 } }),
+  "activations computed again": () => taskOf({ recompute: true, batch: 70 }),
+  "tied embeddings": () => taskOf({}, { ...WIDE, tiedEmbeddings: true }),
+  "odd sizes": () => taskOf({ batch: 3 }, ODD),
+  "a state that continues": () => continued({ optimizer: MUON }),
+  "an update in bf16, with rounding errors": () => continued({ compression: "bf16" }),
+  "an update in int8, with rounding errors": () => continued({ compression: "int8", steps: 1 }),
+  "fine-tuning": () => taskOf({ objective: "sft" }),
+  "an evaluation": () => evaluation(),
+};
+
+beforeAll(startBackend);
+
+test("results have the recorded bits of their version; if not, raise ARITHMETIC and record its hashes", async () => {
+  const hashes: Record<string, string> = {};
+  for (const [name, make] of Object.entries(TASKS)) hashes[name] = await hashOf(await make());
+  expect(hashes).toEqual(RECORDED[ARITHMETIC]);
+});
+
+test("another build of the kernels is another arithmetic", async () => {
+  await useKernels(simd);
+  expect(await hashOf(await TASKS["Muon"]!())).not.toBe(RECORDED[ARITHMETIC]!["Muon"]);
+});

@@ -1,0 +1,32 @@
+/** A message of the queue against a run of a few lines, which answers what a test says. */
+import { expect, test, vi } from "vitest";
+import type { LeaseReply } from "../../../shared/training/protocol/task.ts";
+import { ARITHMETIC } from "../../../shared/training/protocol/arithmetic.ts";
+import { takeMessage } from "../../../workers/trainer/queue-task.ts";
+
+/** Delivers a message to a trainer whose run answers `reply`, and returns what the trainer did. */
+async function deliver(reply: LeaseReply) {
+  const asked: unknown[] = [];
+  const run = {
+    lease: async (...asking: unknown[]) => {
+      asked.push(asking);
+      return reply;
+    },
+  };
+  const env = { TRAINER_NAME: "trainer", WORK_LOOP: "off", RUN: { getByName: () => run } } as unknown as TrainerEnv;
+  const retried: unknown[] = [];
+  await takeMessage(env, { body: { run: "r" }, retry: (options: unknown) => retried.push(options) } as unknown as Message<{ run: string }>);
+  return { asked, retried };
+}
+
+test("a trainer states its version of the arithmetic, and returns the message with a delay when the coordinator has another", async () => {
+  const warned = vi.spyOn(console, "warn").mockReturnValue();
+  const { asked, retried } = await deliver({ lease: null, over: false, otherArithmetic: ARITHMETIC + 1 });
+  expect(asked).toEqual([[expect.stringMatching(/^trainer-/), 0, ARITHMETIC]]);
+  expect(retried).toEqual([{ delaySeconds: expect.any(Number) }]);
+  expect(warned.mock.lastCall![0]).toContain(`expected arithmetic ${ARITHMETIC + 1}, this trainer has ${ARITHMETIC}`);
+});
+
+test("a message that finds no task is done with", async () => {
+  expect((await deliver({ lease: null, over: false })).retried).toEqual([]);
+});
