@@ -1,11 +1,12 @@
 /** Runs and their Workflows by name, on the real coordinator. No trainer runs; the tests submit results themselves. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { objectKey, type Hash } from "../../shared/artifacts.ts";
 import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
 import { partition } from "../../shared/model/formats/partition.ts";
 import { encodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import { ARITHMETIC } from "../../shared/training/protocol/arithmetic.ts";
-import type { TaskResult } from "../../shared/training/protocol/task.ts";
+import type { Lease, TaskResult } from "../../shared/training/protocol/task.ts";
 import { answer } from "../../scripts/simulation/world.ts";
 import { putHandDataset, TOKENIZER } from "./hand-dataset.ts";
 import { harness } from "./harness.ts";
@@ -40,25 +41,37 @@ async function begin(name: string, rounds = 100): Promise<void> {
   await expect.poll(() => stateOf(name), { timeout: PATIENCE_MS }).toBe("training");
 }
 
-/** Submits the next task of a run. */
-async function work(run: string, result: (shard: number) => Promise<TaskResult> | TaskResult): Promise<void> {
-  const { lease } = await env.RUN.getByName(run).lease("by hand", 0, ARITHMETIC);
-  expect(await coordinator.submit(answer(lease!, "by hand", await result(lease!.task.shard)))).toMatchObject({ accepted: true });
+const leaseOf = async (run: string): Promise<Lease> => (await env.RUN.getByName(run).lease("by hand", 0, ARITHMETIC)).lease!;
+
+/** Submits a task whose computing took as long as the trainer had it. */
+async function submit(lease: Lease, result: TaskResult): Promise<void> {
+  expect(await coordinator.submit({ ...answer(lease, "by hand", result), computeMs: 1e9 })).toMatchObject({ accepted: true });
 }
 
-/** Plays a round in which every weight moves by the same amount. */
+/** Submits the next task of a run. */
+async function work(run: string, result: (shard: number) => Promise<TaskResult> | TaskResult): Promise<void> {
+  const lease = await leaseOf(run);
+  await submit(lease, await result(lease.task.shard));
+}
+
+/** The result of a training task that moves every weight by the same amount. */
+async function moved(run: string): Promise<TaskResult> {
+  const delta: Hash[] = [];
+  for (const part of partition(MODEL)) {
+    const arrays = part.map(([name, shape]) => ({ name, shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.01) }));
+    delta.push(await coordinator.writePart(run, encodeSafetensors(arrays)));
+  }
+  return { kind: "train", delta, inner: null, loss: 4, sequences: 4, tokens: 256, deltaBytes: 1, innerBytes: 0 };
+}
+
+/** Scores the current checkpoint, which ends a run after its last round. The two windows of 64 tokens are two slices. */
+async function evaluate(run: string): Promise<void> {
+  for (const targets of [64, VAL_TARGETS - 64]) await work(run, () => ({ kind: "evaluate", lossSum: 4 * targets, targets }));
+}
+
 async function playRound(run: string): Promise<void> {
   const before = (await coordinator.getRun(run))!.round!;
-  for (let shard = 0; shard < 2; shard++) {
-    await work(run, async () => {
-      const delta: Hash[] = [];
-      for (const part of partition(MODEL)) {
-        const arrays = part.map(([name, shape]) => ({ name, shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.01) }));
-        delta.push(await coordinator.writePart(run, encodeSafetensors(arrays)));
-      }
-      return { kind: "train", delta, inner: null, loss: 4, sequences: 4, tokens: 256, deltaBytes: 1, innerBytes: 0 };
-    });
-  }
+  for (let shard = 0; shard < 2; shard++) await work(run, () => moved(run));
   await expect.poll(async () => (await coordinator.getRun(run))!.round, { timeout: PATIENCE_MS }).toBe(before + 1);
 }
 
@@ -68,8 +81,7 @@ it("continues without its Workflow once training has begun; the next start creat
   await env.RUN.getByName("driven").fail("driven", "a step failed six times");
   expect(await coordinator.getRun("driven")).toMatchObject({ state: "training", error: null });
   await coordinator.stopRun("driven");
-  // The two windows of 64 tokens are two slices.
-  for (const targets of [64, VAL_TARGETS - 64]) await work("driven", () => ({ kind: "evaluate", lossSum: 4 * targets, targets }));
+  await evaluate("driven");
   expect(await coordinator.getRun("driven")).toMatchObject({ state: "done", valLoss: 4 });
   expect(await coordinator.listModels()).toEqual([]);
   await coordinator.train({ name: "driven", preset: "tiny" });
@@ -142,6 +154,32 @@ it("branches from the checkpoint that is newest when the branch begins", async (
   await coordinator.branchRun("source", { name: "branch" });
   await expect.poll(() => stateOf("branch"), { timeout: PATIENCE_MS }).toBe("training");
   expect(await coordinator.getRun("branch")).toMatchObject({ round: 1, tokens: TOKENS_PER_ROUND });
-  const { lease } = await env.RUN.getByName("branch").lease("by hand", 0, ARITHMETIC);
-  for (const part of lease!.task.weights) expect(await env.ARTIFACTS.head(objectKey("part", part, "branch"))).not.toBeNull();
+  for (const part of (await leaseOf("branch")).task.weights)
+    expect(await env.ARTIFACTS.head(objectKey("part", part, "branch"))).not.toBeNull();
+});
+
+// The last test, because it changes what runs are planned with.
+it("plans runs with the rate that trainers of two earlier runs have shown, and refuses what they could not finish", async () => {
+  // About 125 CPU seconds a task at the shipped rate.
+  const long = { name: "long", preset: "base", steps: 40 } as const;
+  const registry = env.REGISTRY.getByName("registry");
+  const shipped = await registry.cpuRate();
+  const runs = ["slow-1", "slow-2"];
+  for (const run of runs) await begin(run, 1);
+  const leases = await Promise.all(runs.flatMap((run) => [leaseOf(run), leaseOf(run)]));
+  // Tasks of a second, far too long for so small a model.
+  await sleep(1100);
+  for (const [index, run] of runs.entries()) {
+    expect(await registry.cpuRate()).toBe(shipped);
+    await coordinator.train(long);
+    await coordinator.deleteRun(long.name);
+    for (const lease of leases.slice(2 * index, 2 * index + 2)) await submit(lease, await moved(run));
+    await expect.poll(async () => (await coordinator.getRun(run))!.progress.stage, { timeout: PATIENCE_MS }).toBe("evaluating");
+    await evaluate(run);
+    // The next call reports that the run is over.
+    await env.RUN.getByName(run).rouse();
+  }
+  expect(await registry.cpuRate()).toBe(shipped / 4);
+  const startLong = async () => void (await coordinator.train(long));
+  await expect(startLong()).rejects.toThrow("cpu: expected a task of at most 150 CPU seconds");
 });

@@ -28,12 +28,13 @@ export async function firstState(env: CoordinatorEnv, spec: RunSpec, from?: Bran
     throw namedError("InvalidInput", `shards: expected at most ${training.batch}, one sequence each, got ${training.shards}`);
   checkMemory(estimateTaskMemory(spec.model, training));
   checkReduction(estimateReduction(spec.model, training));
-  checkCpu(estimateTaskCpu(spec.model, training));
-  checkCpu(estimateEvaluationCpu(spec.model, training, spec.valTokens ?? 0));
+  const cpuRate = await env.REGISTRY.getByName("registry").cpuRate();
+  checkCpu(estimateTaskCpu(spec.model, training, cpuRate));
+  checkCpu(estimateEvaluationCpu(spec.model, training, spec.valTokens ?? 0, cpuRate));
   const base = await firstBase(env, spec, from);
   if (base.round >= spec.rounds)
     throw namedError("InvalidInput", `tokens: expected more than the ${base.tokens} that the checkpoint has seen, got ${training.tokens}`);
-  return initialState(spec, base);
+  return initialState({ ...spec, cpuRate }, base);
 }
 
 function firstBase(env: CoordinatorEnv, spec: RunSpec, from: BranchOrigin | PublishedOrigin | undefined): Promise<Base> {

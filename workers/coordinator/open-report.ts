@@ -16,12 +16,17 @@ export class OpenReport {
     this.#registry = registry;
   }
 
-  /** Reports a change once. Never throws: after a failure the next call reports again. */
-  async report(run: string, isOpen: boolean): Promise<void> {
+  /**
+   * Reports a change once, with the rate of the run's trainers if it is known. Never throws: after a failure the next call
+   * reports again.
+   */
+  async report(run: string, isOpen: boolean, cpuRate: number | null = null): Promise<void> {
     await this.#reports.run(async () => {
       if (this.#reported === isOpen) return;
       try {
-        await this.#registry.getByName("registry").setOpen(run, isOpen);
+        const registry = this.#registry.getByName("registry");
+        if (cpuRate !== null) await registry.reportCpuRate(run, cpuRate);
+        await registry.setOpen(run, isOpen);
         this.#reported = isOpen;
       } catch (error) {
         // oxlint-disable-next-line no-console -- `wrangler tail` shows it; no caller waits for a report

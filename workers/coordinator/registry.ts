@@ -1,8 +1,15 @@
-/** The Registry, a single object: all runs and whether each may have work, all published models, and the active model. */
+/**
+ * The Registry, a single object: all runs, whether each may have work, the rates of their trainers, all published models, and the
+ * active model.
+ */
 import { DurableObject } from "cloudflare:workers";
 import type { Hash } from "../../shared/artifacts.ts";
 import type { Model } from "../../shared/contracts/models.ts";
 import { namedError } from "../../shared/errors.ts";
+import { plannedRate } from "../../shared/training/protocol/cpu-rate.ts";
+
+/** The newest runs whose trainers' rates count: machines change. */
+const RUNS_WITH_RATES = 20;
 
 export class Registry extends DurableObject<CoordinatorEnv> {
   constructor(ctx: DurableObjectState, env: CoordinatorEnv) {
@@ -14,6 +21,9 @@ export class Registry extends DurableObject<CoordinatorEnv> {
       `CREATE TABLE IF NOT EXISTS models (
         model TEXT PRIMARY KEY, tokenizer TEXT NOT NULL, run TEXT NOT NULL, val_loss REAL, published_at TEXT NOT NULL, active INTEGER NOT NULL
       )`,
+    );
+    ctx.storage.sql.exec(
+      "CREATE TABLE IF NOT EXISTS cpu_rates (number INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, operations_per_second REAL NOT NULL)",
     );
   }
 
@@ -30,6 +40,19 @@ export class Registry extends DurableObject<CoordinatorEnv> {
   /** Stores whether trainers may find work in a run. This is only a hint: the run itself decides. */
   async setOpen(id: string, open: boolean): Promise<void> {
     this.ctx.storage.sql.exec("UPDATE runs SET open = ? WHERE id = ?", open ? 1 : 0, id);
+  }
+
+  /** Stores the rate of a run's trainers, and forgets those of earlier runs. */
+  async reportCpuRate(run: string, rate: number): Promise<void> {
+    const { sql } = this.ctx.storage;
+    sql.exec("INSERT OR REPLACE INTO cpu_rates (run, operations_per_second) VALUES (?, ?)", run, rate);
+    sql.exec("DELETE FROM cpu_rates WHERE number <= (SELECT max(number) FROM cpu_rates) - ?", RUNS_WITH_RATES);
+  }
+
+  /** Operations a second that a new run is planned with. */
+  async cpuRate(): Promise<number> {
+    const rows = this.ctx.storage.sql.exec<{ operations_per_second: number }>("SELECT operations_per_second FROM cpu_rates");
+    return plannedRate(rows.toArray().map((row) => row.operations_per_second));
   }
 
   async removeRun(id: string): Promise<void> {

@@ -10,6 +10,7 @@ import type { Hash } from "../../shared/artifacts.ts";
 import type { RunStatus } from "../../shared/contracts/runs.ts";
 import { namedError } from "../../shared/errors.ts";
 import { ARITHMETIC, FIRST_ARITHMETIC } from "../../shared/training/protocol/arithmetic.ts";
+import { runRate } from "../../shared/training/protocol/cpu-rate.ts";
 import * as protocol from "../../shared/training/protocol/run.ts";
 import { isOver, partsOf, retainedHashes, type Base, type RunSpec, type RunState } from "../../shared/training/protocol/run-state.ts";
 import type { LeaseReply, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
@@ -258,7 +259,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
 
   async #reportClosed(): Promise<void> {
     const run = this.#state?.spec.run ?? this.#store.read<Preparation>("record")?.id;
-    if (run !== undefined) await this.#openReport.report(run, false);
+    if (run !== undefined) await this.#openReport.report(run, false, this.#state === null ? null : runRate(this.#state));
   }
 
   /**

@@ -95,7 +95,7 @@ export async function trainRun(env: CoordinatorEnv, request: WorkflowRequest): P
     const model = origin?.model ?? { ...preset.model, vocabSize: parsed.vocabSize ?? preset.vocabSize };
     checkMemory(estimateTaskMemory(model, training));
     checkReduction(estimateReduction(model, training));
-    checkCpu(estimateTaskCpu(model, training));
+    checkCpu(estimateTaskCpu(model, training, await registryOf(env).cpuRate()));
   }
   return start(env, parsed.name ?? crypto.randomUUID(), parsed);
 }

@@ -9,11 +9,12 @@ import { MAX_CPU_SECONDS, PLANNED_CPU_SECONDS } from "../../limits.ts";
 import { isHiddenMatrix, weightShapes } from "../weights.ts";
 
 /**
- * Operations per CPU second, rounded down from the slowest preset: `tiny` reaches 35.5e9; `base`, `small` and `shakespeare-char`
- * reach 52e9 to 56e9. Measured 2026-11-27 on a core of an AMD EPYC (Zen 4) with both cores busy: workerd's CPU time over 6 to
- * 400 steps of scripts/bench/workers/train.ts.
+ * The shipped rate in operations per CPU second, until accepted tasks show the rate of the machines (training/protocol/cpu-rate.ts).
+ * Rounded down from the slowest preset: `tiny` reaches 35.5e9; `base`, `small` and `shakespeare-char` reach 52e9 to 56e9. Measured
+ * 2026-11-27 on a core of an AMD EPYC (Zen 4) with both cores busy: workerd's CPU time over 6 to 400 steps of
+ * scripts/bench/workers/train.ts.
  */
-const OPERATIONS_PER_CPU_SECOND = 35e9;
+export const OPERATIONS_PER_CPU_SECOND = 35e9;
 /** Newton-Schulz iterations of Muon (tensor/kernels/optimizers.ts). */
 const MUON_ITERATIONS = 3;
 
@@ -24,20 +25,34 @@ export interface CpuEstimate {
   advice: string;
 }
 
-/** Estimates a training task: one shard of one round. */
-export function estimateTaskCpu(model: ModelConfig, training: TrainingConfig): CpuEstimate {
-  const { steps, batch, shards, optimizer } = training;
-  const tokens = model.context * (steps === 1 ? Math.ceil(batch / shards) : steps * batch);
+/** Estimates a training task, one shard of one round, at `rate` operations a second. */
+export function estimateTaskCpu(model: ModelConfig, training: TrainingConfig, rate = OPERATIONS_PER_CPU_SECOND): CpuEstimate {
+  const seconds = taskOperations(model, training) / rate;
+  return { tokens: taskTokens(model, training), seconds, advice: "take fewer steps per task or a smaller batch" };
+}
+
+/** Tokens of the largest shard's task. */
+function taskTokens({ context }: ModelConfig, { steps, batch, shards }: TrainingConfig): number {
+  return context * (steps === 1 ? Math.ceil(batch / shards) : steps * batch);
+}
+
+/** Operations of the largest shard's task. */
+export function taskOperations(model: ModelConfig, training: TrainingConfig): number {
+  const { steps, optimizer, recompute } = training;
   // With `steps` = 1 the coordinator applies the optimizer. Optimizers without matrix products cost little.
   const updates = steps > 1 && optimizer.name === "muon" ? steps * muonOperations(model) : 0;
-  const operations = tokens * (training.recompute ? 4 : 3) * forwardOperations(model) + updates;
-  return { tokens, seconds: operations / OPERATIONS_PER_CPU_SECOND, advice: "take fewer steps per task or a smaller batch" };
+  return taskTokens(model, training) * (recompute ? 4 : 3) * forwardOperations(model) + updates;
 }
 
 /** Estimates an evaluation task: the validation tokens of one shard. */
-export function estimateEvaluationCpu(model: ModelConfig, { shards }: TrainingConfig, valTokens: number): CpuEstimate {
+export function estimateEvaluationCpu(
+  model: ModelConfig,
+  { shards }: TrainingConfig,
+  valTokens: number,
+  rate = OPERATIONS_PER_CPU_SECOND,
+): CpuEstimate {
   const tokens = Math.ceil(valTokens / shards);
-  return { tokens, seconds: (tokens * forwardOperations(model)) / OPERATIONS_PER_CPU_SECOND, advice: "take more shards" };
+  return { tokens, seconds: (tokens * forwardOperations(model)) / rate, advice: "take more shards" };
 }
 
 const hiddenShapes = (model: ModelConfig) =>

@@ -1,4 +1,8 @@
-/** The price of trainers' time. */
+/** Trainers' time: its sum, its price, and the speed that it shows. */
+import { trainerRate } from "./cpu-rate.ts";
+import { MAX_LEASE_MS, seen } from "./leases.ts";
+import type { LeaseRecord, RunState } from "./run-state.ts";
+import type { Submission } from "./task.ts";
 
 /**
  * Dollars per million CPU milliseconds on the paid plan, above the included amount.
@@ -12,4 +16,23 @@ const DOLLARS_PER_MILLION_CPU_MS = 0.02;
  */
 export function centsOf(milliseconds: number): number {
   return (milliseconds / 1e6) * DOLLARS_PER_MILLION_CPU_MS * 100;
+}
+
+/** Counts an accepted task and the time that it took, and notes its trainer. */
+export function timed(state: RunState, { trainer, givenAt }: LeaseRecord, { result, computeMs }: Submission, now: number): RunState {
+  // Limited, so that a jump of the clock cannot use up the time budget.
+  const took = Math.min(MAX_LEASE_MS, Math.max(0, now - givenAt));
+  const computed = result.kind === "train" ? Math.min(took, Math.max(0, Number(computeMs) || 0)) : 0;
+  const { trainers, ...noted } = seen(state, trainer, now);
+  const record = trainers[trainer]!;
+  const cpuRate = trainerRate(state.spec, computed, record.cpuRate);
+  return {
+    ...noted,
+    trainers: cpuRate === undefined ? trainers : { ...trainers, [trainer]: { ...record, cpuRate } },
+    spentMs: state.spentMs + took,
+    computedMs: state.computedMs + computed,
+    tasks: state.tasks + 1,
+    // Decreases by a tenth with each task, so one slow task does not lengthen all later leases.
+    slowestMs: Math.max(took, (state.slowestMs ?? 0) * 0.9),
+  };
 }

@@ -21,7 +21,7 @@ const MAX_TRAINERS = 500;
 
 /** The length of a new lease. Before the first measured task, the predicted CPU time is used. */
 export function leaseMs({ slowestMs, spec }: RunState): number {
-  const taskMs = slowestMs ?? 1000 * estimateTaskCpu(spec.model, spec.training).seconds;
+  const taskMs = slowestMs ?? 1000 * estimateTaskCpu(spec.model, spec.training, spec.cpuRate).seconds;
   return Math.min(MAX_LEASE_MS, Math.max(MIN_LEASE_MS, taskMs * LEASE_FACTOR));
 }
 

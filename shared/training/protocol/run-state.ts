@@ -19,6 +19,8 @@ export interface RunSpec {
   training: TrainingConfig;
   supervision: SupervisionConfig;
   rounds: number;
+  /** Operations a second that tasks were planned with when the run began; absent: the shipped rate. */
+  cpuRate?: number;
 }
 
 /** A checkpoint with its content, so that a run can continue without a read from storage. */
@@ -63,6 +65,8 @@ export interface TrainerRecord {
   seenAt: number;
   strikes: number;
   quarantined: boolean;
+  /** Operations a second of its accepted tasks (cpu-rate.ts); absent until a task was long enough to tell. */
+  cpuRate?: number;
 }
 
 export interface Evaluated {

@@ -11,7 +11,7 @@ import { objectiveOf } from "../objectives/list.ts";
 import { ARITHMETIC, isOfVersion, SAME, withoutOtherVersion, type Versions } from "./arithmetic.ts";
 import { dropAudits, settle, votesNeeded } from "./audits.ts";
 import type { Lease, Submission, SubmissionReply, Task, TrainResult } from "./task.ts";
-import { centsOf } from "./cost.ts";
+import { centsOf, timed } from "./cost.ts";
 import { finishEvaluation } from "./evaluation.ts";
 import { faultOf } from "./result-faults.ts";
 import {
@@ -26,7 +26,7 @@ import {
   type RunState,
   type Slot,
 } from "./run-state.ts";
-import { expired, isAlone, isLiving, isNoted, isShutOut, leaseMs, MAX_LEASE_MS, seen, strike } from "./leases.ts";
+import { expired, isAlone, isLiving, isNoted, isShutOut, leaseMs, seen, strike } from "./leases.ts";
 
 /** After this number of unusable results of a task, the task counts as faulty instead of its trainers. */
 export const MAX_BAD_RESULTS = 3;
@@ -141,18 +141,8 @@ export function submit(
     if (identityOf(earlier) !== identityOf(result)) return refuse("conflict");
     return { state: counted(state, "duplicate"), reply: { accepted: true, duplicate: true } };
   }
-  // Limited, so that a jump of the clock cannot use up the time budget.
-  const took = Math.min(MAX_LEASE_MS, Math.max(0, now - given.givenAt));
   const voted = withSlot(state, shard, { ...slot, votes: [...slot.votes, { lease: given.id, trainer: given.trainer, result }] });
-  const timed = {
-    ...voted,
-    spentMs: state.spentMs + took,
-    computedMs: state.computedMs + (result.kind === "train" ? Math.min(took, Math.max(0, Number(submission.computeMs) || 0)) : 0),
-    tasks: state.tasks + 1,
-    // Decreases by a tenth with each task, so one slow task does not lengthen all later leases.
-    slowestMs: Math.max(took, (state.slowestMs ?? 0) * 0.9),
-  };
-  const settled = settle(seen(timed, given.trainer, now), shard);
+  const settled = settle(timed(voted, given, submission, now), shard);
   const next = settled.phase === "evaluating" && isRoundComplete(settled) ? finishEvaluation(settled) : settled;
   return { state: next, reply: { accepted: true, duplicate: false } };
 }
