@@ -3,7 +3,7 @@
  * Equal seeds and counts give equal lessons.
  *
  * Uncertain answers are drawn in proportion: after any number of lessons of a case, the count of each answer differs from its
- * expected count by at most one. Independent draws would add sampling noise of a few percentage points.
+ * expected count by at most two. Independent draws would add sampling noise of a few percentage points.
  */
 import { createRandom } from "../../shared/model/random.ts";
 import { FACTS } from "./facts.ts";

@@ -46,7 +46,7 @@ const snapshot = async () => (await web.collector.snapshot({})).hash;
 /** A snapshot of only this test's source. */
 const ownSnapshot = () => web.collector.snapshot({ sources: [source] });
 
-/** The texts of this source in all segments of the bucket, listed or not. */
+/** Reads every segment object in the bucket, also segments that the catalog does not list. Returns the texts of this test's source. */
 async function segmentTexts(): Promise<string[]> {
   const { CORPUS } = await web.worker.getEnv();
   const { objects } = await CORPUS.list({ prefix: "segments/" });

@@ -15,7 +15,7 @@ import { firstCheckpoint, nextCheckpoint } from "../../../workers/coordinator/re
 beforeAll(startBackend);
 
 const NONE = "0".repeat(64);
-/** In three parts, because the embedding and the head are larger than a part. */
+/** A model of three parts. The embedding and the head are each larger than PART_BYTES, so each has a part of its own. */
 const MODEL = { ...PRESETS["tiny"]!.model, vocabSize: 150_000, width: 4, mlpWidth: 4, layers: 1, heads: 1, kvHeads: 1, headWidth: 4 };
 
 /** A stored part in which every number is `value`. */

@@ -20,7 +20,7 @@ const objects = new Map<string, Uint8Array>();
 const submissions: Submission[] = [];
 let requests = 0;
 let leases: () => Task;
-/** The time by which a task moves the clock. Otherwise the clock stands still, as it does in production while a Worker computes. */
+/** Each task moves the fake clock by this many milliseconds. Nothing else moves it: in production, too, the clock stands still while a Worker computes. */
 let taskMs = 0;
 let now = 0;
 
