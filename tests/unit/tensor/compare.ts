@@ -46,6 +46,17 @@ export async function valueAndGradients(backend: "wasm" | "cpu", op: Op, inputs:
   return results;
 }
 
+/** Computes what a definition gives for a case once. Both builds meet the same cases, and definitions are slow. */
+export function onceForBuilds<T>(): (sizes: unknown, compute: () => Promise<T>) => Promise<T> {
+  const known = new Map<string, Promise<T>>();
+  return (sizes, compute) => {
+    const name = JSON.stringify(sizes);
+    const result = known.get(name) ?? compute();
+    known.set(name, result);
+    return result;
+  };
+}
+
 /** The tolerance of a value and of each gradient, as a share of the largest expected number. */
 export const TOLERANCE = 1e-5;
 
