@@ -103,6 +103,35 @@ export const snapshotSchema = z.object({
 });
 export type Snapshot = z.infer<typeof snapshotSchema>;
 
+/** The key of the record of a dataset's origin. The dataset itself has no origin, so equal tokens have equal datasets. */
+export function originKey(dataset: Hash): string {
+  return `origins/${hashSchema.parse(dataset)}.json`;
+}
+
+/** Documents of one web site (or one uploaded collection) with one licence in one language. Empty text means unknown. */
+export const originSourceSchema = z.object({
+  site: z.string(),
+  licence: z.string(),
+  lang: z.string(),
+  documents: z.int().nonnegative(),
+  /** UTF-8 bytes of text. */
+  bytes: z.int().nonnegative(),
+  /** Days of the first and the last retrieval, like 2026-11-23. */
+  firstRetrieved: z.string(),
+  lastRetrieved: z.string(),
+});
+export type OriginSource = z.infer<typeof originSourceSchema>;
+
+/** Where the documents of a dataset come from. Datasets of earlier versions and of other machines have no such record. */
+export const originSchema = z.object({
+  format: z.literal(1),
+  snapshot: hashSchema,
+  /** Outdated documents of the snapshot, which the dataset leaves out. */
+  superseded: z.int().nonnegative(),
+  sources: z.array(originSourceSchema),
+});
+export type Origin = z.infer<typeof originSchema>;
+
 /** A set of conversations to train on. Each conversation ends with an answer. */
 export const lessonSetSchema = z.object({
   format: z.literal(1),

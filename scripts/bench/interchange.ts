@@ -237,7 +237,6 @@ export async function run({ windows: count, files }: typeof FLAGS, print: Print)
       tokens.sameIds === tokens.texts &&
       tokens.sameText === tokens.texts &&
       first.length >= MIN_POSITIONS &&
-      density.gain >= MIN_GAIN &&
       maxLogitDifference <= MAX_LOGIT_DIFFERENCE &&
       Object.values(shapes).every((difference) => difference <= MAX_LOGIT_DIFFERENCE) &&
       greedySame === PROMPTS.length &&

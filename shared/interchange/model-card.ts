@@ -3,12 +3,20 @@
  * The licence comes first, because it decides how the weights may be used.
  */
 import { sizeLabel } from "./gguf-writer.ts";
+import type { OriginSource } from "../artifacts.ts";
+import { spdxOf } from "./licences.ts";
 import { UNKNOWN_LICENCE, type Provenance } from "./provenance.ts";
 import type { PublishedModel } from "./published-model.ts";
 
 /** Power of a busy core in a data centre, then emissions of the world's power grid: ember-energy.org (2024), rounded. */
 const WATTS_PER_CORE = 10;
 const GRAMS_PER_KWH = 475;
+
+/** Sites with the most text in the card. provenance.json has all. */
+const MAX_SOURCES_SHOWN = 40;
+
+/** Text of web sites as a cell of a Markdown table: no character of it is markup. */
+const cell = (value: string) => value.replaceAll(/[\r\n]+/g, " ").replaceAll(/[<>|`[\]]/g, (character) => `&#${character.charCodeAt(0)};`);
 
 const text = (value: string | number | null, unit = "") => (value === null ? "unknown" : `${value}${unit}`);
 const decimals = (value: number | null, digits = 3) => (value === null ? "unknown" : value.toFixed(digits));
@@ -22,6 +30,15 @@ function energyOf({ training: { computeSeconds } }: Provenance): { wattHours: nu
   if (computeSeconds === null) return null;
   const wattHours = (computeSeconds * WATTS_PER_CORE) / 3600;
   return { wattHours, grams: (wattHours / 1000) * GRAMS_PER_KWH };
+}
+
+/** Hugging Face knows SPDX identifiers in lower case. Any other licence needs an address or a name. */
+function licenceFields(licence: string): string[] {
+  if (/^[\w.+-]+$/.test(licence)) return [`license: ${licence.toLowerCase()}`];
+  return [
+    "license: other",
+    URL.canParse(licence) ? `license_link: ${JSON.stringify(licence)}` : `license_name: ${JSON.stringify(licence)}`,
+  ];
 }
 
 function frontMatter(provenance: Provenance): string {
@@ -64,7 +81,7 @@ function frontMatter(provenance: Provenance): string {
         ];
   return [
     "---",
-    `license: ${licence}`,
+    ...licenceFields(licence),
     ...(languages.length === 0 ? [] : ["language:", ...languages.map((language) => `  - ${language}`)]),
     "library_name: transformers",
     "pipeline_tag: text-generation",
@@ -77,10 +94,19 @@ function frontMatter(provenance: Provenance): string {
   ].join("\n");
 }
 
-function licenceSection({ licence }: Provenance): string {
-  if (licence !== UNKNOWN_LICENCE) return `The weights are under ${licence}, which follows from the licences of the data.`;
-  return "**The licence of the weights is unknown.** It follows from the licences of the data, and those were not recorded for all documents. Ask the operator of the Tiffin that made it before you pass the weights on.";
+function licenceSection({ licence, data }: Provenance): string {
+  if (licence !== UNKNOWN_LICENCE) return `The weights have the licence of all of their data: ${cell(licence)}.`;
+  const reasons =
+    data === null || data.origin === null
+      ? "the licences of its data were not recorded"
+      : data.kind === "sft"
+        ? "lessons have no recorded licence"
+        : `${grouped(unlicensed(data.origin.sources))} of its ${grouped(data.documents)} documents state no licence, or the documents have several licences`;
+  return `**The licence of the weights is unknown**: ${reasons}. Ask the operator of the Tiffin that made it before you pass the weights on.`;
 }
+
+const unlicensed = (sources: readonly OriginSource[]) =>
+  sources.reduce((sum, { licence, documents }) => sum + (licence === "" ? documents : 0), 0);
 
 function architectureSection({ model, parameters }: Provenance): string {
   const { layers, width, mlpWidth, heads, kvHeads, headWidth, context, vocabSize, tiedEmbeddings, ropeTheta, normEpsilon } = model;
@@ -120,11 +146,45 @@ function trainingSection(provenance: Provenance): string {
   return `${table(["what", "value"], rows)}\n\nHashes are sha256 of the stored objects: equal work gives an equal checkpoint, so anybody can check the run by repeating it.`;
 }
 
-function dataSection({ data }: Provenance): string {
+function originTable({ sources }: { sources: readonly OriginSource[] }): string {
+  const largest = sources.toSorted((a, b) => b.bytes - a.bytes);
+  const rows = largest
+    .slice(0, MAX_SOURCES_SHOWN)
+    .map(({ site, licence, lang, documents, bytes, firstRetrieved, lastRetrieved }) => [
+      cell(site) || "other sites",
+      cell(spdxOf(licence)) || "unknown",
+      cell(lang) || "unknown",
+      grouped(documents),
+      grouped(bytes),
+      firstRetrieved === lastRetrieved ? firstRetrieved || "unknown" : `${firstRetrieved} to ${lastRetrieved}`,
+    ]);
+  const rest = largest.length - rows.length;
+  return [
+    table(["site", "licence", "language", "documents", "bytes", "retrieved"], rows),
+    ...(rest === 0 ? [] : [`\n${rest} more are listed in provenance.json.`]),
+  ].join("\n");
+}
+
+function originSection({ data }: Provenance): string {
+  if (data === null || data.origin === null)
+    return "The sites of the text, their licences and the days of retrieval are unknown: the data were made without such a record.";
+  const { snapshot, superseded } = data.origin;
+  return [
+    `The text comes from the snapshot \`${snapshot}\` of the corpus:`,
+    "",
+    originTable(data.origin),
+    "",
+    `${grouped(superseded)} outdated documents of the snapshot are left out. How many pages reserved their rights is unknown: the crawler never reads them.`,
+  ].join("\n");
+}
+
+function dataSection(provenance: Provenance): string {
+  const { data } = provenance;
   if (data === null) return "Unknown: the model was brought in from elsewhere.";
+  const crawler = "The crawler keeps to robots.txt and to reservations against AI training.";
   if (data.kind === "sft")
-    return `Taught with ${grouped(data.documents)} conversations of the lesson set \`${data.lessons ?? "unknown"}\`, beside text that the model was pretrained on. Some of the conversations were only validated on.`;
-  return `Text of ${grouped(data.documents)} crawled documents: ${grouped(data.trainTokens)} tokens to train on and ${grouped(data.valTokens)} (${grouped(data.valBytes)} bytes) of other documents to validate. The crawler keeps to robots.txt and to reservations against AI training. Sources and licences of single documents are not part of this card yet.`;
+    return `Taught with ${grouped(data.documents)} conversations of the lesson set \`${data.lessons ?? "unknown"}\`, beside text that the model was pretrained on. Some of the conversations were only validated on.\n\n${originSection(provenance)} ${crawler}`;
+  return `Text of ${grouped(data.documents)} crawled documents: ${grouped(data.trainTokens)} tokens to train on and ${grouped(data.valTokens)} (${grouped(data.valBytes)} bytes) of other documents to validate. ${crawler}\n\n${originSection(provenance)}`;
 }
 
 function evaluationSection({ data, evaluation: { loss, bitsPerByte, unigramLoss, trigramLoss } }: Provenance): string {
@@ -195,5 +255,5 @@ export function modelCard(model: PublishedModel): string {
 /** Returns the text of the LICENSE file: the recorded licence, or that the licence is unknown. */
 export function licenceText({ licence, name }: Provenance): string {
   if (licence !== UNKNOWN_LICENCE) return `The weights of ${name} are licensed under ${licence} (SPDX-License-Identifier: ${licence}).\n`;
-  return `The licence of the weights of ${name} is unknown: the licences of its training data were not recorded.\nNo permission is granted by this file. README.md and provenance.json say what is known.\n`;
+  return `The licence of the weights of ${name} is unknown: README.md says why.\nNo permission is granted by this file. README.md and provenance.json say what is known.\n`;
 }

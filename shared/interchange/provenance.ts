@@ -1,6 +1,6 @@
 /** The recorded origin of a model. The model card uses only these facts, including null and "unknown". */
 import { z } from "zod";
-import { DATASET_KINDS, hashSchema } from "../artifacts.ts";
+import { DATASET_KINDS, hashSchema, originSchema } from "../artifacts.ts";
 import { modelConfigSchema, trainingConfigSchema } from "../config.ts";
 
 /** A fact that is null if it was not measured or recorded. */
@@ -9,7 +9,7 @@ const known = <T extends z.ZodType>(schema: T) => schema.nullable();
 export const UNKNOWN_LICENCE = "unknown";
 
 export const provenanceSchema = z.object({
-  format: z.literal(1),
+  format: z.literal(2),
   /** The model's name for people. */
   name: z.string(),
   checkpoint: hashSchema,
@@ -44,6 +44,10 @@ export const provenanceSchema = z.object({
       trainTokens: z.int().nonnegative(),
       valTokens: z.int().nonnegative(),
       valBytes: z.int().nonnegative(),
+      /** The pretraining dataset whose text kind sft repeats. */
+      replay: hashSchema.optional(),
+      /** Of the pretraining text; null if the dataset was made before origins were recorded. */
+      origin: known(originSchema.omit({ format: true })),
     }),
   ),
   /** Losses of the model and of two n-gram baselines. Nats per validation token; kind sft: nats per validation conversation. */

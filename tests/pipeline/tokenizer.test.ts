@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { canonicalJson, datasetSchema, type Dataset } from "../../shared/artifacts.ts";
+import { canonicalJson, datasetSchema, originKey, originSchema, type Dataset } from "../../shared/artifacts.ts";
 import { getJson, getObject, putJson, putObject, sha256 } from "../../shared/store.ts";
 import { decodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
 import { parseTokenizer } from "../../shared/tokenizer/json-reader.ts";
@@ -43,7 +43,7 @@ async function storeSnapshot(parts: string[][]): Promise<string> {
         lang: "en",
         licence: "",
         source: "s",
-        fetchedAt: "",
+        fetchedAt: "2026-11-23T10:00:00.000Z",
         sha256: hash,
       };
       lines.push(`${JSON.stringify(record)}\n`);
@@ -113,6 +113,10 @@ test("makes shards that decode to the snapshot's documents, with the same hash e
   expect(dataset.endTokens).toEqual([tokenizer.endOfText]);
   expect(dataset.unigramLoss).toBeLessThan(Math.log(300));
   expect(dataset.trigramLoss).toBeLessThan(dataset.unigramLoss!);
+  const origin = originSchema.parse(await (await env.ARTIFACTS.get(originKey(hash)))!.json());
+  const day = "2026-11-23";
+  const counts = { documents: texts.length, bytes: utf8Length(texts), firstRetrieved: day, lastRetrieved: day };
+  expect(origin).toEqual({ format: 1, snapshot, superseded: 0, sources: [{ site: "a.test", licence: "", lang: "en", ...counts }] });
 });
 
 test("reaches the same state when a step is repeated after a crash", async () => {

@@ -18,6 +18,8 @@ import {
   manifestKey,
   OBJECT_KINDS,
   objectKey,
+  originKey,
+  originSchema,
   snapshotSchema,
   sourceManifestSchema,
   successorKey,
@@ -25,6 +27,7 @@ import {
   lessonSetSchema,
   type LessonSet,
   type ObjectKind,
+  type Origin,
   type Snapshot,
   type SourceManifest,
   type StoredDataset,
@@ -105,6 +108,22 @@ const LESSONS_DATASET: StoredDataset = {
   context: 128,
   lessons: hash("a"),
 };
+const ORIGIN: Origin = {
+  format: 1,
+  snapshot: hash("b"),
+  superseded: 1,
+  sources: [
+    {
+      site: "example.com",
+      licence: "",
+      lang: "en",
+      documents: 4,
+      bytes: 340,
+      firstRetrieved: "2026-11-23",
+      lastRetrieved: "2026-12-01",
+    },
+  ],
+};
 const CONVERSATIONS: LessonSet["conversations"] = [
   [
     { role: "system", content: "time: morning, 06:00" },
@@ -155,6 +174,20 @@ const TODAY: Readonly<Record<string, () => Uint8Array | Promise<Uint8Array>>> = 
       valBytes: 20,
       documents: 4,
     } satisfies z.infer<typeof encodeStateSchema>),
+  "tokenizer-state-encode.2b.json": () =>
+    json({
+      format: 2,
+      stage: "encode",
+      segment: 1,
+      document: 3,
+      survey: { keys: [[12, 340]], bytes: 340 },
+      train: { shards: [], open: null },
+      val: { shards: [], open: null },
+      valBytes: 20,
+      documents: 4,
+      sources: ORIGIN.sources,
+    } satisfies z.infer<typeof encodeStateSchema>),
+  "origin.1.json": () => json(ORIGIN),
   "tokenizer.1.json": () => json(tokenizerToJson(FORMER_LAYOUT.vocabulary(MERGES))),
   "tokenizer.2.json": () => json(tokenizerToJson(LAYOUT.vocabulary(MERGES))),
   "token-shard.1.bin": () => encodeTokenShard([0, 1, 255, 256, 65_535]),
@@ -184,6 +217,7 @@ const READERS: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => unkno
   "source-manifest": (bytes) => parseJson(bytes, sourceManifestSchema),
   successor: (bytes) => parseJson(bytes, successorSchema),
   "tokenizer-state-merge": (bytes) => parseJson(bytes, mergeStateSchema),
+  origin: (bytes) => parseJson(bytes, originSchema),
   "lesson-set": (bytes) => parseJson(bytes, lessonSetSchema),
   "tokenizer-state-lessons": (bytes) => parseJson(bytes, lessonStateSchema),
   "tokenizer-state-encode": (bytes) => parseJson(bytes, encodeStateSchema),
@@ -249,6 +283,7 @@ describe("stored objects", () => {
     [objectKey("checkpoint", hash("a")), `checkpoints/${hash("a")}.json`],
     [objectKey("checkpoint", hash("a"), "run-1"), `runs/run-1/checkpoints/${hash("a")}.json`],
     [manifestKey("s1", 7), "sources/s1/manifest-00000007.json"],
+    [originKey(hash("a")), `origins/${hash("a")}.json`],
     [successorKey(hash("a")), `successors/${hash("a")}.json`],
   ])("have the same keys as in earlier versions: %s", (today, key) => {
     expect(today).toBe(key);

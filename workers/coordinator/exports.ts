@@ -3,30 +3,20 @@
  * shared/interchange need, and returns the files as streams. Parts pass through one buffer, so an export holds one part and
  * its converted bytes.
  */
-import {
-  checkpointSchema,
-  datasetSchema,
-  hashSchema,
-  objectKey,
-  type Checkpoint,
-  type Dataset,
-  type Hash,
-} from "../../shared/artifacts.ts";
+import { checkpointSchema, hashSchema, type Hash } from "../../shared/artifacts.ts";
 import { fixedStream } from "../../shared/bytes/fixed-stream.ts";
-import { IMPORTED_RUN } from "../../shared/contracts/imports.ts";
 import { namedError } from "../../shared/errors.ts";
 import { exportFiles, repositoryFiles } from "../../shared/interchange/export-formats.ts";
 import type { ExportFormat } from "../../shared/interchange/formats.ts";
 import { isKnown, knownBytes, readRange, sizeOfFile, type OutputFile } from "../../shared/interchange/output-file.ts";
-import { provenanceSchema, UNKNOWN_LICENCE, type Provenance } from "../../shared/interchange/provenance.ts";
 import { createParameterReader, type PublishedModel } from "../../shared/interchange/published-model.ts";
 import { readTar, sizeOfTar } from "../../shared/interchange/tar.ts";
 import { readTokenizerTables } from "../../shared/interchange/tokenizer-tables.ts";
 import { CHATML, templateOf } from "../../shared/tokenizer/chat-template.ts";
 import { END_OF_TEXT, MESSAGE_END } from "../../shared/tokenizer/special-tokens.ts";
-import { parameterCount } from "../../shared/model/weights.ts";
 import { getJson, getObject, getObjectInto, sha256 } from "../../shared/store.ts";
 import type { Model } from "../../shared/contracts/models.ts";
+import { provenanceOf } from "./provenance.ts";
 
 /** A stream with its size and the file name for browsers. */
 export interface ExportStream {
@@ -61,61 +51,6 @@ export async function findModel(env: CoordinatorEnv, id: string): Promise<Model>
   throw namedError("NotFound", `model: expected the hash or the name of a published model, or active, got ${id}`);
 }
 
-/** The run that made a model; null if the run was deleted or the model was imported. */
-async function runOf(env: CoordinatorEnv, { run, model }: Model) {
-  if (!(await env.REGISTRY.getByName("registry").hasRun(run))) return null;
-  const stub = env.RUN.getByName(run);
-  const status = await stub.status();
-  if (status === null) return null;
-  const isKept = status.checkpoint === model;
-  return { status, recipe: isKept ? (await stub.branchPoint(model)).spec.training : null };
-}
-
-/** A dataset's manifest; null when it was deleted. */
-async function datasetOf(env: CoordinatorEnv, hash: Hash): Promise<Dataset | null> {
-  const isThere = (await env.ARTIFACTS.head(objectKey("dataset", hash))) !== null;
-  return isThere ? getJson(env.ARTIFACTS, "dataset", hash, datasetSchema) : null;
-}
-
-async function provenanceOf(env: CoordinatorEnv, published: Model, checkpoint: Checkpoint, isTaught: boolean): Promise<Provenance> {
-  const run = await runOf(env, published);
-  const data = checkpoint.dataset === null ? null : await datasetOf(env, checkpoint.dataset);
-  const bitsPerByte =
-    published.valLoss === null || data === null || data.valBytes === 0
-      ? null
-      : (published.valLoss * (data.valTokens - 1)) / Math.LN2 / data.valBytes;
-  // Parsing drops every fact that is not in the schema.
-  return provenanceSchema.parse({
-    format: 1,
-    name: nameOf(published.model),
-    checkpoint: published.model,
-    tokenizer: checkpoint.tokenizer,
-    dataset: data === null ? null : checkpoint.dataset,
-    model: checkpoint.model,
-    parameters: parameterCount(checkpoint.model),
-    publishedAt: published.publishedAt,
-    licence: UNKNOWN_LICENCE,
-    languages: [],
-    isTaught,
-    training: {
-      run: published.run === IMPORTED_RUN ? null : published.run,
-      preset: run?.status.preset ?? null,
-      rounds: checkpoint.round,
-      tokens: checkpoint.tokens,
-      recipe: run?.recipe ?? null,
-      computeSeconds: run?.status.computeSeconds ?? null,
-      cents: run?.status.cents ?? null,
-    },
-    data,
-    evaluation: {
-      loss: published.valLoss,
-      bitsPerByte,
-      unigramLoss: data?.unigramLoss ?? null,
-      trigramLoss: data?.trigramLoss ?? null,
-    },
-  });
-}
-
 async function openModel(env: CoordinatorEnv, id: string): Promise<PublishedModel> {
   const published = await findModel(env, id);
   const { ARTIFACTS } = env;
@@ -132,7 +67,7 @@ async function openModel(env: CoordinatorEnv, id: string): Promise<PublishedMode
     tokenizer,
     endTokens: checkpoint.endTokens ?? [tokenizer.tokens.indexOf(END_OF_TEXT)],
     chatTemplate: template.jinja,
-    provenance: await provenanceOf(env, published, checkpoint, template === CHATML),
+    provenance: await provenanceOf(env, { name: nameOf(published.model), published, checkpoint, isTaught: template === CHATML }),
     parameters: createParameterReader(checkpoint.model, async (index) => {
       const bytes = await getObjectInto(ARTIFACTS, "part", hashSchema.parse(checkpoint.weights[index]), undefined, buffer);
       buffer = bytes.buffer;

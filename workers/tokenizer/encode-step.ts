@@ -5,8 +5,10 @@
 import { z } from "zod";
 import {
   hashSchema,
+  originSourceSchema,
   snapshotSchema,
   tokenShardEntrySchema,
+  type Document,
   type StoredDataset,
   type Hash,
   type TokenShardEntry,
@@ -17,6 +19,7 @@ import { decodeTokenShard, encodeTokenShard, MAX_SHARD_TOKENS } from "../../shar
 import { parseTokenizer } from "../../shared/tokenizer/json-reader.ts";
 import { missingAsNotFound } from "./missing-as-not-found.ts";
 import { addToSurvey, documentKey, heldOutBelow, isHeldOut, surveySchema } from "./held-out.ts";
+import { addToSources, putOrigin } from "./origin.ts";
 import { visitDocuments } from "./segments.ts";
 import type { StepProgress } from "./merge-step.ts";
 
@@ -37,6 +40,8 @@ export const encodeStateSchema = z.object({
   val: sideSchema,
   valBytes: z.int().nonnegative(),
   documents: z.int().nonnegative(),
+  /** Documents by site, licence and language. Absent in states of earlier versions; their datasets get no origin. */
+  sources: z.array(originSourceSchema).optional(),
 });
 type State = z.infer<typeof encodeStateSchema>;
 
@@ -65,6 +70,7 @@ export async function encodeStep(
           val: { shards: [], open: null },
           valBytes: 0,
           documents: 0,
+          sources: [],
         }
       : await missingAsNotFound(getJson(env.ARTIFACTS, "tokenizer-state", input.state, encodeStateSchema));
   const total = snapshot.segments.length;
@@ -89,7 +95,10 @@ export async function encodeStep(
     const below = heldOutBelow(state.survey);
     const tokens = { train: await openTokens(env, state.train), val: await openTokens(env, state.val) };
     let { valBytes, documents } = state;
-    const at = await visitDocuments(env.CORPUS, snapshot, state, ENCODE_BYTES_PER_STEP, ({ sha256, text }, bytes) => {
+    const read: [Document, number][] = [];
+    const at = await visitDocuments(env.CORPUS, snapshot, state, ENCODE_BYTES_PER_STEP, (document, bytes) => {
+      const { sha256, text } = document;
+      read.push([{ ...document, text: "" }, bytes]);
       const heldOut = isHeldOut(state.survey, below, documentKey(sha256));
       const side = heldOut ? tokens.val : tokens.train;
       for (const id of tokenizer.encode(text)) side.push(id);
@@ -100,7 +109,8 @@ export async function encodeStep(
     const last = at.segment === total;
     const train = await writeSide(env, state.train, tokens.train, last);
     const val = await writeSide(env, state.val, tokens.val, last);
-    return step({ ...state, ...at, train, val, valBytes, documents, stage: last ? "baselines" : "encode" });
+    const sources = state.sources === undefined ? {} : { sources: addToSources(state.sources, read) };
+    return step({ ...state, ...at, train, val, valBytes, documents, ...sources, stage: last ? "baselines" : "encode" });
   }
 
   const readers = (shards: readonly TokenShardEntry[]) =>
@@ -121,6 +131,10 @@ export async function encodeStep(
     trigramLoss: await trigramLoss(tokenizer.vocabSize, train, val),
   };
   const hash = await putJson(env.ARTIFACTS, "dataset", dataset);
+  if (state.sources !== undefined) {
+    const superseded = snapshot.superseded.length;
+    await putOrigin(env.ARTIFACTS, hash, { format: 1, snapshot: input.snapshot, superseded, sources: state.sources });
+  }
   const last = await putJson(env.ARTIFACTS, "tokenizer-state", state);
   return { state: last, done: true, dataset: hash, progress: { stage: "baselines", done: total, total } };
 }

@@ -11,6 +11,7 @@ import { exportFiles } from "../../../shared/interchange/export-formats.ts";
 import { EXPORT_TYPES } from "../../../shared/interchange/formats.ts";
 import { ggufFile, sizeLabel } from "../../../shared/interchange/gguf-writer.ts";
 import { descriptionFiles, huggingFaceFiles } from "../../../shared/interchange/hugging-face.ts";
+import { languagesOf, licenceOfWeights } from "../../../shared/interchange/licences.ts";
 import { bytesOfFile, readRange, sizeOfFile, type OutputFile } from "../../../shared/interchange/output-file.ts";
 import { safetensorsFiles } from "../../../shared/interchange/safetensors-writer.ts";
 import { readTar, sizeOfTar } from "../../../shared/interchange/tar.ts";
@@ -211,6 +212,39 @@ describe("Hugging Face folder", () => {
     expect(card.indexOf("licence of the weights is unknown")).toBeLessThan(card.indexOf("## Architecture"));
     for (const fact of [model.hash, "2".repeat(64), "1.00 Wh", "0.72", "3.250", "value: 2.5", "interpolated trigram | unknown"])
       expect(card).toContain(fact);
+  });
+
+  const site = { site: "a.test", lang: "en-GB", documents: 3, bytes: 900, firstRetrieved: "2026-11-23", lastRetrieved: "2026-11-24" };
+  const cardOf = async (licences: readonly string[]) => {
+    const sources = licences.map((licence) => ({ ...site, licence }));
+    const origin = { snapshot: "5".repeat(64), superseded: 2, sources };
+    const { provenance } = model;
+    const facts = { licence: licenceOfWeights(sources), languages: languagesOf(sources), data: { ...provenance.data!, origin } };
+    const files = descriptionFiles({ ...model, provenance: { ...provenance, ...facts } });
+    return new TextDecoder().decode(await bytesOfFile(files[0]!));
+  };
+
+  test("the card names snapshot, sites, licences and days, and the weights have the licence that all data have", async () => {
+    const card = await cardOf(["https://creativecommons.org/licenses/by/4.0/", "CC-BY-4.0"]);
+    expect(card).toMatch(/^---\nlicense: cc-by-4.0\nlanguage:\n  - en\n/);
+    expect(card).toContain("The weights have the licence of all of their data: CC-BY-4.0.");
+    expect(card).toContain("| a.test | CC-BY-4.0 | en-GB | 3 | 900 | 2026-11-23 to 2026-11-24 |");
+    for (const fact of ["5".repeat(64), "2 outdated documents"]) expect(card).toContain(fact);
+  });
+
+  test.each([[["", "CC0-1.0"]], [["CC0-1.0", "CC-BY-4.0"]], [[""]]])(
+    "licences %j of the data leave that of the weights unknown",
+    async (licences) => {
+      const card = await cardOf(licences);
+      expect(card).toMatch(/^---\nlicense: unknown\n/);
+      expect(card).toContain("**The licence of the weights is unknown**");
+    },
+  );
+
+  test("a licence that a page states is text in the card, never markup", async () => {
+    const card = (await cardOf(["<script>|[x](y)`\n# z"])).split("\n---\n")[1];
+    expect(card).not.toContain("<script>");
+    expect(card).toContain("&#60;script&#62;&#124;&#91;x&#93;(y)&#96; # z");
   });
 });
 

@@ -70,7 +70,7 @@ export function tokenizerJson(pre: "qwen2" | "gpt-2" = "qwen2") {
 /** Provenance of a model that was never trained. */
 export function emptyProvenance(config: ModelConfig): Provenance {
   return {
-    format: 1,
+    format: 2,
     name: "tiffin-0123456789ab",
     checkpoint: "0123456789abcdef".repeat(4),
     tokenizer: "1".repeat(64),
@@ -82,7 +82,7 @@ export function emptyProvenance(config: ModelConfig): Provenance {
     languages: [],
     isTaught: false,
     training: { run: "r", preset: "tiny", rounds: 3, tokens: 1000, recipe: null, computeSeconds: 360, cents: 0.72 },
-    data: { kind: "pretrain", documents: 2, trainTokens: 1000, valTokens: 100, valBytes: 300 },
+    data: { kind: "pretrain", documents: 2, trainTokens: 1000, valTokens: 100, valBytes: 300, origin: null },
     evaluation: { loss: 3.25, bitsPerByte: 2.5, unigramLoss: 6, trigramLoss: null },
   };
 }

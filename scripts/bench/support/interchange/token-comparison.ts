@@ -8,9 +8,14 @@ import { difficultTexts } from "./texts.ts";
 
 const SHOWN = 5;
 
-/** A text counts if all readers agree. `path` is the tokenizer.json; `llama` has the same tokenizer from a GGUF file. */
+/**
+ * A text counts if all readers agree. `path` is the tokenizer.json; `llama` has the same tokenizer from a GGUF file. The Rust
+ * library always finds control tokens in a text, so it does not read the texts with their names, which `controlTexts` counts.
+ */
 export async function compareTokens(path: string, llama: LlamaRuntime, print: Print) {
-  const json = JSON.parse(readFileSync(path, "utf8")) as { added_tokens: { special: boolean }[] };
+  const json = JSON.parse(readFileSync(path, "utf8")) as { added_tokens: { content: string; special: boolean }[] };
+  const controls = json.added_tokens.filter(({ special }) => special);
+  const hasControl = (text: string) => controls.some(({ content }) => text.includes(content));
   const tokenizer = loadTokenizer(json);
   const rust = await rustTokenizer(path);
   // The JavaScript library would find control tokens in a text. Here no text contains control tokens.
@@ -25,13 +30,14 @@ export async function compareTokens(path: string, llama: LlamaRuntime, print: Pr
       "llama.cpp": llama,
     };
   const texts = difficultTexts();
-  const result = { texts: texts.length, sameIds: 0, sameText: 0 };
+  const result = { texts: texts.length, controlTexts: texts.filter(hasControl).length, sameIds: 0, sameText: 0 };
   let shown = 0;
   for (const text of texts) {
     const ids = tokenizer.encode(text);
     const decoded = tokenizer.decode(ids);
     let [isSameIds, isSameText] = [true, true];
     for (const [name, consumer] of Object.entries(consumers)) {
+      if (consumer === rust && hasControl(text)) continue;
       const theirs = await consumer.encode(text);
       const hasIds = theirs.join() === ids.join();
       const hasText = (await consumer.decode(ids)) === decoded;
