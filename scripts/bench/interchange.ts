@@ -10,9 +10,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createTestHarness } from "wrangler";
+import { z } from "zod";
 import { datasetSchema, objectKey } from "../../shared/artifacts.ts";
 import type { ModelConfig } from "../../shared/config.ts";
-import { answerSchema } from "../../shared/contracts/generate.ts";
 import { EXPORT_TYPES } from "../../shared/interchange/formats.ts";
 import { ggufFile } from "../../shared/interchange/gguf-writer.ts";
 import { onnxFile } from "../../shared/interchange/onnx-writer.ts";
@@ -29,6 +29,7 @@ import { bytesPerToken } from "./support/bytes-per-token.ts";
 import { defaultCorpus } from "./support/default-corpus.ts";
 import { installConsumers, LlamaRuntime, onnxLogits, transformersOf } from "./support/interchange/consumers.ts";
 import { measureExports } from "./support/interchange/export-memory.ts";
+import { compareGreedy } from "./support/interchange/greedy.ts";
 import { KINDS, readMutations } from "./support/interchange/hostile.ts";
 import { randomModel } from "./support/interchange/random-model.ts";
 import { compareTokens } from "./support/interchange/token-comparison.ts";
@@ -38,22 +39,7 @@ const OUT = join(ROOT, ".tiffin", "interchange");
 const STATE = join(ROOT, ".wrangler", "state");
 const MAX_LOGIT_DIFFERENCE = 5e-5;
 const MIN_POSITIONS = 100;
-/** The least gain in bytes per token over the former rule, on the default corpus. */
-const MIN_GAIN = 0.04;
-const GREEDY_TOKENS = 50;
 const MAX_EXPORT_MB = 16;
-const PROMPTS = [
-  "What is a stream?",
-  "How do I install this package?",
-  "What is a Worker?",
-  "The function returns",
-  "import",
-  "Options",
-  "## Usage",
-  "It is",
-  "const a = ",
-  "License",
-];
 /**
  * Shapes that other readers have handled wrongly: tied embeddings, grouped heads, head widths other than width / heads, odd
  * vocabularies.
@@ -71,6 +57,8 @@ const SHAPES: Readonly<Record<string, Partial<ModelConfig>>> = {
   "theta 1e6": { ropeTheta: 1e6 },
   "one layer, tied, grouped": { layers: 1, tiedEmbeddings: true, heads: 4, kvHeads: 2 },
 };
+
+const templateSchema = z.object({ chat_template: z.string() });
 
 export const FLAGS = { windows: 20, files: 10_000 };
 
@@ -128,9 +116,13 @@ async function compareShapes(ours: Ours, print: Print): Promise<Record<string, n
   return differences;
 }
 
-/** Windows of held-out tokens, each as long as the context. */
+/** Windows of held-out text, each as long as the context. A taught model's text is that of its pretraining. */
 function heldOut(dataset: string, context: number, count: number): number[][] {
   const manifest = datasetSchema.parse(JSON.parse(new TextDecoder().decode(getLocalObject(STATE, objectKey("dataset", dataset)))));
+  if (manifest.kind === "sft") {
+    if (manifest.replay === undefined) throw new Error(`dataset ${dataset}: expected one with text of the pretraining, got none`);
+    return heldOut(manifest.replay, context, count);
+  }
   const tokens = decodeTokenShard(getLocalObject(STATE, objectKey("token-shard", manifest.val[0]!.hash)));
   const windows = Math.min(count, Math.floor(tokens.length / context));
   return Array.from({ length: windows }, (_, at) => [...tokens.subarray(at * context, (at + 1) * context)]);
@@ -181,28 +173,9 @@ export async function run({ windows: count, files }: typeof FLAGS, print: Print)
     );
 
     const transformers = await transformersOf(reached.url, reached.token, `tiffin/${name}`);
-    let greedySame = 0;
-    let greedyInTransformers = 0;
-    for (const text of PROMPTS) {
-      const { response } = await client.call("POST", "/generate", answerSchema, {
-        text,
-        temperature: 0,
-        candidates: 1,
-        maxTokens: GREEDY_TOKENS,
-      });
-      const continued = exact.decode(await exact.greedy(exact.encode(`${text}\n`), GREEDY_TOKENS));
-      // `/generate` trims its text and holds back the bytes of an incomplete character.
-      const isSame = (other: string) => other.replace(/\uFFFD+$/, "").trim() === response;
-      if (isSame(continued)) greedySame++;
-      else print(`  llama.cpp goes on otherwise after ${text}: ${JSON.stringify(continued)} instead of ${JSON.stringify(response)}`);
-      const inTransformers = await transformers.generate(`${text}\n`, GREEDY_TOKENS);
-      if (isSame(inTransformers)) greedyInTransformers++;
-      else
-        print(
-          `  transformers.js goes on otherwise after ${text}: ${JSON.stringify(inTransformers)} instead of ${JSON.stringify(response)}`,
-        );
-    }
-    print(`greedy text equal in ${greedySame} (llama.cpp) and ${greedyInTransformers} (transformers.js) of ${PROMPTS.length} prompts`);
+    const template = templateSchema.parse(JSON.parse(new TextDecoder().decode(await file("tokenizer_config.json")))).chat_template;
+    const greedy = await compareGreedy(client, template, exact, transformers, print);
+    print(`greedy text equal in ${greedy.inLlama} (llama.cpp) and ${greedy.inTransformers} (transformers.js) of ${greedy.prompts} prompts`);
 
     const reference = await judge(windows, (ids) => exact.logits(ids));
     await exact.close();
@@ -239,8 +212,8 @@ export async function run({ windows: count, files }: typeof FLAGS, print: Print)
       first.length >= MIN_POSITIONS &&
       maxLogitDifference <= MAX_LOGIT_DIFFERENCE &&
       Object.values(shapes).every((difference) => difference <= MAX_LOGIT_DIFFERENCE) &&
-      greedySame === PROMPTS.length &&
-      greedyInTransformers === PROMPTS.length &&
+      greedy.inLlama === greedy.prompts &&
+      greedy.inTransformers === greedy.prompts &&
       within("F16", 0.001, 0.995) &&
       within("Q8_0", 0.005, 0.98) &&
       Object.values(exportMB).every((megabytes) => megabytes <= MAX_EXPORT_MB) &&
@@ -253,10 +226,10 @@ export async function run({ windows: count, files }: typeof FLAGS, print: Print)
       maxLogitDifference,
       llamaDifference: inLlama,
       onnxDifference: inOnnx,
-      greedyPrompts: PROMPTS.length,
+      greedyPrompts: greedy.prompts,
       bytesPerToken: density.bytesPerToken,
       bytesPerTokenBefore: density.bytesPerTokenBefore,
-      greedySame: Math.min(greedySame, greedyInTransformers),
+      greedySame: Math.min(greedy.inLlama, greedy.inTransformers),
       f16LossRatio: quantized["F16"]!.lossRatio,
       q8LossRatio: quantized["Q8_0"]!.lossRatio,
       quantized,

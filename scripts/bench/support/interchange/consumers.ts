@@ -94,9 +94,9 @@ export class LlamaRuntime {
     return new LlamaRuntime(model, await model.createContext(options));
   }
 
-  /** The ids of a text. Names of special tokens count as text. */
-  encode(text: string): number[] {
-    return [...this.#model.tokenize(text, false)];
+  /** The ids of a text. Names of special tokens count as text unless `hasControls`. */
+  encode(text: string, hasControls = false): number[] {
+    return [...this.#model.tokenize(text, hasControls)];
   }
 
   decode(ids: readonly number[]): string {
