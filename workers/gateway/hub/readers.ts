@@ -6,3 +6,9 @@ import type { GatewayContext } from "../door.ts";
 export const arePublic = (env: GatewayEnv): boolean => env.PUBLIC_MODELS === "on";
 
 export const requireReader: MiddlewareHandler<GatewayContext> = async (c, next) => (arePublic(c.env) ? next() : requireOperator(c, next));
+
+/** The active model's files that everybody's page needs are everyone's, whatever the setting. */
+export const requireActiveOrReader: MiddlewareHandler<GatewayContext> = async (c, next) => {
+  const active = await c.env.COORDINATOR.activeModel();
+  return active !== null && active.model === c.req.param("id") ? next() : requireReader(c, next);
+};

@@ -1,0 +1,16 @@
+/** Signing in from a browser: the token or the code of a link becomes a cookie. */
+import { z } from "zod";
+
+export const signInSchema = z.union([
+  z.strictObject({ token: z.string().min(1).max(512) }),
+  /** The code of a link that `npm start` prints. */
+  z.strictObject({ code: z.string().min(1).max(128) }),
+]);
+export type SignIn = z.output<typeof signInSchema>;
+
+export const sessionSchema = z.object({
+  operator: z.boolean(),
+  /** When the session ends; null for everybody but a signed-in operator. */
+  expiresAt: z.string().nullable(),
+});
+export type Session = z.output<typeof sessionSchema>;

@@ -1,0 +1,46 @@
+/**
+ * Codes that stand for the operator's secret for a limited time: the cookie of a signed-in browser, and the link that
+ * `npm start` prints. A code is its time of expiry and a signature of purpose and time under the secret, so nothing is stored
+ * and a new secret ends every code. An empty secret signs nothing and verifies nothing.
+ */
+
+export type CodePurpose = "link" | "session";
+
+/** How long a code is valid. */
+export const CODE_MS: Readonly<Record<CodePurpose, number>> = { link: 10 * 60_000, session: 12 * 3_600_000 };
+
+const HMAC = { name: "HMAC", hash: "SHA-256" };
+const bytesOf = (text: string) => new TextEncoder().encode(text);
+
+// The prefix keeps this use of the secret apart from others (gateway/client.ts).
+const keyOf = (secret: string) => crypto.subtle.importKey("raw", bytesOf(`code:${secret}`), HMAC, false, ["sign", "verify"]);
+
+/** The first `digits` hexadecimal digits of a signature. */
+async function sign(secret: string, text: string, digits = 64): Promise<string> {
+  const signature = await crypto.subtle.sign(HMAC, await keyOf(secret), bytesOf(text));
+  return [...new Uint8Array(signature)]
+    .map((byte) => byte.toString(16).padStart(2, "0"))
+    .join("")
+    .slice(0, digits);
+}
+
+/** A code and the time (milliseconds) from which it is invalid. */
+export async function createCode(secret: string, purpose: CodePurpose, now: number): Promise<{ code: string; expiresAt: number }> {
+  if (secret === "") throw new Error("createCode: expected the operator's secret, got an empty one");
+  const expiresAt = now + CODE_MS[purpose];
+  return { code: `${expiresAt}.${await sign(secret, `${purpose} ${expiresAt}`)}`, expiresAt };
+}
+
+/** When a code expires; null for a forged, expired or malformed one, and for a code of another purpose or secret. */
+export async function expiryOf(secret: string, purpose: CodePurpose, code: string, now: number): Promise<number | null> {
+  const [, time = "", signature = ""] = /^(\d{1,16})\.([0-9a-f]{64})$/.exec(code) ?? [];
+  const expiresAt = Number(time);
+  if (secret === "" || signature === "" || expiresAt <= now) return null;
+  const bytes = Uint8Array.from(signature.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+  // `verify` compares in constant time.
+  const isGenuine = await crypto.subtle.verify(HMAC, await keyOf(secret), bytes, bytesOf(`${purpose} ${time}`));
+  return isGenuine ? expiresAt : null;
+}
+
+/** A name that differs between secrets and does not tell them: cookies know no ports, and several Tiffins may share a host. */
+export const nameOfSecret = (secret: string): Promise<string> => sign(secret, "name", 8);
