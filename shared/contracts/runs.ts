@@ -118,3 +118,43 @@ export type RunStatus = z.output<typeof runStatusSchema>;
 /** An event of `GET /runs/{id}/events`: the status with only the newest loss instead of all losses. */
 export const runEventSchema = runStatusSchema.omit({ losses: true }).extend({ loss: z.number().nullable() });
 export type RunEvent = z.output<typeof runEventSchema>;
+
+/** A run in a few hundred bytes: what the Studio shows of it all the time. */
+export const runTickSchema = runStatusSchema
+  .pick({
+    id: true,
+    state: true,
+    progress: true,
+    round: true,
+    rounds: true,
+    shards: true,
+    finished: true,
+    tokens: true,
+    totalTokens: true,
+    tokensPerSecond: true,
+    secondsLeft: true,
+    valLoss: true,
+    unigramLoss: true,
+    trigramLoss: true,
+    parameters: true,
+    vocabSize: true,
+  })
+  .extend({
+    /** The newest round's training loss. */
+    loss: z.number().nullable(),
+    /** Trainers that called in the last minute. */
+    trainers: z.int(),
+    /** Null before there is a dataset. */
+    dataset: z.object({ documents: z.int(), tokens: z.number(), bytesPerToken: z.number().nullable(), kind: z.string() }).nullable(),
+  });
+export type RunTick = z.output<typeof runTickSchema>;
+
+/**
+ * One event of `GET /events?run=`: the first holds the whole tick, later ones what has changed. `losses` are the rounds since the
+ * event before, also across a broken connection; `isBehind` says that there were too many to list, so the curve is to be read again.
+ */
+export const tickEventSchema = runTickSchema.partial().extend({
+  losses: z.array(z.tuple([z.int(), z.number()])).default([]),
+  isBehind: z.boolean().default(false),
+});
+export type TickEvent = z.input<typeof tickEventSchema>;

@@ -5,7 +5,9 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Document, Hash } from "../../shared/artifacts.ts";
 import { crawlSchema, type Crawl, type Source } from "../../shared/contracts/sources.ts";
+import type { CorpusTotals } from "../../shared/contracts/overview.ts";
 import { Corpus, type Verdict } from "./corpus.ts";
+import { corpusTotals } from "./overview.ts";
 
 type Row = Record<string, SqlStorageValue>;
 
@@ -158,6 +160,10 @@ export class Catalog extends DurableObject<CollectorEnv> {
   async withdrawRest(file: string, kept: readonly string[]): Promise<void> {
     const addresses = new Set(kept);
     for (const url of this.#corpus.partsOf(file)) if (!addresses.has(url)) this.#corpus.withdraw(url);
+  }
+
+  async totals(): Promise<CorpusTotals> {
+    return corpusTotals(this.ctx.storage.sql);
   }
 
   async finish(id: string): Promise<void> {

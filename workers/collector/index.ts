@@ -5,6 +5,7 @@
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { Hash } from "../../shared/artifacts.ts";
+import type { CorpusTotals } from "../../shared/contracts/overview.ts";
 import type { Crawl, CrawlRequest, Removal, Source, SourceRequest } from "../../shared/contracts/sources.ts";
 import type { UploadRequest } from "../../shared/contracts/uploads.ts";
 import { sha256 } from "../../shared/store.ts";
@@ -70,6 +71,11 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
     }
     if (failures.length > 0) throw new Error(`crawls: expected all to begin, got ${failures.join("; ")} (cron retries them)`);
     return crawls;
+  }
+
+  /** The corpus at a glance. */
+  async totals(): Promise<CorpusTotals> {
+    return this.#catalog.totals();
   }
 
   async getCrawl(id: string): Promise<Crawl | null> {

@@ -5,7 +5,9 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { objectKey, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
 import { readAtMost } from "../../shared/bytes/bounded.ts";
+import type { Curve, CurveQuery } from "../../shared/contracts/curve.ts";
 import type { Model, PublishRequest } from "../../shared/contracts/models.ts";
+import type { TrainingTotals } from "../../shared/contracts/overview.ts";
 import type { BranchRequest, RunStatus, StartedRun, WorkflowRequest } from "../../shared/contracts/runs.ts";
 import type { ImportedModel, ImportRequest } from "../../shared/contracts/imports.ts";
 import { namedError } from "../../shared/errors.ts";
@@ -15,6 +17,7 @@ import { requireStored } from "./checkpoints.ts";
 import { lastingEvents } from "./events.ts";
 import { importModel, putImported } from "./imports.ts";
 import { exportModel, listRepository, readRepository, type ExportStream, type Repository } from "./exports.ts";
+import { trainingTotals } from "./overview.ts";
 import { writePart } from "./parts.ts";
 import type { RunSpec } from "../../shared/training/protocol/run-state.ts";
 import { branchRun, collectGarbage, deleteRun, findRun, leaseTask, readRunPart, rouseRuns, trainRun, type Asking } from "./runs.ts";
@@ -60,8 +63,14 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return (await this.#registry.hasRun(id)) ? this.env.RUN.getByName(id).status() : null;
   }
 
+  /** Training and models at a glance. */
+  totals(): Promise<TrainingTotals> {
+    return trainingTotals(this.env);
+  }
+
+  /** All runs with their newest loss alone. */
   async listRuns(): Promise<RunStatus[]> {
-    const all = await Promise.all((await this.#registry.runs()).map((id) => this.getRun(id)));
+    const all = await Promise.all((await this.#registry.runs()).map((id) => this.env.RUN.getByName(id).status("newest")));
     return all.filter((status) => status !== null);
   }
 
@@ -90,6 +99,16 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
   async runEvents(id: string): Promise<ReadableStream<Uint8Array>> {
     await findRun(this.env, id);
     return lastingEvents(() => this.env.RUN.getByName(id).events());
+  }
+
+  /** Ticks as server-sent events, from the newest round that the reader knows. Throws NotFound. */
+  async tickEvents(id: string, since: number | null): Promise<ReadableStream<Uint8Array>> {
+    return (await findRun(this.env, id)).events({ since });
+  }
+
+  /** The loss curve in stretches. Throws NotFound. */
+  async runCurve(id: string, query: CurveQuery): Promise<Curve> {
+    return { run: id, ...(await (await findRun(this.env, id)).curve(query)) };
   }
 
   /**

@@ -2,6 +2,7 @@
  * The history of a run in SQL: committed rounds and evaluations. Every scanned row is billed, so a status reads a fixed number
  * of rows, however long the run is. The rows that each status needs stay in memory between events.
  */
+import type { Curve, CurveQuery, Stretch } from "../../shared/contracts/curve.ts";
 import { roundLoss, type RunState } from "../../shared/training/protocol/run-state.ts";
 
 export interface RoundRow extends Record<string, SqlStorageValue> {
@@ -30,6 +31,8 @@ export interface HistorySummary {
 
 /** Rounds in a summary. This is enough to measure the token rate. */
 const RECENT_ROUNDS = 9;
+
+const pointOf = ({ round, loss }: RoundRow) => ({ round, loss });
 
 export class RunHistory {
   readonly #sql: SqlStorage;
@@ -93,10 +96,31 @@ export class RunHistory {
     const every = Math.ceil((last - first + 1) / points);
     const wanted = Array.from({ length: Math.ceil((last - first + 1) / every) }, (_, index) => first + index * every);
     const rounds = JSON.stringify([...new Set([...wanted, last])]);
-    return this.#rounds("WHERE round IN (SELECT value FROM json_each(?)) ORDER BY round", rounds).map(({ round, loss }) => ({
-      round,
-      loss,
-    }));
+    return this.#rounds("WHERE round IN (SELECT value FROM json_each(?)) ORDER BY round", rounds).map(pointOf);
+  }
+
+  /** Rounds after `round` with their losses, oldest first. */
+  lossesAfter(round: number, limit: number): [number, number][] {
+    return this.#rounds("WHERE round > ? ORDER BY round LIMIT ?", round, limit).map(({ round: at, loss }) => [at, loss]);
+  }
+
+  /**
+   * The curve of a range of rounds in equal stretches, at most `points`. A stretch keeps its least and its greatest loss, so a
+   * single spike is seen at every zoom.
+   */
+  curve({ from, to, points }: CurveQuery): Omit<Curve, "run"> {
+    const [first] = this.#rounds("WHERE round >= ? ORDER BY round LIMIT 1", from ?? 0);
+    const [last] = this.#rounds("WHERE round <= ? ORDER BY round DESC LIMIT 1", to ?? Number.MAX_SAFE_INTEGER);
+    if (first === undefined || last === undefined || first.round > last.round) return { stretches: [], every: 1, first: null, last: null };
+    const every = Math.ceil((last.round - first.round + 1) / points);
+    const rows = this.#sql.exec<{ [Field in keyof Stretch]: number }>(
+      `SELECT MAX(round) AS round, MIN(loss) AS low, AVG(loss) AS mean, MAX(loss) AS high, MAX(committed_at) AS at
+        FROM rounds WHERE rounds.round BETWEEN ?1 AND ?2 GROUP BY (rounds.round - ?1) / ?3 ORDER BY 1`,
+      first.round,
+      last.round,
+      every,
+    );
+    return { stretches: rows.toArray(), every, first: pointOf(first), last: pointOf(last) };
   }
 
   #rounds(clauses: string, ...values: SqlStorageValue[]): RoundRow[] {

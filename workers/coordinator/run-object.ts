@@ -7,7 +7,8 @@
 // oxlint-disable no-console -- `wrangler tail` shows these lines; no caller waits for the errors.
 import { DurableObject } from "cloudflare:workers";
 import type { Hash } from "../../shared/artifacts.ts";
-import type { RunStatus } from "../../shared/contracts/runs.ts";
+import type { Curve, CurveQuery } from "../../shared/contracts/curve.ts";
+import type { RunStatus, RunTick } from "../../shared/contracts/runs.ts";
 import { namedError } from "../../shared/errors.ts";
 import { ARITHMETIC, FIRST_ARITHMETIC } from "../../shared/training/protocol/arithmetic.ts";
 import { runRate } from "../../shared/training/protocol/cpu-rate.ts";
@@ -24,7 +25,7 @@ import { RunObjects } from "./run-objects.ts";
 import { RunStore } from "./run-store.ts";
 import { RunView } from "./run-view.ts";
 import { Signal } from "./signal.ts";
-import type { Preparation } from "./status.ts";
+import type { LossesShown, Preparation } from "./status.ts";
 import { TrainerHints } from "./trainer-hints.ts";
 
 /** The alarm is needed only when all messages and all trainers have been lost. */
@@ -85,11 +86,6 @@ export class Run extends DurableObject<CoordinatorEnv> {
     return this.#state;
   }
 
-  /** The error of a failed preparation; null once training has begun. */
-  #failure(): string | null {
-    return this.#state === null ? (this.#store.read<Preparation>("record")?.error ?? null) : null;
-  }
-
   /** Stores which stage of the preparation the Workflow has reached. */
   async prepare(id: string, progress: Preparation["progress"]): Promise<void> {
     this.#store.write("record", { id, progress, error: null } satisfies Preparation);
@@ -123,7 +119,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     const versions = { trainer: arithmetic, coordinator: ARITHMETIC };
     const deadline = Date.now() + waitMs;
     for (;;) {
-      const over = this.#failure() !== null || (this.#state !== null && isOver(this.#state));
+      const over = this.#state === null ? this.#store.hasFailed() : isOver(this.#state);
       if (over) await this.#reportClosed();
       if (over || this.#state === null) return { lease: null, over };
       this.#advance();
@@ -285,12 +281,20 @@ export class Run extends DurableObject<CoordinatorEnv> {
     await this.rouse();
   }
 
-  status(): Promise<RunStatus | null> {
-    return this.#view.status(this.#store, this.#state, "curve");
+  status(losses: LossesShown = "curve"): Promise<RunStatus | null> {
+    return this.#view.status(this.#store, this.#state, losses);
   }
 
-  /** Progress as server-sent events until the run is over or deleted. */
-  async events(): Promise<ReadableStream<Uint8Array>> {
-    return this.#view.events(() => this.#view.status(this.#store, this.#state, "newest"));
+  async curve(query: CurveQuery): Promise<Omit<Curve, "run">> {
+    return this.#store.history.curve(query);
+  }
+
+  tick(): Promise<RunTick | null> {
+    return this.#view.tick(this.#store, this.#state);
+  }
+
+  /** Progress as server-sent events until the run is over or deleted: whole statuses, or ticks after a round that the reader knows. */
+  async events(ticks?: { since: number | null }): Promise<ReadableStream<Uint8Array>> {
+    return this.#view.events(() => ({ store: this.#store, state: this.#state }), ticks);
   }
 }

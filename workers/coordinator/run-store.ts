@@ -5,6 +5,7 @@
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
 import type { RunState, Slot } from "../../shared/training/protocol/run-state.ts";
 import { RunHistory } from "./run-history.ts";
+import type { Preparation } from "./status.ts";
 
 /** The format of the stored state. `load` upgrades formats from OLDEST on and refuses newer formats. */
 const FORMAT = 4;
@@ -33,6 +34,11 @@ export class RunStore {
   read<T>(name: string): T | null {
     const row = this.#storage.sql.exec<{ json: string }>("SELECT json FROM kept WHERE name = ?", name).toArray()[0];
     return row === undefined ? null : (JSON.parse(row.json) as T);
+  }
+
+  /** Whether the Workflow has reported that training cannot begin. */
+  hasFailed(): boolean {
+    return (this.read<Preparation>("record")?.error ?? null) !== null;
   }
 
   write(name: string, value: unknown): void {

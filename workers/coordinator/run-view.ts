@@ -1,11 +1,13 @@
 /** The operators' view of one run: its status and the stream of its progress. */
 import { datasetSchema, type Dataset } from "../../shared/artifacts.ts";
-import type { RunStatus } from "../../shared/contracts/runs.ts";
+import type { RunStatus, RunTick } from "../../shared/contracts/runs.ts";
 import { getJson } from "../../shared/store.ts";
 import type { RunState } from "../../shared/training/protocol/run-state.ts";
 import { runEvents } from "./events.ts";
 import type { RunStore } from "./run-store.ts";
 import { Signal } from "./signal.ts";
+import { tickEvents } from "./tick-events.ts";
+import { tickOf } from "./tick.ts";
 import { statusOf, type LossesShown, type Preparation } from "./status.ts";
 
 export class RunView {
@@ -31,8 +33,18 @@ export class RunView {
     return statusOf(record, state, store.history, losses, this.#dataset);
   }
 
-  /** Progress as server-sent events. `read` is called only after a change. */
-  events(read: () => Promise<RunStatus | null>): ReadableStream<Uint8Array> {
-    return runEvents(read, (ms) => this.#changed.wait(ms));
+  /** The same in a few hundred bytes. */
+  async tick(store: RunStore, state: RunState | null): Promise<RunTick | null> {
+    const status = await this.status(store, state, "newest");
+    return status === null ? null : tickOf(status, this.#dataset);
+  }
+
+  /** Progress as server-sent events, whole statuses or ticks. The run is read only after a change. */
+  events(now: () => { store: RunStore; state: RunState | null }, ticks?: { since: number | null }): ReadableStream<Uint8Array> {
+    const changed = (ms: number) => this.#changed.wait(ms);
+    if (ticks === undefined) return runEvents(() => this.status(now().store, now().state, "newest"), changed);
+    const tick = () => this.tick(now().store, now().state);
+    const lossesAfter = (round: number, limit: number) => now().store.history.lossesAfter(round, limit);
+    return tickEvents({ tick, lossesAfter, changed }, ticks.since);
   }
 }

@@ -4,6 +4,7 @@
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { ScoreRequest, StoredScore, Tally } from "../../shared/contracts/feedback.ts";
+import { MOST_COUNTED, type FeedbackTotals } from "../../shared/contracts/overview.ts";
 import { namedError } from "../../shared/errors.ts";
 import { sha256 } from "../../shared/store.ts";
 import { deleteOld } from "./retention.ts";
@@ -11,6 +12,8 @@ import { FeedbackStore } from "./store.ts";
 
 /** The most texts in one call. A request always has fewer candidates. */
 const MAX_TEXTS = 100;
+
+const DAY_MS = 24 * 3_600_000;
 
 const hashText = (text: string) => sha256(new TextEncoder().encode(text));
 
@@ -51,6 +54,11 @@ export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
   async rewards(responses: string[]): Promise<Tally[]> {
     if (responses.length > MAX_TEXTS) throw namedError("InvalidInput", `responses: expected at most ${MAX_TEXTS}, got ${responses.length}`);
     return this.#store.tallies(await Promise.all(responses.map(hashText)));
+  }
+
+  /** Answers and votes of the last 24 hours. */
+  async totals(): Promise<FeedbackTotals> {
+    return this.#store.countSince(new Date(Date.now() - DAY_MS).toISOString(), MOST_COUNTED);
   }
 
   /** Runs at every tick of cron. */

@@ -22,6 +22,11 @@ export const SQL = {
     ON CONFLICT DO UPDATE SET millionths = excluded.millionths`,
   tally: "SELECT votes, millionths FROM tallies WHERE response_hash = ?1",
 
+  /** Answers since ?1, counted up to ?2: those without a vote, those with one, and those that were voted on. */
+  unscoredSince: `SELECT COUNT(*) AS count FROM (SELECT 1 FROM responses WHERE scored_at IS NULL AND created_at >= ?1 LIMIT ?2)`,
+  scoredSince: `SELECT COUNT(*) AS voted, COALESCE(SUM(created_at >= ?1), 0) AS answers FROM
+    (SELECT created_at FROM responses WHERE scored_at IS NOT NULL AND scored_at >= ?1 LIMIT ?2)`,
+
   /** The time of the oldest answer among the newest ?1 answers; no row if there are fewer answers. Row ids grow with time. */
   timeOfOldestKept: `SELECT created_at FROM responses WHERE rowid > (SELECT MAX(rowid) FROM responses) - ?1
     AND (SELECT MAX(rowid) FROM responses) > ?1 ORDER BY rowid LIMIT 1`,

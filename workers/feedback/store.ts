@@ -79,6 +79,15 @@ export class FeedbackStore {
     return results.map((result) => tallyOf(result.results));
   }
 
+  /** How many answers were given since a time, and how many were voted on, each counted up to a limit. */
+  async countSince(since: string, limit: number): Promise<{ answers: number; voted: number }> {
+    const [unscored, scored] = await this.#db.batch<{ count?: number; voted?: number; answers?: number }>(
+      [SQL.unscoredSince, SQL.scoredSince].map((sql) => this.#db.prepare(sql).bind(since, limit)),
+    );
+    const { voted = 0, answers = 0 } = scored?.results[0] ?? {};
+    return { answers: (unscored?.results[0]?.count ?? 0) + answers, voted };
+  }
+
   /** The time of the oldest answer among the newest `count` answers; null if there are fewer. */
   async timeOfOldestKept(count: number): Promise<string | null> {
     return this.#db.prepare(SQL.timeOfOldestKept).bind(count).first<string>("created_at");

@@ -1,0 +1,58 @@
+/**
+ * The whole pipeline at a glance, open to everyone: numbers only, no texts and no addresses. A part that is down is null, so
+ * that the others are shown all the same.
+ */
+import { z } from "zod";
+import { healthSchema } from "./health.ts";
+import { modelSchema } from "./models.ts";
+import { runTickSchema } from "./runs.ts";
+
+/** Answers and votes are counted up to this number. */
+export const MOST_COUNTED = 10_000;
+
+export const corpusTotalsSchema = z.object({
+  sources: z.int(),
+  /** Texts that are kept, and their UTF-8 bytes. */
+  documents: z.int(),
+  bytes: z.int(),
+  /** The newest crawl. */
+  crawl: z
+    .object({
+      state: z.enum(["running", "done"]),
+      queued: z.int(),
+      fetched: z.int(),
+      failed: z.int(),
+      documents: z.int(),
+      startedAt: z.string(),
+      finishedAt: z.string().nullable(),
+    })
+    .nullable(),
+});
+export type CorpusTotals = z.output<typeof corpusTotalsSchema>;
+
+export const trainingTotalsSchema = z.object({
+  runs: z.int(),
+  /** The newest run that is not over, else the newest. */
+  run: runTickSchema.nullable(),
+  /** The newest run on text, where the newest run teaches lessons. */
+  pretraining: runTickSchema.nullable(),
+  models: z.int(),
+  active: modelSchema.pick({ model: true, tokenizer: true, run: true, valLoss: true, publishedAt: true }).nullable(),
+});
+export type TrainingTotals = z.output<typeof trainingTotalsSchema>;
+
+export const feedbackTotalsSchema = z.object({
+  /** Answers of the last 24 hours, and how many answers people voted on in that time. */
+  answers: z.int(),
+  voted: z.int(),
+});
+export type FeedbackTotals = z.output<typeof feedbackTotalsSchema>;
+
+export const overviewSchema = z.object({
+  parts: healthSchema.shape.parts,
+  corpus: corpusTotalsSchema.nullable(),
+  training: trainingTotalsSchema.nullable(),
+  feedback: feedbackTotalsSchema.nullable(),
+  checkedAt: z.string(),
+});
+export type Overview = z.output<typeof overviewSchema>;
