@@ -1,5 +1,6 @@
 /**
- * `npm run build`: compiles shared/tensor/kernels to wasm, with and without relaxed SIMD, if a source is newer than a binary.
+ * `npm run build`: writes the Studio's files (build/studio.ts), without which wrangler refuses to start the gateway. Compiles
+ * shared/tensor/kernels to wasm, with and without relaxed SIMD, if a source is newer than a binary.
  * The kernels' contract for TypeScript is committed; `npm run types` writes it.
  *
  * A source may ask for unrolled lines: the lines from `// @unroll K 128` to `// @end` are repeated with the numbers 0 to 127
@@ -9,6 +10,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import { buildStudio } from "./build/studio.ts";
 import { ROOT } from "./local/workers.ts";
 
 const FOLDER = join(ROOT, "shared/tensor/kernels");
@@ -58,4 +60,10 @@ if (process.argv.includes("runtime")) {
   const { buildRuntime, RUNTIME } = await import("./build/runtime.ts");
   const { gzipBytes } = await buildRuntime();
   console.log(`${relative(ROOT, RUNTIME)}: ${(gzipBytes / 1024).toFixed(1)} KiB after gzip`);
+}
+try {
+  await buildStudio();
+} catch (error) {
+  console.error((error as Error).message);
+  process.exitCode = 1;
 }

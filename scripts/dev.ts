@@ -4,7 +4,7 @@
  */
 import { given, readOptions, webAddress, wholeNumber } from "./cli/options.ts";
 import { stopOnExit, stopProcesses } from "./local/processes.ts";
-import { startLocal } from "./local/stack.ts";
+import { startLocal, studioLink } from "./local/stack.ts";
 
 const USAGE = "npm run dev -- [--port N] [--trainers N] [--local-origin URL]";
 const OPTIONS = { port: { type: "string" }, trainers: { type: "string" }, "local-origin": { type: "string" } } as const;
@@ -19,7 +19,7 @@ stopOnExit();
 try {
   const local = await startLocal(options);
   console.log(
-    `Tiffin is up at ${local.url}; the operator's token is OPERATOR_TOKEN in .dev.vars, logs are in .tiffin/logs. Ctrl-C stops it.`,
+    `Tiffin is up. Studio: ${await studioLink(local.url, local.token)}\nThe API is at ${local.url}; the operator's token is OPERATOR_TOKEN in .dev.vars, logs are in .tiffin/logs. Ctrl-C stops it.`,
   );
   setInterval(() => undefined, 60_000);
 } catch (error) {

@@ -19,7 +19,7 @@ import { Client } from "./local/client.ts";
 import { serveDocs } from "./local/docs-site.ts";
 import { isDone, untilActive } from "./local/poll-run.ts";
 import { askInSituations, describeAnswer, prepareLessons } from "./local/teach.ts";
-import { startLocal } from "./local/stack.ts";
+import { startLocal, studioLink } from "./local/stack.ts";
 import { freePort, stopOnExit, stopProcesses } from "./local/processes.ts";
 import { isMeasured, tokensThatFit, trainStage } from "./local/train-stage.ts";
 import { ROOT } from "./local/workers.ts";
@@ -169,6 +169,7 @@ async function main(): Promise<void> {
   const local = await startLocal({
     localOrigin: new URL(site).origin,
     fresh: options.fresh,
+    onStudio: (address) => up.note(`studio    watch it at ${address}`),
     ...given({ port: options.port }),
   });
   // The memory is deleted only now: if another Tiffin is running, this start is refused, and the other Tiffin keeps its
@@ -220,6 +221,7 @@ async function main(): Promise<void> {
   }
   process.stderr.write(`
 Tiffin is up after ${duration(result.seconds)}. Ctrl-C stops it; \`npm start\` continues from here.
+  studio    ${await studioLink(local.url, local.token)}
   ask       curl ${local.url}/generate -H 'content-type: application/json' -d '{"text": "I need songs", "context": {"time": 6, "place": "gym"}}'
   score     curl ${local.url}/feedback -H 'content-type: application/json' -d '{"id": "ID OF AN ANSWER", "score": 1}'
   read      curl ${local.url}/health; curl ${local.url}/openapi.json

@@ -57,6 +57,12 @@ export class Stage {
     }
   }
 
+  /** A line of its own while the stage goes on. */
+  note(line: string): void {
+    this.#spinner.clear();
+    process.stderr.write(`  ${line}\n`);
+  }
+
   done(summary: string): void {
     const line = `${this.#name.padEnd(9)} ${summary}  (${duration((Date.now() - this.#startedAt) / 1000)})`;
     if (process.stderr.isTTY) this.#spinner.succeed(line);

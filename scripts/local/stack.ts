@@ -12,6 +12,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { availableParallelism } from "node:os";
 import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createCode } from "../../shared/session-codes.ts";
 import {
   endWith,
   freePort,
@@ -39,6 +40,8 @@ export interface LocalOptions {
   /** The number of trainer processes, at least one. The default is one per core. */
   trainers?: number;
   fresh?: boolean;
+  /** Is called as soon as the gateway answers, some seconds before the trainers do, with the Studio's address. */
+  onStudio?: (address: string) => void;
   /** The folder of all state. Benches and soaks use their own folder, so they do not touch the user's models. */
   state?: string;
 }
@@ -119,6 +122,11 @@ async function drive(url: string, signal: AbortSignal): Promise<void> {
   }
 }
 
+/** The Studio's address, with a code that signs in whoever opens it within ten minutes. A fragment is in no log. */
+export async function studioLink(url: string, token: string): Promise<string> {
+  return `${url}/studio/#code=${(await createCode(token, "link", Date.now())).code}`;
+}
+
 /** Starts everything and resolves when all seven Workers answer. */
 export async function startLocal(options: LocalOptions = {}): Promise<Local> {
   const state = options.state ?? STATE;
@@ -142,6 +150,7 @@ export async function startLocal(options: LocalOptions = {}): Promise<Local> {
     ["dev", ...configs, "--port", String(port), "--persist-to", state, ...QUIETLY],
     foldersOf(state),
   );
+  options.onStudio?.(await studioLink(url, token));
   // Trainers start after the coordinator. A trainer that starts first waits half a minute for the registry's next refresh.
   await untilAnswers("workers", workers, url, (status) => status < 500, START_TIMEOUT_MS);
 

@@ -9,6 +9,7 @@ import { requireOperator } from "./auth.ts";
 import { refuse, type BodyRule, type GatewayContext, type Route } from "./door.ts";
 import { doorOf, DOORS } from "./doors.ts";
 import { onError } from "./errors.ts";
+import { isPageAddress, missingPage } from "./studio-pages.ts";
 
 const JSON_BODY: BodyRule = { type: "application/json", maxBytes: 64 * 1024 };
 
@@ -24,6 +25,7 @@ export const app = new OpenAPIHono<GatewayContext>();
 
 app.onError(onError);
 app.notFound((c) => {
+  if (isPageAddress(c.req.path)) return missingPage(c);
   const isAsked = (path: string) => new RegExp(`^${path.replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(c.req.path);
   const allowed = doorOf(c.req.path).routes.filter(({ path }) => isAsked(path));
   if (allowed.length === 0) return refuse(c, 404, `no such route: ${c.req.method} ${c.req.path}`);

@@ -8,6 +8,12 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
   everyone: [
     "GET /",
     "GET /health",
+    "GET /overview",
+    // The active model's; the others' are as public as exports.
+    "GET /models/{id}/tokenizer.json",
+    "GET /session",
+    "POST /session",
+    "DELETE /session",
     "POST /generate",
     "POST /feedback",
     "POST /tokenize",
@@ -34,6 +40,8 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
     "GET /runs/{id}",
     "DELETE /runs/{id}",
     "GET /runs/{id}/events",
+    "GET /runs/{id}/curve",
+    "GET /events",
     "POST /runs/{id}/pause",
     "POST /runs/{id}/resume",
     "POST /runs/{id}/stop",

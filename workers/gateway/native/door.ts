@@ -2,6 +2,7 @@
 import { createHandlers, type Door } from "../door.ts";
 import { voterOf } from "../client.ts";
 import { health } from "../health.ts";
+import { overview } from "../overview.ts";
 import { namedError } from "../../../shared/errors.ts";
 import { routes } from "./routes.ts";
 import { streamAnswer } from "./stream-answer.ts";
@@ -18,6 +19,7 @@ handlers.openapi(routes.health, async (c) => {
   const state = await health(c.env);
   return c.json(state, state.ok ? 200 : 503);
 });
+handlers.openapi(routes.overview, async (c) => c.json(await overview(c.env), 200));
 handlers.openapi(routes.generate, async (c) => {
   const request = c.req.valid("json");
   return request.stream ? streamAnswer(c.env, request) : c.json(await c.env.GENERATOR.generate(request), 200);
@@ -38,6 +40,16 @@ handlers.openapi(routes.listRuns, async (c) => c.json(await c.env.COORDINATOR.li
 handlers.openapi(routes.getRun, async (c) => c.json((await c.env.COORDINATOR.getRun(c.req.valid("param").id)) ?? notFound("run"), 200));
 handlers.openapi(routes.runEvents, async (c) => {
   const events = await c.env.COORDINATOR.runEvents(c.req.valid("param").id);
+  return new Response(events, { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } });
+});
+handlers.openapi(routes.runCurve, async (c) =>
+  c.json(await c.env.COORDINATOR.runCurve(c.req.valid("param").id, c.req.valid("query")), 200),
+);
+handlers.openapi(routes.events, async (c) => {
+  // A browser that reconnects names the last event it got.
+  const named = /^\d{1,9}$/.exec(c.req.header("last-event-id") ?? "")?.[0];
+  const { run, since = null } = c.req.valid("query");
+  const events = await c.env.COORDINATOR.tickEvents(run, named === undefined ? since : Number(named));
   return new Response(events, { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } });
 });
 handlers.openapi(routes.pauseRun, async (c) => {
@@ -61,6 +73,13 @@ handlers.openapi(routes.deleteRun, async (c) => {
 });
 handlers.openapi(routes.collectGarbage, async (c) => c.json(await c.env.COORDINATOR.collectGarbage(c.req.valid("json").graceSeconds), 200));
 handlers.openapi(routes.listModels, async (c) => c.json(await c.env.COORDINATOR.listModels(), 200));
+handlers.openapi(routes.modelTokenizer, async (c) => {
+  const id = c.req.valid("param").id;
+  const model = (await c.env.COORDINATOR.listModels()).find((each) => each.model === id) ?? notFound("model");
+  const text = await new Response(await c.env.COORDINATOR.readObject("tokenizer", model.tokenizer)).text();
+  // A model is named by its content, so its tokenizer never changes.
+  return c.text(text, 200, { "cache-control": "public, max-age=31536000, immutable" });
+});
 handlers.openapi(routes.publishModel, async (c) => {
   const model = c.req.valid("json");
   await c.env.COORDINATOR.publishModel(model);

@@ -12,8 +12,10 @@ import {
   tokenizedSchema,
   tokenizeRequestSchema,
 } from "../../../shared/contracts/generate.ts";
+import { curveQuerySchema, curveSchema, eventsQuerySchema } from "../../../shared/contracts/curve.ts";
 import { aboutSchema, healthSchema } from "../../../shared/contracts/health.ts";
 import { activatedSchema, exportQuerySchema, modelSchema, publishRequestSchema } from "../../../shared/contracts/models.ts";
+import { overviewSchema } from "../../../shared/contracts/overview.ts";
 import { predictionsSchema, predictRequestSchema } from "../../../shared/contracts/predict.ts";
 import {
   branchRequestSchema,
@@ -32,8 +34,9 @@ import {
   sourceSchema,
 } from "../../../shared/contracts/sources.ts";
 import { limit } from "../auth.ts";
-import { requireReader } from "../hub/readers.ts";
+import { requireActiveOrReader, requireReader } from "../hub/readers.ts";
 import { readers } from "../hub/routes.ts";
+import { browsersToStudio } from "../studio-pages.ts";
 import { json, refusalsOf } from "../responses.ts";
 
 const body = <T extends z.ZodType>(schema: T) => ({ content: { "application/json": { schema } }, required: true });
@@ -56,11 +59,16 @@ const onRun = <V extends string, D extends string>(verb: V, done: D, description
   });
 
 export const routes = {
-  about: createRoute({ method: "get", path: "/", responses: { 200: json(aboutSchema, "What this is") } }),
+  about: createRoute({ method: "get", path: "/", middleware: browsersToStudio, responses: { 200: json(aboutSchema, "What this is") } }),
   health: createRoute({
     method: "get",
     path: "/health",
     responses: { 200: json(healthSchema, "All parts are up"), 503: json(healthSchema, "Some part is down") },
+  }),
+  overview: createRoute({
+    method: "get",
+    path: "/overview",
+    responses: { 200: json(overviewSchema, "The pipeline at a glance"), ...refusalsOf(429, 500) },
   }),
   generate: createRoute({
     method: "post",
@@ -157,6 +165,23 @@ export const routes = {
       ...refusals,
     },
   }),
+  runCurve: createRoute({
+    method: "get",
+    path: "/runs/{id}/curve",
+    security: operator,
+    request: { params: idParams, query: curveQuerySchema },
+    responses: ok(curveSchema, "The loss curve in stretches: least, mean and greatest loss of each"),
+  }),
+  events: createRoute({
+    method: "get",
+    path: "/events",
+    security: operator,
+    request: { query: eventsQuerySchema },
+    responses: {
+      200: { content: { "text/event-stream": { schema: z.string() } }, description: "What changes, until the run is over" },
+      ...refusals,
+    },
+  }),
   pauseRun: onRun("pause", "paused", "No new tasks are given out until the run is resumed"),
   resumeRun: onRun("resume", "resumed", "Tasks are given out again, to every trainer"),
   stopRun: onRun("stop", "stopped", "The last checkpoint is evaluated, then the run is done"),
@@ -186,6 +211,19 @@ export const routes = {
     path: "/models",
     security: operator,
     responses: ok(z.array(modelSchema), "Published models"),
+  }),
+  modelTokenizer: createRoute({
+    method: "get",
+    path: "/models/{id}/tokenizer.json",
+    middleware: [limit("GENERATE_LIMIT"), requireActiveOrReader],
+    request: { params: idParams },
+    responses: {
+      200: {
+        content: { "text/plain": { schema: z.string() } },
+        description: "The model's tokenizer.json: everyone's for the active model, else as its export",
+      },
+      ...refusalsOf(400, 401, 404, 429, 500),
+    },
   }),
   publishModel: createRoute({
     method: "post",

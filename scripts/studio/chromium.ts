@@ -1,0 +1,58 @@
+/**
+ * A Chromium for tests and screenshots: CHROMIUM_PATH, an installed one, or @sparticuz/chromium from npm (67 MB, Linux x64),
+ * which is fetched once into .tiffin/chromium.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { chromium, type Browser } from "playwright-core";
+import { ROOT } from "../local/workers.ts";
+
+const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+const PLACES = ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium"];
+const PACKAGE = "@sparticuz/chromium@153.0.0";
+const FOLDER = join(ROOT, ".tiffin", "chromium");
+const FETCH_TIMEOUT_MS = 300_000;
+
+export interface FoundChromium {
+  path: string;
+  args: readonly string[];
+}
+
+function installed(): string | null {
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  const paths = [...folders.flatMap((folder) => NAMES.map((name) => join(folder, name))), ...PLACES];
+  return paths.find((path) => existsSync(path)) ?? null;
+}
+
+/** The package's executable, after it is fetched; null where the package has none or npm cannot fetch it. */
+async function packaged(): Promise<FoundChromium | null> {
+  if (process.platform !== "linux" || process.arch !== "x64") return null;
+  const entry = join(FOLDER, "node_modules/@sparticuz/chromium/build/esm/index.js");
+  if (!existsSync(entry)) {
+    mkdirSync(FOLDER, { recursive: true });
+    // Without a package.json of its own, npm would install into the repository.
+    writeFileSync(join(FOLDER, "package.json"), JSON.stringify({ private: true }));
+    const args = ["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error", PACKAGE];
+    const { status } = spawnSync("npm", args, { cwd: FOLDER, stdio: "ignore", timeout: FETCH_TIMEOUT_MS });
+    if (status !== 0 || !existsSync(entry)) return null;
+  }
+  const { default: bundled } = (await import(pathToFileURL(entry).href)) as {
+    default: { executablePath(): Promise<string>; args: string[] };
+  };
+  return { path: await bundled.executablePath(), args: bundled.args };
+}
+
+/** Null where there is none: tests say so and skip. */
+export async function findChromium(): Promise<FoundChromium | null> {
+  const given = process.env["CHROMIUM_PATH"];
+  if (given !== undefined && !existsSync(given)) throw new Error(`CHROMIUM_PATH: expected an executable, found none at ${given}`);
+  const path = given ?? installed();
+  return path === null ? packaged() : { path, args: [] };
+}
+
+export function launch({ path, args }: FoundChromium): Promise<Browser> {
+  // Containers have no user namespaces for the sandbox, and little shared memory.
+  return chromium.launch({ executablePath: path, args: [...args, "--no-sandbox", "--disable-dev-shm-usage"], headless: true });
+}

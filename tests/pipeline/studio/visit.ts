@@ -1,0 +1,103 @@
+/**
+ * A visitor of the Studio: a real browser at the real Workers. `visit` opens a page and collects everything that must not
+ * happen on any screen: console errors, violations of the policy, requests to elsewhere.
+ */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
+import { createCode, nameOfSecret } from "../../../shared/session-codes.ts";
+import { findChromium, launch } from "../../../scripts/studio/chromium.ts";
+import { OPERATOR_TOKEN } from "../harness.ts";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+const WIDTHS = [320, 390, 1200] as const;
+const LOOKS = [
+  { colorScheme: "light", forcedColors: "none" },
+  { colorScheme: "dark", forcedColors: "none" },
+  { colorScheme: "light", forcedColors: "active" },
+] as const;
+
+export const chromium = await findChromium();
+if (chromium === null)
+  console.warn("studio: no Chromium found (CHROMIUM_PATH, an installed one, @sparticuz/chromium): these tests are skipped");
+
+export interface Visit {
+  page: Page;
+  /** What has happened that must not. */
+  faults: string[];
+  close(): Promise<void>;
+}
+
+export class Visitor {
+  readonly #browser: Browser;
+  readonly #origin: string;
+
+  private constructor(browser: Browser, origin: string) {
+    this.#browser = browser;
+    this.#origin = origin;
+  }
+
+  static async open(url: URL): Promise<Visitor> {
+    return new Visitor(await launch(chromium!), url.origin);
+  }
+
+  close(): Promise<void> {
+    return this.#browser.close();
+  }
+
+  /** Opens an address in a browser context of its own. */
+  async visit(path: string, options: BrowserContextOptions & { signedIn?: boolean } = {}): Promise<Visit> {
+    const { signedIn = false, ...settings } = options;
+    const context: BrowserContext = await this.#browser.newContext({ viewport: { width: 1200, height: 900 }, ...settings });
+    if (signedIn) {
+      const { code } = await createCode(OPERATOR_TOKEN, "session", Date.now());
+      await context.addCookies([
+        { name: `tiffin-${await nameOfSecret(OPERATOR_TOKEN)}`, value: code, url: this.#origin, httpOnly: true, sameSite: "Strict" },
+      ]);
+    }
+    const page = await context.newPage();
+    const faults: string[] = [];
+    page.on("console", (message) => {
+      // A refusal that a test provokes is logged by the browser as a failed resource.
+      if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) faults.push(message.text());
+    });
+    page.on("pageerror", (error) => faults.push(error.message));
+    page.on("request", (request) => {
+      if (!request.url().startsWith(this.#origin)) faults.push(`request to ${request.url()}`);
+    });
+    await page.goto(this.#origin + path);
+    return { page, faults, close: () => context.close() };
+  }
+
+  /**
+   * Violations of WCAG 2.2 AA and pages wider than the window, at each width, in light, dark and forced colours; and what has
+   * happened so far that must not. The page must be in the state to be judged.
+   */
+  async faultsOf({ page, faults }: Visit): Promise<string[]> {
+    const found = [...faults];
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: 900 });
+      for (const look of LOOKS) {
+        await page.emulateMedia({ ...look, reducedMotion: "reduce" });
+        const where = `${width} px, ${look.colorScheme}, forced colours ${look.forcedColors}`;
+        found.push(...(await violations(page)).map((violation) => `${where}: ${violation}`));
+      }
+      const excess = Number(await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"));
+      if (excess > 0) found.push(`${width} px: the page is ${excess} px wider than the window`);
+    }
+    return found;
+  }
+}
+
+async function violations(page: Page): Promise<string[]> {
+  // By the debugger's protocol: the page's own policy forbids foreign scripts, as it must.
+  if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(axe);
+  return page.evaluate(async (tags) => {
+    const { axe: checker } = globalThis as unknown as {
+      axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+    };
+    const { violations: found } = await checker.run({ runOnly: { type: "tag", values: tags } });
+    return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`);
+  }, RULES);
+}

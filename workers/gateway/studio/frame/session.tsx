@@ -1,0 +1,81 @@
+/** Whether the visitor is the operator, and the way to become the operator: a link of `npm start`, or the token. */
+import { signal } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import type { Session } from "../../../../shared/contracts/session.ts";
+import { call } from "./api.ts";
+
+/** Null until it is known. */
+export const session = signal<Session | null>(null);
+const problem = signal("");
+
+const CODE = /^#code=([\w.]+)$/;
+
+/** Signs in by the link's code if the address has one, and takes the code out of the address and the history. */
+export async function findSession(): Promise<void> {
+  const code = CODE.exec(location.hash)?.[1];
+  if (code !== undefined) {
+    history.replaceState(null, "", location.pathname + location.search);
+    await signIn({ code });
+    if (session.value !== null) return;
+  }
+  session.value = await call<Session>("GET", "/session").catch(() => null);
+}
+
+async function signIn(proof: { code: string } | { token: string }): Promise<void> {
+  try {
+    session.value = await call<Session>("POST", "/session", proof);
+    problem.value = "";
+  } catch (error) {
+    problem.value = (error as Error).message;
+  }
+}
+
+async function signOut(): Promise<void> {
+  session.value = await call<Session>("DELETE", "/session").catch(() => session.value);
+}
+
+export function SessionButton() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const token = useRef<HTMLInputElement>(null);
+  if (session.value?.operator === true)
+    return (
+      <div class="session">
+        <span class="chip">Operator</span>
+        <button type="button" class="quiet" onClick={() => void signOut()}>
+          Sign out
+        </button>
+      </div>
+    );
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    await signIn({ token: token.current?.value ?? "" });
+    if (session.value?.operator === true) dialog.current?.close();
+  };
+  return (
+    <div class="session">
+      <button type="button" class="quiet" onClick={() => dialog.current?.showModal()}>
+        Sign in
+      </button>
+      <dialog ref={dialog} aria-labelledby="sign-in">
+        <form onSubmit={(event) => void submit(event)}>
+          <h2 id="sign-in">Sign in as the operator</h2>
+          <p>
+            Anyone may look and ask. Starting, stopping and deleting are the operator’s. <code>npm start</code> and <code>npm run dev</code>{" "}
+            print a link that signs you in; or paste <code>OPERATOR_TOKEN</code> from the file <code>.dev.vars</code>.
+          </p>
+          <label htmlFor="token">Operator’s token</label>
+          <input id="token" ref={token} type="password" autocomplete="current-password" required aria-describedby="sign-in-problem" />
+          <p id="sign-in-problem" class="problem" role="alert">
+            {problem}
+          </p>
+          <div class="buttons">
+            <button type="submit">Sign in</button>
+            <button type="button" class="quiet" onClick={() => dialog.current?.close()}>
+              Cancel
+            </button>
+          </div>
+        </form>
+      </dialog>
+    </div>
+  );
+}

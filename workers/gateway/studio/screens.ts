@@ -1,0 +1,54 @@
+/**
+ * The screens of the Studio: one HTML file and one script each, `screens/<name>/entry.tsx` and `screens/<name>/screen.tsx`.
+ * A new screen is a folder and a line here; navigation, pages, headers and budgets follow from this list.
+ */
+import type { Needs } from "./policy.ts";
+
+export interface Screen {
+  name: string;
+  /** Where it is. Files below /studio/ only, so that none shadows a route. */
+  path: `/studio/${string}`;
+  title: string;
+  /** One sentence for search results and link previews. */
+  description: string;
+  /** Draws a curve, for which the budget of the build is larger. */
+  hasCurve?: true;
+  needs?: Needs;
+  /** A page without an entry in the navigation. */
+  isHidden?: true;
+}
+
+export const SCREENS = [
+  {
+    name: "pipeline",
+    path: "/studio/",
+    title: "Pipeline",
+    description: "Five stages from a web page to a model that answers, as they are right now.",
+  },
+  {
+    name: "playground",
+    path: "/studio/playground",
+    title: "Playground",
+    description: "Ask the model that was grown here, watch its answer come, and vote on it.",
+  },
+  {
+    name: "tokenizer",
+    path: "/studio/tokenizer",
+    title: "Tokenizer",
+    description: "Type a text and see it cut into the tokens that the model reads.",
+  },
+  {
+    name: "training",
+    path: "/studio/training",
+    title: "Training",
+    description: "A run live: its loss curve, its trainers, and what the operator may do with it.",
+    hasCurve: true,
+  },
+  { name: "missing", path: "/studio/missing", title: "No such page", description: "The address leads nowhere.", isHidden: true },
+] as const satisfies readonly Screen[];
+
+export type ScreenName = (typeof SCREENS)[number]["name"];
+
+export function screenOf(name: ScreenName): Screen {
+  return SCREENS.find((screen) => screen.name === name)!;
+}

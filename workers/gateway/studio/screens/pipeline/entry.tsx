@@ -1,0 +1,4 @@
+import { start } from "../../frame/start.tsx";
+import { Pipeline } from "./screen.tsx";
+
+start("pipeline", Pipeline);

@@ -1,0 +1,177 @@
+/** Asking: the question in the address, the answer as it comes, the vote. */
+import { batch, signal } from "@preact/signals";
+import type { StoredScore } from "../../../../../shared/contracts/feedback.ts";
+import type { Answer, Candidate } from "../../../../../shared/contracts/generate.ts";
+import { parameter, setParameters } from "../../frame/address.ts";
+import { call, send } from "../../frame/api.ts";
+import { serverEvents } from "../../frame/server-events.ts";
+
+export type Mode = "ask" | "continue" | "compare";
+export const MODES: readonly Mode[] = ["ask", "continue", "compare"];
+
+/** What an answer depends on. Texts, as they stand in the address. */
+export interface Question {
+  mode: Mode;
+  text: string;
+  time: string;
+  place: string;
+  topic: string;
+  temperature: string;
+  length: string;
+}
+
+export const DEFAULTS = { temperature: "0.7", length: "64" } as const;
+
+export interface Shown {
+  question: Question;
+  /** Of an answer; empty until it is known. */
+  id: string;
+  text: string;
+  candidates: readonly Candidate[];
+  /** Tokens of the whole answer; null until it is whole. */
+  tokens: number | null;
+  seconds: number;
+  finish: "running" | "stop" | "length" | "stopped" | "failed";
+  canBeScored: boolean;
+  problem: string;
+  vote: { score: number; tally: StoredScore } | null;
+}
+
+export const shown = signal<Shown | null>(null);
+let running: AbortController | null = null;
+
+const of = (name: string, otherwise = "") => parameter(name) ?? otherwise;
+
+export function questionInAddress(): Question {
+  return {
+    mode: MODES.find((mode) => mode === parameter("mode")) ?? "ask",
+    text: of("q"),
+    time: of("time"),
+    place: of("place"),
+    topic: of("topic"),
+    temperature: of("temperature", DEFAULTS.temperature),
+    length: of("length", DEFAULTS.length),
+  };
+}
+
+export function contextOf({ time, place, topic }: Pick<Question, "time" | "place" | "topic">): Record<string, string> {
+  return Object.fromEntries(Object.entries({ time, place, topic }).filter(([, value]) => value.trim() !== ""));
+}
+
+export const stop = (): void => running?.abort();
+
+export async function ask(question: Question): Promise<void> {
+  stop();
+  const { mode, text, time, place, topic, temperature, length } = question;
+  setParameters(
+    {
+      mode: mode === "ask" ? null : mode,
+      q: text,
+      time,
+      place,
+      topic,
+      temperature: temperature === DEFAULTS.temperature ? null : temperature,
+      length: length === DEFAULTS.length ? null : length,
+    },
+    true,
+  );
+  const own = new AbortController();
+  running = own;
+  const startedAt = performance.now();
+  const change = (changes: Partial<Shown>) => {
+    if (running === own && shown.value !== null)
+      shown.value = { ...shown.value, ...changes, seconds: (performance.now() - startedAt) / 1000 };
+  };
+  const blank = { id: "", text: "", candidates: [], tokens: null, seconds: 0, canBeScored: false, problem: "", vote: null };
+  shown.value = { ...blank, question, finish: "running" };
+  try {
+    if (mode === "compare") await compare(question, own.signal, change);
+    else if (mode === "continue") await continueText(question, own.signal, change);
+    else await streamAnswer(question, own.signal, change);
+  } catch (error) {
+    const isStopped = (error as Error).name === "AbortError";
+    change(isStopped ? { finish: "stopped" } : { finish: "failed", problem: (error as Error).message });
+  }
+}
+
+type Change = (changes: Partial<Shown>) => void;
+
+const settingsOf = ({ temperature, length }: Question) => ({ temperature: Number(temperature), maxTokens: Number(length) });
+
+async function streamAnswer(question: Question, signalOf: AbortSignal, change: Change): Promise<void> {
+  const body = { text: question.text, context: contextOf(question), ...settingsOf(question), stream: true };
+  let text = "";
+  for await (const { name, data } of serverEvents(await send("POST", "/generate", body, signalOf))) {
+    const event = JSON.parse(data) as {
+      id?: string;
+      delta?: string;
+      error?: string;
+      finishReason?: "stop" | "length";
+      usage?: Answer["usage"];
+      canBeScored?: boolean;
+    };
+    if (name === "start") change({ id: event.id ?? "" });
+    else if (name === "text") change({ text: (text += event.delta ?? "") });
+    else if (name === "error") throw new Error(event.error ?? "the answer broke off");
+    else if (name === "done")
+      change({
+        finish: event.finishReason ?? "stop",
+        tokens: event.usage?.completionTokens ?? null,
+        canBeScored: event.canBeScored === true,
+      });
+  }
+}
+
+/** A text and not a question: by the protocol that has completions. */
+async function continueText(question: Question, signalOf: AbortSignal, change: Change): Promise<void> {
+  const { text: prompt, temperature, length } = question;
+  const body = {
+    model: "tiffin",
+    prompt,
+    temperature: Number(temperature),
+    max_tokens: Number(length),
+    stream: true,
+    stream_options: { include_usage: true },
+  };
+  let text = "";
+  for await (const { data } of serverEvents(await send("POST", "/v1/completions", body, signalOf))) {
+    if (data === "[DONE]") return;
+    const chunk = JSON.parse(data) as {
+      error?: { message: string };
+      choices?: { text?: string; finish_reason?: "stop" | "length" | null }[];
+      usage?: { completion_tokens: number } | null;
+    };
+    if (chunk.error !== undefined) throw new Error(chunk.error.message);
+    const [choice] = chunk.choices ?? [];
+    if (choice?.text !== undefined) change({ text: (text += choice.text) });
+    if (choice?.finish_reason) change({ finish: choice.finish_reason });
+    if (chunk.usage) change({ tokens: chunk.usage.completion_tokens });
+  }
+}
+
+async function compare(question: Question, signalOf: AbortSignal, change: Change): Promise<void> {
+  const body = { text: question.text, context: contextOf(question), ...settingsOf(question) };
+  const answer = await call<Answer>("POST", "/generate", body, signalOf);
+  change({
+    id: answer.id,
+    text: answer.response,
+    candidates: answer.candidates,
+    tokens: answer.usage.completionTokens,
+    canBeScored: answer.canBeScored,
+    finish: "stop",
+  });
+}
+
+/** 1 for good, 0 for bad. */
+export async function vote(score: number): Promise<void> {
+  const { value } = shown;
+  if (value === null) return;
+  try {
+    const tally = await call<StoredScore>("POST", "/feedback", { id: value.id, score });
+    batch(() => {
+      shown.value = { ...value, vote: { score, tally }, problem: "" };
+    });
+  } catch (error) {
+    shown.value = { ...value, problem: (error as Error).message };
+  }
+}

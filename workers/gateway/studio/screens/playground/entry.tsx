@@ -1,0 +1,4 @@
+import { start } from "../../frame/start.tsx";
+import { Playground } from "./screen.tsx";
+
+start("playground", Playground);

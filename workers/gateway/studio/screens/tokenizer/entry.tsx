@@ -1,0 +1,4 @@
+import { start } from "../../frame/start.tsx";
+import { TokenizerScreen } from "./screen.tsx";
+
+start("tokenizer", TokenizerScreen);

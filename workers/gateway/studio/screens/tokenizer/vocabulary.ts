@@ -1,0 +1,83 @@
+/**
+ * The active model's tokenizer.json, read for the page. The gateway serves only files that it has read exactly before, so this
+ * reader checks nothing again; the encoder is Tiffin's own (shared/tokenizer/).
+ */
+import type { Merge } from "../../../../../shared/tokenizer/bpe.ts";
+import { BYTE_TO_CHAR } from "../../../../../shared/tokenizer/json-writer.ts";
+import { Tokenizer, type Vocabulary } from "../../../../../shared/tokenizer/tokenizer.ts";
+
+export interface TokenizerFile {
+  added_tokens: { id: number; content: string; special: boolean; normalized: boolean }[];
+  normalizer: { type: "NFC" } | null;
+  pre_tokenizer: { type: string };
+  model: { vocab: Record<string, number>; merges: (string | [string, string])[] };
+}
+
+export function vocabularyOf(file: TokenizerFile): Vocabulary {
+  const tokens = new Map(BYTE_TO_CHAR.map((char, byte) => [char, byte]));
+  const merges = file.model.merges.map((merge, rank): Merge => {
+    const [left, right] = (typeof merge === "string" ? merge.split(" ") : merge) as [string, string];
+    tokens.set(left + right, 256 + rank);
+    return [tokens.get(left)!, tokens.get(right)!];
+  });
+  return {
+    // A Split states Qwen2's rule; without one, ByteLevel cuts by GPT-2's.
+    preTokenizer: file.pre_tokenizer.type === "Sequence" ? "qwen2" : "gpt2",
+    normalizer: file.normalizer?.type ?? null,
+    merges,
+    ids: Array.from(tokens.keys(), (token) => file.model.vocab[token]!),
+    added: file.added_tokens.map(({ id, content, special, normalized }) => ({ id, content, isText: !special, isNormalized: normalized })),
+  };
+}
+
+/** A token of a text as it is shown. */
+export interface Piece {
+  id: number;
+  bytes: Uint8Array;
+  /** What is written for it: its characters, or its bytes where it holds only a part of a character. */
+  shown: string;
+  isBytes: boolean;
+}
+
+/** Characters that have no width or turn the text around them: shown by name, so that none hides. */
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+export function visible(text: string): string {
+  return text
+    .replaceAll("\n", "⏎")
+    .replaceAll("\t", "⇥")
+    .replaceAll(HIDDEN, (char) => `U+${char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}`)
+    .replaceAll(" ", "·");
+}
+
+export function pieceOf(tokenizer: Tokenizer, id: number): Piece {
+  const bytes = tokenizer.decodeBytes([id]);
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return { id, bytes, shown: visible(text), isBytes: false };
+  } catch {
+    // A part of a character has no text of its own, so its bytes are shown.
+    return { id, bytes, shown: Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" "), isBytes: true };
+  }
+}
+
+/** One merge on the way to a token: two pieces become one. `rank` counts the merges in the order in which they were learned. */
+export interface MergeStep {
+  rank: number;
+  left: string;
+  right: string;
+}
+
+/** The merges that make a token, in the order in which they apply; none for a single byte. */
+export function mergesOf({ merges, ids }: Vocabulary, id: number, shownOf: (id: number) => string): MergeStep[] {
+  const steps = new Map<number, MergeStep>();
+  const visit = (token: number): void => {
+    const rank = token - 256;
+    const merge = merges[rank];
+    if (token < 256 || merge === undefined || steps.has(rank)) return;
+    for (const part of merge) visit(part);
+    steps.set(rank, { rank, left: shownOf(ids[merge[0]]!), right: shownOf(ids[merge[1]]!) });
+  };
+  visit(ids.indexOf(id));
+  return [...steps.values()].toSorted((a, b) => a.rank - b.rank);
+}

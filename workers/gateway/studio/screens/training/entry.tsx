@@ -1,0 +1,4 @@
+import { start } from "../../frame/start.tsx";
+import { Training } from "./screen.tsx";
+
+start("training", Training);

@@ -1,0 +1,212 @@
+/** Training: one run live with its curve, what the operator may do with it, and all runs. */
+import { signal, useSignalEffect } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { RunStatus, RunTick } from "../../../../../shared/contracts/runs.ts";
+import { parameter, readAddress, setParameters } from "../../frame/address.ts";
+import { Announcer } from "../../frame/announcer.tsx";
+import { call } from "../../frame/api.ts";
+import { ForOperator } from "../../frame/for-operator.tsx";
+import { bytes, count, decimal, duration, NONE, percent } from "../../frame/numbers.ts";
+import { poll, type Polled } from "../../frame/polling.ts";
+import { session } from "../../frame/session.tsx";
+import { Actions, StartRun } from "./actions.tsx";
+import { Curve } from "./curve.tsx";
+import { follow, isDeleted, tick, waiting, watchVisibility } from "./live-run.ts";
+
+const RUNS_EVERY_MS = 10_000;
+const STATUS_EVERY_MS = 5000;
+
+const runs = signal<readonly RunStatus[] | null>(null);
+const status = signal<RunStatus | null>(null);
+let polledRuns: Polled<RunStatus[]> | null = null;
+let polledStatus: Polled<RunStatus | null> | null = null;
+
+/** The run in the address, else the newest. */
+const chosen = () => parameter("run") ?? runs.value?.at(-1)?.id ?? null;
+
+function watch(): void {
+  polledRuns = poll(() => call<RunStatus[]>("GET", "/runs"), RUNS_EVERY_MS);
+  polledRuns.value.subscribe((value) => {
+    if (value !== null) runs.value = value;
+  });
+  polledStatus = poll(async () => {
+    const id = chosen();
+    return id === null ? null : call<RunStatus>("GET", `/runs/${encodeURIComponent(id)}`);
+  }, STATUS_EVERY_MS);
+  polledStatus.value.subscribe((value) => {
+    status.value = value;
+  });
+  watchVisibility();
+}
+
+const refresh = () => {
+  polledRuns?.refresh();
+  polledStatus?.refresh();
+};
+
+function sentenceOf(run: RunTick): string {
+  const { state, round, rounds, tokensPerSecond, secondsLeft, progress, loss, trigramLoss } = run;
+  switch (state) {
+    case "preparing":
+      return `Preparing: ${progress.stage}, ${progress.total > 0 ? percent(progress.done / progress.total) : "just begun"}.`;
+    case "training": {
+      const speed = tokensPerSecond === null ? "" : ` at ${count(tokensPerSecond)} tokens/s`;
+      const left = secondsLeft === null ? "" : `, ${duration(secondsLeft)} left`;
+      const crossed =
+        loss !== null && trigramLoss !== null && loss < trigramLoss ? " It predicts better than a model that counts words in threes." : "";
+      return `Round ${count(round ?? 0)} of ${count(rounds ?? 0)}${speed}${left}.${crossed}`;
+    }
+    case "evaluating":
+      return "Measuring the model on text that it has not seen.";
+    case "paused":
+      return "Paused. No tasks are given out until the run is resumed.";
+    case "done":
+      return "Done.";
+    case "failed":
+      return "Failed.";
+    default:
+      return state satisfies never;
+  }
+}
+
+function Facts({ run, full }: { run: RunTick; full: RunStatus | null }) {
+  const facts: (readonly [string, string])[] = [
+    ["Training loss", run.loss === null ? NONE : decimal(run.loss, 3)],
+    ["Validation loss, best", run.valLoss === null ? NONE : decimal(run.valLoss, 3)],
+    ["Bits per byte", full?.bitsPerByte ? decimal(full.bitsPerByte, 3) : NONE],
+    ["Tokens", run.tokens === null ? NONE : `${count(run.tokens)} of ${count(run.totalTokens ?? 0)}`],
+    ["Parameters", run.parameters === null ? NONE : count(run.parameters)],
+    ["Shards done, this round", run.shards === null ? NONE : `${run.finished ?? 0} of ${run.shards}`],
+    ["Trainers at work", count(run.trainers)],
+    ["Training time", full?.trainingSeconds ? duration(full.trainingSeconds) : NONE],
+    ["Computing, all trainers", full?.computeSeconds ? duration(full.computeSeconds) : NONE],
+    ["Cost on Cloudflare, about", full?.cents === null || full === null ? NONE : `${decimal(full.cents, 2)} US cents`],
+    ["Sent per round", full?.bytesPerRound ? bytes(full.bytesPerRound.delta + full.bytesPerRound.inner) : NONE],
+  ];
+  return (
+    <dl class="facts">
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function Runs({ current }: { current: string | null }) {
+  return (
+    <div class="panel">
+      <h2 id="runs">All runs</h2>
+      {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls needs the keyboard */}
+      <section class="scrolls" aria-labelledby="runs" tabIndex={0}>
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Run</th>
+              <th scope="col">State</th>
+              <th scope="col">Size</th>
+              <th scope="col">Tokens</th>
+              <th scope="col">Validation loss</th>
+              <th scope="col">Time</th>
+            </tr>
+          </thead>
+          <tbody>
+            {(runs.value ?? []).toReversed().map((run) => (
+              <tr key={run.id}>
+                <th scope="row">
+                  <a
+                    href={`?run=${encodeURIComponent(run.id)}`}
+                    aria-current={run.id === current ? "true" : undefined}
+                    onClick={(event) => {
+                      event.preventDefault();
+                      setParameters({ run: run.id, from: null, to: null }, true);
+                      refresh();
+                    }}
+                  >
+                    {run.id}
+                  </a>
+                </th>
+                <td>{run.state}</td>
+                <td>{run.preset ?? NONE}</td>
+                <td>{run.tokens === null ? NONE : count(run.tokens)}</td>
+                <td>{run.valLoss === null ? NONE : decimal(run.valLoss, 3)}</td>
+                <td>{run.trainingSeconds === null ? NONE : duration(run.trainingSeconds)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </section>
+    </div>
+  );
+}
+
+const roundOf = (name: string) => {
+  const value = parameter(name);
+  return value === null || !/^\d{1,9}$/.test(value) ? null : Number(value);
+};
+
+function Watched() {
+  useEffect(() => {
+    readAddress();
+    watch();
+  }, []);
+  useSignalEffect(() => {
+    const id = chosen();
+    if (id !== null) follow(id, { from: roundOf("from"), to: roundOf("to") });
+  });
+  const id = chosen();
+  const run = tick.value;
+  if (runs.value === null) return <p class="lede">Looking for runs…</p>;
+  if (id === null)
+    return (
+      <section class="panel">
+        <h2>No run yet</h2>
+        <p>
+          A run needs text: collect some pages first, with <code>npm start</code>. Then start a run here.
+        </p>
+        <StartRun onChange={refresh} />
+      </section>
+    );
+  return (
+    <>
+      {run !== null && !isDeleted.value && (
+        <>
+          <h2 class="run-name mono">{run.id}</h2>
+          <Announcer text={sentenceOf(run)} />
+        </>
+      )}
+      {isDeleted.value && <p class="notice">This run was deleted. Choose another one below.</p>}
+      {waiting.value !== null && (
+        <p class="notice" role="alert">
+          {waiting.value}
+        </p>
+      )}
+      {status.value?.error && <p class="notice">{status.value.error}</p>}
+      {run !== null && !isDeleted.value && (
+        <>
+          <Curve status={status.value?.id === run.id ? status.value : null} />
+          <Facts run={run} full={status.value?.id === run.id ? status.value : null} />
+          <div class="buttons spaced">
+            <StartRun onChange={refresh} />
+            <Actions run={run} onChange={refresh} />
+          </div>
+        </>
+      )}
+      <Runs current={id} />
+    </>
+  );
+}
+
+export function Training() {
+  return (
+    <>
+      <h1>Training</h1>
+      <ForOperator what="Curves, leases and costs of runs, and starting and stopping them, are the operator’s.">
+        <Watched />
+      </ForOperator>
+      {session.value === null && <div class="reserve" />}
+    </>
+  );
+}
