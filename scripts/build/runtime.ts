@@ -25,8 +25,8 @@ const runtimeModules: Plugin = {
   },
 };
 
-/** Builds the module and returns its size after gzip. */
-export async function buildRuntime(): Promise<{ gzipBytes: number }> {
+/** Bundles the module and returns its code and its size after gzip. Throws above the bound. */
+export async function bundleRuntime(): Promise<{ code: Uint8Array; gzipBytes: number }> {
   const { outputFiles, warnings } = await build({
     entryPoints: [join(ROOT, "shared/runtime/tiffin.ts")],
     bundle: true,
@@ -39,11 +39,17 @@ export async function buildRuntime(): Promise<{ gzipBytes: number }> {
     write: false,
   });
   if (warnings.length > 0) throw new Error(`runtime: expected no warnings, got ${warnings.map(({ text }) => text).join("; ")}`);
-  const bytes = outputFiles[0]!.contents;
-  const gzipBytes = gzipSync(bytes, { level: 9 }).length;
+  const code = outputFiles[0]!.contents;
+  const gzipBytes = gzipSync(code, { level: 9 }).length;
   if (gzipBytes > MAX_GZIP_BYTES)
     throw new Error(`runtime: expected at most ${MAX_GZIP_BYTES} bytes after gzip, got ${gzipBytes}: check the new imports`);
+  return { code, gzipBytes };
+}
+
+/** Writes the module to RUNTIME and returns its size after gzip. */
+export async function buildRuntime(): Promise<{ gzipBytes: number }> {
+  const { code, gzipBytes } = await bundleRuntime();
   mkdirSync(dirname(RUNTIME), { recursive: true });
-  writeFileSync(RUNTIME, bytes);
+  writeFileSync(RUNTIME, code);
   return { gzipBytes };
 }

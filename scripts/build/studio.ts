@@ -10,6 +10,7 @@ import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build, type BuildOptions, type OutputFile, type Plugin } from "esbuild";
 import { ROOT } from "../local/workers.ts";
+import { bundleRuntime } from "./runtime.ts";
 
 const SOURCE = join(ROOT, "workers/gateway/studio");
 /** The folder that `[assets]` names. */
@@ -87,6 +88,10 @@ async function bundle(screens: readonly string[]) {
       onResolve({ filter: new RegExp(`^(${PACKAGES.join("|")})$`) }, () => ({ path: common, external: true }));
     },
   };
+  const { code } = await bundleRuntime();
+  // A page fetches the runtime when a visitor asks for it, so no budget of a first view has it.
+  const runtime = `${ASSETS}tiffin-${createHash("sha256").update(code).digest("hex").slice(0, 8)}.js`;
+  files.set(runtime, code);
   const scripts = new Map<string, string>();
   for (const name of screens) {
     const entryPoints = [{ in: join(SOURCE, "screens", name, "entry.tsx"), out: name }];
@@ -95,6 +100,7 @@ async function bundle(screens: readonly string[]) {
       entryPoints,
       outdir: STUDIO + ASSETS,
       entryNames: "[name]-[hash]",
+      define: { RUNTIME_ADDRESS: JSON.stringify(runtime) },
       plugins: [fromCommon],
     });
     scripts.set(name, keep(outputFiles));

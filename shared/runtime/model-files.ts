@@ -3,8 +3,8 @@
 export interface ModelFiles {
   /** Parses a file as JSON. */
   json(path: string): Promise<unknown>;
-  /** Opens a file as a stream, and returns its size. */
-  open(path: string): Promise<{ stream: ReadableStream<Uint8Array>; size: number }>;
+  /** Opens a file as a stream. The size is null if the server does not state it. */
+  open(path: string): Promise<{ stream: ReadableStream<Uint8Array>; size: number | null }>;
 }
 
 export interface FileOptions {
@@ -33,10 +33,14 @@ function fetched(source: string, { token }: FileOptions): ModelFiles["open"] {
   const base = source.endsWith("/") ? source : `${source}/`;
   return async (path) => {
     const response = await fetch(new URL(path, base), token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } });
-    const size = Number(response.headers.get("content-length"));
-    if (response.ok && response.body !== null && size > 0) return { stream: response.body, size };
-    await response.body?.cancel();
-    throw new Error(`${path}: expected status 200 and a Content-Length, got ${response.status} and ${size}`);
+    if (!response.ok || response.body === null) {
+      await response.body?.cancel();
+      throw new Error(`${path}: expected status 200, got ${response.status}`);
+    }
+    // Content-Length is absent from a compressed answer, or is the length of the compressed bytes.
+    const { headers } = response;
+    const stated = headers.has("content-encoding") ? null : headers.get("content-length");
+    return { stream: response.body, size: stated === null ? null : Number(stated) };
   };
 }
 

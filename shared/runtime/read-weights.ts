@@ -13,18 +13,19 @@ const FILE = "model.safetensors";
 const MAX_HEADER_BYTES = 4 * 1024 * 1024;
 const WIDTHS = { F32: 4, BF16: 2 } as const;
 
+/** `total` is 0 if the server does not state the size. */
 export type OnProgress = (done: number, total: number) => void;
 
 /** The caller disposes the tensors. Throws an error that names the unexpected tensor, after disposing all tensors. */
 export async function readWeights(
   config: ModelConfig,
   stream: ReadableStream<Uint8Array>,
-  size: number,
+  size: number | null,
   onProgress: OnProgress,
 ): Promise<Weights> {
-  const bytes = new Chunks(stream, (done) => onProgress(done, size));
-  const headerBytes = headerLength(FILE, await bytes.read(LENGTH_BYTES), Math.min(MAX_HEADER_BYTES, size - LENGTH_BYTES));
-  const entries = readEntries(FILE, await bytes.read(headerBytes), size - LENGTH_BYTES - headerBytes, WIDTHS);
+  const bytes = new Chunks(stream, (done) => onProgress(done, size ?? 0));
+  const headerBytes = headerLength(FILE, await bytes.read(LENGTH_BYTES), MAX_HEADER_BYTES);
+  const entries = readEntries(FILE, await bytes.read(headerBytes), size === null ? null : size - LENGTH_BYTES - headerBytes, WIDTHS);
   const shapes = new Map(weightShapes(config));
   const weights: Weights = {};
   try {
@@ -37,6 +38,7 @@ export async function readWeights(
       if (dtype === "BF16") widen(await bytes.read(end - begin), tensor);
       else await bytes.readInto(end - begin, () => bytesInPlace(tensor));
     }
+    if (!(await bytes.isAtEnd())) throw new Error(`${FILE}: expected its end after the tensors, got more bytes`);
     const missing = [...shapes.keys()].find((name) => weights[name] === undefined);
     if (missing !== undefined) throw new Error(`${FILE}: ${missing}: expected a tensor, found none`);
     for (const [name, tensor] of Object.entries(weights)) checkFinite(name, valuesInPlace(tensor));
@@ -100,6 +102,15 @@ class Chunks {
       this.#rest = this.#rest.subarray(taken.length);
       filled += taken.length;
     }
+  }
+
+  async isAtEnd(): Promise<boolean> {
+    while (this.#rest.length === 0) {
+      const { value, done } = await this.#reader.read();
+      if (done) return true;
+      this.#rest = value;
+    }
+    return false;
   }
 
   /** Releases the stream, at its end or before. */

@@ -3,7 +3,7 @@
  * shared/interchange need, and returns the files as streams. Parts pass through one buffer, so an export holds one part and
  * its converted bytes.
  */
-import { checkpointSchema, hashSchema, type Hash } from "../../shared/artifacts.ts";
+import { checkpointSchema, endTokensOf, hashSchema, type Hash } from "../../shared/artifacts.ts";
 import { fixedStream } from "../../shared/bytes/fixed-stream.ts";
 import { namedError } from "../../shared/errors.ts";
 import { exportFiles, repositoryFiles } from "../../shared/interchange/export-formats.ts";
@@ -13,7 +13,8 @@ import { createParameterReader, type PublishedModel } from "../../shared/interch
 import { readTar, sizeOfTar } from "../../shared/interchange/tar.ts";
 import { readTokenizerTables } from "../../shared/interchange/tokenizer-tables.ts";
 import { CHATML, templateOf } from "../../shared/tokenizer/chat-template.ts";
-import { END_OF_TEXT, MESSAGE_END } from "../../shared/tokenizer/special-tokens.ts";
+import { parseTokenizer } from "../../shared/tokenizer/json-reader.ts";
+import { MESSAGE_END } from "../../shared/tokenizer/special-tokens.ts";
 import { getJson, getObject, getObjectInto, sha256 } from "../../shared/store.ts";
 import type { Model } from "../../shared/contracts/models.ts";
 import { provenanceOf } from "./provenance.ts";
@@ -55,17 +56,15 @@ async function openModel(env: CoordinatorEnv, id: string): Promise<PublishedMode
   const published = await findModel(env, id);
   const { ARTIFACTS } = env;
   const checkpoint = await getJson(ARTIFACTS, "checkpoint", published.model, checkpointSchema);
-  const tokenizer = readTokenizerTables(
-    new Uint8Array(await getObject(ARTIFACTS, "tokenizer", checkpoint.tokenizer)),
-    checkpoint.model.vocabSize,
-  );
+  const json = new Uint8Array(await getObject(ARTIFACTS, "tokenizer", checkpoint.tokenizer));
+  const tokenizer = readTokenizerTables(json, checkpoint.model.vocabSize);
   const template = templateOf(checkpoint.endTokens, tokenizer.tokens.indexOf(MESSAGE_END));
   let buffer = new ArrayBuffer(0);
   return {
     hash: published.model,
     config: checkpoint.model,
     tokenizer,
-    endTokens: checkpoint.endTokens ?? [tokenizer.tokens.indexOf(END_OF_TEXT)],
+    endTokens: endTokensOf(checkpoint, parseTokenizer(json)),
     chatTemplate: template.jinja,
     provenance: await provenanceOf(env, { name: nameOf(published.model), published, checkpoint, isTaught: template === CHATML }),
     parameters: createParameterReader(checkpoint.model, async (index) => {

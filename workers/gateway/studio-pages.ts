@@ -11,6 +11,12 @@ export const browsersToStudio: MiddlewareHandler<GatewayContext> = async (c, nex
   return c.req.header("accept")?.includes("text/html") === true ? c.redirect(STUDIO, 302) : next();
 };
 
+/** The page of the model in the visitor's tab, at its short address. */
+export async function localPage(c: Context<GatewayContext>) {
+  const page = await c.env.STUDIO.fetch(new URL("/studio/local", c.req.url));
+  return new Response(page.body, { headers: { "content-type": "text/html; charset=utf-8", ...pageHeaders({ model: true }) } });
+}
+
 export const isPageAddress = (path: string): boolean => `${path}/`.startsWith(STUDIO);
 
 /** No file's headers reach this answer, so it has the policy of all pages added here. */

@@ -39,11 +39,14 @@ function parse(file: string, bytes: Uint8Array): [string, unknown][] {
   return Object.entries(json);
 }
 
-/** Returns the tensors of a file, ordered by their place. `widths` has the bytes per value of each supported type. */
+/**
+ * Returns the tensors of a file, ordered by their place. `widths` has the bytes per value of each supported type. `dataBytes` is
+ * the size of the file without its header; null if the size is unknown, which the caller then compares at the end of the data.
+ */
 export function readEntries<Dtype extends string>(
   file: string,
   header: Uint8Array,
-  dataBytes: number,
+  dataBytes: number | null,
   widths: Readonly<Record<Dtype, number>>,
 ): TensorEntry<Dtype>[] {
   const isKnown = (dtype: unknown): dtype is Dtype => typeof dtype === "string" && Object.hasOwn(widths, dtype);
@@ -69,9 +72,10 @@ export function readEntries<Dtype extends string>(
     if (begin !== position) throw new Error(`${file}: ${name}: expected data to begin at ${position}, got ${begin} (hole or overlap)`);
     if (!Number.isSafeInteger(bytes) || end - begin !== bytes)
       throw new Error(`${file}: ${name}: expected ${bytes} bytes for ${dtype} [${shape}], got ${end - begin}`);
-    if (end > dataBytes) throw new Error(`${file}: ${name}: expected data to end by ${dataBytes}, got ${end}`);
+    if (dataBytes !== null && end > dataBytes) throw new Error(`${file}: ${name}: expected data to end by ${dataBytes}, got ${end}`);
     position = end;
   }
-  if (position !== dataBytes) throw new Error(`${file}: expected ${position} bytes of data, got ${dataBytes} (trailing bytes)`);
+  if (dataBytes !== null && position !== dataBytes)
+    throw new Error(`${file}: expected ${position} bytes of data, got ${dataBytes} (trailing bytes)`);
   return entries;
 }

@@ -8,6 +8,7 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
   everyone: [
     "GET /",
     "GET /health",
+    "GET /local",
     "GET /overview",
     // The active model's; the others' are as public as exports.
     "GET /models/{id}/tokenizer.json",

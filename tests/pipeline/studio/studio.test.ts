@@ -61,6 +61,36 @@ describe.skipIf(chromium === null)("the Studio", () => {
     expect([response.status, response.headers.get("vary")]).toEqual([200, "accept"]);
   });
 
+  test("the model answers in the visitor's tab with the tokens of /generate, and no request leaves the tab after loading", async () => {
+    const nobody = await visitor.visit("/local");
+    await nobody.page.getByRole("button", { name: "Load the model" }).click();
+    await nobody.page.getByText("config.json: expected status 200, got 401").first().waitFor();
+    await nobody.close();
+    await door.publish(7, { width: 32, layers: 2, heads: 2, context: 128 });
+    const visit = await visitor.visit("/local", { signedIn: true });
+    const { page } = visit;
+    await page.getByRole("button", { name: "Load the model" }).click();
+    await page.getByText("The model is in this tab").first().waitFor();
+    const requests: string[] = [];
+    page.context().on("request", (request) => requests.push(request.url()));
+    await page.getByLabel("Temperature").fill("0");
+    await page.getByLabel("Tokens at most").fill("50");
+    for (const text of ["What is a stream?", "Where is tea? \u{1f375}", "import"]) {
+      await page.getByLabel("Question").fill(text);
+      await page.getByRole("button", { name: "Ask" }).click();
+      await page.getByText("The model answers").first().waitFor();
+      await page.getByText("The model is in this tab").first().waitFor();
+      const answer = await page.getByRole("region", { name: "Answer" }).locator(".text").textContent();
+      const request = { text, temperature: 0, candidates: 1, maxTokens: 50 };
+      const { response } = (await (await door.send("POST", "/generate", request)).json()) as { response: string };
+      expect(response.length).toBeGreaterThan(10);
+      expect(answer).toBe(response);
+    }
+    expect(requests).toEqual([]);
+    expect(await visitor.faultsOf(visit)).toEqual([]);
+    await visit.close();
+  });
+
   test("an operator signs in with the token by keyboard alone, and out again", async () => {
     const visit = await visitor.visit("/studio/");
     const { page } = visit;

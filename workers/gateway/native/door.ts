@@ -5,6 +5,7 @@ import { health } from "../health.ts";
 import { overview } from "../overview.ts";
 import { namedError } from "../../../shared/errors.ts";
 import { routes } from "./routes.ts";
+import { localPage } from "../studio-pages.ts";
 import { streamAnswer } from "./stream-answer.ts";
 
 const notFound = (what: string): never => {
@@ -15,6 +16,7 @@ const handlers = createHandlers();
 handlers.openapi(routes.about, (c) =>
   c.json({ name: "Tiffin", what: "a language model grown on Cloudflare Workers", documentation: "/openapi.json", health: "/health" }, 200),
 );
+handlers.openapi(routes.local, (c) => localPage(c));
 handlers.openapi(routes.health, async (c) => {
   const state = await health(c.env);
   return c.json(state, state.ok ? 200 : 503);

@@ -60,6 +60,11 @@ const onRun = <V extends string, D extends string>(verb: V, done: D, description
 
 export const routes = {
   about: createRoute({ method: "get", path: "/", middleware: browsersToStudio, responses: { 200: json(aboutSchema, "What this is") } }),
+  local: createRoute({
+    method: "get",
+    path: "/local",
+    responses: { 200: { content: { "text/html": { schema: z.string() } }, description: "A page that runs the active model in the tab" } },
+  }),
   health: createRoute({
     method: "get",
     path: "/health",

@@ -2,6 +2,7 @@
 import type { ComponentType } from "preact";
 import { htmlOf, type Files } from "./document.tsx";
 import { ASSET_HEADERS, pageHeaders } from "./policy.ts";
+import { Local } from "./screens/local/screen.tsx";
 import { Missing } from "./screens/missing/screen.tsx";
 import { Pipeline } from "./screens/pipeline/screen.tsx";
 import { Playground } from "./screens/playground/screen.tsx";
@@ -14,6 +15,7 @@ const CONTENTS: Readonly<Record<ScreenName, ComponentType>> = {
   playground: Playground,
   tokenizer: TokenizerScreen,
   training: Training,
+  local: Local,
   missing: Missing,
 };
 

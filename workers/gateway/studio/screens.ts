@@ -44,6 +44,13 @@ export const SCREENS = [
     description: "A run live: its loss curve, its trainers, and what the operator may do with it.",
     hasCurve: true,
   },
+  {
+    name: "local",
+    path: "/studio/local",
+    title: "In your tab",
+    description: "The model in your own browser tab: after it has loaded, no request leaves the tab.",
+    needs: { model: true },
+  },
   { name: "missing", path: "/studio/missing", title: "No such page", description: "The address leads nowhere.", isHidden: true },
 ] as const satisfies readonly Screen[];
 
