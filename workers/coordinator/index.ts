@@ -5,6 +5,7 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { objectKey, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
 import { readAtMost } from "../../shared/bytes/bounded.ts";
+import type { Costs } from "../../shared/contracts/costs.ts";
 import type { Curve, CurveQuery } from "../../shared/contracts/curve.ts";
 import type { Model, PublishRequest } from "../../shared/contracts/models.ts";
 import type { TrainingTotals } from "../../shared/contracts/overview.ts";
@@ -22,6 +23,7 @@ import { writePart } from "./parts.ts";
 import type { RunSpec } from "../../shared/training/protocol/run-state.ts";
 import { branchRun, collectGarbage, deleteRun, findRun, leaseTask, readRunPart, rouseRuns, trainRun, type Asking } from "./runs.ts";
 
+export { Ledger } from "./ledger.ts";
 export { Registry } from "./registry.ts";
 export { Run } from "./run-object.ts";
 export { TrainWorkflow } from "./train-workflow.ts";
@@ -41,6 +43,10 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
 
   async health(): Promise<{ ok: true; model: Hash | null }> {
     return { ok: true, model: (await this.activeModel())?.model ?? null };
+  }
+
+  costs(): Promise<Costs> {
+    return this.env.LEDGER.getByName("ledger").costs();
   }
 
   /** Starts the Workflow `train`. If a run with this name exists, returns that run. Throws InvalidInput. */

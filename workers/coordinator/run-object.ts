@@ -21,6 +21,7 @@ import { performEffect } from "./effects.ts";
 import { firstState, type BranchOrigin, type PublishedOrigin } from "./first-state.ts";
 import { restoreAlarm } from "./lost-alarm.ts";
 import { OpenReport } from "./open-report.ts";
+import { RunAccount } from "./run-account.ts";
 import { RunObjects } from "./run-objects.ts";
 import { RunStore } from "./run-store.ts";
 import { RunView } from "./run-view.ts";
@@ -30,8 +31,6 @@ import { TrainerHints } from "./trainer-hints.ts";
 
 /** The alarm is needed only when all messages and all trainers have been lost. */
 const ALARM_MS = 15_000;
-/** In an open run, younger objects are never garbage: tasks and reductions write objects before the state names them. */
-const MIN_GRACE_MS = 10 * 60_000;
 
 export class Run extends DurableObject<CoordinatorEnv> {
   #store: RunStore;
@@ -40,6 +39,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
   readonly #objects: RunObjects;
   #openReport: OpenReport;
   readonly #effects: EffectTurn;
+  readonly #account: RunAccount;
   /** True while a rollback deletes useless objects. A new task would write some of these objects again under the same names. */
   #leasingSuspended = false;
   /** Wakes the trainers that wait for a task. */
@@ -49,11 +49,12 @@ export class Run extends DurableObject<CoordinatorEnv> {
   constructor(ctx: DurableObjectState, env: CoordinatorEnv) {
     super(ctx, env);
     this.#effects = new EffectTurn(ctx);
-    this.#hints = new TrainerHints(env.STEPS);
-    this.#objects = new RunObjects(env.ARTIFACTS);
+    this.#account = new RunAccount(env, ctx);
+    this.#hints = new TrainerHints(this.#account.steps);
+    this.#objects = new RunObjects(ctx, this.#account.bucket);
     this.#openReport = new OpenReport(env.REGISTRY);
-    this.#view = new RunView(env.ARTIFACTS);
-    this.#store = new RunStore(ctx.storage);
+    this.#view = new RunView(this.#account.bucket);
+    this.#store = new RunStore(this.#account.storage);
     this.#state = this.#store.load();
     if (this.#state === null || isOver(this.#state)) return;
     this.#save(protocol.restarted(this.#state));
@@ -66,6 +67,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     this.#store.save(before, next, Date.now());
     this.#state = next;
     this.#view.wake();
+    this.#account.follow(before, next);
     if (before !== null && protocol.availableTasks(next, Date.now()) > protocol.availableTasks(before, Date.now())) this.#announceTasks();
     // When the phase changes, waiting trainers wake up: a run that is over has no more tasks.
     else if (before?.phase !== next.phase) this.#taskAvailable.wake();
@@ -74,7 +76,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
   /** Wakes the trainers that wait for a task. For the tasks that remain, sends hints to other trainers. */
   #announceTasks(): void {
     // New tasks would write objects that a rollback is about to delete.
-    if (this.#leasingSuspended) return;
+    if (this.#leasingSuspended || this.#account.isSpent) return;
     const state = this.#begun();
     const tasks = protocol.availableTasks(state, Date.now()) - this.#taskAvailable.waiting;
     this.ctx.waitUntil(this.#hints.send(state.spec.run, tasks));
@@ -104,7 +106,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
   /** Begins training. `from` names another run's checkpoint or a published model. A second call only keeps work going. */
   async begin(spec: RunSpec, from?: BranchOrigin | PublishedOrigin): Promise<void> {
     if (this.#state === null) {
-      const state = await firstState(this.env, spec, from);
+      const state = await firstState({ ...this.env, ARTIFACTS: this.#account.bucket }, spec, from);
       // A simultaneous call may have begun the run meanwhile, with the same first checkpoint.
       if (this.#state === null) this.#save(state);
     }
@@ -117,11 +119,12 @@ export class Run extends DurableObject<CoordinatorEnv> {
    */
   async lease(trainer: string, waitMs: number, arithmetic = FIRST_ARITHMETIC): Promise<LeaseReply> {
     const versions = { trainer: arithmetic, coordinator: ARITHMETIC };
+    this.#account.request();
     const deadline = Date.now() + waitMs;
     for (;;) {
       const over = this.#state === null ? this.#store.hasFailed() : isOver(this.#state);
       if (over) await this.#reportClosed();
-      if (over || this.#state === null) return { lease: null, over };
+      if (over || this.#state === null || this.#account.isSpent) return { lease: null, over };
       this.#advance();
       const given = this.#leasingSuspended ? null : protocol.lease(this.#state, trainer, crypto.randomUUID(), Date.now(), versions);
       if (given !== null && given.state !== this.#state) {
@@ -138,11 +141,12 @@ export class Run extends DurableObject<CoordinatorEnv> {
   }
 
   async submit(submission: Submission): Promise<SubmissionReply> {
+    this.#account.submitted(submission.operations);
     if (this.#state === null) return { accepted: false, reason: "not-started" };
     const before = this.#state;
     const result = protocol.submit(before, submission, Date.now());
     this.#save(result.state);
-    if (result.state.evaluations > before.evaluations) this.#deleteUseless(before);
+    if (result.state.evaluations > before.evaluations) void this.#objects.deleteUseless(before, result.state);
     this.#advance();
     return result.reply;
   }
@@ -154,7 +158,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
   async damaged(hash: Hash): Promise<void> {
     if (this.#state === null || !partsOf(this.#state.base).includes(hash)) return;
     const { spec, base } = this.#state;
-    const reason = await damageOf(this.env.ARTIFACTS, hash, spec.run);
+    const reason = await damageOf(this.#account.bucket, hash, spec.run);
     if (reason === null || this.#state?.base.checkpoint !== base.checkpoint) return;
     console.error(`run ${spec.run}, round ${base.round}: damaged: ${reason}`);
     this.#save(protocol.damaged(this.#state, base.checkpoint, reason));
@@ -174,7 +178,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
   async stop(): Promise<void> {
     const before = this.#begun();
     this.#save(protocol.stopped(before, Date.now()));
-    this.#deleteUseless(before);
+    void this.#objects.deleteUseless(before, this.#begun());
   }
 
   /** The spec and the checkpoint of a branch: `checkpoint` if it is kept, by default the newest. Throws NotFound. */
@@ -196,10 +200,10 @@ export class Run extends DurableObject<CoordinatorEnv> {
     this.#state = null;
     await this.ctx.storage.deleteAll();
     // This instance may later become the next run of the same name, so its state is reset.
-    this.#store = new RunStore(this.ctx.storage);
+    this.#store = new RunStore(this.#account.storage);
     this.#openReport = new OpenReport(this.env.REGISTRY);
     this.#view.wake();
-    this.#view = new RunView(this.env.ARTIFACTS);
+    this.#view = new RunView(this.#account.bucket);
   }
 
   /**
@@ -209,9 +213,8 @@ export class Run extends DurableObject<CoordinatorEnv> {
   async collectGarbage(id: string, graceMs: number): Promise<number> {
     await this.#effects.free();
     const isOpen = this.#state === null || !isOver(this.#state);
-    const before = Date.now() - (isOpen ? Math.max(graceMs, MIN_GRACE_MS) : graceMs);
     const named = () => (this.#state === null ? new Set<Hash>() : retainedHashes(this.#state));
-    const collection = this.#objects.collectGarbage(id, before, named);
+    const collection = this.#objects.collectGarbage(id, graceMs, isOpen, named);
     // Trainers may have completed the round meanwhile. Then the round's reduction starts now.
     void this.#effects
       .take(collection)
@@ -229,11 +232,11 @@ export class Run extends DurableObject<CoordinatorEnv> {
 
   async #perform(before: RunState, effect: protocol.Effect): Promise<void> {
     try {
-      const { kind, change } = await performEffect(this.env.ARTIFACTS, before, effect);
+      const { kind, change } = await performEffect(this.#account.bucket, before, effect);
       this.#leasingSuspended = kind === "rolled-back";
       this.#save(change(this.#begun(), Date.now()));
       if (kind === "reopened") return;
-      const deleted = this.#deleteUseless(before);
+      const deleted = this.#objects.deleteUseless(before, this.#begun());
       if (kind === "rolled-back") await deleted;
     } catch (error) {
       const { message } = error as Error;
@@ -246,16 +249,11 @@ export class Run extends DurableObject<CoordinatorEnv> {
     }
   }
 
-  /** Deletes the objects that the last event has made useless. */
-  #deleteUseless(before: RunState): Promise<void> {
-    const deleted = this.#objects.deleteUseless(before, this.#begun());
-    this.ctx.waitUntil(deleted);
-    return deleted;
-  }
-
   async #reportClosed(): Promise<void> {
     const run = this.#state?.spec.run ?? this.#store.read<Preparation>("record")?.id;
-    if (run !== undefined) await this.#openReport.report(run, false, this.#state === null ? null : runRate(this.#state));
+    if (run === undefined) return;
+    await this.#openReport.report(run, false, this.#state === null ? null : runRate(this.#state));
+    await this.#account.settle(run);
   }
 
   /**
@@ -274,7 +272,8 @@ export class Run extends DurableObject<CoordinatorEnv> {
     } catch (error) {
       console.error(`run ${state.spec.run}: ${(error as Error).message}; the next alarm tries again`);
     }
-    await this.#hints.send(state.spec.run, protocol.availableTasks(state, Date.now()));
+    if (!this.#account.isSpent) await this.#hints.send(state.spec.run, protocol.availableTasks(state, Date.now()));
+    await this.#account.settle(state.spec.run);
   }
 
   override async alarm(): Promise<void> {
@@ -282,6 +281,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
   }
 
   status(losses: LossesShown = "curve"): Promise<RunStatus | null> {
+    this.#account.request();
     return this.#view.status(this.#store, this.#state, losses);
   }
 

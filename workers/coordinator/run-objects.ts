@@ -7,11 +7,16 @@ import type { Base, RunState } from "../../shared/training/protocol/run-state.ts
 import { copyBase, deleteAll, deleteObjects, isNamed, oldKeys, uselessKeys } from "./checkpoints.ts";
 import { SerialQueue } from "./serial-queue.ts";
 
+/** In an open run, younger objects are never garbage: tasks and reductions write objects before the state names them. */
+const MIN_GRACE_MS = 10 * 60_000;
+
 export class RunObjects {
+  readonly #ctx: DurableObjectState;
   readonly #bucket: R2Bucket;
   readonly #work = new SerialQueue();
 
-  constructor(bucket: R2Bucket) {
+  constructor(ctx: DurableObjectState, bucket: R2Bucket) {
+    this.#ctx = ctx;
     this.#bucket = bucket;
   }
 
@@ -27,19 +32,22 @@ export class RunObjects {
     });
   }
 
-  /** Deletes the updates and checkpoints that a change of state has made useless. Never throws. */
+  /** Deletes the updates and checkpoints that a change of state has made useless, also if the caller does not wait. Never throws. */
   deleteUseless(before: RunState, after: RunState): Promise<void> {
     const useless = uselessKeys(before, after);
-    return this.#work
+    const deleted = this.#work
       .run(() => deleteObjects(this.#bucket, useless))
       .catch((error: Error) =>
         // oxlint-disable-next-line no-console -- `wrangler tail` shows it; no caller waits for deletions
         console.warn(`run ${before.spec.run}: ${useless.length} objects left to garbage collection: ${error.message}`),
       );
+    this.#ctx.waitUntil(deleted);
+    return deleted;
   }
 
-  /** Deletes objects that were uploaded before the time `before` and that no state names. Returns their number. */
-  collectGarbage(run: string, before: number, named: () => ReadonlySet<Hash>): Promise<number> {
+  /** Deletes objects that no state names and that are older than the grace time. Returns their number. */
+  collectGarbage(run: string, graceMs: number, isOpen: boolean, named: () => ReadonlySet<Hash>): Promise<number> {
+    const before = Date.now() - (isOpen ? Math.max(graceMs, MIN_GRACE_MS) : graceMs);
     return this.#work.run(async () => {
       const old = await oldKeys(this.#bucket, run, before);
       // Trainers submit during the slow listing, so the names are read after it.

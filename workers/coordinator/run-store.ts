@@ -23,9 +23,9 @@ const SLOT = "slot/";
 
 export class RunStore {
   readonly history: RunHistory;
-  readonly #storage: DurableObjectStorage;
+  readonly #storage: Pick<DurableObjectStorage, "sql" | "transactionSync">;
 
-  constructor(storage: DurableObjectStorage) {
+  constructor(storage: Pick<DurableObjectStorage, "sql" | "transactionSync">) {
     this.#storage = storage;
     storage.sql.exec("CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, json TEXT NOT NULL)");
     this.history = new RunHistory(storage.sql);

@@ -5,6 +5,8 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { ScoreRequest, StoredScore, Tally } from "../../shared/contracts/feedback.ts";
 import { MOST_COUNTED, type FeedbackTotals } from "../../shared/contracts/overview.ts";
+import { Meter } from "../../shared/costs/meter.ts";
+import type { Usage } from "../../shared/costs/usage.ts";
 import { namedError } from "../../shared/errors.ts";
 import { sha256 } from "../../shared/store.ts";
 import { deleteOld } from "./retention.ts";
@@ -14,6 +16,9 @@ import { FeedbackStore } from "./store.ts";
 const MAX_TEXTS = 100;
 
 const DAY_MS = 24 * 3_600_000;
+
+/** The isolate's use of the database, votes and deletions included. */
+const meter = new Meter();
 
 const hashText = (text: string) => sha256(new TextEncoder().encode(text));
 
@@ -27,7 +32,7 @@ export interface ResponseRecord {
 
 export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
   get #store() {
-    return new FeedbackStore(this.env.DB);
+    return new FeedbackStore(this.env.DB, meter);
   }
 
   async health(): Promise<{ ok: true }> {
@@ -35,9 +40,10 @@ export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
     return { ok: true };
   }
 
-  /** Stores an answer, so that people can score it by its id. */
-  async record(answer: ResponseRecord): Promise<void> {
+  /** Stores an answer, so that people can score it by its id. Returns what this isolate has used since the last call. */
+  async record(answer: ResponseRecord): Promise<Usage> {
     await this.#store.addResponse({ ...answer, responseHash: await hashText(answer.response) });
+    return meter.take();
   }
 
   /** Stores a score in 0..1; a voter's second score replaces the first. Throws NotFound, InvalidInput. */

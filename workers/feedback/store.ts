@@ -1,5 +1,6 @@
 /** Answers, scores and tallies in D1. The SQL is in statements.ts. How long rows are kept is in retention.ts. */
 import type { Tally } from "../../shared/contracts/feedback.ts";
+import { Meter } from "../../shared/costs/meter.ts";
 import { SQL } from "./statements.ts";
 
 /** Scores are counted in millionths, so sums are exact for any order of votes. */
@@ -35,24 +36,39 @@ function tallyOf(rows: readonly TallyRow[]): Tally {
 
 export class FeedbackStore {
   readonly #db: D1Database;
+  readonly #meter: Meter;
 
-  constructor(db: D1Database) {
+  constructor(db: D1Database, meter: Meter = new Meter()) {
     this.#db = db;
+    this.#meter = meter;
+  }
+
+  /** Runs statements in one transaction, and counts the rows that they cost. */
+  async #run<T>(...statements: D1PreparedStatement[]): Promise<D1Result<T>[]> {
+    const results = await this.#db.batch<T>(statements);
+    for (const { meta } of results) this.#meter.add({ d1RowsRead: meta.rows_read, d1RowsWritten: meta.rows_written });
+    return results;
+  }
+
+  /** A field of the first row that a statement finds; null if it finds none. */
+  async #first<T>(statement: D1PreparedStatement, field: string): Promise<T | null> {
+    const [found] = await this.#run<Record<string, T>>(statement);
+    return found?.results[0]?.[field] ?? null;
   }
 
   /** Throws if the database does not answer. */
   async ping(): Promise<void> {
-    await this.#db.prepare(SQL.ping).all();
+    await this.#run(this.#db.prepare(SQL.ping));
   }
 
   /** Adds an answer. If the id is stored already, its row stays. */
   async addResponse({ id, text, response, responseHash, model, createdAt }: StoredResponse): Promise<void> {
-    await this.#db.prepare(SQL.addResponse).bind(id, text, response, responseHash, model, createdAt).run();
+    await this.#run(this.#db.prepare(SQL.addResponse).bind(id, text, response, responseHash, model, createdAt));
   }
 
   /** The hash of an answer's text; null for an unknown id. */
   async responseHash(id: string): Promise<string | null> {
-    return this.#db.prepare(SQL.responseHash).bind(id).first<string>("response_hash");
+    return this.#first<string>(this.#db.prepare(SQL.responseHash).bind(id), "response_hash");
   }
 
   /**
@@ -61,13 +77,13 @@ export class FeedbackStore {
    */
   async putScore({ id, responseHash, voter, score, comment, createdAt }: StoredVote): Promise<Tally> {
     const millionths = Math.round(score * MILLION);
-    const results = await this.#db.batch<TallyRow>([
+    const results = await this.#run<TallyRow>(
       this.#db.prepare(SQL.putScore).bind(id, voter, score, comment, createdAt),
       this.#db.prepare(SQL.markScored).bind(id, createdAt),
       this.#db.prepare(SQL.addToTally).bind(responseHash, voter, millionths, createdAt),
       this.#db.prepare(SQL.putVote).bind(responseHash, voter, millionths),
       this.#db.prepare(SQL.tally).bind(responseHash),
-    ]);
+    );
     return tallyOf(results.at(-1)?.results ?? []);
   }
 
@@ -75,7 +91,7 @@ export class FeedbackStore {
   async tallies(hashes: readonly string[]): Promise<Tally[]> {
     if (hashes.length === 0) return [];
     const statement = this.#db.prepare(SQL.tally);
-    const results = await this.#db.batch<TallyRow>(hashes.map((hash) => statement.bind(hash)));
+    const results = await this.#run<TallyRow>(...hashes.map((hash) => statement.bind(hash)));
     return results.map((result) => tallyOf(result.results));
   }
 
@@ -90,13 +106,13 @@ export class FeedbackStore {
 
   /** The time of the oldest answer among the newest `count` answers; null if there are fewer. */
   async timeOfOldestKept(count: number): Promise<string | null> {
-    return this.#db.prepare(SQL.timeOfOldestKept).bind(count).first<string>("created_at");
+    return this.#first<string>(this.#db.prepare(SQL.timeOfOldestKept).bind(count), "created_at");
   }
 
   /** Deletes answers without scores from before the time `before`, oldest first. Returns their number. */
   async deleteUnscored(before: string, limit: number): Promise<number> {
-    const { meta } = await this.#db.prepare(SQL.deleteUnscored).bind(before, limit).run();
-    return meta.changes;
+    const [result] = await this.#run(this.#db.prepare(SQL.deleteUnscored).bind(before, limit));
+    return result?.meta.changes ?? 0;
   }
 
   /** Deletes answers whose last score is from before the time `before`, with their scores. Returns their number. */
@@ -111,7 +127,7 @@ export class FeedbackStore {
 
   /** Both statements select the same parents, so the children are deleted first. */
   async #deleteBoth(children: string, parents: string, before: string, limit: number): Promise<number> {
-    const results = await this.#db.batch([children, parents].map((sql) => this.#db.prepare(sql).bind(before, limit)));
+    const results = await this.#run(...[children, parents].map((sql) => this.#db.prepare(sql).bind(before, limit)));
     return results.at(-1)?.meta.changes ?? 0;
   }
 }

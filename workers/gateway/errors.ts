@@ -2,6 +2,7 @@
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { endOfDay } from "../../shared/costs/day.ts";
 import { refuse, type GatewayContext } from "./door.ts";
 
 const STATUS_OF: Readonly<Record<string, ContentfulStatusCode>> = {
@@ -9,10 +10,12 @@ const STATUS_OF: Readonly<Record<string, ContentfulStatusCode>> = {
   InvalidInput: 422,
   Conflict: 409,
   Busy: 429,
+  OverBudget: 429,
   NoModel: 503,
   Unavailable: 503,
 };
-const RETRY_AFTER_SECONDS = "1";
+/** Another generation ends in a second; a new budget begins at midnight UTC. */
+const retryAfter = (name: string, now: number) => (name === "OverBudget" ? Math.ceil((endOfDay(now) - now) / 1000) : 1);
 
 export function onError(error: Error, c: Context<GatewayContext>): Response {
   if (error instanceof HTTPException) return refuse(c, error.status, error.message);
@@ -22,6 +25,6 @@ export function onError(error: Error, c: Context<GatewayContext>): Response {
     console.error(error.stack ?? error.message);
     return refuse(c, 500, "internal error");
   }
-  if (status === 429) c.header("retry-after", RETRY_AFTER_SECONDS);
+  if (status === 429) c.header("retry-after", String(retryAfter(error.name, Date.now())));
   return refuse(c, status, error.message);
 }

@@ -3,6 +3,7 @@
  * While feedback is down or slow, the generator still answers: candidates count as unrated, and the answer cannot be scored.
  */
 import type { Tally } from "../../shared/contracts/feedback.ts";
+import { account } from "./account.ts";
 
 /** Longer than D1 needs for a few rows, and short enough for a person to wait. */
 const TIMEOUT_MS = 2000;
@@ -32,10 +33,7 @@ export async function talliesOf(env: GeneratorEnv, texts: string[]): Promise<Tal
 
 /** Records an answer. Returns true if the answer can be scored by its id. */
 export async function record(env: GeneratorEnv, answer: ResponseRecord): Promise<boolean> {
-  return (
-    (await inTime(
-      "the answer cannot be scored",
-      env.FEEDBACK.record(answer).then(() => true),
-    )) ?? false
-  );
+  const used = await inTime("the answer cannot be scored", env.FEEDBACK.record(answer));
+  if (used !== null) account.add(used);
+  return used !== null;
 }

@@ -2,6 +2,7 @@
 import type { WrittenEvent, GenerationRequest } from "../../shared/contracts/generation.ts";
 import { createDecoder } from "../../shared/model/decoder.ts";
 import { sampleTokens, type Limits, type Token } from "../../shared/generation/sample-tokens.ts";
+import { account } from "./account.ts";
 import type { ModelHold } from "./model.ts";
 import { requestAndRoom } from "./prompt.ts";
 import { TextAssembler } from "../../shared/generation/text-assembler.ts";
@@ -37,6 +38,7 @@ async function* generate(
   let completionTokens = 0;
   try {
     const logits = prompted.prefill(ids);
+    account.count(ids.length);
     for (let choice = 0; choice < request.choices; choice++) {
       if (hold.hasLapsed()) {
         yield { type: "finish", choice, reason: "length" };
@@ -53,6 +55,7 @@ async function* generate(
           break;
         }
         completionTokens++;
+        account.count(1);
         const bytes = tokenizer.decodeBytes([next.value.id]);
         yield { type: "token", choice, ...next.value, ...(request.logProbabilities === null ? {} : described(next.value)) };
         const { delta, isStopped } = text.push(bytes);

@@ -3,14 +3,15 @@
  * length.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
-import type { Answer, GenerateRequest } from "../../shared/contracts/generate.ts";
+import { DEFAULT_CANDIDATES, type Answer, type GenerateRequest } from "../../shared/contracts/generate.ts";
 import type { GenerationRequest, ModelInfo } from "../../shared/contracts/generation.ts";
 import type { Predictions, PredictRequest } from "../../shared/contracts/predict.ts";
 import { namedError } from "../../shared/errors.ts";
+import { account } from "./account.ts";
 import { createAdmissionQueue } from "./admission-queue.ts";
 import { answer } from "./generate.ts";
-import { activeModel, holdModel, infoOf, TURN_MS, type ModelHold } from "./model.ts";
-import { predict } from "./predict.ts";
+import { activeModel, holdModel, infoOf, TURN_MS, type LoadedModel, type ModelHold } from "./model.ts";
+import { MAX_PREDICTED_TOKENS, predict } from "./predict.ts";
 import { eventStream, scoredEvents } from "./stream.ts";
 
 /**
@@ -24,26 +25,36 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
     return { ok: true };
   }
 
-  /** Answers a question. Throws NoModel, or Busy if too many requests wait or the wait is too long. */
+  /** Answers a question. Throws NoModel, OverBudget, or Busy if too many requests wait or the wait is too long. */
   generate(request: GenerateRequest): Promise<Answer> {
-    return this.#withModel((hold) => answer(this.env, hold, request));
+    const choices = request.candidates ?? DEFAULT_CANDIDATES;
+    return this.#withModel(
+      ({ config }) => choices * config.context,
+      (hold) => answer(this.env, hold, request),
+    );
   }
 
   /** A generation as lines of GenerationEvent. Throws InvalidInput and, until its turn has come, the errors of `generate`. */
   async stream(request: GenerationRequest): Promise<ReadableStream<Uint8Array>> {
     const opened = Promise.withResolvers<ReadableStream<Uint8Array>>();
-    const turn = this.#withModel(async (hold) => {
-      const { readable, finished } = eventStream(scoredEvents(this.env, hold, request));
-      opened.resolve(readable);
-      await finished;
-    });
+    const turn = this.#withModel(
+      ({ config }) => request.choices * config.context,
+      async (hold) => {
+        const { readable, finished } = eventStream(scoredEvents(this.env, hold, request));
+        opened.resolve(readable);
+        await finished;
+      },
+    );
     turn.catch(opened.reject);
     return opened.promise;
   }
 
   /** The probabilities of whole answers. Throws InvalidInput and the errors of `generate`. */
   predict(request: PredictRequest): Promise<Predictions> {
-    return this.#withModel(async ({ model }) => predict(model, request));
+    return this.#withModel(
+      ({ config }) => config.context + MAX_PREDICTED_TOKENS,
+      async ({ model }) => predict(model, request),
+    );
   }
 
   /** Throws NoModel. */
@@ -65,11 +76,18 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
     return { model: hash, text: tokenizer.decode(ids) };
   }
 
-  #withModel<T>(work: (hold: ModelHold) => Promise<T>): Promise<T> {
+  /** Works with the active model once so many tokens of today's budget are there. */
+  #withModel<T>(mostTokens: (model: LoadedModel) => number, work: (hold: ModelHold) => Promise<T>): Promise<T> {
     const turn = inTurn(async () => {
+      const ledger = this.env.LEDGER.getByName("ledger");
       const hold = await holdModel(this.env);
       try {
-        return await work(hold);
+        const opened = await account.open(ledger, mostTokens(hold.model));
+        try {
+          return await work(hold);
+        } finally {
+          this.ctx.waitUntil(account.close(ledger, opened));
+        }
       } finally {
         hold.release();
       }

@@ -9,6 +9,7 @@
 import type { PredictRequest, Predictions } from "../../shared/contracts/predict.ts";
 import { namedError } from "../../shared/errors.ts";
 import { createDecoder, type Decoder } from "../../shared/model/decoder.ts";
+import { account } from "./account.ts";
 import type { LoadedModel } from "./model.ts";
 import { fitRequest } from "./prompt.ts";
 
@@ -26,6 +27,8 @@ const MAX_ANSWER_TOKENS = 24;
 const ANSWERS_SHOWN = 5;
 /** The largest share of the context for a candidate. The rest is kept for the prompt. */
 const ANSWER_SHARE = 0.75;
+/** Tokens that a prediction computes at most after its prompt. */
+export const MAX_PREDICTED_TOKENS = Math.max(MAX_CANDIDATE_TOKENS, BEAMS * MAX_ANSWER_TOKENS);
 
 interface Scored {
   text: string;
@@ -45,6 +48,10 @@ export function predict(model: LoadedModel, request: PredictRequest): Prediction
   try {
     const logits = decoder.prefill(ids);
     const scored = candidates === undefined ? search(model, decoder, logits, room) : score(model, decoder, logits, candidates, 0);
+    // At most: candidates share steps, and a search may end early.
+    account.count(
+      ids.length + (candidates ?? []).reduce((sum, { ids: own }) => sum + own.length, 0) + (candidates === undefined ? BEAMS * room : 0),
+    );
     return { answers: shares(scored), model: model.hash };
   } finally {
     decoder.dispose();

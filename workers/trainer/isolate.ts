@@ -1,10 +1,12 @@
 /** The state that one isolate of the trainer keeps between invocations: its name, its cached objects, and the turn to work. */
+import { Meter } from "../../shared/costs/meter.ts";
 import { MAX_CPU_SECONDS } from "../../shared/limits.ts";
-import type { Lease } from "../../shared/training/protocol/task.ts";
+import type { Lease, StorageOperations } from "../../shared/training/protocol/task.ts";
 import { ObjectCache } from "./object-cache.ts";
 import { BucketObjects, CoordinatorObjects } from "./object-source.ts";
 
 let cache: ObjectCache | null = null;
+const meter = new Meter();
 let name: string | null = null;
 
 /** True in further local processes. They work after POST /work, and have no access to the coordinator's bucket. */
@@ -14,9 +16,15 @@ export function objectsOf(env: TrainerEnv): ObjectCache {
   cache ??= new ObjectCache(
     isWorkLoop(env)
       ? new CoordinatorObjects(env.COORDINATOR)
-      : new BucketObjects(env.ARTIFACTS, (hash, run) => env.RUN.getByName(run).damaged(hash)),
+      : new BucketObjects(meter.bucket(env.ARTIFACTS), (hash, run) => env.RUN.getByName(run).damaged(hash)),
   );
   return cache;
+}
+
+/** The isolate's operations on the bucket since the last call. */
+export function takeOperations(): StorageOperations {
+  const { r2ClassA: classA = 0, r2ClassB: classB = 0 } = meter.take();
+  return { classA, classB };
 }
 
 /**

@@ -8,7 +8,7 @@ import { startBackend } from "../../shared/tensor/engine/backend.ts";
 import { ARITHMETIC } from "../../shared/training/protocol/arithmetic.ts";
 import type { Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
 import { computeTask } from "./compute-task.ts";
-import { isWorkLoop, objectsOf, oneAtATime, trainerName } from "./isolate.ts";
+import { isWorkLoop, objectsOf, oneAtATime, takeOperations, trainerName } from "./isolate.ts";
 
 /** A busy isolate returns the message to the queue. After this time the queue delivers it again, perhaps to another isolate. */
 const RETRY_SECONDS = 5;
@@ -50,7 +50,8 @@ export async function takeMessage(env: TrainerEnv, message: Message<{ run: strin
     turn.hold(lease);
     const { task } = lease;
     try {
-      const reply = await submit(env, await computeTask(lease, trainer, objectsOf(env)));
+      const submission = await computeTask(lease, trainer, objectsOf(env));
+      const reply = await submit(env, { ...submission, operations: takeOperations() });
       if (!reply.accepted) console.warn(`run ${task.run}, round ${task.round}, shard ${task.shard}: refused, ${reply.reason}`);
     } catch (error) {
       // The lease expires, and the run's alarm sends another message.

@@ -6,6 +6,7 @@ import { totalRounds } from "../../../shared/training/compute/rounds.ts";
 import { Run } from "../../../workers/coordinator/run-object.ts";
 import { rouseRuns } from "../../../workers/coordinator/runs.ts";
 
+export { Ledger } from "../../../workers/coordinator/ledger.ts";
 export { Registry } from "../../../workers/coordinator/registry.ts";
 
 const RUN = "refused";

@@ -89,6 +89,12 @@ export interface EvaluateResult {
 
 export type TaskResult = TrainResult | EvaluateResult;
 
+/** Operations on a bucket by price class: writes and lists, reads. */
+export interface StorageOperations {
+  classA: number;
+  classB: number;
+}
+
 export interface Submission {
   lease: string;
   /** Milliseconds of computation by the trainer's clock, without transfers. Shown but not billed, because it cannot be verified. */
@@ -99,6 +105,8 @@ export interface Submission {
   shard: number;
   base: Hash;
   result: TaskResult;
+  /** The trainer's operations on the bucket since its last submission; left out by a trainer without the bucket. */
+  operations?: StorageOperations;
 }
 
 /** `accepted` is also true if an accepted result is submitted again. */

@@ -47,6 +47,7 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
     "POST /runs/{id}/resume",
     "POST /runs/{id}/stop",
     "POST /runs/{id}/branch",
+    "GET /costs",
     "POST /garbage-collections",
     "GET /models",
     "POST /models/{id}/activate",

@@ -170,3 +170,47 @@ test.each([
   expect((await vote({ id: "x", score: 1 }, { "cf-connecting-ip": another })).status).toBe(404);
   expect((await vote({ id: "x", score: 1 }, { "cf-connecting-ip": addressOf(0), ...OPERATOR })).status).toBe(404);
 });
+
+test("a flood from hundreds of addresses, by every door, stops at the day's budget, and the rest comes back at midnight", async () => {
+  const { LEDGER } = await door.server.getWorker<CoordinatorEnv>("tiffin-coordinator").getEnv();
+  const ledger = LEDGER.getByName("ledger");
+  const budget = async () => (await ledger.costs()).budgets.answerTokens;
+  const { limit } = await budget();
+  // An answer needs 32 tokens at most, the context of the model: enough is left for a few.
+  const left = 200;
+  const FLOOD = 240;
+  const taken = await ledger.takeTokens({ least: 0, wanted: limit! - (await budget()).spent - left });
+  const questions = [
+    ["/generate", { text: "flood", maxTokens: 4, candidates: 1 }],
+    ["/v1/chat/completions", { model: "tiffin", messages: [{ role: "user", content: "flood" }], max_tokens: 4 }],
+    ["/api/generate", { model: "tiffin", prompt: "flood", stream: false, options: { num_predict: 4 } }],
+    ["/predict", { text: "flood", candidates: ["a"] }],
+  ] as const;
+  const statuses: Record<string, Set<number>> = {};
+  let answered = 0;
+  const waits: number[] = [];
+  for (let first = 0; first < FLOOD; first += 8) {
+    await Promise.all(
+      Array.from({ length: 8 }, async (_, index) => {
+        const [path, body] = questions[index % questions.length]!;
+        const address = `203.0.${Math.floor((first + index) / 200)}.${(first + index) % 200}`;
+        const response = await door.send("POST", path, body, { "cf-connecting-ip": address });
+        (statuses[path] ??= new Set()).add(response.status);
+        if (response.status === 200) answered++;
+        else waits.push(Number(response.headers.get("retry-after")));
+        await response.text();
+      }),
+    );
+  }
+  expect(answered).toBeGreaterThan(0);
+  expect(waits.filter((seconds) => !(seconds > 0))).toEqual([]);
+  for (const [path] of questions) expect(statuses[path]).toContain(429);
+  for (const seen of Object.values(statuses)) expect([...seen].filter((status) => ![200, 429].includes(status))).toEqual([]);
+  const refused = await door.send("POST", "/generate", { text: "flood" }, OPERATOR);
+  const midnight = Math.ceil((Date.parse((await ledger.costs()).budgets.resetsAt) - Date.now()) / 1000);
+  expect(refused.status).toBe(429);
+  expect(Math.abs(Number(refused.headers.get("retry-after")) - midnight)).toBeLessThanOrEqual(60);
+  expect((await budget()).spent).toBeLessThanOrEqual(limit!);
+  await ledger.bookAnswers({ answers: 0, tokens: 0, usage: {} }, taken);
+  await ask({ text: "after the flood" });
+});

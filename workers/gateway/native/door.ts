@@ -73,6 +73,7 @@ handlers.openapi(routes.deleteRun, async (c) => {
   await c.env.COORDINATOR.deleteRun(c.req.valid("param").id);
   return c.json({ deleted: c.req.valid("param").id }, 200);
 });
+handlers.openapi(routes.costs, async (c) => c.json(await c.env.COORDINATOR.costs(), 200));
 handlers.openapi(routes.collectGarbage, async (c) => c.json(await c.env.COORDINATOR.collectGarbage(c.req.valid("json").graceSeconds), 200));
 handlers.openapi(routes.listModels, async (c) => c.json(await c.env.COORDINATOR.listModels(), 200));
 handlers.openapi(routes.modelTokenizer, async (c) => {

@@ -3,6 +3,7 @@
  * made from these routes and schemas.
  */
 import { createRoute, z } from "@hono/zod-openapi";
+import { costsSchema } from "../../../shared/contracts/costs.ts";
 import { scoreRequestSchema, storedScoreSchema } from "../../../shared/contracts/feedback.ts";
 import {
   answerSchema,
@@ -203,6 +204,12 @@ export const routes = {
     security: operator,
     request: { params: idParams },
     responses: ok(z.object({ deleted: z.string() }), "The run and its objects are deleted; models that it has published stay"),
+  }),
+  costs: createRoute({
+    method: "get",
+    path: "/costs",
+    security: operator,
+    responses: ok(costsSchema, "What runs and answers have cost in the last 92 days"),
   }),
   collectGarbage: createRoute({
     method: "post",

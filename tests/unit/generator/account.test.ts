@@ -1,0 +1,153 @@
+/** The account of a generator's isolate: what is told to the ledger when, and how many tokens may be made. */
+import { describe, expect, test } from "vitest";
+import { AnswerAccount, type AnswerLedger, type AnswerReport } from "../../../workers/generator/account.ts";
+
+/** A ledger with a budget, which is down for as many calls as it is told to. */
+class FakeLedger implements AnswerLedger {
+  budget: number;
+  failures = 0;
+  readonly booked: AnswerReport[] = [];
+  calls = 0;
+
+  constructor(budget = Infinity) {
+    this.budget = budget;
+  }
+
+  #call(): void {
+    this.calls++;
+    if (this.failures-- > 0) throw new Error("the ledger is down");
+  }
+
+  async takeTokens({ least, wanted }: { least: number; wanted: number }): Promise<number> {
+    this.#call();
+    const granted = this.budget < least ? 0 : Math.min(wanted, this.budget);
+    this.budget -= granted;
+    return granted;
+  }
+
+  async bookAnswers(report: AnswerReport, returned: number): Promise<void> {
+    this.#call();
+    this.booked.push(report);
+    this.budget += returned;
+  }
+}
+
+async function answer(account: AnswerAccount, ledger: AnswerLedger, tokens: number): Promise<void> {
+  const opened = await account.open(ledger, 100);
+  account.count(tokens);
+  await account.close(ledger, opened);
+}
+
+describe("costs", () => {
+  test("of answers at the same time share their CPU time and are told together", async () => {
+    let now = 0;
+    const ledger = new FakeLedger();
+    const account = new AnswerAccount(() => now);
+    const [first, second] = [await account.open(ledger, 100), await account.open(ledger, 100)];
+    for (now = 10; now <= 100; now += 10) account.count(2);
+    account.add({ d1RowsRead: 3 });
+    await account.close(ledger, first);
+    expect(ledger.booked).toEqual([]);
+    await account.close(ledger, second);
+    expect(ledger.booked).toEqual([
+      { answers: 2, tokens: 20, usage: { requests: 2, cpuMilliseconds: 100, d1RowsRead: 3, objectRequests: 1 } },
+    ]);
+  });
+
+  test("leave out the time between answers", async () => {
+    let now = 0;
+    const ledger = new FakeLedger();
+    const account = new AnswerAccount(() => now);
+    for (const start of [0, 1000]) {
+      now = start;
+      const opened = await account.open(ledger, 100);
+      now += 5;
+      account.count(1);
+      await account.close(ledger, opened);
+    }
+    expect(ledger.booked.map(({ usage }) => usage.cpuMilliseconds)).toEqual([5, 5]);
+  });
+
+  test("that a ledger was not told are told later, once", async () => {
+    const ledger = new FakeLedger();
+    const account = new AnswerAccount(() => 0);
+    const opened = await account.open(ledger, 100);
+    account.count(7);
+    ledger.failures = 1;
+    await account.close(ledger, opened);
+    expect(ledger.booked).toEqual([]);
+    await answer(account, ledger, 7);
+    expect(ledger.booked.map(({ answers, tokens }) => [answers, tokens])).toEqual([[2, 14]]);
+  });
+});
+
+describe("the budget", () => {
+  test("pays for the tokens that were made, and gets the rest back", async () => {
+    const ledger = new FakeLedger(1000);
+    const account = new AnswerAccount(() => 0);
+    await answer(account, ledger, 30);
+    expect(ledger.budget).toBe(970);
+  });
+
+  test("is never overdrawn by answers at the same time, and is used to within one answer", async () => {
+    const ledger = new FakeLedger(1000);
+    const account = new AnswerAccount(() => 0);
+    const opened = [];
+    for (let index = 0; index < 10; index++) opened.push(await account.open(ledger, 100));
+    await expect(account.open(ledger, 100)).rejects.toMatchObject({ name: "OverBudget" });
+    for (const each of opened) {
+      account.count(100);
+      await account.close(ledger, each);
+    }
+    expect(ledger.budget).toBe(0);
+    await expect(account.open(ledger, 100)).rejects.toMatchObject({ name: "OverBudget" });
+  });
+
+  test("is asked once for many answers of a busy isolate", async () => {
+    const ledger = new FakeLedger();
+    const account = new AnswerAccount(() => 0);
+    const first = await account.open(ledger, 100);
+    for (let index = 0; index < 48; index++) await answer(account, ledger, 100);
+    expect([ledger.calls, ledger.booked]).toEqual([1, []]);
+    await answer(account, ledger, 100);
+    expect([ledger.calls, ledger.booked.map(({ answers }) => answers)]).toEqual([2, [50]]);
+    await account.close(ledger, first);
+    expect(ledger.calls).toBe(3);
+  });
+
+  test("gets back what an answer has kept that was cut off with its invocation", async () => {
+    let now = 0;
+    const ledger = new FakeLedger(1000);
+    const account = new AnswerAccount(() => now);
+    await account.open(ledger, 400);
+    await answer(account, ledger, 100);
+    expect([ledger.budget, ledger.booked]).toEqual([0, []]);
+    now += 60_000;
+    await answer(account, ledger, 100);
+    expect(ledger.budget).toBe(800);
+    expect(ledger.booked.map(({ answers }) => answers)).toEqual([3]);
+  });
+
+  test("does not hold answers back while the ledger is down, which later pays for them", async () => {
+    const ledger = new FakeLedger(1000);
+    const account = new AnswerAccount(() => 0);
+    ledger.failures = 2;
+    await answer(account, ledger, 60);
+    expect(ledger.budget).toBe(1000);
+    await answer(account, ledger, 10);
+    expect(ledger.budget).toBe(1000 - 60 - 10);
+  });
+
+  test("of a day ends with the day", async () => {
+    const ledger = new FakeLedger(1000);
+    let now = Date.parse("2026-12-01T23:59:59Z");
+    const account = new AnswerAccount(() => now);
+    const first = await account.open(ledger, 100);
+    expect(ledger.budget).toBe(0);
+    now += 2000;
+    await expect(account.open(ledger, 100)).rejects.toMatchObject({ name: "OverBudget" });
+    await account.close(ledger, first);
+    // What is left of yesterday's slice is not given to the new day.
+    expect(ledger.budget).toBe(0);
+  });
+});
