@@ -41,3 +41,6 @@ export const MAX_SUBREQUESTS = 10_000;
 
 /** Requests that a reduction may plan. The remaining tenth is for retries of failed storage requests. */
 export const PLANNED_SUBREQUESTS = 0.9 * MAX_SUBREQUESTS;
+
+/** Invocations of Workers that one request may cause through service bindings. developers.cloudflare.com/workers/runtime-apis/bindings/service-bindings/#limits */
+export const MAX_WORKER_CALLS = 32;

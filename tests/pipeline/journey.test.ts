@@ -1,8 +1,13 @@
 /** The whole journey over HTTP: a site's pages pass through all seven Workers and become an answer that people can score. */
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { configPath } from "../../scripts/local/workers.ts";
+import { configPath, ROOT } from "../../scripts/local/workers.ts";
+import type { Costs } from "../../shared/contracts/costs.ts";
+import { MAX_RPC_BYTES, MAX_SUBREQUESTS, MAX_WORKER_CALLS } from "../../shared/limits.ts";
+import { audit, readSpans, TRACES, type Counts, type Span } from "./audit.ts";
 import { harnessOfAll, OPERATOR_TOKEN } from "./harness.ts";
 
 /** Only a hanging test reaches this time: tests wait for states, and a slow machine needs far less. */
@@ -26,17 +31,22 @@ const site = createServer((request, response) => {
 });
 let server: ReturnType<typeof harnessOfAll>;
 let origin = "";
+/** What the journey's invocations did. */
+let spans: readonly Span[] = [];
 
 beforeAll(async () => {
   await new Promise<void>((resolve) => {
     site.listen(0, "127.0.0.1", resolve);
   });
   origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
+  // The audit needs local traces, whatever the environment says.
+  vi.stubEnv("X_LOCAL_OBSERVABILITY", "true");
   server = harnessOfAll([], { [configPath("collector")]: { vars: { LOCAL_ORIGIN: origin } } });
   await server.listen();
   await server.getWorker("tiffin-feedback").applyD1Migrations("DB");
 });
 afterAll(async () => {
+  vi.unstubAllEnvs();
   await server.close();
   site.close();
 });
@@ -80,4 +90,56 @@ test("turns pages into a model that answers, and a vote sets the reward of the a
   const again = await ask();
   expect(again.response).toBe(answer.response);
   expect(again.candidates[0]!.reward).toBe(0.75);
+
+  const costs = () => call<Costs>("GET", "/costs");
+  await vi.waitFor(async () => expect((await costs()).answers[0]?.answers).toBe(2), { timeout: PATIENCE_MS, interval: 300 });
+});
+
+/** Half of each limit that production has and the local runtime does not. */
+const HALF: Partial<Counts> = { subrequests: MAX_SUBREQUESTS / 2, workerCalls: MAX_WORKER_CALLS / 2, objectBytes: MAX_RPC_BYTES / 2 };
+const COLUMNS = ["subrequests", "workerCalls", "sqlRows", "d1Rows", "objectBytes"] as const satisfies readonly (keyof Counts)[];
+
+/** The ceilings of workers/README.md, by kind of invocation. */
+function ceilings(): Map<string, Counts> {
+  const section = /## Limits\n([\s\S]*?)\n## /.exec(readFileSync(join(ROOT, "workers/README.md"), "utf8"))?.[1] ?? "";
+  const rows = [...section.matchAll(/^\| (\w+: [\w ]+) \|(.*)\|$/gm)].map(([, kind, cells]) => {
+    const numbers = cells!.split("|").map((cell) => Number(cell.replaceAll(",", "")));
+    return [kind!, Object.fromEntries(COLUMNS.map((column, index) => [column, numbers[index]])) as unknown as Counts] as const;
+  });
+  return new Map(rows);
+}
+
+// A row for the table is given in powers of two, because counts depend on the order in which messages arrive.
+const ceilingOf = (count: number) => (count === 0 ? 0 : 2 ** Math.ceil(Math.log2(count)));
+const rowOf = (kind: string, counts: Counts) =>
+  `| ${kind} | ${COLUMNS.map((column) => ceilingOf(counts[column]).toLocaleString("en")).join(" | ")} |`;
+
+test("no invocation of the journey comes near a limit, nor above the ceilings of workers/README.md", async () => {
+  spans = await readSpans((sql) => call("POST", TRACES, { sql }));
+  const counts = audit(spans);
+  expect(counts.size).toBeGreaterThan(10);
+  const table = ceilings();
+  const above = [...counts].filter(([kind, most]) => {
+    const ceiling = table.get(kind);
+    return ceiling === undefined || COLUMNS.some((column) => most[column] > ceiling[column]);
+  });
+  expect(above.map(([kind, most]) => rowOf(kind, most)).toSorted()).toEqual([]);
+  const near = [...table].filter(([, ceiling]) => COLUMNS.some((column) => ceiling[column] > (HALF[column] ?? Infinity)));
+  expect(near).toEqual([]);
+});
+
+test("the ledger's costs of the run are within a fifth of what the traces say", async () => {
+  const { runs } = await call<Costs>("GET", "/costs");
+  const usage = runs.find(({ run }) => run === "journey")!.usage;
+  // The only run: trainers and its object work for nothing else.
+  const operations = (...names: string[]) =>
+    spans.filter(({ name, service }) => names.includes(name) && ["coordinator", "trainer"].includes(service)).length;
+  const traced = {
+    r2ClassA: operations("r2_put"),
+    r2ClassB: operations("r2_get", "r2_head"),
+    requests: spans.filter(({ name, service }) => name === "queue" && service === "trainer").length,
+  };
+  expect(traced.requests).toBeGreaterThan(0);
+  for (const [unit, count] of Object.entries(traced))
+    expect([unit, Math.abs(usage[unit as keyof typeof traced]! - count) <= count / 5]).toEqual([unit, true]);
 });

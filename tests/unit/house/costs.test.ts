@@ -1,0 +1,23 @@
+/** The tables of workers/README.md say what prices, crons and presets give today. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { costTable, limitTable } from "../../../scripts/cloudflare/estimates.ts";
+import { ROOT } from "../../../scripts/local/workers.ts";
+
+const readme = readFileSync(join(ROOT, "workers/README.md"), "utf8");
+
+/** The lines of the table under a header. */
+function tableUnder(header: string): string[] {
+  const lines = readme.split("\n");
+  const start = lines.indexOf(header) + 2;
+  return lines.slice(start, lines.indexOf("", start));
+}
+
+test("a month's costs in the README are the estimates", () => {
+  expect(tableUnder("| a month of | bill | without included units |")).toEqual(costTable());
+});
+
+test("the presets' distance from the limits in the README is the estimate", () => {
+  expect(tableUnder("| preset | memory of a task | CPU time of a task | requests of a reduction of 200 shards |")).toEqual(limitTable());
+});
