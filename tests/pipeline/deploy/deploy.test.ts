@@ -53,13 +53,13 @@ describe("a deploy changes nothing", () => {
 });
 
 test("a first deploy that fails in the middle has migrated before uploading code, and names the Worker that failed", async () => {
-  cloud.broken.add("tiffin-trainer");
+  cloud.broken.add("tiffin-coordinator");
   const { status, stderr } = await deploy();
   cloud.broken.clear();
   expect(status).toBe(1);
-  expect(stderr).toMatch(/^deploy: trainer: expected "wrangler deploy/);
+  expect(stderr).toMatch(/^deploy: coordinator: expected "wrangler deploy/);
   expect(stderr).toContain("npm run deploy");
-  expect(cloud.scripts.has("tiffin-coordinator")).toBe(true);
+  expect(cloud.scripts.has("tiffin-tokenizer")).toBe(true);
   expect(cloud.scripts.has("tiffin-gateway")).toBe(false);
   const firstUpload = cloud.changes.findIndex((change) => change.startsWith("PUT /workers/scripts/"));
   expect(cloud.changes.findLastIndex((change) => change.startsWith("POST /d1/"))).toBeLessThan(firstUpload);
