@@ -1,16 +1,24 @@
 /** A published model is downloaded through the real gateway: whole, in ranges, and by other projects' clients. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { gguf } from "@huggingface/gguf";
 import { downloadFile, listFiles, modelInfo, snapshotDownload } from "@huggingface/hub";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { areSame, CONFIG, randomModel, tokenizerJson } from "../../scripts/bench/support/interchange/random-model.ts";
+import { areSame, CONFIG, folderOf, randomModel, tokenizerJson } from "../../scripts/bench/support/interchange/random-model.ts";
+import { Client } from "../../scripts/local/client.ts";
+import { isDone, pollRun, untilActive } from "../../scripts/local/poll-run.ts";
+import { ROOT } from "../../scripts/local/workers.ts";
+import { startedRunSchema } from "../../shared/contracts/runs.ts";
 import { sourceOfBytes } from "../../shared/interchange/byte-source.ts";
+import { descriptionFiles } from "../../shared/interchange/hugging-face.ts";
 import { importFolder, importGguf, partsOfImport, type ImportedModel } from "../../shared/interchange/model-import.ts";
+import { safetensorsFiles } from "../../shared/interchange/safetensors-writer.ts";
+import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import { weightShapes } from "../../shared/model/weights.ts";
 import { putJson, putObject, sha256 } from "../../shared/store.ts";
 import { openDoor, OPERATOR } from "./gateway/door.ts";
+import { OPERATOR_TOKEN } from "./harness.ts";
 
 /** Three parts, so a stream crosses from one part to the next. */
 const MODEL = randomModel({ width: 128, mlpWidth: 512, layers: 5, context: 64, tiedEmbeddings: true });
@@ -230,7 +238,7 @@ const publish = (body: object) => door.send("POST", "/imports", body, OPERATOR);
 const errorOf = async (response: { json(): Promise<unknown> }) => ((await response.json()) as { error: string }).error;
 
 /** Uploads a model and returns the request that publishes it. */
-async function stored(model = MODEL) {
+async function stored(model: Pick<typeof MODEL, "config" | "parameters"> = MODEL) {
   const tokenizer = new TextEncoder().encode(JSON.stringify(tokenizerJson()));
   const hashes = { tokenizer: await sha256(tokenizer), weights: [] as string[] };
   await put("tokenizers", hashes.tokenizer, tokenizer);
@@ -257,10 +265,44 @@ describe("POST /imports", () => {
     expect(card).toContain("brought in from elsewhere");
   });
 
+  test("trains a sharded, tied model in bfloat16 for 20 rounds, and exports the result", async () => {
+    const own = randomModel({ context: 32, tiedEmbeddings: true }, "BF16", 4);
+    const shards = safetensorsFiles(own, "BF16", 40_000);
+    expect(shards.length).toBeGreaterThan(3);
+    const { config, read } = await importFolder(await folderOf([...descriptionFiles(own, "BF16"), ...shards]));
+    const published = await publish({ ...(await stored({ config, parameters: { read } })), activate: true });
+    const { model: from } = (await published.json()) as { model: string };
+    const answer = await door.send("POST", "/generate", { text: "the", seed: 1, maxTokens: 4 }, OPERATOR);
+    expect([answer.status, ((await answer.json()) as { model: string }).model]).toEqual([200, from]);
+
+    const upload = { ...OPERATOR, "content-type": "application/octet-stream" };
+    for (const file of ["README.md", "shared/tokenizer/README.md"]) {
+      const text = readFileSync(join(ROOT, file), "utf8");
+      expect((await door.send("PUT", `/uploads/notes/${dirname(file).replaceAll(/\W/g, "")}a.md`, text, upload)).status).toBe(200);
+    }
+    const rounds = 20;
+    const request = { from, preset: "tiny", batch: 2, shards: 1, steps: 1, tokens: rounds * 2 * 32 };
+    const client = new Client(door.url.origin, OPERATOR_TOKEN);
+    const { run } = await client.call("POST", "/runs", startedRunSchema, request);
+    const status = await pollRun(client, run, isDone, { pollMs: 100 });
+    await untilActive(client, status.checkpoint, { ...request, name: run }, 100);
+    expect([status.round, status.losses.length]).toEqual([rounds, rounds]);
+
+    const exported = await bytesOf(`/models/${status.checkpoint}/export?format=gguf&type=F32`);
+    const trained = await importGguf(sourceOfBytes("model.gguf", exported));
+    expect(trained.config).toEqual(own.config);
+    const values = await valuesOf(trained);
+    expect(areSame(values, own.values)).toBe(false);
+    const weights = decodeSafetensors(await bytesOf(`/hub/tiffin/${status.checkpoint}/resolve/main/model.safetensors`));
+    expect(areSame(new Map(weights.map(({ name: parameter, data }) => [parameter, data])), values)).toBe(true);
+    const card = new TextDecoder().decode(await bytesOf(`/hub/tiffin/${status.checkpoint}/resolve/main/README.md`));
+    for (const fact of ["| rounds | 20 |", "| upload-notes | unknown |", status.checkpoint!]) expect(card).toContain(fact);
+  });
+
   test("stores no object under a wrong hash", async () => {
     const bytes = Uint8Array.of(1, 2, 3);
     const response = await put("parts", "0".repeat(64), bytes);
-    expect([response.status, await errorOf(response)]).toEqual([422, expect.stringContaining("part: expected 3 bytes of hash 000")]);
+    expect([response.status, await errorOf(response)]).toEqual([422, expect.stringContaining("part: expected 3 bytes with hash 000")]);
     expect((await put("parts", await sha256(bytes), bytes, {})).status).toBe(401);
     expect((await put("parts", "x", bytes)).status).toBe(400);
   });
