@@ -30,6 +30,9 @@ export const MAX_DURABLE_ROW_BYTES = 2 * 1024 * 1024;
 /** Half of the 2 MB that a D1 row may have. developers.cloudflare.com/d1/platform/limits/ */
 export const MAX_D1_ROW_BYTES = 1024 * 1024;
 
+/** One D1 database. developers.cloudflare.com/d1/platform/limits/ */
+export const MAX_D1_BYTES = 10 * 1024 ** 3;
+
 /**
  * Connections of an invocation that may wait for response headers at once.
  * developers.cloudflare.com/workers/platform/limits/#simultaneous-open-connections

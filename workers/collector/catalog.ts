@@ -6,6 +6,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { Document, Hash } from "../../shared/artifacts.ts";
 import { crawlSchema, type Crawl, type Source } from "../../shared/contracts/sources.ts";
 import type { CorpusTotals } from "../../shared/contracts/overview.ts";
+import { log } from "../../shared/log.ts";
 import { Corpus, type Verdict } from "./corpus.ts";
 import { corpusTotals } from "./overview.ts";
 
@@ -145,8 +146,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
       if (this.#corpus.isFull(source)) await this.#corpus.flush(source);
     } catch (error) {
       // The documents are durable although no segment was written. The next flush writes the segment.
-      // oxlint-disable-next-line no-console -- no caller waits for this error
-      console.error(`source ${source}: no segment written: ${(error as Error).message}; tried again at the next flush`);
+      log("error", `source ${source}: no segment written: ${(error as Error).message}; tried again at the next flush`);
     }
     return added.map(({ verdict }) => verdict);
   }

@@ -3,6 +3,7 @@
  * documents. If an adapter fails, its page is lost. If the catalog fails, the lease of the page expires and the page is sent
  * again.
  */
+import { log } from "../../shared/log.ts";
 import { isFailure, isWithdrawal, reasonOf, type Refusal } from "./refusal.ts";
 import { ADAPTERS } from "./sources/adapters.ts";
 import type { Finding, FoundDocument, ResourceKind } from "./sources/source.ts";
@@ -58,8 +59,7 @@ async function* readSafely(findings: AsyncIterable<Finding>, url: string): Async
   try {
     yield* findings;
   } catch (error) {
-    // oxlint-disable-next-line no-console -- the crawl counts the page; the cause is only here
-    console.error(`${url}: unreadable: ${(error as Error).message}`);
+    log("error", `${url}: unreadable: ${(error as Error).message}`);
     yield { kind: "refusal", refusal: { kind: "unusable", cause: "unreadable" } };
   }
 }

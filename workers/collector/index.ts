@@ -12,7 +12,7 @@ import { sha256 } from "../../shared/store.ts";
 import { crawlPage } from "./crawl-page.ts";
 import { normalizeUrl } from "./web/address.ts";
 import type { PageMessage } from "./web/host.ts";
-import { refusalOf } from "./web/url-guard.ts";
+import { refusalOf } from "../../shared/url-guard.ts";
 import { uploadFile } from "./upload-file.ts";
 import { namedError } from "../../shared/errors.ts";
 

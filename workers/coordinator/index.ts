@@ -14,12 +14,14 @@ import type { ImportedModel, ImportRequest } from "../../shared/contracts/import
 import { namedError } from "../../shared/errors.ts";
 import type { ExportFormat } from "../../shared/interchange/formats.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
+import { log } from "../../shared/log.ts";
 import { requireStored } from "./checkpoints.ts";
 import { lastingEvents } from "./events.ts";
 import { importModel, putImported } from "./imports.ts";
 import { exportModel, listRepository, readRepository, type ExportStream, type Repository } from "./exports.ts";
 import { trainingTotals } from "./overview.ts";
 import { writePart } from "./parts.ts";
+import { exposition } from "./prometheus.ts";
 import type { RunSpec } from "../../shared/training/protocol/run-state.ts";
 import { branchRun, collectGarbage, deleteRun, findRun, leaseTask, readRunPart, rouseRuns, trainRun, type Asking } from "./runs.ts";
 
@@ -32,13 +34,31 @@ const READABLE: readonly ObjectKind[] = ["part", "dataset", "token-shard", "toke
 /** The largest part is one float32 matrix of 4096 x 4096. Other parts have a few megabytes. */
 const MAX_UPLOAD_BYTES = 64 * 1024 * 1024;
 
+/** The operator's webhook: a secret, because many services put a token into the address. Without it no alert is sent. */
+function webhookOf(env: CoordinatorEnv): string {
+  const address: unknown = Reflect.get(env, "WEBHOOK_URL");
+  return typeof address === "string" ? address : "";
+}
+
 export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
+  get #ledger() {
+    return this.env.LEDGER.getByName("ledger");
+  }
+
   get #registry() {
     return this.env.REGISTRY.getByName("registry");
   }
 
-  override scheduled(): Promise<void> {
-    return rouseRuns(this.env);
+  override async scheduled(): Promise<void> {
+    await rouseRuns(this.env);
+    await this.#ledger.sendAlerts(webhookOf(this.env));
+  }
+
+  /** Messages of the dead-letter queues. */
+  override async queue(batch: MessageBatch): Promise<void> {
+    const queue = /-(\w+)-dead$/.exec(batch.queue)?.[1] ?? batch.queue;
+    log("error", `${batch.messages.length} messages of the queue ${queue} are given up: ${JSON.stringify(batch.messages[0]?.body)}`);
+    await this.#ledger.bookDeadLetters(queue, batch.messages.length);
   }
 
   async health(): Promise<{ ok: true; model: Hash | null }> {
@@ -46,12 +66,17 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
   }
 
   costs(): Promise<Costs> {
-    return this.env.LEDGER.getByName("ledger").costs();
+    return this.#ledger.costs();
+  }
+
+  /** Counters and gauges in Prometheus' text format. */
+  async metrics(): Promise<string> {
+    return exposition(await this.#ledger.metrics());
   }
 
   /** Starts the Workflow `train`. If a run with this name exists, returns that run. Throws InvalidInput. */
-  train(request: WorkflowRequest): Promise<StartedRun> {
-    return trainRun(this.env, request);
+  train(request: WorkflowRequest, requestId?: string): Promise<StartedRun> {
+    return trainRun(this.env, request, requestId);
   }
 
   /** Starts a run at a checkpoint of another run. Throws InvalidInput, NotFound. */

@@ -1,25 +1,27 @@
 /**
- * The Ledger, a single object: what runs and answers have used, by day (UTC), and what they may use today. A run's costs
- * outlive the run.
+ * The Ledger, a single object: what runs and answers have used, by day (UTC), what they may use today, what operators count,
+ * and what they are alerted to. A run's costs outlive the run.
  */
 import { DurableObject } from "cloudflare:workers";
-import { DAY_MS, dayOf, endOfDay } from "../../shared/costs/day.ts";
-import { PRICES_DATE } from "../../shared/costs/prices.ts";
-import { addUsage, centsOfUsage, usageSchema, type Usage } from "../../shared/costs/usage.ts";
 import type { Costs } from "../../shared/contracts/costs.ts";
-import { Budgets, limitOf } from "./budgets.ts";
+import { DAY_MS, dayOf, endOfDay } from "../../shared/costs/day.ts";
+import { LATENCY_BOUNDS } from "../../shared/costs/latency.ts";
+import { PRICES_DATE } from "../../shared/costs/prices.ts";
+import type { AnswerReport, RunReport } from "../../shared/costs/reports.ts";
+import { addUsage, centsOfUsage, usageSchema, type Usage } from "../../shared/costs/usage.ts";
+import { MAX_D1_BYTES } from "../../shared/limits.ts";
+import { Alerts } from "./alerts.ts";
+import { Budgets, limitOf, type BudgetName } from "./budgets.ts";
+import { Counters } from "./counters.ts";
+import { RunProgress } from "./run-progress.ts";
 
 /** Days that are kept and shown. */
 const KEPT_DAYS = 92;
+/** The share of a budget or of storage at which an operator is alerted. */
+const ALERT_SHARE = 0.8;
+const BUDGETS: readonly BudgetName[] = ["answerTokens", "trainingCents"];
 const ANSWERS = "answers";
 const RUN = "run ";
-
-/** The work of a generator since its last report. */
-export interface AnswerReport {
-  answers: number;
-  tokens: number;
-  usage: Usage;
-}
 
 interface Booking extends Record<string, SqlStorageValue> {
   day: string;
@@ -39,33 +41,46 @@ export interface TokenRequest {
 
 export class Ledger extends DurableObject<CoordinatorEnv> {
   readonly #budgets: Budgets;
+  readonly #counters: Counters;
+  readonly #alerts: Alerts;
+  readonly #progress: RunProgress;
 
   constructor(ctx: DurableObjectState, env: CoordinatorEnv) {
     super(ctx, env);
-    ctx.storage.sql.exec(
+    const { sql } = ctx.storage;
+    sql.exec(
       `CREATE TABLE IF NOT EXISTS bookings (
         day TEXT NOT NULL, account TEXT NOT NULL, answers INTEGER NOT NULL, tokens INTEGER NOT NULL, usage TEXT NOT NULL,
         PRIMARY KEY (day, account)
       ) WITHOUT ROWID`,
     );
-    this.#budgets = new Budgets(ctx.storage.sql, {
+    this.#budgets = new Budgets(sql, {
       answerTokens: limitOf(env.DAILY_ANSWER_TOKENS),
       trainingCents: limitOf(env.DAILY_TRAINING_CENTS),
     });
+    this.#counters = new Counters(sql);
+    this.#alerts = new Alerts(sql);
+    this.#progress = new RunProgress(sql, this.#counters, this.#alerts);
   }
 
   /** Returns until when no run may give out tasks, because today's budget of training is spent; null while it is not. */
-  async bookRun(run: string, usage: Usage): Promise<number | null> {
+  async bookRun(report: RunReport): Promise<number | null> {
     const now = Date.now();
-    this.#book(RUN + run, { answers: 0, tokens: 0, usage });
-    this.#budgets.spend("trainingCents", centsOfUsage(usage), now);
-    return this.#budgets.left("trainingCents", now) > 0 ? null : endOfDay(now);
+    const { run, usage } = report;
+    const cents = centsOfUsage(usage);
+    this.#book(RUN + run, { answers: 0, tokens: 0, usage }, now);
+    this.#spend("trainingCents", cents, now);
+    const isSpent = this.#budgets.left("trainingCents", now) <= 0;
+    this.#progress.note({ ...report, isOpen: report.isOpen && !isSpent }, now);
+    this.env.METRICS?.writeDataPoint({ indexes: ["run"], blobs: [run, report.position], doubles: [report.round, report.tokens, cents] });
+    return isSpent ? endOfDay(now) : null;
   }
 
   /** Tokens of today's budget; 0 when fewer than the least are left. */
   async takeTokens({ least, wanted }: TokenRequest): Promise<number> {
     const now = Date.now();
     const left = this.#budgets.left("answerTokens", now);
+    if (left < least) this.#counters.add("tiffin_over_budget_total", 1);
     const granted = left < least ? 0 : Math.min(Math.max(least, wanted), left);
     this.#budgets.spend("answerTokens", granted, now);
     return granted;
@@ -73,26 +88,63 @@ export class Ledger extends DurableObject<CoordinatorEnv> {
 
   /** Books answers, and takes back tokens that were not used. */
   async bookAnswers(report: AnswerReport, returned: number): Promise<void> {
-    if (report.answers > 0) this.#book(ANSWERS, report);
-    this.#budgets.spend("answerTokens", -Math.max(0, returned), Date.now());
+    const now = Date.now();
+    this.#spend("answerTokens", -Math.max(0, returned), now);
+    const { answers, tokens, latencies, d1Bytes } = report;
+    if (answers === 0) return;
+    this.#book(ANSWERS, report, now);
+    this.#counters.add("tiffin_answers_total", answers);
+    this.#counters.add("tiffin_answer_tokens_total", tokens);
+    for (const [index, bound] of LATENCY_BOUNDS.entries())
+      this.#counters.add(`tiffin_answer_seconds_bucket{le="${bound}"}`, latencies.counts[index] ?? 0);
+    this.#counters.add('tiffin_answer_seconds_bucket{le="+Inf"}', answers);
+    this.#counters.add("tiffin_answer_seconds_count", answers);
+    this.#counters.add("tiffin_answer_seconds_sum", latencies.sum);
+    if (d1Bytes > 0) this.#counters.set("tiffin_d1_bytes", d1Bytes);
+    if (d1Bytes >= ALERT_SHARE * MAX_D1_BYTES)
+      this.#alerts.raise(`d1 ${dayOf(now)}`, `the database of answers has ${d1Bytes} of ${MAX_D1_BYTES} bytes`, now);
+    this.env.METRICS?.writeDataPoint({ indexes: ["answers"], blobs: [], doubles: [answers, tokens, latencies.sum, d1Bytes] });
   }
 
-  #book(account: string, { answers, tokens, usage: more }: AnswerReport): void {
+  /** Counts messages that a queue has given up. */
+  async bookDeadLetters(queue: string, messages: number): Promise<void> {
+    this.#counters.add(`tiffin_dead_letters_total{queue="${queue}"}`, messages);
+    this.#alerts.raise(`dead ${queue} ${dayOf(Date.now())}`, `messages of the queue ${queue} are given up today`, Date.now());
+  }
+
+  /** Sends alerts that are open to a webhook. Never throws. */
+  async sendAlerts(webhook: string): Promise<void> {
+    await this.#alerts.send(webhook, (address, init) => fetch(address, init));
+  }
+
+  /** Spends of a budget, and alerts once a day when most of it is spent. */
+  #spend(budget: BudgetName, amount: number, now: number): void {
+    this.#budgets.spend(budget, amount, now);
+    const { limit, spent } = this.#budgets.state(budget, now);
+    if (limit !== null && spent >= ALERT_SHARE * limit)
+      this.#alerts.raise(`budget ${budget} ${dayOf(now)}`, `${Math.round(spent)} of today's ${limit} ${budget} are spent`, now);
+  }
+
+  #book(account: string, { answers, tokens, usage: more }: Pick<AnswerReport, "answers" | "tokens" | "usage">, now: number): void {
     const { sql } = this.ctx.storage;
-    const now = Date.now();
     const day = dayOf(now);
     const known = sql.exec<Booking>("SELECT * FROM bookings WHERE day = ? AND account = ?", day, account).toArray()[0];
     const usage = known === undefined ? {} : usageOf(known);
     addUsage(usage, usageSchema.parse(more));
-    sql.exec(
-      "INSERT OR REPLACE INTO bookings VALUES (?, ?, ?, ?, ?)",
-      day,
-      account,
-      (known?.answers ?? 0) + answers,
-      (known?.tokens ?? 0) + tokens,
-      JSON.stringify(usage),
-    );
+    const all = [(known?.answers ?? 0) + answers, (known?.tokens ?? 0) + tokens];
+    sql.exec("INSERT OR REPLACE INTO bookings VALUES (?, ?, ?, ?, ?)", day, account, ...all, JSON.stringify(usage));
     if (known === undefined) sql.exec("DELETE FROM bookings WHERE day < ?", dayOf(now - KEPT_DAYS * DAY_MS));
+  }
+
+  /** Values for `GET /metrics`, by the names of Prometheus. */
+  async metrics(): Promise<Record<string, number>> {
+    const now = Date.now();
+    const budgets = BUDGETS.flatMap((budget): [string, number][] => {
+      const { limit, spent } = this.#budgets.state(budget, now);
+      const spentToday: [string, number] = [`tiffin_budget_spent{budget="${budget}"}`, spent];
+      return limit === null ? [spentToday] : [spentToday, [`tiffin_budget_limit{budget="${budget}"}`, limit]];
+    });
+    return { ...this.#counters.all(), ...Object.fromEntries(budgets), tiffin_unsent_alerts: this.#alerts.unsent() };
   }
 
   async costs(): Promise<Costs> {

@@ -2,6 +2,7 @@
  * Restores alarms that will never ring. If an object cannot start for about two minutes, the platform gives its alarm up after
  * six failed retries and leaves the alarm's time in the past (developers.cloudflare.com/durable-objects/api/alarms/).
  */
+import { log } from "../../shared/log.ts";
 
 /** An alarm that is later than this counts as given up. The platform's retries end within about two minutes. */
 const MAX_LATE_MS = 150_000;
@@ -21,7 +22,6 @@ export async function restoreAlarm(storage: DurableObjectStorage, delayMs: numbe
     const now = Date.now();
     if (isAlarmLost(await storage.getAlarm(), now)) await storage.setAlarm(now + delayMs);
   } catch (error) {
-    // oxlint-disable-next-line no-console -- `wrangler tail` shows it; the coordinator's cron sets the alarm later
-    console.error(`alarm not restored: ${(error as Error).message}`);
+    log("error", `alarm not restored: ${(error as Error).message}`);
   }
 }

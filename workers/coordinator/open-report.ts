@@ -3,6 +3,7 @@
  * closed gets no trainer. Only the run itself reports, and its reports are sent in order, so a late report never overwrites a
  * newer one.
  */
+import { log } from "../../shared/log.ts";
 import type { Registry } from "./registry.ts";
 import { SerialQueue } from "./serial-queue.ts";
 
@@ -29,8 +30,7 @@ export class OpenReport {
         await registry.setOpen(run, isOpen);
         this.#reported = isOpen;
       } catch (error) {
-        // oxlint-disable-next-line no-console -- `wrangler tail` shows it; no caller waits for a report
-        console.warn(`run ${run}: not reported as ${isOpen ? "open" : "closed"}: ${(error as Error).message}; the next call tries again`);
+        log("warn", `not reported as ${isOpen ? "open" : "closed"}: ${(error as Error).message}; the next call tries again`, { run });
       }
     });
   }

@@ -4,7 +4,6 @@
  * nothing about training: every decision is in shared/training/protocol. All progress follows from the stored state, so after
  * a crash the next call or the alarm continues the run.
  */
-// oxlint-disable no-console -- `wrangler tail` shows these lines; no caller waits for the errors.
 import { DurableObject } from "cloudflare:workers";
 import type { Hash } from "../../shared/artifacts.ts";
 import type { Curve, CurveQuery } from "../../shared/contracts/curve.ts";
@@ -15,13 +14,14 @@ import { runRate } from "../../shared/training/protocol/cpu-rate.ts";
 import * as protocol from "../../shared/training/protocol/run.ts";
 import { isOver, partsOf, retainedHashes, type Base, type RunSpec, type RunState } from "../../shared/training/protocol/run-state.ts";
 import type { LeaseReply, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
+import { log } from "../../shared/log.ts";
 import { damageOf, keptCheckpoint } from "./checkpoints.ts";
 import { EffectTurn } from "./effect-turn.ts";
 import { performEffect } from "./effects.ts";
 import { firstState, type BranchOrigin, type PublishedOrigin } from "./first-state.ts";
 import { restoreAlarm } from "./lost-alarm.ts";
 import { OpenReport } from "./open-report.ts";
-import { RunAccount } from "./run-account.ts";
+import { DELETED, RunAccount } from "./run-account.ts";
 import { RunObjects } from "./run-objects.ts";
 import { RunStore } from "./run-store.ts";
 import { RunView } from "./run-view.ts";
@@ -101,6 +101,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     if (this.#state !== null) return;
     this.#store.write("record", { id, progress: { stage: "failed", done: 0, total: 0 }, error: message } satisfies Preparation);
     this.#view.wake();
+    await this.#account.failed(id, message);
   }
 
   /** Begins training. `from` names another run's checkpoint or a published model. A second call only keeps work going. */
@@ -141,7 +142,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
   }
 
   async submit(submission: Submission): Promise<SubmissionReply> {
-    this.#account.submitted(submission.operations);
+    this.#account.submitted(submission.report);
     if (this.#state === null) return { accepted: false, reason: "not-started" };
     const before = this.#state;
     const result = protocol.submit(before, submission, Date.now());
@@ -160,7 +161,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     const { spec, base } = this.#state;
     const reason = await damageOf(this.#account.bucket, hash, spec.run);
     if (reason === null || this.#state?.base.checkpoint !== base.checkpoint) return;
-    console.error(`run ${spec.run}, round ${base.round}: damaged: ${reason}`);
+    log("error", `damaged: ${reason}`, { run: spec.run, round: base.round });
     this.#save(protocol.damaged(this.#state, base.checkpoint, reason));
     this.#advance();
   }
@@ -194,7 +195,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
 
   /** Deletes the run and all its objects. */
   async destroy(id: string): Promise<void> {
-    if (this.#state !== null && !isOver(this.#state)) this.#save(protocol.failed(this.#state, "deleted"));
+    if (this.#state !== null && !isOver(this.#state)) this.#save(protocol.failed(this.#state, DELETED));
     await this.ctx.storage.deleteAlarm();
     await this.#objects.deleteAll(id);
     this.#state = null;
@@ -240,7 +241,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
       if (kind === "rolled-back") await deleted;
     } catch (error) {
       const { message } = error as Error;
-      console.error(`run ${before.spec.run}, round ${before.base.round}: ${message}; the next call or alarm tries again`);
+      log("error", `${message}; the next call or alarm tries again`, { run: before.spec.run, round: before.base.round });
     } finally {
       if (this.#leasingSuspended) {
         this.#leasingSuspended = false;
@@ -251,9 +252,8 @@ export class Run extends DurableObject<CoordinatorEnv> {
 
   async #reportClosed(): Promise<void> {
     const run = this.#state?.spec.run ?? this.#store.read<Preparation>("record")?.id;
-    if (run === undefined) return;
-    await this.#openReport.report(run, false, this.#state === null ? null : runRate(this.#state));
-    await this.#account.settle(run);
+    if (run !== undefined) await this.#openReport.report(run, false, this.#state === null ? null : runRate(this.#state));
+    if (this.#state !== null) await this.#account.settle(this.#state);
   }
 
   /**
@@ -270,10 +270,10 @@ export class Run extends DurableObject<CoordinatorEnv> {
     try {
       this.#advance();
     } catch (error) {
-      console.error(`run ${state.spec.run}: ${(error as Error).message}; the next alarm tries again`);
+      log("error", `${(error as Error).message}; the next alarm tries again`, { run: state.spec.run });
     }
     if (!this.#account.isSpent) await this.#hints.send(state.spec.run, protocol.availableTasks(state, Date.now()));
-    await this.#account.settle(state.spec.run);
+    await this.#account.settle(state);
   }
 
   override async alarm(): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import type { Hash } from "../../shared/artifacts.ts";
 import type { Base, RunState } from "../../shared/training/protocol/run-state.ts";
+import { log } from "../../shared/log.ts";
 import { copyBase, deleteAll, deleteObjects, isNamed, oldKeys, uselessKeys } from "./checkpoints.ts";
 import { SerialQueue } from "./serial-queue.ts";
 
@@ -38,8 +39,7 @@ export class RunObjects {
     const deleted = this.#work
       .run(() => deleteObjects(this.#bucket, useless))
       .catch((error: Error) =>
-        // oxlint-disable-next-line no-console -- `wrangler tail` shows it; no caller waits for deletions
-        console.warn(`run ${before.spec.run}: ${useless.length} objects left to garbage collection: ${error.message}`),
+        log("warn", `${useless.length} objects left to garbage collection: ${error.message}`, { run: before.spec.run }),
       );
     this.#ctx.waitUntil(deleted);
     return deleted;

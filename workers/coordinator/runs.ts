@@ -16,6 +16,7 @@ import { isDamage } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/compute/rounds.ts";
 import { FIRST_ARITHMETIC } from "../../shared/training/protocol/arithmetic.ts";
 import type { Lease, LeaseReply } from "../../shared/training/protocol/task.ts";
+import { log } from "../../shared/log.ts";
 import { deleteObjects, oldKeys, runsWithObjects } from "./checkpoints.ts";
 import { readPart, recentPart } from "./parts.ts";
 import { checkFields, originOf, parseRequest, trainingOf } from "./train-request.ts";
@@ -78,7 +79,7 @@ async function createInstance(env: CoordinatorEnv, id: string, params: WorkflowR
   }
 }
 
-export async function trainRun(env: CoordinatorEnv, request: WorkflowRequest): Promise<StartedRun> {
+export async function trainRun(env: CoordinatorEnv, request: WorkflowRequest, requestId?: string): Promise<StartedRun> {
   const parsed = parseRequest(workflowRequestSchema, request);
   try {
     presetOf(parsed.preset);
@@ -97,7 +98,9 @@ export async function trainRun(env: CoordinatorEnv, request: WorkflowRequest): P
     checkReduction(estimateReduction(model, training));
     checkCpu(estimateTaskCpu(model, training, await registryOf(env).cpuRate()));
   }
-  return start(env, parsed.name ?? crypto.randomUUID(), parsed);
+  const run = parsed.name ?? crypto.randomUUID();
+  log("info", "a run was asked for", { request: requestId, run });
+  return start(env, run, parsed);
 }
 
 export async function branchRun(env: CoordinatorEnv, id: string, request: BranchRequest): Promise<StartedRun> {
@@ -152,8 +155,7 @@ async function leaseOf(env: CoordinatorEnv, id: string, { trainer, arithmetic }:
     return await env.RUN.getByName(id).lease(trainer, waitMs, arithmetic);
   } catch (error) {
     // An error in one run must not keep trainers from other runs.
-    // oxlint-disable-next-line no-console -- the only trace of the error
-    console.error(`run ${id}: no lease: ${(error as Error).message}`);
+    log("error", `no lease: ${(error as Error).message}`, { run: id });
     return { lease: null, over: true };
   }
 }
@@ -163,8 +165,7 @@ export async function rouseRuns(env: CoordinatorEnv): Promise<void> {
   for (const id of await registryOf(env).runs("open")) {
     await env.RUN.getByName(id)
       .rouse()
-      // oxlint-disable-next-line no-console -- the only trace of the error; the cron comes again in a minute
-      .catch((error: Error) => console.error(`run ${id}: not roused: ${error.message}`));
+      .catch((error: Error) => log("error", `not roused: ${error.message}`, { run: id }));
   }
 }
 

@@ -2,6 +2,7 @@
  * Tells trainers that a run has work: one queue message per task, and each message starts a trainer. A hint may be lost, late
  * or doubled, because leases are kept in the Run object and its alarm sends hints again.
  */
+import { log } from "../../shared/log.ts";
 
 /** The most messages in one sendBatch. developers.cloudflare.com/queues/platform/limits/ */
 const MAX_BATCH_MESSAGES = 100;
@@ -21,8 +22,7 @@ export class TrainerHints {
         await this.#steps.sendBatch(Array.from({ length: size }, () => ({ body: { run } })));
       }
     } catch (error) {
-      // oxlint-disable-next-line no-console -- `wrangler tail` shows it; no caller waits for a hint
-      console.warn(`run ${run}: no hint to trainers: ${(error as Error).message}; the next alarm tries again`);
+      log("warn", `no hint to trainers: ${(error as Error).message}; the next alarm tries again`, { run });
     }
   }
 }

@@ -40,10 +40,10 @@ export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
     return { ok: true };
   }
 
-  /** Stores an answer, so that people can score it by its id. Returns what this isolate has used since the last call. */
-  async record(answer: ResponseRecord): Promise<Usage> {
-    await this.#store.addResponse({ ...answer, responseHash: await hashText(answer.response) });
-    return meter.take();
+  /** Stores an answer, so that people can score it by its id. Returns what this isolate has used since the last call, and the size of the database. */
+  async record(answer: ResponseRecord): Promise<{ usage: Usage; d1Bytes: number }> {
+    const d1Bytes = await this.#store.addResponse({ ...answer, responseHash: await hashText(answer.response) });
+    return { usage: meter.take(), d1Bytes };
   }
 
   /** Stores a score in 0..1; a voter's second score replaces the first. Throws NotFound, InvalidInput. */

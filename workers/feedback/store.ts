@@ -61,9 +61,10 @@ export class FeedbackStore {
     await this.#run(this.#db.prepare(SQL.ping));
   }
 
-  /** Adds an answer. If the id is stored already, its row stays. */
-  async addResponse({ id, text, response, responseHash, model, createdAt }: StoredResponse): Promise<void> {
-    await this.#run(this.#db.prepare(SQL.addResponse).bind(id, text, response, responseHash, model, createdAt));
+  /** Adds an answer. If the id is stored already, its row stays. Returns the bytes of the whole database. */
+  async addResponse({ id, text, response, responseHash, model, createdAt }: StoredResponse): Promise<number> {
+    const [added] = await this.#run(this.#db.prepare(SQL.addResponse).bind(id, text, response, responseHash, model, createdAt));
+    return added?.meta.size_after ?? 0;
   }
 
   /** The hash of an answer's text; null for an unknown id. */

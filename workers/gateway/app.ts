@@ -35,7 +35,9 @@ app.notFound((c) => {
 });
 app.use(async (c, next) => {
   c.set("door", doorOf(c.req.path));
-  return next();
+  c.set("requestId", crypto.randomUUID());
+  await next();
+  c.header("x-request-id", c.var.requestId);
 });
 app.use(secureHeaders());
 app.use(async (c, next) => {
@@ -58,7 +60,7 @@ app.use(async (c, next) => {
  * Web pages of any origin may use the open routes. Without a list of allowed headers, cors() allows the headers that a client
  * asks for.
  */
-const openToPages = cors({ origin: "*", allowMethods: ["GET", "POST"], exposeHeaders: ["retry-after"], maxAge: 86_400 });
+const openToPages = cors({ origin: "*", allowMethods: ["GET", "POST"], exposeHeaders: ["retry-after", "x-request-id"], maxAge: 86_400 });
 for (const { routes, handlers, isOpenToPages } of DOORS) {
   for (const route of routes) {
     if (isOperators(route)) app.use(route.getRoutingPath(), requireOperator);

@@ -10,7 +10,8 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 /** The context of a handler: the gateway's bindings and the door of the request. */
 export interface GatewayContext {
   Bindings: GatewayEnv;
-  Variables: { door: Door };
+  /** `requestId` is in every line of the log that the request causes, in the answer's header x-request-id, and is an answer's id. */
+  Variables: { door: Door; requestId: string };
 }
 
 export type Route = ReturnType<typeof createRoute>;

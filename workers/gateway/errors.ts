@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { endOfDay } from "../../shared/costs/day.ts";
+import { log, stackOf } from "../../shared/log.ts";
 import { refuse, type GatewayContext } from "./door.ts";
 
 const STATUS_OF: Readonly<Record<string, ContentfulStatusCode>> = {
@@ -21,8 +22,7 @@ export function onError(error: Error, c: Context<GatewayContext>): Response {
   if (error instanceof HTTPException) return refuse(c, error.status, error.message);
   const status = STATUS_OF[error.name];
   if (status === undefined) {
-    // oxlint-disable-next-line no-console -- the caller is told nothing, so the log holds the cause
-    console.error(error.stack ?? error.message);
+    log("error", error.message, { request: c.var.requestId, ...stackOf(error) });
     return refuse(c, 500, "internal error");
   }
   if (status === 429) c.header("retry-after", String(retryAfter(error.name, Date.now())));

@@ -7,15 +7,16 @@ import {
   type TokenEvent,
 } from "../../shared/contracts/generation.ts";
 import { namedError, type ErrorName } from "../../shared/errors.ts";
+import { log } from "../../shared/log.ts";
 
 const ENDED_EARLY: GenerationEvent = { type: "error", name: "Unavailable", message: "the generation ended early: try again" };
 
 /** Starts a generation. If it cannot begin, throws the generator's error. Later errors arrive as events. */
-export async function openGeneration(env: GatewayEnv, request: GenerationRequest): Promise<AsyncGenerator<GenerationEvent>> {
-  return eventsOf(await env.GENERATOR.stream(request));
+export async function openGeneration(env: GatewayEnv, request: GenerationRequest, id: string): Promise<AsyncGenerator<GenerationEvent>> {
+  return eventsOf(await env.GENERATOR.stream(request, id), id);
 }
 
-async function* eventsOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<GenerationEvent> {
+async function* eventsOf(stream: ReadableStream<Uint8Array>, id: string): AsyncGenerator<GenerationEvent> {
   const decoder = new TextDecoder();
   let line = "";
   try {
@@ -29,8 +30,7 @@ async function* eventsOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Gen
       }
     }
   } catch (error) {
-    // oxlint-disable-next-line no-console -- the reader is told the name only, so the log holds the cause
-    console.error(`generation: ${(error as Error).message}`);
+    log("error", `generation: ${(error as Error).message}`, { request: id });
   }
   yield ENDED_EARLY;
 }

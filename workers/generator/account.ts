@@ -5,8 +5,11 @@
  * A ledger that is down holds no answer back.
  */
 import { dayOf } from "../../shared/costs/day.ts";
+import { addLatency, noLatencies, sumOf } from "../../shared/costs/latency.ts";
+import type { AnswerReport } from "../../shared/costs/reports.ts";
 import { addUsage, type Usage } from "../../shared/costs/usage.ts";
 import { namedError } from "../../shared/errors.ts";
+import { log } from "../../shared/log.ts";
 
 /** Tokens of a slice: a few dozen answers. */
 const SLICE_TOKENS = 10_000;
@@ -14,12 +17,6 @@ const SLICE_TOKENS = 10_000;
 const ANSWERS_PER_REPORT = 50;
 /** An answer that was not closed by then was cut off with its invocation: a few times the longest turn. */
 const LAPSE_MS = 60_000;
-
-export interface AnswerReport {
-  answers: number;
-  tokens: number;
-  usage: Usage;
-}
 
 /** The ledger's side (workers/coordinator/ledger.ts). */
 export interface AnswerLedger {
@@ -30,10 +27,10 @@ export interface AnswerLedger {
 /** Tokens that are kept for an answer in the making. */
 export interface OpenAnswer {
   reserved: number;
-  until: number;
+  startedAt: number;
 }
 
-const emptyReport = (): AnswerReport => ({ answers: 0, tokens: 0, usage: {} });
+const emptyReport = (): AnswerReport => ({ answers: 0, tokens: 0, usage: {}, latencies: noLatencies(), d1Bytes: 0 });
 
 export class AnswerAccount {
   readonly #now: () => number;
@@ -52,7 +49,7 @@ export class AnswerAccount {
   /** An answer of at most `most` tokens begins. Throws OverBudget. */
   async open(ledger: AnswerLedger, most: number): Promise<OpenAnswer> {
     const reserved = (await this.#reserve(ledger, most)) ? most : 0;
-    const answer = { reserved, until: this.#now() + LAPSE_MS };
+    const answer = { reserved, startedAt: this.#now() };
     this.#open.add(answer);
     this.#countedAt = this.#now();
     this.#report.answers++;
@@ -67,7 +64,7 @@ export class AnswerAccount {
     const today = dayOf(now);
     if (this.#day !== today) this.#left = 0;
     this.#day = today;
-    for (const answer of this.#open) if (answer.until <= now) this.#open.delete(answer);
+    for (const answer of this.#open) if (now - answer.startedAt >= LAPSE_MS) this.#open.delete(answer);
     return this.#left - [...this.#open].reduce((sum, { reserved }) => sum + reserved, 0);
   }
 
@@ -90,8 +87,7 @@ export class AnswerAccount {
     try {
       return await call();
     } catch (error) {
-      // oxlint-disable-next-line no-console -- the only trace of the error: no answer waits for the ledger
-      console.warn(`answers: ${what}: ${(error as Error).message}`);
+      log("warn", `answers: ${what}: ${(error as Error).message}`);
       return null;
     }
   }
@@ -112,9 +108,15 @@ export class AnswerAccount {
     addUsage(this.#report.usage, usage);
   }
 
+  /** The size of the database of answers, as its last statement told it. */
+  note(d1Bytes: number): void {
+    this.#report.d1Bytes = d1Bytes;
+  }
+
   /** An answer has ended. Never throws: what could not be told or returned is told after a later answer. */
   async close(ledger: AnswerLedger, answer: OpenAnswer): Promise<void> {
     this.#open.delete(answer);
+    this.#report.latencies = addLatency(this.#report.latencies, (this.#now() - answer.startedAt) / 1000);
     const free = this.#free();
     const isIdle = this.#open.size === 0;
     if (!isIdle && this.#report.answers < ANSWERS_PER_REPORT) return;
@@ -130,6 +132,7 @@ export class AnswerAccount {
     this.#left += returned;
     this.#report.answers += report.answers;
     this.#report.tokens += report.tokens;
+    this.#report.latencies = sumOf(this.#report.latencies, report.latencies);
     this.add(report.usage);
   }
 }

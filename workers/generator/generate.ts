@@ -9,10 +9,10 @@ interface Sampled extends Omit<Candidate, "reward"> {
   tokens: number;
 }
 
-export async function answer(env: GeneratorEnv, hold: ModelHold, request: GenerateRequest): Promise<Answer> {
+export async function answer(env: GeneratorEnv, hold: ModelHold, request: GenerateRequest, id: string): Promise<Answer> {
   const { text, context = {}, candidates: choices = DEFAULT_CANDIDATES, seed = null } = request;
   const prompt = { kind: "question", text, context } as const;
-  const { id, events } = startGeneration(hold, { ...request, prompt, choices, seed, logProbabilities: null, trim: true });
+  const events = startGeneration(hold, { ...request, prompt, choices, seed, logProbabilities: null, trim: true }, id);
   const sampled: Sampled[] = Array.from({ length: choices }, () => ({ response: "", logProbability: 0, tokens: 0 }));
   const usage = { promptTokens: 0, completionTokens: 0 };
   for await (const event of events) {
@@ -28,6 +28,7 @@ export async function answer(env: GeneratorEnv, hold: ModelHold, request: Genera
   const tallies = await talliesOf(
     env,
     sampled.map(({ response }) => response),
+    id,
   );
   const candidates = rank(sampled, tallies);
   const { response } = candidates[0]!;

@@ -7,16 +7,10 @@ import type { ModelHold } from "./model.ts";
 import { requestAndRoom } from "./prompt.ts";
 import { TextAssembler } from "../../shared/generation/text-assembler.ts";
 
-export interface Generation {
-  id: string;
-  events: AsyncGenerator<WrittenEvent>;
-}
-
 /** Throws InvalidInput for an invalid request, always before the first event. */
-export function startGeneration(hold: ModelHold, request: GenerationRequest): Generation {
+export function startGeneration(hold: ModelHold, request: GenerationRequest, id: string): AsyncGenerator<WrittenEvent> {
   const { ids, room } = requestAndRoom(hold.model, request.prompt, request.maxTokens);
-  const id = crypto.randomUUID();
-  return { id, events: generate(hold, request, { id, ids, room }) };
+  return generate(hold, request, { id, ids, room });
 }
 
 async function* generate(

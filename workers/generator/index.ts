@@ -25,22 +25,22 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
     return { ok: true };
   }
 
-  /** Answers a question. Throws NoModel, OverBudget, or Busy if too many requests wait or the wait is too long. */
-  generate(request: GenerateRequest): Promise<Answer> {
+  /** Answers a question; the answer gets the id of its request. Throws NoModel, OverBudget, or Busy if too many requests wait or the wait is too long. */
+  generate(request: GenerateRequest, id: string): Promise<Answer> {
     const choices = request.candidates ?? DEFAULT_CANDIDATES;
     return this.#withModel(
       ({ config }) => choices * config.context,
-      (hold) => answer(this.env, hold, request),
+      (hold) => answer(this.env, hold, request, id),
     );
   }
 
   /** A generation as lines of GenerationEvent. Throws InvalidInput and, until its turn has come, the errors of `generate`. */
-  async stream(request: GenerationRequest): Promise<ReadableStream<Uint8Array>> {
+  async stream(request: GenerationRequest, id: string): Promise<ReadableStream<Uint8Array>> {
     const opened = Promise.withResolvers<ReadableStream<Uint8Array>>();
     const turn = this.#withModel(
       ({ config }) => request.choices * config.context,
       async (hold) => {
-        const { readable, finished } = eventStream(scoredEvents(this.env, hold, request));
+        const { readable, finished } = eventStream(scoredEvents(this.env, hold, request, id));
         opened.resolve(readable);
         await finished;
       },

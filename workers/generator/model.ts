@@ -9,6 +9,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { ModelInfo } from "../../shared/contracts/generation.ts";
 import { namedError } from "../../shared/errors.ts";
 import { parameterCount } from "../../shared/model/weights.ts";
+import { log } from "../../shared/log.ts";
 import { loadModel, type LoadedModel } from "./load-model.ts";
 
 export type { LoadedModel };
@@ -117,8 +118,7 @@ async function askedModel(env: GeneratorEnv): Promise<LoadedModel> {
   } catch (error) {
     const { name, message } = error as Error;
     if (name === "NoModel") throw error;
-    // oxlint-disable-next-line no-console -- the only trace of a model that could not be loaded
-    console.error(`active model: ${message}; ${loaded === null ? "no other model is loaded" : "the loaded model keeps answering"}`);
+    log("error", `active model: ${message}; ${loaded === null ? "no other model is loaded" : "the loaded model keeps answering"}`);
     if (loaded !== null) return loaded;
     throw namedError("NoModel", "the active model cannot be loaded: try again in a minute; if that does not help, activate another model");
   } finally {

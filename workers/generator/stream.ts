@@ -3,6 +3,7 @@
  * leaves.
  */
 import type { WrittenEvent, GenerationRequest } from "../../shared/contracts/generation.ts";
+import { log, stackOf } from "../../shared/log.ts";
 import { record } from "./feedback.ts";
 import { startGeneration } from "./generation.ts";
 import type { ModelHold } from "./model.ts";
@@ -15,16 +16,15 @@ const MAX_QUESTION = 4000;
  * The events of a generation. The first choice is recorded, so that it can be scored. Throws InvalidInput before the first
  * event.
  */
-export function scoredEvents(env: GeneratorEnv, hold: ModelHold, request: GenerationRequest): AsyncGenerator<WrittenEvent> {
-  const { id, events } = startGeneration(hold, request);
-  return withTerminal(env, hold, request, { id, events });
+export function scoredEvents(env: GeneratorEnv, hold: ModelHold, request: GenerationRequest, id: string): AsyncGenerator<WrittenEvent> {
+  return withTerminal(env, hold, request, { id, events: startGeneration(hold, request, id) });
 }
 
 async function* withTerminal(
   env: GeneratorEnv,
   hold: ModelHold,
   request: GenerationRequest,
-  { id, events }: ReturnType<typeof startGeneration>,
+  { id, events }: { id: string; events: AsyncGenerator<WrittenEvent> },
 ): AsyncGenerator<WrittenEvent> {
   let response = "";
   try {
@@ -36,8 +36,7 @@ async function* withTerminal(
     const canBeScored = await record(env, { id, text, response, model: hold.model.hash, createdAt: new Date().toISOString() });
     yield { type: "done", canBeScored, isSuperseded: hold.isSuperseded() };
   } catch (error) {
-    // oxlint-disable-next-line no-console -- the reader is told the name only, so the log holds the cause
-    console.error(`generation: ${(error as Error).stack ?? String(error)}`);
+    log("error", `generation: ${(error as Error).message}`, { request: id, ...stackOf(error) });
     yield { type: "error", name: "Internal", message: "the generation failed" };
   }
 }
@@ -60,8 +59,7 @@ export function eventStream(events: AsyncGenerator<WrittenEvent>): { readable: R
           if (event.type === "token") tokens++;
           controller.enqueue(encoder.encode(`${JSON.stringify(event)}\n`));
         }
-        // oxlint-disable-next-line no-console -- tells an operator how much work clients abandon
-        if (hasLeft) console.log(`generation: its reader left after ${tokens} tokens`);
+        if (hasLeft) log("info", `generation: its reader left after ${tokens} tokens`);
         else controller.close();
       };
       void send().finally(resolve);

@@ -1,7 +1,7 @@
 /** The state that one isolate of the trainer keeps between invocations: its name, its cached objects, and the turn to work. */
 import { Meter } from "../../shared/costs/meter.ts";
 import { MAX_CPU_SECONDS } from "../../shared/limits.ts";
-import type { Lease, StorageOperations } from "../../shared/training/protocol/task.ts";
+import type { Lease, TrainerReport } from "../../shared/training/protocol/task.ts";
 import { ObjectCache } from "./object-cache.ts";
 import { BucketObjects, CoordinatorObjects } from "./object-source.ts";
 
@@ -22,7 +22,7 @@ export function objectsOf(env: TrainerEnv): ObjectCache {
 }
 
 /** The isolate's operations on the bucket since the last call. */
-export function takeOperations(): StorageOperations {
+export function takeOperations(): Pick<TrainerReport, "classA" | "classB"> {
   const { r2ClassA: classA = 0, r2ClassB: classB = 0 } = meter.take();
   return { classA, classB };
 }

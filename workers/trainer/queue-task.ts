@@ -3,10 +3,10 @@
  * (developers.cloudflare.com/queues/configuration/consumer-concurrency/). If an invocation went on to the next task, no other
  * trainer could start. The run sends one message for each task that no trainer waits for.
  */
-// oxlint-disable no-console -- `wrangler tail` shows these lines; no caller waits for the errors.
 import { startBackend } from "../../shared/tensor/engine/backend.ts";
 import { ARITHMETIC } from "../../shared/training/protocol/arithmetic.ts";
 import type { Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
+import { log, stackOf } from "../../shared/log.ts";
 import { computeTask } from "./compute-task.ts";
 import { isWorkLoop, objectsOf, oneAtATime, takeOperations, trainerName } from "./isolate.ts";
 
@@ -35,27 +35,32 @@ export async function takeMessage(env: TrainerEnv, message: Message<{ run: strin
   // In a work loop, POST /work asks for tasks, so messages are ignored.
   if (isWorkLoop(env)) return;
   const { run } = message.body;
+  const waitedMs = Math.max(0, Date.now() - message.timestamp.getTime());
   const hasWorked = await oneAtATime(async (turn) => {
     await startBackend();
     // This calls the Run object instead of the coordinator's RPC, because an invocation may call few Workers.
     const trainer = trainerName(env);
     const { lease, otherArithmetic } = await env.RUN.getByName(run).lease(trainer, 0, ARITHMETIC);
     if (otherArithmetic !== undefined) {
-      console.warn(`run ${run}: no lease: expected arithmetic ${otherArithmetic}, this trainer has ${ARITHMETIC}; the message comes again`);
+      log("warn", `no lease: expected arithmetic ${otherArithmetic}, this trainer has ${ARITHMETIC}; the message comes again`, {
+        run,
+        trainer,
+      });
       message.retry({ delaySeconds: OTHER_VERSION_RETRY_SECONDS });
       return true;
     }
     // A message is only a hint: another trainer may have taken the task.
     if (lease === null) return true;
     turn.hold(lease);
-    const { task } = lease;
+    const { round, shard } = lease.task;
+    const ids = { run, round, shard, trainer };
     try {
       const submission = await computeTask(lease, trainer, objectsOf(env));
-      const reply = await submit(env, { ...submission, operations: takeOperations() });
-      if (!reply.accepted) console.warn(`run ${task.run}, round ${task.round}, shard ${task.shard}: refused, ${reply.reason}`);
+      const reply = await submit(env, { ...submission, report: { ...takeOperations(), waitedMs } });
+      if (!reply.accepted) log("warn", `refused: ${reply.reason}`, ids);
     } catch (error) {
       // The lease expires, and the run's alarm sends another message.
-      console.error(`run ${task.run}, round ${task.round}, shard ${task.shard}: ${(error as Error).stack}`);
+      log("error", (error as Error).message, { ...ids, ...stackOf(error) });
     }
     return true;
   });

@@ -2,9 +2,9 @@
  * The work loop of further local processes: lease a task, compute it, submit it. The session ends after a while without tasks,
  * or at its limits. An error ends only its task: the lease expires, and another trainer computes the same bits.
  */
-// oxlint-disable no-console -- the process's log shows these lines; no caller waits for the errors.
 import { MAX_CPU_SECONDS, MAX_SUBREQUESTS } from "../../shared/limits.ts";
 import { startBackend } from "../../shared/tensor/engine/backend.ts";
+import { log, stackOf } from "../../shared/log.ts";
 import { ARITHMETIC } from "../../shared/training/protocol/arithmetic.ts";
 import { computeTask } from "./compute-task.ts";
 import { objectsOf, trainerName, type Turn } from "./isolate.ts";
@@ -39,7 +39,7 @@ export async function work(env: TrainerEnv, turn: Turn): Promise<number> {
     const asking = { trainer, arithmetic: ARITHMETIC, ...(run === undefined ? {} : { run }) };
     const lease = await env.COORDINATOR.lease(asking).catch(async (error: Error) => {
       // The coordinator may be restarting. The session waits, as if there were no task.
-      console.warn(`no lease: ${error.message}`);
+      log("warn", `no lease: ${error.message}`, { trainer });
       if (error.name === "Conflict") await scheduler.wait(OTHER_VERSION_MS);
       return null;
     });
@@ -51,14 +51,15 @@ export async function work(env: TrainerEnv, turn: Turn): Promise<number> {
     }
     idle = 0;
     turn.hold(lease);
-    const { task } = lease;
+    const { round, shard } = lease.task;
+    const ids = { run, round, shard, trainer };
     try {
       const reply = await env.COORDINATOR.submit(await computeTask(lease, trainer, objectsOf(env)));
       if (reply.accepted) tasks++;
-      else console.warn(`run ${task.run}, round ${task.round}, shard ${task.shard}: refused, ${reply.reason}`);
+      else log("warn", `refused: ${reply.reason}`, ids);
     } catch (error) {
       failures++;
-      console.error(`run ${task.run}, round ${task.round}, shard ${task.shard}: ${(error as Error).stack}`);
+      log("error", (error as Error).message, { ...ids, ...stackOf(error) });
     }
   }
   return tasks;

@@ -89,10 +89,13 @@ export interface EvaluateResult {
 
 export type TaskResult = TrainResult | EvaluateResult;
 
-/** Operations on a bucket by price class: writes and lists, reads. */
-export interface StorageOperations {
+/** What a trainer says about the work for a submission. */
+export interface TrainerReport {
+  /** Operations on the bucket by price class: writes and lists, reads. */
   classA: number;
   classB: number;
+  /** How long the message waited for the trainer. */
+  waitedMs: number;
 }
 
 export interface Submission {
@@ -105,8 +108,8 @@ export interface Submission {
   shard: number;
   base: Hash;
   result: TaskResult;
-  /** The trainer's operations on the bucket since its last submission; left out by a trainer without the bucket. */
-  operations?: StorageOperations;
+  /** Left out by a trainer without a queue and the bucket. */
+  report?: TrainerReport;
 }
 
 /** `accepted` is also true if an accepted result is submitted again. */

@@ -48,6 +48,7 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
     "POST /runs/{id}/stop",
     "POST /runs/{id}/branch",
     "GET /costs",
+    "GET /metrics",
     "POST /garbage-collections",
     "GET /models",
     "POST /models/{id}/activate",

@@ -1,5 +1,6 @@
 /** Answers and votes through the gateway. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { noLatencies } from "../../../shared/costs/latency.ts";
 import { sha256 } from "../../../shared/store.ts";
 import { openDoor, OPERATOR } from "./door.ts";
 
@@ -211,6 +212,6 @@ test("a flood from hundreds of addresses, by every door, stops at the day's budg
   expect(refused.status).toBe(429);
   expect(Math.abs(Number(refused.headers.get("retry-after")) - midnight)).toBeLessThanOrEqual(60);
   expect((await budget()).spent).toBeLessThanOrEqual(limit!);
-  await ledger.bookAnswers({ answers: 0, tokens: 0, usage: {} }, taken);
+  await ledger.bookAnswers({ answers: 0, tokens: 0, usage: {}, latencies: noLatencies(), d1Bytes: 0 }, taken);
   await ask({ text: "after the flood" });
 });

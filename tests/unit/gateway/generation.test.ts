@@ -37,7 +37,7 @@ function generatorOf(text: string, failure?: Error): GatewayEnv {
 }
 async function eventsOf(env: GatewayEnv): Promise<GenerationEvent[]> {
   const events: GenerationEvent[] = [];
-  for await (const event of await openGeneration(env, request)) events.push(event);
+  for await (const event of await openGeneration(env, request, "a")) events.push(event);
   return events;
 }
 const lines = (...events: object[]) => events.map((event) => `${JSON.stringify(event)}\n`).join("");
@@ -65,5 +65,5 @@ test("nothing follows the terminal event", async () => {
 
 test("a whole answer fails with the error of its stream", async () => {
   const failed = lines(START, { type: "error", name: "Busy", message: "later" });
-  await expect(collect(await openGeneration(generatorOf(failed), request))).rejects.toMatchObject({ name: "Busy", message: "later" });
+  await expect(collect(await openGeneration(generatorOf(failed), request, "a"))).rejects.toMatchObject({ name: "Busy", message: "later" });
 });

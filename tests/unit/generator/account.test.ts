@@ -1,6 +1,8 @@
 /** The account of a generator's isolate: what is told to the ledger when, and how many tokens may be made. */
 import { describe, expect, test } from "vitest";
-import { AnswerAccount, type AnswerLedger, type AnswerReport } from "../../../workers/generator/account.ts";
+import { LATENCY_BOUNDS } from "../../../shared/costs/latency.ts";
+import type { AnswerReport } from "../../../shared/costs/reports.ts";
+import { AnswerAccount, type AnswerLedger } from "../../../workers/generator/account.ts";
 
 /** A ledger with a budget, which is down for as many calls as it is told to. */
 class FakeLedger implements AnswerLedger {
@@ -49,9 +51,13 @@ describe("costs", () => {
     await account.close(ledger, first);
     expect(ledger.booked).toEqual([]);
     await account.close(ledger, second);
-    expect(ledger.booked).toEqual([
-      { answers: 2, tokens: 20, usage: { requests: 2, cpuMilliseconds: 100, d1RowsRead: 3, objectRequests: 1 } },
-    ]);
+    const usage = { requests: 2, cpuMilliseconds: 100, d1RowsRead: 3, objectRequests: 1 };
+    expect(ledger.booked).toMatchObject([{ answers: 2, tokens: 20, usage }]);
+    // The clock stood at 110 ms when both ended.
+    expect(ledger.booked[0]!.latencies).toEqual({
+      counts: LATENCY_BOUNDS.map((bound) => (bound >= 0.11 ? 2 : 0)),
+      sum: expect.closeTo(0.22, 6) as number,
+    });
   });
 
   test("leave out the time between answers", async () => {

@@ -19,6 +19,17 @@ test.each(workers.map((worker) => [worker.worker, worker] as const))(
   },
 );
 
+test("every queue with a consumer has a dead-letter queue, and the coordinator consumes it", () => {
+  const consumers = workers.flatMap(({ worker, config }) => (config.queues?.consumers ?? []).map((consumer) => ({ worker, consumer })));
+  const deadLetters = consumers.flatMap(({ consumer: { dead_letter_queue: dead } }) => dead ?? []);
+  expect(deadLetters.length).toBeGreaterThan(1);
+  const wrong = consumers.filter(({ worker, consumer: { queue, dead_letter_queue: dead } }) =>
+    deadLetters.includes(queue) ? worker !== "coordinator" : dead !== `${queue}-dead`,
+  );
+  expect(wrong).toEqual([]);
+  expect(deadLetters.filter((dead) => !consumers.some(({ consumer: { queue } }) => queue === dead))).toEqual([]);
+});
+
 const limitsOf = (all: readonly DeployedWorker[]) =>
   all.flatMap(({ config }) => (config.ratelimits ?? []).map((limit) => limit.namespace_id));
 

@@ -15,7 +15,11 @@ async function deliver(reply: LeaseReply) {
   };
   const env = { TRAINER_NAME: "trainer", WORK_LOOP: "off", RUN: { getByName: () => run } } as unknown as TrainerEnv;
   const retried: unknown[] = [];
-  await takeMessage(env, { body: { run: "r" }, retry: (options: unknown) => retried.push(options) } as unknown as Message<{ run: string }>);
+  await takeMessage(env, {
+    body: { run: "r" },
+    timestamp: new Date(),
+    retry: (options: unknown) => retried.push(options),
+  } as unknown as Message<{ run: string }>);
   return { asked, retried };
 }
 

@@ -7,7 +7,7 @@ import { readAtMost } from "../../../shared/bytes/bounded.ts";
 import type { FetchFailure } from "../refusal.ts";
 import { SYSTEM_CLOCK, type Clock } from "./clock.ts";
 import { AGENT } from "./robots.ts";
-import { refusalOf } from "./url-guard.ts";
+import { refusalOf } from "../../../shared/url-guard.ts";
 
 export const MAX_PAGE_BYTES = 5 * 1024 * 1024;
 const MAX_HOPS = 5;

@@ -8,6 +8,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Crawl, Source, SourceKind } from "../../../shared/contracts/sources.ts";
 import { ADAPTERS } from "../sources/adapters.ts";
+import { log } from "../../../shared/log.ts";
 import type { Refusal } from "../refusal.ts";
 import type { Resource, ResourceKind } from "../sources/source.ts";
 import { SYSTEM_CLOCK, type Clock } from "./clock.ts";
@@ -164,8 +165,7 @@ export class Host extends DurableObject<CollectorEnv> {
       (url) => (url.origin !== this.#origin ? "left-host" : isAllowed(robots, url) ? null : "robots"),
     );
     if (page.kind === "failure") {
-      // oxlint-disable-next-line no-console -- the crawl counts the cause; the detail is only here
-      console.warn(`${message.url}: ${page.cause}: ${page.detail}`);
+      log("warn", `${message.url}: ${page.cause}: ${page.detail}`);
       return { kind: "refused", entry: entry.kind, refusal: { kind: "failure", cause: page.cause } };
     }
     const isBusy = page.status === 429 || page.status === 503;
@@ -208,8 +208,7 @@ export class Host extends DurableObject<CollectorEnv> {
       if (this.#frontier.isEmpty) await this.ctx.storage.deleteAlarm();
       else await this.#sendNext();
     } catch (error) {
-      // oxlint-disable-next-line no-console -- no caller waits for this error
-      console.error(`${this.#origin}: ${(error as Error).message}; tried again in a minute`);
+      log("error", `${this.#origin}: ${(error as Error).message}; tried again in a minute`);
       // The platform gives up after six failed alarms, and the crawl would stop. So the alarm is set again.
       await this.#wakeIn(LEASE_MS);
     }

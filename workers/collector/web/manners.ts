@@ -2,13 +2,14 @@
  * Sends requests to one origin politely: at the gate's turn, by the origin's robots.txt, and not while the origin asks for a
  * pause. The Host object owns one instance. The frontier decides which page is next.
  */
+import { log } from "../../../shared/log.ts";
 import type { Clock } from "./clock.ts";
 import { ask, failure, fetchPage, type Answer, type Failure } from "./fetch-page.ts";
 import { Gate } from "./gate.ts";
 import { retryAfterMs } from "./retry-after.ts";
 import { RobotsFile } from "./robots-file.ts";
 import { isAllowed, parseRobots, type Robots } from "./robots.ts";
-import { refusalOf } from "./url-guard.ts";
+import { refusalOf } from "../../../shared/url-guard.ts";
 
 /** Wait before an unreadable robots.txt is requested again. */
 const ROBOTS_RETRY_MS = 60_000;
@@ -75,8 +76,7 @@ export class Manners {
     const page = await fetchPage(new URL("/robots.txt", origin), request, () => null);
     if (page.kind === "failure" || page.status === 429 || page.status >= 500 || (page.status !== 200 && page.status < 400)) {
       const got = page.kind === "failure" ? `${page.cause}: ${page.detail}` : page.status;
-      // oxlint-disable-next-line no-console -- without this an operator cannot tell why nothing is crawled
-      console.warn(`${origin}: robots.txt: expected 200 or a 4xx other than 429, got ${got}; asked again in a minute`);
+      log("warn", `${origin}: robots.txt: expected 200 or a 4xx other than 429, got ${got}; asked again in a minute`);
       file.noteFailure();
       this.#gate.hold(ROBOTS_RETRY_MS);
       return null;

@@ -24,7 +24,7 @@ handlers.openapi(routes.health, async (c) => {
 handlers.openapi(routes.overview, async (c) => c.json(await overview(c.env), 200));
 handlers.openapi(routes.generate, async (c) => {
   const request = c.req.valid("json");
-  return request.stream ? streamAnswer(c.env, request) : c.json(await c.env.GENERATOR.generate(request), 200);
+  return request.stream ? streamAnswer(c, request) : c.json(await c.env.GENERATOR.generate(request, c.var.requestId), 200);
 });
 handlers.openapi(routes.tokenize, async (c) => c.json(await c.env.GENERATOR.tokenize(c.req.valid("json").text), 200));
 handlers.openapi(routes.detokenize, async (c) => c.json(await c.env.GENERATOR.detokenize(c.req.valid("json").tokens), 200));
@@ -37,7 +37,7 @@ handlers.openapi(routes.listSources, async (c) => c.json(await c.env.COLLECTOR.l
 handlers.openapi(routes.startCrawls, async (c) => c.json(await c.env.COLLECTOR.startCrawls(c.req.valid("json")), 200));
 handlers.openapi(routes.getCrawl, async (c) => c.json((await c.env.COLLECTOR.getCrawl(c.req.valid("param").id)) ?? notFound("crawl"), 200));
 handlers.openapi(routes.removeDocument, async (c) => c.json(await c.env.COLLECTOR.removeUrl(c.req.valid("query").url), 200));
-handlers.openapi(routes.startRun, async (c) => c.json(await c.env.COORDINATOR.train(c.req.valid("json")), 200));
+handlers.openapi(routes.startRun, async (c) => c.json(await c.env.COORDINATOR.train(c.req.valid("json"), c.var.requestId), 200));
 handlers.openapi(routes.listRuns, async (c) => c.json(await c.env.COORDINATOR.listRuns(), 200));
 handlers.openapi(routes.getRun, async (c) => c.json((await c.env.COORDINATOR.getRun(c.req.valid("param").id)) ?? notFound("run"), 200));
 handlers.openapi(routes.runEvents, async (c) => {
@@ -74,6 +74,9 @@ handlers.openapi(routes.deleteRun, async (c) => {
   return c.json({ deleted: c.req.valid("param").id }, 200);
 });
 handlers.openapi(routes.costs, async (c) => c.json(await c.env.COORDINATOR.costs(), 200));
+handlers.openapi(routes.metrics, async (c) =>
+  c.text(await c.env.COORDINATOR.metrics(), 200, { "content-type": "text/plain; version=0.0.4" }),
+);
 handlers.openapi(routes.collectGarbage, async (c) => c.json(await c.env.COORDINATOR.collectGarbage(c.req.valid("json").graceSeconds), 200));
 handlers.openapi(routes.listModels, async (c) => c.json(await c.env.COORDINATOR.listModels(), 200));
 handlers.openapi(routes.modelTokenizer, async (c) => {

@@ -211,6 +211,15 @@ export const routes = {
     security: operator,
     responses: ok(costsSchema, "What runs and answers have cost in the last 92 days"),
   }),
+  metrics: createRoute({
+    method: "get",
+    path: "/metrics",
+    security: operator,
+    responses: {
+      200: { content: { "text/plain": { schema: z.string() } }, description: "Counters and gauges for Prometheus" },
+      ...refusals,
+    },
+  }),
   collectGarbage: createRoute({
     method: "post",
     path: "/garbage-collections",

@@ -1,14 +1,16 @@
 /** The streamed answer of POST /generate: a `start` event, `text` events, then exactly one event `done` or `error`. */
+import type { Context } from "hono";
 import type { GenerateRequest } from "../../../shared/contracts/generate.ts";
 import type { GenerationEvent } from "../../../shared/contracts/generation.ts";
+import type { GatewayContext } from "../door.ts";
 import { openGeneration } from "../generation.ts";
 import { serverSentEvent, streamResponse } from "../stream-response.ts";
 
-export async function streamAnswer(env: GatewayEnv, request: GenerateRequest): Promise<Response> {
+export async function streamAnswer(c: Context<GatewayContext>, request: GenerateRequest): Promise<Response> {
   const { text, context = {}, seed = null, candidates: choices = 1, stream: _stream, ...settings } = request;
   const prompt = { kind: "question", text, context } as const;
   return streamResponse(
-    written(await openGeneration(env, { ...settings, prompt, seed, choices, logProbabilities: null, trim: true })),
+    written(await openGeneration(c.env, { ...settings, prompt, seed, choices, logProbabilities: null, trim: true }, c.var.requestId)),
     "text/event-stream",
   );
 }

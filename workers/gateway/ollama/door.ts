@@ -93,7 +93,7 @@ async function answer(c: Context<GatewayContext>, { form, model, stream, askedAt
     await c.env.GENERATOR.modelInfo();
     return c.json({ ...headOf(), ...form(""), done: true, done_reason: "load" }, 200);
   }
-  const events = await openGeneration(c.env, request);
+  const events = await openGeneration(c.env, request, c.var.requestId);
   if (stream) return streamResponse(lines(pieces(form, events, askedAt)), "application/x-ndjson");
   const startedAt = Date.now();
   const { choices, usage } = await collect(events);

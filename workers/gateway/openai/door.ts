@@ -61,7 +61,7 @@ interface Asked {
 
 async function answer(c: Context<GatewayContext>, form: Form, asked: Asked, request: GenerationRequest): Promise<Response> {
   await requireModel(c.env, asked.model);
-  const events = await openGeneration(c.env, request);
+  const events = await openGeneration(c.env, request, c.var.requestId);
   const options = { hasUsage: asked.stream_options?.include_usage === true, hasLogProbabilities: request.logProbabilities !== null };
   if (asked.stream !== true) return c.json(wholeAnswer(form, await collect(events), options), 200);
   return streamResponse(chunks(form, events, options), "text/event-stream");

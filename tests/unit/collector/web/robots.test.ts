@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { isInScope, normalizeUrl } from "../../../../workers/collector/web/address.ts";
 import { isAllowed, parseRobots } from "../../../../workers/collector/web/robots.ts";
-import { refusalOf } from "../../../../workers/collector/web/url-guard.ts";
+import { refusalOf } from "../../../../shared/url-guard.ts";
 
 /** CPU time of this thread. Other work on the machine does not lengthen it. */
 const cpuMs = () => {

@@ -1,0 +1,23 @@
+/** Structured logs: one line of JSON per event, with the ids by which lines of different Workers belong together. */
+// oxlint-disable no-console -- every other line that a Worker logs goes through here
+
+export interface LogFields {
+  /** A request at the gateway. */
+  request?: string | undefined;
+  run?: string | undefined;
+  round?: number | undefined;
+  shard?: number | undefined;
+  trainer?: string | undefined;
+  /** The stack of an unexpected error. */
+  stack?: string | undefined;
+}
+
+/** Writes a line. A field that is undefined is left out. */
+export function log(level: "info" | "warn" | "error", message: string, fields: LogFields = {}): void {
+  console[level](JSON.stringify({ level, message, ...fields }));
+}
+
+/** An error's message and stack, for errors whose place in the code is the news. */
+export function stackOf(error: unknown): { stack: string } {
+  return { stack: (error instanceof Error ? error.stack : undefined) ?? String(error) };
+}
