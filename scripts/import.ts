@@ -63,8 +63,9 @@ async function upload(client: Client, model: ImportedModel, activate: boolean): 
     weights.push(await put("parts", part));
     process.stderr.write(`part ${weights.length} stored\n`);
   }
-  const { endTokens } = model;
-  const request = { model: model.config, tokenizer, weights, activate, ...(endTokens === null ? {} : { endTokens }) };
+  const { endTokens, chatTemplate } = model;
+  const kept = { ...(endTokens === null ? {} : { endTokens }), ...(chatTemplate === null ? {} : { chatTemplate }) };
+  const request = { model: model.config, tokenizer, weights, activate, ...kept };
   return (await client.call("POST", "/imports", importedModelSchema, request)).model;
 }
 

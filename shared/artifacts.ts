@@ -147,6 +147,9 @@ export type TokenShardEntry = z.infer<typeof tokenShardEntrySchema>;
 export const DATASET_KINDS = ["pretrain", "sft"] as const;
 export type DatasetKind = (typeof DATASET_KINDS)[number];
 
+/** Characters of an imported chat template. Qwen3's has 4,000. */
+export const MAX_CHAT_TEMPLATE = 32_000;
+
 const endTokensSchema = z.array(z.int().nonnegative()).min(1).max(16);
 
 /**
@@ -199,6 +202,8 @@ export const checkpointSchema = z.object({
   dataset: hashSchema.nullable(),
   /** The tokens that end a generated text; see `endTokensOf`. */
   endTokens: endTokensSchema.optional(),
+  /** The chat template (Jinja) of an imported model, which its exports keep. Training replaces it with Tiffin's own. */
+  chatTemplate: z.string().min(1).max(MAX_CHAT_TEMPLATE).optional(),
   /** Rounds completed; 0 is the initial state. */
   round: z.int().nonnegative(),
   /** Training tokens consumed so far. */

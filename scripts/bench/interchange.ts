@@ -31,6 +31,7 @@ import { installConsumers, LlamaRuntime, onnxLogits, transformersOf } from "./su
 import { measureExports } from "./support/interchange/export-memory.ts";
 import { compareGreedy } from "./support/interchange/greedy.ts";
 import { KINDS, readMutations } from "./support/interchange/hostile.ts";
+import { trainImport } from "./support/interchange/trained-import.ts";
 import { randomModel } from "./support/interchange/random-model.ts";
 import { compareTokens } from "./support/interchange/token-comparison.ts";
 import { getLocalObject } from "./support/local-objects.ts";
@@ -116,6 +117,17 @@ async function compareShapes(ours: Ours, print: Print): Promise<Record<string, n
   return differences;
 }
 
+/** The largest difference of any logit in llama.cpp, of an imported model that was trained and exported. */
+async function compareTrainedImport(ours: Ours): Promise<{ rounds: number; logitDifference: number }> {
+  const { rounds, config, safetensors, gguf } = await trainImport();
+  await ours.load(config, safetensors);
+  const ids = Array.from({ length: config.context }, (_, at) => (at * 37 + 5) % 270);
+  const llama = await LlamaRuntime.open(put("trained-import.gguf", gguf), config.context);
+  const logitDifference = largestDifference(await ours.logits(ids), await llama.logits(ids));
+  await llama.close();
+  return { rounds, logitDifference };
+}
+
 /** Windows of held-out text, each as long as the context. A taught model's text is that of its pretraining. */
 function heldOut(dataset: string, context: number, count: number): number[][] {
   const manifest = datasetSchema.parse(JSON.parse(new TextDecoder().decode(getLocalObject(STATE, objectKey("dataset", dataset)))));
@@ -196,6 +208,11 @@ export async function run({ windows: count, files }: typeof FLAGS, print: Print)
     print("shapes, largest difference of any logit:");
     const shapes = await compareShapes(ours, print);
 
+    const trainedImport = await compareTrainedImport(ours);
+    print(
+      `an imported model, trained for ${trainedImport.rounds} rounds and exported, in llama.cpp: ${trainedImport.logitDifference.toExponential(2)}`,
+    );
+
     const hostile: Record<string, { accepted: number; refused: number; wrong: number }> = {};
     for (const kind of KINDS) {
       const { accepted, refused, wrong } = await readMutations(kind, files, 1);
@@ -211,6 +228,7 @@ export async function run({ windows: count, files }: typeof FLAGS, print: Print)
       tokens.sameText === tokens.texts &&
       first.length >= MIN_POSITIONS &&
       maxLogitDifference <= MAX_LOGIT_DIFFERENCE &&
+      trainedImport.logitDifference <= MAX_LOGIT_DIFFERENCE &&
       Object.values(shapes).every((difference) => difference <= MAX_LOGIT_DIFFERENCE) &&
       greedy.inLlama === greedy.prompts &&
       greedy.inTransformers === greedy.prompts &&
@@ -234,6 +252,7 @@ export async function run({ windows: count, files }: typeof FLAGS, print: Print)
       q8LossRatio: quantized["Q8_0"]!.lossRatio,
       quantized,
       shapes,
+      trainedImport,
       exportMB,
       hostile,
     };

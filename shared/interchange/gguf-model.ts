@@ -92,6 +92,8 @@ export function readGgufConfig(file: string, metadata: Metadata, isTied: boolean
   return boundedConfig(file, config, KEYS, notes);
 }
 
+/** All end tokens, in files that Tiffin wrote. */
+const END_TOKENS = "tiffin.end_tokens";
 const BYTE_LEVEL = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false };
 
 /** Translates llama.cpp's name of a pre-tokenizer to the object in tokenizer.json. */
@@ -129,6 +131,13 @@ export function readGgufTokenizer(file: string, metadata: Metadata): { tokenizer
       throw new Error(`${file}: ${key}: expected an id below ${tokens.length}, got ${id}`);
     return [id];
   });
+  const own = metadata.get(END_TOKENS);
+  if (own !== undefined) {
+    const isId = (id: unknown): id is number => typeof id === "number" && Number.isInteger(id) && id >= 0 && id < tokens.length;
+    if (!Array.isArray(own) || own.length === 0 || !own.every(isId))
+      throw new Error(`${file}: ${END_TOKENS}: expected ids below ${tokens.length}, got ${show(own)}`);
+    ends.splice(0, ends.length, ...own);
+  }
   const merges = stringsAt(file, metadata, "tokenizer.ggml.merges");
   const tokenizer = {
     version: "1.0",

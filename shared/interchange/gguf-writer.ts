@@ -139,6 +139,8 @@ function metadataOf(model: PublishedModel, type: NumberType): [string, Value][] 
     ["general.quantization_version", uint32(2)],
     ["general.alignment", uint32(GGUF_ALIGNMENT)],
     ["tiffin.checkpoint", string(hash)],
+    // GGUF has room for two end tokens; llama.cpp knows others by their names.
+    ["tiffin.end_tokens", int32s(endTokens)],
     ["tiffin.tokenizer", string(provenance.tokenizer)],
     ...(provenance.dataset === null ? [] : [["tiffin.dataset", string(provenance.dataset)] satisfies [string, Value]]),
     ["qwen3.block_count", uint32(config.layers)],

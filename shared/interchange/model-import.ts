@@ -2,6 +2,8 @@
  * Imports a Qwen3 decoder from a Hugging Face folder or a GGUF file, and checks every field. Weights are read parameter by
  * parameter, so only a part of the model is in memory at once.
  */
+import { z } from "zod";
+import { MAX_CHAT_TEMPLATE } from "../artifacts.ts";
 import type { ModelConfig } from "../config.ts";
 import { partition } from "../model/formats/partition.ts";
 import { encodeSafetensors } from "../model/formats/safetensors.ts";
@@ -25,6 +27,8 @@ export interface ImportedModel {
   /** Null if the file lists none; the tokenizer's end-of-text token then ends a text. */
   endTokens: readonly number[] | null;
   /** Changes that the import made, described for people. */
+  /** The chat template (Jinja); null if the model has none. */
+  chatTemplate: string | null;
   notes: readonly string[];
   /** Reads a parameter. All its values are finite. */
   read(name: string): Promise<Float32Array<ArrayBuffer>>;
@@ -69,6 +73,31 @@ async function dropTiedHead(file: string, tensors: Map<string, StoredTensor<Numb
   tensors.delete("lm_head.weight");
 }
 
+const tokenizerConfigSchema = z.object({
+  chat_template: z.union([z.string(), z.array(z.object({ name: z.string(), template: z.string() }))]).nullish(),
+});
+
+/** The chat template of a folder: a file of its own in newer folders, a field of tokenizer_config.json in older ones. */
+async function templateOfFolder(open: (path: string) => Promise<ByteSource | null>): Promise<string | null> {
+  const file = await open("chat_template.jinja");
+  if (file !== null) return new TextDecoder().decode(await readWhole(file, MAX_CONFIG_BYTES));
+  const config = await open("tokenizer_config.json");
+  if (config === null) return null;
+  const parsed = tokenizerConfigSchema.safeParse(parseJson(config.name, await readWhole(config, MAX_TOKENIZER_BYTES)));
+  if (!parsed.success) throw new Error(`${config.name}: ${z.prettifyError(parsed.error)}`);
+  const { chat_template: template } = parsed.data;
+  if (typeof template === "string") return template;
+  return template?.find(({ name }) => name === "default")?.template ?? null;
+}
+
+/** The template if exports can keep it. `notes` gets the reason if they cannot. */
+function keptTemplate(template: unknown, notes: string[]): string | null {
+  if (typeof template !== "string" || template === "") return null;
+  if (template.length <= MAX_CHAT_TEMPLATE) return template;
+  notes.push(`chat_template: the template of ${template.length} characters is not kept, the longest is ${MAX_CHAT_TEMPLATE}`);
+  return null;
+}
+
 /** Reads a Hugging Face folder. `open` returns null for a missing file. Throws an error that names the first invalid field or tensor. */
 export async function importFolder(open: (path: string) => Promise<ByteSource | null>): Promise<ImportedModel> {
   const needed = async (path: string, maxBytes: number) => {
@@ -82,6 +111,7 @@ export async function importFolder(open: (path: string) => Promise<ByteSource | 
   const generation = await open("generation_config.json");
   const generationEnd = generation === null ? null : endTokensOf(parseJson(generation.name, await readWhole(generation, MAX_CONFIG_BYTES)));
   const tokenizer = await needed("tokenizer.json", MAX_TOKENIZER_BYTES);
+  const chatTemplate = keptTemplate(await templateOfFolder(open), notes);
   const tensors = await readSafetensorsFolder(open);
   if (config.tiedEmbeddings) await dropTiedHead("safetensors", tensors);
   checkTensors("safetensors", config, tensors, (name) => name);
@@ -90,6 +120,7 @@ export async function importFolder(open: (path: string) => Promise<ByteSource | 
     tokenizer,
     // generation_config.json has priority, as in transformers.
     endTokens: generationEnd ?? endTokens,
+    chatTemplate,
     notes,
     read: (name) => readTensor(name, tensors.get(name)!),
   };
@@ -103,7 +134,8 @@ export async function importGguf(source: ByteSource): Promise<ImportedModel> {
   checkServingMemory(source.name, config);
   const { tokenizer, endTokens } = readGgufTokenizer(source.name, metadata);
   checkTensors(source.name, config, tensors, ggufName);
-  return { config, tokenizer, endTokens, notes, read: (name) => readTensor(ggufName(name), tensors.get(ggufName(name))!) };
+  const chatTemplate = keptTemplate(metadata.get("tokenizer.chat_template"), notes);
+  return { config, tokenizer, endTokens, chatTemplate, notes, read: (name) => readTensor(ggufName(name), tensors.get(ggufName(name))!) };
 }
 
 /** Encodes the model in parts, in the form in which models are stored here. */

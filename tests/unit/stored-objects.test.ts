@@ -25,6 +25,7 @@ import {
   successorKey,
   successorSchema,
   lessonSetSchema,
+  type Checkpoint,
   type LessonSet,
   type ObjectKind,
   type Origin,
@@ -207,6 +208,16 @@ const TODAY: Readonly<Record<string, () => Uint8Array | Promise<Uint8Array>>> = 
   "part.1-bf16.safetensors": () => encodeSafetensors(compress(TENSORS, {}, "bf16").arrays),
   "part.1-int8.safetensors": () => encodeSafetensors(compress(TENSORS, {}, "int8").arrays),
   "checkpoint.2.json": () => written((bucket) => putCheckpoint(bucket, SPEC, BASE)),
+  "checkpoint.2c.json": () =>
+    json({
+      ...BASE,
+      format: 2,
+      model: SPEC.model,
+      tokenizer: hash("d"),
+      dataset: null,
+      endTokens: [2, 0],
+      chatTemplate: "{{ messages }}",
+    } satisfies Checkpoint),
   "checkpoint.2b.json": () => written((bucket) => putCheckpoint(bucket, { ...SPEC, endTokens: [2, 0] }, BASE)),
 };
 

@@ -65,7 +65,7 @@ async function openModel(env: CoordinatorEnv, id: string): Promise<PublishedMode
     config: checkpoint.model,
     tokenizer,
     endTokens: endTokensOf(checkpoint, parseTokenizer(json)),
-    chatTemplate: template.jinja,
+    chatTemplate: checkpoint.chatTemplate ?? template.jinja,
     provenance: await provenanceOf(env, { name: nameOf(published.model), published, checkpoint, isTaught: template === CHATML }),
     parameters: createParameterReader(checkpoint.model, async (index) => {
       const bytes = await getObjectInto(ARTIFACTS, "part", hashSchema.parse(checkpoint.weights[index]), undefined, buffer);

@@ -66,7 +66,9 @@ export async function importModel(env: CoordinatorEnv, request: ImportRequest): 
     });
   }
   const start = { dataset: null, round: 0, tokens: 0, lrScale: 1, outer: null, inner: [] };
-  const hash = await putJson(ARTIFACTS, "checkpoint", { format: 2, model, tokenizer: request.tokenizer, endTokens, weights, ...start });
+  const { chatTemplate } = request;
+  const kept = { endTokens, ...(chatTemplate === undefined ? {} : { chatTemplate }) };
+  const hash = await putJson(ARTIFACTS, "checkpoint", { format: 2, model, tokenizer: request.tokenizer, ...kept, weights, ...start });
   await env.REGISTRY.getByName("registry").publish(
     { model: hash, tokenizer: request.tokenizer, run: IMPORTED_RUN, valLoss: null },
     request.activate,

@@ -42,10 +42,10 @@ async function storedValues(model: ImportedModel): Promise<Map<string, Float32Ar
 
 /** The properties of an import that the tests compare with the original model. */
 async function copyOf(imported: ImportedModel, model: RandomModel): Promise<object> {
-  const { config, endTokens, notes } = imported;
-  return { config, endTokens, notes, areSame: areSame(await storedValues(imported), model.values) };
+  const { config, endTokens, chatTemplate, notes } = imported;
+  return { config, endTokens, chatTemplate, notes, areSame: areSame(await storedValues(imported), model.values) };
 }
-const exactly = ({ config, endTokens }: RandomModel) => ({ config, endTokens, notes: [], areSame: true });
+const exactly = ({ config, endTokens, chatTemplate }: RandomModel) => ({ config, endTokens, chatTemplate, notes: [], areSame: true });
 
 describe.each(SHAPES)("%s", (_, changes) => {
   test("comes back from a Hugging Face folder in F32 and BF16", async () => {
@@ -63,6 +63,22 @@ describe.each(SHAPES)("%s", (_, changes) => {
       ).toEqual(exactly(model));
     }
   });
+});
+
+test("a chat template comes from a file of its own, from a named list, or not at all", async () => {
+  const rest = huggingFaceFiles(randomModel(), "F32").filter(({ path }) => path !== "tokenizer_config.json");
+  const templateOf = async (...files: OutputFile[]) => (await importFolder(await folderOf([...rest, ...files]))).chatTemplate;
+  const named = [
+    { name: "tool_use", template: "a" },
+    { name: "default", template: "b" },
+  ];
+  const listed = textFile("tokenizer_config.json", JSON.stringify({ chat_template: named }));
+  expect(await templateOf()).toBe(null);
+  expect(await templateOf(listed)).toBe("b");
+  expect(await templateOf(listed, textFile("chat_template.jinja", "c"))).toBe("c");
+  const long = await importFolder(await folderOf([...rest, textFile("chat_template.jinja", "x".repeat(32_001))]));
+  expect([long.chatTemplate, long.notes]).toEqual([null, [expect.stringContaining("chat_template: the template of 32001 characters")]]);
+  await expect(templateOf(textFile("tokenizer_config.json", '{"chat_template":7}'))).rejects.toThrow("chat_template");
 });
 
 test("a folder of shards and a folder in F16 come back", async () => {
