@@ -23,15 +23,15 @@ function weight<T extends tf.Tensor>(weights: Weights, name: string): T {
   return tensor as T;
 }
 
-/** x [B*T, C] -> y [B*T, C], and the layer's cache with T more positions */
-function block(
+/** x [B*T, C] -> y [B*T, C], the queries (normed and rotated) [B, T, H, D], and the layer's cache with T more positions */
+export function block(
   weights: Weights,
   config: ModelConfig,
   layer: number,
   x: tf.Tensor2D,
   batch: number,
   past: LayerCache | null,
-): { x: tf.Tensor2D; cache: LayerCache } {
+): { x: tf.Tensor2D; queries: tf.Tensor4D; cache: LayerCache } {
   const prefix = `model.layers.${layer}`;
   const { heads, kvHeads, headWidth, normEpsilon, ropeTheta } = config;
   const length = x.shape[0] / batch;
@@ -52,7 +52,12 @@ function block(
 
   const normedInput = rmsNorm(attended, weight(weights, `${prefix}.post_attention_layernorm.weight`), normEpsilon);
   const hidden = swiglu(project(normedInput, "mlp.gate_proj"), project(normedInput, "mlp.up_proj"));
-  return { x: tf.add(attended, project(hidden, "mlp.down_proj")) as tf.Tensor2D, cache: { keys, values } };
+  return { x: tf.add(attended, project(hidden, "mlp.down_proj")) as tf.Tensor2D, queries: q, cache: { keys, values } };
+}
+
+/** ids int32 [N] -> the first block's input [N, C] */
+export function embeddedRows(weights: Weights, ids: tf.Tensor1D): tf.Tensor2D {
+  return embedding(weight(weights, "model.embed_tokens.weight"), ids);
 }
 
 /**
@@ -68,7 +73,7 @@ function hiddenCached(
 ): { hidden: tf.Tensor2D; caches: LayerCache[] } {
   if (ids.shape[0] % batch !== 0) throw new Error(`forward: expected ids [B*T] with B = ${batch}, got [${ids.shape}]`);
   const caches: LayerCache[] = [];
-  let x = embedding(weight(weights, "model.embed_tokens.weight"), ids); // [B*T, C]
+  let x = embeddedRows(weights, ids);
   for (let layer = 0; layer < config.layers; layer++) {
     const result = block(weights, config, layer, x, batch, past?.[layer] ?? null);
     x = result.x;

@@ -8,6 +8,7 @@ import { untilActive } from "../../scripts/local/poll-run.ts";
 import { askInSituations, describeAnswer, prepareLessons } from "../../scripts/local/teach.ts";
 import { SONG_ANSWERS } from "../../scripts/lessons/songs.ts";
 import { checkpointSchema, datasetSchema } from "../../shared/artifacts.ts";
+import type { Explanation } from "../../shared/contracts/explain.ts";
 import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import { getJson, getObject } from "../../shared/store.ts";
 import { openDoor, OPERATOR } from "./gateway/door.ts";
@@ -120,6 +121,41 @@ describe("lessons", () => {
   });
 });
 
+/** The probabilities of /explain multiply to the probability of /predict, its attention sums to 1, and it refuses what is outside. */
+async function expectExplained(asked: { text: string; context: object; answer: string }, raw: number): Promise<void> {
+  const { tokens, read, attention, layers, next } = await call<Explanation>("POST", "/explain", { ...asked, alternatives: 2 });
+  expect(tokens[0]!.probability).toBeNull();
+  expect(tokens.map(({ text }) => text).join("")).toBe(read);
+  expect(tokens.at(-1)!.end).toBe(new TextEncoder().encode(read).length);
+  expect(tokens.every(({ start }, index) => start === (tokens[index - 1]?.end ?? 0))).toBe(true);
+  // The rendered conversation ends with the answer, the end of the message, and a line break.
+  const [answered, end] = tokens.slice(-3);
+  expect([answered!.text, end!.text, end!.isControl]).toEqual([asked.answer, "<|im_end|>", true]);
+  const [spoken, ended] = [answered!.probability!, end!.probability!];
+  // Another token can end the answer, too.
+  expect(raw).toBeGreaterThan(spoken * ended - 1e-5);
+  expect(raw).toBeLessThan(spoken + 1e-5);
+  expect(answered!.alternatives[0]).toEqual({ id: answered!.id, text: asked.answer, probability: spoken });
+
+  expect(attention.map(({ position }) => position)).toEqual([tokens.length - 1]);
+  for (const head of attention[0]!.weights.flat()) {
+    expect(head).toHaveLength(tokens.length);
+    expect(head.reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(1, 2);
+  }
+  // Rows in other company have other rounding errors.
+  expect(layers.at(-1)).toEqual(next.map(({ id, text, probability }) => ({ id, text, probability: expect.closeTo(probability, 6) })));
+  const all = await call<Explanation>("POST", "/explain", { text: "q1", form: "text", position: "all" });
+  expect(all.attention.map(({ weights }) => weights[0]![0]!.length)).toEqual(all.tokens.map((_, index) => index + 1));
+  for (const [request, status, error] of [
+    [{ text: "q1", position: 9999 }, 422, "position: expected at most"],
+    [{ text: "q".repeat(300) }, 422, "text: expected 1..64 tokens, with context and answer, got 3"],
+    [{ text: "q1", form: "text", answer: "y" }, 422, 'answer: expected none with form "text"'],
+  ] as const) {
+    const refused = await errorOf("POST", "/explain", request);
+    expect([refused.status, refused.error]).toEqual([status, expect.stringContaining(error)]);
+  }
+}
+
 describe("a run", () => {
   test("that names nothing to learn is refused with the field's name", async () => {
     const { id: lessons } = (await (await post(lines(LESSONS))).json()) as { id: string };
@@ -190,6 +226,7 @@ describe("a run", () => {
       // The search finds the same answer, with the same probability.
       expect(found.answers[0]!.raw).toBeCloseTo(answers[0]!.raw, 5);
       expect(found.answers.reduce((sum, { raw }) => sum + raw, 0)).toBeLessThanOrEqual(1);
+      await expectExplained({ ...asked, answer }, answers[0]!.raw);
     }
     expect(before.answers.every(({ raw }) => raw < 0.1)).toBe(true);
     // A context with keys and values that the model has never seen.

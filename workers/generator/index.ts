@@ -3,6 +3,7 @@
  * length.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
+import type { Explanation, ExplainRequest } from "../../shared/contracts/explain.ts";
 import { DEFAULT_CANDIDATES, type Answer, type GenerateRequest } from "../../shared/contracts/generate.ts";
 import type { GenerationRequest, ModelInfo } from "../../shared/contracts/generation.ts";
 import type { Predictions, PredictRequest } from "../../shared/contracts/predict.ts";
@@ -10,6 +11,7 @@ import { namedError } from "../../shared/errors.ts";
 import { account } from "./account.ts";
 import { createAdmissionQueue } from "./admission-queue.ts";
 import { answer } from "./generate.ts";
+import { explain, MAX_EXPLAINED_TOKENS } from "./explain.ts";
 import { activeModel, holdModel, infoOf, TURN_MS, type LoadedModel, type ModelHold } from "./model.ts";
 import { MAX_PREDICTED_TOKENS, predict } from "./predict.ts";
 import { eventStream, scoredEvents } from "./stream.ts";
@@ -54,6 +56,14 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
     return this.#withModel(
       ({ config }) => config.context + MAX_PREDICTED_TOKENS,
       async ({ model }) => predict(model, request),
+    );
+  }
+
+  /** The inside of the model while it reads a text. Throws InvalidInput and the errors of `generate`. */
+  explain(request: ExplainRequest): Promise<Explanation> {
+    return this.#withModel(
+      () => MAX_EXPLAINED_TOKENS,
+      async ({ model }) => explain(model, request),
     );
   }
 

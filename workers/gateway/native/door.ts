@@ -29,6 +29,7 @@ handlers.openapi(routes.generate, async (c) => {
 handlers.openapi(routes.tokenize, async (c) => c.json(await c.env.GENERATOR.tokenize(c.req.valid("json").text), 200));
 handlers.openapi(routes.detokenize, async (c) => c.json(await c.env.GENERATOR.detokenize(c.req.valid("json").tokens), 200));
 handlers.openapi(routes.predict, async (c) => c.json(await c.env.GENERATOR.predict(c.req.valid("json")), 200));
+handlers.openapi(routes.explain, async (c) => c.json(await c.env.GENERATOR.explain(c.req.valid("json")), 200));
 handlers.openapi(routes.feedback, async (c) =>
   c.json(await c.env.FEEDBACK.score({ ...c.req.valid("json"), voter: await voterOf(c) }), 200),
 );

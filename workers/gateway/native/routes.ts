@@ -17,6 +17,7 @@ import { curveQuerySchema, curveSchema, eventsQuerySchema } from "../../../share
 import { aboutSchema, healthSchema } from "../../../shared/contracts/health.ts";
 import { activatedSchema, exportQuerySchema, modelSchema, publishRequestSchema } from "../../../shared/contracts/models.ts";
 import { overviewSchema } from "../../../shared/contracts/overview.ts";
+import { explainRequestSchema, explanationSchema } from "../../../shared/contracts/explain.ts";
 import { predictionsSchema, predictRequestSchema } from "../../../shared/contracts/predict.ts";
 import {
   branchRequestSchema,
@@ -109,6 +110,16 @@ export const routes = {
     middleware: limit("GENERATE_LIMIT"),
     request: { body: body(predictRequestSchema) },
     responses: { 200: json(predictionsSchema, "The probabilities of answers"), ...refusalsOf(400, 413, 415, 422, 429, 500, 503) },
+  }),
+  explain: createRoute({
+    method: "post",
+    path: "/explain",
+    middleware: limit("GENERATE_LIMIT"),
+    request: { body: body(explainRequestSchema) },
+    responses: {
+      200: json(explanationSchema, "Probabilities, attention, and the prediction after each layer"),
+      ...refusalsOf(400, 413, 415, 422, 429, 500, 503),
+    },
   }),
   feedback: createRoute({
     method: "post",
