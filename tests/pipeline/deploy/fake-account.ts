@@ -23,7 +23,11 @@ export interface Metadata {
   annotations?: Record<string, string>;
   limits?: { cpu_ms?: number };
   observability?: { enabled?: boolean };
+  assets?: { jwt?: string };
 }
+
+/** The token by which a deploy uploads static files, and the one by which a Worker names the uploaded files. */
+export const FILES_TOKENS = { upload: "e30.e30.upload", uploaded: "e30.e30.uploaded" } as const;
 
 export interface FakeVersion {
   id: string;
@@ -92,6 +96,8 @@ export class FakeAccount {
   readonly databases = new Map<string, FakeDatabase>();
   readonly workflows = new Map<string, { name: string; script_name: string }>();
   subdomain: string | null = "fake";
+  /** Hashes of uploaded static files. */
+  readonly staticFiles = new Set<string>();
   /** Uploads of these Workers fail. */
   readonly broken = new Set<string>();
   #count = 0;
@@ -117,6 +123,8 @@ export class FakeAccount {
 
   /** Adds a version and returns its id. The version serves at once if `isLive`; otherwise a deployment must follow. */
   upload(name: string, metadata: Metadata, files: Map<string, string>, isLive = true): string {
+    if (metadata.assets !== undefined && metadata.assets.jwt !== FILES_TOKENS.uploaded)
+      throw new Refused(400, 10_021, "assets: expected the token of a completed upload");
     if (this.broken.has(name)) throw new Refused(500, 10_013, "workers.api.error.unknown");
     const known = this.scripts.get(name);
     const secrets = new Map(known?.secrets);

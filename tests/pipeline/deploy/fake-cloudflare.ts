@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
-import { ACCOUNT_ID, FakeAccount, Refused } from "./fake-account.ts";
+import { ACCOUNT_ID, FakeAccount, FILES_TOKENS, Refused } from "./fake-account.ts";
 import { databaseRoutes } from "./fake-databases.ts";
 import { storageRoutes } from "./fake-storage.ts";
 import { workerRoutes } from "./fake-workers.ts";
@@ -46,7 +46,8 @@ export class FakeCloudflare extends FakeAccount {
     const body = await buffer(request);
     const call = { query: url.searchParams, body, type: request.headers["content-type"] ?? "", origin: this.url };
     const isSigned = path.startsWith("/signed/");
-    if (!isSigned && request.headers.authorization !== "Bearer fake-token") return refuse(401, 10_000, "Authentication error");
+    const token = path.startsWith("/workers/assets/") ? FILES_TOKENS.upload : "fake-token";
+    if (!isSigned && request.headers.authorization !== `Bearer ${token}`) return refuse(401, 10_000, "Authentication error");
     for (const [verb, pattern, answer] of this.#routes) {
       const match = verb === method ? pattern.exec(path) : null;
       if (match === null) continue;

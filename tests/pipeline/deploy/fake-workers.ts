@@ -1,5 +1,15 @@
 /** The fake account's answers about Workers, their versions, secrets and Workflows. */
-import { ACCOUNT_ID, jsonOf, Refused, type Answer, type Call, type FakeAccount, type Metadata, type Route } from "./fake-account.ts";
+import {
+  ACCOUNT_ID,
+  FILES_TOKENS,
+  jsonOf,
+  Refused,
+  type Answer,
+  type Call,
+  type FakeAccount,
+  type Metadata,
+  type Route,
+} from "./fake-account.ts";
 
 export const workerRoutes = (account: FakeAccount): readonly Route[] => [
   ["GET", /^\/(?:memberships)$/, () => ({ result: [{ id: "m", account: { id: ACCOUNT_ID, name: "fake" } }] })],
@@ -77,6 +87,25 @@ export const workerRoutes = (account: FakeAccount): readonly Route[] => [
       if (!script.versions.some(({ id }) => id === wanted)) throw new Refused(404, 10_216, "version not found");
       script.live = wanted;
       return { result: { id: account.uuid() } };
+    },
+  ],
+  // Static files: a session names those that are missing, then one request carries them, named by their hashes.
+  [
+    "POST",
+    /^\/workers\/scripts\/([^/]+)\/assets-upload-session$/,
+    ({ body }) => {
+      const { manifest } = jsonOf<{ manifest: Record<string, { hash: string }> }>(body);
+      const missing = Object.values(manifest).flatMap(({ hash }) => (account.staticFiles.has(hash) ? [] : [hash]));
+      if (missing.length === 0) return { result: { jwt: FILES_TOKENS.uploaded, buckets: [] } };
+      return { result: { jwt: FILES_TOKENS.upload, buckets: [missing] } };
+    },
+  ],
+  [
+    "POST",
+    /^\/workers\/assets\/upload$/,
+    ({ body, type }) => {
+      for (const hash of Object.keys(formParts(body, type))) account.staticFiles.add(hash);
+      return { result: { jwt: FILES_TOKENS.uploaded } };
     },
   ],
   // A first upload serves at once. Later versions are uploaded first and deployed afterwards by wrangler.
