@@ -85,9 +85,12 @@ export function audit(spans: readonly Span[]): Map<string, Counts> {
     while (above !== undefined && above.name !== "jsRpcSession" && !isInvocation(above)) above = parentOf(above);
     return above?.name === "jsRpcSession" ? above : undefined;
   };
+  /** Only objects have storage. That tells them apart when the store has lost the span of the stub's call. */
+  const usesStorage = new Set<Span>();
   const kindOf = (invocation: Span): string => {
     const session = sessionOf(invocation);
-    if (invocation.name === "jsrpc") return session !== undefined && isObjectCall(session) ? "object call" : "call";
+    const isOfObject = usesStorage.has(invocation) || (session !== undefined && isObjectCall(session));
+    if (invocation.name === "jsrpc") return isOfObject ? "object call" : "call";
     return invocation.attributes["faas.trigger"] === "http" ? "request" : invocation.name;
   };
   const counts = new Map<string, Counts>();
@@ -99,6 +102,7 @@ export function audit(spans: readonly Span[]): Map<string, Counts> {
     if (invocation === undefined) continue;
     const mine = countsOf(invocation);
     const { name, attributes } = span;
+    if (name.startsWith("durable_object_storage_")) usesStorage.add(invocation);
     const isStorage = /^(r2|d1|kv)_/.test(name) || name === "queue_send" || name === "durable_object_subrequest";
     const isFetch = name === "fetch" && !(parentOf(span)?.name ?? "").startsWith("d1_");
     const isWorkerSession = name === "jsRpcSession" && !isObjectCall(span);
