@@ -115,7 +115,7 @@ export class RunHistory {
     const every = Math.ceil((last.round - first.round + 1) / points);
     const rows = this.#sql.exec<{ [Field in keyof Stretch]: number }>(
       `SELECT MAX(round) AS round, MIN(loss) AS low, AVG(loss) AS mean, MAX(loss) AS high, MAX(committed_at) AS at
-        FROM rounds WHERE rounds.round BETWEEN ?1 AND ?2 GROUP BY (rounds.round - ?1) / ?3 ORDER BY 1`,
+        FROM rounds WHERE rounds.round BETWEEN ?1 AND ?2 GROUP BY CAST((rounds.round - ?1) / ?3 AS INTEGER) ORDER BY 1`,
       first.round,
       last.round,
       every,

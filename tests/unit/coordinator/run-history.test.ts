@@ -73,3 +73,33 @@ describe("a history", () => {
     expect(queries.filter((query) => query.startsWith("SELECT"))).toEqual([]);
   });
 });
+
+describe("a curve in stretches", () => {
+  const whole = { from: undefined, to: undefined };
+
+  it.each([2, 10, 50, 400, 1000])("keeps one spike in a thousand rounds visible in %i stretches", (points) => {
+    const { history, database } = historyOf(0, 1000);
+    database.prepare("UPDATE rounds SET loss = 9 WHERE round = 537").run();
+    for (const range of [whole, { from: 500, to: 600 }, { from: 537, to: 537 }]) {
+      const { stretches, first, last } = history.curve({ ...range, points });
+      expect(stretches.length).toBeLessThanOrEqual(points);
+      expect(Math.max(...stretches.map(({ high }) => high))).toBe(9);
+      expect([first?.round, last?.round]).toEqual([range.from ?? 0, range.to ?? 999]);
+    }
+  });
+
+  it("has the least, mean and greatest loss of its rounds, and nothing where there are none", () => {
+    const { history } = historyOf(10, 6);
+    expect(history.curve({ ...whole, points: 3 })).toMatchObject({
+      every: 2,
+      stretches: [11, 13, 15].map((round) => ({
+        round,
+        low: lossOf(round),
+        mean: expect.closeTo((lossOf(round) + lossOf(round - 1)) / 2, 10) as number,
+        high: lossOf(round - 1),
+        at: 1000 * round,
+      })),
+    });
+    expect(history.curve({ from: 16, to: 99, points: 5 })).toEqual({ stretches: [], every: 1, first: null, last: null });
+  });
+});
