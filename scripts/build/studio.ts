@@ -28,6 +28,7 @@ export const BUDGETS = {
 
 export interface ScreenSize {
   screen: string;
+  path: string;
   hasCurve: boolean;
   script: number;
   sheet: number;
@@ -38,7 +39,7 @@ export interface ScreenSize {
 
 /** What prerender.tsx gives when it is bundled for Node. */
 interface Prerenderer {
-  pages(filesOf: (name: string) => PageFiles): { screen: { name: string; hasCurve?: true }; file: string; html: string }[];
+  pages(filesOf: (name: string) => PageFiles): { screen: { name: string; path: string; hasCurve?: true }; file: string; html: string }[];
   headersFile(assets: string): string;
 }
 
@@ -175,6 +176,7 @@ export async function buildStudio(): Promise<ScreenSize[]> {
     const [sheetSize, pageSize] = [sizeOf(sheet), sizeOf(file)];
     return {
       screen: screen.name,
+      path: screen.path,
       hasCurve: screen.hasCurve === true,
       script: scripts,
       sheet: sheetSize,

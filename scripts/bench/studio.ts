@@ -1,0 +1,107 @@
+/**
+ * `npm run bench -- studio [--visits 5] [--no-paint]`: the Studio's weight, and how soon its pages are there. Sizes are after
+ * gzip -9. Paints are measured in a real Chromium, slowed down 4 times, at 1.6 Mbit/s and 150 ms, 390 px wide, beside the
+ * smallest answer of the same server in the same run: the middle of five visits, each with an empty cache.
+ */
+import type { Browser } from "playwright-core";
+import { buildStudio, BUDGETS, type ScreenSize } from "../build/studio.ts";
+import type { Print } from "../cli/runner.ts";
+import { reachTiffin } from "../local/reach.ts";
+import { findChromium, launch } from "../studio/chromium.ts";
+
+const SLOWDOWN = 4;
+const BYTES_PER_SECOND = 1_600_000 / 8;
+const LATENCY_MS = 150;
+/** Time after the page is loaded in which it may still paint, shift and block. */
+const SETTLE_MS = 3000;
+/** An answer of a few bytes, which a browser shows as text. */
+const SMALLEST = "/session";
+
+const LIMITS = { paintAfterSmallestMs: 450, shift: 0.02, blockingMs: { plain: 200, curve: 300 } } as const;
+
+interface Visit {
+  firstPaint: number;
+  largestPaint: number;
+  shift: number;
+  blocking: number;
+}
+
+/** Runs in the page before its own scripts. A task blocks for as long as it takes beyond 50 ms (web.dev/articles/tbt). */
+const OBSERVE = `
+  globalThis.seen = { firstPaint: 0, largestPaint: 0, shift: 0, blocking: 0 };
+  const watch = (type, take) => new PerformanceObserver((list) => list.getEntries().forEach(take)).observe({ type, buffered: true });
+  watch("paint", ({ name, startTime }) => { if (name === "first-paint") seen.firstPaint = startTime; });
+  watch("largest-contentful-paint", ({ startTime }) => { seen.largestPaint = startTime; });
+  watch("layout-shift", ({ value, hadRecentInput }) => { if (!hadRecentInput) seen.shift += value; });
+  watch("longtask", ({ duration }) => { seen.blocking += Math.max(0, duration - 50); });
+`;
+
+async function visit(browser: Browser, url: string): Promise<Visit> {
+  const context = await browser.newContext({ viewport: { width: 390, height: 844 } });
+  try {
+    const page = await context.newPage();
+    await page.addInitScript(OBSERVE);
+    const devtools = await context.newCDPSession(page);
+    await devtools.send("Emulation.setCPUThrottlingRate", { rate: SLOWDOWN });
+    await devtools.send("Network.enable");
+    const speed = { downloadThroughput: BYTES_PER_SECOND, uploadThroughput: BYTES_PER_SECOND };
+    await devtools.send("Network.emulateNetworkConditions", { offline: false, latency: LATENCY_MS, ...speed });
+    await page.goto(url, { waitUntil: "load" });
+    await page.waitForTimeout(SETTLE_MS);
+    return (await page.evaluate("seen")) as Visit;
+  } finally {
+    await context.close();
+  }
+}
+
+const middle = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
+
+async function visits(browser: Browser, url: string, times: number): Promise<Visit> {
+  const all: Visit[] = [];
+  for (let index = 0; index < times; index++) all.push(await visit(browser, url));
+  const of = (field: keyof Visit) => middle(all.map((each) => each[field]));
+  return { firstPaint: of("firstPaint"), largestPaint: of("largestPaint"), shift: of("shift"), blocking: of("blocking") };
+}
+
+const kib = (bytes: number) => `${(bytes / 1024).toFixed(1)} KiB`;
+
+function describe({ screen, script, sheet, page, view, files, hasCurve }: ScreenSize): string {
+  const kind = hasCurve ? "curve" : "plain";
+  const limits = `script ${kib(script)} of ${kib(BUDGETS.script[kind])}, sheet ${kib(sheet)}, page ${kib(page)}`;
+  return `${screen.padEnd(11)} ${limits}, whole view ${kib(view)} of ${kib(BUDGETS.view[kind])} in ${files} files`;
+}
+
+export const FLAGS = { visits: 5, paint: true };
+
+export async function run({ visits: times, paint }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
+  const sizes = await buildStudio();
+  for (const size of sizes) print(describe(size));
+  const found = paint ? await findChromium() : null;
+  if (found === null) return { sizes, ok: true };
+  const tiffin = await reachTiffin();
+  const browser = await launch(found);
+  try {
+    const smallest = await visits(browser, tiffin.url + SMALLEST, times);
+    print(`smallest answer: first paint after ${smallest.firstPaint.toFixed(0)} ms`);
+    const paints: Record<string, Visit> = {};
+    let ok = true;
+    for (const { screen, path, hasCurve } of sizes) {
+      const seen = await visits(browser, tiffin.url + path, times);
+      paints[screen] = seen;
+      const after = seen.firstPaint - smallest.firstPaint;
+      const isGood =
+        after <= LIMITS.paintAfterSmallestMs &&
+        seen.shift <= LIMITS.shift &&
+        seen.blocking <= LIMITS.blockingMs[hasCurve ? "curve" : "plain"];
+      ok &&= isGood;
+      const figures = `first paint ${after.toFixed(0)} ms later, largest ${(seen.largestPaint - smallest.firstPaint).toFixed(0)} ms later`;
+      print(
+        `${screen.padEnd(11)} ${figures}, shift ${seen.shift.toFixed(4)}, blocking ${seen.blocking.toFixed(0)} ms${isGood ? "" : "  ABOVE THE LIMIT"}`,
+      );
+    }
+    return { sizes, smallest, paints, ok };
+  } finally {
+    await browser.close();
+    await tiffin.close();
+  }
+}
