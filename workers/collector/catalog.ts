@@ -108,6 +108,11 @@ export class Catalog extends DurableObject<CollectorEnv> {
     return row === undefined ? null : decodeCrawl(row);
   }
 
+  /** The newest crawls. */
+  async newestCrawls(limit: number): Promise<Crawl[]> {
+    return this.#rows<{ json: string }>("SELECT json FROM crawls ORDER BY started_at DESC LIMIT ?", limit).map(decodeCrawl);
+  }
+
   #change(id: string, change: (crawl: Crawl) => Partial<Crawl>): void {
     const row = this.#rows<{ json: string }>("SELECT json FROM crawls WHERE id = ?", id)[0];
     if (row === undefined) return;

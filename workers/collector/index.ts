@@ -19,6 +19,8 @@ import { namedError } from "../../shared/errors.ts";
 export { Catalog } from "./catalog.ts";
 export { Host } from "./web/host.ts";
 
+const CRAWLS_LISTED = 20;
+
 export default class Collector extends WorkerEntrypoint<CollectorEnv> {
   get #catalog() {
     return this.env.CATALOG.getByName("catalog");
@@ -71,6 +73,11 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
     }
     if (failures.length > 0) throw new Error(`crawls: expected all to begin, got ${failures.join("; ")} (cron retries them)`);
     return crawls;
+  }
+
+  /** The newest crawls of all sources. */
+  async listCrawls(): Promise<Crawl[]> {
+    return this.#catalog.newestCrawls(CRAWLS_LISTED);
   }
 
   /** The corpus at a glance. */

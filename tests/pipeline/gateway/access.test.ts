@@ -36,6 +36,7 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
     "GET /sources",
     "DELETE /documents",
     "POST /crawls",
+    "GET /crawls",
     "GET /crawls/{id}",
     "POST /runs",
     "GET /runs",

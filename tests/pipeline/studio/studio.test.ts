@@ -1,8 +1,21 @@
-/** The Studio in a real browser at the real Workers. */
+/**
+ * The Studio in a real browser at the real Workers: while nothing is there, then with a model of random weights and a run
+ * that trains to its end.
+ */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { presetOf, supervisionConfigSchema } from "../../../shared/config.ts";
 import { openDoor } from "../gateway/door.ts";
-import { OPERATOR_TOKEN } from "../harness.ts";
+import { totalRounds } from "../../../shared/training/compute/rounds.ts";
+import { MODEL, putHandDataset, TOKENIZER, VAL_TOKENS } from "../hand-dataset.ts";
+import { press, type } from "./screens.ts";
+import { describeSessions } from "./sessions.ts";
 import { chromium, Visitor } from "./visit.ts";
+
+/** Markup, a script, an override of the writing direction. */
+const HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script>\u202Egnp.exe';
+/** The smallest model reads 32 bytes at once, too few for a question. */
+const SHAPE = { context: 128 };
+const ROUNDS = 12;
 
 describe.skipIf(chromium === null)("the Studio", () => {
   let door: Awaited<ReturnType<typeof openDoor>>;
@@ -41,7 +54,10 @@ describe.skipIf(chromium === null)("the Studio", () => {
     for (const path of [...pages, "/studio", "/studio/nowhere"]) {
       const response = (await visit.page.goto(new URL(path, door.url).href))!;
       const headers = response.headers();
-      expect([path, headers["content-security-policy"]]).toEqual([path, expect.stringContaining("default-src 'none'; script-src 'self'")]);
+      expect([path, headers["content-security-policy"]]).toEqual([
+        path,
+        expect.stringContaining("default-src 'none'; script-src 'self'") as string,
+      ]);
       expect(headers).toMatchObject({
         "x-content-type-options": "nosniff",
         "referrer-policy": "no-referrer",
@@ -91,25 +107,97 @@ describe.skipIf(chromium === null)("the Studio", () => {
     await visit.close();
   });
 
-  test("an operator signs in with the token by keyboard alone, and out again", async () => {
-    const visit = await visitor.visit("/studio/");
-    const { page } = visit;
-    await page.getByRole("button", { name: "Sign in" }).waitFor();
-    await page.getByRole("button", { name: "Sign in" }).focus();
-    await page.keyboard.press("Enter");
-    await page.keyboard.type("a wrong token");
-    await page.keyboard.press("Enter");
-    await page.getByText("expected the operator's token").waitFor();
-    await page.getByLabel("Operator’s token").focus();
-    await page.keyboard.press("Control+A");
-    await page.keyboard.type(OPERATOR_TOKEN);
-    await page.keyboard.press("Enter");
-    await page.getByRole("button", { name: "Sign out" }).waitFor();
-    expect(await page.evaluate(async () => (await fetch("/runs")).status)).toBe(200);
-    expect(await page.evaluate("document.cookie")).toBe("");
-    await page.getByRole("button", { name: "Sign out" }).click();
-    await page.getByRole("button", { name: "Sign in" }).waitFor();
-    expect(await page.evaluate(async () => (await fetch("/runs")).status)).toBe(401);
-    await visit.close();
+  describeSessions(() => ({ door, visitor }));
+
+  describe("with a model and a run", () => {
+    beforeAll(async () => {
+      await door.publish(1, SHAPE);
+      const worker = door.server.getWorker<CoordinatorEnv, typeof import("../../../workers/coordinator/index.ts")>("tiffin-coordinator");
+      const [env, coordinator] = await Promise.all([worker.getEnv(), worker.getExport()]);
+      const training = { ...presetOf("tiny").training, seed: 3, tokens: ROUNDS * 8 * 16, shards: 1 };
+      await coordinator.startRun({
+        run: "watched",
+        preset: "tiny",
+        dataset: await putHandDataset(env.ARTIFACTS),
+        tokenizer: TOKENIZER,
+        model: MODEL,
+        valTokens: VAL_TOKENS,
+        training,
+        supervision: supervisionConfigSchema.parse({}),
+        rounds: totalRounds(training, MODEL),
+      });
+    });
+
+    test("training shows a run to its end, in a curve, a sentence and a table, and says what each button does", async () => {
+      const visit = await visitor.visit("/studio/training?run=watched", { signedIn: true });
+      const { page } = visit;
+      await page
+        .getByText(/^Done\. The best validation loss is/)
+        .first()
+        .waitFor();
+      await page.getByText(`Round ${ROUNDS}:`).waitFor();
+      await press(page, "log y");
+      await page.getByText("The curve as a table").click();
+      expect(await page.getByRole("table").first().getByRole("row").count()).toBeGreaterThan(2);
+      expect(await visitor.faultsOf(visit)).toEqual([]);
+      expect(new URL(page.url()).search).toBe("?run=watched&y=log");
+      await press(page, "Delete");
+      await page.getByText("Models that it has published stay").waitFor();
+      await page.keyboard.press("Escape");
+      await visit.close();
+    });
+
+    test("models lets an operator choose another model, and corpus says what a removal takes", async () => {
+      await door.publish(2, SHAPE);
+      const visit = await visitor.visit("/studio/models", { signedIn: true });
+      const { page } = visit;
+      await page.getByRole("button", { name: "Activate" }).first().waitFor();
+      expect(await visitor.faultsOf(visit)).toEqual([]);
+      const active = page.getByRole("row").filter({ has: page.getByText("now", { exact: true }) });
+      const before = await active.getByRole("rowheader").textContent();
+      await press(page, "Activate");
+      await page.keyboard.press("Enter");
+      await active.filter({ hasNotText: before! }).waitFor();
+      await page.goto(new URL("/studio/corpus", door.url).href);
+      await page.getByText("None yet. Add the address").waitFor();
+      expect(await visitor.faultsOf(visit)).toEqual([]);
+      await press(page, "Remove a page");
+      await page.getByText("This cannot be undone.").waitFor();
+      await visit.close();
+    });
+
+    test("the playground answers a hostile question as text, and counts a vote, by keyboard alone", async () => {
+      const visit = await visitor.visit("/studio/playground");
+      const { page } = visit;
+      await type(page, "Question", HOSTILE);
+      await page.keyboard.press("Control+Enter");
+      await page.getByRole("button", { name: "Good answer" }).waitFor();
+      expect(await page.locator(".asked").textContent()).toBe(HOSTILE);
+      expect(new URL(page.url()).searchParams.get("q")).toBe(HOSTILE);
+      expect(await visitor.faultsOf(visit)).toEqual([]);
+      await press(page, "Good answer");
+      await page.getByText("Thank you.").waitFor();
+      await page.goto(new URL("/studio/learn", door.url).href);
+      await page.getByText("The first vote is counted: 1 answer voted on today").waitFor();
+      expect(await visitor.faultsOf(visit)).toEqual([]);
+      await visit.close();
+    });
+
+    test("the tokenizer cuts a hostile text in the browser, and names what hides", async () => {
+      const visit = await visitor.visit("/studio/tokenizer");
+      const { page } = visit;
+      await page.getByRole("button", { name: "Token 1:" }).waitFor();
+      await type(page, "Text to cut", "é<b>\u202E");
+      await page
+        .getByRole("button", { name: /U\+202E|e2/ })
+        .first()
+        .waitFor();
+      const token = page.getByRole("button", { name: /^Token 1:\s+c3\s+id\s+195$/ });
+      await token.focus();
+      await page.keyboard.press("Enter");
+      await page.getByText("from the start: a single byte").waitFor();
+      expect(await visitor.faultsOf(visit)).toEqual([]);
+      await visit.close();
+    });
   });
 });

@@ -11,6 +11,7 @@ import { OPERATOR_TOKEN } from "../harness.ts";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+const PATIENCE_MS = 240_000;
 const WIDTHS = [320, 390, 1200] as const;
 const LOOKS = [
   { colorScheme: "light", forcedColors: "none" },
@@ -50,6 +51,8 @@ export class Visitor {
   async visit(path: string, options: BrowserContextOptions & { signedIn?: boolean } = {}): Promise<Visit> {
     const { signedIn = false, ...settings } = options;
     const context: BrowserContext = await this.#browser.newContext({ viewport: { width: 1200, height: 900 }, ...settings });
+    // Waits go by state; only a page that never gets there reaches this.
+    context.setDefaultTimeout(PATIENCE_MS);
     if (signedIn) {
       const { code } = await createCode(OPERATOR_TOKEN, "session", Date.now());
       await context.addCookies([
@@ -98,6 +101,12 @@ async function violations(page: Page): Promise<string[]> {
       axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
     };
     const { violations: found } = await checker.run({ runOnly: { type: "tag", values: tags } });
-    return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`);
+    return found.map(
+      ({ id, nodes }) =>
+        `${id}: ${nodes
+          .slice(0, 3)
+          .map(({ html }) => html.slice(0, 160))
+          .join(" | ")}`,
+    );
   }, RULES);
 }

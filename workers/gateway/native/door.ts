@@ -36,6 +36,7 @@ handlers.openapi(routes.feedback, async (c) =>
 handlers.openapi(routes.addSource, async (c) => c.json(await c.env.COLLECTOR.addSource(c.req.valid("json")), 200));
 handlers.openapi(routes.listSources, async (c) => c.json(await c.env.COLLECTOR.listSources(), 200));
 handlers.openapi(routes.startCrawls, async (c) => c.json(await c.env.COLLECTOR.startCrawls(c.req.valid("json")), 200));
+handlers.openapi(routes.listCrawls, async (c) => c.json(await c.env.COLLECTOR.listCrawls(), 200));
 handlers.openapi(routes.getCrawl, async (c) => c.json((await c.env.COLLECTOR.getCrawl(c.req.valid("param").id)) ?? notFound("crawl"), 200));
 handlers.openapi(routes.removeDocument, async (c) => c.json(await c.env.COLLECTOR.removeUrl(c.req.valid("query").url), 200));
 handlers.openapi(routes.startRun, async (c) => c.json(await c.env.COORDINATOR.train(c.req.valid("json"), c.var.requestId), 200));

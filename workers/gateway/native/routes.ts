@@ -143,6 +143,12 @@ export const routes = {
     request: { body: optionalBody(crawlRequestSchema) },
     responses: ok(z.array(crawlSchema), "The crawls that run now"),
   }),
+  listCrawls: createRoute({
+    method: "get",
+    path: "/crawls",
+    security: operator,
+    responses: ok(z.array(crawlSchema), "The newest twenty crawls"),
+  }),
   getCrawl: createRoute({
     method: "get",
     path: "/crawls/{id}",

@@ -2,8 +2,11 @@
 import type { ComponentType } from "preact";
 import { htmlOf, type Files } from "./document.tsx";
 import { ASSET_HEADERS, pageHeaders } from "./policy.ts";
+import { Corpus } from "./screens/corpus/screen.tsx";
+import { Learn } from "./screens/learn/screen.tsx";
 import { Local } from "./screens/local/screen.tsx";
 import { Missing } from "./screens/missing/screen.tsx";
+import { Models } from "./screens/models/screen.tsx";
 import { Pipeline } from "./screens/pipeline/screen.tsx";
 import { Playground } from "./screens/playground/screen.tsx";
 import { TokenizerScreen } from "./screens/tokenizer/screen.tsx";
@@ -15,6 +18,9 @@ const CONTENTS: Readonly<Record<ScreenName, ComponentType>> = {
   playground: Playground,
   tokenizer: TokenizerScreen,
   training: Training,
+  models: Models,
+  corpus: Corpus,
+  learn: Learn,
   local: Local,
   missing: Missing,
 };

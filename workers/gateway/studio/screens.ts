@@ -51,6 +51,24 @@ export const SCREENS = [
     description: "The model in your own browser tab: after it has loaded, no request leaves the tab.",
     needs: { model: true },
   },
+  {
+    name: "models",
+    path: "/studio/models",
+    title: "Models",
+    description: "The model that answers, and those that could.",
+  },
+  {
+    name: "corpus",
+    path: "/studio/corpus",
+    title: "Corpus",
+    description: "Where the text comes from: sources, crawls, and the removal of a page.",
+  },
+  {
+    name: "learn",
+    path: "/studio/learn",
+    title: "Learn",
+    description: "How a model grows, in six steps that this pipeline ticks off.",
+  },
   { name: "missing", path: "/studio/missing", title: "No such page", description: "The address leads nowhere.", isHidden: true },
 ] as const satisfies readonly Screen[];
 

@@ -110,7 +110,7 @@ export function Chart(props: ChartProps) {
             </text>
           </g>
         ))}
-        {marksOf(x, width / 110).map((value) => (
+        {marksOf(x, width / 75).map((value) => (
           <text key={value} class="grid" x={position(x, value)} y={HEIGHT - 8} text-anchor="middle">
             {formatX(value)}
           </text>

@@ -26,11 +26,13 @@ export function duration(seconds: number): string {
   return hours < 48 ? `${hours} h ${Math.floor((rounded % 3600) / 60)} min` : `${Math.floor(hours / 24)} days`;
 }
 
-/** "4 min ago". */
-export const ago = (time: string, now: number): string => {
+/** "4 min ago", in the largest unit alone. */
+export function ago(time: string, now = Date.now()): string {
   const seconds = (now - Date.parse(time)) / 1000;
-  return seconds < 5 ? "just now" : `${seconds < 3600 ? duration(seconds).replace(/ \d+ s$/, "") : duration(seconds)} ago`;
-};
+  if (seconds < 60) return "just now";
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  return seconds < 48 * 3600 ? `${Math.floor(seconds / 3600)} h ago` : `${Math.floor(seconds / 86_400)} days ago`;
+}
 
 /** The beginning of a hash: enough to tell models apart. */
 export const shortHash = (hash: string): string => hash.slice(0, 8);

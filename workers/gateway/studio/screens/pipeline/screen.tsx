@@ -1,41 +1,15 @@
 /** The pipeline as a tiffin carrier: five tins, how full each is, and what travels between them. For everyone. */
-import { computed, signal } from "@preact/signals";
+import { computed } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { Overview } from "../../../../../shared/contracts/overview.ts";
 import { Announcer } from "../../frame/announcer.tsx";
-import { call } from "../../frame/api.ts";
 import { percent } from "../../frame/numbers.ts";
-import { poll } from "../../frame/polling.ts";
-import { BLANK_TINS, storyOf, tinsOf, type Tin, type TinState } from "./tins.ts";
+import { overview, overviewProblem, previous, watchOverview } from "../../frame/overview.ts";
+import { Problem } from "../../frame/problem.tsx";
+import { BLANK_TINS, crawlRate, storyOf, tinsOf, type Tin, type TinState } from "./tins.ts";
 
-const EVERY_MS = 2000;
-
-const overview = signal<Overview | null>(null);
-const problem = signal<Error | null>(null);
-/** Pages per second between the last two overviews. */
-const rate = signal<number | null>(null);
-
+const rate = computed(() => crawlRate(previous.value, overview.value));
 const tins = computed(() => (overview.value === null ? BLANK_TINS : tinsOf(overview.value, rate.value, Date.now())));
-const story = computed(() => (overview.value === null ? "Looking at the pipeline…" : storyOf(overview.value).now));
-
-function rateBetween(before: Overview | null, after: Overview): number | null {
-  const [first, last] = [before?.corpus?.crawl, after.corpus?.crawl];
-  const seconds = before === null ? 0 : (Date.parse(after.checkedAt) - Date.parse(before.checkedAt)) / 1000;
-  if (!first || !last || first.startedAt !== last.startedAt || seconds <= 0) return rate.peek();
-  return (last.fetched - first.fetched) / seconds;
-}
-
-function watch(): void {
-  const polled = poll(() => call<Overview>("GET", "/overview"), EVERY_MS);
-  polled.value.subscribe((next) => {
-    if (next === null) return;
-    rate.value = rateBetween(overview.peek(), next);
-    overview.value = next;
-  });
-  polled.error.subscribe((error) => {
-    problem.value = error;
-  });
-}
+const story = computed(() => (overview.value === null ? { now: "Looking at the pipeline…", next: null } : storyOf(overview.value)));
 
 const STATES: Readonly<Record<TinState, string>> = { working: "working", ready: "ready", empty: "empty", down: "down", unknown: "…" };
 
@@ -49,7 +23,7 @@ function Level({ fill }: { fill: number | null }) {
 }
 
 function TinCard({ tin }: { tin: Tin }) {
-  const { key, title, does, state, main, unit, facts, fill, fillMeans } = tin;
+  const { key, title, does, state, main, unit, facts, fill, fillMeans, passes, link } = tin;
   return (
     <li class={`tin ${state}`}>
       <article aria-labelledby={`tin-${key}`}>
@@ -77,11 +51,14 @@ function TinCard({ tin }: { tin: Tin }) {
             </>
           )}
         </p>
+        <p class="more">
+          <a href={link.href}>{link.text}</a>
+        </p>
       </article>
       <p class="passes">
-        {tin.passes !== "" && (
+        {passes !== "" && (
           <>
-            <span aria-hidden="true">→</span> {tin.passes}
+            <span aria-hidden="true">→</span> {passes}
           </>
         )}
       </p>
@@ -90,16 +67,14 @@ function TinCard({ tin }: { tin: Tin }) {
 }
 
 export function Pipeline() {
-  useEffect(watch, []);
+  useEffect(watchOverview, []);
+  const { now, next } = story.value;
   return (
     <>
       <h1>The pipeline</h1>
-      <Announcer text={story.value} />
-      {problem.value !== null && (
-        <p class="notice" role="alert">
-          {problem.value.message}
-        </p>
-      )}
+      <Announcer text={now} />
+      <p class="next">{next !== null && <a href={next.href}>{next.text}</a>}</p>
+      <Problem text={overviewProblem.value?.message ?? ""} />
       <ol class="carrier" aria-label="The five stages">
         {tins.value.map((tin) => (
           <TinCard key={tin.key} tin={tin} />

@@ -1,5 +1,6 @@
 /** The overview as five tins: what is in each, how full it is, and what travels to the next. Pure, so that it can be tested. */
 import type { Overview } from "../../../../../shared/contracts/overview.ts";
+import type { RunTick } from "../../../../../shared/contracts/runs.ts";
 import { ago, bytes, count, counted, decimal, duration, NONE, percent, shortHash } from "../../frame/numbers.ts";
 
 export type TinState = "working" | "ready" | "empty" | "down" | "unknown";
@@ -19,6 +20,7 @@ export interface Tin {
   fillMeans: string;
   /** What goes on to the next tin. */
   passes: string;
+  link: { text: string; href: string };
 }
 
 const DOES = {
@@ -45,8 +47,16 @@ const FACTS: Readonly<Record<Key, readonly string[]>> = {
   collect: ["Documents", "Pages read", "Sources", "Rate"],
   tokenize: ["Vocabulary", "Bytes per token", "From", "Now"],
   train: ["Counting model", "Tokens seen", "Time left", "Rate"],
-  serve: ["Loss", "Published", "From run", "Models kept"],
+  serve: ["Loss", "Published", "Run", "Models kept"],
   learn: ["Answers today", "Voted on"],
+};
+
+const LINKS: Readonly<Record<Key, Tin["link"]>> = {
+  collect: { text: "Sources and crawls", href: "/studio/corpus" },
+  tokenize: { text: "Cut a text yourself", href: "/studio/tokenizer" },
+  train: { text: "Watch the loss", href: "/studio/training" },
+  serve: { text: "Ask the model", href: "/studio/playground" },
+  learn: { text: "Vote on an answer", href: "/studio/playground" },
 };
 
 const share = (done: number, total: number) => (total > 0 ? Math.min(1, done / total) : null);
@@ -62,12 +72,21 @@ const blank = (key: Key, state: TinState): Tin => ({
   fill: null,
   fillMeans: "",
   passes: "",
+  link: LINKS[key],
 });
 
 /** Five tins of which nothing is known yet. */
 export const BLANK_TINS: readonly Tin[] = (Object.keys(DOES) as Key[]).map((key) => blank(key, "unknown"));
 
-/** `rate` is in pages per second, from two overviews. */
+/** Pages per second between two overviews; null when they are not of the same crawl. */
+export function crawlRate(before: Overview | null, after: Overview | null): number | null {
+  const [first, last] = [before?.corpus?.crawl, after?.corpus?.crawl];
+  if (!before || !after || !first || !last || first.startedAt !== last.startedAt) return null;
+  const seconds = (Date.parse(after.checkedAt) - Date.parse(before.checkedAt)) / 1000;
+  return seconds > 0 ? (last.fetched - first.fetched) / seconds : null;
+}
+
+/** `rate` is in pages per second. */
 export function tinsOf(overview: Overview, rate: number | null, now: number): readonly Tin[] {
   const tins = [collect(overview, rate), tokenize(overview), train(overview), serve(overview, now), learn(overview)];
   const isDown = ({ key }: Tin) => overview.parts[WORKERS[key as Key]] === "down";
@@ -129,7 +148,7 @@ function train({ training }: Overview): Tin {
   return {
     ...blank("train", run.state === "failed" ? "down" : isWorking ? "working" : "ready"),
     main: shown === null ? NONE : decimal(shown, 3),
-    unit: isTaught ? "nats per answer" : "nats per token",
+    unit: isTaught ? "nats/answer" : "nats/token",
     facts: [
       isTaught
         ? ["Teaches", counted(run.dataset?.documents ?? 0, "lesson")]
@@ -151,11 +170,11 @@ function serve({ training, feedback }: Overview, now: number): Tin {
   return {
     ...blank("serve", "ready"),
     main: shortHash(active.model),
-    unit: "is the model",
+    unit: "answers",
     facts: [
       ["Loss", active.valLoss === null ? NONE : decimal(active.valLoss, 3)],
       ["Published", ago(active.publishedAt, now)],
-      ["From run", active.run.length > 14 ? `${active.run.slice(0, 12)}…` : active.run],
+      ["Run", active.run.length > 16 ? `${active.run.slice(0, 14)}…` : active.run],
       ["Models kept", count(models)],
     ],
     fill: 1,
@@ -181,29 +200,44 @@ function learn({ feedback }: Overview): Tin {
   };
 }
 
+export interface Story {
+  now: string;
+  next: { text: string; href: string } | null;
+}
+
+const WATCH = { text: "Watch the loss fall", href: "/studio/training" };
+const ASK = { text: "Talk to the model", href: "/studio/playground" };
+
 /** What happens now, in one sentence, and the next thing to do. */
-export function storyOf(overview: Overview): { now: string; next: { text: string; href: string } | null } {
-  const { corpus, training } = overview;
+export function storyOf({ corpus, training }: Overview): Story {
   const run = training?.run ?? null;
-  const { crawl } = corpus ?? { crawl: null };
-  if (run?.state === "training" && run.round !== null) {
-    const done = percent(share(run.tokens ?? 0, run.totalTokens ?? 0) ?? 0);
-    const line = run.trigramLoss;
-    const compared =
-      run.loss === null || line === null
-        ? ""
-        : run.loss < line
-          ? " It now predicts better than a model that only counts words in threes."
-          : ` It has yet to cross ${decimal(line, 2)}, the loss of a model that only counts.`;
-    return { now: `Training: ${done} of the tokens are learned.${compared}`, next: null };
+  const crawl = corpus?.crawl ?? null;
+  switch (run?.state) {
+    case "preparing":
+      return { now: `Text falls into tokens: step “${run.progress.stage}”.`, next: null };
+    case "training":
+      return { now: trainingStory(run), next: WATCH };
+    case "evaluating":
+      return { now: "Training has ended. The model is measured on text that it has not seen.", next: WATCH };
+    case "paused":
+      return { now: "Training is paused.", next: WATCH };
+    case "failed":
+      return { now: "The newest run has failed. Its page says why.", next: WATCH };
+    default:
   }
-  if (run?.state === "evaluating")
-    return { now: "Training has ended; the model is being measured on text that it has not seen.", next: null };
-  if (run?.state === "preparing") return { now: `Text becomes tokens: ${run.progress.stage}.`, next: null };
-  if (run?.state === "failed") return { now: "The newest run has failed.", next: null };
   if (crawl?.state === "running")
-    return { now: `Pages are arriving: ${counted(crawl.fetched, "page")} read, ${count(crawl.queued)} waiting.`, next: null };
-  if (training !== null && training.active !== null) return { now: "A model is up and answers.", next: null };
-  if ((corpus?.documents ?? 0) > 0) return { now: "Text is collected, and no model has been trained on it yet.", next: null };
+    return { now: `Pages arrive: ${counted(crawl.fetched, "page")} read, ${count(crawl.queued)} waiting.`, next: null };
+  if (training !== null && training.active !== null) return { now: "A model is up and answers.", next: ASK };
+  if ((corpus?.documents ?? 0) > 0)
+    return { now: "Text is collected, and no model has learned from it yet.", next: { text: "Start a run", href: "/studio/training" } };
   return { now: "Nothing is here yet. npm start collects pages and trains a first model.", next: null };
+}
+
+function trainingStory({ tokens, totalTokens, loss, trigramLoss, dataset }: RunTick): string {
+  const done = percent(share(tokens ?? 0, totalTokens ?? 0) ?? 0);
+  if (dataset?.kind === "sft") return `The model learns its lessons: ${done} done.`;
+  if (loss === null || trigramLoss === null) return `The model learns: ${done} of the tokens are read.`;
+  return loss < trigramLoss
+    ? `The model learns: ${done} of the tokens are read. It predicts better now than a model that only counts tokens in threes.`
+    : `The model learns: ${done} of the tokens are read. At ${decimal(trigramLoss, 2)} its loss crosses the line of a model that only counts.`;
 }

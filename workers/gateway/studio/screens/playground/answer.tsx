@@ -20,25 +20,30 @@ function Speed({ tokens, seconds, finish }: Shown) {
   );
 }
 
-/** In alphabetical order, which tells nothing about what the model thinks of them. */
+/** Each different text once, in alphabetical order, which tells nothing about what the model thinks of them. */
 function Candidates({ candidates, text, vote: given }: Shown) {
+  const different = [...new Map(candidates.map((candidate) => [candidate.response, candidate])).values()];
   return (
     <ul class="candidates">
-      {candidates
+      {different
         .toSorted((a, b) => (a.response < b.response ? -1 : 1))
-        .map(({ response, reward, logProbability }) => (
-          <li key={`${logProbability} ${response}`} class="candidate">
-            <p class="text" dir="auto">
-              {response || "(an empty answer)"}
-            </p>
-            {given !== null && (
-              <p class="speed">
-                {response === text && <b>Chosen. </b>}
-                Reward {decimal(reward, 2)}, log-probability {decimal(logProbability, 2)} nats per token
+        .map(({ response, reward, logProbability }) => {
+          const times = candidates.filter((each) => each.response === response).length;
+          return (
+            <li key={response} class="candidate">
+              <p class="text" dir="auto">
+                {response || "(an empty answer)"}
               </p>
-            )}
-          </li>
-        ))}
+              {times > 1 && <p class="speed">said {times} times</p>}
+              {given !== null && (
+                <p class="speed">
+                  {response === text && <b>Chosen. </b>}
+                  Reward before your vote {decimal(reward, 2)}, log-probability {decimal(logProbability, 2)} nats per token
+                </p>
+              )}
+            </li>
+          );
+        })}
     </ul>
   );
 }

@@ -102,13 +102,16 @@ function Tokens() {
               type="button"
               class={`token c${index % COLOURS}${piece.isBytes ? " bytes" : ""}`}
               aria-pressed={index === selected.value ? "true" : "false"}
-              aria-label={`Token ${index + 1}: ${piece.shown}, id ${piece.id}`}
               onClick={() => {
                 selected.value = index === selected.value ? null : index;
               }}
             >
+              <span class="unseen">Token {index + 1}: </span>
               {piece.shown || "∅"}
-              <small>{piece.id}</small>
+              <small>
+                <span class="unseen">id </span>
+                {piece.id}
+              </small>
             </button>
           ))}
         </p>

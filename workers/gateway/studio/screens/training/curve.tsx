@@ -163,14 +163,14 @@ function Table() {
 
 export function Curve({ status }: { status: RunStatus | null }) {
   const run = tick.value;
-  if (points.value.length === 0) return <p class="empty">No round is committed yet. The curve begins with the first.</p>;
+  if (points.value.length === 0) return <p class="nothing-yet">No round is committed yet. The curve begins with the first.</p>;
   const first = stretches.value[0]!;
   const last = stretches.value.at(-1)!;
   const inRange = (round: number) => round >= first.round && round <= last.round + 1;
   const atOf = (round: number) => stretches.value.find((stretch) => stretch.round >= round)?.at ?? last.at;
   const lines = [
-    ...(run?.unigramLoss ? [{ y: run.unigramLoss, label: `counts words: ${decimal(run.unigramLoss, 2)}` }] : []),
-    ...(run?.trigramLoss ? [{ y: run.trigramLoss, label: `counts words in threes: ${decimal(run.trigramLoss, 2)}` }] : []),
+    ...(run?.unigramLoss ? [{ y: run.unigramLoss, label: `counts tokens: ${decimal(run.unigramLoss, 2)}` }] : []),
+    ...(run?.trigramLoss ? [{ y: run.trigramLoss, label: `counts tokens in threes: ${decimal(run.trigramLoss, 2)}` }] : []),
   ];
   const dots = (status?.evaluations ?? [])
     .filter(({ round }) => inRange(round))

@@ -27,7 +27,11 @@ const chosen = () => parameter("run") ?? runs.value?.at(-1)?.id ?? null;
 function watch(): void {
   polledRuns = poll(() => call<RunStatus[]>("GET", "/runs"), RUNS_EVERY_MS);
   polledRuns.value.subscribe((value) => {
-    if (value !== null) runs.value = value;
+    if (value === null) return;
+    const isFirst = runs.peek() === null;
+    runs.value = value;
+    // The newest run is known only now.
+    if (isFirst) polledStatus?.refresh();
   });
   polledStatus = poll(async () => {
     const id = chosen();
@@ -53,7 +57,7 @@ function sentenceOf(run: RunTick): string {
       const speed = tokensPerSecond === null ? "" : ` at ${count(tokensPerSecond)} tokens/s`;
       const left = secondsLeft === null ? "" : `, ${duration(secondsLeft)} left`;
       const crossed =
-        loss !== null && trigramLoss !== null && loss < trigramLoss ? " It predicts better than a model that counts words in threes." : "";
+        loss !== null && trigramLoss !== null && loss < trigramLoss ? " It predicts better than a model that counts tokens in threes." : "";
       return `Round ${count(round ?? 0)} of ${count(rounds ?? 0)}${speed}${left}.${crossed}`;
     }
     case "evaluating":
@@ -61,12 +65,19 @@ function sentenceOf(run: RunTick): string {
     case "paused":
       return "Paused. No tasks are given out until the run is resumed.";
     case "done":
-      return "Done.";
+      return endOf(run);
     case "failed":
       return "Failed.";
     default:
       return state satisfies never;
   }
+}
+
+function endOf({ valLoss, trigramLoss, unigramLoss }: RunTick): string {
+  if (valLoss === null) return "Done.";
+  const line = trigramLoss ?? unigramLoss;
+  if (line === null) return `Done. The best validation loss is ${decimal(valLoss, 3)} nats per answer.`;
+  return `Done. The best validation loss is ${decimal(valLoss, 3)}, ${valLoss < line ? "below" : "above"} the ${decimal(line, 3)} of a model that only counts.`;
 }
 
 function Facts({ run, full }: { run: RunTick; full: RunStatus | null }) {

@@ -1,0 +1,4 @@
+import { start } from "../../frame/start.tsx";
+import { Corpus } from "./screen.tsx";
+
+start("corpus", Corpus);

@@ -1,0 +1,165 @@
+/** Models: the active one for everyone; all published ones, their exports and the choice of the active one for the operator. */
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { Model } from "../../../../../shared/contracts/models.ts";
+import { call, send } from "../../frame/api.ts";
+import { Confirm } from "../../frame/confirm.tsx";
+import { ForOperator } from "../../frame/for-operator.tsx";
+import { ago, decimal, NONE, shortHash } from "../../frame/numbers.ts";
+import { overview, overviewProblem, watchOverview } from "../../frame/overview.ts";
+import { poll, type Polled } from "../../frame/polling.ts";
+import { Problem } from "../../frame/problem.tsx";
+
+const EVERY_MS = 10_000;
+const EXPORTS = [
+  ["hf", "Hugging Face"],
+  ["gguf", "GGUF"],
+  ["onnx", "ONNX"],
+] as const;
+
+const models = signal<readonly Model[] | null>(null);
+const problem = signal("");
+let polled: Polled<Model[]> | null = null;
+
+function watch(): void {
+  polled = poll(() => call<Model[]>("GET", "/models"), EVERY_MS);
+  polled.value.subscribe((value) => {
+    if (value !== null) models.value = value;
+  });
+  polled.error.subscribe((error) => {
+    problem.value = error?.message ?? "";
+  });
+}
+
+const lossOf = ({ valLoss }: Pick<Model, "valLoss">) => (valLoss === null ? NONE : decimal(valLoss, 3));
+
+function Active() {
+  const { value } = overview;
+  if (value === null) return <p class="lede">Looking for the active model…</p>;
+  const active = value.training?.active ?? null;
+  if (active === null)
+    return (
+      <section class="panel">
+        <h2>No model answers yet</h2>
+        <p>
+          A run publishes its best checkpoint when it is done. <a href="/studio/training">Go to training</a>
+        </p>
+      </section>
+    );
+  const run = [value.training?.run, value.training?.pretraining].find((each) => each?.id === active.run) ?? null;
+  return (
+    <section class="panel" aria-labelledby="active">
+      <h2 id="active">
+        Answering now: <span class="mono">{shortHash(active.model)}</span>
+      </h2>
+      <dl class="facts">
+        <div>
+          <dt>Validation loss</dt>
+          <dd>{lossOf(active)}</dd>
+        </div>
+        <div>
+          <dt>Parameters</dt>
+          <dd>{run?.parameters?.toLocaleString("en") ?? NONE}</dd>
+        </div>
+        <div>
+          <dt>Published</dt>
+          <dd>{ago(active.publishedAt)}</dd>
+        </div>
+        <div>
+          <dt>From run</dt>
+          <dd>
+            <a href={`/studio/training?run=${encodeURIComponent(active.run)}`}>{active.run}</a>
+          </dd>
+        </div>
+      </dl>
+      <p>
+        <a class="button" href="/studio/playground">
+          Ask it
+        </a>
+      </p>
+    </section>
+  );
+}
+
+function Published() {
+  useEffect(watch, []);
+  const all = (models.value ?? []).toSorted((a, b) => (a.publishedAt < b.publishedAt ? 1 : -1));
+  const before = all.find(({ active }) => active);
+  return (
+    <div class="panel">
+      <h2 id="published">Published models</h2>
+      <Problem text={problem.value} />
+      {models.value !== null && all.length === 0 && <p>None yet.</p>}
+      {all.length > 0 && (
+        // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls needs the keyboard
+        <section class="scrolls" aria-labelledby="published" tabIndex={0}>
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Model</th>
+                <th scope="col">Validation loss</th>
+                <th scope="col">Run</th>
+                <th scope="col">Published</th>
+                <th scope="col">Take out</th>
+                <th scope="col">Answers</th>
+              </tr>
+            </thead>
+            <tbody>
+              {all.map((model) => (
+                <tr key={model.model}>
+                  <th scope="row" class="mono">
+                    {shortHash(model.model)}
+                  </th>
+                  <td>{lossOf(model)}</td>
+                  <td>
+                    <a href={`/studio/training?run=${encodeURIComponent(model.run)}`}>{model.run}</a>
+                  </td>
+                  <td>{ago(model.publishedAt)}</td>
+                  <td class="exports">
+                    {EXPORTS.map(([format, name]) => (
+                      <a key={format} href={`/models/${model.model}/export?format=${format}`} download>
+                        {name}
+                      </a>
+                    ))}
+                  </td>
+                  <td>
+                    {model.active ? (
+                      <b>now</b>
+                    ) : (
+                      <Confirm
+                        label="Activate"
+                        act={async () => {
+                          await send("POST", `/models/${model.model}/activate`);
+                          polled?.refresh();
+                        }}
+                      >
+                        <p>
+                          Model <code>{shortHash(model.model)}</code> answers from now on, within a second or so everywhere. To go back,
+                          activate {before === undefined ? "another one" : <code>{shortHash(before.model)}</code>} in the same way.
+                        </p>
+                      </Confirm>
+                    )}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </section>
+      )}
+    </div>
+  );
+}
+
+export function Models() {
+  useEffect(watchOverview, []);
+  return (
+    <>
+      <h1>Models</h1>
+      <Problem text={overviewProblem.value?.message ?? ""} />
+      <Active />
+      <ForOperator what="The list of models, taking them out and choosing which one answers are the operator’s.">
+        <Published />
+      </ForOperator>
+    </>
+  );
+}
