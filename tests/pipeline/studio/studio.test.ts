@@ -80,7 +80,10 @@ describe.skipIf(chromium === null)("the Studio", () => {
   test("the model answers in the visitor's tab with the tokens of /generate, and no request leaves the tab after loading", async () => {
     const nobody = await visitor.visit("/local");
     await nobody.page.getByRole("button", { name: "Load the model" }).click();
-    await nobody.page.getByText("config.json: expected status 200, got 401").first().waitFor();
+    await nobody.page
+      .getByText(/\.json: expected status 200, got 401/)
+      .first()
+      .waitFor();
     await nobody.close();
     await door.publish(7, { width: 32, layers: 2, heads: 2, context: 128 });
     const visit = await visitor.visit("/local", { signedIn: true });

@@ -70,6 +70,8 @@ export class Visitor {
       if (!request.url().startsWith(this.#origin)) faults.push(`request to ${request.url()}`);
     });
     await page.goto(this.#origin + path);
+    // Before its script has run, a page is a picture: a press would be lost.
+    await page.locator("#app[data-live]").waitFor({ state: "attached" });
     return { page, faults, close: () => context.close() };
   }
 

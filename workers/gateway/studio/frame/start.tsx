@@ -6,10 +6,13 @@ import { findSession } from "./session.tsx";
 
 export function start(name: ScreenName, Content: ComponentType): void {
   void findSession();
+  const app = document.querySelector<HTMLElement>("#app")!;
   hydrate(
     <Frame screen={screenOf(name)}>
       <Content />
     </Frame>,
-    document.querySelector("#app")!,
+    app,
   );
+  // Tells tests that a press is heard from now on.
+  app.dataset["live"] = "";
 }
