@@ -39,7 +39,17 @@ export class Deliveries {
     if (!history.store(given.state)) return;
     // The trainer dies, and its lease stays unanswered.
     if (faulty && history.chance(0.15)) return history.draw("T4");
+    if (faulty && history.chance(0.05)) return this.#giveBack(given.lease);
     this.#mail.push(answer(given.lease, trainer, this.#resultOf(given.lease, trainer, version)));
+  }
+
+  /** T22: a task that is given back is open again at once. The same call again changes nothing more. */
+  #giveBack({ id, task: { shard } }: Lease): void {
+    const history = this.#history;
+    history.draw("T22");
+    const again = history.protocol.released(history.state, shard, id, history.now);
+    if (history.protocol.released(again, shard, id, history.now) !== again) history.fail("T22: a lease was given back twice");
+    history.store(again);
   }
 
   #resultOf(lease: Lease, trainer: string, version: number): TaskResult {

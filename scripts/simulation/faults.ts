@@ -22,6 +22,8 @@ export const FAULTS = [
   "T20",
   // Two versions of the arithmetic at once, during a deployment.
   "T21",
+  // A trainer fails and gives its task back.
+  "T22",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 

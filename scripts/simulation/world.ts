@@ -19,7 +19,7 @@ import { initialState, isOver, trainResults, type Base, type RunSpec, type RunSt
 /** The reducer, or a mutant of it. */
 export type Protocol = Pick<
   typeof Run,
-  "lease" | "submit" | "reduced" | "reissue" | "restarted" | "effectOf" | "rolledBack" | "damaged" | "resumed"
+  "lease" | "released" | "submit" | "reduced" | "reissue" | "restarted" | "effectOf" | "rolledBack" | "damaged" | "resumed"
 >;
 
 export class Violation extends Error {}

@@ -135,6 +135,15 @@ it("refuses a trainer with another arithmetic clearly and without blame, and ser
   expect((await run.lease("newer", 0, ARITHMETIC)).lease?.task.run).toBe("versions");
 });
 
+it("leases a task that its trainer gives back to the next trainer at once", async () => {
+  const run = env.RUN.getByName("versions");
+  const failed = await leaseOf("versions");
+  expect((await run.lease("next", 0, ARITHMETIC)).lease).toBeNull();
+  await run.release(failed.task.shard, failed.id);
+  expect((await run.lease("next", 0, ARITHMETIC)).lease?.task.shard).toBe(failed.task.shard);
+  expect(await coordinator.getRun("versions")).toMatchObject({ counts: { released: 1 } });
+});
+
 it("prepares a run again when it is started after a failed preparation", async () => {
   await coordinator.train({ name: "again", preset: "tiny" });
   await expect.poll(() => stateOf("again"), { timeout: PATIENCE_MS }).toBe("failed");

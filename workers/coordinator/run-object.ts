@@ -1,6 +1,6 @@
 /**
  * One Run object is one training run. It stores the reducer's state (run-store.ts), performs the effects that the state asks
- * for (effects.ts), tells trainers about work (trainer-hints.ts) and deletes objects that no checkpoint needs. It decides
+ * for (effects.ts), tells trainers about work (task-offers.ts) and deletes objects that no checkpoint needs. It decides
  * nothing about training: every decision is in shared/training/protocol. All progress follows from the stored state, so after
  * a crash the next call or the alarm continues the run.
  */
@@ -11,6 +11,7 @@ import type { RunStatus, RunTick } from "../../shared/contracts/runs.ts";
 import { namedError } from "../../shared/errors.ts";
 import { ARITHMETIC, FIRST_ARITHMETIC } from "../../shared/training/protocol/arithmetic.ts";
 import { runRate } from "../../shared/training/protocol/cpu-rate.ts";
+import { availableTasks } from "../../shared/training/protocol/open-tasks.ts";
 import * as protocol from "../../shared/training/protocol/run.ts";
 import { isOver, partsOf, retainedHashes, type Base, type RunSpec, type RunState } from "../../shared/training/protocol/run-state.ts";
 import type { LeaseReply, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
@@ -25,9 +26,8 @@ import { DELETED, RunAccount } from "./run-account.ts";
 import { RunObjects } from "./run-objects.ts";
 import { RunStore } from "./run-store.ts";
 import { RunView } from "./run-view.ts";
-import { Signal } from "./signal.ts";
 import type { LossesShown, Preparation } from "./status.ts";
-import { TrainerHints } from "./trainer-hints.ts";
+import { TaskOffers } from "./task-offers.ts";
 
 /** The alarm is needed only when all messages and all trainers have been lost. */
 const ALARM_MS = 15_000;
@@ -35,22 +35,18 @@ const ALARM_MS = 15_000;
 export class Run extends DurableObject<CoordinatorEnv> {
   #store: RunStore;
   #state: RunState | null;
-  readonly #hints: TrainerHints;
+  readonly #offers: TaskOffers;
   readonly #objects: RunObjects;
   #openReport: OpenReport;
   readonly #effects: EffectTurn;
   readonly #account: RunAccount;
-  /** True while a rollback deletes useless objects. A new task would write some of these objects again under the same names. */
-  #leasingSuspended = false;
-  /** Wakes the trainers that wait for a task. */
-  readonly #taskAvailable = new Signal();
   #view: RunView;
 
   constructor(ctx: DurableObjectState, env: CoordinatorEnv) {
     super(ctx, env);
     this.#effects = new EffectTurn(ctx);
     this.#account = new RunAccount(env, ctx);
-    this.#hints = new TrainerHints(this.#account.steps);
+    this.#offers = new TaskOffers(ctx, this.#account);
     this.#objects = new RunObjects(ctx, this.#account.bucket);
     this.#openReport = new OpenReport(env.REGISTRY);
     this.#view = new RunView(this.#account.bucket);
@@ -68,19 +64,10 @@ export class Run extends DurableObject<CoordinatorEnv> {
     this.#state = next;
     this.#view.wake();
     this.#account.follow(before, next);
-    if (before !== null && protocol.availableTasks(next, Date.now()) > protocol.availableTasks(before, Date.now())) this.#announceTasks();
+    const now = Date.now();
+    if (before !== null && availableTasks(next, now) > availableTasks(before, now)) this.#offers.announce(next);
     // When the phase changes, waiting trainers wake up: a run that is over has no more tasks.
-    else if (before?.phase !== next.phase) this.#taskAvailable.wake();
-  }
-
-  /** Wakes the trainers that wait for a task. For the tasks that remain, sends hints to other trainers. */
-  #announceTasks(): void {
-    // New tasks would write objects that a rollback is about to delete.
-    if (this.#leasingSuspended || this.#account.isSpent) return;
-    const state = this.#begun();
-    const tasks = protocol.availableTasks(state, Date.now()) - this.#taskAvailable.waiting;
-    this.ctx.waitUntil(this.#hints.send(state.spec.run, tasks));
-    this.#taskAvailable.wake();
+    else if (before?.phase !== next.phase) this.#offers.wake();
   }
 
   #begun(): RunState {
@@ -127,7 +114,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
       if (over) await this.#reportClosed();
       if (over || this.#state === null || this.#account.isSpent) return { lease: null, over };
       this.#advance();
-      const given = this.#leasingSuspended ? null : protocol.lease(this.#state, trainer, crypto.randomUUID(), Date.now(), versions);
+      const given = this.#offers.isSuspended ? null : protocol.lease(this.#state, trainer, crypto.randomUUID(), Date.now(), versions);
       if (given !== null && given.state !== this.#state) {
         this.#save(given.state);
         // Leasing drops audits that no trainer can finish. The round may have waited only for these audits.
@@ -137,7 +124,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
       if (given?.otherArithmetic !== undefined) return { lease: null, over, otherArithmetic: given.otherArithmetic };
       const left = deadline - Date.now();
       if (left <= 0) return { lease: null, over };
-      await this.#taskAvailable.wait(left);
+      await this.#offers.wait(left);
     }
   }
 
@@ -150,6 +137,11 @@ export class Run extends DurableObject<CoordinatorEnv> {
     if (result.state.evaluations > before.evaluations) void this.#objects.deleteUseless(before, result.state);
     this.#advance();
     return result.reply;
+  }
+
+  /** A trainer gives a task back that it could not compute: another trainer gets it at once. */
+  async release(shard: number, lease: string): Promise<void> {
+    if (this.#state !== null) this.#save(protocol.released(this.#state, shard, lease, Date.now()));
   }
 
   /**
@@ -234,7 +226,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
   async #perform(before: RunState, effect: protocol.Effect): Promise<void> {
     try {
       const { kind, change } = await performEffect(this.#account.bucket, before, effect);
-      this.#leasingSuspended = kind === "rolled-back";
+      this.#offers.isSuspended = kind === "rolled-back";
       this.#save(change(this.#begun(), Date.now()));
       if (kind === "reopened") return;
       const deleted = this.#objects.deleteUseless(before, this.#begun());
@@ -243,9 +235,9 @@ export class Run extends DurableObject<CoordinatorEnv> {
       const { message } = error as Error;
       log("error", `${message}; the next call or alarm tries again`, { run: before.spec.run, round: before.base.round });
     } finally {
-      if (this.#leasingSuspended) {
-        this.#leasingSuspended = false;
-        this.#announceTasks();
+      if (this.#offers.isSuspended) {
+        this.#offers.isSuspended = false;
+        this.#offers.announce(this.#begun());
       }
     }
   }
@@ -272,7 +264,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     } catch (error) {
       log("error", `${(error as Error).message}; the next alarm tries again`, { run: state.spec.run });
     }
-    if (!this.#account.isSpent) await this.#hints.send(state.spec.run, protocol.availableTasks(state, Date.now()));
+    await this.#offers.repeat(state);
     await this.#account.settle(state);
   }
 

@@ -5,7 +5,7 @@
  */
 import { startBackend } from "../../shared/tensor/engine/backend.ts";
 import { ARITHMETIC } from "../../shared/training/protocol/arithmetic.ts";
-import type { Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
+import type { Lease, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
 import { log, stackOf } from "../../shared/log.ts";
 import { computeTask } from "./compute-task.ts";
 import { isWorkLoop, objectsOf, oneAtATime, takeOperations, trainerName } from "./isolate.ts";
@@ -18,7 +18,7 @@ const OTHER_VERSION_RETRY_SECONDS = 30;
 /** Waits before each retry of a failed submission: the Run object may be restarting. A repeated submission counts once. */
 const SUBMIT_RETRY_MS = [500, 2000, 5000] as const;
 
-async function submit(env: TrainerEnv, submission: Submission): Promise<SubmissionReply> {
+async function submit(env: TrainerEnv, submission: Submission): Promise<SubmissionReply & Disposable> {
   for (let attempt = 0; ; attempt++) {
     try {
       // A stub that has thrown stays broken, so each attempt makes a new stub.
@@ -31,6 +31,15 @@ async function submit(env: TrainerEnv, submission: Submission): Promise<Submissi
   }
 }
 
+/** Lets another trainer have the task at once. Never throws: without this call the lease expires, and the run's alarm sends another message. */
+async function giveBack(env: TrainerEnv, { id, task: { run, shard } }: Lease): Promise<void> {
+  try {
+    await env.RUN.getByName(run).release(shard, id);
+  } catch (error) {
+    log("error", `not given back: ${(error as Error).message}`, { run, shard });
+  }
+}
+
 export async function takeMessage(env: TrainerEnv, message: Message<{ run: string }>): Promise<void> {
   // In a work loop, POST /work asks for tasks, so messages are ignored.
   if (isWorkLoop(env)) return;
@@ -40,7 +49,8 @@ export async function takeMessage(env: TrainerEnv, message: Message<{ run: strin
     await startBackend();
     // This calls the Run object instead of the coordinator's RPC, because an invocation may call few Workers.
     const trainer = trainerName(env);
-    const { lease, otherArithmetic } = await env.RUN.getByName(run).lease(trainer, 0, ARITHMETIC);
+    using given = await env.RUN.getByName(run).lease(trainer, 0, ARITHMETIC);
+    const { lease, otherArithmetic } = given;
     if (otherArithmetic !== undefined) {
       log("warn", `no lease: expected arithmetic ${otherArithmetic}, this trainer has ${ARITHMETIC}; the message comes again`, {
         run,
@@ -56,11 +66,11 @@ export async function takeMessage(env: TrainerEnv, message: Message<{ run: strin
     const ids = { run, round, shard, trainer };
     try {
       const submission = await computeTask(lease, trainer, objectsOf(env));
-      const reply = await submit(env, { ...submission, report: { ...takeOperations(), waitedMs } });
+      using reply = await submit(env, { ...submission, report: { ...takeOperations(), waitedMs } });
       if (!reply.accepted) log("warn", `refused: ${reply.reason}`, ids);
     } catch (error) {
-      // The lease expires, and the run's alarm sends another message.
       log("error", (error as Error).message, { ...ids, ...stackOf(error) });
+      await giveBack(env, lease);
     }
     return true;
   });

@@ -42,6 +42,8 @@ export interface LeaseRecord {
   expiresAt: number;
   /** Version of the arithmetic of the trainer (arithmetic.ts); absent in leases that an earlier version gave. */
   arithmetic?: number;
+  /** True if the trainer gave the task back, because it could not compute it. */
+  isReleased?: true;
 }
 
 /** A trainer's result for a task. An audited task needs two equal votes. */

@@ -9,8 +9,9 @@
 import type { Hash } from "../../artifacts.ts";
 import { objectiveOf } from "../objectives/list.ts";
 import { ARITHMETIC, isOfVersion, SAME, withoutOtherVersion, type Versions } from "./arithmetic.ts";
-import { dropAudits, settle, votesNeeded } from "./audits.ts";
-import type { Lease, Submission, SubmissionReply, Task, TrainResult } from "./task.ts";
+import { dropAudits, settle } from "./audits.ts";
+import { isHalted, openVotes, taskOf } from "./open-tasks.ts";
+import type { Lease, Submission, SubmissionReply, TrainResult } from "./task.ts";
 import { centsOf, timed } from "./cost.ts";
 import { finishEvaluation } from "./evaluation.ts";
 import { faultOf } from "./result-faults.ts";
@@ -30,39 +31,15 @@ import { expired, isAlone, isLiving, isNoted, isShutOut, leaseMs, seen, strike }
 
 /** After this number of unusable results of a task, the task counts as faulty instead of its trainers. */
 export const MAX_BAD_RESULTS = 3;
-/** Examples per forward pass of an evaluation. */
-const EVALUATION_BATCH = 16;
+/** Failures of one task after which the next trainer gets it at once. */
+const MAX_RELEASES = 3;
 const RECENT_ROUNDS = 8;
 const MIN_RECENT_ROUNDS = 4;
 /** Rounds between rollback points. A rollback returns to a checkpoint that is 10 to 20 rounds old. */
 export const ROLLBACK_POINT_EVERY = 10;
 const ROLLBACK_RATE = 0.5;
 
-function taskOf({ spec, base, phase }: RunState, shard: number): Task {
-  const { run, dataset, model, training } = spec;
-  const common = { run, round: base.round, shard, base: base.checkpoint, weights: base.weights, dataset, model };
-  return phase === "training"
-    ? { kind: "train", ...common, inner: base.inner[shard] ?? null, training, lrScale: base.lrScale }
-    : { kind: "evaluate", ...common, objective: training.objective, shards: training.shards, batch: EVALUATION_BATCH };
-}
-
 const withSlot = (state: RunState, shard: number, slot: Slot): RunState => ({ ...state, slots: state.slots.with(shard, slot) });
-
-/** The number of votes that a task still needs, without the votes that are expected from current leases. */
-function openVotes(state: RunState, shard: number, now: number): number {
-  const { leases, votes, result } = state.slots[shard]!;
-  if (result !== null) return 0;
-  const computing = leases.filter((record) => isLiving(record, now) && !votes.some((vote) => vote.lease === record.id));
-  return Math.max(0, votesNeeded(state, shard) - votes.length - computing.length);
-}
-
-/** True while the run gives no tasks. */
-const isHalted = (state: RunState) => isOver(state) || state.paused || state.diverged !== null || state.damaged !== null;
-
-/** The number of tasks that the run could lease now, if there were enough trainers. */
-export function availableTasks(state: RunState, now: number): number {
-  return isHalted(state) ? 0 : state.slots.reduce((sum, _, shard) => sum + openVotes(state, shard, now), 0);
-}
 
 /**
  * Leases the first task that still needs votes. A trainer votes at most once on a task. A trainer with another version of the
@@ -105,6 +82,20 @@ export function restarted(state: RunState, version = ARITHMETIC): RunState {
     return withoutOtherVersion({ ...slot, leases: slot.leases.map(expired) }, version);
   });
   return { ...state, slots };
+}
+
+/**
+ * Ends a lease whose trainer could not compute the task, without blame: the next trainer gets the task at once. A task that
+ * was given back MAX_RELEASES times waits for the end of its leases instead, because it may fail everywhere.
+ */
+export function released(state: RunState, shard: number, id: string, now: number): RunState {
+  const slot = state.slots[shard];
+  const given = slot?.leases.find((record) => record.id === id);
+  if (slot === undefined || given === undefined || !isLiving(given, now)) return state;
+  const isAnswered = [...slot.votes, ...slot.bad].some((answer) => answer.lease === id);
+  if (isAnswered || slot.leases.filter((record) => record.isReleased).length >= MAX_RELEASES) return state;
+  const leases = slot.leases.map((record) => (record === given ? { ...expired(record), isReleased: true as const } : record));
+  return counted(withSlot(state, shard, { ...slot, leases }), "released");
 }
 
 /** Ends the run as failed, unless it has already ended. */

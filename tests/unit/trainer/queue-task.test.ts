@@ -1,18 +1,22 @@
 /** A message of the queue against a run of a few lines, which answers what a test says. */
 import { expect, test, vi } from "vitest";
-import type { LeaseReply } from "../../../shared/training/protocol/task.ts";
+import type { LeaseReply, Task } from "../../../shared/training/protocol/task.ts";
 import { ARITHMETIC } from "../../../shared/training/protocol/arithmetic.ts";
 import { takeMessage } from "../../../workers/trainer/queue-task.ts";
 
 /** Delivers a message to a trainer whose run answers `reply`, and returns what the trainer did. */
 async function deliver(reply: LeaseReply) {
   const asked: unknown[] = [];
+  const released: unknown[] = [];
+  let disposed = 0;
   const run = {
     lease: async (...asking: unknown[]) => {
       asked.push(asking);
-      return reply;
+      return { ...reply, [Symbol.dispose]: () => disposed++ };
     },
+    release: async (...given: unknown[]) => void released.push(given),
   };
+  // There is no bucket, so a task fails when it reads its first object.
   const env = { TRAINER_NAME: "trainer", WORK_LOOP: "off", RUN: { getByName: () => run } } as unknown as TrainerEnv;
   const retried: unknown[] = [];
   await takeMessage(env, {
@@ -20,7 +24,8 @@ async function deliver(reply: LeaseReply) {
     timestamp: new Date(),
     retry: (options: unknown) => retried.push(options),
   } as unknown as Message<{ run: string }>);
-  return { asked, retried };
+  expect(disposed).toBe(asked.length);
+  return { asked, retried, released };
 }
 
 test("a trainer states its version of the arithmetic, and returns the message with a delay when the coordinator has another", async () => {
@@ -33,4 +38,14 @@ test("a trainer states its version of the arithmetic, and returns the message wi
 
 test("a message that finds no task is done with", async () => {
   expect((await deliver({ lease: null, over: false })).retried).toEqual([]);
+});
+
+test("a task that fails is given back, so that another trainer gets it at once", async () => {
+  const logged = vi.spyOn(console, "error").mockReturnValue();
+  const task = { run: "r", round: 0, shard: 3, dataset: "0".repeat(64) } as Task;
+  const { released, retried } = await deliver({ lease: { id: "l", task, expiresAt: Date.now() + 60_000 }, over: false });
+  expect(released).toEqual([[3, "l"]]);
+  // The message has had its task: the run sends a new one.
+  expect(retried).toEqual([]);
+  expect(logged.mock.lastCall![0]).toContain('"run":"r","round":0,"shard":3');
 });

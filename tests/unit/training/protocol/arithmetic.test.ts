@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { answer, checkpointAfter, drawScene, firstBase, honest } from "../../../../scripts/simulation/world.ts";
 import { supervisionConfigSchema } from "../../../../shared/config.ts";
 import { ARITHMETIC } from "../../../../shared/training/protocol/arithmetic.ts";
-import { availableTasks, effectOf, lease, reduced, restarted, submit } from "../../../../shared/training/protocol/run.ts";
+import { availableTasks } from "../../../../shared/training/protocol/open-tasks.ts";
+import { effectOf, lease, reduced, restarted, submit } from "../../../../shared/training/protocol/run.ts";
 import { initialState, trainResults, type RunState } from "../../../../shared/training/protocol/run-state.ts";
 import type { Lease } from "../../../../shared/training/protocol/task.ts";
 

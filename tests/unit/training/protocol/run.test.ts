@@ -11,7 +11,7 @@ import * as protocol from "../../../../shared/training/protocol/run.ts";
 import { initialState, retainedHashes, trainResults, type RunState } from "../../../../shared/training/protocol/run-state.ts";
 import { leaseMs, MAX_LEASE_MS } from "../../../../shared/training/protocol/leases.ts";
 
-const { damaged, effectOf, lease, MAX_BAD_RESULTS, paused, reduced, restarted, resumed, rolledBack, stopped, submit } = protocol;
+const { damaged, effectOf, lease, MAX_BAD_RESULTS, paused, reduced, released, restarted, resumed, rolledBack, stopped, submit } = protocol;
 const SHARDS = 2;
 const plain = { ...drawScene(0), spikeRound: -1, byzantine: false };
 
@@ -112,6 +112,36 @@ describe("run", () => {
     expect(seconds).toBeLessThan(PLANNED_CPU_SECONDS);
     expect(leaseMs({ ...start(), spec: longest })).toBeGreaterThan(1000 * MAX_CPU_SECONDS);
     expect(leaseMs({ ...start(), slowestMs: 1000 * MAX_CPU_SECONDS })).toBeGreaterThan(1000 * MAX_CPU_SECONDS);
+  });
+
+  it("gives a task to the next trainer at once when its trainer gives it back, without blame, and counts a late result", () => {
+    const first = leased(start());
+    const back = released(first.state, 0, first.lease.id, 1);
+    expect(back.trainers).toEqual(first.state.trainers);
+    const next = leased(back, 1, "b");
+    expect(next.lease.task.shard).toBe(0);
+    expect(submit(next.state, honestly(next.state, first.lease), 2).reply).toEqual({ accepted: true, duplicate: false });
+  });
+
+  it("lets a task that fails everywhere wait for the end of its lease after three trainers gave it back", () => {
+    let state = { ...start(), slowestMs: 60_000 };
+    for (let failures = 0; failures < 3; failures++) {
+      const given = leased(state, failures);
+      expect(given.lease.task.shard).toBe(0);
+      state = { ...released(given.state, 0, given.lease.id, failures), slowestMs: 60_000 };
+    }
+    const last = leased(state, 3);
+    expect(released(last.state, 0, last.lease.id, 4)).toBe(last.state);
+    expect(leased(last.state, 4, "b").lease.task.shard).toBe(1);
+    expect(leased(last.state, 3 + 5 * 60_000, "b").lease.task.shard).toBe(0);
+  });
+
+  it("keeps a result whose trainer gives the task back, because the answer to its submission was lost", () => {
+    const given = leased(start());
+    const { state } = submit(given.state, honestly(given.state, given.lease), 1);
+    expect(released(state, 0, given.lease.id, 2)).toBe(state);
+    expect(released(state, 0, "never given", 2)).toBe(state);
+    expect(released(state, 99, given.lease.id, 2)).toBe(state);
   });
 
   it("gives tasks out again at once after a restart", () => {
