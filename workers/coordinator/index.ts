@@ -4,7 +4,6 @@
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { objectKey, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
-import { readAtMost } from "../../shared/bytes/bounded.ts";
 import type { Costs } from "../../shared/contracts/costs.ts";
 import type { Curve, CurveQuery } from "../../shared/contracts/curve.ts";
 import type { Model, PublishRequest } from "../../shared/contracts/models.ts";
@@ -20,7 +19,7 @@ import { lastingEvents } from "./events.ts";
 import { importModel, putImported } from "./imports.ts";
 import { exportModel, listRepository, readRepository, type ExportStream, type Repository } from "./exports.ts";
 import { trainingTotals } from "./overview.ts";
-import { writePart } from "./parts.ts";
+import { receivePart } from "./parts.ts";
 import { exposition } from "./prometheus.ts";
 import type { RunSpec } from "../../shared/training/protocol/run-state.ts";
 import { branchRun, collectGarbage, deleteRun, findRun, leaseTask, readRunPart, rouseRuns, trainRun, type Asking } from "./runs.ts";
@@ -31,8 +30,6 @@ export { Run } from "./run-object.ts";
 export { TrainWorkflow } from "./train-workflow.ts";
 
 const READABLE: readonly ObjectKind[] = ["part", "dataset", "token-shard", "tokenizer", "checkpoint"];
-/** The largest part is one float32 matrix of 4096 x 4096. Other parts have a few megabytes. */
-const MAX_UPLOAD_BYTES = 64 * 1024 * 1024;
 
 /** The operator's webhook: a secret, because many services put a token into the address. Without it no alert is sent. */
 function webhookOf(env: CoordinatorEnv): string {
@@ -166,13 +163,12 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return object.body;
   }
 
-  /** Stores a part of an update or of an optimizer state. Large parts arrive as streams. Throws InvalidInput. */
-  async writePart(run: string, bytes: ReadableStream | Uint8Array<ArrayBuffer>): Promise<Hash> {
-    const part = bytes instanceof Uint8Array ? { bytes, truncated: false } : await readAtMost(bytes, MAX_UPLOAD_BYTES);
-    if (part.truncated) throw namedError("InvalidInput", `part: expected at most ${MAX_UPLOAD_BYTES} bytes, got more`);
-    // mean.ts reads the start of each object, and R2 refuses that for an empty object.
-    if (part.bytes.byteLength === 0) throw namedError("InvalidInput", "part: expected bytes, got none");
-    return writePart(this.env.ARTIFACTS, part.bytes, run);
+  /**
+   * Stores a part of an update or of an optimizer state. Large parts arrive as streams, with their size. Throws InvalidInput, and
+   * Busy if other uploads fill the memory for too long.
+   */
+  writePart(run: string, bytes: ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer>, size?: number): Promise<Hash> {
+    return receivePart(this.env.ARTIFACTS, run, bytes, size);
   }
 
   async activeModel(): Promise<Model | null> {

@@ -56,11 +56,19 @@ export class MeanUpdate {
   readonly #isKept: boolean;
   readonly #results: readonly TrainResult[];
   readonly #buffers: readonly PartBuffer[];
+  readonly #onPart: () => void;
   /** Per shard: the sum of squares of each part of its update. */
   readonly #squares: readonly Map<number, number>[];
   #last: PartMean | null = null;
 
-  constructor(bucket: R2Bucket, { run, model, training }: RunSpec, results: readonly TrainResult[], buffers: readonly PartBuffer[]) {
+  /** `onPart` is called before each part is read: the work goes on. */
+  constructor(
+    bucket: R2Bucket,
+    { run, model, training }: RunSpec,
+    results: readonly TrainResult[],
+    buffers: readonly PartBuffer[],
+    onPart: () => void,
+  ) {
     this.#bucket = bucket;
     this.#run = run;
     this.#parts = partition(model);
@@ -68,6 +76,7 @@ export class MeanUpdate {
     this.#isKept = isKept(model);
     this.#results = results;
     this.#buffers = buffers;
+    this.#onPart = onPart;
     this.#squares = results.map(() => new Map<number, number>());
   }
 
@@ -104,6 +113,7 @@ export class MeanUpdate {
   async #meanOf(index: number): Promise<PartMean> {
     if (this.#last?.index === index) return this.#last;
     this.dispose();
+    this.#onPart();
     const part = this.#parts[index]!;
     const mean = Object.fromEntries(part.map(([name, shape]) => [name, tf.fill(shape, 0)]));
     const last = { index, mean, squares: 0 };

@@ -6,15 +6,17 @@
 import { objectKey, type Hash } from "../../shared/artifacts.ts";
 import type { ModelConfig } from "../../shared/config.ts";
 import { parameterCount } from "../../shared/model/weights.ts";
+import { readAtMost } from "../../shared/bytes/bounded.ts";
 import { RecentBytes } from "../../shared/bytes/recent-bytes.ts";
 import { createRoom } from "../../shared/bytes/read-into.ts";
+import { namedError } from "../../shared/errors.ts";
 import { getObject, getObjectInto, putObject } from "../../shared/store.ts";
+import { CACHE_BYTES, reserveUpload } from "./isolate-memory.ts";
 
-/** Room for the weights, the state and one update of the largest model that is kept. It is a small share of an isolate's 128 MB. */
-const MAX_RECENT_BYTES = 18 * 1024 * 1024;
-const MAX_KEPT_MODEL_BYTES = MAX_RECENT_BYTES / 3;
+/** The cache has room for the weights, the state and one update of the largest model that is kept. */
+const MAX_KEPT_MODEL_BYTES = CACHE_BYTES / 3;
 
-const recent = new RecentBytes(MAX_RECENT_BYTES);
+const recent = new RecentBytes(CACHE_BYTES);
 
 /** True if a model's parts stay in memory. The parts of a larger model would evict each other from memory. */
 export const isKept = (model: ModelConfig): boolean => 4 * parameterCount(model) <= MAX_KEPT_MODEL_BYTES;
@@ -66,6 +68,29 @@ export async function writePart(bucket: R2Bucket, bytes: Uint8Array<ArrayBuffer>
   const hash = await putObject(bucket, "part", bytes, run);
   if (keeps) recent.keep(objectKey("part", hash, run), bytes);
   return hash;
+}
+
+/** The largest part is one float32 matrix of 4096 x 4096. Other parts have a few megabytes. */
+const MAX_UPLOAD_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Stores a part that a trainer sends, as a message or as a stream of at most `size` bytes, once there is memory for it. Throws
+ * InvalidInput, Busy.
+ */
+export async function receivePart(
+  bucket: R2Bucket,
+  run: string,
+  sent: ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer>,
+  size = MAX_UPLOAD_BYTES,
+): Promise<Hash> {
+  const most = sent instanceof Uint8Array ? sent.byteLength : size;
+  if (!(most <= MAX_UPLOAD_BYTES)) throw namedError("InvalidInput", `part: expected at most ${MAX_UPLOAD_BYTES} bytes, got ${most}`);
+  using _memory = await reserveUpload(most);
+  const { bytes, truncated } = sent instanceof Uint8Array ? { bytes: sent, truncated: false } : await readAtMost(sent, most);
+  if (truncated) throw namedError("InvalidInput", `part: expected at most ${most} bytes, got more`);
+  // mean.ts reads the start of each object, and R2 refuses that for an empty object.
+  if (bytes.byteLength === 0) throw namedError("InvalidInput", "part: expected bytes, got none");
+  return await writePart(bucket, bytes, run);
 }
 
 /** Removes deleted objects from memory. */

@@ -12,6 +12,8 @@ import { decodeParts, viewsOf } from "../../shared/model/formats/weights-file.ts
 import { initWeights, type Weights } from "../../shared/model/weights.ts";
 import { putJson } from "../../shared/store.ts";
 import { startBackend } from "../../shared/tensor/engine/backend.ts";
+import type { Reservation } from "../../shared/bytes/memory-budget.ts";
+import { reserveReduction } from "./isolate-memory.ts";
 import { MeanUpdate } from "./mean.ts";
 import { isKept, Workspace, writePart, type PartBuffer } from "./parts.ts";
 import { trainResults, type Base, type RunSpec, type RunState } from "../../shared/training/protocol/run-state.ts";
@@ -23,27 +25,28 @@ export async function putCheckpoint(bucket: R2Bucket, spec: RunSpec, state: Omit
   return { ...state, checkpoint: await putJson(bucket, "checkpoint", checkpoint, run) };
 }
 
-/**
- * Workspaces of ended reductions, kept for the next reductions. Their number is the largest number of reductions that ran at
- * the same time.
- */
-const idle: Workspace[] = [];
+/** The workspace of the last reduction, for the next one. */
+let idle: Workspace | null = null;
 
-async function withWorkspace<T>(work: (space: Workspace) => Promise<T>): Promise<T> {
+/** One reduction at a time works in an isolate, because the objects of several runs share its memory. Throws Busy. */
+async function withWorkspace<T>(run: string, work: (space: Workspace, memory: Reservation) => Promise<T>): Promise<T> {
   await startBackend();
-  const space = idle.pop() ?? new Workspace();
+  using memory = await reserveReduction(run);
+  const space = idle ?? new Workspace();
+  idle = null;
   try {
-    return await work(space);
+    return await work(space, memory);
   } finally {
-    idle.push(space);
+    idle = space;
   }
 }
 
 /** The checkpoint of round 0. */
 export function firstCheckpoint(bucket: R2Bucket, spec: RunSpec): Promise<Base> {
-  return withWorkspace(async (space) => {
+  return withWorkspace(spec.run, async (space, memory) => {
     const weights: Hash[] = [];
     for (const part of partition(spec.model)) {
+      memory.renew();
       const bytes = encode(initWeights(spec.model, spec.training.seed, part), space.weights);
       weights.push(await writePart(bucket, bytes, spec.run, false));
     }
@@ -54,8 +57,8 @@ export function firstCheckpoint(bucket: R2Bucket, spec: RunSpec): Promise<Base> 
 
 /** The checkpoint after a complete round. Throws BadDelta for an update with wrong names, shapes, values or norm. */
 export function nextCheckpoint(bucket: R2Bucket, state: RunState): Promise<Base> {
-  return withWorkspace(async (space) => {
-    const update = new MeanUpdate(bucket, state.spec, trainResults(state), space.updates);
+  return withWorkspace(state.spec.run, async (space, memory) => {
+    const update = new MeanUpdate(bucket, state.spec, trainResults(state), space.updates, () => memory.renew());
     const writes: Promise<[Hash, Hash]>[] = [];
     try {
       return await reduce(bucket, state, update, space, writes);

@@ -141,6 +141,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
 
   /** A trainer gives a task back that it could not compute: another trainer gets it at once. */
   async release(shard: number, lease: string): Promise<void> {
+    this.#account.request();
     if (this.#state !== null) this.#save(protocol.released(this.#state, shard, lease, Date.now()));
   }
 

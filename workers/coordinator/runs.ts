@@ -152,7 +152,10 @@ export async function leaseTask(env: CoordinatorEnv, asking: Asking): Promise<Le
 
 async function leaseOf(env: CoordinatorEnv, id: string, { trainer, arithmetic }: Asking, waitMs: number): Promise<LeaseReply> {
   try {
-    return await env.RUN.getByName(id).lease(trainer, waitMs, arithmetic);
+    // A trainer may ask many runs in one call, so each answer is disposed of.
+    using reply = await env.RUN.getByName(id).lease(trainer, waitMs, arithmetic);
+    const { lease, over, otherArithmetic } = reply;
+    return { lease, over, ...(otherArithmetic === undefined ? {} : { otherArithmetic }) };
   } catch (error) {
     // An error in one run must not keep trainers from other runs.
     log("error", `no lease: ${(error as Error).message}`, { run: id });

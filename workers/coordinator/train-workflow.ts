@@ -67,7 +67,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
     await step.do("register", RETRIES, () => this.env.REGISTRY.getByName("registry").addRun(id));
     // After a restart of the instance, training may have begun already.
     const isBegun = await step.do("look for the run", RETRIES, async () => {
-      const status = await run.status();
+      using status = await run.status();
       return status !== null && status.state !== "preparing";
     });
     if (isBegun) return;
@@ -102,7 +102,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
       const pretraining = request.replay === 0 ? null : await pretrainingOf(this.env, origin!);
       const replay = pretraining === null ? null : { dataset: pretraining, share: request.replay };
       return untilDone(step, "lessons", async (state) => {
-        const encoded = await orGiveUp(TOKENIZER.lessonStep({ lessons, tokenizer, context: model.context, replay, state }));
+        using encoded = await orGiveUp(TOKENIZER.lessonStep({ lessons, tokenizer, context: model.context, replay, state }));
         await run.prepare(id, { ...encoded.progress, stage: "lessons" });
         return { state: encoded.state, result: encoded.dataset };
       });
@@ -114,13 +114,13 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
     });
     const trainTokenizer = () =>
       untilDone(step, "tokenizer", async (state) => {
-        const trained = await TOKENIZER.mergeStep({ snapshot, vocabSize, state });
+        using trained = await TOKENIZER.mergeStep({ snapshot, vocabSize, state });
         await run.prepare(id, { ...trained.progress, stage: "tokenizer" });
         return { state: trained.state, result: trained.tokenizer };
       });
     const tokenizer = origin?.tokenizer ?? (await trainTokenizer());
     return untilDone(step, "dataset", async (state) => {
-      const encoded = await TOKENIZER.encodeStep({ snapshot, tokenizer, state });
+      using encoded = await TOKENIZER.encodeStep({ snapshot, tokenizer, state });
       await run.prepare(id, { ...encoded.progress, stage: "encode" });
       return { state: encoded.state, result: encoded.dataset };
     });
@@ -159,7 +159,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
   async #finish(id: string, run: RunStub, step: WorkflowStep): Promise<{ model: string }> {
     for (let index = 0; ; index++) {
       const done = await step.do(`look ${index}`, PATIENCE, async () => {
-        const status = await run.status();
+        using status = await run.status();
         if (status === null || status.state === "failed") throw new NonRetryableError(status?.error ?? "the run was deleted");
         return status.state === "done" ? { model: status.checkpoint!, valLoss: status.valLoss } : null;
       });

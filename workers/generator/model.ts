@@ -107,7 +107,7 @@ function lastModel(): LoadedModel {
 async function askedModel(env: GeneratorEnv): Promise<LoadedModel> {
   checkedAt = Date.now();
   try {
-    const active = await env.COORDINATOR.activeModel();
+    using active = await env.COORDINATOR.activeModel();
     if (active === null) throw namedError("NoModel", "no model is active yet: train one, or activate a published model");
     if (loaded?.hash !== active.model) {
       const next = await loadModel(env, active);

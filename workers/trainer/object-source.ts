@@ -79,6 +79,6 @@ export class CoordinatorObjects implements ObjectSource {
     // Half of the limit leaves room for the message's envelope. A message would carry the whole buffer of a view, so views are
     // streamed.
     const isWhole = bytes.byteLength === bytes.buffer.byteLength && bytes.byteLength < MAX_RPC_BYTES / 2;
-    return this.#coordinator.writePart(run, isWhole ? bytes : new Response(bytes).body!);
+    return this.#coordinator.writePart(run, isWhole ? bytes : new Response(bytes).body!, bytes.byteLength);
   }
 }

@@ -37,7 +37,8 @@ export async function work(env: TrainerEnv, turn: Turn): Promise<number> {
     if (idle === MAX_IDLE_POLLS || failures === MAX_FAILURES) break;
     turn.wait();
     const asking = { trainer, arithmetic: ARITHMETIC, ...(run === undefined ? {} : { run }) };
-    const lease = await env.COORDINATOR.lease(asking).catch(async (error: Error) => {
+    // A session makes many calls, so it disposes of each result as soon as it is done with it.
+    using lease = await env.COORDINATOR.lease(asking).catch(async (error: Error) => {
       // The coordinator may be restarting. The session waits, as if there were no task.
       log("warn", `no lease: ${error.message}`, { trainer });
       if (error.name === "Conflict") await scheduler.wait(OTHER_VERSION_MS);
@@ -54,7 +55,7 @@ export async function work(env: TrainerEnv, turn: Turn): Promise<number> {
     const { round, shard } = lease.task;
     const ids = { run, round, shard, trainer };
     try {
-      const reply = await env.COORDINATOR.submit(await computeTask(lease, trainer, objectsOf(env)));
+      using reply = await env.COORDINATOR.submit(await computeTask(lease, trainer, objectsOf(env)));
       if (reply.accepted) tasks++;
       else log("warn", `refused: ${reply.reason}`, ids);
     } catch (error) {

@@ -34,7 +34,7 @@ test("a model is loaded with one call of another Worker, whatever its size", asy
   const calls: string[] = [];
   let active = "";
   const coordinator = {
-    activeModel: async () => ({ model: active, publishedAt: "2026-12-01" }),
+    activeModel: async () => ({ model: active, publishedAt: "2026-12-01", [Symbol.dispose]: () => undefined }),
     readObject: async (kind: string, hash: string) => (await ARTIFACTS.get(`${kind}/${hash}`))!.body,
   };
   // Every method that is called is counted, by its name.

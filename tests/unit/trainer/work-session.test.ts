@@ -30,10 +30,17 @@ async function put(bytes: Uint8Array): Promise<string> {
   return hash;
 }
 
+/** Results of calls that are held: the runtime keeps memory for each until it is disposed. */
+let held = 0;
+function disposable<T extends object>(result: T): T & Disposable {
+  held++;
+  return { ...result, [Symbol.dispose]: () => void held-- };
+}
+
 const COORDINATOR = {
   lease: async () => {
     requests++;
-    return { id: "lease", task: leases(), expiresAt: 0 };
+    return disposable({ id: "lease", task: leases(), expiresAt: 0 });
   },
   readObject: async (kind: string, hash: string) => {
     requests++;
@@ -45,7 +52,7 @@ const COORDINATOR = {
     requests++;
     submissions.push(submission);
     now += taskMs;
-    return { accepted: true, duplicate: false };
+    return disposable({ accepted: true, duplicate: false });
   },
 };
 const ENV = { TRAINER_NAME: "trainer", WORK_LOOP: "on", COORDINATOR } as unknown as TrainerEnv;
@@ -106,10 +113,11 @@ test("a session takes tasks in the first half of an invocation's CPU time, howev
   expect(submissions).toHaveLength(4);
 });
 
-test("a session of short tasks stays within an invocation's requests", async () => {
+test("a session of short tasks stays within an invocation's requests and disposes of their results", async () => {
   const task = { ...(await evaluateTask({ ...MODEL, mlpWidth: 8, layers: 1 })), shards: 25 };
   leases = () => task;
   const before = requests;
   expect(await work(ENV, new Turn())).toBeGreaterThan(500);
   expect(requests - before).toBeLessThan(MAX_SUBREQUESTS);
+  expect(held).toBe(0);
 });

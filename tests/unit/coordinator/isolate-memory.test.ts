@@ -1,0 +1,76 @@
+/** What one isolate of the coordinator does at the same time: reductions of several runs, and uploads. */
+import { beforeAll, expect, test } from "vitest";
+import { MapBucket } from "../../../scripts/simulation/map-bucket.ts";
+import { PRESETS, supervisionConfigSchema } from "../../../shared/config.ts";
+import { MAX_ISOLATE_BYTES } from "../../../shared/limits.ts";
+import { startBackend } from "../../../shared/tensor/engine/backend.ts";
+import type { RunSpec } from "../../../shared/training/protocol/run-state.ts";
+import { receivePart } from "../../../workers/coordinator/parts.ts";
+import { firstCheckpoint } from "../../../workers/coordinator/reduce.ts";
+
+beforeAll(startBackend);
+
+const MIB = 1024 * 1024;
+const NONE = "0".repeat(64);
+
+/** In several parts. */
+function specOf(run: string): RunSpec {
+  const model = { ...PRESETS["tiny"]!.model, vocabSize: 150_000, width: 4, mlpWidth: 4, layers: 1, heads: 1, kvHeads: 1, headWidth: 4 };
+  const training = { ...PRESETS["tiny"]!.training, seed: 1, tokens: 1e6 };
+  const named = { run, preset: "tiny", dataset: NONE, tokenizer: NONE, model, training, rounds: 10 };
+  return { ...named, supervision: supervisionConfigSchema.parse({}) };
+}
+
+test("runs whose objects share an isolate reduce one after the other", async () => {
+  const bucket = new MapBucket();
+  await Promise.all(["a", "b", "c"].map((run) => firstCheckpoint(bucket.asBucket(), specOf(run))));
+  const runs = bucket.asked.map((key) => key.split("/")[1]);
+  const changes = runs.filter((run, index) => run !== runs[index - 1]);
+  expect(runs.length).toBeGreaterThan(2 * changes.length);
+  expect(changes).toHaveLength(3);
+});
+
+/** An upload that arrives as a stream in pieces, and says how many uploads have begun to arrive. */
+function uploadOf(bytes: number, arriving: Set<object>) {
+  let left = bytes;
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      pull: (controller) => {
+        arriving.add(stream);
+        const size = Math.min(left, MIB);
+        left -= size;
+        controller.enqueue(new Uint8Array(size).fill(left % 251));
+        if (left === 0) controller.close();
+      },
+    },
+    // Nothing arrives before it is read.
+    { highWaterMark: 0 },
+  );
+  return stream;
+}
+
+test("many large uploads at once hold no more than an isolate can spare", async () => {
+  const bucket = new MapBucket();
+  const arriving = new Set<object>();
+  const size = 12 * MIB;
+  let most = 0;
+  const uploads = Array.from({ length: 6 }, async (_, index) => {
+    const stream = uploadOf(size + index, arriving);
+    const hash = await receivePart(bucket.asBucket(), "r", stream, size + index);
+    most = Math.max(most, arriving.size);
+    arriving.delete(stream);
+    return hash;
+  });
+  expect(new Set(await Promise.all(uploads)).size).toBe(6);
+  // Each is held twice: as it arrives, and on its way to storage.
+  expect(2 * size * most).toBeLessThan(MAX_ISOLATE_BYTES / 2);
+});
+
+test("an upload that is longer than it said is refused", async () => {
+  const bucket = new MapBucket().asBucket();
+  await expect(receivePart(bucket, "r", uploadOf(2 * MIB, new Set()), MIB)).rejects.toThrow(
+    `part: expected at most ${MIB} bytes, got more`,
+  );
+  await expect(receivePart(bucket, "r", uploadOf(MIB, new Set()), 65 * MIB)).rejects.toThrow(`part: expected at most ${64 * MIB} bytes`);
+  await expect(receivePart(bucket, "r", uploadOf(MIB, new Set()), Number.NaN)).rejects.toThrow("part: expected at most");
+});
