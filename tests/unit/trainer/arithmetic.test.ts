@@ -99,9 +99,18 @@ async function putDataset(kind: "pretrain" | "sft", { vocabSize, context }: Mode
   return put(new Uint8Array(new TextEncoder().encode(json)));
 }
 
+const made = new Map<string, Promise<unknown>>();
+/** What tasks of one model share is made once. */
+function once<T>(model: ModelConfig, what: string, make: () => Promise<T>): Promise<T> {
+  const key = canonicalJson({ model, what });
+  if (!made.has(key)) made.set(key, make());
+  return made.get(key) as Promise<T>;
+}
+
 async function taskOf(change: Partial<TrainingConfig>, model = WIDE): Promise<TrainTask> {
   const training = { ...LOCAL, ...change };
-  const [weights, dataset] = [await putWeights(model), await putDataset(training.objective, model)];
+  const weights = await once(model, "weights", () => putWeights(model));
+  const dataset = await once(model, training.objective, () => putDataset(training.objective, model));
   return { kind: "train", run: "r", round: 3, shard: 1, base: NONE, weights, inner: null, dataset, model, training, lrScale: 0.5 };
 }
 
