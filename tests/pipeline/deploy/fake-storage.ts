@@ -5,9 +5,11 @@ export const storageRoutes = (account: FakeAccount): readonly Route[] => [
   [
     "GET",
     /^\/queues$/,
-    ({ query }) => ({
-      result: [...account.queues.values()].filter((queue) => (query.get("name") ?? queue.queue_name) === queue.queue_name),
-    }),
+    ({ query }) => {
+      // wrangler asks for all queues of a Worker at once.
+      const names = query.getAll("name");
+      return { result: [...account.queues.values()].filter(({ queue_name: name }) => names.length === 0 || names.includes(name)) };
+    },
   ],
   [
     "POST",
