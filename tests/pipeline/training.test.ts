@@ -4,7 +4,9 @@ import { checkpointSchema, objectKey, type Hash } from "../../shared/artifacts.t
 import { presetOf, supervisionConfigSchema, type SupervisionConfig, type TrainingConfig } from "../../shared/config.ts";
 import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import { getJson, getObject } from "../../shared/store.ts";
+import type { RunStatus } from "../../shared/contracts/runs.ts";
 import { totalRounds } from "../../shared/training/compute/rounds.ts";
+import { ROLLBACK_POINT_EVERY } from "../../shared/training/protocol/run.ts";
 import { configPath } from "../../scripts/local/workers.ts";
 import { MODEL, putHandDataset, TOKENIZER, VAL_TOKENS } from "./hand-dataset.ts";
 import { fixture, harnessOf } from "./harness.ts";
@@ -58,6 +60,23 @@ async function weightsOf(run: string, checkpoint: Hash | null): Promise<Float32A
   return parts.flatMap((bytes) => decodeSafetensors(new Uint8Array(bytes))).map(({ data }) => data);
 }
 
+/** Tokens of one step of one shard. */
+const STEP_TOKENS = 8 * 16;
+const ROUNDS = 4 * ROLLBACK_POINT_EVERY;
+const LONG = { shards: 2, steps: 2, tokens: ROUNDS * 2 * 2 * STEP_TOKENS };
+let undisturbed: Promise<RunStatus> | null = null;
+/** The end of LONG without a disturbance, which several tests compare with. */
+const undisturbedEnd = () => (undisturbed ??= runToEnd("undisturbed", LONG));
+
+let float32: Promise<RunStatus> | null = null;
+const COMPRESSIBLE = { shards: 2, tokens: 16 * STEP_TOKENS };
+const float32End = () => (float32 ??= runToEnd("float32", COMPRESSIBLE));
+
+async function untilRound(run: string, round: number): Promise<void> {
+  const current = async () => (await coordinator.getRun(run))?.round;
+  await expect.poll(current, { timeout: PATIENCE_MS, interval: 20 }).toBeGreaterThanOrEqual(round);
+}
+
 describe("training", () => {
   it("with one local step ends in the same weights on one, two and four shards", async () => {
     const one = await runToEnd("one", { shards: 1 });
@@ -87,8 +106,8 @@ describe("training", () => {
   it.each(["bf16", "int8"] as const)(
     "learns with updates in %s, which take fewer bytes and keep their rounding errors",
     async (compression) => {
-      const plain = await runToEnd(`plain-${compression}`, { shards: 2, tokens: 16 * 128 });
-      const small = await runToEnd(compression, { shards: 2, tokens: 16 * 128, compression });
+      const plain = await float32End();
+      const small = await runToEnd(compression, { ...COMPRESSIBLE, compression });
       const share = small.bytesPerRound!.delta / plain.bytesPerRound!.delta;
       // In a model this small, headers and scales are a large share of the bytes.
       expect(share).toBeLessThan(compression === "bf16" ? 0.7 : 0.6);
@@ -112,23 +131,20 @@ describe("training", () => {
   });
 
   it("survives evictions of its object and ends in the same checkpoint", async () => {
-    const change = { steps: 2, tokens: 16 * 16 * 8 * 4 };
-    const calm = await runToEnd("calm", change);
-    const ending = runToEnd("evicted", change);
-    for (let time = 0; time < 5; time++) {
-      await new Promise((resolve) => setTimeout(resolve, 150));
+    const ending = runToEnd("evicted", LONG);
+    for (const round of [1, 5, 10, 15, 20]) {
+      await untilRound("evicted", round);
       await handle()
         .evictDurableObject("RUN", { name: "evicted" })
         .catch(() => undefined);
     }
-    expect((await ending).checkpoint).toBe(calm.checkpoint);
+    expect((await ending).checkpoint).toBe((await undisturbedEnd()).checkpoint);
   });
 
   it("rolls back after a flipped byte in its current checkpoint and still ends in the same checkpoint", async () => {
-    const change = { steps: 2, tokens: 16 * 16 * 2 * 60 };
-    const whole = await runToEnd("whole", change);
-    const ending = runToEnd("flipped", change);
-    await expect.poll(async () => (await coordinator.getRun("flipped"))?.round, { timeout: PATIENCE_MS, interval: 5 }).toBeGreaterThan(21);
+    const ending = runToEnd("flipped", LONG);
+    // From here on, a rollback goes back to a round after the first.
+    await untilRound("flipped", 2 * ROLLBACK_POINT_EVERY + 1);
     await coordinator.pauseRun("flipped");
     await expect.poll(async () => (await coordinator.getRun("flipped"))?.leases, { timeout: PATIENCE_MS }).toEqual([]);
     const { checkpoint, round } = (await coordinator.getRun("flipped"))!;
@@ -144,7 +160,8 @@ describe("training", () => {
     expect(end.rollbacks).toEqual([
       { fromRound: round, toRound: expect.any(Number), lrScale: 1, reason: expect.stringContaining("expected this hash") },
     ]);
-    expect(end.checkpoint).toBe(whole.checkpoint);
+    expect(end.rollbacks[0]!.toRound).toBeGreaterThanOrEqual(ROLLBACK_POINT_EVERY);
+    expect(end.checkpoint).toBe((await undisturbedEnd()).checkpoint);
   });
 
   it("refuses more shards than sequences with the field's name", async () => {
