@@ -29,7 +29,7 @@ function installed(): string | null {
 /** The package's executable, after it is fetched; null where the package has none or npm cannot fetch it. */
 async function packaged(): Promise<FoundChromium | null> {
   if (process.platform !== "linux" || process.arch !== "x64") return null;
-  const entry = join(FOLDER, "node_modules/@sparticuz/chromium/build/esm/index.js");
+  const entry = join(FOLDER, "node_modules/@sparticuz/chromium/build/index.js");
   if (!existsSync(entry)) {
     mkdirSync(FOLDER, { recursive: true });
     // Without a package.json of its own, npm would install into the repository.
