@@ -35,7 +35,12 @@ const lossOf = ({ valLoss }: Pick<Model, "valLoss">) => (valLoss === null ? NONE
 
 function Active() {
   const { value } = overview;
-  if (value === null) return <p class="lede">Looking for the active model…</p>;
+  if (value === null)
+    return (
+      <section class="panel kept-free">
+        <h2>Looking for the active model…</h2>
+      </section>
+    );
   const active = value.training?.active ?? null;
   if (active === null)
     return (
