@@ -8,6 +8,7 @@ import { secureHeaders } from "hono/secure-headers";
 import { requireOperator } from "./auth.ts";
 import { refuse, type BodyRule, type GatewayContext, type Route } from "./door.ts";
 import { doorOf, DOORS } from "./doors.ts";
+import { drain } from "./drain.ts";
 import { onError } from "./errors.ts";
 import { isPageAddress, missingPage } from "./studio-pages.ts";
 
@@ -42,7 +43,11 @@ app.use(async (c, next) => {
 app.use(secureHeaders());
 app.use(async (c, next) => {
   const { maxBytes } = bodyRule(c);
-  return bodyLimit({ maxSize: maxBytes, onError: () => refuse(c, 413, `expected a body of at most ${maxBytes} bytes`) })(c, next);
+  const refuseTooLarge = async () => {
+    await drain(c.req.raw.body);
+    return refuse(c, 413, `expected a body of at most ${maxBytes} bytes`);
+  };
+  return bodyLimit({ maxSize: maxBytes, onError: refuseTooLarge })(c, next);
 });
 app.use(async (c, next) => {
   if (c.var.door.readsAnyType) {

@@ -1,0 +1,22 @@
+/**
+ * Reads what a client is still sending of a refused body. If the connection were closed while the client writes, the client would
+ * see a broken connection instead of the refusal.
+ */
+
+/** Above the largest body that a route takes (8 MB). A client that sends more than this may see a broken connection. */
+const MAX_DRAINED_BYTES = 20 * 1024 * 1024;
+const MAX_DRAIN_MS = 10_000;
+
+/** Ends when the body ends or breaks off, after MAX_DRAINED_BYTES, or after MAX_DRAIN_MS. */
+export async function drain(body: ReadableStream<Uint8Array> | null): Promise<void> {
+  if (body === null || body.locked) return;
+  let left = MAX_DRAINED_BYTES;
+  const sink = new WritableStream<Uint8Array>({
+    write(chunk, controller) {
+      left -= chunk.length;
+      if (left < 0) controller.error(new Error("enough was read"));
+    },
+  });
+  // The request is refused either way, so it does not matter how the reading ends.
+  await body.pipeTo(sink, { signal: AbortSignal.timeout(MAX_DRAIN_MS) }).catch(() => undefined);
+}
