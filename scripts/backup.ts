@@ -73,7 +73,7 @@ try {
     migrations[database] = await appliedMigrations(api, id);
     const tables = (await dataTables(api, id)).flatMap((table) => ["--table", table]);
     const worker = deployment.workers.find(({ config }) => config.d1_databases?.some(({ database_name: each }) => each === name))!;
-    const config = writeConfig(worker, prefix, found.databases);
+    const config = writeConfig(worker, found.databases);
     await runWrangler(
       ["d1", "export", name, "--remote", "--no-schema", ...tables, "--output", dumpPath(folder, database), "-y", "-c", config],
       env,

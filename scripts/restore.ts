@@ -72,7 +72,7 @@ try {
   // Votes come last: rows in these tables show that the backup was restored.
   for (const { name, database } of databases) {
     const worker = deployment.workers.find(({ config }) => config.d1_databases?.some(({ database_name: each }) => each === name))!;
-    const config = writeConfig(worker, prefix, found.databases);
+    const config = writeConfig(worker, found.databases);
     await runWrangler(["d1", "execute", name, "--remote", "--file", dumpPath(folder, database), "-y", "-c", config], env);
     console.log(`${database}: restored`);
   }

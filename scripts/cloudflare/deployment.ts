@@ -4,7 +4,7 @@
  * string that begins with `tiffin` is a name and gets the prefix, so a new binding needs no change here.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parse } from "smol-toml";
 // Only the type is imported, because loading wrangler takes a second.
@@ -125,11 +125,14 @@ export function readDeployment(prefix: string): Deployment {
   };
 }
 
+/** This process's folder for wrangler's configurations. Two commands at once must not read each other's. */
+const CONFIGS = join(ROOT, ".tiffin", "deploy", String(process.pid));
+process.once("exit", () => rmSync(CONFIGS, { recursive: true, force: true }));
+
 /** Writes a Worker's configuration, with the ids of its databases, to a file for wrangler. Returns the path. */
-export function writeConfig({ worker, config }: DeployedWorker, prefix: string, databases: ReadonlyMap<string, string>): string {
-  const folder = join(ROOT, ".tiffin", "deploy", prefix);
-  mkdirSync(folder, { recursive: true });
-  const path = join(folder, `${worker}.json`);
+export function writeConfig({ worker, config }: DeployedWorker, databases: ReadonlyMap<string, string>): string {
+  mkdirSync(CONFIGS, { recursive: true });
+  const path = join(CONFIGS, `${worker}.json`);
   const withIds = config.d1_databases?.map((database) => {
     const id = databases.get(database.database_name ?? "");
     return id === undefined ? database : { ...database, database_id: id };

@@ -48,11 +48,10 @@ export async function createResources(
 }
 
 /** Applies migrations before their code is uploaded. For a while, the old code runs on the new schema, so migrations only add. */
-export async function migrate({ workers, prefix }: Deployment, databases: ReadonlyMap<string, string>, env: Login["env"]): Promise<void> {
+export async function migrate({ workers }: Deployment, databases: ReadonlyMap<string, string>, env: Login["env"]): Promise<void> {
   for (const worker of workers) {
     for (const { database_name: name } of worker.config.d1_databases ?? [])
-      if (name !== undefined)
-        await runWrangler(["d1", "migrations", "apply", name, "--remote", "-c", writeConfig(worker, prefix, databases)], env);
+      if (name !== undefined) await runWrangler(["d1", "migrations", "apply", name, "--remote", "-c", writeConfig(worker, databases)], env);
   }
 }
 
@@ -93,11 +92,9 @@ function report({ worker }: DeployedWorker, { stdout, warnings }: { stdout: stri
 }
 
 /** Bundles all Workers and prints their sizes. Uploads nothing. */
-export async function dryRun({ workers, prefix }: Deployment, print: Print): Promise<void> {
+export async function dryRun({ workers }: Deployment, print: Print): Promise<void> {
   for (const group of groupsOf(workers)) {
-    const outputs = await Promise.all(
-      group.map((each) => runWrangler(["deploy", "--dry-run", "-c", writeConfig(each, prefix, new Map())])),
-    );
+    const outputs = await Promise.all(group.map((each) => runWrangler(["deploy", "--dry-run", "-c", writeConfig(each, new Map())])));
     for (const [index, output] of outputs.entries()) report(group[index]!, output, print);
   }
 }
@@ -117,7 +114,7 @@ export async function upload(
       const results = await Promise.allSettled(
         group.map(async (worker) => {
           const secrets = await secretsFile(api, worker, folder);
-          const config = writeConfig(worker, deployment.prefix, databases);
+          const config = writeConfig(worker, databases);
           return runWrangler(["deploy", "-c", config, "--tag", tag, ...(secrets === null ? [] : ["--secrets-file", secrets])], env);
         }),
       );
