@@ -40,13 +40,14 @@ app.use(async (c, next) => {
   await next();
   c.header("x-request-id", c.var.requestId);
 });
+app.use(async (c, next) => {
+  await next();
+  await drain(c.req.raw.body);
+});
 app.use(secureHeaders());
 app.use(async (c, next) => {
   const { maxBytes } = bodyRule(c);
-  const refuseTooLarge = async () => {
-    await drain(c.req.raw.body);
-    return refuse(c, 413, `expected a body of at most ${maxBytes} bytes`);
-  };
+  const refuseTooLarge = () => refuse(c, 413, `expected a body of at most ${maxBytes} bytes`);
   return bodyLimit({ maxSize: maxBytes, onError: refuseTooLarge })(c, next);
 });
 app.use(async (c, next) => {

@@ -1,6 +1,6 @@
 /**
- * Reads what a client is still sending of a refused body. If the connection were closed while the client writes, the client would
- * see a broken connection instead of the refusal.
+ * Reads what a client is still sending of a body that no route has read, as after a refusal. If the connection were closed while
+ * the client writes, the client would see a broken connection instead of the answer.
  */
 
 /** Above the largest body that a route takes (8 MB). A client that sends more than this may see a broken connection. */
@@ -17,6 +17,6 @@ export async function drain(body: ReadableStream<Uint8Array> | null): Promise<vo
       if (left < 0) controller.error(new Error("enough was read"));
     },
   });
-  // The request is refused either way, so it does not matter how the reading ends.
+  // The answer is decided, so it does not matter how the reading ends.
   await body.pipeTo(sink, { signal: AbortSignal.timeout(MAX_DRAIN_MS) }).catch(() => undefined);
 }

@@ -251,6 +251,20 @@ describe("bodies", () => {
     expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);
   });
 
+  test("that no route reads are drained, so that every client sees the refusal", async () => {
+    const body = "a".repeat(4 * 1024 * 1024);
+    const bytes = { "content-type": "application/octet-stream" };
+    const refusals = [
+      ["PUT", "/uploads/notes/large", bytes, 401],
+      ["POST", "/generate", { "content-type": "application/json" }, 413],
+      ["PUT", "/uploads/notes/large", { ...OPERATOR, "content-type": "text/plain" }, 415],
+    ] as const;
+    for (const [method, path, headers, status] of refusals) {
+      const answers = await Promise.all(Array.from({ length: 8 }, () => door.send(method, path, body, headers)));
+      expect(answers.map((answer) => answer.status)).toEqual(answers.map(() => status));
+    }
+  });
+
   test("of an upload are bytes of any kind and become documents of the corpus", async () => {
     const bytes = { ...OPERATOR, "content-type": "application/octet-stream" };
     const response = await door.send("PUT", "/uploads/notes/a.md?lang=en", "# A note\n\nOne line.", bytes);
