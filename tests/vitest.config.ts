@@ -33,7 +33,8 @@ export default defineConfig({
     // These timeouts only end tests that hang. A machine six times slower, with other work, stays below them.
     testTimeout: 600_000,
     hookTimeout: 600_000,
-    maxWorkers: 2,
+    // One more than the cores: tests wait for processes and clocks of their own.
+    maxWorkers: 3,
     server: { deps: { inline: [/@tensorflow\/.*\/dist\//, /\.wasm$/] } },
     projects: [
       { extends: true, test: { name: "unit", include: ["tests/unit/**/*.test.ts"] } },
