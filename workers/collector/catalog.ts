@@ -97,8 +97,8 @@ export class Catalog extends DurableObject<CollectorEnv> {
   async isDue(source: Source): Promise<boolean> {
     if (source.kind === "upload") return false;
     const last = this.#lastCrawl(source.id);
-    // A running crawl without pages is due too: the call that opened the crawl may have died before it began. Beginning twice
-    // is harmless.
+    // A running crawl without pages is due too: the call that opened it may have died before it told the Host object. Telling the
+    // Host object twice is harmless.
     if (last?.state === "running") return !hasBegun(last);
     return last === null || Date.now() - Date.parse(last.startedAt) >= source.revisitSeconds * 1000;
   }

@@ -80,7 +80,7 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
     return this.#catalog.newestCrawls(CRAWLS_LISTED);
   }
 
-  /** The corpus at a glance. */
+  /** The corpus in numbers, for the overview. */
   async totals(): Promise<CorpusTotals> {
     return this.#catalog.totals();
   }
@@ -91,8 +91,8 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
 
   /** Removes a page for good: its segments are rewritten, and later crawls skip the page. */
   async removeUrl(url: string): Promise<Removal> {
-    // Earlier versions kept a redirected page under its first address, so the URL is also removed exactly as the caller wrote
-    // it.
+    // Earlier versions stored a redirected page under the address before the redirect. So both the normalized address and the
+    // address as given are removed.
     let removed = 0;
     for (const address of new Set([normalizeUrl(url) ?? url, url])) removed += (await this.#catalog.remove(address)).removed;
     return { removed };

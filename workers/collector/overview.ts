@@ -1,6 +1,6 @@
 /**
- * The corpus at a glance. Totals come from the lists of segments and the texts that no segment holds yet: the rows read are
- * few however many documents there are.
+ * The corpus in numbers, for the overview. Totals come from the list of segments and from the texts that no segment holds yet. So
+ * a call reads few rows, however many documents there are.
  */
 import type { CorpusTotals } from "../../shared/contracts/overview.ts";
 import { crawlSchema } from "../../shared/contracts/sources.ts";

@@ -17,7 +17,7 @@ const MAX_TEXTS = 100;
 
 const DAY_MS = 24 * 3_600_000;
 
-/** The isolate's use of the database, votes and deletions included. */
+/** Counts how much this isolate uses the database, including votes and deletions. */
 const meter = new Meter();
 
 const hashText = (text: string) => sha256(new TextEncoder().encode(text));
@@ -56,7 +56,7 @@ export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
     return { stored: true, ...tally };
   }
 
-  /** The tally of each text. */
+  /** The tally of each text, in the order of `responses`. */
   async rewards(responses: string[]): Promise<Tally[]> {
     if (responses.length > MAX_TEXTS) throw namedError("InvalidInput", `responses: expected at most ${MAX_TEXTS}, got ${responses.length}`);
     return this.#store.tallies(await Promise.all(responses.map(hashText)));

@@ -22,7 +22,10 @@ export const SQL = {
     ON CONFLICT DO UPDATE SET millionths = excluded.millionths`,
   tally: "SELECT votes, millionths FROM tallies WHERE response_hash = ?1",
 
-  /** Answers since ?1, counted up to ?2: those without a vote, those with one, and those that were voted on. */
+  /**
+   * Two counts of answers since ?1: answers that have no vote, then answers whose newest vote came since ?1. Each count stops at
+   * ?2 rows. In the second, `voted` counts all rows and `answers` counts those that were also given since ?1.
+   */
   unscoredSince: `SELECT COUNT(*) AS count FROM (SELECT 1 FROM responses WHERE scored_at IS NULL AND created_at >= ?1 LIMIT ?2)`,
   scoredSince: `SELECT COUNT(*) AS voted, COALESCE(SUM(created_at >= ?1), 0) AS answers FROM
     (SELECT created_at FROM responses WHERE scored_at IS NOT NULL AND scored_at >= ?1 LIMIT ?2)`,

@@ -96,7 +96,7 @@ export class FeedbackStore {
     return results.map((result) => tallyOf(result.results));
   }
 
-  /** How many answers were given since a time, and how many were voted on, each counted up to a limit. */
+  /** How many answers were given since a time, and how many got a vote since then. Each number is exact up to `limit`. */
   async countSince(since: string, limit: number): Promise<{ answers: number; voted: number }> {
     const [unscored, scored] = await this.#db.batch<{ count?: number; voted?: number; answers?: number }>(
       [SQL.unscoredSince, SQL.scoredSince].map((sql) => this.#db.prepare(sql).bind(since, limit)),

@@ -1,7 +1,7 @@
 /**
- * The upload adapter: a file of JSON Lines (one document a line), or one document of plain text or Markdown. The content
- * decides the format. A document's address is the file's (`upload:COLLECTION/FILE`), with `#n` for line n, or the line's own
- * web address if it has one. An operator removes a document by this address.
+ * The upload adapter: a file of JSON Lines (one document a line), or one document of plain text or Markdown. The content decides
+ * the format. A document's address is the address of its file (`upload:COLLECTION/FILE`). In JSON Lines, line n adds `#n`, or the
+ * document has the web address that its line states. An operator removes a document by its address.
  */
 import { z } from "zod";
 import { normalizeUrl } from "../web/address.ts";

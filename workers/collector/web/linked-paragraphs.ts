@@ -12,10 +12,10 @@ const MIN_SENTENCE_LENGTH = 60;
  * ends a cut teaser.
  */
 const SENTENCE_END = /(?<!\.)[.!?。！？।]["'”’»)\]]*$/;
-/** The surroundings are large enough when they have more than this many times the paragraph's text. */
+/** The text around a paragraph is long enough if it is more than this many times as long as the paragraph. */
 const SURROUNDINGS = 3;
 const MAX_LEVELS = 4;
-/** The largest number of paragraphs to judge: the surroundings of each may be the whole page. */
+/** The most paragraphs that are judged. The limit bounds the time, because judging a paragraph may read the whole page. */
 const MAX_CANDIDATES = 200;
 
 export type PageDocument = ReturnType<typeof parseHTML>["document"];

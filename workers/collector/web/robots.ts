@@ -11,7 +11,10 @@ const MAX_LINE_LENGTH = 16_663;
 
 /** Characters that a URL may not contain (RFC 3986, section 2). A rule may have them bare; a URL has them percent-encoded. */
 const NOT_IN_URL = /(?:[^\x21-\x7e]|["<>\\^`{|}])+/gu;
-/** In a path no character is special. In a pattern, `*` is special, and `$` only at the end. */
+/**
+ * Characters that would be read as special but are meant literally, so they are encoded. In a path: every `*` and `$`. In a
+ * pattern: every `$` before the end.
+ */
 const LITERAL_IN_PATH = /[*$]/g;
 const LITERAL_IN_PATTERN = /\$(?!$)/g;
 const UNRESERVED = /[A-Za-z0-9\-._~]/;

@@ -22,7 +22,7 @@ export interface Sitemap {
   sitemaps: string[];
 }
 
-/** An element's text, or an element whose text is in a child. */
+/** An XML element: its text, or its child elements (for example `loc`) with the text. */
 type Element = string | { text?: unknown; loc?: unknown; href?: unknown; link?: Element[] } | undefined;
 
 interface Tree {
