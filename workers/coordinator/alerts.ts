@@ -1,17 +1,17 @@
 /**
- * Alerts: each is told once to the webhook of the operator, WEBHOOK_URL. They are kept until the webhook has taken them, and
- * given up after some tries, which the coordinator's cron makes a minute apart.
+ * Sends alerts to the operator's webhook, WEBHOOK_URL, once each. An alert stays open until the webhook accepts it or MAX_TRIES
+ * attempts have failed. The coordinator's cron attempts once a minute.
  */
 import { log } from "../../shared/log.ts";
 import { refusalOf } from "../../shared/url-guard.ts";
 
-/** Tries of an alert. */
+/** The most attempts to send an alert. */
 const MAX_TRIES = 5;
-/** Alerts sent in one go. */
+/** The most alerts that one call sends. */
 const MAX_SENT = 10;
 const TIMEOUT_MS = 10_000;
 
-/** Why alerts cannot be sent to an address; null if they can. */
+/** The reason why alerts cannot be sent to an address; null if they can. */
 export function refusalOfWebhook(address: string): string | null {
   if (!URL.canParse(address)) return "expected a web address";
   const url = new URL(address);
@@ -31,7 +31,7 @@ export class Alerts {
     sql.exec("CREATE INDEX IF NOT EXISTS alerts_open ON alerts (at) WHERE open = 1");
   }
 
-  /** Raises an alert, unless one of this name was raised before. */
+  /** Stores an alert to send. Does nothing if an alert of the same name was raised before. */
   raise(name: string, message: string, now: number): void {
     const raised = this.#sql.exec(
       "INSERT OR IGNORE INTO alerts VALUES (?, ?, ?, 0, 1) RETURNING name",
@@ -46,7 +46,7 @@ export class Alerts {
     return this.#sql.exec<{ n: number }>("SELECT COUNT(*) AS n FROM alerts WHERE open = 1").toArray()[0]!.n;
   }
 
-  /** Sends what is open. Never throws. */
+  /** Sends the open alerts. Never throws. */
   async send(address: string, send: Send): Promise<void> {
     if (address === "") return;
     const open = this.#sql
@@ -71,7 +71,7 @@ export class Alerts {
         headers: { "content-type": "application/json" },
         // Many chat services show the field `text`.
         body: JSON.stringify({ text: `Tiffin: ${alert.message}`, ...alert }),
-        // A redirect could lead to an address that the check has not seen.
+        // A redirect could lead to an address that `refusalOfWebhook` would refuse.
         redirect: "manual",
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });

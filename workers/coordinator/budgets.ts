@@ -1,6 +1,6 @@
 /**
- * The daily budgets: tokens of answers, cents of training. Generators take tokens before they make them and return what is
- * left; runs report cents after they were spent, at least every quarter of a minute.
+ * The daily budgets: tokens for answers, and cents for training. A generator takes tokens before it uses them and returns the
+ * rest. A run reports cents after it has spent them, at least every 15 seconds while it works.
  */
 import { dayOf } from "../../shared/costs/day.ts";
 
@@ -12,7 +12,7 @@ export interface BudgetState {
   spent: number;
 }
 
-/** A budget as the configuration has it: a number, or `off`. Anything else is no budget at all, so nothing may be spent. */
+/** Reads the setting of a budget: a number, or `off` for no limit. Any other text means 0, so nothing may be spent. */
 export function limitOf(setting: string): number | null {
   if (setting.trim() === "off") return null;
   const limit = Number(setting.trim() || Number.NaN);
@@ -29,19 +29,19 @@ export class Budgets {
     sql.exec("CREATE TABLE IF NOT EXISTS budgets (budget TEXT PRIMARY KEY, day TEXT NOT NULL, spent REAL NOT NULL) WITHOUT ROWID");
   }
 
-  /** Today's. */
+  /** The budget's limit, and the amount that was spent today. */
   state(budget: BudgetName, now: number): BudgetState {
     const row = this.#sql.exec<{ day: string; spent: number }>("SELECT day, spent FROM budgets WHERE budget = ?", budget).toArray()[0];
     return { limit: this.#limits[budget], spent: row?.day === dayOf(now) ? row.spent : 0 };
   }
 
-  /** What is left of today's budget; Infinity without a limit. */
+  /** The part of today's budget that is not spent; Infinity without a limit. */
   left(budget: BudgetName, now: number): number {
     const { limit, spent } = this.state(budget, now);
     return limit === null ? Infinity : Math.max(0, limit - spent);
   }
 
-  /** Adds to what was spent today; a negative amount gives back. */
+  /** Adds to today's spent amount. A negative amount is a refund. */
   spend(budget: BudgetName, amount: number, now: number): void {
     if (amount === 0) return;
     const spent = Math.max(0, this.state(budget, now).spent + amount);

@@ -1,4 +1,7 @@
-/** Counts since the first deployment and last values, under names as Prometheus has them: `name{label="value"}`. */
+/**
+ * Named values for Prometheus. `add` counts since the first deployment; `set` keeps the last value. A name may have a label:
+ * `name{label="value"}`.
+ */
 export class Counters {
   readonly #sql: SqlStorage;
 

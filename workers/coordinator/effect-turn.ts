@@ -16,7 +16,7 @@ export class EffectTurn {
     while (this.#inFlight !== null) await this.#inFlight.catch(() => undefined);
   }
 
-  /** Keeps every other effect from starting until `work` has ended. Resolves or rejects as `work` does. */
+  /** Takes the turn until `work` has ended, so no other effect starts meanwhile. Resolves or rejects as `work` does. */
   take(work: Promise<unknown>): Promise<void> {
     const ended = work
       .then(() => undefined)

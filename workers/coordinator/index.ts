@@ -31,7 +31,10 @@ export { TrainWorkflow } from "./train-workflow.ts";
 
 const READABLE: readonly ObjectKind[] = ["part", "dataset", "token-shard", "tokenizer", "checkpoint"];
 
-/** The operator's webhook: a secret, because many services put a token into the address. Without it no alert is sent. */
+/**
+ * The address of the operator's webhook. It is a secret, because many services put a token into it. If it is empty, no alert is
+ * sent.
+ */
 function webhookOf(env: CoordinatorEnv): string {
   const address: unknown = Reflect.get(env, "WEBHOOK_URL");
   return typeof address === "string" ? address : "";
@@ -91,12 +94,12 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return (await this.#registry.hasRun(id)) ? this.env.RUN.getByName(id).status() : null;
   }
 
-  /** Training and models at a glance. */
+  /** Training and models in numbers, for the overview. */
   totals(): Promise<TrainingTotals> {
     return trainingTotals(this.env);
   }
 
-  /** All runs with their newest loss alone. */
+  /** The status of every run, with only its newest loss instead of the loss curve. */
   async listRuns(): Promise<RunStatus[]> {
     const all = await Promise.all((await this.#registry.runs()).map((id) => this.env.RUN.getByName(id).status("newest")));
     return all.filter((status) => status !== null);
@@ -129,12 +132,15 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return lastingEvents(() => this.env.RUN.getByName(id).events());
   }
 
-  /** Ticks as server-sent events, from the newest round that the reader knows. Throws NotFound. */
+  /**
+   * Ticks (small statuses) as server-sent events, with the rounds after `since`, the newest round that the reader knows. Throws
+   * NotFound.
+   */
   async tickEvents(id: string, since: number | null): Promise<ReadableStream<Uint8Array>> {
     return (await findRun(this.env, id)).events({ since });
   }
 
-  /** The loss curve in stretches. Throws NotFound. */
+  /** The loss curve in stretches of several rounds. Throws NotFound. */
   async runCurve(id: string, query: CurveQuery): Promise<Curve> {
     return { run: id, ...(await (await findRun(this.env, id)).curve(query)) };
   }

@@ -1,6 +1,6 @@
 /**
- * The Ledger, a single object: what runs and answers have used, by day (UTC), what they may use today, what operators count,
- * and what they are alerted to. A run's costs outlive the run.
+ * The Ledger, a single object. It books the usage of runs and answers per day (UTC), keeps the daily budgets and the counters for
+ * Prometheus, and sends alerts. A run's costs outlive the run.
  */
 import { DurableObject } from "cloudflare:workers";
 import type { Costs } from "../../shared/contracts/costs.ts";
@@ -15,9 +15,9 @@ import { Budgets, limitOf, type BudgetName } from "./budgets.ts";
 import { Counters } from "./counters.ts";
 import { RunProgress } from "./run-progress.ts";
 
-/** Days that are kept and shown. */
+/** The days of bookings that are kept. */
 const KEPT_DAYS = 92;
-/** The share of a budget or of storage at which an operator is alerted. */
+/** An operator is alerted when this share of a budget or of the database is used. */
 const ALERT_SHARE = 0.8;
 const BUDGETS: readonly BudgetName[] = ["answerTokens", "trainingCents"];
 const ANSWERS = "answers";
@@ -33,7 +33,7 @@ interface Booking extends Record<string, SqlStorageValue> {
 
 const usageOf = ({ usage }: Booking): Usage => usageSchema.parse(JSON.parse(usage));
 
-/** Tokens that a generator asks for: as many as `wanted` if there are so many left today, but not fewer than `least`. */
+/** A generator's request for tokens: at most `wanted`. If fewer than `least` are left today, the request is refused. */
 export interface TokenRequest {
   least: number;
   wanted: number;
@@ -63,7 +63,10 @@ export class Ledger extends DurableObject<CoordinatorEnv> {
     this.#progress = new RunProgress(sql, this.#counters, this.#alerts);
   }
 
-  /** Returns until when no run may give out tasks, because today's budget of training is spent; null while it is not. */
+  /**
+   * Books what a run has used. If today's training budget is spent, returns the time until which no run may give out tasks;
+   * otherwise null.
+   */
   async bookRun(report: RunReport): Promise<number | null> {
     const now = Date.now();
     const { run, usage } = report;
@@ -76,7 +79,7 @@ export class Ledger extends DurableObject<CoordinatorEnv> {
     return isSpent ? endOfDay(now) : null;
   }
 
-  /** Tokens of today's budget; 0 when fewer than the least are left. */
+  /** Takes tokens from today's budget and returns their number: 0 if fewer than `least` are left. */
   async takeTokens({ least, wanted }: TokenRequest): Promise<number> {
     const now = Date.now();
     const left = this.#budgets.left("answerTokens", now);
@@ -86,7 +89,7 @@ export class Ledger extends DurableObject<CoordinatorEnv> {
     return granted;
   }
 
-  /** Books answers, and takes back tokens that were not used. */
+  /** Books answers, and returns unused tokens to the budget. */
   async bookAnswers(report: AnswerReport, returned: number): Promise<void> {
     const now = Date.now();
     this.#spend("answerTokens", -Math.max(0, returned), now);
@@ -106,18 +109,18 @@ export class Ledger extends DurableObject<CoordinatorEnv> {
     this.env.METRICS?.writeDataPoint({ indexes: ["answers"], blobs: [], doubles: [answers, tokens, latencies.sum, d1Bytes] });
   }
 
-  /** Counts messages that a queue has given up. */
+  /** Counts messages that a queue moved to its dead-letter queue. */
   async bookDeadLetters(queue: string, messages: number): Promise<void> {
     this.#counters.add(`tiffin_dead_letters_total{queue="${queue}"}`, messages);
     this.#alerts.raise(`dead ${queue} ${dayOf(Date.now())}`, `messages of the queue ${queue} are given up today`, Date.now());
   }
 
-  /** Sends alerts that are open to a webhook. Never throws. */
+  /** Sends the open alerts to a webhook. Never throws. */
   async sendAlerts(webhook: string): Promise<void> {
     await this.#alerts.send(webhook, (address, init) => fetch(address, init));
   }
 
-  /** Spends of a budget, and alerts once a day when most of it is spent. */
+  /** Spends from a budget. Raises one alert a day once ALERT_SHARE of the budget is spent. */
   #spend(budget: BudgetName, amount: number, now: number): void {
     this.#budgets.spend(budget, amount, now);
     const { limit, spent } = this.#budgets.state(budget, now);
@@ -136,7 +139,7 @@ export class Ledger extends DurableObject<CoordinatorEnv> {
     if (known === undefined) sql.exec("DELETE FROM bookings WHERE day < ?", dayOf(now - KEPT_DAYS * DAY_MS));
   }
 
-  /** Values for `GET /metrics`, by the names of Prometheus. */
+  /** The values of `GET /metrics`, by their names in Prometheus. */
   async metrics(): Promise<Record<string, number>> {
     const now = Date.now();
     const budgets = BUDGETS.flatMap((budget): [string, number][] => {

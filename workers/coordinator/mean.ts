@@ -61,7 +61,7 @@ export class MeanUpdate {
   readonly #squares: readonly Map<number, number>[];
   #last: PartMean | null = null;
 
-  /** `onPart` is called before each part is read: the work goes on. */
+  /** `onPart` is called before each part is read. The caller uses it to show that the work has not stopped. */
   constructor(
     bucket: R2Bucket,
     { run, model, training }: RunSpec,

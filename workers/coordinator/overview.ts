@@ -1,8 +1,11 @@
-/** Training and models at a glance: the newest run that is not over, the newest on text, and the active model. */
+/**
+ * Training and models in numbers, for the overview. `run` is the newest open run, or the newest run if none is open.
+ * `pretraining` is the newest run that trains on text instead of lessons. `active` is the active model.
+ */
 import type { TrainingTotals } from "../../shared/contracts/overview.ts";
 import type { RunTick } from "../../shared/contracts/runs.ts";
 
-/** Runs that are looked through for the newest on text. */
+/** The most runs that are read to find the newest run on text. */
 const MOST_RUNS_READ = 3;
 
 const isOnText = ({ dataset }: RunTick) => dataset === null || dataset.kind === "pretrain";

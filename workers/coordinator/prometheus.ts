@@ -1,11 +1,11 @@
-/** The text of `GET /metrics`. prometheus.io/docs/instrumenting/exposition_formats/#text-based-format */
+/** Writes the answer of `GET /metrics`. prometheus.io/docs/instrumenting/exposition_formats/#text-based-format */
 
 interface Metric {
   type: "counter" | "gauge" | "histogram";
   help: string;
 }
 
-/** Every metric. Those of a name with labels, and a histogram's parts, follow their metric. */
+/** Every metric, by its name without labels. A histogram's buckets, sum and count belong to the histogram's name. */
 const METRICS: Readonly<Record<string, Metric>> = {
   tiffin_rounds_total: { type: "counter", help: "Rounds of all runs that became checkpoints." },
   tiffin_trained_tokens_total: { type: "counter", help: "Tokens of those rounds." },
@@ -24,7 +24,7 @@ const METRICS: Readonly<Record<string, Metric>> = {
 
 const metricOf = (name: string) => name.replace(/\{.*$/, "").replace(/^(tiffin_answer_seconds)_(bucket|sum|count)$/, "$1");
 
-/** Values by name, in the text format. Throws for a name that is not described. */
+/** Writes values, given by name, in the text format. Throws for a name that METRICS does not have. */
 export function exposition(values: Readonly<Record<string, number>>): string {
   const unknown = Object.keys(values).find((name) => METRICS[metricOf(name)] === undefined);
   if (unknown !== undefined) throw new Error(`metrics: expected a described name, got ${unknown}`);

@@ -8,7 +8,7 @@ import type { Model } from "../../shared/contracts/models.ts";
 import { namedError } from "../../shared/errors.ts";
 import { plannedRate } from "../../shared/training/protocol/cpu-rate.ts";
 
-/** The newest runs whose trainers' rates count: machines change. */
+/** Only the rates of the newest runs are kept, because machines change. */
 const RUNS_WITH_RATES = 20;
 
 export class Registry extends DurableObject<CoordinatorEnv> {
@@ -42,14 +42,14 @@ export class Registry extends DurableObject<CoordinatorEnv> {
     this.ctx.storage.sql.exec("UPDATE runs SET open = ? WHERE id = ?", open ? 1 : 0, id);
   }
 
-  /** Stores the rate of a run's trainers, and forgets those of earlier runs. */
+  /** Stores the rate of a run's trainers. Deletes the rates of runs older than the newest RUNS_WITH_RATES. */
   async reportCpuRate(run: string, rate: number): Promise<void> {
     const { sql } = this.ctx.storage;
     sql.exec("INSERT OR REPLACE INTO cpu_rates (run, operations_per_second) VALUES (?, ?)", run, rate);
     sql.exec("DELETE FROM cpu_rates WHERE number <= (SELECT max(number) FROM cpu_rates) - ?", RUNS_WITH_RATES);
   }
 
-  /** Operations a second that a new run is planned with. */
+  /** The operations per second that the plan of a new run assumes. */
   async cpuRate(): Promise<number> {
     const rows = this.ctx.storage.sql.exec<{ operations_per_second: number }>("SELECT operations_per_second FROM cpu_rates");
     return plannedRate(rows.toArray().map((row) => row.operations_per_second));

@@ -1,8 +1,8 @@
 /**
- * What a run uses of the platform, and whether it may use more today. The run's object counts, and tells the ledger now and
- * then, with where the run stands. What was not told yet is lost with the object's memory, at most a quarter of a minute of
- * work. Trainers' time is the coordinator's own measurement; the rest of a trainer's report is its word, bounded by what an
- * invocation can do.
+ * Counts what a run uses of the platform, and knows whether the run may use more today. The run's object counts in memory and
+ * sends the counts to the ledger now and then, with the run's position. If the object restarts, counts of at most 15 seconds are
+ * lost. The coordinator measures the trainers' time itself. It takes the other numbers of a trainer's report as stated, up to the
+ * limits of an invocation.
  */
 import { Meter } from "../../shared/costs/meter.ts";
 import type { RunReport } from "../../shared/costs/reports.ts";
@@ -13,10 +13,13 @@ import type { TrainerReport } from "../../shared/training/protocol/task.ts";
 import type { Ledger } from "./ledger.ts";
 
 const bounded = (count: number, most: number) => Math.min(most, Math.max(0, Number(count) || 0));
-/** A message that waits for longer than a queue keeps it is an error of the trainer's. developers.cloudflare.com/queues/platform/limits/ */
+/**
+ * A queue keeps a message for at most this long, so a longer wait is a trainer's error.
+ * developers.cloudflare.com/queues/platform/limits/
+ */
 const MAX_WAIT_MS = 14 * 24 * 3_600_000;
 
-/** The error of a run that its operator deletes. Nobody is alerted to it. */
+/** The error of a run that its operator deletes. It raises no alert. */
 export const DELETED = "deleted";
 
 export class RunAccount {
@@ -38,12 +41,12 @@ export class RunAccount {
     this.storage = { sql: this.#meter.sql(storage.sql), transactionSync: (work) => storage.transactionSync(work) };
   }
 
-  /** A call of the run's object. */
+  /** Counts a call of the run's object. */
   request(): void {
     this.#meter.objectRequest(Date.now());
   }
 
-  /** A call with a submission, and the trainer's report. */
+  /** Counts a submission and the usage in the trainer's report. */
   submitted(report: TrainerReport | undefined): void {
     this.request();
     if (report === undefined) return;
@@ -52,7 +55,7 @@ export class RunAccount {
     this.#queueAgeMs = bounded(report.waitedMs, MAX_WAIT_MS);
   }
 
-  /** A change of state: counts trainers' time, and settles when the phase changes. */
+  /** Call this after a change of state. Counts the trainers' time, and reports to the ledger if the phase has changed. */
   follow(before: RunState | null, after: RunState): void {
     this.#meter.add({ cpuMilliseconds: Math.max(0, after.spentMs - (before?.spentMs ?? after.spentMs)) });
     if (before?.phase !== after.phase) this.#ctx.waitUntil(this.settle(after));
@@ -63,7 +66,10 @@ export class RunAccount {
     return Date.now() < this.#spentUntil;
   }
 
-  /** Called by an alarm or the like: tells the ledger what was used since the last call. Never throws: after a failure the next call tells it. */
+  /**
+   * Reports to the ledger what the run has used since the last report. Never throws: after a failure, the next report includes
+   * the lost one.
+   */
   settle(state: RunState): Promise<void> {
     const { spec, base, phase, tasks, counts, error } = state;
     return this.#tell({
@@ -77,7 +83,7 @@ export class RunAccount {
     });
   }
 
-  /** Tells the ledger that a run could not begin. Never throws. */
+  /** Reports to the ledger that a run could not begin. Never throws. */
   failed(run: string, error: string): Promise<void> {
     return this.#tell({ run, round: 0, tokens: 0, refused: 0, position: "failed", isOpen: false, error });
   }

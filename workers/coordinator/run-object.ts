@@ -286,7 +286,10 @@ export class Run extends DurableObject<CoordinatorEnv> {
     return this.#view.tick(this.#store, this.#state);
   }
 
-  /** Progress as server-sent events until the run is over or deleted: whole statuses, or ticks after a round that the reader knows. */
+  /**
+   * Progress as server-sent events until the run is over or deleted. Sends whole statuses. With `ticks`, sends small ticks with
+   * the rounds after `since`.
+   */
   async events(ticks?: { since: number | null }): Promise<ReadableStream<Uint8Array>> {
     return this.#view.events(() => ({ store: this.#store, state: this.#state }), ticks);
   }

@@ -1,9 +1,11 @@
-/** Where runs stand, as they have reported it: what that adds to the counters, and which runs stand still or have failed. */
+/**
+ * Follows the progress that runs report: adds it to the counters, and raises an alert when a run has failed or makes no progress.
+ */
 import type { RunReport } from "../../shared/costs/reports.ts";
 import type { Alerts } from "./alerts.ts";
 import type { Counters } from "./counters.ts";
 
-/** A run that should make progress and makes none for so long stands still. The longest lease is shorter. */
+/** An open run without progress for this long raises an alert. The longest lease is shorter. */
 export const STALL_MS = 30 * 60_000;
 
 interface Row extends Record<string, SqlStorageValue> {
@@ -14,7 +16,7 @@ interface Row extends Record<string, SqlStorageValue> {
   since: number;
 }
 
-/** A rollback, or a new run of an old name, goes back and is counted from there. */
+/** The progress since the last report. If the value has fallen (after a rollback, or in a new run with an old run's name), it is 0. */
 const gained = (value: number, before: number | undefined) => Math.max(0, value - (before ?? 0));
 
 export class RunProgress {
@@ -39,7 +41,8 @@ export class RunProgress {
     this.#counters.add("tiffin_trained_tokens_total", gained(tokens, known?.tokens));
     this.#counters.add("tiffin_refused_submissions_total", gained(refused, known?.refused));
     if (queueAgeMs !== null) this.#counters.set("tiffin_steps_queue_age_seconds", queueAgeMs / 1000);
-    // A run that may not make progress does not stand still: its clock starts when it may again.
+    // A closed run need not make progress, so its position differs from the same position when open. So its time without progress
+    // starts at zero when it opens again.
     const standing = isOpen ? position : `${position}, closed`;
     const since = known?.position === standing ? known.since : now;
     if (known?.position !== standing || known.refused !== refused)

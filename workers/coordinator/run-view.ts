@@ -33,13 +33,13 @@ export class RunView {
     return statusOf(record, state, store.history, losses, this.#dataset);
   }
 
-  /** The same in a few hundred bytes. */
+  /** The run's tick: its status in a few hundred bytes. Null if there is no such run. */
   async tick(store: RunStore, state: RunState | null): Promise<RunTick | null> {
     const status = await this.status(store, state, "newest");
     return status === null ? null : tickOf(status, this.#dataset);
   }
 
-  /** Progress as server-sent events, whole statuses or ticks. The run is read only after a change. */
+  /** Progress as server-sent events: whole statuses, or small ticks if `ticks` is given. The run is read only after a change. */
   events(now: () => { store: RunStore; state: RunState | null }, ticks?: { since: number | null }): ReadableStream<Uint8Array> {
     const changed = (ms: number) => this.#changed.wait(ms);
     if (ticks === undefined) return runEvents(() => this.status(now().store, now().state, "newest"), changed);

@@ -20,7 +20,7 @@ export interface Preparation {
   error: string | null;
 }
 
-/** Milliseconds that evaluations took, counting those that ended by `before`. */
+/** The time that evaluations took, in milliseconds. Only evaluations that ended by `before` count. */
 function evaluationMs(evaluations: readonly EvaluationRow[], before: number): number {
   return evaluations.reduce((sum, row) => sum + (row.ended_at <= before ? row.ended_at - row.started_at : 0), 0);
 }

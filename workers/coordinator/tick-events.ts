@@ -1,7 +1,8 @@
 /**
- * Ticks of a run as server-sent events (html.spec.whatwg.org/multipage/server-sent-events.html), for pages that stay open. The
- * id of an event is the newest round that it tells of. A browser that reconnects names the last id it got, so no round is
- * missing and none is told twice. A stream that breaks is opened again by the browser.
+ * A run's ticks (statuses of a few hundred bytes) as server-sent events, for pages that stay open
+ * (html.spec.whatwg.org/multipage/server-sent-events.html). An event's id is the newest round that the event includes. When a
+ * browser reconnects, it sends the id of its last event, so it gets every round exactly once. Browsers reopen a broken stream
+ * themselves.
  */
 import type { RunTick, TickEvent } from "../../shared/contracts/runs.ts";
 
@@ -9,11 +10,11 @@ const MIN_INTERVAL_MS = 500;
 const HEARTBEAT_MS = 15_000;
 /** A browser waits this long before it opens a broken stream again. */
 const RETRY_MS = 1000;
-/** Rounds that one event lists. */
+/** The most rounds in one event. */
 const MAX_LOSSES = 64;
 
 const OVER: ReadonlySet<RunTick["state"]> = new Set(["done", "failed"]);
-/** Changes all the time, so it makes no event by itself. */
+/** Fields that change all the time. A change of these fields alone sends no event. */
 const VOLATILE: ReadonlySet<string> = new Set(["secondsLeft", "tokensPerSecond"]);
 
 export interface TickSource {

@@ -1,8 +1,8 @@
-/** A run in a few hundred bytes, from its status. */
+/** Makes a tick from a run's status. A tick is a status in a few hundred bytes. */
 import type { Dataset } from "../../shared/artifacts.ts";
 import type { RunStatus, RunTick } from "../../shared/contracts/runs.ts";
 
-/** A trainer that has been silent for longer does not count as working. */
+/** Trainers that have been silent for longer than this are not counted. */
 const SILENT_SECONDS = 60;
 
 export function tickOf(status: RunStatus, dataset: Dataset | null): RunTick {

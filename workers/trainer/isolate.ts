@@ -21,22 +21,22 @@ export function objectsOf(env: TrainerEnv): ObjectCache {
   return cache;
 }
 
-/** The isolate's operations on the bucket since the last call. */
+/** The number of operations that this isolate made on the bucket since the last call. */
 export function takeOperations(): Pick<TrainerReport, "classA" | "classB"> {
   const { r2ClassA: classA = 0, r2ClassB: classB = 0 } = meter.take();
   return { classA, classB };
 }
 
 /**
- * A name per isolate: the Worker's name is the same in all isolates, but each isolate is trusted on its own. The name is made
- * on first use, because random values exist only inside requests.
+ * A trainer's name: the Worker's name and a random suffix. Each isolate has its own, because the coordinator judges each isolate
+ * on its own. The name is made on first use, because random values exist only inside requests.
  */
 export function trainerName(env: TrainerEnv): string {
   name ??= `${env.TRAINER_NAME}-${crypto.randomUUID().slice(0, 8)}`;
   return name;
 }
 
-/** How long an invocation holds its turn without a lease, and after the end of its lease. */
+/** Extra time of a turn: before its first lease, while it waits, and after the end of its lease. */
 const MARGIN_MS = 30_000;
 
 /** The turn to work. While an invocation holds it, no other invocation of the isolate computes. */

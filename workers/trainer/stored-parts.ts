@@ -48,8 +48,8 @@ export class StoredParts implements TaskParts {
     const residuals = Object.fromEntries(before.map(({ name, data }) => [parameterOf(name), data]));
     const compressed = compress(viewsOf(delta), residuals, training.compression);
     const update = this.#store(compressed.arrays);
-    // If both share one buffer, the update must be stored before the state is encoded. The views of the state are taken
-    // afterwards, because wasm memory may have grown meanwhile.
+    // If both share one buffer, the update must be stored before the state is encoded. `viewsOf(state)` comes later, because wasm
+    // memory may have grown meanwhile and old views would be invalid.
     if (!this.#objects.keepsParts) await this.#timed(update);
     const kept = [...viewsOf(state), ...compressed.residuals];
     const stored = Promise.all([update, kept.length === 0 ? null : this.#store(kept)]);
