@@ -18,7 +18,7 @@ export async function isToken(env: GatewayEnv, given: string): Promise<boolean> 
   return same && wanted !== "";
 }
 
-/** Whether the request carries the operator's token or cookie. */
+/** True if the request carries the operator's token or cookie. */
 export async function isOperator(c: Context<GatewayContext>): Promise<boolean> {
   const given = /^Bearer (\S+)$/.exec(c.req.header("authorization") ?? "")?.[1] ?? "";
   return (await isToken(c.env, given)) || (await sessionEnd(c)) !== null;

@@ -16,7 +16,7 @@ export interface LookSettings {
 
 const POLL_MS = 10;
 
-/** `look` returns null if it may not look now. The result is null if there is no last value either. */
+/** `look` returns null if it may not look the value up now. Then the result is the last value, or null if there is none. */
 export function createCachedLook<T>({ freshMs, patienceMs, now, wait }: LookSettings) {
   let seen: { value: T; at: number } | null = null;
   let lookingSince: number | null = null;

@@ -20,9 +20,9 @@ export function clientOf(c: Context): string {
 }
 
 /**
- * The name under which a client votes: 32 hexadecimal digits, equal for all votes of a client. It does not reveal the address:
- * the hash is keyed by the operator's secret. A plain hash could be reversed by trying all 2^32 IPv4 addresses; with the key
- * only the owner of the secret can do this. A new secret gives every client a new name.
+ * The name under which a client votes: 32 hexadecimal digits, equal for all votes of a client. The name does not reveal the
+ * client's address, because the hash is keyed with the operator's secret. A hash without a key could be reversed by trying all
+ * 2^32 IPv4 addresses. A new secret gives every client a new name.
  */
 export async function voterOf(c: Context<GatewayContext>): Promise<string> {
   // The prefix separates this use of the secret from other uses. It also keeps the key from being empty, which importKey

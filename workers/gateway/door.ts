@@ -10,7 +10,10 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 /** The context of a handler: the gateway's bindings and the door of the request. */
 export interface GatewayContext {
   Bindings: GatewayEnv;
-  /** `requestId` is in every line of the log that the request causes, in the answer's header x-request-id, and is an answer's id. */
+  /**
+   * The request's id: every log line of the request has it, the answer has it in the header x-request-id, and a generated answer
+   * has it as its own id.
+   */
   Variables: { door: Door; requestId: string };
 }
 

@@ -1,9 +1,9 @@
 /**
- * Reads what a client is still sending of a body that no route has read, as after a refusal. If the connection were closed while
- * the client writes, the client would see a broken connection instead of the answer.
+ * Reads the rest of a request body that no route has read, for example after a refusal. If the gateway closed the connection
+ * while the client was still sending, the client would see a broken connection instead of the answer.
  */
 
-/** Above the largest body that a route takes (8 MB). A client that sends more than this may see a broken connection. */
+/** More than the largest body that a route takes (8 MB). A client that sends more than this may see a broken connection. */
 const MAX_DRAINED_BYTES = 20 * 1024 * 1024;
 const MAX_DRAIN_MS = 10_000;
 

@@ -15,7 +15,10 @@ const STATUS_OF: Readonly<Record<string, ContentfulStatusCode>> = {
   NoModel: 503,
   Unavailable: 503,
 };
-/** Another generation ends in a second; a new budget begins at midnight UTC. */
+/**
+ * Seconds after which a client should try again. A generation of another client ends in about a second; a new daily budget begins
+ * at midnight UTC.
+ */
 const retryAfter = (name: string, now: number) => (name === "OverBudget" ? Math.ceil((endOfDay(now) - now) / 1000) : 1);
 
 export function onError(error: Error, c: Context<GatewayContext>): Response {

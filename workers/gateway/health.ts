@@ -1,6 +1,6 @@
 /**
- * Checks the health of the Workers. One look calls all of them at once, with a time limit each, and its result answers all
- * requests of the next second. Everyone may ask, so HEALTH_LIMIT limits the looks of all isolates in a location.
+ * Checks the health of the Workers. One check calls all of them at once, each with a time limit, and its result answers every
+ * request of the next second. The route is public, so HEALTH_LIMIT limits how often all isolates of a location check.
  */
 import type { Health } from "../../shared/contracts/health.ts";
 import { namedError } from "../../shared/errors.ts";
@@ -11,7 +11,10 @@ const FRESH_MS = 1000;
 
 const cached = createCachedLook<Health>({ freshMs: FRESH_MS, patienceMs: TIMEOUT_MS, now: Date.now, wait: (ms) => scheduler.wait(ms) });
 
-/** The health, at most a second old. While looks are limited, the last known health. Throws Busy if none is known. */
+/**
+ * The health, at most a second old. If HEALTH_LIMIT forbids a new check, the last known health. Throws Busy if no health is
+ * known.
+ */
 export async function health(env: GatewayEnv): Promise<Health> {
   const state = await cached(async () => ((await env.HEALTH_LIMIT.limit({ key: "look" })).success ? look(env) : null));
   if (state === null) throw namedError("Busy", "too many health checks: try again in a second");

@@ -1,6 +1,6 @@
 /**
- * The pipeline at a glance, for everybody who has a page open: one look a second and isolate, whoever asks. Each part has a
- * time limit of its own, and one that fails is null.
+ * The state of the whole pipeline, for the pages of all visitors. Each isolate collects it at most once a second, however many
+ * visitors ask. Each part has its own time limit and is null if its Worker fails or is late.
  */
 import type { Overview } from "../../shared/contracts/overview.ts";
 import { namedError } from "../../shared/errors.ts";
@@ -17,7 +17,7 @@ const cached = createCachedLook<Overview>({
   wait: (ms) => scheduler.wait(ms),
 });
 
-/** Throws Busy when nothing is known and too many look. */
+/** Throws Busy if no overview is known and the rate limit forbids a new one. */
 export async function overview(env: GatewayEnv): Promise<Overview> {
   const seen = await cached(async () => ((await env.HEALTH_LIMIT.limit({ key: "overview" })).success ? look(env) : null));
   if (seen === null) throw namedError("Busy", "too many overviews: try again in a second");

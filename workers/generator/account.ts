@@ -1,8 +1,8 @@
 /**
- * What answers use of the platform, and the tokens that they may use. The isolate takes slices of today's budget from the
- * ledger, so that not every answer of a busy isolate waits for it. When no answer is in the making, it tells the ledger what
- * was used and returns what is left. An isolate that ends earlier keeps its slice: a budget is then spent too soon, never twice.
- * A ledger that is down holds no answer back.
+ * Counts what answers use of the platform, and holds the tokens that they may use. The isolate takes tokens of today's budget
+ * from the ledger in slices, so most answers of a busy isolate need no call of the ledger. When no answer is open, the isolate
+ * reports its usage to the ledger and returns the rest of its slice. If an isolate dies, its slice is lost: the budget then ends
+ * too early, but tokens are never spent twice. If the ledger is down, answers are still made.
  */
 import { dayOf } from "../../shared/costs/day.ts";
 import { addLatency, noLatencies, sumOf } from "../../shared/costs/latency.ts";
@@ -11,20 +11,20 @@ import { addUsage, type Usage } from "../../shared/costs/usage.ts";
 import { namedError } from "../../shared/errors.ts";
 import { log } from "../../shared/log.ts";
 
-/** Tokens of a slice: a few dozen answers. */
+/** The size of a slice: enough for a few dozen answers. */
 const SLICE_TOKENS = 10_000;
-/** A busy isolate tells the ledger after so many answers. */
+/** A busy isolate reports to the ledger after this many answers. */
 const ANSWERS_PER_REPORT = 50;
-/** An answer that was not closed by then was cut off with its invocation: a few times the longest turn. */
+/** An open answer this old counts as dead, because its invocation was cancelled. The time is a few times the longest turn. */
 const LAPSE_MS = 60_000;
 
-/** The ledger's side (workers/coordinator/ledger.ts). */
+/** The ledger's methods (workers/coordinator/ledger.ts). */
 export interface AnswerLedger {
   takeTokens(request: { least: number; wanted: number }): Promise<number>;
   bookAnswers(report: AnswerReport, returned: number): Promise<void>;
 }
 
-/** Tokens that are kept for an answer in the making. */
+/** An answer that is being made, with the tokens that are reserved for it. */
 export interface OpenAnswer {
   reserved: number;
   startedAt: number;
@@ -37,28 +37,28 @@ export class AnswerAccount {
   readonly #open = new Set<OpenAnswer>();
   #report = emptyReport();
   #countedAt = 0;
-  /** The day of the slice. */
+  /** The day to which the slice belongs. */
   #day = "";
-  /** Tokens of the slice that were not made yet. Below 0 after answers that were given while the ledger was down. */
+  /** Tokens of the slice that are not used yet. Negative after answers that were made while the ledger was down. */
   #left = 0;
 
   constructor(now: () => number = Date.now) {
     this.#now = now;
   }
 
-  /** An answer of at most `most` tokens begins. Throws OverBudget. */
+  /** Begins an answer of at most `most` tokens. Throws OverBudget. */
   async open(ledger: AnswerLedger, most: number): Promise<OpenAnswer> {
     const reserved = (await this.#reserve(ledger, most)) ? most : 0;
     const answer = { reserved, startedAt: this.#now() };
     this.#open.add(answer);
     this.#countedAt = this.#now();
     this.#report.answers++;
-    // The gateway's invocation.
+    // Counts the gateway's invocation.
     this.add({ requests: 1 });
     return answer;
   }
 
-  /** Tokens that no answer in the making may need. A slice ends with its day. */
+  /** The tokens of the slice that no open answer has reserved. A slice ends with its day. */
   #free(): number {
     const now = this.#now();
     const today = dayOf(now);
@@ -68,7 +68,7 @@ export class AnswerAccount {
     return this.#left - [...this.#open].reduce((sum, { reserved }) => sum + reserved, 0);
   }
 
-  /** False when the ledger cannot be asked. */
+  /** Reserves tokens from the slice, or else from the ledger. Returns false if the ledger does not answer. Throws OverBudget. */
   async #reserve(ledger: AnswerLedger, most: number): Promise<boolean> {
     const missing = most - this.#free();
     if (missing <= 0) return true;
@@ -81,7 +81,7 @@ export class AnswerAccount {
     return true;
   }
 
-  /** A call of the ledger; null after a failure, with its cause in the log. */
+  /** Calls the ledger. After a failure, logs the cause and returns null. */
   async #ask<T>(what: string, call: () => Promise<T>): Promise<T | null> {
     this.add({ objectRequests: 1 });
     try {
@@ -93,8 +93,8 @@ export class AnswerAccount {
   }
 
   /**
-   * Tokens that were read or made. The time since the last count is CPU time, or a wait for storage at most: answers of one
-   * isolate take turns on its one thread, so their times must not be added.
+   * Counts tokens that were read or made. The time since the last count is booked as CPU time, although it may include waits for
+   * storage. Answers of one isolate share one thread, so adding up the durations of answers would count time twice.
    */
   count(tokens: number): void {
     const now = this.#now();
@@ -108,12 +108,12 @@ export class AnswerAccount {
     addUsage(this.#report.usage, usage);
   }
 
-  /** The size of the database of answers, as its last statement told it. */
+  /** Keeps the size of the answers' database, as the last statement reported it. */
   note(d1Bytes: number): void {
     this.#report.d1Bytes = d1Bytes;
   }
 
-  /** An answer has ended. Never throws: what could not be told or returned is told after a later answer. */
+  /** Ends an answer. Never throws: if the report fails, its numbers are part of the next report. */
   async close(ledger: AnswerLedger, answer: OpenAnswer): Promise<void> {
     this.#open.delete(answer);
     this.#report.latencies = addLatency(this.#report.latencies, (this.#now() - answer.startedAt) / 1000);
@@ -137,5 +137,5 @@ export class AnswerAccount {
   }
 }
 
-/** The isolate's. */
+/** The account of this isolate. */
 export const account = new AnswerAccount();

@@ -1,4 +1,4 @@
-/** Shows what happens inside the model while it reads a text (POST /explain). */
+/** Returns the intermediate results of the model while it reads a text: probabilities and attention (POST /explain). */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Explanation, ExplainRequest, Predicted } from "../../shared/contracts/explain.ts";
 import { namedError } from "../../shared/errors.ts";
@@ -8,9 +8,9 @@ import { chatTokens, type Message } from "../../shared/tokenizer/chat-template.t
 import { account } from "./account.ts";
 import type { LoadedModel } from "./model.ts";
 
-/** Tokens of a text, its context and its answer: their attention is a picture that a person can still read. */
+/** The most tokens of the text with its context and answer. A person can still read an attention picture of this size. */
 export const MAX_EXPLAINED_TOKENS = 256;
-/** Numbers of attention in one answer: about 700 KB of JSON. */
+/** The most attention weights in one answer: about 700 KB of JSON. */
 const MAX_ATTENTION_NUMBERS = 100_000;
 const DECIMALS = 10_000;
 

@@ -59,7 +59,10 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
     );
   }
 
-  /** The inside of the model while it reads a text. Throws InvalidInput and the errors of `generate`. */
+  /**
+   * The intermediate results of the model while it reads a text: probabilities and attention. Throws InvalidInput and the errors
+   * of `generate`.
+   */
   explain(request: ExplainRequest): Promise<Explanation> {
     return this.#withModel(
       () => MAX_EXPLAINED_TOKENS,
@@ -86,7 +89,7 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
     return { model: hash, text: tokenizer.decode(ids) };
   }
 
-  /** Works with the active model once so many tokens of today's budget are there. */
+  /** Runs `work` with the active model, after reserving `mostTokens` of today's budget. */
   #withModel<T>(mostTokens: (model: LoadedModel) => number, work: (hold: ModelHold) => Promise<T>): Promise<T> {
     const turn = inTurn(async () => {
       const ledger = this.env.LEDGER.getByName("ledger");

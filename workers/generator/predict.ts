@@ -27,7 +27,7 @@ const MAX_ANSWER_TOKENS = 24;
 const ANSWERS_SHOWN = 5;
 /** The largest share of the context for a candidate. The rest is kept for the prompt. */
 const ANSWER_SHARE = 0.75;
-/** Tokens that a prediction computes at most after its prompt. */
+/** The most tokens that a prediction computes after its prompt. */
 export const MAX_PREDICTED_TOKENS = Math.max(MAX_CANDIDATE_TOKENS, BEAMS * MAX_ANSWER_TOKENS);
 
 interface Scored {
@@ -48,7 +48,8 @@ export function predict(model: LoadedModel, request: PredictRequest): Prediction
   try {
     const logits = decoder.prefill(ids);
     const scored = candidates === undefined ? search(model, decoder, logits, room) : score(model, decoder, logits, candidates, 0);
-    // At most: candidates share steps, and a search may end early.
+    // The largest possible number is booked. Candidates share steps and a search may end early, so the true number may be
+    // smaller.
     account.count(
       ids.length + (candidates ?? []).reduce((sum, { ids: own }) => sum + own.length, 0) + (candidates === undefined ? BEAMS * room : 0),
     );

@@ -21,7 +21,10 @@ const HEADERS = [
   "Accept-Ranges",
   "X-Error-Code",
 ];
-/** A model's name never points to another model, but `active` does, so clients must ask again. */
+/**
+ * A model's hash always names the same files, but `active` may move to another model. So clients must check before they use a
+ * cached file.
+ */
 const CACHE = "no-cache";
 
 type Repository = Awaited<ReturnType<GatewayEnv["COORDINATOR"]["listRepository"]>>;

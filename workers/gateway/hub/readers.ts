@@ -7,7 +7,10 @@ export const arePublic = (env: GatewayEnv): boolean => env.PUBLIC_MODELS === "on
 
 export const requireReader: MiddlewareHandler<GatewayContext> = async (c, next) => (arePublic(c.env) ? next() : requireOperator(c, next));
 
-/** The active model's files that everybody's page needs are everyone's, whatever the setting. */
+/**
+ * Lets everyone read the files of the active model that the public pages of the Studio need, even if PUBLIC_MODELS is "off".
+ * Files of other models are for readers only.
+ */
 export const requireActiveOrReader: MiddlewareHandler<GatewayContext> = async (c, next) => {
   const active = await c.env.COORDINATOR.activeModel();
   return active !== null && active.model === c.req.param("id") ? next() : requireReader(c, next);

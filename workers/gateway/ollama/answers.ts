@@ -3,7 +3,7 @@ import type { GenerationEvent } from "../../../shared/contracts/generation.ts";
 import { MODEL_NAME } from "../model-name.ts";
 import { jsonLine } from "../stream-response.ts";
 
-/** Where a route puts the text in its answer: chat or generate. */
+/** Puts the text of an answer into the field that the route uses: chat or generate. */
 export type Form = (text: string) => object;
 export const CHAT: Form = (content) => ({ message: { role: "assistant", content } });
 export const GENERATE: Form = (response) => ({ response });

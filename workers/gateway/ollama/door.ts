@@ -16,7 +16,7 @@ import { CHAT, GENERATE, headOf, lines, pieces, type Form } from "./answers.ts";
 import { chatSchema, generateSchema, generationOf, promptOf, showSchema } from "./schema.ts";
 
 const VERSION = "0.1.0";
-/** The type is `string`, because for the literal the router's types would expect plain JSON and forbid a stream. */
+/** Declared as `string`: with the literal type, the router's types would expect plain JSON and forbid a stream. */
 const NDJSON: string = "application/x-ndjson";
 const BYTES_PER_PARAMETER = 4;
 

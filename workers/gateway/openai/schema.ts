@@ -93,7 +93,7 @@ function samplingOf(request: ChatRequest | CompletionRequest): Sampling {
     frequencyPenalty: request.frequency_penalty ?? 0,
     repetitionPenalty: request.repetition_penalty ?? 1,
     logitBias: request.logit_bias ?? {},
-    // With a tiny share, only the most probable token remains. A share of 0 means the same.
+    // OpenAI allows 0, which means that only the most probable token remains. A tiny number above 0 has the same effect.
     topP: Math.max(request.top_p ?? 0.95, Number.MIN_VALUE),
     choices: request.n ?? 1,
     seed: request.seed === null || request.seed === undefined ? null : request.seed >>> 0,

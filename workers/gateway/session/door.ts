@@ -1,4 +1,6 @@
-/** Signing in and out from a browser. Pages of other origins get no answer they could read (no `isOpenToPages`). */
+/**
+ * Signing in and out from a browser. Pages of other origins cannot read the answers, because this door has no `isOpenToPages`.
+ */
 import { createRoute } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
 import { sessionSchema, signInSchema, type Session } from "../../../shared/contracts/session.ts";

@@ -1,4 +1,4 @@
-/** A whole page as it is first painted. */
+/** Renders a whole page to HTML, as it looks before its script runs. */
 import type { ComponentType } from "preact";
 import { renderToString } from "preact-render-to-string";
 import { Frame } from "./frame/frame.tsx";
@@ -7,7 +7,7 @@ import type { Screen } from "./screens.ts";
 /** Addresses of a page's files. */
 export interface Files {
   script: string;
-  /** The packages of all screens, which the script imports: to be fetched beside it. */
+  /** The code that all screens share. Each page's script imports it, so the page preloads it. */
   common: string;
   sheet: string;
   icon: string;

@@ -1,15 +1,15 @@
 /**
- * What a browser may do with a page of this origin. The one source for the `_headers` file of the pages (prerender.tsx) and for
- * pages that the gateway answers itself. Nothing is loaded from elsewhere, no page may be framed, and no text becomes markup.
+ * The security headers of this origin's pages: pages load files from this origin only, cannot be framed, and never turn text into
+ * markup. Both the `_headers` file (prerender.tsx) and the pages that the gateway serves itself use these headers.
  */
 
-/** What a page needs beyond its own script, sheet and calls. */
+/** Permissions that a page needs beyond its own script, style sheet and calls of the gateway. */
 export interface Needs {
-  /** The page runs the model in the tab: compiled WebAssembly, in a worker of this origin. */
+  /** The page runs the model in the tab: it compiles WebAssembly and starts a worker from this origin. */
   model?: true;
 }
 
-/** The Trusted Types policy by which such a page starts its worker. */
+/** The name of the Trusted Types policy with which such a page starts its worker. */
 export const WORKER_TRUSTED_TYPE = "tiffin-worker";
 
 const contentPolicy = ({ model }: Needs) =>
@@ -36,7 +36,10 @@ export const pageHeaders = (needs: Needs = {}): Readonly<Record<string, string>>
   "cross-origin-resource-policy": "same-origin",
 });
 
-/** The headers of scripts, sheets and pictures, whose names change with their content. */
+/**
+ * The headers of scripts, style sheets and pictures. Their file names change with their content, so browsers may cache them
+ * forever.
+ */
 export const ASSET_HEADERS: Readonly<Record<string, string>> = {
   "cache-control": "public, max-age=31536000, immutable",
   "x-content-type-options": "nosniff",

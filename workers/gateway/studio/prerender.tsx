@@ -1,4 +1,7 @@
-/** All pages and their headers. `scripts/build/studio.ts` bundles and runs this in Node; no Worker and no browser loads it. */
+/**
+ * Renders all pages and their headers. `scripts/build/studio.ts` bundles this file and runs it in Node; it is not part of a
+ * Worker or of a page.
+ */
 import type { ComponentType } from "preact";
 import { htmlOf, type Files } from "./document.tsx";
 import { ASSET_HEADERS, pageHeaders } from "./policy.ts";
@@ -40,7 +43,9 @@ export function pages(filesOf: (name: string) => Files): Page[] {
 const block = (path: string, headers: Readonly<Record<string, string>>) =>
   [path, ...Object.entries(headers).map(([name, value]) => `  ${name}: ${value}`)].join("\n");
 
-/** The `_headers` file. Each page is named by its address: where two rules matched, their values would be joined. */
+/**
+ * The content of the `_headers` file. Each rule names one page, because the platform would join the values of all matching rules.
+ */
 export function headersFile(assets: string): string {
   const all: readonly Screen[] = SCREENS;
   return [block(`${assets}*`, ASSET_HEADERS), ...all.map(({ path, needs }) => block(path, pageHeaders(needs)))].join("\n\n");

@@ -1,20 +1,21 @@
 /**
- * The screens of the Studio: one HTML file and one script each, `screens/<name>/entry.tsx` and `screens/<name>/screen.tsx`.
- * A new screen is a folder and a line here; navigation, pages, headers and budgets follow from this list.
+ * The screens of the Studio. Each has one HTML file and one script, made from `screens/<name>/entry.tsx` and
+ * `screens/<name>/screen.tsx`. A new screen is a folder and an entry in this list; navigation, pages, headers and size limits
+ * follow from the list.
  */
 import type { Needs } from "./policy.ts";
 
 export interface Screen {
   name: string;
-  /** Where it is. Files below /studio/ only, so that none shadows a route. */
+  /** The page's address. All pages are below /studio/, so none hides a route of the gateway. */
   path: `/studio/${string}`;
   title: string;
   /** One sentence for search results and link previews. */
   description: string;
-  /** Draws a curve, for which the budget of the build is larger. */
+  /** True if the screen draws a curve. The build allows such a screen a larger script. */
   hasCurve?: true;
   needs?: Needs;
-  /** A page without an entry in the navigation. */
+  /** True if the navigation does not show the page. */
   isHidden?: true;
 }
 

@@ -1,6 +1,7 @@
 /**
- * A loss curve as SVG: the band from least to greatest loss of each stretch, its mean, lines to compare with, and marks. A few
- * hundred stretches are drawn however long the run is. Text keeps the size of the page's text, so it is laid out in pixels.
+ * A loss curve as SVG. For each stretch of rounds it shows the band from the least to the greatest loss and the mean. It also
+ * shows lines to compare with, and marks. It draws a few hundred stretches, however long the run is. The drawing is laid out in
+ * pixels, so its text has the size of the page's text.
  */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { marksOf, nearest, position, smoothed, valueAt, type Scale } from "./scale.ts";
@@ -17,17 +18,17 @@ export interface ChartProps {
   points: readonly ChartPoint[];
   /** Horizontal lines to compare with. */
   lines: readonly { y: number; label: string }[];
-  /** Measurements on other text. */
+  /** Losses on other text, as separate points. */
   dots: readonly { x: number; y: number }[];
   /** Vertical marks. */
   marks: readonly { x: number; label: string }[];
   isLogX: boolean;
   isLogY: boolean;
-  /** 0 to 1. */
+  /** The strength of the smoothing: 0 for none, near 1 for the most. */
   smoothing: number;
   describe: string;
   formatX: (value: number) => string;
-  /** The point under the reader's finger or cursor. */
+  /** The index of the point under the reader's finger or cursor. */
   cursor: number | null;
   onCursor: (index: number) => void;
   onZoom: (fromX: number, toX: number) => void;
@@ -35,7 +36,7 @@ export interface ChartProps {
 
 const HEIGHT = 360;
 const MARGIN = { left: 46, right: 12, top: 18, bottom: 30 };
-/** A drag over fewer pixels is a click. */
+/** A drag over fewer pixels counts as a click. */
 const LEAST_DRAG = 8;
 
 const path = (places: readonly (readonly [number, number])[]) => places.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join("L");

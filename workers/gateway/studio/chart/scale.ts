@@ -1,10 +1,10 @@
-/** Axes: values to pixels, and round values to write beside them. Pure. */
+/** The scales of a chart's axes: converts values to pixels and back, and chooses round values to write at an axis. */
 
 export interface Scale {
   isLog: boolean;
   min: number;
   max: number;
-  /** The pixels of `min` and `max`. */
+  /** The pixels of `min` (`from`) and of `max` (`to`). */
   from: number;
   to: number;
 }
@@ -19,7 +19,7 @@ export function valueAt({ isLog, min, max, from, to }: Scale, pixel: number): nu
   return isLog ? min * (max / min) ** share : min + share * (max - min);
 }
 
-/** About `wanted` round values between the ends, each 1, 2 or 5 times a power of ten. */
+/** About `wanted` round values between `min` and `max`, each 1, 2 or 5 times a power of ten. */
 export function marksOf({ isLog, min, max }: Scale, wanted: number): number[] {
   if (!(max > min)) return [min];
   if (isLog && max / min > 20) return powers(min, max);
@@ -37,7 +37,9 @@ function powers(min: number, max: number): number[] {
   return found;
 }
 
-/** The exponentially weighted mean of a row: `strength` 0 is the row itself, towards 1 it hardly moves. */
+/**
+ * The exponentially weighted mean of a list of values. With `strength` 0 the values stay as they are; near 1 they hardly move.
+ */
 export function smoothed(values: readonly number[], strength: number): number[] {
   let mean = values[0] ?? 0;
   return values.map((value) => {
@@ -46,7 +48,7 @@ export function smoothed(values: readonly number[], strength: number): number[] 
   });
 }
 
-/** The index of the element that is nearest to `wanted` in a sorted row. */
+/** The index of the element that is nearest to `wanted` in a sorted list. */
 export function nearest(sorted: readonly number[], wanted: number): number {
   let [low, high] = [0, sorted.length - 1];
   while (high - low > 1) {

@@ -1,4 +1,4 @@
-/** The state of a screen in its address, so that a view can be sent to somebody. */
+/** Keeps a screen's state in the page's address, so a link shows somebody else the same view. */
 import { signal } from "@preact/signals";
 
 const search = signal("");
@@ -9,14 +9,14 @@ if (isBrowser) {
   });
 }
 
-/** Reads the address. A prerendered page has none, so a screen calls this after its first paint. */
+/** Reads the address. Call this after the first paint: at build time, when the page is rendered, there is no address. */
 export function readAddress(): void {
   search.value = location.search;
 }
 
 export const parameter = (name: string): string | null => new URLSearchParams(search.value).get(name);
 
-/** Changes some parameters; null takes one away. `isStep` adds a step for the browser's back button. */
+/** Changes some parameters; null removes one. With `isStep`, the browser's back button returns to the old parameters. */
 export function setParameters(changes: Readonly<Record<string, string | null>>, isStep = false): void {
   const next = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(changes)) {

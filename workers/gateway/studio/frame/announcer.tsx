@@ -1,4 +1,7 @@
-/** A sentence that screen readers speak when it changes, at most once in five seconds. Eyes see the same sentence at once. */
+/**
+ * Shows a sentence, and has screen readers speak it when it changes, at most once in five seconds. The visible sentence changes
+ * at once.
+ */
 import { useEffect, useRef, useState } from "preact/hooks";
 
 const QUIET_MS = 5000;

@@ -1,9 +1,9 @@
 /**
- * Calls of the gateway. Answers are typed by the contracts that the gateway itself answers by; nothing is validated here a
- * second time, and every text in them is shown as text only.
+ * Calls the gateway. The answers have the types of the contracts (shared/contracts) that the gateway uses too, so they are not
+ * validated again. Every text in an answer is shown as plain text, never as markup.
  */
 
-/** A refusal, in the gateway's own words. Status 0: no answer at all. */
+/** An error from the gateway, with the gateway's message. Status 0: no answer came. */
 export class Refusal extends Error {
   readonly status: number;
 
@@ -34,7 +34,7 @@ export async function send(method: string, path: string, body?: unknown, signal?
   return response;
 }
 
-/** The same, with the answer as JSON of the contract that the caller names. */
+/** Sends a request and returns the JSON of its answer, as a `T`. */
 export async function call<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
   return (await (await send(method, path, body, signal)).json()) as T;
 }

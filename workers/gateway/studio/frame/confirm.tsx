@@ -1,10 +1,10 @@
-/** A button that says what it will do before it does it. */
+/** A button that opens a dialog. The dialog says what will happen and asks the reader to confirm. */
 import type { ComponentChildren } from "preact";
 import { useRef, useState } from "preact/hooks";
 
 interface ConfirmProps {
   label: string;
-  /** What will happen, in the dialog. */
+  /** The text of the dialog: what will happen. */
   children: ComponentChildren;
   act: () => Promise<void>;
   isQuiet?: boolean;

@@ -1,4 +1,4 @@
-/** What only the operator sees. Everybody else reads why, and how to sign in. */
+/** Shows its children to the operator only. Other visitors see the reason and how to sign in. */
 import type { ComponentChildren } from "preact";
 import { session } from "./session.tsx";
 

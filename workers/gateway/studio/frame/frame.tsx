@@ -1,9 +1,9 @@
-/** What every page has around its screen: the way to the other screens, the session, and the end of the page. */
+/** The parts that every page has around its screen: navigation, the session button, and the footer. */
 import type { ComponentChildren } from "preact";
 import { SCREENS, type Screen } from "../screens.ts";
 import { SessionButton } from "./session.tsx";
 
-/** Three tins and a handle. */
+/** The logo: three tins and a handle. */
 export function Mark() {
   return (
     <svg class="mark" viewBox="0 0 32 32" aria-hidden="true">

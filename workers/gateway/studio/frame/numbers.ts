@@ -1,4 +1,4 @@
-/** Numbers as people read them, always with their unit. */
+/** Formats numbers for readers, with their units. */
 
 const whole = new Intl.NumberFormat("en");
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
@@ -26,7 +26,7 @@ export function duration(seconds: number): string {
   return hours < 48 ? `${hours} h ${Math.floor((rounded % 3600) / 60)} min` : `${Math.floor(hours / 24)} days`;
 }
 
-/** "4 min ago", in the largest unit alone. */
+/** The age of a time, in its largest unit only: "4 min ago". */
 export function ago(time: string, now = Date.now()): string {
   const seconds = (now - Date.parse(time)) / 1000;
   if (seconds < 60) return "just now";
@@ -34,5 +34,5 @@ export function ago(time: string, now = Date.now()): string {
   return seconds < 48 * 3600 ? `${Math.floor(seconds / 3600)} h ago` : `${Math.floor(seconds / 86_400)} days ago`;
 }
 
-/** The beginning of a hash: enough to tell models apart. */
+/** The beginning of a hash, which is enough to tell models apart. */
 export const shortHash = (hash: string): string => hash.slice(0, 8);

@@ -1,4 +1,4 @@
-/** The pipeline at a glance, looked at again and again while the page is seen. */
+/** The state of the whole pipeline, read again and again while the page is visible. */
 import { signal } from "@preact/signals";
 import type { Overview } from "../../../../shared/contracts/overview.ts";
 import { call } from "./api.ts";
@@ -7,7 +7,7 @@ import { poll } from "./polling.ts";
 const EVERY_MS = 2000;
 
 export const overview = signal<Overview | null>(null);
-/** The one before, for rates. */
+/** The overview before the newest one, to compute rates. */
 export const previous = signal<Overview | null>(null);
 export const overviewProblem = signal<Error | null>(null);
 

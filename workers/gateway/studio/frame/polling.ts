@@ -1,16 +1,16 @@
-/** A value that a page asks for again and again while it is seen. A hidden tab asks for nothing. */
+/** Reads a value again and again while the page is visible. A hidden tab reads nothing. */
 import { signal, type ReadonlySignal } from "@preact/signals";
 
 export interface Polled<T> {
-  /** The newest value; kept when later attempts fail. */
+  /** The newest value. It stays when later attempts fail. */
   value: ReadonlySignal<T | null>;
   /** The error of the last attempt. */
   error: ReadonlySignal<Error | null>;
-  /** Asks now. */
+  /** Reads the value now. */
   refresh(): void;
 }
 
-/** After a failure the next attempt comes sooner than usual, so that a page is live soon after its Workers are. */
+/** The wait after a failure. It is shorter than usual, so the page recovers soon after the Workers do. */
 const RETRY_MS = 1500;
 
 export function poll<T>(read: () => Promise<T>, everyMs: number): Polled<T> {

@@ -1,4 +1,4 @@
-/** An error in its own words; nothing while there is none. */
+/** Shows an error message, or nothing if `text` is empty. */
 export function Problem({ text }: { text: string }) {
   if (text === "") return null;
   return (

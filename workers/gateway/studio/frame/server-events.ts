@@ -1,4 +1,7 @@
-/** Server-sent events of an answer to POST, which EventSource cannot ask for. html.spec.whatwg.org/multipage/server-sent-events.html */
+/**
+ * Reads server-sent events from the answer to a POST request. The browser's EventSource can only send GET.
+ * html.spec.whatwg.org/multipage/server-sent-events.html
+ */
 
 export interface ServerEvent {
   name: string;

@@ -1,16 +1,16 @@
-/** Whether the visitor is the operator, and the way to become the operator: a link of `npm start`, or the token. */
+/** Knows whether the visitor is the operator, and signs the visitor in: by the link that `npm start` prints, or by the token. */
 import { signal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import type { Session } from "../../../../shared/contracts/session.ts";
 import { call } from "./api.ts";
 
-/** Null until it is known. */
+/** Null until the gateway has answered. */
 export const session = signal<Session | null>(null);
 const problem = signal("");
 
 const CODE = /^#code=([\w.]+)$/;
 
-/** Signs in by the link's code if the address has one, and takes the code out of the address and the history. */
+/** Signs in with the code in the address, if there is one. Removes the code from the address and the browser's history. */
 export async function findSession(): Promise<void> {
   const code = CODE.exec(location.hash)?.[1];
   if (code !== undefined) {

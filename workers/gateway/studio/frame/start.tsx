@@ -1,4 +1,4 @@
-/** Makes a prerendered page live: the same components take over the nodes that are there. */
+/** Makes a prerendered page interactive (hydration): the components that rendered the HTML take over its elements. */
 import { hydrate, type ComponentType } from "preact";
 import { screenOf, type ScreenName } from "../screens.ts";
 import { Frame } from "./frame.tsx";
@@ -13,6 +13,6 @@ export function start(name: ScreenName, Content: ComponentType): void {
     </Frame>,
     app,
   );
-  // Tells tests that a press is heard from now on.
+  // Tests wait for this attribute: from now on the page reacts to clicks.
   app.dataset["live"] = "";
 }

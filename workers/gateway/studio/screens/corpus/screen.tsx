@@ -1,4 +1,4 @@
-/** Corpus: the sources of text, their crawls while they run, and the removal of a page. For the operator. */
+/** The corpus screen, for the operator: the sources of text, their crawls, and the removal of a page. */
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Crawl, Removal, Source } from "../../../../../shared/contracts/sources.ts";
@@ -29,7 +29,7 @@ function watch(): void {
   });
 }
 
-/** What became of a crawl's pages, as bars of one length. */
+/** Shows how many of a crawl's pages were kept, failed or skipped, one bar for each result. */
 function CrawlCard({ crawl, source }: { crawl: Crawl; source: Source | undefined }) {
   const { state, queued, fetched, documents, duplicates, unchanged, failed, skipped } = crawl;
   const rows: [string, number][] = [

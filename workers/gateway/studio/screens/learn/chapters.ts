@@ -1,4 +1,7 @@
-/** The chapters of the journey: what each is about, the part of the Studio to go to, and whether the pipeline has done it. */
+/**
+ * The chapters of the learn screen. Each explains one stage, links to a page of the Studio, and has a goal that the pipeline
+ * reaches.
+ */
 import type { Overview } from "../../../../../shared/contracts/overview.ts";
 import { bytes, count, counted, decimal } from "../../frame/numbers.ts";
 
@@ -6,9 +9,9 @@ export interface Chapter {
   key: string;
   title: string;
   text: readonly string[];
-  /** One thing to do. */
+  /** One thing for the reader to do. */
   task: { text: string; href: string };
-  /** What the pipeline has to have done, and the measured proof; null while it has not. */
+  /** The stage's result that completes the chapter. `proof` returns the measured result, or null while there is none. */
   goal: string;
   proof: (overview: Overview) => string | null;
 }

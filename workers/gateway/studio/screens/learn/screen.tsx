@@ -1,4 +1,7 @@
-/** Learn: the journey from a page to an answer in chapters. The pipeline ticks them off, not the reader. */
+/**
+ * The learn screen: chapters from a web page to an answer. A chapter is done when the pipeline has reached its goal; the reader
+ * ticks nothing.
+ */
 import { useEffect } from "preact/hooks";
 import { Announcer } from "../../frame/announcer.tsx";
 import { overview, overviewProblem, watchOverview } from "../../frame/overview.ts";

@@ -1,4 +1,4 @@
-/** The active model in a worker of this tab, and what the page shows of it. The worker is the runtime itself (shared/runtime). */
+/** Runs the active model in a worker of this tab (shared/runtime), and holds the state that the page shows. */
 import { signal } from "@preact/signals";
 import type { LocalModel } from "../../../../../shared/runtime/local-model.ts";
 import { connect } from "../../../../../shared/runtime/connect.ts";
@@ -7,7 +7,7 @@ import { WORKER_TRUSTED_TYPE } from "../../policy.ts";
 /** The address of the runtime's file. scripts/build/studio.ts writes it here. */
 declare const RUNTIME_ADDRESS: string;
 
-/** The runtime serves its page in a worker with this name. */
+/** The runtime answers calls from a page if its worker has this name. */
 const WORKER_NAME = "tiffin";
 const MODEL = "/hub/tiffin/active/resolve/main/";
 
@@ -26,7 +26,7 @@ export const speed = signal<{ tokens: number; seconds: number } | null>(null);
 let model: LocalModel | null = null;
 let isStopped = false;
 
-/** Trusted Types are not in TypeScript's lib yet. Browsers without them take the address as it is. */
+/** TypeScript's library does not know Trusted Types yet. Browsers without them take the plain address. */
 interface TrustedTypes {
   createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): unknown };
 }
@@ -40,7 +40,7 @@ function runtimeAddress(): string {
 
 let worker: Worker | null = null;
 
-/** Loads the model. Afterwards the tab needs no server. */
+/** Loads the model. After that, the tab needs no server. */
 export async function load(): Promise<void> {
   state.value = { kind: "loading", done: 0, total: 0 };
   try {

@@ -1,4 +1,4 @@
-/** Local: the active model runs in the visitor's own tab. After it has loaded, no request leaves the tab. */
+/** The local screen: the active model runs in the visitor's own tab. After it has loaded, no request leaves the tab. */
 import { useState } from "preact/hooks";
 import { Announcer } from "../../frame/announcer.tsx";
 import { bytes, counted, decimal } from "../../frame/numbers.ts";

@@ -1,4 +1,7 @@
-/** Models: the active one for everyone; all published ones, their exports and the choice of the active one for the operator. */
+/**
+ * The models screen. Everyone sees the active model. The operator also sees all published models, exports them, and chooses the
+ * active one.
+ */
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Model } from "../../../../../shared/contracts/models.ts";

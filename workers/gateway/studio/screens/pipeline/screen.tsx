@@ -1,4 +1,7 @@
-/** The pipeline as a tiffin carrier: five tins, how full each is, and what travels between them. For everyone. */
+/**
+ * The pipeline screen, for everyone. It draws the pipeline as a tiffin carrier: five tins (stages), how full each is, and what
+ * each passes to the next.
+ */
 import { computed } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { Announcer } from "../../frame/announcer.tsx";

@@ -1,4 +1,7 @@
-/** The overview as five tins: what is in each, how full it is, and what travels to the next. Pure, so that it can be tested. */
+/**
+ * Turns the overview into five tins, one per stage: its content, how full it is, and what it passes to the next. Pure functions,
+ * so that they can be tested.
+ */
 import type { Overview } from "../../../../../shared/contracts/overview.ts";
 import type { RunTick } from "../../../../../shared/contracts/runs.ts";
 import { ago, bytes, count, counted, decimal, duration, NONE, percent, shortHash } from "../../frame/numbers.ts";
@@ -11,14 +14,14 @@ export interface Tin {
   /** What the stage does, for newcomers. */
   does: string;
   state: TinState;
-  /** The one number of the stage. */
+  /** The stage's most important number. */
   main: string;
   unit: string;
   facts: readonly (readonly [name: string, value: string])[];
-  /** 0 to 1; null where a share has no meaning. */
+  /** How full the tin is, 0 to 1. Null if the stage has no meaningful share. */
   fill: number | null;
   fillMeans: string;
-  /** What goes on to the next tin. */
+  /** The amount that goes to the next tin, such as "12 documents". */
   passes: string;
   link: { text: string; href: string };
 }
@@ -33,7 +36,7 @@ const DOES = {
 type Key = keyof typeof DOES;
 
 const TITLES: Readonly<Record<Key, string>> = { collect: "Collect", tokenize: "Tokenize", train: "Train", serve: "Serve", learn: "Learn" };
-/** The Workers that a stage needs. */
+/** The Worker of each stage. If it is down, the stage is down. */
 const WORKERS: Readonly<Record<Key, string>> = {
   collect: "collector",
   tokenize: "tokenizer",
@@ -42,7 +45,9 @@ const WORKERS: Readonly<Record<Key, string>> = {
   learn: "feedback",
 };
 
-/** The facts of a stage before they are known, so that the page keeps its form when they come. */
+/**
+ * The names of each stage's facts. They are shown before the values are known, so the page keeps its layout when the values come.
+ */
 const FACTS: Readonly<Record<Key, readonly string[]>> = {
   collect: ["Documents", "Pages read", "Sources", "Rate"],
   tokenize: ["Vocabulary", "Bytes per token", "From", "Now"],
@@ -75,10 +80,10 @@ const blank = (key: Key, state: TinState): Tin => ({
   link: LINKS[key],
 });
 
-/** Five tins of which nothing is known yet. */
+/** The five tins before anything is known. */
 export const BLANK_TINS: readonly Tin[] = (Object.keys(DOES) as Key[]).map((key) => blank(key, "unknown"));
 
-/** Pages per second between two overviews; null when they are not of the same crawl. */
+/** Pages per second between two overviews. Null if they show different crawls. */
 export function crawlRate(before: Overview | null, after: Overview | null): number | null {
   const [first, last] = [before?.corpus?.crawl, after?.corpus?.crawl];
   if (!before || !after || !first || !last || first.startedAt !== last.startedAt) return null;
@@ -208,7 +213,7 @@ export interface Story {
 const WATCH = { text: "Watch the loss fall", href: "/studio/training" };
 const ASK = { text: "Talk to the model", href: "/studio/playground" };
 
-/** What happens now, in one sentence, and the next thing to do. */
+/** A sentence that says what happens now, and a link to what the reader can do next. */
 export function storyOf({ corpus, training }: Overview): Story {
   const run = training?.run ?? null;
   const crawl = corpus?.crawl ?? null;

@@ -1,4 +1,7 @@
-/** The answer as it comes, its candidates, and the vote. What the model thinks of its candidates is shown after the vote. */
+/**
+ * Shows the answer while it is made, its candidates, and the vote. The scores of the candidates appear only after the vote, so
+ * they do not influence it.
+ */
 import { Announcer } from "../../frame/announcer.tsx";
 import { counted, decimal } from "../../frame/numbers.ts";
 import { shown, stop, vote, type Shown } from "./conversation.ts";
@@ -20,7 +23,10 @@ function Speed({ tokens, seconds, finish }: Shown) {
   );
 }
 
-/** Each different text once, in alphabetical order, which tells nothing about what the model thinks of them. */
+/**
+ * Shows each different text once, in alphabetical order, because the order of ranking would show the reader which one the model
+ * prefers.
+ */
 function Candidates({ candidates, text, vote: given }: Shown) {
   const different = [...new Map(candidates.map((candidate) => [candidate.response, candidate])).values()];
   return (

@@ -1,4 +1,4 @@
-/** Asking: the question in the address, the answer as it comes, the vote. */
+/** Asks the model: reads the question from the page's address, collects the answer while it is made, and sends the vote. */
 import { batch, signal } from "@preact/signals";
 import type { StoredScore } from "../../../../../shared/contracts/feedback.ts";
 import type { Answer, Candidate } from "../../../../../shared/contracts/generate.ts";
@@ -9,7 +9,7 @@ import { serverEvents } from "../../frame/server-events.ts";
 export type Mode = "ask" | "continue" | "compare";
 export const MODES: readonly Mode[] = ["ask", "continue", "compare"];
 
-/** What an answer depends on. Texts, as they stand in the address. */
+/** The settings of an answer. All are texts, as in the page's address. */
 export interface Question {
   mode: Mode;
   text: string;
@@ -24,11 +24,11 @@ export const DEFAULTS = { temperature: "0.7", length: "64" } as const;
 
 export interface Shown {
   question: Question;
-  /** Of an answer; empty until it is known. */
+  /** The answer's id; empty until it is known. */
   id: string;
   text: string;
   candidates: readonly Candidate[];
-  /** Tokens of the whole answer; null until it is whole. */
+  /** The number of tokens in the answer; null until the answer is complete. */
   tokens: number | null;
   seconds: number;
   finish: "running" | "stop" | "length" | "stopped" | "failed";
@@ -122,7 +122,7 @@ async function streamAnswer(question: Question, signalOf: AbortSignal, change: C
   }
 }
 
-/** A text and not a question: by the protocol that has completions. */
+/** Continues a text that is not a question. Only OpenAI's protocol has a route for this. */
 async function continueText(question: Question, signalOf: AbortSignal, change: Change): Promise<void> {
   const { text: prompt, temperature, length } = question;
   const body = {
@@ -162,7 +162,7 @@ async function compare(question: Question, signalOf: AbortSignal, change: Change
   });
 }
 
-/** 1 for good, 0 for bad. */
+/** Sends a vote for the shown answer: 1 for good, 0 for bad. */
 export async function vote(score: number): Promise<void> {
   const { value } = shown;
   if (value === null) return;

@@ -1,4 +1,6 @@
-/** Playground: ask the active model, see its answer come, vote, and compare the same question in two situations. */
+/**
+ * The playground screen: ask the active model, watch the answer, vote, and compare the answers to one question in two situations.
+ */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { readAddress } from "../../frame/address.ts";
 import { AnswerPanel } from "./answer.tsx";

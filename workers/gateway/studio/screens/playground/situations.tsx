@@ -1,4 +1,4 @@
-/** The same question in two situations: how probable each answer is, side by side, in percent. */
+/** Asks one question in two situations and shows the probability of each answer side by side, in percent. */
 import { signal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import type { Predictions } from "../../../../../shared/contracts/predict.ts";
@@ -16,7 +16,7 @@ interface Side {
 const sides = signal<readonly Side[]>([]);
 const problem = signal("");
 const isBusy = signal(false);
-/** An answer less probable than this is not shown. */
+/** Less probable answers are not shown. */
 const LEAST_SHOWN = 0.005;
 
 interface Situation {

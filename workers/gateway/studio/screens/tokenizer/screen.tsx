@@ -1,4 +1,7 @@
-/** Tokenizer: a text cut into tokens while it is typed, and how each token came to be. All of it happens in the browser. */
+/**
+ * The tokenizer screen: cuts a text into tokens while the reader types, and shows the merges behind each token. Everything runs
+ * in the browser.
+ */
 import { computed, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Overview } from "../../../../../shared/contracts/overview.ts";
@@ -10,9 +13,9 @@ import { counted, decimal, shortHash } from "../../frame/numbers.ts";
 import { mergesOf, pieceOf, vocabularyOf, type Piece, type TokenizerFile } from "./vocabulary.ts";
 
 const EXAMPLE = "The tiffin carrier brings hot idlis 🍲 to the café at 12:30.";
-/** A longer text is cut as far as this, so that typing stays quick. */
+/** Only this many tokens of a text are shown, so that typing stays quick. */
 const MOST_SHOWN = 2000;
-/** Addresses are cut off by some programs when they are longer. */
+/** Longer texts are not put into the address, because some programs cut off long addresses. */
 const MOST_IN_ADDRESS = 1500;
 const COLOURS = 6;
 

@@ -1,6 +1,6 @@
 /**
- * The active model's tokenizer.json, read for the page. The gateway serves only files that it has read exactly before, so this
- * reader checks nothing again; the encoder is Tiffin's own (shared/tokenizer/).
+ * Reads the active model's tokenizer.json. The file is not checked again, because the gateway serves only files that Tiffin could
+ * read exactly. The encoder is Tiffin's own (shared/tokenizer/).
  */
 import type { Merge } from "../../../../../shared/tokenizer/bpe.ts";
 import { BYTE_TO_CHAR } from "../../../../../shared/tokenizer/json-writer.ts";
@@ -21,7 +21,7 @@ export function vocabularyOf(file: TokenizerFile): Vocabulary {
     return [tokens.get(left)!, tokens.get(right)!];
   });
   return {
-    // A Split states Qwen2's rule; without one, ByteLevel cuts by GPT-2's.
+    // A file with a Split (inside a Sequence) uses Qwen2's pattern. A file with only ByteLevel uses GPT-2's.
     preTokenizer: file.pre_tokenizer.type === "Sequence" ? "qwen2" : "gpt2",
     normalizer: file.normalizer?.type ?? null,
     merges,
@@ -30,16 +30,16 @@ export function vocabularyOf(file: TokenizerFile): Vocabulary {
   };
 }
 
-/** A token of a text as it is shown. */
+/** A token as the page shows it. */
 export interface Piece {
   id: number;
   bytes: Uint8Array;
-  /** What is written for it: its characters, or its bytes where it holds only a part of a character. */
+  /** The token's characters. If it ends or begins inside a character: its bytes in hexadecimal. */
   shown: string;
   isBytes: boolean;
 }
 
-/** Characters that have no width or turn the text around them: shown by name, so that none hides. */
+/** Characters that have no width or change the direction of text. They are shown by code point, so that they are visible. */
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 export function visible(text: string): string {
@@ -56,19 +56,22 @@ export function pieceOf(tokenizer: Tokenizer, id: number): Piece {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     return { id, bytes, shown: visible(text), isBytes: false };
   } catch {
-    // A part of a character has no text of its own, so its bytes are shown.
+    // The bytes are not complete characters, so the bytes are shown.
     return { id, bytes, shown: Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" "), isBytes: true };
   }
 }
 
-/** One merge on the way to a token: two pieces become one. `rank` counts the merges in the order in which they were learned. */
+/**
+ * One step on the way to a token: two pieces become one. `rank` is the merge's position in the order in which merges were
+ * learned.
+ */
 export interface MergeStep {
   rank: number;
   left: string;
   right: string;
 }
 
-/** The merges that make a token, in the order in which they apply; none for a single byte. */
+/** The merges that make a token, in the order in which they apply. Empty for a single byte. */
 export function mergesOf({ merges, ids }: Vocabulary, id: number, shownOf: (id: number) => string): MergeStep[] {
   const steps = new Map<number, MergeStep>();
   const visit = (token: number): void => {

@@ -1,4 +1,4 @@
-/** What an operator may do with a run. Each button says in a dialog what it will do. */
+/** The operator's actions on a run. Each button opens a dialog that says what will happen. */
 import { useRef } from "preact/hooks";
 import type { BranchRequest, RunStatus, StartedRun } from "../../../../../shared/contracts/runs.ts";
 import { setParameters } from "../../frame/address.ts";

@@ -1,4 +1,4 @@
-/** The curve of the watched run with its controls, and the same in a sentence and a table. */
+/** The curve of the watched run with its controls. The same data is also shown as a sentence and as a table. */
 import { computed, signal } from "@preact/signals";
 import type { RunStatus } from "../../../../../shared/contracts/runs.ts";
 import { Chart, type ChartPoint } from "../../chart/chart.tsx";
@@ -12,7 +12,7 @@ const TABLE_ROWS = 12;
 const cursor = signal<number | null>(null);
 const axis = computed(() => AXES.find((name) => name === parameter("by")) ?? "round");
 const smoothing = computed(() => Math.min(0.99, Math.max(0, Number(parameter("smooth") ?? "0") || 0)));
-/** Rounds begin at 0, which a logarithm does not have; the axis counts from 1. */
+/** Rounds begin at 0, and a logarithmic axis cannot show 0. So the axis counts rounds from 1. */
 const roundShown = (round: number) => round + 1;
 
 const tokensPerRound = computed(() => {
@@ -32,7 +32,7 @@ const points = computed(() =>
 
 const formatX = (value: number) => (axis.value === "time" ? duration(value) : count(value));
 
-/** The first stretch whose mean is below the loss of the counting model. */
+/** The first stretch whose mean loss is below the loss of the model that only counts tokens. */
 const crossing = computed(() => {
   const line = tick.value?.trigramLoss ?? null;
   return line === null ? undefined : stretches.value.find(({ mean }) => mean < line);

@@ -1,6 +1,6 @@
 /**
- * One run while it is watched: its tick and its curve. The curve is read once per range; rounds that follow come by events.
- * A hidden tab closes its stream; the next one begins after the newest round that is known.
+ * Follows one run: its newest tick and its loss curve. The curve is read once for each range; later rounds arrive as events. A
+ * hidden tab closes its stream of events. When it is visible again, a new stream continues after the newest known round.
  */
 import { batch, signal } from "@preact/signals";
 import type { Curve, Stretch } from "../../../../../shared/contracts/curve.ts";
@@ -12,7 +12,7 @@ export interface Range {
   to: number | null;
 }
 
-/** More live rounds than this, and the curve is read again in stretches. */
+/** After this many live rounds the curve is read again, so that the points become stretches. */
 const MOST_LIVE = 400;
 
 const RETRY_MS = 1500;
@@ -20,7 +20,7 @@ const RETRY_MS = 1500;
 export const tick = signal<RunTick | null>(null);
 export const stretches = signal<readonly Stretch[]>([]);
 export const every = signal(1);
-/** What the page waits for; null while all is well. */
+/** The reason why the page waits; null if it does not wait. */
 export const waiting = signal<string | null>(null);
 export const isDeleted = signal(false);
 
@@ -30,7 +30,7 @@ let source: EventSource | null = null;
 let liveRounds = 0;
 let reading: AbortController | null = null;
 
-/** Watches a run from now on, and stops watching another. */
+/** Follows a run instead of the run before. */
 export function follow(id: string, next: Range): void {
   const isOther = id !== followed;
   if (!isOther && next.from === range.from && next.to === range.to) return;
@@ -87,7 +87,7 @@ function open(): void {
   source.addEventListener("error", () => {
     waiting.value = "The connection is broken; this page opens it again by itself.";
     if (source?.readyState !== EventSource.CLOSED) return;
-    // Refused, as while the Workers start: the browser gives up, the page does not.
+    // The gateway refused the stream, for example while the Workers start. The browser does not try again, so the page does.
     close();
     setTimeout(() => void readCurve(), RETRY_MS);
   });

@@ -1,4 +1,4 @@
-/** Training: one run live with its curve, what the operator may do with it, and all runs. */
+/** The training screen: one live run with its curve, the operator's actions on it, and the list of all runs. */
 import { signal, useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { RunStatus, RunTick } from "../../../../../shared/contracts/runs.ts";
@@ -21,7 +21,7 @@ const status = signal<RunStatus | null>(null);
 let polledRuns: Polled<RunStatus[]> | null = null;
 let polledStatus: Polled<RunStatus | null> | null = null;
 
-/** The run in the address, else the newest. */
+/** The run in the page's address, otherwise the newest run. */
 const chosen = () => parameter("run") ?? runs.value?.at(-1)?.id ?? null;
 
 function watch(): void {
@@ -30,7 +30,7 @@ function watch(): void {
     if (value === null) return;
     const isFirst = runs.peek() === null;
     runs.value = value;
-    // The newest run is known only now.
+    // The status was read before the newest run was known, so it is read again.
     if (isFirst) polledStatus?.refresh();
   });
   polledStatus = poll(async () => {
