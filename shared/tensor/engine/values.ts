@@ -9,7 +9,10 @@ export function valuesInPlace(tensor: tf.Tensor): Float32Array {
   return backend.typedArrayFromHeap?.(tensor) ?? (tensor.dataSync() as Float32Array);
 }
 
-/** A tensor of arbitrary numbers, yet to be written in place. Only on a backend that keeps its tensors in wasm memory. */
+/**
+ * Creates a tensor with undefined values, which the caller must write in place. Needs a backend that keeps its tensors in wasm
+ * memory.
+ */
 export function unwrittenTensor(shape: readonly number[]): tf.Tensor {
   const backend = tf.backend() as tf.KernelBackend & TensorBackend;
   return tf.engine().makeTensorFromTensorInfo(backend.makeOutput([...shape], "float32"));

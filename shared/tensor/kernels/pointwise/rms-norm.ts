@@ -23,7 +23,7 @@ function squares(a: usize, width: i32): f32 {
   return sum;
 }
 
-/** The sum of a b c over a row. Two partial sums halve the wait for each multiply-add. */
+/** The sum of a b c over a row. It keeps two partial sums, because each multiply-add waits for the previous one of its sum. */
 function dotWeighted(a: usize, b: usize, c: usize, width: i32): f32 {
   let s$0 = f32x4.splat(0), s$1 = f32x4.splat(0);
   const end = a + (<usize>width << 2);

@@ -33,7 +33,7 @@ export function swigluBackward(gate: usize, up: usize, dy: usize, dgate: usize, 
   }
 }
 
-/** e, with g clamped to the range in which e changes s. */
+/** e = exp(g). g is clamped to the range outside which s no longer changes. */
 // @ts-ignore: decorator
 @inline
 function clampedExp4(g: v128): v128 {
