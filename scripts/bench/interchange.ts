@@ -24,15 +24,16 @@ import type { Print } from "../cli/runner.ts";
 import { Client } from "../local/client.ts";
 import { reachTiffin, type Reached } from "../local/reach.ts";
 import { ROOT } from "../local/workers.ts";
-import { judge, largestDifference, rowsOf } from "./support/interchange/comparisons.ts";
+import { largestDifference, rowsOf } from "./support/interchange/comparisons.ts";
 import { bytesPerToken } from "./support/bytes-per-token.ts";
 import { defaultCorpus } from "./support/default-corpus.ts";
-import { installConsumers, LlamaRuntime, onnxLogits, transformersOf } from "./support/interchange/consumers.ts";
+import { installConsumers, LlamaRuntime, OnnxRuntime, transformersOf } from "./support/interchange/consumers.ts";
 import { measureExports } from "./support/interchange/export-memory.ts";
 import { compareGreedy } from "./support/interchange/greedy.ts";
 import { KINDS, readMutations } from "./support/interchange/hostile.ts";
 import { trainImport } from "./support/interchange/trained-import.ts";
 import { randomModel } from "./support/interchange/random-model.ts";
+import { compareTypes, type TypeCost } from "./support/interchange/smaller-types.ts";
 import { compareTokens } from "./support/interchange/token-comparison.ts";
 import { getLocalObject } from "./support/local-objects.ts";
 
@@ -110,8 +111,9 @@ async function compareShapes(ours: Ours, print: Print): Promise<Record<string, n
     const llama = await LlamaRuntime.open(put("shape.gguf", await bytesOfFile(ggufFile(model, "F32", "shape.gguf"))), model.config.context);
     const inLlama = largestDifference(expected, await llama.logits(ids));
     await llama.close();
-    const onnx = await onnxLogits(put("shape.onnx", await bytesOfFile(onnxFile(model))), ids, model.config);
-    differences[name] = Math.max(inLlama, largestDifference(expected, rowsOf(onnx, model.config.vocabSize)));
+    const onnx = await OnnxRuntime.open(put("shape.onnx", await bytesOfFile(onnxFile(model, "F32"))), model.config);
+    differences[name] = Math.max(inLlama, largestDifference(expected, await onnx.logits(ids)));
+    await onnx.close();
     print(`  ${name}: ${differences[name]!.toExponential(2)}`);
   }
   return differences;
@@ -139,6 +141,10 @@ function heldOut(dataset: string, context: number, count: number): number[][] {
   const windows = Math.min(count, Math.floor(tokens.length / context));
   return Array.from({ length: windows }, (_, at) => [...tokens.subarray(at * context, (at + 1) * context)]);
 }
+
+/** True if a type's loss and, if given, its most probable tokens are near enough to those of float32. */
+const within = ({ lossRatio, sameMostProbable }: TypeCost, ratio: number, same = 0) =>
+  Math.abs(lossRatio - 1) <= ratio && sameMostProbable >= same;
 
 export async function run({ windows: count, files }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
   // Exports are measured first, because their measure counts all workerd processes below this process.
@@ -175,35 +181,36 @@ export async function run({ windows: count, files }: typeof FLAGS, print: Print)
 
     const expected = await ours.logits(first);
     const inLlama = largestDifference(expected, await exact.logits(first));
-    const inOnnx = largestDifference(
-      expected,
-      rowsOf(await onnxLogits(put("model.onnx", await file("onnx/model.onnx")), first, model), model.vocabSize),
-    );
+    const onnx = await OnnxRuntime.open(put("model.onnx", await file("onnx/model.onnx")), model);
+    const inOnnx = largestDifference(expected, await onnx.logits(first));
+    await onnx.close();
     const maxLogitDifference = Math.max(inLlama, inOnnx);
     print(
       `largest difference of any logit over ${first.length} positions: llama.cpp ${inLlama.toExponential(2)}, onnxruntime ${inOnnx.toExponential(2)}`,
     );
 
-    const transformers = await transformersOf(reached.url, reached.token, `tiffin/${name}`);
+    const transformers = await transformersOf(reached, `tiffin/${name}`, "fp32");
     const template = templateSchema.parse(JSON.parse(new TextDecoder().decode(await file("tokenizer_config.json")))).chat_template;
     const greedy = await compareGreedy(client, template, exact, transformers, print);
     print(`greedy text equal in ${greedy.inLlama} (llama.cpp) and ${greedy.inTransformers} (transformers.js) of ${greedy.prompts} prompts`);
 
-    const reference = await judge(windows, (ids) => exact.logits(ids));
+    const llamaOf = (type: string) => () => LlamaRuntime.open(paths[type]!, model.context);
+    const int8 = put("model_quantized.onnx", await file("onnx/model_quantized.onnx"));
+    const quantized = await compareTypes(
+      windows,
+      exact,
+      {
+        F16: llamaOf("F16"),
+        BF16: llamaOf("BF16"),
+        Q8_0: llamaOf("Q8_0"),
+        Q4_0: llamaOf("Q4_0"),
+        "ONNX INT8": () => OnnxRuntime.open(int8, model),
+      },
+      print,
+    );
     await exact.close();
-    const quantized: Record<string, { lossRatio: number; sameMostProbable: number }> = {};
-    for (const type of ["F16", "BF16", "Q8_0", "Q4_0"] as const) {
-      const runtime = await LlamaRuntime.open(paths[type]!, model.context);
-      const { loss, best } = await judge(windows, (ids) => runtime.logits(ids));
-      await runtime.close();
-      quantized[type] = {
-        lossRatio: loss / reference.loss,
-        sameMostProbable: best.filter((id, at) => id === reference.best[at]).length / best.length,
-      };
-      print(
-        `${type}: loss ${loss.toFixed(4)} (float32 ${reference.loss.toFixed(4)}), most probable token the same in ${(100 * quantized[type].sameMostProbable).toFixed(2)} %`,
-      );
-    }
+    const int8Answer = await (await transformersOf(reached, `tiffin/${name}`, "q8")).generate("It is", 8);
+    print(`transformers.js with dtype q8 continues "It is" by ${JSON.stringify(int8Answer)}`);
 
     print("shapes, largest difference of any logit:");
     const shapes = await compareShapes(ours, print);
@@ -221,8 +228,6 @@ export async function run({ windows: count, files }: typeof FLAGS, print: Print)
       print(`damaged ${kind}: ${refused} refused, ${accepted} read, ${wrong.length} wrong`);
     }
 
-    const within = (type: string, ratio: number, same: number) =>
-      Math.abs(quantized[type]!.lossRatio - 1) <= ratio && quantized[type]!.sameMostProbable >= same;
     const ok =
       tokens.sameIds === tokens.texts &&
       tokens.sameText === tokens.texts &&
@@ -232,8 +237,10 @@ export async function run({ windows: count, files }: typeof FLAGS, print: Print)
       Object.values(shapes).every((difference) => difference <= MAX_LOGIT_DIFFERENCE) &&
       greedy.inLlama === greedy.prompts &&
       greedy.inTransformers === greedy.prompts &&
-      within("F16", 0.001, 0.995) &&
-      within("Q8_0", 0.005, 0.98) &&
+      within(quantized.F16, 0.001, 0.995) &&
+      within(quantized.Q8_0, 0.005, 0.98) &&
+      within(quantized["ONNX INT8"], 0.005) &&
+      int8Answer !== "" &&
       Object.values(exportMB).every((megabytes) => megabytes <= MAX_EXPORT_MB) &&
       Object.values(hostile).every(({ wrong }) => wrong === 0);
     return {
@@ -248,8 +255,9 @@ export async function run({ windows: count, files }: typeof FLAGS, print: Print)
       bytesPerToken: density.bytesPerToken,
       bytesPerTokenBefore: density.bytesPerTokenBefore,
       greedySame: Math.min(greedy.inLlama, greedy.inTransformers),
-      f16LossRatio: quantized["F16"]!.lossRatio,
-      q8LossRatio: quantized["Q8_0"]!.lossRatio,
+      f16LossRatio: quantized.F16.lossRatio,
+      q8LossRatio: quantized.Q8_0.lossRatio,
+      onnxInt8LossRatio: quantized["ONNX INT8"].lossRatio,
       quantized,
       shapes,
       trainedImport,

@@ -24,8 +24,7 @@ export function exportFiles(model: PublishedModel, format: ExportFormat, type?: 
       return [ggufFile(model, found, `${model.provenance.name}-${found}.gguf`)];
     }
     case "onnx":
-      typeOf("onnx", type);
-      return [...descriptionFiles(model), onnxFile(model)];
+      return [...descriptionFiles(model), onnxFile(model, typeOf("onnx", type))];
     default:
       return format satisfies never;
   }
@@ -35,7 +34,7 @@ export function exportFiles(model: PublishedModel, format: ExportFormat, type?: 
 export function repositoryFiles(model: PublishedModel): OutputFile[] {
   return [
     ...huggingFaceFiles(model, "F32"),
-    onnxFile(model),
+    ...EXPORT_TYPES.onnx.map((type) => onnxFile(model, type)),
     ...(model.tokenizer.pre === null ? [] : EXPORT_TYPES.gguf.map((type) => exportFiles(model, "gguf", type)[0]!)),
   ];
 }

@@ -227,7 +227,7 @@ function usageSection({ provenance, endTokens, tokenizer }: PublishedModel): str
     fence(
       "js",
       'import { pipeline } from "@huggingface/transformers";',
-      `const generate = await pipeline("text-generation", "tiffin/${name}", { dtype: "fp32" });`,
+      `const generate = await pipeline("text-generation", "tiffin/${name}", { dtype: "fp32" }); // or "q8", a quarter of the size`,
       'console.log(await generate("What is a Worker?\\n", { max_new_tokens: 50 }));',
     ),
   ].join("\n");

@@ -93,6 +93,24 @@ function writeQ4(values: Float32Array, view: DataView): void {
   }
 }
 
+/**
+ * Rounds a matrix to int8 with one scale per row, so that `scale * digit` is nearest to each value. Halves round away from zero,
+ * and -128 is not used. `scales` [rows] and `digits` [rows * columns] receive the result.
+ */
+export function toInt8Rows(values: Float32Array, scales: Float32Array, digits: Int8Array): void {
+  const columns = values.length / scales.length;
+  for (let row = 0; row < scales.length; row++) {
+    const [first, end] = [row * columns, (row + 1) * columns];
+    let top = 0;
+    for (let at = first; at < end; at++) top = Math.max(top, Math.abs(values[at]!));
+    const scale = Math.fround(top / Q8_MAX);
+    const inverse = scale === 0 ? 0 : 1 / scale;
+    scales[row] = scale;
+    // A subnormal scale is inexact, so a quotient may be above the range.
+    for (let at = first; at < end; at++) digits[at] = Math.max(-Q8_MAX, Math.min(Q8_MAX, roundHalfAway(values[at]! * inverse)));
+  }
+}
+
 const WRITERS = { F16: writeFloat16, BF16: writeBfloat16, Q8_0: writeQ8, Q4_0: writeQ4 } as const;
 
 /** Encodes values. F32 returns a view of `values`; other types write to `room`, which must be large enough. */

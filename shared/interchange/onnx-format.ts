@@ -4,7 +4,7 @@
  */
 import { bytesField, floatField, intField, joined, lengthField, varint } from "./protobuf.ts";
 
-export const DATA_TYPES = { float: 1, int64: 7, bool: 9 } as const;
+export const DATA_TYPES = { float: 1, int8: 3, int64: 7, bool: 9 } as const;
 export type DataType = keyof typeof DATA_TYPES;
 
 /** Opset 17 came with IR version 8. */
@@ -128,7 +128,7 @@ export class GraphBuilder {
 }
 
 /** Encodes the head of a weight, which is a field of the graph. The weight's data must follow. */
-export function initializerHead(name: string, shape: readonly number[], bytes: number): Uint8Array {
-  const head = tensorHead(name, shape, "float", bytes);
+export function initializerHead(name: string, shape: readonly number[], type: DataType, bytes: number): Uint8Array {
+  const head = tensorHead(name, shape, type, bytes);
   return joined([lengthField(5, head.byteLength + bytes), head]);
 }

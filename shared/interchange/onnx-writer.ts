@@ -3,14 +3,21 @@
  * and an output, with the names that transformers.js uses. Weights stay [out, in] as stored, and Gemm transposes them. Each
  * weight is therefore written as it is read.
  *
+ * In an INT8 file each matrix is int8 with one scale per row, and DequantizeLinear makes float32 of it. The computation stays in
+ * float32, because int8 activations would cost more accuracy. The file has a quarter of the size.
+ *
  * Axis letters as in tensor/ops.ts; K is the number of key/value heads, G the number of query heads per key/value head.
  */
 import type { ModelConfig } from "../config.ts";
 import { layerName } from "../model/weights.ts";
-import { bytesOfType } from "./number-types.ts";
-import { GraphBuilder, initializerHead } from "./onnx-format.ts";
-import type { OutputFile, Piece } from "./output-file.ts";
-import { parameterPieces, type PublishedModel } from "./published-model.ts";
+import type { OnnxType } from "./formats.ts";
+import { GraphBuilder } from "./onnx-format.ts";
+import { scaleName, weightFields } from "./onnx-weights.ts";
+import { sizeOfFile, type OutputFile } from "./output-file.ts";
+import type { PublishedModel } from "./published-model.ts";
+
+/** The names by which transformers.js finds the files of its types `fp32` and `q8`. */
+const PATHS = { F32: "onnx/model.onnx", INT8: "onnx/model_quantized.onnx" } as const satisfies Record<OnnxType, string>;
 
 const LOWEST = -3.402_823_466_385_288_6e38;
 
@@ -29,17 +36,19 @@ interface Frame {
 class DecoderGraph {
   readonly #graph = new GraphBuilder();
   readonly #config: ModelConfig;
+  readonly #type: OnnxType;
 
-  constructor(config: ModelConfig) {
+  constructor(config: ModelConfig, type: OnnxType) {
     this.#config = config;
+    this.#type = type;
   }
 
   build(): GraphBuilder {
     const graph = this.#graph;
-    const { layers, kvHeads, headWidth, vocabSize, width, tiedEmbeddings } = this.#config;
+    const { layers, kvHeads, headWidth, vocabSize, tiedEmbeddings } = this.#config;
     const ids = graph.input("input_ids", "int64", ["batch", "positions"]);
     const frame = this.#frame(ids);
-    let x = graph.node("Reshape", [graph.node("Gather", ["model.embed_tokens.weight", ids]), graph.ints([-1, width])]); // [B*T, C]
+    let x = this.#rows("model.embed_tokens.weight", graph.node("Reshape", [ids, graph.ints([-1])])); // [B*T, C]
     for (let layer = 0; layer < layers; layer++) x = this.#block(layer, x, frame);
     const last = this.#norm(x, "model.norm.weight");
     const logits = this.#linear(last, tiedEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight");
@@ -74,9 +83,21 @@ class DecoderGraph {
     return { positions, total, mask, cosines: graph.node("Cos", [angles]), sines: graph.node("Sin", [angles]) };
   }
 
-  /** x [N, in] -> [N, out] */
+  /** weight [V, C], ids [N] -> [N, C] */
+  #rows(weight: string, ids: string): string {
+    const of = (table: string) => this.#graph.node("Gather", [table, ids]);
+    return this.#type === "F32" ? of(weight) : this.#floats(of(weight), of(scaleName(weight)));
+  }
+
+  /** x [N, in], weight [out, in] -> [N, out] */
   #linear(x: string, weight: string): string {
-    return this.#graph.node("Gemm", [x, weight], { transB: 1 });
+    const matrix = this.#type === "F32" ? weight : this.#floats(weight, scaleName(weight));
+    return this.#graph.node("Gemm", [x, matrix], { transB: 1 });
+  }
+
+  /** digits [N, M] in int8, scales [N] -> [N, M] */
+  #floats(digits: string, scales: string): string {
+    return this.#graph.node("DequantizeLinear", [digits, scales], { axis: 0 });
   }
 
   /** x [N, width] -> RMSNorm over the last axis */
@@ -145,17 +166,11 @@ class DecoderGraph {
   }
 }
 
-/** Writes a model as ONNX in float32. */
-export function onnxFile(model: PublishedModel, path = "onnx/model.onnx"): OutputFile {
-  const weights = parameterPieces(model, () => "F32").map(({ name, shape, piece }) => {
-    const bytes = bytesOfType(
-      "F32",
-      shape.reduce((product, axis) => product * axis, 1),
-    );
-    return { head: initializerHead(name, shape, bytes), piece, bytes };
-  });
-  const graph = new DecoderGraph(model.config).build();
-  const following = weights.reduce((sum, { head, bytes }) => sum + head.byteLength + bytes, 0);
-  const head = graph.modelHead(model.provenance.name, { checkpoint: model.hash }, following);
-  return { path, pieces: [head, ...weights.flatMap(({ head: own, piece }): Piece[] => [own, piece])] };
+/** Writes a model as ONNX with its matrices in `type`. Vectors stay float32. */
+export function onnxFile(model: PublishedModel, type: OnnxType): OutputFile {
+  const path = PATHS[type];
+  const weights = weightFields(model, type);
+  const graph = new DecoderGraph(model.config, type).build();
+  const head = graph.modelHead(model.provenance.name, { checkpoint: model.hash }, sizeOfFile({ path, pieces: weights }));
+  return { path, pieces: [head, ...weights] };
 }

@@ -194,6 +194,7 @@ describe("@huggingface/hub", () => {
       "config.json",
       "generation_config.json",
       "onnx/model.onnx",
+      "onnx/model_quantized.onnx",
       "tokenizer.json",
       "tokenizer_config.json",
       "model.safetensors",

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { bytesOfType, fromType, NUMBER_TYPES, toType, type NumberType } from "../../../shared/interchange/number-types.ts";
+import { bytesOfType, fromType, NUMBER_TYPES, toInt8Rows, toType, type NumberType } from "../../../shared/interchange/number-types.ts";
 import { createRandom, normal } from "../../../shared/model/random.ts";
 
 const bytesOf = (halves: number[]) => new Uint8Array(Uint16Array.from(halves).buffer);
@@ -89,4 +89,12 @@ test("values that do not fill whole blocks are refused", () => {
   expect(() => bytesOfType("Q8_0", 33)).toThrow("Q8_0: expected a multiple of 32 values, got 33");
   for (const type of Object.keys(NUMBER_TYPES) as NumberType[])
     expect(() => fromType(type, new Uint8Array(35))).toThrow(`${type}: expected a multiple`);
+});
+
+test("int8 rows keep zeros, round halves away from zero and never use -128", () => {
+  const [scales, digits] = [new Float32Array(4), new Int8Array(12)];
+  // The scale of the second row is 2, so 3 is one and a half. The third row's scale is the smallest float32, which is inexact.
+  toInt8Rows(Float32Array.of(0, -0, 0, -254, 3, -3, -(2 ** -142), 0, 2 ** -149, 1, 0, -1), scales, digits);
+  expect([...scales]).toEqual([0, 2, 2 ** -149, Math.fround(1 / 127)]);
+  expect([...digits]).toEqual([0, 0, 0, -127, 2, -2, -127, 0, 1, 127, 0, -127]);
 });

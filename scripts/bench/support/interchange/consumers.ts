@@ -8,7 +8,9 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { ModelConfig } from "../../../../shared/config.ts";
 import { ROOT } from "../../../local/workers.ts";
+import { rowsOf } from "./comparisons.ts";
 
 const FOLDER = join(ROOT, ".tiffin", "consumers");
 const CACHE = join(FOLDER, "cache");
@@ -136,48 +138,62 @@ export class LlamaRuntime {
 interface OrtTensor {
   data: Float32Array;
 }
+interface OrtSession {
+  inputNames: string[];
+  run(feeds: Record<string, unknown>): Promise<Record<string, OrtTensor>>;
+  release(): Promise<void>;
+}
 interface Ort {
-  InferenceSession: {
-    create(
-      path: string,
-      options: object,
-    ): Promise<{ inputNames: string[]; run(feeds: Record<string, unknown>): Promise<Record<string, OrtTensor>> }>;
-  };
+  InferenceSession: { create(path: string, options: object): Promise<OrtSession> };
   Tensor: new (type: string, data: Float32Array | BigInt64Array, shape: number[]) => OrtTensor;
 }
 
-/**
- * The logits [T, V] of an ONNX file in onnxruntime. They are computed in two runs, so the second run uses the keys and values
- * of the first.
- */
-export async function onnxLogits(
-  path: string,
-  ids: readonly number[],
-  cache: { kvHeads: number; headWidth: number },
-): Promise<Float32Array> {
-  const ort = require("onnxruntime-node") as Ort;
-  const session = await ort.InferenceSession.create(path, { intraOpNumThreads: 1 });
-  const ints = (values: readonly number[]) => new ort.Tensor("int64", BigInt64Array.from(values, BigInt), [1, values.length]);
-  const names = session.inputNames.filter((name) => name.startsWith("past_key_values."));
-  const empty = () => new ort.Tensor("float32", new Float32Array(), [1, cache.kvHeads, 0, cache.headWidth]);
-  let past = Object.fromEntries(names.map((name) => [name, empty()]));
-  const all: number[] = [];
-  const cut = Math.ceil(ids.length / 3);
-  for (const [from, to] of [
-    [0, cut],
-    [cut, ids.length],
-  ] as const) {
-    const places = Array.from({ length: to - from }, (_, at) => from + at);
-    const outputs = await session.run({
-      input_ids: ints(ids.slice(from, to)),
-      attention_mask: ints(Array.from({ length: to }, () => 1)),
-      position_ids: ints(places),
-      ...past,
-    });
-    for (const value of outputs["logits"]!.data) all.push(value);
-    past = Object.fromEntries(names.map((name) => [name, outputs[name.replace("past_key_values", "present")]!]));
+/** An ONNX file in onnxruntime. */
+export class OnnxRuntime {
+  readonly #ort = require("onnxruntime-node") as Ort;
+  readonly #session: OrtSession;
+  readonly #config: ModelConfig;
+
+  private constructor(session: OrtSession, config: ModelConfig) {
+    this.#session = session;
+    this.#config = config;
   }
-  return Float32Array.from(all);
+
+  static async open(path: string, config: ModelConfig): Promise<OnnxRuntime> {
+    const { InferenceSession } = require("onnxruntime-node") as Ort;
+    return new OnnxRuntime(await InferenceSession.create(path, { intraOpNumThreads: 1 }), config);
+  }
+
+  /** The logits [V] after each position. They are computed in two runs, so the second run uses the keys and values of the first. */
+  async logits(ids: readonly number[]): Promise<Float32Array[]> {
+    const { kvHeads, headWidth, vocabSize } = this.#config;
+    const { Tensor } = this.#ort;
+    const ints = (values: readonly number[]) => new Tensor("int64", BigInt64Array.from(values, BigInt), [1, values.length]);
+    const names = this.#session.inputNames.filter((name) => name.startsWith("past_key_values."));
+    const empty = () => new Tensor("float32", new Float32Array(), [1, kvHeads, 0, headWidth]);
+    let past = Object.fromEntries(names.map((name) => [name, empty()]));
+    const rows: Float32Array[] = [];
+    const cut = Math.ceil(ids.length / 3);
+    for (const [from, to] of [
+      [0, cut],
+      [cut, ids.length],
+    ] as const) {
+      const places = Array.from({ length: to - from }, (_, at) => from + at);
+      const outputs = await this.#session.run({
+        input_ids: ints(ids.slice(from, to)),
+        attention_mask: ints(Array.from({ length: to }, () => 1)),
+        position_ids: ints(places),
+        ...past,
+      });
+      rows.push(...rowsOf(outputs["logits"]!.data, vocabSize));
+      past = Object.fromEntries(names.map((name) => [name, outputs[name.replace("past_key_values", "present")]!]));
+    }
+    return rows;
+  }
+
+  close(): Promise<void> {
+    return this.#session.release();
+  }
 }
 
 interface RustTokenizer {
@@ -197,11 +213,11 @@ export async function rustTokenizer(
   };
 }
 
-/** transformers.js with the model of a running Tiffin. `generate` continues a text greedily. */
+/** transformers.js with the model of a running Tiffin, as float32 or int8. `generate` continues a text greedily. */
 export async function transformersOf(
-  url: string,
-  token: string,
+  { url, token }: { url: string; token: string },
   name: string,
+  dtype: "fp32" | "q8",
 ): Promise<{ generate(text: string, length: number): Promise<string> }> {
   const module = (await importOf("@huggingface/transformers/dist/transformers.node.mjs")) as {
     env: Record<string, unknown>;
@@ -221,7 +237,7 @@ export async function transformersOf(
     fetch: (input: string | URL, init: RequestInit = {}) =>
       fetch(input, { ...init, headers: { ...Object.fromEntries(new Headers(init.headers)), authorization: `Bearer ${token}` } }),
   });
-  const run = await module.pipeline("text-generation", name, { dtype: "fp32" });
+  const run = await module.pipeline("text-generation", name, { dtype });
   return {
     generate: async (text, length) => {
       const [made] = await run(text, { max_new_tokens: length, do_sample: false, return_full_text: false });

@@ -19,6 +19,7 @@ const EXPORTS: readonly (readonly [format: ExportFormat, type: string])[] = [
   ["gguf", "F16"],
   ["gguf", "Q8_0"],
   ["onnx", "F32"],
+  ["onnx", "INT8"],
 ];
 
 /** Bytes that an export adds to its process at the peak. */
