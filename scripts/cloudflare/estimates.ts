@@ -9,6 +9,7 @@ import { addUsage, centsOfMonth, centsOfUsage, timesUsage, type Usage } from "..
 import { MAX_CPU_SECONDS, MAX_ISOLATE_BYTES, MAX_SUBREQUESTS } from "../../shared/limits.ts";
 import { estimateTaskCpu } from "../../shared/model/footprint/cpu-time.ts";
 import { estimateTaskMemory } from "../../shared/model/footprint/memory.ts";
+import { storedBytes } from "../../shared/model/footprint/step-memory.ts";
 import { estimateReduction } from "../../shared/model/footprint/subrequests.ts";
 import { partition } from "../../shared/model/formats/partition.ts";
 import { totalRounds } from "../../shared/training/compute/rounds.ts";
@@ -67,8 +68,8 @@ export function usageOfRun(model: ModelConfig, training: TrainingConfig): Usage 
     cpuMilliseconds: seconds * 1000,
     // A lease and a submission.
     objectRequests: 2,
-    // Weights and state, one token shard; the update and the new state.
-    r2ClassB: parts + states + 1,
+    // Weights and state, one token shard, the look at the new state; the update and the new state.
+    r2ClassB: parts + 2 * states + 1,
     r2ClassA: parts + states,
     sqlRowsWritten: 10,
   };
@@ -111,8 +112,8 @@ export function costTable(): string[] {
   return lines(usages.map(([what, usage]) => [what, dollars(centsOfMonth(usage)), dollars(centsOfUsage(usage))]));
 }
 
-/** Shards of a wide run of the table of limits. */
-const WIDE_SHARDS = 200;
+/** Shards of a wide run of the table of limits: the most that a run may have. */
+const WIDE_SHARDS = 250;
 
 /** What the journey's small model cannot show: the largest invocations of other presets, in per cent of their limits. */
 export function limitTable(): string[] {
@@ -124,6 +125,7 @@ export function limitTable(): string[] {
       return [
         `\`${preset}\``,
         ofLimit(total, MAX_ISOLATE_BYTES),
+        ofLimit(storedBytes(model, training.steps > 1 ? training.optimizer : null), MAX_ISOLATE_BYTES),
         ofLimit(estimateTaskCpu(model, training).seconds, MAX_CPU_SECONDS),
         ofLimit(requests, MAX_SUBREQUESTS),
       ];

@@ -5,13 +5,14 @@
  */
 import { MemoryBudget } from "../../shared/bytes/memory-budget.ts";
 import { MAX_ISOLATE_BYTES } from "../../shared/limits.ts";
+import { MAX_KEPT_MODEL_BYTES } from "../../shared/model/footprint/kept-model.ts";
 
 const MIB = 1024 * 1024;
 
 /** The size of the code and of objects with compiled kernels, as in a trainer (shared/model/footprint/memory.ts). */
 const CODE_BYTES = 12 * MIB;
 /** Memory for the parts of small models: weights, optimizer state and one update of the largest model that is kept in memory. */
-export const CACHE_BYTES = 18 * MIB;
+export const CACHE_BYTES = 3 * MAX_KEPT_MODEL_BYTES;
 /**
  * The memory that one reduction adds to an idle isolate: wasm, buffers and garbage. Measured with 16 shards of six million
  * parameters (README.md).

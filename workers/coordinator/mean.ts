@@ -4,17 +4,16 @@
  * few updates are read ahead into reused buffers.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import type { Hash } from "../../shared/artifacts.ts";
 import type { TrainingConfig } from "../../shared/config.ts";
-import { MAX_OPEN_CONNECTIONS } from "../../shared/limits.ts";
 import { expand } from "../../shared/model/formats/compression.ts";
+import { isKept } from "../../shared/model/footprint/kept-model.ts";
 import { partition } from "../../shared/model/formats/partition.ts";
-import { decodeMixed, decodeSafetensors, encodeHeader, type NamedArray } from "../../shared/model/formats/safetensors.ts";
+import { decodeMixed, decodeSafetensors, type NamedArray } from "../../shared/model/formats/safetensors.ts";
 import { checkPart, viewsOf } from "../../shared/model/formats/weights-file.ts";
 import type { ShapedName, Weights } from "../../shared/model/weights.ts";
-import { getObjectStart, isDamage } from "../../shared/store.ts";
+import { isDamage } from "../../shared/store.ts";
 import type { TrainResult } from "../../shared/training/protocol/task.ts";
-import { isKept, type PartBuffer } from "./parts.ts";
+import type { PartBuffer } from "./parts.ts";
 import { ReadAhead } from "./read-ahead.ts";
 import type { RunSpec } from "../../shared/training/protocol/run-state.ts";
 import { shardState } from "../../shared/training/protocol/shard-state.ts";
@@ -140,43 +139,26 @@ export class MeanUpdate {
   }
 
   /**
-   * Checks the optimizer states that come with the updates of a part, through the same buffers. The mean does not use the
-   * states. But the trainer of the shard's next task starts from its state, and would be blamed for a bad one. For models that
-   * are not kept in memory, reading every state would take most of the reduction, so only names, shapes and sizes are checked.
+   * Checks the optimizer states that come with the updates of a part, through the same buffers. Only states that stay in memory:
+   * those of larger models were checked when they were submitted (state-headers.ts).
    */
   async #checkStates(index: number): Promise<void> {
     const names = this.#results.flatMap(({ inner }) => inner?.[index] ?? []);
-    if (names.length < this.#results.length) return;
+    if (!this.#isKept || names.length < this.#results.length) return;
     const expected = shardState(this.#parts[index]!, this.#training);
-    if (!this.#isKept) return this.#checkHeaders(index, names, expected);
     const reads = new ReadAhead(this.#bucket, this.#run, names, bytesOf(expected), this.#buffers);
     for (const shard of this.#results.keys())
       await this.#check("state", shard, index, reads.take(), (bytes) => checkPart(decodeSafetensors(bytes), expected));
   }
 
-  async #checkHeaders(index: number, names: readonly Hash[], expected: readonly ShapedName[]): Promise<void> {
-    const { header, size } = encodeHeader(expected.map(([name, shape]) => ({ name, shape, dtype: "F32" })));
-    for (let first = 0; first < names.length; first += MAX_OPEN_CONNECTIONS) {
-      const group = names.slice(first, first + MAX_OPEN_CONNECTIONS).map((name, at) => {
-        const read = getObjectStart(this.#bucket, "part", name, this.#run, header.length);
-        return this.#check("state", first + at, index, read, (found) => {
-          if (found.size !== size) throw new Error(`expected ${size} bytes, got ${found.size}`);
-          if (!found.start.every((byte, place) => byte === header[place]))
-            throw new Error(`expected the header of ${expected.length} tensors, got other bytes`);
-        });
-      });
-      await Promise.all(group);
-    }
-  }
-
-  async #check<T, Found>(what: string, shard: number, index: number, read: Promise<Found>, check: (found: Found) => T): Promise<T> {
+  async #check<T>(what: string, shard: number, index: number, read: Promise<Uint8Array>, check: (bytes: Uint8Array) => T): Promise<T> {
     const blame = (error: unknown) => new BadDelta(shard, `${what} of shard ${shard}, part ${index}: ${(error as Error).message}`);
-    const found = await read.catch((error: unknown) => {
+    const bytes = await read.catch((error: unknown) => {
       // A storage failure is not the shard's fault: the reduction is tried again.
       throw isDamage(error) ? blame(error) : error;
     });
     try {
-      return check(found);
+      return check(bytes);
     } catch (error) {
       throw blame(error);
     }

@@ -4,8 +4,6 @@
  * only saves reading a part back. Parts of larger models pass through reused buffers.
  */
 import { objectKey, type Hash } from "../../shared/artifacts.ts";
-import type { ModelConfig } from "../../shared/config.ts";
-import { parameterCount } from "../../shared/model/weights.ts";
 import { readAtMost } from "../../shared/bytes/bounded.ts";
 import { RecentBytes } from "../../shared/bytes/recent-bytes.ts";
 import { createRoom } from "../../shared/bytes/read-into.ts";
@@ -13,13 +11,7 @@ import { namedError } from "../../shared/errors.ts";
 import { getObject, getObjectInto, putObject } from "../../shared/store.ts";
 import { CACHE_BYTES, reserveUpload } from "./isolate-memory.ts";
 
-/** The cache has room for the weights, the state and one update of the largest model that is kept. */
-const MAX_KEPT_MODEL_BYTES = CACHE_BYTES / 3;
-
 const recent = new RecentBytes(CACHE_BYTES);
-
-/** True if a model's parts stay in memory. The parts of a larger model would evict each other from memory. */
-export const isKept = (model: ModelConfig): boolean => 4 * parameterCount(model) <= MAX_KEPT_MODEL_BYTES;
 
 /** Reads a part of a run from memory or storage. Throws MissingObject, CorruptObject. */
 export async function readPart(bucket: R2Bucket, hash: Hash, run: string): Promise<Uint8Array<ArrayBuffer>> {

@@ -6,6 +6,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Checkpoint, Hash } from "../../shared/artifacts.ts";
 import { createOptimizer, learningRateScale } from "../../shared/training/compute/optimizer.ts";
+import { isKept } from "../../shared/model/footprint/kept-model.ts";
 import { partition } from "../../shared/model/formats/partition.ts";
 import { encodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import { decodeParts, viewsOf } from "../../shared/model/formats/weights-file.ts";
@@ -15,7 +16,7 @@ import { startBackend } from "../../shared/tensor/engine/backend.ts";
 import type { Reservation } from "../../shared/bytes/memory-budget.ts";
 import { reserveReduction } from "./isolate-memory.ts";
 import { MeanUpdate } from "./mean.ts";
-import { isKept, Workspace, writePart, type PartBuffer } from "./parts.ts";
+import { Workspace, writePart, type PartBuffer } from "./parts.ts";
 import { trainResults, type Base, type RunSpec, type RunState } from "../../shared/training/protocol/run-state.ts";
 
 /** Writes a checkpoint's manifest. Every object that it names must be stored already. */

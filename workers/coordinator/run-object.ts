@@ -26,6 +26,7 @@ import { DELETED, RunAccount } from "./run-account.ts";
 import { RunObjects } from "./run-objects.ts";
 import { RunStore } from "./run-store.ts";
 import { RunView } from "./run-view.ts";
+import { faultOfObjects } from "./state-headers.ts";
 import type { LossesShown, Preparation } from "./status.ts";
 import { TaskOffers } from "./task-offers.ts";
 
@@ -130,9 +131,10 @@ export class Run extends DurableObject<CoordinatorEnv> {
 
   async submit(submission: Submission): Promise<SubmissionReply> {
     this.#account.submitted(submission.report);
+    const fault = await faultOfObjects(this.#account.bucket, this.#state, submission);
     if (this.#state === null) return { accepted: false, reason: "not-started" };
     const before = this.#state;
-    const result = protocol.submit(before, submission, Date.now());
+    const result = protocol.submit(before, submission, Date.now(), ARITHMETIC, fault);
     this.#save(result.state);
     if (result.state.evaluations > before.evaluations) void this.#objects.deleteUseless(before, result.state);
     this.#advance();

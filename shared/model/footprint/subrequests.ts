@@ -6,6 +6,7 @@ import type { ModelConfig, TrainingConfig } from "../../config.ts";
 import { namedError } from "../../errors.ts";
 import { MAX_SUBREQUESTS, PLANNED_SUBREQUESTS } from "../../limits.ts";
 import { partition } from "../formats/partition.ts";
+import { isKept } from "./kept-model.ts";
 
 export interface RequestEstimate {
   parts: number;
@@ -18,7 +19,9 @@ export function estimateReduction(model: ModelConfig, { shards, steps, clipNorm,
   const parts = partition(model).length;
   // Exact rounds with clipping first read all parts once more, to compute the global norm.
   const passes = steps === 1 && clipNorm > 0 && parts > 1 ? 2 : 1;
-  const states = steps > 1 || compression !== "float32" ? 1 : 0;
+  // States of larger models are checked when they are submitted, each in an invocation of its own.
+  const hasStates = steps > 1 || compression !== "float32";
+  const states = hasStates && isKept(model) ? 1 : 0;
   // Weights and optimizer state of the coordinator. Each part costs up to four requests: get, put, and if it exists, head and
   // put again.
   const own = 2 * parts * 4;

@@ -103,12 +103,16 @@ export function failed(state: RunState, error: string): RunState {
   return isOver(state) ? state : { ...state, phase: "failed", error };
 }
 
-/** Accepts a result if it belongs to the current round and base, has a lease, and is the first result for its shard. */
+/**
+ * Accepts a result if it belongs to the current round and base, has a lease, and is the first result for its shard. `found` is
+ * a fault that the caller has found in the result's objects.
+ */
 export function submit(
   state: RunState,
   submission: Submission,
   now: number,
   version = ARITHMETIC,
+  found: string | null = null,
 ): { state: RunState; reply: SubmissionReply } {
   const refuse = (reason: string) => ({ state: counted(state, reason), reply: { accepted: false as const, reason } });
   const { result, shard } = submission;
@@ -123,7 +127,7 @@ export function submit(
   if (slot.bad.some((bad) => bad.lease === given.id)) return refuse("known-bad");
   // Compares trainer names, not leases: a trainer may submit after its lease expired, but its second result does not count.
   const earlier = slot.votes.find((vote) => vote.trainer === given.trainer)?.result ?? slot.result;
-  const fault = faultOf(state, shard, result);
+  const fault = faultOf(state, shard, result) ?? found;
   if (fault !== null) {
     if (earlier !== null) return refuse(fault);
     return { state: spoiled(state, shard, given, fault, now), reply: { accepted: false, reason: fault } };

@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { MapBucket } from "../../../scripts/simulation/map-bucket.ts";
 import { PRESETS, supervisionConfigSchema, type TrainingConfig } from "../../../shared/config.ts";
+import { MAX_SUBREQUESTS } from "../../../shared/limits.ts";
 import { partition } from "../../../shared/model/formats/partition.ts";
 import { encodeSafetensors } from "../../../shared/model/formats/safetensors.ts";
 import { checkReduction, estimateReduction } from "../../../shared/model/footprint/subrequests.ts";
@@ -54,12 +55,20 @@ describe("a reduction", () => {
     expect(requests).toBeGreaterThan(predicted / 2);
   });
 
+  it("of 250 shards, the most that a run may have, needs less than half of an invocation's requests in every preset", () => {
+    for (const { model, vocabSize, training } of Object.values(PRESETS)) {
+      const wide = { ...training, seed: 1, tokens: 1e6, shards: 250 };
+      const { requests } = estimateReduction({ ...model, vocabSize }, wide);
+      expect(requests).toBeLessThan(MAX_SUBREQUESTS / 2);
+    }
+  });
+
   it("that one invocation could not finish is refused before the run begins, with figures and the remedy", () => {
     const { model, vocabSize, training } = PRESETS["base"]!;
     const base = { ...model, vocabSize };
     const wide = { ...training, seed: 1, tokens: 1e6, shards: 250 };
     expect(() => checkReduction(estimateReduction(base, wide))).not.toThrow();
-    const large = { ...base, layers: 20 };
+    const large = { ...base, layers: 40 };
     expect(() => checkReduction(estimateReduction(large, wide))).toThrow(
       /^shards: expected a reduction of at most 9000 storage requests .*, got \d+ \(\d+ parts of 250 shards\); take fewer shards$/,
     );

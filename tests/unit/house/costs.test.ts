@@ -19,5 +19,9 @@ test("a month's costs in the README are the estimates", () => {
 });
 
 test("the presets' distance from the limits in the README is the estimate", () => {
-  expect(tableUnder("| preset | memory of a task | CPU time of a task | requests of a reduction of 200 shards |")).toEqual(limitTable());
+  expect(
+    tableUnder(
+      "| preset | memory of a task | its weights and optimizer state | CPU time of a task | requests of a reduction of 250 shards |",
+    ),
+  ).toEqual(limitTable());
 });

@@ -12,6 +12,8 @@ import { startBackend } from "../../../../shared/tensor/engine/backend.ts";
 import type { Lease, TrainResult, TrainTask } from "../../../../shared/training/protocol/task.ts";
 import { BadDelta } from "../../../../workers/coordinator/mean.ts";
 import { firstCheckpoint, nextCheckpoint } from "../../../../workers/coordinator/reduce.ts";
+import { faultOfObjects, faultOfState } from "../../../../workers/coordinator/state-headers.ts";
+import { ARITHMETIC } from "../../../../shared/training/protocol/arithmetic.ts";
 import { effectOf, lease, reduced, reissue, submit } from "../../../../shared/training/protocol/run.ts";
 import { initialState, trainResults, type RunSpec, type RunState } from "../../../../shared/training/protocol/run-state.ts";
 import { planTask } from "../../../../shared/training/compute/plan-task.ts";
@@ -209,29 +211,44 @@ describe("a shard's state that is unusable for the shard's next task", () => {
 });
 
 describe("a shard's state of a model that is not kept in memory", () => {
-  it("is judged only by its header and its size", async () => {
-    const { bucket, state } = await complete(LARGE);
-    const result = trainResults(state)[1]!;
+  it("is judged by its header and its size when it is submitted, and a bad one strikes its sender alone", async () => {
+    const bucket = new MapBucket();
+    const spec = specOf({}, LARGE);
+    const given = lease(initialState(spec, await firstCheckpoint(bucket.asBucket(), spec)), "a", "l", 0);
+    const result = await compute(bucket.asBucket(), given.lease!.task as TrainTask, same);
     const honest = new Uint8Array(await getObject(bucket.asBucket(), "part", result.inner![0]!, "r"));
-    const reduce = async (name: string) => {
-      const slots = state.slots.with(1, { ...state.slots[1]!, result: { ...result, inner: result.inner!.with(0, name) } });
-      return nextCheckpoint(bucket.asBucket(), { ...state, slots });
+    const submitted = async (name: string) => {
+      const submission = answer(given.lease!, "a", { ...result, inner: result.inner!.with(0, name) });
+      const fault = await faultOfObjects(bucket.asBucket(), given.state, submission);
+      return submit(given.state, submission, 0, ARITHMETIC, fault);
     };
     const put = (bytes: Uint8Array) => putObject(bucket.asBucket(), "part", bytes, "r");
     const renamed = encodeSafetensors(
       decodeSafetensors(honest).map(({ name, shape, data }, at) => ({ name: at === 1 ? `${name}x` : name, shape, data })),
     );
-    for (const [name, reason] of [
+    const cases = [
       ["f".repeat(64), "found none"],
       [await put(honest.slice(0, -4)), `expected ${honest.length} bytes, got ${honest.length - 4}`],
-      [await put(new Uint8Array(honest.length)), "expected the header of \\d+ tensors, got other bytes"],
+      [await put(new Uint8Array(honest.length)), "expected the header of its tensors, got other bytes"],
       [await put(renamed), "expected \\d+ bytes, got|got other bytes"],
-    ] as const)
-      await expect(reduce(name)).rejects.toMatchObject({
-        shard: 1,
-        message: expect.stringMatching(new RegExp(`^state of shard 1, part 0: .*(${reason})`)),
-      });
-    expect((await reduce(result.inner![0]!)).round).toBe(1);
+    ] as const;
+    for (const [name, reason] of cases) {
+      const inner = result.inner!.with(0, name);
+      expect(await faultOfState(bucket.asBucket(), spec, { ...result, inner })).toMatch(new RegExp(`^part 0: .*(${reason})`));
+      const { state, reply } = await submitted(name);
+      expect(reply).toEqual({ accepted: false, reason: "bad-state" });
+      expect(state.trainers["a"]).toMatchObject({ strikes: 1 });
+    }
+    expect((await submitted(result.inner![0]!)).reply).toEqual({ accepted: true, duplicate: false });
+    // Storage that fails is nobody's fault: the trainer submits again.
+    bucket.failures.set(objectKey("part", result.inner![0]!, "r"), 100);
+    await expect(submitted(result.inner![0]!)).rejects.toThrow("internal error");
+  });
+
+  it("is not read by the reduction, so that the requests of wide rounds stay few", async () => {
+    const { bucket, state } = await complete(LARGE);
+    for (const hash of trainResults(state).flatMap(({ inner }) => inner!)) bucket.failures.set(objectKey("part", hash, "r"), 100);
+    expect((await nextCheckpoint(bucket.asBucket(), state)).round).toBe(1);
   });
 });
 
