@@ -17,7 +17,7 @@ export function log(level: "info" | "warn" | "error", message: string, fields: L
   console[level](JSON.stringify({ level, message, ...fields }));
 }
 
-/** An error's message and stack, for errors whose place in the code is the news. */
+/** An error's message and stack. Log the stack only for unexpected errors, where it shows the faulty line of code. */
 export function stackOf(error: unknown): { stack: string } {
   return { stack: (error instanceof Error ? error.stack : undefined) ?? String(error) };
 }

@@ -1,7 +1,7 @@
 /**
- * Codes that stand for the operator's secret for a limited time: the cookie of a signed-in browser, and the link that
- * `npm start` prints. A code is its time of expiry and a signature of purpose and time under the secret, so nothing is stored
- * and a new secret ends every code. An empty secret signs nothing and verifies nothing.
+ * Codes that prove knowledge of the operator's secret for a limited time: the cookie of a signed-in browser, and the link that
+ * `npm start` prints. A code is its expiry time, plus a signature of purpose and time with the secret. So nothing is stored, and
+ * a new secret makes every code invalid. An empty secret signs nothing and verifies nothing.
  */
 
 export type CodePurpose = "link" | "session";
@@ -31,7 +31,10 @@ export async function createCode(secret: string, purpose: CodePurpose, now: numb
   return { code: `${expiresAt}.${await sign(secret, `${purpose} ${expiresAt}`)}`, expiresAt };
 }
 
-/** When a code expires; null for a forged, expired or malformed one, and for a code of another purpose or secret. */
+/**
+ * The time when a valid code expires. Null for a forged, expired or malformed code, and for a code with another purpose or
+ * secret.
+ */
 export async function expiryOf(secret: string, purpose: CodePurpose, code: string, now: number): Promise<number | null> {
   const [, time = "", signature = ""] = /^(\d{1,16})\.([0-9a-f]{64})$/.exec(code) ?? [];
   const expiresAt = Number(time);
@@ -42,5 +45,8 @@ export async function expiryOf(secret: string, purpose: CodePurpose, code: strin
   return isGenuine ? expiresAt : null;
 }
 
-/** A name that differs between secrets and does not tell them: cookies know no ports, and several Tiffins may share a host. */
+/**
+ * A name that differs between secrets without revealing them. Several Tiffins may share a host, and browsers send a host's
+ * cookies to all its ports, so each Tiffin's cookie needs its own name.
+ */
 export const nameOfSecret = (secret: string): Promise<string> => sign(secret, "name", 8);

@@ -1,17 +1,18 @@
 /**
- * Memory that pieces of work in one isolate share. Each reserves what it needs and waits until that much is free.
+ * Memory that several pieces of work in one isolate share. Each piece reserves the bytes that it needs, and waits until they are
+ * free.
  *
- * Cloudflare may end an invocation at any await, and then no `finally` runs. So a reservation lapses by the clock unless it is
- * renewed, and work that waits looks by its own timer whether there is room.
+ * Cloudflare may end an invocation at any await, and then no `finally` runs. So a reservation expires by the clock unless it is
+ * renewed, and each waiting piece checks with its own timer whether there is room.
  */
 import { namedError } from "../errors.ts";
 
 const MIB = 1024 * 1024;
-/** The longest that work is expected to go on between two renewals. */
+/** A reservation expires after this time without a renewal. Work must renew it more often. */
 const LAPSE_MS = 60_000;
 /** The longest wait for room. */
 const MAX_WAIT_MS = 90_000;
-/** How often waiting work looks for room: small beside any piece of work. */
+/** The time between two checks of waiting work. It is short compared with any piece of work. */
 const POLL_MS = 20;
 
 export class Reservation {
@@ -31,7 +32,7 @@ export class Reservation {
     return Date.now() >= this.#until;
   }
 
-  /** Keeps the memory for another while: the work goes on. */
+  /** Keeps the reservation for another LAPSE_MS. Call this while the work goes on. */
   renew(): void {
     this.#until = Date.now() + LAPSE_MS;
   }
@@ -49,15 +50,16 @@ export class MemoryBudget {
     this.#bytes = bytes;
   }
 
-  /** Bytes that no work holds. */
+  /** The bytes that no work has reserved. */
   get free(): number {
     for (const each of this.#held) if (each.hasLapsed) this.#held.delete(each);
     return [...this.#held].reduce((left, { bytes }) => left - bytes, this.#bytes);
   }
 
   /**
-   * Waits until `bytes` are free and holds them until the reservation is disposed. Work that needs more than the budget waits
-   * until it has all of it. An owner that reserves again has lost its earlier work. Throws Busy if the wait is too long.
+   * Waits until `bytes` are free, and holds them until the reservation is disposed. Work that needs more than the whole budget
+   * waits until all of the budget is free. If an owner reserves again, its earlier work is dead, and the earlier reservation is
+   * freed. Throws Busy if the wait is too long.
    */
   async reserve(what: string, bytes: number, owner: string | null = null): Promise<Reservation> {
     const needed = Math.min(bytes, this.#bytes);

@@ -1,13 +1,13 @@
-/** The loss curve of a run in as many stretches as a reader can show, however many rounds there are. */
+/** The loss curve of a run, cut into as many stretches of rounds as a reader can show. */
 import { z } from "zod";
 
 const round = z.coerce.number().int().min(0).max(1e9);
 
 export const curveQuerySchema = z.strictObject({
-  /** The first and the last round; left out: the whole run. */
+  /** The first and the last round to read. Default: the whole run. */
   from: round.optional(),
   to: round.optional(),
-  /** Stretches at most. */
+  /** The most stretches. */
   points: z.coerce.number().int().min(2).max(1000).default(400),
 });
 export type CurveQuery = z.output<typeof curveQuerySchema>;
@@ -20,17 +20,17 @@ const pointSchema = z.object({ round: z.int(), loss: z.number() });
 export const curveSchema = z.object({
   run: z.string(),
   stretches: z.array(stretchSchema),
-  /** Rounds of a stretch; 1 when no round is hidden. */
+  /** The number of rounds in a stretch. 1: every round has its own point. */
   every: z.int(),
-  /** The first and the last round of the range as they are; null when it has none. */
+  /** The losses of the first and the last round of the range, without averaging. Null if the range has no rounds. */
   first: pointSchema.nullable(),
   last: pointSchema.nullable(),
 });
 export type Curve = z.output<typeof curveSchema>;
 
 export const eventsQuerySchema = z.strictObject({
-  /** The run whose ticks are wanted. */
+  /** The run whose ticks are sent. */
   run: z.string().min(1).max(64),
-  /** The newest round that the reader knows, unless `Last-Event-ID` names it. */
+  /** The newest round that the reader knows. The header `Last-Event-ID` has priority. */
   since: round.optional(),
 });

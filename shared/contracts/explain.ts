@@ -1,4 +1,4 @@
-/** What happens inside the model while it reads a text: probabilities, attention, and the prediction after each layer. */
+/** The intermediate results of the model while it reads a text: probabilities, attention, and the prediction after each layer. */
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
 import { contextSchema } from "../lessons/context.ts";
@@ -6,7 +6,7 @@ import { contextSchema } from "../lessons/context.ts";
 export const explainRequestSchema = z.strictObject({
   text: z.string().min(1).max(4000),
   context: contextSchema.optional(),
-  /** An answer that follows the question, so that the probabilities of its tokens are shown too. */
+  /** An answer to add after the question. The probabilities of its tokens are then shown too. */
   answer: z.string().max(1000).optional(),
   /** "question": the text as POST /generate reads it. "text": the bare text, without context and answer. */
   form: z.enum(["question", "text"]).default("question"),

@@ -1,6 +1,6 @@
 /**
- * The whole pipeline at a glance, open to everyone: numbers only, no texts and no addresses. A part that is down is null, so
- * that the others are shown all the same.
+ * The state of the whole pipeline, open to everyone: numbers only, no texts and no addresses. If a part is down, its field is
+ * null and the other parts are still shown.
  */
 import { z } from "zod";
 import { healthSchema } from "./health.ts";
@@ -12,7 +12,7 @@ export const MOST_COUNTED = 10_000;
 
 export const corpusTotalsSchema = z.object({
   sources: z.int(),
-  /** Texts that are kept, and their UTF-8 bytes. */
+  /** The number of texts in the corpus, and their UTF-8 bytes. */
   documents: z.int(),
   bytes: z.int(),
   /** The newest crawl. */
@@ -32,9 +32,9 @@ export type CorpusTotals = z.output<typeof corpusTotalsSchema>;
 
 export const trainingTotalsSchema = z.object({
   runs: z.int(),
-  /** The newest run that is not over, else the newest. */
+  /** The newest run that is not over; if all are over, the newest run. */
   run: runTickSchema.nullable(),
-  /** The newest run on text, where the newest run teaches lessons. */
+  /** The newest run that trains on text. It differs from `run` if the newest run teaches lessons. */
   pretraining: runTickSchema.nullable(),
   models: z.int(),
   active: modelSchema.pick({ model: true, tokenizer: true, run: true, valLoss: true, publishedAt: true }).nullable(),

@@ -119,7 +119,7 @@ export type RunStatus = z.output<typeof runStatusSchema>;
 export const runEventSchema = runStatusSchema.omit({ losses: true }).extend({ loss: z.number().nullable() });
 export type RunEvent = z.output<typeof runEventSchema>;
 
-/** A run in a few hundred bytes: what the Studio shows of it all the time. */
+/** A tick: a run's status in a few hundred bytes, for the parts that the Studio shows all the time. */
 export const runTickSchema = runStatusSchema
   .pick({
     id: true,
@@ -150,8 +150,9 @@ export const runTickSchema = runStatusSchema
 export type RunTick = z.output<typeof runTickSchema>;
 
 /**
- * One event of `GET /events?run=`: the first holds the whole tick, later ones what has changed. `losses` are the rounds since the
- * event before, also across a broken connection; `isBehind` says that there were too many to list, so the curve is to be read again.
+ * An event of `GET /events?run=`. The first event has the whole tick; later events have only the changed fields. `losses` lists
+ * the rounds since the event before, even if the connection broke in between. `isBehind` means that there were too many rounds to
+ * list, so the reader must read the curve again.
  */
 export const tickEventSchema = runTickSchema.partial().extend({
   losses: z.array(z.tuple([z.int(), z.number()])).default([]),

@@ -1,4 +1,4 @@
-/** Signing in from a browser: the token or the code of a link becomes a cookie. */
+/** Signing in from a browser: the gateway turns the token, or the code of a link, into a cookie. */
 import { z } from "zod";
 
 export const signInSchema = z.union([
@@ -10,7 +10,7 @@ export type SignIn = z.output<typeof signInSchema>;
 
 export const sessionSchema = z.object({
   operator: z.boolean(),
-  /** When the session ends; null for everybody but a signed-in operator. */
+  /** The time when the session ends. Null for callers who are not signed in. */
   expiresAt: z.string().nullable(),
 });
 export type Session = z.output<typeof sessionSchema>;

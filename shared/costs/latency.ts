@@ -1,6 +1,9 @@
-/** Latencies as a histogram of Prometheus: how many were at most as long as each bound. prometheus.io/docs/concepts/metric_types/#histogram */
+/**
+ * A histogram of latencies in Prometheus' form: for each bound, the number of latencies up to the bound.
+ * prometheus.io/docs/concepts/metric_types/#histogram
+ */
 
-/** Seconds. */
+/** The bounds in seconds. */
 export const LATENCY_BOUNDS = [0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32] as const;
 
 /** One count per bound, and the sum of all seconds. */

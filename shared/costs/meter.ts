@@ -1,6 +1,6 @@
 /**
- * Counts what a Worker's own code uses: each operation of a bucket, a queue or an object's database goes through the meter
- * to the real binding. CPU time is not among it, because a Worker cannot read its own.
+ * Counts what a Worker's own code uses: every operation of a bucket, a queue or an object's database passes through the meter to
+ * the real binding. CPU time is not counted, because a Worker cannot read its own CPU time.
  */
 import { OBJECT_GB, OPERATIONS_PER_MESSAGE } from "./prices.ts";
 import { addUsage, type Usage } from "./usage.ts";
@@ -14,10 +14,13 @@ const R2_UNITS: Readonly<Record<string, "r2ClassA" | "r2ClassB">> = {
   head: "r2ClassB",
 };
 
-/** An idle object is billed for no longer than this. developers.cloudflare.com/durable-objects/concepts/durable-object-lifecycle/ */
+/**
+ * An object without calls is billed for at most this time after its last call.
+ * developers.cloudflare.com/durable-objects/concepts/durable-object-lifecycle/
+ */
 const IDLE_MS = 10_000;
 
-/** `target` with some members in the place of its own. Its methods keep the target as `this`, which native objects need. */
+/** A copy of `target` with some members replaced. All other methods get `target` as `this`, because native objects need that. */
 function withMembers<T extends object>(target: T, replaced: (name: string | symbol) => unknown): T {
   return new Proxy(target, {
     get(_, name): unknown {
@@ -29,7 +32,10 @@ function withMembers<T extends object>(target: T, replaced: (name: string | symb
 
 export class Meter {
   #usage: Usage = {};
-  /** The last statement: its rows are counted when the next statement begins, because reading them is what it costs. */
+  /**
+   * The last SQL statement. Its rows are counted when the next statement begins, because the number of rows is final only after
+   * the caller has read them.
+   */
   #cursor: { rowsRead: number; rowsWritten: number } | null = null;
   #activeAt: number | null = null;
 
@@ -49,7 +55,7 @@ export class Meter {
     });
   }
 
-  /** Each message also starts an invocation. */
+  /** Counts sent messages. Each message also starts an invocation of its consumer. */
   queue<T>(queue: Queue<T>): Queue<T> {
     const count = (messages: number) => this.add({ queueOperations: OPERATIONS_PER_MESSAGE * messages, requests: messages });
     return withMembers(queue, (name) => {
@@ -79,14 +85,14 @@ export class Meter {
     this.#cursor = null;
   }
 
-  /** A call of an object: a request, and the time since the last call unless the object was idle meanwhile. */
+  /** Counts a call of an object: one request, and the time since the last call, at most IDLE_MS. */
   objectRequest(now: number): void {
     const active = Math.min(IDLE_MS, Math.max(0, now - (this.#activeAt ?? now)));
     this.#activeAt = now;
     this.add({ objectRequests: 1, objectGbSeconds: (active / 1000) * OBJECT_GB });
   }
 
-  /** What was counted since the last call. */
+  /** Returns the usage since the last call of `take`. */
   take(): Usage {
     this.#countRows();
     const usage = this.#usage;

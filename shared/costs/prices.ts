@@ -1,19 +1,19 @@
 /**
- * Cloudflare's published prices of the paid plan of Workers, in US cents, and what the plan includes in a month. This file
- * alone knows prices. Logs, and sending data to the internet, are not among them: the plan includes more than Tiffin writes.
+ * Cloudflare's published prices for the paid plan of Workers, in US cents, and the usage that the plan includes per month. No
+ * other file has prices. Logs and data sent to the internet have no price here, because the plan includes more than Tiffin uses.
  */
 
-/** When the pages were read. */
+/** The day on which the price pages were read. */
 export const PRICES_DATE = "2026-12-01";
 
-/** The plan itself, a month. developers.cloudflare.com/workers/platform/pricing/ */
+/** The monthly price of the plan. developers.cloudflare.com/workers/platform/pricing/ */
 export const PLAN_CENTS = 500;
 
 export interface Price {
   cents: number;
-  /** Units that cost these cents. */
+  /** The number of units that cost `cents`. */
   per: number;
-  /** Units that the plan includes in a month. */
+  /** The number of units that the plan includes per month. */
   included: number;
 }
 
@@ -51,5 +51,8 @@ export type Unit = keyof typeof PRICES;
 /** Operations that deliver one queue message. developers.cloudflare.com/queues/platform/pricing/ */
 export const OPERATIONS_PER_MESSAGE = 3;
 
-/** Memory that an object is billed for while it is active, whatever it uses. developers.cloudflare.com/durable-objects/platform/pricing/ */
+/**
+ * The memory for which an active object is billed, however little it uses.
+ * developers.cloudflare.com/durable-objects/platform/pricing/
+ */
 export const OBJECT_GB = 0.128;

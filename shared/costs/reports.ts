@@ -1,4 +1,4 @@
-/** What runs and generators tell the ledger. */
+/** The reports that runs and generators send to the ledger. */
 import type { Latencies } from "./latency.ts";
 import type { Usage } from "./usage.ts";
 
@@ -12,17 +12,17 @@ export interface AnswerReport {
   d1Bytes: number;
 }
 
-/** What a run has used since its last report, and where it stands in all. */
+/** A run's usage since its last report, and its total progress. */
 export interface RunReport {
   run: string;
   usage: Usage;
   round: number;
   tokens: number;
-  /** Submissions that were refused or came twice. */
+  /** The number of submissions that were refused or were duplicates. */
   refused: number;
   /** How long the last message waited for a trainer; null if none has come. */
   queueAgeMs: number | null;
-  /** Changes with every progress. */
+  /** A text that changes whenever the run makes progress. */
   position: string;
   /** True while the run should make progress: it is neither over nor paused. */
   isOpen: boolean;

@@ -1,4 +1,4 @@
-/** What something uses of the platform, in the units that have a price, and what that costs. */
+/** An amount of usage, in the platform's priced units, and its cost. */
 import { z } from "zod";
 import { PLAN_CENTS, PRICES, type Price, type Unit } from "./prices.ts";
 
@@ -20,12 +20,12 @@ export function timesUsage(usage: Usage, factor: number): Usage {
   return Object.fromEntries(amounts(usage).map(([unit, amount]) => [unit, amount * factor]));
 }
 
-/** Cents of a usage as if the month's included units were used up already: an upper bound of what it adds to the bill. */
+/** The cents of a usage, without the units that the plan includes. This is an upper bound of its share of the bill. */
 export function centsOfUsage(usage: Usage): number {
   return amounts(usage).reduce((sum, [unit, amount]) => sum + (amount / priceOf(unit).per) * priceOf(unit).cents, 0);
 }
 
-/** Cents of a whole month's usage, with the plan. */
+/** The bill of a month with this usage: the plan, and the units beyond those that the plan includes. */
 export function centsOfMonth(usage: Usage): number {
   const beyond = amounts(usage).map(([unit, amount]) => [unit, Math.max(0, amount - priceOf(unit).included)] as const);
   return PLAN_CENTS + centsOfUsage(Object.fromEntries(beyond));

@@ -8,14 +8,17 @@ import { spdxOf } from "./licences.ts";
 import { UNKNOWN_LICENCE, type Provenance } from "./provenance.ts";
 import type { PublishedModel } from "./published-model.ts";
 
-/** Power of a busy core in a data centre, then emissions of the world's power grid: ember-energy.org (2024), rounded. */
+/**
+ * Assumptions for the energy estimate: the power of a busy core in a data centre, and the emissions of the world's power grid
+ * (ember-energy.org, 2024, rounded).
+ */
 const WATTS_PER_CORE = 10;
 const GRAMS_PER_KWH = 475;
 
-/** Sites with the most text in the card. provenance.json has all. */
+/** The card lists only this many sites, those with the most text. provenance.json lists all sites. */
 const MAX_SOURCES_SHOWN = 40;
 
-/** Text of web sites as a cell of a Markdown table: no character of it is markup. */
+/** Turns text from web sites into a cell of a Markdown table. Characters that could be markup are escaped. */
 const cell = (value: string) => value.replaceAll(/[\r\n]+/g, " ").replaceAll(/[<>|`[\]]/g, (character) => `&#${character.charCodeAt(0)};`);
 
 const text = (value: string | number | null, unit = "") => (value === null ? "unknown" : `${value}${unit}`);

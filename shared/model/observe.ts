@@ -1,6 +1,7 @@
 /**
- * What happens inside the model while it reads one sequence: where each head looks, and what the model would predict after each
- * layer. The passes are those of transformer.ts. Attention is computed once more here, because its kernel keeps no probabilities.
+ * Observes a model while it reads one sequence: the positions that each head attends to, and the tokens that the model would
+ * predict after each layer. The forward pass is that of transformer.ts. Attention is computed a second time here, because its
+ * kernel does not keep the probabilities.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";

@@ -1,4 +1,4 @@
-/** What makes a result unusable, told from its numbers and names alone. Its bytes are checked by the reduction. */
+/** Finds results that are unusable by their numbers and names alone. The reduction checks their bytes later. */
 import { hashSchema } from "../../artifacts.ts";
 import { sequencesOf } from "../compute/data-order.ts";
 import { objectiveOf } from "../objectives/list.ts";

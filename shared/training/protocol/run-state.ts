@@ -19,7 +19,7 @@ export interface RunSpec {
   training: TrainingConfig;
   supervision: SupervisionConfig;
   rounds: number;
-  /** Operations a second that tasks were planned with when the run began; absent: the shipped rate. */
+  /** The rate, in operations per second, with which the run's tasks were planned. Absent: the shipped rate. */
   cpuRate?: number;
 }
 
@@ -67,7 +67,10 @@ export interface TrainerRecord {
   seenAt: number;
   strikes: number;
   quarantined: boolean;
-  /** Operations a second of its accepted tasks (cpu-rate.ts); absent until a task was long enough to tell. */
+  /**
+   * The trainer's measured rate, in operations per second (cpu-rate.ts). Absent until one of its tasks was long enough to
+   * measure.
+   */
   cpuRate?: number;
 }
 

@@ -43,7 +43,7 @@ const withSlot = (state: RunState, shard: number, slot: Slot): RunState => ({ ..
 
 /**
  * Leases the first task that still needs votes. A trainer votes at most once on a task. A trainer with another version of the
- * arithmetic gets no task and is not counted on.
+ * arithmetic gets no task and is not recorded as active.
  */
 export function lease(
   before: RunState,

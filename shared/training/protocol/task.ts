@@ -60,7 +60,10 @@ export interface LeaseReply {
   lease: Lease | null;
   /** True if the run will never have a task again. */
   over: boolean;
-  /** The coordinator's version of the arithmetic (arithmetic.ts) if it is not the trainer's: ask again after the deployment. */
+  /**
+   * The coordinator's version of the arithmetic (arithmetic.ts). Present only if the trainer has another version; the trainer
+   * should ask again after the deployment.
+   */
   otherArithmetic?: number;
 }
 
@@ -89,12 +92,12 @@ export interface EvaluateResult {
 
 export type TaskResult = TrainResult | EvaluateResult;
 
-/** What a trainer says about the work for a submission. */
+/** A trainer's report about its use of the platform for one submission. */
 export interface TrainerReport {
   /** Operations on the bucket by price class: writes and lists, reads. */
   classA: number;
   classB: number;
-  /** How long the message waited for the trainer. */
+  /** The time that the queue message waited before the trainer got it, in milliseconds. */
   waitedMs: number;
 }
 
