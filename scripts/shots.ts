@@ -1,6 +1,6 @@
 /**
- * `npm run shots -- [--url URL] [--out FOLDER] [SCREEN...]`: pictures of the Studio's screens at 390 and 1200 px, light and
- * dark, as a signed-in operator sees them, from the Tiffin that runs from this folder. They are for looking at.
+ * `npm run shots -- [--url URL] [--out FOLDER] [SCREEN...]`: takes screenshots of the Studio for people to look at. It shows each
+ * screen as a signed-in operator sees it, at 390 and 1200 px, light and dark. It uses the Tiffin that runs from this folder.
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ import { findChromium, launch } from "./studio/chromium.ts";
 
 const WIDTHS = [390, 1200] as const;
 const SCHEMES = ["light", "dark"] as const;
-/** Time for a page's first answers and for what moves. */
+/** The wait before a screenshot, for the page's first answers and for animations. */
 const SETTLE_MS = 2500;
 
 const { values, positionals } = parseArgs({

@@ -130,7 +130,10 @@ async function compareTrainedImport(ours: Ours): Promise<{ rounds: number; logit
   return { rounds, logitDifference };
 }
 
-/** Windows of held-out text, each as long as the context. A taught model's text is that of its pretraining. */
+/**
+ * Windows of held-out text, each as long as the context. For a model that was taught lessons, the text comes from its pretraining
+ * dataset.
+ */
 function heldOut(dataset: string, context: number, count: number): number[][] {
   const manifest = datasetSchema.parse(JSON.parse(new TextDecoder().decode(getLocalObject(STATE, objectKey("dataset", dataset)))));
   if (manifest.kind === "sft") {
@@ -147,7 +150,8 @@ const within = ({ lossRatio, sameMostProbable }: TypeCost, ratio: number, same =
   Math.abs(lossRatio - 1) <= ratio && sameMostProbable >= same;
 
 export async function run({ windows: count, files }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
-  // Exports are measured first, because their measure counts all workerd processes below this process.
+  // The exports come first: their measurement counts the memory of all workerd processes that this process has started, and later
+  // steps start more.
   const exportMB = await measureExports();
   print(
     `an export of preset base holds at most, in MB: ${Object.entries(exportMB)

@@ -1,7 +1,8 @@
 /**
- * `npm run bench -- studio [--visits 5] [--no-paint]`: the Studio's weight, and how soon its pages are there. Sizes are after
- * gzip -9. Paints are measured in a real Chromium, slowed down 4 times, at 1.6 Mbit/s and 150 ms, 390 px wide, beside the
- * smallest answer of the same server in the same run: the middle of five visits, each with an empty cache.
+ * `npm run bench -- studio [--visits 5] [--no-paint]`: the size of the Studio's pages, and the time until they are painted. Sizes
+ * are after gzip -9. Paints are measured in a real Chromium with a processor slowed down 4 times, 1.6 Mbit/s, a latency of 150 ms
+ * and a width of 390 px. The smallest answer of the same server is measured in the same run, for comparison. The figure is the
+ * median of five visits, each with an empty cache.
  */
 import type { Browser } from "playwright-core";
 import { buildStudio, BUDGETS, type ScreenSize } from "../build/studio.ts";
@@ -12,7 +13,7 @@ import { findChromium, launch } from "../studio/chromium.ts";
 const SLOWDOWN = 4;
 const BYTES_PER_SECOND = 1_600_000 / 8;
 const LATENCY_MS = 150;
-/** Time after the page is loaded in which it may still paint, shift and block. */
+/** The time after loading in which a page may still paint, shift its layout or block. It is measured too. */
 const SETTLE_MS = 3000;
 /** An answer of a few bytes, which a browser shows as text. */
 const SMALLEST = "/session";
@@ -26,7 +27,10 @@ interface Visit {
   blocking: number;
 }
 
-/** Runs in the page before its own scripts. A task blocks for as long as it takes beyond 50 ms (web.dev/articles/tbt). */
+/**
+ * Runs in the page before the page's own scripts. A task of more than 50 ms blocks the page for the rest of its time
+ * (web.dev/articles/tbt).
+ */
 const OBSERVE = `
   globalThis.seen = { firstPaint: 0, largestPaint: 0, shift: 0, blocking: 0 };
   const watch = (type, take) => new PerformanceObserver((list) => list.getEntries().forEach(take)).observe({ type, buffered: true });

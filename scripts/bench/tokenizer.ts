@@ -39,7 +39,10 @@ export async function run({ files }: typeof FLAGS, print: Print): Promise<Record
   return { ok, documents: texts.length, bytes, vocabularies, cutting, hostile };
 }
 
-/** Speeds as multiples of the speed of the expression of before: medians over turns that alternate. */
+/**
+ * The speed of each rule, as a multiple of the former expression's speed. Rules and expression take turns, and each figure is the
+ * median of the turns.
+ */
 function cuttingSpeeds(texts: readonly string[]): { qwen2: number; gpt2: number } {
   const time = (cut: (text: string) => readonly string[] | null): number => {
     const begun = performance.now();

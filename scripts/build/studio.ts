@@ -1,7 +1,7 @@
 /**
- * The Studio's files in .tiffin/studio, which `[assets]` serves: one script a screen, one file of their packages, one sheet, one
- * prerendered page a screen, and `_headers`. Only what has changed is written, because `wrangler dev` watches the folder.
- * A page above its budget fails the build.
+ * Builds the Studio's files in .tiffin/studio, which wrangler serves (`[assets]` in wrangler.toml): one script and one
+ * prerendered page per screen, one script with the shared packages, one style sheet, and `_headers`. Only changed files are
+ * written, because `wrangler dev` watches the folder. A page that exceeds its budget fails the build.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -13,11 +13,14 @@ import { ROOT } from "../local/workers.ts";
 import { bundleRuntime } from "./runtime.ts";
 
 const SOURCE = join(ROOT, "workers/gateway/studio");
-/** The folder that `[assets]` names. */
+/** The folder that `[assets]` in wrangler.toml names. */
 export const STUDIO = join(ROOT, ".tiffin/studio");
 const ASSETS = "/studio/assets/";
 
-/** Bytes after gzip -9 and numbers of files. A first view is a page with its scripts, sheet and icon. */
+/**
+ * The limits of a screen: bytes after gzip -9, and the number of files. A view is everything that the first visit loads: page,
+ * scripts, style sheet and icon.
+ */
 export const BUDGETS = {
   script: { plain: 20 * 1024, curve: 45 * 1024 },
   view: { plain: 32 * 1024, curve: 60 * 1024 },
@@ -37,7 +40,7 @@ export interface ScreenSize {
   files: number;
 }
 
-/** What prerender.tsx gives when it is bundled for Node. */
+/** The exports of prerender.tsx, bundled for Node. */
 interface Prerenderer {
   pages(filesOf: (name: string) => PageFiles): { screen: { name: string; path: string; hasCurve?: true }; file: string; html: string }[];
   headersFile(assets: string): string;
@@ -66,7 +69,7 @@ const COMMON: BuildOptions = {
 
 const gzipped = (bytes: Uint8Array | string) => gzipSync(bytes, { level: 9 }).byteLength;
 
-/** The packages of every screen, in one file that a browser keeps from screen to screen. */
+/** The packages that every screen uses. They are one file, so a browser loads them once for all screens. */
 const PACKAGES = ["preact", "preact/hooks", "preact/jsx-runtime", "@preact/signals"];
 
 async function bundle(screens: readonly string[]) {
@@ -90,7 +93,7 @@ async function bundle(screens: readonly string[]) {
     },
   };
   const { code } = await bundleRuntime();
-  // A page fetches the runtime when a visitor asks for it, so no budget of a first view has it.
+  // A page loads the runtime only when the visitor asks for it, so the runtime is not part of a view's budget.
   const runtime = `${ASSETS}tiffin-${createHash("sha256").update(code).digest("hex").slice(0, 8)}.js`;
   files.set(runtime, code);
   const scripts = new Map<string, string>();
@@ -120,7 +123,7 @@ async function bundle(screens: readonly string[]) {
   return { files, filesOf };
 }
 
-/** prerender.tsx as a module of Node, which reads neither JSX nor the types of other files. */
+/** Bundles prerender.tsx for Node, which cannot read JSX, and imports the bundle. */
 async function loadPrerenderer(): Promise<Prerenderer> {
   const { outputFiles } = await build({ ...COMMON, entryPoints: [join(SOURCE, "prerender.tsx")], platform: "node", outdir: STUDIO });
   const folder = join(ROOT, ".tiffin/build");

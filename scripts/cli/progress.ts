@@ -57,7 +57,7 @@ export class Stage {
     }
   }
 
-  /** A line of its own while the stage goes on. */
+  /** Prints a separate line while the stage goes on. */
   note(line: string): void {
     this.#spinner.clear();
     process.stderr.write(`  ${line}\n`);

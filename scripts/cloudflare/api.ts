@@ -8,7 +8,10 @@ import { z } from "zod";
 
 const BASE_URL = "https://api.cloudflare.com/client/v4";
 const CALL_TIMEOUT_MS = 120_000;
-/** The API allows 1,200 requests in five minutes (developers.cloudflare.com/fundamentals/api/reference/limits/). */
+/**
+ * Attempts per call. The API allows 1,200 requests in five minutes
+ * (developers.cloudflare.com/fundamentals/api/reference/limits/), so a refused call waits and is sent again.
+ */
 const MAX_ATTEMPTS = 8;
 const TOO_MANY_REQUESTS = 429;
 const RETRY_SECONDS = 30;

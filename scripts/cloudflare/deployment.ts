@@ -125,7 +125,7 @@ export function readDeployment(prefix: string): Deployment {
   };
 }
 
-/** This process's folder for wrangler's configurations. Two commands at once must not read each other's. */
+/** Each process has its own folder for wrangler's configurations, so two commands at once do not read each other's files. */
 const CONFIGS = join(ROOT, ".tiffin", "deploy", String(process.pid));
 process.once("exit", () => rmSync(CONFIGS, { recursive: true, force: true }));
 

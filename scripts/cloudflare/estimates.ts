@@ -1,7 +1,7 @@
 /**
- * What a deployment costs in a month, from the price list, the crons of the wrangler.toml files and counts of single
- * answers, tasks and cron ticks; and how near presets come to the platform's limits. `tests/unit/house/costs.test.ts`
- * compares the tables of workers/README.md with these.
+ * Estimates the monthly cost of a deployment, from the prices, the crons in the wrangler.toml files, and the usage of one answer,
+ * one task and one cron tick. Also estimates how close presets come to the platform's limits. `tests/unit/house/costs.test.ts`
+ * compares the tables of workers/README.md with these estimates.
  */
 import { presetOf, type ModelConfig, type TrainingConfig } from "../../shared/config.ts";
 import { OBJECT_GB, OPERATIONS_PER_MESSAGE } from "../../shared/costs/prices.ts";
@@ -17,22 +17,23 @@ import { readDeployment } from "./deployment.ts";
 
 const MINUTES_PER_MONTH = 30 * 24 * 60;
 
-/** A cron tick without work: the CPU time is a generous guess, everything else was counted. */
+/** The usage of a cron tick without work. The CPU time is a generous guess; the other numbers were counted. */
 const TICK: Usage = { requests: 1, cpuMilliseconds: 20, objectRequests: 2, sqlRowsRead: 10, d1RowsRead: 10 };
-/** An object that is called every minute is billed for ten seconds of it at most. */
+/** An object that gets one call per minute is billed for at most ten seconds of that minute. */
 const OBJECT_GB_SECONDS_PER_TICK = 10 * OBJECT_GB;
 
 /**
- * An answer of the default model: three candidates of 64 tokens, kept in D1 and deleted again later. Rows and requests are
- * what `GET /costs` counts. A token takes 3.4 ms of CPU time of an AMD EPYC (Zen 4) whose cores are busy with other work: the
- * decoder in Node on 2026-12-01, 3 forks of 64 steps after a prompt of 20 tokens. The gateway takes a few milliseconds.
+ * The usage of one answer of the default model: three candidates of 64 tokens, stored in D1 and deleted later. The numbers of
+ * rows and requests are those that `GET /costs` shows. A token takes 3.4 ms of CPU time. This was measured with the decoder in
+ * Node on 2026-12-01, on an AMD EPYC (Zen 4) whose cores are busy with other work: 3 forks of 64 steps after a prompt of 20
+ * tokens. The gateway takes a few milliseconds.
  */
 const ANSWER_TOKENS = 3 * 64 + 20;
 const MS_PER_TOKEN = 3.4;
 const ANSWER: Usage = {
   requests: 1,
   cpuMilliseconds: MS_PER_TOKEN * ANSWER_TOKENS + 5,
-  // The ledger: tokens are taken, the answer is booked.
+  // Two calls of the ledger: one takes tokens, one books the answer.
   objectRequests: 2,
   objectGbSeconds: 0.05 * OBJECT_GB,
   sqlRowsRead: 6,
@@ -41,21 +42,21 @@ const ANSWER: Usage = {
   d1RowsWritten: 2 * 3,
 };
 
-/** The minutes between the ticks of a cron expression: every minute, or every so many minutes. */
+/** The minutes between two ticks of a cron expression. The expression must be every minute or every n minutes. */
 function minutesOf(cron: string): number {
   const every = /^\*(?:\/(\d+))? \* \* \* \*$/.exec(cron);
   if (every === null) throw new Error(`cron: expected every minute or every so many minutes, got ${cron}`);
   return Number(every[1] ?? 1);
 }
 
-/** A month in which nobody asks and nothing trains. */
+/** The usage of a month without questions and without training. */
 export function usageAtRest(): Usage {
   const crons = readDeployment("tiffin").workers.flatMap(({ config }) => config.triggers?.crons ?? []);
   const ticks = crons.reduce((sum, cron) => sum + MINUTES_PER_MONTH / minutesOf(cron), 0);
   return timesUsage({ ...TICK, objectGbSeconds: OBJECT_GB_SECONDS_PER_TICK }, ticks);
 }
 
-/** A training run: its tasks, reductions and the storage operations of both. */
+/** The usage of a training run: its tasks, reductions and evaluations. */
 export function usageOfRun(model: ModelConfig, training: TrainingConfig): Usage {
   const rounds = totalRounds(training, model);
   const parts = partition(model).length;
@@ -66,20 +67,21 @@ export function usageOfRun(model: ModelConfig, training: TrainingConfig): Usage 
     requests: 1,
     queueOperations: OPERATIONS_PER_MESSAGE,
     cpuMilliseconds: seconds * 1000,
-    // A lease and a submission.
+    // One call leases the task, one submits the result.
     objectRequests: 2,
-    // Weights and state, one token shard, the look at the new state; the update and the new state.
+    // Reads the weights, the state and one token shard, and checks whether the new state exists. Writes the update and the new state.
     r2ClassB: parts + 2 * states + 1,
     r2ClassA: parts + states,
     sqlRowsWritten: 10,
   };
   const evaluation: Usage = { ...task, r2ClassB: parts + 2, r2ClassA: 0 };
-  // Reads the updates, the weights and the outer state; writes weights, outer state and manifest, and looks at what is there.
+  // Reads the updates, the weights and the outer state. Writes weights, outer state and manifest, after checking whether they
+  // exist.
   const reduction: Usage = {
     r2ClassB: parts * training.shards + 4 * parts,
     r2ClassA: 2 * parts + 1,
     sqlRowsWritten: 10,
-    // The object is active as long as the round lasts.
+    // The object is billed as active for the whole round.
     objectGbSeconds: seconds * OBJECT_GB,
   };
   const usage = timesUsage(task, rounds * training.shards);
@@ -88,7 +90,7 @@ export function usageOfRun(model: ModelConfig, training: TrainingConfig): Usage 
   return usage;
 }
 
-/** A preset as a run has it. */
+/** The model and training configuration that a run of a preset has. */
 function configsOf(preset: string): { model: ModelConfig; training: TrainingConfig } {
   const { model, vocabSize, training, tokens } = presetOf(preset);
   return { model: { ...model, vocabSize }, training: { ...training, seed: 1, tokens } };
@@ -98,7 +100,7 @@ const dollars = (cents: number) => `$${(cents / 100).toFixed(2)}`;
 const ofLimit = (amount: number, limit: number) => `${Math.round((100 * amount) / limit)} %`;
 const lines = (rows: readonly (readonly string[])[]) => rows.map((cells) => `| ${cells.join(" | ")} |`);
 
-/** A month's bill, and the same without the units that the plan includes. */
+/** The rows of the cost table: the bill of a month, then the same without the units that the plan includes. */
 export function costTable(): string[] {
   const rest = usageAtRest();
   const asked = { ...rest };
@@ -112,10 +114,13 @@ export function costTable(): string[] {
   return lines(usages.map(([what, usage]) => [what, dollars(centsOfMonth(usage)), dollars(centsOfUsage(usage))]));
 }
 
-/** Shards of a wide run of the table of limits: the most that a run may have. */
+/** The number of shards in the table of limits: the most that a run may have. Many shards make reductions large. */
 const WIDE_SHARDS = 250;
 
-/** What the journey's small model cannot show: the largest invocations of other presets, in per cent of their limits. */
+/**
+ * The rows of the table of limits: the largest invocations of each preset, in percent of the platform's limits. A real run of the
+ * default model is too small to come near them.
+ */
 export function limitTable(): string[] {
   return lines(
     ["tiny", "small", "base"].map((preset) => {

@@ -1,4 +1,7 @@
-/** Objects in an account's R2 buckets, over the REST API. Slashes in keys are kept; all other special characters are escaped. */
+/**
+ * Reads and writes objects in an account's R2 buckets over the REST API. Slashes in keys are kept; all other special characters
+ * are escaped.
+ */
 import { z } from "zod";
 import { ApiError, type CloudflareApi } from "./api.ts";
 

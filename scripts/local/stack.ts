@@ -122,7 +122,10 @@ async function drive(url: string, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** The Studio's address, with a code that signs in whoever opens it within ten minutes. A fragment is in no log. */
+/**
+ * The Studio's address with a code. Whoever opens it within ten minutes is signed in. The code is in the address's fragment,
+ * because browsers do not send the fragment, so no log contains it.
+ */
 export async function studioLink(url: string, token: string): Promise<string> {
   return `${url}/studio/#code=${(await createCode(token, "link", Date.now())).code}`;
 }

@@ -128,7 +128,7 @@ export class History {
     return this.scene.deployedAt !== null && (this.events >= this.scene.deployedAt || !this.faulty);
   }
 
-  /** T21: the deployment reaches the coordinator, whose object starts anew. In the calm it has reached it. */
+  /** T21: the coordinator gets the next version, and its object restarts. After the faults have ended, this always happens. */
   deploy(): void {
     if (!this.#isDeploying || this.version === NEXT_VERSION || (this.faulty && !this.chance(0.05))) return;
     this.draw("T21");

@@ -66,7 +66,7 @@ export function drawScene(seed: number): Scene {
     supervision,
     rounds,
   };
-  // Drawn apart, so that the other properties of a seed stay as they are.
+  // Drawn from a separate generator, so the other properties of a seed do not change.
   const deployed = createRandom(seed * 11 + 3);
   return {
     seed,

@@ -1,6 +1,6 @@
 /**
- * A Chromium for tests and screenshots: CHROMIUM_PATH, an installed one, or @sparticuz/chromium from npm (67 MB, Linux x64),
- * which is fetched once into .tiffin/chromium.
+ * Finds a Chromium for tests and screenshots: the one that CHROMIUM_PATH names, an installed one, or @sparticuz/chromium from npm
+ * (67 MB, Linux x64), which is downloaded once into .tiffin/chromium.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
@@ -26,7 +26,10 @@ function installed(): string | null {
   return paths.find((path) => existsSync(path)) ?? null;
 }
 
-/** The package's executable, after it is fetched; null where the package has none or npm cannot fetch it. */
+/**
+ * The Chromium of the npm package, downloaded if necessary. Null if the package does not support this platform or the download
+ * fails.
+ */
 async function packaged(): Promise<FoundChromium | null> {
   if (process.platform !== "linux" || process.arch !== "x64") return null;
   const entry = join(FOLDER, "node_modules/@sparticuz/chromium/build/index.js");
@@ -44,7 +47,7 @@ async function packaged(): Promise<FoundChromium | null> {
   return { path: await bundled.executablePath(), args: bundled.args };
 }
 
-/** Null where there is none: tests say so and skip. */
+/** Returns null if no Chromium is found. Tests then report this and skip. */
 export async function findChromium(): Promise<FoundChromium | null> {
   const given = process.env["CHROMIUM_PATH"];
   if (given !== undefined && !existsSync(given)) throw new Error(`CHROMIUM_PATH: expected an executable, found none at ${given}`);
@@ -53,6 +56,6 @@ export async function findChromium(): Promise<FoundChromium | null> {
 }
 
 export function launch({ path, args }: FoundChromium): Promise<Browser> {
-  // Containers have no user namespaces for the sandbox, and little shared memory.
+  // Containers lack the user namespaces that Chromium's sandbox needs, and have little shared memory.
   return chromium.launch({ executablePath: path, args: [...args, "--no-sandbox", "--disable-dev-shm-usage"], headless: true });
 }
