@@ -15,13 +15,14 @@ const wasmModules: Plugin = {
     const base64 = readFileSync(path).toString("base64");
     return `export default new WebAssembly.Module(Buffer.from(${JSON.stringify(base64)}, "base64"));`;
   },
-  // Vitest keys its cache of transformed modules by their text. Two binaries that differ in one instruction are equal as text.
+  // Vitest names cached modules by a hash of their text. Two binaries that differ in one instruction can be equal as text, so
+  // binaries are not cached.
   configureVitest({ defineCacheKeyGenerator }) {
     defineCacheKeyGenerator(({ id }) => (id.split("?")[0]!.endsWith(".wasm") ? false : undefined));
   },
 };
 
-// Node keeps what it compiles for the next process: the tests start wrangler, which is large, about fifty times.
+// Node keeps compiled code for later processes. The tests start wrangler, a large program, about fifty times.
 process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "../.tiffin/compiled");
 
 export default defineConfig({
@@ -33,7 +34,7 @@ export default defineConfig({
     // These timeouts only end tests that hang. A machine six times slower, with other work, stays below them.
     testTimeout: 600_000,
     hookTimeout: 600_000,
-    // One more than the cores: tests wait for processes and clocks of their own.
+    // One more than the number of cores, because tests often wait for other processes and for clocks.
     maxWorkers: 3,
     server: { deps: { inline: [/@tensorflow\/.*\/dist\//, /\.wasm$/] } },
     projects: [

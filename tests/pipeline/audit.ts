@@ -1,6 +1,6 @@
 /**
- * The limits auditor: what each kind of invocation did, from the traces that workerd writes locally. An invocation is a span
- * with an id of its own; the spans below it, up to the next invocation, are its work.
+ * Finds out from the traces that workerd writes locally how much each kind of invocation did. An invocation is a span with its
+ * own invocation id. The spans below it, up to the next invocation, are its work.
  */
 import { z } from "zod";
 
@@ -26,13 +26,13 @@ export interface Span {
   attributes: Attributes;
 }
 
-/** Rows of one answer of the trace store. */
+/** The rows that one query to the trace store returns at most. */
 const PAGE_ROWS = 10_000;
 
-/** Where wrangler's local trace store takes queries: POST {"sql"}. */
+/** The path of wrangler's local trace store. It takes queries as POST {"sql"}. */
 export const TRACES = "/cdn-cgi/explorer/api/local/observability/query";
 
-/** All spans of a trace store, whose answers `query` gets. */
+/** Reads all spans of a trace store. `query` sends a query and returns the answer. */
 export async function readSpans(query: (sql: string) => Promise<unknown>): Promise<Span[]> {
   const spans: Span[] = [];
   for (;;) {
@@ -53,15 +53,17 @@ export async function readSpans(query: (sql: string) => Promise<unknown>): Promi
   }
 }
 
-/** The most that one invocation of a kind did. */
+/** The largest numbers of all invocations of one kind. */
 export interface Counts {
   /** Requests to storage, queues, objects, the web, and other Workers. */
   subrequests: number;
-  /** Worker invocations through service bindings, by it and by everything that it called. */
+  /**
+   * Invocations of Workers through service bindings, by this invocation and by all Workers that it called directly or indirectly.
+   */
   workerCalls: number;
   sqlRows: number;
   d1Rows: number;
-  /** Bytes of the largest object that it read or wrote. */
+  /** The size of the largest object that the invocation read or wrote. */
   objectBytes: number;
 }
 
@@ -72,20 +74,23 @@ export function audit(spans: readonly Span[]): Map<string, Counts> {
   const byKey = new Map(spans.map((span) => [span.key, span]));
   const parentOf = (span: Span) => byKey.get(span.parent);
   const isInvocation = ({ attributes }: Span) => attributes["faas.invocation_id"] !== undefined;
-  /** Called by the stub of an object, not through a service binding. */
+  /** True if the caller was the stub of an object, not a service binding. */
   const isObjectCall = (session: Span) => parentOf(session)?.name === "durable_object_subrequest";
   const invocationOf = (span: Span): Span | undefined => {
     let above = parentOf(span);
     while (above !== undefined && !isInvocation(above)) above = parentOf(above);
     return above;
   };
-  /** The session through which an invocation was called. */
+  /** The session (span) through which an invocation was called. */
   const sessionOf = (invocation: Span): Span | undefined => {
     let above = parentOf(invocation);
     while (above !== undefined && above.name !== "jsRpcSession" && !isInvocation(above)) above = parentOf(above);
     return above?.name === "jsRpcSession" ? above : undefined;
   };
-  /** Only objects have storage. That tells them apart when the store has lost the span of the stub's call. */
+  /**
+   * Invocations that used storage. Only objects have storage, so this finds the objects even if the store has lost the span of
+   * the stub's call.
+   */
   const usesStorage = new Set<Span>();
   const kindOf = (invocation: Span): string => {
     const session = sessionOf(invocation);

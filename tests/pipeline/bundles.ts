@@ -1,6 +1,7 @@
 /**
- * Bundles the Workers once for all files of a run, as `wrangler deploy` does: to bundle the seven takes more CPU time than to start
- * them. A run of few files does without, because the harness then bundles no more than these files need.
+ * Bundles the Workers once for all files of a test run, as `wrangler deploy` does, because bundling the seven Workers takes more
+ * CPU time than starting them. If a run has few files, nothing is bundled here: the harness then bundles only the Workers that
+ * these files need.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,7 +17,7 @@ declare module "vitest" {
   }
 }
 
-/** From this number of files on, bundles save time. */
+/** With at least this many files, bundling once saves time. */
 const FEW_FILES = 5;
 const FIXTURES = ["collector", "second-trainer"];
 

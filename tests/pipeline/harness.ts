@@ -1,4 +1,4 @@
-/** Real Workers in workerd, each of which has its wrangler.toml: the seven behind the gateway, or some of them and fixtures. */
+/** Starts real Workers in workerd, each with its own wrangler.toml: all seven, or only some of them and fixtures. */
 import { join } from "node:path";
 import { inject } from "vitest";
 import { createTestHarness, type TestHarnessOptions } from "wrangler";
@@ -8,10 +8,10 @@ export const OPERATOR_TOKEN = "token-for-tests";
 
 type Overrides = Pick<Extract<TestHarnessOptions["workers"][number], { configPath: unknown }>, "vars" | "secrets">;
 
-/** The wrangler.toml of a fixture, which is in a folder of its own unless `file` names another. */
+/** The path of a fixture's wrangler.toml. `file` names another file in the fixture's folder. */
 export const fixture = (name: string, file = "wrangler.toml"): string => join(import.meta.dirname, "fixtures", name, file);
 
-/** Workers by the paths of their wrangler.toml. The first answers `server.fetch`. */
+/** A harness of the Workers with these wrangler.toml files. The first Worker answers `server.fetch`. */
 export function harnessOf(configs: readonly string[], overrides: Readonly<Record<string, Overrides>> = {}) {
   const bundles = inject("bundles");
   const workers = configs.map((path) => {
@@ -21,10 +21,13 @@ export function harnessOf(configs: readonly string[], overrides: Readonly<Record
   return createTestHarness({ workers });
 }
 
-/** Workers by their names. */
+/** A harness of the Workers with these names. */
 export const harness = (...names: readonly string[]) => harnessOf(names.map(configPath));
 
-/** All seven, with the gateway in front and OPERATOR_TOKEN as its secret, and further Workers by the paths of their wrangler.toml. */
+/**
+ * A harness of all seven Workers, the gateway first, with OPERATOR_TOKEN as its secret. `further` are the wrangler.toml files of
+ * more Workers.
+ */
 export const harnessOfAll = (further: readonly string[] = [], overrides: Readonly<Record<string, Overrides>> = {}) =>
   harnessOf([...WORKERS.toReversed().map(({ name }) => configPath(name)), ...further], {
     [configPath("gateway")]: { secrets: { OPERATOR_TOKEN } },

@@ -10,7 +10,7 @@ import { MAX_RPC_BYTES, MAX_SUBREQUESTS, MAX_WORKER_CALLS } from "../../shared/l
 import { audit, readSpans, TRACES, type Counts, type Span } from "./audit.ts";
 import { harnessOfAll, OPERATOR_TOKEN } from "./harness.ts";
 
-/** Only a hanging test reaches this time: tests wait for states, and a slow machine needs far less. */
+/** Only a test that hangs reaches this time. Tests wait for states, and even a slow machine needs far less. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
@@ -31,7 +31,7 @@ const site = createServer((request, response) => {
 });
 let server: ReturnType<typeof harnessOfAll>;
 let origin = "";
-/** What the journey's invocations did. */
+/** The traces of everything that the journey's invocations did. */
 let spans: readonly Span[] = [];
 
 beforeAll(async () => {
@@ -95,7 +95,7 @@ test("turns pages into a model that answers, and a vote sets the reward of the a
   await vi.waitFor(async () => expect((await costs()).answers[0]?.answers).toBe(2), { timeout: PATIENCE_MS, interval: 300 });
 });
 
-/** Half of each limit that production has and the local runtime does not. */
+/** Half of each limit that production enforces but the local runtime does not. */
 const HALF: Partial<Counts> = { subrequests: MAX_SUBREQUESTS / 2, workerCalls: MAX_WORKER_CALLS / 2, objectBytes: MAX_RPC_BYTES / 2 };
 const COLUMNS = ["subrequests", "workerCalls", "sqlRows", "d1Rows", "objectBytes"] as const satisfies readonly (keyof Counts)[];
 
@@ -109,7 +109,8 @@ function ceilings(): Map<string, Counts> {
   return new Map(rows);
 }
 
-// A row for the table is given in powers of two, because counts depend on the order in which messages arrive.
+// Counts depend on the order in which messages arrive. So a failure prints each row with counts rounded up to powers of two,
+// ready for the table.
 const ceilingOf = (count: number) => (count === 0 ? 0 : 2 ** Math.ceil(Math.log2(count)));
 const rowOf = (kind: string, counts: Counts) =>
   `| ${kind} | ${COLUMNS.map((column) => ceilingOf(counts[column]).toLocaleString("en")).join(" | ")} |`;
@@ -131,7 +132,7 @@ test("no invocation of the journey comes near a limit, nor above the ceilings of
 test("the ledger's costs of the run are within a fifth of what the traces say", async () => {
   const { runs } = await call<Costs>("GET", "/costs");
   const usage = runs.find(({ run }) => run === "journey")!.usage;
-  // The only run: trainers and its object work for nothing else.
+  // The journey is the only run, so all operations of the trainers and of the run's object belong to it.
   const operations = (...names: string[]) =>
     spans.filter(({ name, service }) => names.includes(name) && ["coordinator", "trainer"].includes(service)).length;
   const traced = {

@@ -14,7 +14,7 @@ import { getJson, getObject } from "../../shared/store.ts";
 import { openDoor, OPERATOR } from "./gateway/door.ts";
 import { OPERATOR_TOKEN } from "./harness.ts";
 
-/** Only a hanging test reaches this time: tests wait for states, and a slow machine needs far less. */
+/** Only a test that hangs reaches this time. Tests wait for states, and even a slow machine needs far less. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
@@ -40,7 +40,7 @@ async function errorOf(method: string, path: string, body: unknown): Promise<{ s
   return { status: response.status, ...((await response.json()) as { error: string }) };
 }
 
-/** Two answers that depend only on the context, and a question with the same answer in every context. */
+/** Twelve questions in two contexts each. Only the context decides whether the answer is "y" or "n". */
 const LESSONS = Array.from({ length: 12 }, (_, index) => [
   { context: { at: "bbbb" }, text: `q${index}`, answer: "y" },
   { context: { at: "zzzz" }, text: `q${index}`, answer: "n" },
@@ -121,7 +121,10 @@ describe("lessons", () => {
   });
 });
 
-/** The probabilities of /explain multiply to the probability of /predict, its attention sums to 1, and it refuses what is outside. */
+/**
+ * Checks /explain: its probabilities agree with those of /predict, its attention weights sum to 1, and it refuses invalid
+ * requests.
+ */
 async function expectExplained(asked: { text: string; context: object; answer: string }, raw: number): Promise<void> {
   const { tokens, read, attention, layers, next } = await call<Explanation>("POST", "/explain", { ...asked, alternatives: 2 });
   expect(tokens[0]!.probability).toBeNull();
@@ -132,7 +135,7 @@ async function expectExplained(asked: { text: string; context: object; answer: s
   const [answered, end] = tokens.slice(-3);
   expect([answered!.text, end!.text, end!.isControl]).toEqual([asked.answer, "<|im_end|>", true]);
   const [spoken, ended] = [answered!.probability!, end!.probability!];
-  // Another token can end the answer, too.
+  // `raw` also counts the other tokens that can end the answer, so it is at least this product.
   expect(raw).toBeGreaterThan(spoken * ended - 1e-5);
   expect(raw).toBeLessThan(spoken + 1e-5);
   expect(answered!.alternatives[0]).toEqual({ id: answered!.id, text: asked.answer, probability: spoken });
@@ -142,7 +145,7 @@ async function expectExplained(asked: { text: string; context: object; answer: s
     expect(head).toHaveLength(tokens.length);
     expect(head.reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(1, 2);
   }
-  // Rows in other company have other rounding errors.
+  // The two predictions were computed together with different other rows, so their rounding errors differ.
   expect(layers.at(-1)).toEqual(next.map(({ id, text, probability }) => ({ id, text, probability: expect.closeTo(probability, 6) })));
   const all = await call<Explanation>("POST", "/explain", { text: "q1", form: "text", position: "all" });
   expect(all.attention.map(({ weights }) => weights[0]![0]!.length)).toEqual(all.tokens.map((_, index) => index + 1));

@@ -11,7 +11,7 @@ import { answer } from "../../scripts/simulation/world.ts";
 import { putHandDataset, TOKENIZER } from "./hand-dataset.ts";
 import { harness } from "./harness.ts";
 
-/** Only a hanging test reaches this time: tests wait for states, and a slow machine needs far less. */
+/** Only a test that hangs reaches this time. Tests wait for states, and even a slow machine needs far less. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
@@ -43,7 +43,7 @@ async function begin(name: string, rounds = 100): Promise<void> {
 
 const leaseOf = async (run: string): Promise<Lease> => (await env.RUN.getByName(run).lease("by hand", 0, ARITHMETIC)).lease!;
 
-/** Submits a task whose computing took as long as the trainer had it. */
+/** Submits a result. It reports a huge computing time, which the coordinator limits to the time since the lease. */
 async function submit(lease: Lease, result: TaskResult): Promise<void> {
   expect(await coordinator.submit({ ...answer(lease, "by hand", result), computeMs: 1e9 })).toMatchObject({ accepted: true });
 }
@@ -167,16 +167,16 @@ it("branches from the checkpoint that is newest when the branch begins", async (
     expect(await env.ARTIFACTS.head(objectKey("part", part, "branch"))).not.toBeNull();
 });
 
-// The last test, because it changes what runs are planned with.
+// This test is the last, because it changes the rate with which later runs are planned.
 it("plans runs with the rate that trainers of two earlier runs have shown, and refuses what they could not finish", async () => {
-  // About 125 CPU seconds a task at the shipped rate.
+  // At the shipped rate, a task takes about 125 CPU seconds.
   const long = { name: "long", preset: "base", steps: 40 } as const;
   const registry = env.REGISTRY.getByName("registry");
   const shipped = await registry.cpuRate();
   const runs = ["slow-1", "slow-2"];
   for (const run of runs) await begin(run, 1);
   const leases = await Promise.all(runs.flatMap((run) => [leaseOf(run), leaseOf(run)]));
-  // Tasks of a second, far too long for so small a model.
+  // The measured tasks take a second, which is far too long for so small a model. So the run's rate becomes low.
   await sleep(1100);
   for (const [index, run] of runs.entries()) {
     expect(await registry.cpuRate()).toBe(shipped);

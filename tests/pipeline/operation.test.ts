@@ -8,7 +8,7 @@ import type { RunStatus } from "../../shared/contracts/runs.ts";
 import { MODEL, putHandDataset, TOKENIZER } from "./hand-dataset.ts";
 import { harnessOfAll, OPERATOR_TOKEN } from "./harness.ts";
 
-/** Only a hanging test reaches this time: tests wait for states, and a slow machine needs far less. */
+/** Only a test that hangs reaches this time. Tests wait for states, and even a slow machine needs far less. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
@@ -144,24 +144,25 @@ it("collects the garbage of a deleted run, and leaves an open run's young object
 it("a run gives out no tasks while the day's budget of training is spent, and goes on when there is a budget again", async () => {
   const { LEDGER, RUN } = await coordinatorOf().getEnv();
   const standing = { round: 0, tokens: 0, refused: 0, queueAgeMs: null, position: "", isOpen: false, error: null };
-  // More cents than any budget of the configuration.
+  // This usage costs more cents than any configured budget.
   await LEDGER.getByName("ledger").bookRun({ run: "costly", usage: { r2ClassA: 1e9 }, ...standing });
   await begin("poor", 4);
   const run = RUN.getByName("poor");
-  // The run has asked the ledger by now, so what was leased before that ends, and nothing is leased again.
+  // By now the run has asked the ledger. Earlier leases end, and no task is leased again.
   await expect.poll(async () => (await status("poor")).leases.length, { timeout: PATIENCE_MS }).toBe(0);
   expect(await run.lease("trainer", 0)).toEqual({ lease: null, over: false });
   const spent = await send<{ budgets: { trainingCents: { limit: number; spent: number } } }>("GET", "/costs");
   expect(spent.body.budgets.trainingCents.spent).toBeGreaterThan(spent.body.budgets.trainingCents.limit);
   const ledger = await server.getWorker("tiffin-coordinator").getDurableObjectStorage("LEDGER", { name: "ledger" });
   await ledger.exec("DELETE FROM budgets");
-  // The first call learns of the new budget, the second one tells trainers. Alarms do the same, a quarter of a minute apart.
+  // The first call finds the new budget, the second tells the trainers. Without the test, alarms make these calls, 15 seconds
+  // apart.
   for (let call = 0; call < 2; call++) await run.rouse();
   await expect.poll(async () => (await status("poor")).state, { timeout: PATIENCE_MS }).toBe("done");
   const metrics = await server.fetch("/metrics", { headers: { authorization: `Bearer ${OPERATOR_TOKEN}` } });
   expect(metrics.headers.get("content-type")).toContain("text/plain");
   const text = await metrics.text();
   expect(Number(/^tiffin_rounds_total (\d+)$/m.exec(text)?.[1])).toBeGreaterThanOrEqual(4);
-  // Raised by the costly run, and kept: no webhook is set.
+  // The costly run raised this alert. It stays unsent, because no webhook is set.
   expect(Number(/^tiffin_unsent_alerts (\d+)$/m.exec(text)?.[1])).toBeGreaterThanOrEqual(1);
 });

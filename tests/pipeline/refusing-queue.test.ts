@@ -6,7 +6,7 @@ import type { RefusingQueueCalls } from "../../scripts/soak/workers/refusing-que
 import { ROOT } from "../../scripts/local/workers.ts";
 import { harnessOf } from "./harness.ts";
 
-/** Only a hanging test reaches this time: tests wait for states, and a slow machine needs far less. */
+/** Only a test that hangs reaches this time. Tests wait for states, and even a slow machine needs far less. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 

@@ -11,7 +11,7 @@ import { configPath } from "../../scripts/local/workers.ts";
 import { MODEL, putHandDataset, TOKENIZER, VAL_TOKENS } from "./hand-dataset.ts";
 import { fixture, harnessOf } from "./harness.ts";
 
-/** Only a hanging test reaches this time: tests wait for states, and a slow machine needs far less. */
+/** Only a test that hangs reaches this time. Tests wait for states, and even a slow machine needs far less. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
@@ -65,7 +65,7 @@ const STEP_TOKENS = 8 * 16;
 const ROUNDS = 4 * ROLLBACK_POINT_EVERY;
 const LONG = { shards: 2, steps: 2, tokens: ROUNDS * 2 * 2 * STEP_TOKENS };
 let undisturbed: Promise<RunStatus> | null = null;
-/** The end of LONG without a disturbance, which several tests compare with. */
+/** The final status of the run LONG without disturbances. Several tests compare with it. */
 const undisturbedEnd = () => (undisturbed ??= runToEnd("undisturbed", LONG));
 
 let float32: Promise<RunStatus> | null = null;

@@ -94,7 +94,7 @@ test.concurrent("sends a host one request at a time and keeps its delay, with tw
   expect(asked).toEqual(expect.arrayContaining(["/map.xml.gz", "/mapped", "/arrived", "/away"]));
   expect(asked.filter((path) => path.startsWith("/secret"))).toEqual([]);
   expect(web.asked("other.com")).toEqual([]);
-  // Once for each of the two crawls, although the test repeats messages.
+  // The two crawls fetch the page once each, although the test sends each message three times.
   expect(asked.filter((path) => path === "/mapped")).toHaveLength(2);
 });
 

@@ -26,7 +26,7 @@ export interface Metadata {
   assets?: { jwt?: string };
 }
 
-/** The token by which a deploy uploads static files, and the one by which a Worker names the uploaded files. */
+/** A deploy uploads static files with the token `upload`. With the token `uploaded`, a Worker then names the uploaded files. */
 export const FILES_TOKENS = { upload: "e30.e30.upload", uploaded: "e30.e30.uploaded" } as const;
 
 export interface FakeVersion {

@@ -89,7 +89,7 @@ export const workerRoutes = (account: FakeAccount): readonly Route[] => [
       return { result: { id: account.uuid() } };
     },
   ],
-  // Static files: a session names those that are missing, then one request carries them, named by their hashes.
+  // Static files: the answer to a session lists the missing files. The next request uploads these files, each named by its hash.
   [
     "POST",
     /^\/workers\/scripts\/([^/]+)\/assets-upload-session$/,

@@ -10,7 +10,7 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
     "GET /health",
     "GET /local",
     "GET /overview",
-    // The active model's; the others' are as public as exports.
+    // Everyone may read the active model's tokenizer. Other models' tokenizers are as public as their exports.
     "GET /models/{id}/tokenizer.json",
     "GET /session",
     "POST /session",
@@ -72,7 +72,7 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
     "DELETE /lessons/{id}",
   ],
 };
-/** Bodies that would have an effect if the token were right. */
+/** Valid bodies: with a right token, these requests would change something. */
 const BODIES: Readonly<Record<string, unknown>> = {
   "POST /sources": { url: "https://example.com/" },
   "POST /crawls": {},

@@ -150,7 +150,7 @@ test("each of fifty simultaneous requests is answered or told to retry; the next
   const all = await Promise.all(Array.from({ length: 50 }, (_, seed) => door.send("POST", "/generate", { text: "busy", seed }, OPERATOR)));
   const refused = all.filter(({ status }) => status === 429);
   for (const response of refused) expect(response.headers.get("retry-after")).toBe("1");
-  // The queue holds 16 requests. Each answer that is given while the fifty arrive makes room for another request.
+  // The queue holds 16 requests. Each answer that is finished while the fifty requests arrive makes room for another request.
   expect(refused.length).toBeGreaterThan(0);
   expect(all.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(16);
   expect(all.filter(({ status }) => status !== 200 && status !== 429)).toEqual([]);
@@ -177,7 +177,7 @@ test("a flood from hundreds of addresses, by every door, stops at the day's budg
   const ledger = LEDGER.getByName("ledger");
   const budget = async () => (await ledger.costs()).budgets.answerTokens;
   const { limit } = await budget();
-  // An answer needs 32 tokens at most, the context of the model: enough is left for a few.
+  // The tokens that are left before the flood. An answer takes at most 32 tokens, the model's context, so only a few answers fit.
   const left = 200;
   const FLOOD = 240;
   const taken = await ledger.takeTokens({ least: 0, wanted: limit! - (await budget()).spent - left });

@@ -10,9 +10,9 @@ import { FeedbackStore } from "../../../workers/feedback/store.ts";
 import { openDoor, OPERATOR } from "./door.ts";
 
 const DAY_MS = 24 * 3_600_000;
-/** Tables, indexes or virtual tables that a statement may scan: `ping` and `timeOfOldestKept` stop at the first row. */
+/** The scans that statements may make, as patterns of the query plan. `ping` and `timeOfOldestKept` stop at the first row. */
 const ALLOWED_SCANS: Readonly<Record<string, readonly string[]>> = {
-  // Of a subquery that a limit ends.
+  // Scans only a subquery, whose rows are limited.
   unscoredSince: [expect.stringMatching(/^SCAN \(?subquery/i) as string],
   scoredSince: [expect.stringMatching(/^SCAN \(?subquery/i) as string],
   ping: [expect.stringMatching(/^SCAN responses/) as string],

@@ -3,7 +3,7 @@ import { EventSourceParserStream } from "eventsource-parser/stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openDoor, OPERATOR } from "./door.ts";
 
-/** A context so long that no turn fills it: then a stream lasts for seconds, even on a fast machine. */
+/** The context is so long that no generation fills it within its turn. So a stream lasts for seconds, even on a fast machine. */
 const LONG = { context: 8192, width: 64, mlpWidth: 128, layers: 2, heads: 2, kvHeads: 2, headWidth: 32 };
 /** Always the most probable token. With this seed, the model never ends its text itself. */
 const ENDLESS = { temperature: 0, maxTokens: 8000 };

@@ -1,4 +1,4 @@
-/** What the tests of the Studio do on its screens, by keyboard where a person would. */
+/** Actions on the Studio's screens for tests. They use the keyboard, as a person could. */
 import type { Page } from "playwright-core";
 
 /** Moves to a control by its label and types a text into it. */

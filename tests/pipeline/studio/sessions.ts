@@ -1,4 +1,7 @@
-/** Sessions in a browser: who gets one, and what another page can do with it. Part of studio.test.ts, which has started the Workers. */
+/**
+ * Tests of sessions in a browser: who gets a session, and what another page can do with it. studio.test.ts starts the Workers and
+ * calls this file.
+ */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -13,7 +16,10 @@ interface Opened {
   visitor: Visitor;
 }
 
-/** `open` gives what the file has opened; nothing is open when tests are listed. */
+/**
+ * `open` returns the running Workers and the browser. Call it inside tests only, because nothing runs while tests are being
+ * listed.
+ */
 export function describeSessions(open: () => Opened): void {
   describe("signing in", () => {
     test("is possible with the token by keyboard alone, and ends with signing out", async () => {
@@ -64,7 +70,8 @@ export function describeSessions(open: () => Opened): void {
       const { page, close } = await open().visitor.visit("/studio/", { signedIn: true });
       await page.getByRole("button", { name: "Sign out" }).waitFor();
       await page.goto(`http://127.0.0.1:${(foreign.address() as AddressInfo).port}/`);
-      // As text, because fetch has options in a browser that it has not in a Worker, whose types are used here.
+      // The code is a string, because tsc would check it with the types of Workers, which lack some of the browser's options of
+      // fetch.
       const added = await page.evaluate(`(async () => {
         const send = (path, options) =>
           fetch("${open().door.url.origin}" + path, { credentials: "include", ...options }).then((response) => response.type, () => "refused");
@@ -77,7 +84,8 @@ export function describeSessions(open: () => Opened): void {
         ];
       })()`);
       expect(added).toEqual(["refused", "refused", "refused", "refused"]);
-      // The third reached the gateway with the cookie, as no question comes before it. There the cookie counts for nothing.
+      // The third request needed no preflight, so it reached the gateway with the cookie. The gateway must ignore the cookie. The
+      // following requests check this.
       const { code } = await createCode(OPERATOR_TOKEN, "session", Date.now());
       const cookie = `tiffin-${await nameOfSecret(OPERATOR_TOKEN)}=${code}`;
       const from = (site: string, method = "POST") =>

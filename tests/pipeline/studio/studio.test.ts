@@ -1,6 +1,6 @@
 /**
- * The Studio in a real browser at the real Workers: while nothing is there, then with a model of random weights and a run
- * that trains to its end.
+ * The Studio in a real browser with the real Workers: first without any data, then with a model of random weights and a run that
+ * trains to its end.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { presetOf, supervisionConfigSchema } from "../../../shared/config.ts";
@@ -14,9 +14,9 @@ import { chromium, Visitor } from "./visit.ts";
 /** Far beyond what a slow machine needs. */
 const DEADLINE_MS = 300_000;
 
-/** Markup, a script, an override of the writing direction. */
+/** Markup, a script, and a character that reverses the writing direction. */
 const HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script>\u202Egnp.exe';
-/** The smallest model reads 32 bytes at once, too few for a question. */
+/** The smallest model's context of 32 tokens is too short for a question. */
 const SHAPE = { context: 128 };
 const ROUNDS = 12;
 

@@ -1,6 +1,6 @@
 /**
- * A visitor of the Studio: a real browser at the real Workers. `visit` opens a page and collects everything that must not
- * happen on any screen: console errors, violations of the policy, requests to elsewhere.
+ * Opens pages of the Studio in a real browser, with the real Workers. `visit` opens a page and collects its faults: console
+ * errors, violations of the security policy, and requests to other servers.
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -25,7 +25,7 @@ if (chromium === null)
 
 export interface Visit {
   page: Page;
-  /** What has happened that must not. */
+  /** Everything that happened but must never happen, as text. */
   faults: string[];
   close(): Promise<void>;
 }
@@ -47,11 +47,11 @@ export class Visitor {
     return this.#browser.close();
   }
 
-  /** Opens an address in a browser context of its own. */
+  /** Opens a page in a new browser context. */
   async visit(path: string, options: BrowserContextOptions & { signedIn?: boolean } = {}): Promise<Visit> {
     const { signedIn = false, ...settings } = options;
     const context: BrowserContext = await this.#browser.newContext({ viewport: { width: 1200, height: 900 }, ...settings });
-    // Waits go by state; only a page that never gets there reaches this.
+    // Only a page that hangs reaches this time, because tests wait for states.
     context.setDefaultTimeout(PATIENCE_MS);
     if (signedIn) {
       const { code } = await createCode(OPERATOR_TOKEN, "session", Date.now());
@@ -62,7 +62,7 @@ export class Visitor {
     const page = await context.newPage();
     const faults: string[] = [];
     page.on("console", (message) => {
-      // A refusal that a test provokes is logged by the browser as a failed resource.
+      // If a test provokes a refusal, the browser logs it as a failed resource. This is not a fault.
       if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) faults.push(message.text());
     });
     page.on("pageerror", (error) => faults.push(error.message));
@@ -70,14 +70,14 @@ export class Visitor {
       if (!request.url().startsWith(this.#origin)) faults.push(`request to ${request.url()}`);
     });
     await page.goto(this.#origin + path);
-    // Before its script has run, a page is a picture: a press would be lost.
+    // Before its script has run, the page ignores clicks.
     await page.locator("#app[data-live]").waitFor({ state: "attached" });
     return { page, faults, close: () => context.close() };
   }
 
   /**
-   * Violations of WCAG 2.2 AA and pages wider than the window, at each width, in light, dark and forced colours; and what has
-   * happened so far that must not. The page must be in the state to be judged.
+   * Checks a page and returns all its faults: those collected so far, violations of WCAG 2.2 AA, and content wider than the
+   * window. Checks each width in light, dark and forced colours. The page must already be in the state to check.
    */
   async faultsOf({ page, faults }: Visit): Promise<string[]> {
     const found = [...faults];
@@ -96,7 +96,7 @@ export class Visitor {
 }
 
 async function violations(page: Page): Promise<string[]> {
-  // By the debugger's protocol: the page's own policy forbids foreign scripts, as it must.
+  // `evaluate` uses the debugger's protocol, because the page's security policy forbids foreign scripts.
   if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(axe);
   return page.evaluate(async (tags) => {
     const { axe: checker } = globalThis as unknown as {

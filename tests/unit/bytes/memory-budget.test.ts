@@ -1,4 +1,4 @@
-/** Memory that pieces of work share, on a clock that the test moves. */
+/** Work that shares a memory budget, with a clock that the test moves. */
 import { beforeEach, expect, test, vi } from "vitest";
 import { MemoryBudget } from "../../../shared/bytes/memory-budget.ts";
 
@@ -7,7 +7,7 @@ beforeEach(() => {
   vi.spyOn(Date, "now").mockImplementation(() => now);
 });
 
-/** Whether a promise has settled, after the timers that are due. */
+/** Waits until due timers have run. Returns true if the promise has settled by then. */
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   let settled = false;
   void promise.catch(() => undefined).then(() => (settled = true));

@@ -1,4 +1,4 @@
-/** What one isolate of the coordinator does at the same time: reductions of several runs, and uploads. */
+/** Several reductions and uploads at the same time in one isolate of the coordinator. */
 import { beforeAll, expect, test } from "vitest";
 import { MapBucket } from "../../../scripts/simulation/map-bucket.ts";
 import { PRESETS, supervisionConfigSchema } from "../../../shared/config.ts";
@@ -13,7 +13,7 @@ beforeAll(startBackend);
 const MIB = 1024 * 1024;
 const NONE = "0".repeat(64);
 
-/** In several parts. */
+/** A run whose model has several parts. */
 function specOf(run: string): RunSpec {
   const model = { ...PRESETS["tiny"]!.model, vocabSize: 150_000, width: 4, mlpWidth: 4, layers: 1, heads: 1, kvHeads: 1, headWidth: 4 };
   const training = { ...PRESETS["tiny"]!.training, seed: 1, tokens: 1e6 };
@@ -30,7 +30,7 @@ test("runs whose objects share an isolate reduce one after the other", async () 
   expect(changes).toHaveLength(3);
 });
 
-/** An upload that arrives as a stream in pieces, and says how many uploads have begun to arrive. */
+/** An upload that arrives in pieces. It adds itself to `arriving` when its first piece is read. */
 function uploadOf(bytes: number, arriving: Set<object>) {
   let left = bytes;
   const stream = new ReadableStream<Uint8Array>(
@@ -43,7 +43,7 @@ function uploadOf(bytes: number, arriving: Set<object>) {
         if (left === 0) controller.close();
       },
     },
-    // Nothing arrives before it is read.
+    // The stream produces a piece only when it is read.
     { highWaterMark: 0 },
   );
   return stream;
@@ -62,7 +62,7 @@ test("many large uploads at once hold no more than an isolate can spare", async 
     return hash;
   });
   expect(new Set(await Promise.all(uploads)).size).toBe(6);
-  // Each is held twice: as it arrives, and on its way to storage.
+  // Each upload is held twice: once as it arrives and once as it is written to storage.
   expect(2 * size * most).toBeLessThan(MAX_ISOLATE_BYTES / 2);
 });
 

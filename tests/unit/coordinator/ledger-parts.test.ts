@@ -1,4 +1,4 @@
-/** The ledger's parts on a database in memory: budgets of a day, what runs add to the counters, alerts, the text of metrics. */
+/** The ledger's parts with a database in memory: daily budgets, progress in the counters, alerts, and the text of the metrics. */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { RunReport } from "../../../shared/costs/reports.ts";
 import { Alerts, refusalOfWebhook } from "../../../workers/coordinator/alerts.ts";

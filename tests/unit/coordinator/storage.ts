@@ -1,4 +1,4 @@
-/** A Durable Object's storage, on a database in memory. */
+/** A Durable Object's storage with an SQLite database in memory. */
 import { DatabaseSync } from "node:sqlite";
 
 export function storage(): { database: DatabaseSync; asStorage: DurableObjectStorage; queries: string[] } {

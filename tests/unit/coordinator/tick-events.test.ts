@@ -1,4 +1,4 @@
-/** Ticks of a run as events: what has changed, small, and without a gap across broken connections. */
+/** A run's ticks as events. Each event has only the changes, and no round is lost when the connection breaks. */
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { tickEventSchema, type RunTick } from "../../../shared/contracts/runs.ts";
 import { tickEvents } from "../../../workers/coordinator/tick-events.ts";
@@ -30,7 +30,7 @@ const tickAt = (round: number, state: RunTick["state"] = "training"): RunTick =>
   dataset: { documents: 217, tokens: 505_266, bytesPerToken: 2.348570464704394, kind: "pretrain" },
 });
 
-/** A run that shows these ticks one after the other, each time it is looked at. */
+/** A run that returns the next of these ticks at each call of `tick`. */
 function runOf(ticks: readonly (RunTick | null)[]) {
   let at = 0;
   let current: RunTick | null = null;

@@ -1,4 +1,4 @@
-/** The meter counts what goes to a binding, and changes nothing on the way. */
+/** The meter counts the operations of a binding and passes them on unchanged. */
 import { expect, test } from "vitest";
 import { Meter } from "../../../shared/costs/meter.ts";
 

@@ -1,9 +1,9 @@
-/** What usage costs, against the examples of Cloudflare's own price pages. */
+/** The cost of usage, compared with the examples on Cloudflare's price pages. */
 import { describe, expect, test } from "vitest";
 import { addUsage, centsOfMonth, centsOfUsage, timesUsage, usageSchema } from "../../../shared/costs/usage.ts";
 
 describe("a month", () => {
-  // developers.cloudflare.com/workers/platform/pricing/#example-pricing, examples 1 and 4.
+  // From developers.cloudflare.com/workers/platform/pricing/#example-pricing, examples 1 and 4.
   test.each([
     ["15 million requests of 7 ms", 15e6, 800],
     ["100 million requests of 7 ms", 100e6, 4540],
@@ -11,7 +11,7 @@ describe("a month", () => {
     expect(centsOfMonth({ requests, cpuMilliseconds: 7 * requests })).toBeCloseTo(cents, 6);
   });
 
-  // developers.cloudflare.com/r2/pricing/#standard-storage-example: $14.85, and the plan.
+  // From developers.cloudflare.com/r2/pricing/#standard-storage-example: $14.85, plus the price of the plan.
   test("of a thousand gigabytes in R2 costs what Cloudflare's example says", () => {
     expect(centsOfMonth({ r2GbMonths: 1000, r2ClassA: 1000, r2ClassB: 1e6 })).toBeCloseTo(500 + 1485, 6);
   });

@@ -1,4 +1,4 @@
-/** Looks on the test's own clock, with a thousand requests per second. */
+/** Cached looks with the test's own clock and a thousand requests per second. */
 import { expect, test } from "vitest";
 import { createCachedLook } from "../../../workers/gateway/cached-look.ts";
 

@@ -1,10 +1,10 @@
-/** The account of a generator's isolate: what is told to the ledger when, and how many tokens may be made. */
+/** The account of a generator's isolate: when it reports to the ledger, and how many tokens it lets answers use. */
 import { describe, expect, test } from "vitest";
 import { LATENCY_BOUNDS } from "../../../shared/costs/latency.ts";
 import type { AnswerReport } from "../../../shared/costs/reports.ts";
 import { AnswerAccount, type AnswerLedger } from "../../../workers/generator/account.ts";
 
-/** A ledger with a budget, which is down for as many calls as it is told to. */
+/** A ledger with a budget. Its next `failures` calls fail. */
 class FakeLedger implements AnswerLedger {
   budget: number;
   failures = 0;
@@ -53,7 +53,7 @@ describe("costs", () => {
     await account.close(ledger, second);
     const usage = { requests: 2, cpuMilliseconds: 100, d1RowsRead: 3, objectRequests: 1 };
     expect(ledger.booked).toMatchObject([{ answers: 2, tokens: 20, usage }]);
-    // The clock stood at 110 ms when both ended.
+    // Both answers ended when the clock was at 110 ms.
     expect(ledger.booked[0]!.latencies).toEqual({
       counts: LATENCY_BOUNDS.map((bound) => (bound >= 0.11 ? 2 : 0)),
       sum: expect.closeTo(0.22, 6) as number,
@@ -153,7 +153,7 @@ describe("the budget", () => {
     now += 2000;
     await expect(account.open(ledger, 100)).rejects.toMatchObject({ name: "OverBudget" });
     await account.close(ledger, first);
-    // What is left of yesterday's slice is not given to the new day.
+    // The rest of yesterday's slice is not added to today's budget.
     expect(ledger.budget).toBe(0);
   });
 });

@@ -1,4 +1,4 @@
-/** Loading the active model: what it costs in calls of other Workers, which an invocation may make few of, and in memory. */
+/** The costs of loading the active model: memory, and calls of other Workers. An invocation may make only few such calls. */
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeEach, expect, test, vi } from "vitest";
 import { CONFIG, tokenizerJson } from "../../../scripts/bench/support/interchange/random-model.ts";

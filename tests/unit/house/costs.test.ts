@@ -1,4 +1,4 @@
-/** The tables of workers/README.md say what prices, crons and presets give today. */
+/** The tables of workers/README.md equal the estimates from today's prices, crons and presets. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";

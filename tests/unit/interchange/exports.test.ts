@@ -1,6 +1,6 @@
 /**
- * Other programs can read the exports: each format is read back by a foreign reader, or checked by the rules of the format's
- * documentation.
+ * Other programs can read the exports. Each format is read by a reader of another project, or checked against the rules in the
+ * format's documentation.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

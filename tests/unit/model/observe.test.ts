@@ -1,4 +1,4 @@
-/** Observed attention and predictions are those of the model's own passes. */
+/** Observed attention and predictions equal those of the model's own forward pass. */
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import type { ModelConfig } from "../../../shared/config.ts";
@@ -32,7 +32,7 @@ test("weights times values are the output of the attention kernel", () => {
     const x = embeddedRows(weights, tf.tensor1d(IDS, "int32"));
     const { cache } = block(weights, CONFIG, 0, x, 1, null);
     const values = cache.values.dataSync();
-    // The block's output minus its MLP is x plus the projected attention. The model without an MLP shows it alone.
+    // Without its MLP, the block returns x plus the projected attention.
     const prefix = "model.layers.0";
     const silent = { ...weights, [`${prefix}.mlp.down_proj.weight`]: tf.zerosLike(weights[`${prefix}.mlp.down_proj.weight`]!) };
     const attended = block(silent, CONFIG, 0, x, 1, null).x;

@@ -46,7 +46,10 @@ export async function valueAndGradients(backend: "wasm" | "cpu", op: Op, inputs:
   return results;
 }
 
-/** Computes what a definition gives for a case once. Both builds meet the same cases, and definitions are slow. */
+/**
+ * Computes the expected result of each case only once. Both builds of the kernels are tested with the same cases, and the
+ * definitions are slow.
+ */
 export function onceForBuilds<T>(): (sizes: unknown, compute: () => Promise<T>) => Promise<T> {
   const known = new Map<string, Promise<T>>();
   return (sizes, compute) => {

@@ -1,4 +1,4 @@
-/** Documents of a dataset by site, licence and language: the counts do not depend on how the steps cut the documents. */
+/** The counts of documents by site, licence and language. They do not depend on how the documents are divided into steps. */
 import { expect, test } from "vitest";
 import type { Document } from "../../../shared/artifacts.ts";
 import { addToSources } from "../../../workers/tokenizer/origin.ts";

@@ -2,7 +2,10 @@ import { describe, expect, test } from "vitest";
 import { splitWords } from "../../../shared/tokenizer/pre-tokenizer.ts";
 import { difficultTexts } from "./texts.ts";
 
-/** The published patterns in JavaScript's syntax. `\s` is White_Space, and case is ignored as in Oniguruma. */
+/**
+ * The published patterns of the two rules, in JavaScript's syntax. They spell out two differences between JavaScript and the Rust
+ * library: the meaning of `\s` (White_Space), and how case is ignored (as in Oniguruma).
+ */
 const EXPRESSIONS = {
   gpt2: /'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu,
   qwen2:

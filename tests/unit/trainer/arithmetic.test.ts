@@ -1,6 +1,6 @@
 /**
- * Guards the version of the arithmetic: the results of tiny tasks, as trainers submit them, have the recorded hashes. A change
- * that alters a bit of them makes two versions of trainers disagree during a deployment, so it has to raise ARITHMETIC.
+ * Guards the version of the arithmetic. Tiny tasks must have results with the recorded hashes. If a change alters a bit of them,
+ * old and new trainers would disagree during a deployment, so the change must raise ARITHMETIC.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
@@ -20,7 +20,7 @@ import type { EvaluateTask, Task, TrainResult, TrainTask } from "../../../shared
 import { computeTask } from "../../../workers/trainer/compute-task.ts";
 import { ObjectCache } from "../../../workers/trainer/object-cache.ts";
 
-/** Version -> the beginning of the hash of each task's result. */
+/** For each version, the start of the hash of each task's result. */
 const RECORDED: Readonly<Record<number, Readonly<Record<string, string>>>> = {
   1: {
     AdamW: "7d50607cfd02",
@@ -45,9 +45,9 @@ const ADAMW = { name: "adamw", lr: 3e-3, beta1: 0.9, beta2: 0.95, epsilon: 1e-8,
 const NESTEROV = { name: "nesterov", lr: 0.1, momentum: 0.9 } as const;
 const { optimizer: MUON } = presetOf("small").training;
 
-/** Just wide enough for products by quadrants (kernels/gemm/strassen.ts). */
+/** Just large enough for Strassen's algorithm (kernels/gemm/strassen.ts). */
 const WIDE: ModelConfig = { ...presetOf("small").model, mlpWidth: 128, layers: 2, context: 32, vocabSize: 128 };
-/** No size is a multiple of four lanes; queries share keys. */
+/** No size is a multiple of four, the number of lanes. Query heads share key heads. */
 const ODD: ModelConfig = { ...WIDE, vocabSize: 17, width: 10, mlpWidth: 13, heads: 3, kvHeads: 1, headWidth: 6, context: 7 };
 const LOCAL: TrainingConfig = { ...presetOf("small").training, seed: 7, tokens: 100_000, batch: 8, shards: 2, steps: 2 };
 const NONE = "0".repeat(64);
@@ -65,7 +65,7 @@ const cache = () =>
     writePart: async (bytes) => put(bytes.slice()),
   });
 
-/** Weights without zeros, which a run begins with in places and which would hide gradients. */
+/** Weights without zeros. Some initial weights of a run are zero and would make gradients zero. */
 async function putWeights(model: ModelConfig): Promise<Hash[]> {
   const random = createRandom(5);
   const drawn: Weights = {};
@@ -100,7 +100,7 @@ async function putDataset(kind: "pretrain" | "sft", { vocabSize, context }: Mode
 }
 
 const made = new Map<string, Promise<unknown>>();
-/** What tasks of one model share is made once. */
+/** Makes weights and datasets once for all tasks of a model. */
 function once<T>(model: ModelConfig, what: string, make: () => Promise<T>): Promise<T> {
   const key = canonicalJson({ model, what });
   if (!made.has(key)) made.set(key, make());
@@ -118,7 +118,7 @@ async function resultOf(task: Task) {
   return (await computeTask({ id: "l", task, expiresAt: 0 }, "t", cache())).result;
 }
 
-/** The beginning of the hash of what two trainers' results must agree in. */
+/** The start of the hash of the part of a result in which two trainers must agree. */
 async function hashOf(task: Task): Promise<string> {
   const text = identityOf(await resultOf(task));
   return (await sha256(new TextEncoder().encode(text))).slice(0, 12);
@@ -129,7 +129,7 @@ async function evaluation(): Promise<EvaluateTask> {
   return { kind: "evaluate", run, round, shard: 0, shards: 2, base, weights, dataset, objective: "pretrain", model, batch: 16 };
 }
 
-/** The task after a task: it begins with the state that the first has left. */
+/** The next task of the same shard. It starts with the optimizer state that the first task has left. */
 async function continued(change: Partial<TrainingConfig>): Promise<TrainTask> {
   const first = await taskOf(change);
   const { inner } = (await resultOf(first)) as TrainResult;

@@ -1,4 +1,4 @@
-/** A message of the queue against a run of a few lines, which answers what a test says. */
+/** A trainer gets a message of the queue. The run is a small fake that answers as each test says. */
 import { expect, test, vi } from "vitest";
 import type { LeaseReply, Task } from "../../../shared/training/protocol/task.ts";
 import { ARITHMETIC } from "../../../shared/training/protocol/arithmetic.ts";
@@ -45,7 +45,7 @@ test("a task that fails is given back, so that another trainer gets it at once",
   const task = { run: "r", round: 0, shard: 3, dataset: "0".repeat(64) } as Task;
   const { released, retried } = await deliver({ lease: { id: "l", task, expiresAt: Date.now() + 60_000 }, over: false });
   expect(released).toEqual([[3, "l"]]);
-  // The message has had its task: the run sends a new one.
+  // The message is done, although its task failed: the run sends a new message.
   expect(retried).toEqual([]);
   expect(logged.mock.lastCall![0]).toContain('"run":"r","round":0,"shard":3');
 });

@@ -20,7 +20,10 @@ const objects = new Map<string, Uint8Array>();
 const submissions: Submission[] = [];
 let requests = 0;
 let leases: () => Task;
-/** Each task moves the fake clock by this many milliseconds. Nothing else moves it: in production, too, the clock stands still while a Worker computes. */
+/**
+ * Each task moves the fake clock by this many milliseconds, and nothing else moves it. In production, the clock also stands still
+ * while a Worker computes.
+ */
 let taskMs = 0;
 let now = 0;
 
@@ -30,7 +33,7 @@ async function put(bytes: Uint8Array): Promise<string> {
   return hash;
 }
 
-/** Results of calls that are held: the runtime keeps memory for each until it is disposed. */
+/** The number of results of calls that are not disposed yet. The runtime keeps memory for each of them. */
 let held = 0;
 function disposable<T extends object>(result: T): T & Disposable {
   held++;

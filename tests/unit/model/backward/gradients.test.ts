@@ -91,8 +91,8 @@ function values(each: Case, recompute = false, sequences = each.batch): Map<stri
 const top = (all: Float32Array) => all.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
 
 /**
- * The largest difference, as a share of the largest gradient of all parameters. The largest number of each parameter would be
- * the wrong scale: behind a norm of one or two numbers, gradients cancel to rounding errors.
+ * The largest difference, divided by the largest gradient of all parameters. Dividing by each parameter's own largest gradient
+ * would be wrong: behind a norm of one or two numbers, the true gradients are zero and only rounding errors remain.
  */
 function worst(got: Map<string, Float32Array>, expected: Map<string, Float32Array>): number {
   expect([...got.keys()]).toEqual([...expected.keys()]);

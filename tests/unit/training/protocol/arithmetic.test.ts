@@ -1,4 +1,4 @@
-/** Two versions of the arithmetic at once, event by event. Whole histories of it are in the simulation (T21). */
+/** A deployment with two versions of the arithmetic, event by event. The simulation covers whole histories (T21). */
 import { expect, test } from "vitest";
 import { answer, checkpointAfter, drawScene, firstBase, honest } from "../../../../scripts/simulation/world.ts";
 import { supervisionConfigSchema } from "../../../../shared/config.ts";

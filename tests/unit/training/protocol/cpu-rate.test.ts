@@ -1,4 +1,4 @@
-/** The rate that tasks are planned with, learnt from accepted tasks, and how little one trainer can move it. */
+/** The planned rate is learned from accepted tasks, and a single trainer can change it only a little. */
 import { expect, test } from "vitest";
 import { answer, drawScene, firstBase, honest } from "../../../../scripts/simulation/world.ts";
 import { presetOf } from "../../../../shared/config.ts";
