@@ -157,6 +157,11 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return this.env.RUN.getByName(submission.run).submit(submission);
   }
 
+  /** Gives a task back that a trainer could not compute: another trainer gets it at once. */
+  async release(run: string, shard: number, lease: string): Promise<void> {
+    await this.env.RUN.getByName(run).release(shard, lease);
+  }
+
   /**
    * The bytes of an object under the common keys or, with `run`, of an object of the run. The reader checks the hash. Throws
    * NotFound, InvalidInput.

@@ -1,13 +1,13 @@
 /**
  * The work loop of further local processes: lease a task, compute it, submit it. The session ends after a while without tasks,
- * or at its limits. An error ends only its task: the lease expires, and another trainer computes the same bits.
+ * or at its limits. An error ends only its task, which another trainer gets.
  */
 import { MAX_CPU_SECONDS, MAX_SUBREQUESTS } from "../../shared/limits.ts";
 import { startBackend } from "../../shared/tensor/engine/backend.ts";
-import { log, stackOf } from "../../shared/log.ts";
+import { log } from "../../shared/log.ts";
 import { ARITHMETIC } from "../../shared/training/protocol/arithmetic.ts";
-import { computeTask } from "./compute-task.ts";
-import { objectsOf, trainerName, type Turn } from "./isolate.ts";
+import { trainerName, type Turn } from "./isolate.ts";
+import { workOn } from "./leased-task.ts";
 
 /** A session ends after this many empty answers in a row. */
 const MAX_IDLE_POLLS = 20;
@@ -52,16 +52,9 @@ export async function work(env: TrainerEnv, turn: Turn): Promise<number> {
     }
     idle = 0;
     turn.hold(lease);
-    const { round, shard } = lease.task;
-    const ids = { run, round, shard, trainer };
-    try {
-      using reply = await env.COORDINATOR.submit(await computeTask(lease, trainer, objectsOf(env)));
-      if (reply.accepted) tasks++;
-      else log("warn", `refused: ${reply.reason}`, ids);
-    } catch (error) {
-      failures++;
-      log("error", (error as Error).message, { ...ids, ...stackOf(error) });
-    }
+    const outcome = await workOn(env, lease, trainer);
+    if (outcome === "accepted") tasks++;
+    else if (outcome === "failed") failures++;
   }
   return tasks;
 }

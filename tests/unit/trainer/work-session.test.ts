@@ -57,7 +57,9 @@ const COORDINATOR = {
     now += taskMs;
     return disposable({ accepted: true, duplicate: false });
   },
+  release: async (...given: unknown[]) => void released.push(given),
 };
+const released: unknown[] = [];
 const ENV = { TRAINER_NAME: "trainer", WORK_LOOP: "on", COORDINATOR } as unknown as TrainerEnv;
 
 async function evaluateTask(model = MODEL): Promise<EvaluateTask> {
@@ -102,6 +104,14 @@ test("an evaluation whose second part is lost leaves no tensors behind", async (
   leases = () => ({ ...task, weights: [task.weights[0]!, "f".repeat(64)] });
   expect(await work(ENV, new Turn())).toBe(0);
   expect(tf.memory().numTensors).toBe(before);
+});
+
+test("a session gives each task back that fails, so that another trainer gets it at once, and ends after three", async () => {
+  const task = await evaluateTask();
+  leases = () => ({ ...task, shard: 3, dataset: "f".repeat(64) });
+  released.length = 0;
+  expect(await work(ENV, new Turn())).toBe(0);
+  expect(released).toEqual(Array.from({ length: 3 }, () => ["r", 3, "lease"]));
 });
 
 test("a session takes tasks in the first half of an invocation's CPU time, however long they take", async () => {
