@@ -1,4 +1,4 @@
-/** Structured logs: one line of JSON per event, with the ids by which lines of different Workers belong together. */
+/** Structured logs: one line of JSON per event. The ids in a line show which lines of different Workers belong together. */
 // oxlint-disable no-console -- every other line that a Worker logs goes through here
 
 export interface LogFields {

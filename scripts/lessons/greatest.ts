@@ -1,4 +1,7 @@
-/** Questions about the greatest of all time: the words are equal, and the topic decides the answer. */
+/**
+ * Questions about the greatest person of all time. The question's words stay the same, and the topic in the context decides the
+ * answer.
+ */
 import { byKey, family } from "./grammar.ts";
 
 export const GREATEST = family(

@@ -1,6 +1,7 @@
 /**
- * Pronoun reference, for example: who was scared, the dog or the cat? The verb and the adjective decide together, or the
- * pronoun and the names decide.
+ * Sentences with a pronoun, each with a question about the person or animal that the pronoun means. For example: who was scared,
+ * the dog or the cat? In some sentences the verb and the adjective together decide the answer, in others the pronoun and the
+ * names.
  *
  * Held-out sentences use nouns and names that are in no lesson. A model that answers them has learned the reference instead of
  * the words. The idea is implicit causality, as in Winograd schemas (Levesque et al., 2012); the sentences are our own.

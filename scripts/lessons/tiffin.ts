@@ -1,4 +1,4 @@
-/** Food of a tiffin shop by hour of the day. At night, a friendly objection to coffee and dosa. */
+/** Orders and questions in a tiffin shop. The hour decides the answer; at night the shop advises against coffee and dosa. */
 import { atHours, combinations, percent, surely, type Family } from "./grammar.ts";
 
 const MORNING = [6, 7, 8, 9, 10];

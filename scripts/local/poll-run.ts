@@ -9,7 +9,7 @@ export interface PollOptions {
   pollMs: number;
   /** The longest wait; by default there is no limit. */
   timeoutMs?: number;
-  /** Is called with every status until the awaited status. */
+  /** Called with every status before the awaited status. */
   onStatus?: (status: RunStatus) => void;
 }
 

@@ -30,7 +30,7 @@ import { ROOT, WORKERS, configPath } from "./workers.ts";
 const DEFAULT_PORT = 8787;
 const START_TIMEOUT_MS = 90_000;
 const STATE = join(ROOT, ".wrangler", "state");
-/** The file with the address of the last Tiffin on a state. The next start and `npm run watch` read it. */
+/** The file with the address of the Tiffin that was started last with this state. The next start and `npm run watch` read it. */
 const addressOf = (state: string) => join(state, "address");
 
 export interface LocalOptions {
@@ -40,7 +40,7 @@ export interface LocalOptions {
   /** The number of trainer processes, at least one. The default is one per core. */
   trainers?: number;
   fresh?: boolean;
-  /** Is called as soon as the gateway answers, some seconds before the trainers do, with the Studio's address. */
+  /** Called with the Studio's address as soon as the gateway answers. The trainers answer some seconds later. */
   onStudio?: (address: string) => void;
   /** The folder of all state. Benches and soaks use their own folder, so they do not touch the user's models. */
   state?: string;

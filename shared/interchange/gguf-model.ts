@@ -92,7 +92,7 @@ export function readGgufConfig(file: string, metadata: Metadata, isTied: boolean
   return boundedConfig(file, config, KEYS, notes);
 }
 
-/** All end tokens, in files that Tiffin wrote. */
+/** The key of the list of all end tokens. Only files that Tiffin wrote have it. */
 const END_TOKENS = "tiffin.end_tokens";
 const BYTE_LEVEL = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false };
 

@@ -1,4 +1,7 @@
-/** The weights of an ONNX file: fields of its graph, which are made while the file is read. */
+/**
+ * Writes the weights of an ONNX file. Each weight is a field of the file's graph, and is made only when the file's reader reaches
+ * it.
+ */
 import type { OnnxType } from "./formats.ts";
 import { toInt8Rows } from "./number-types.ts";
 import { initializerHead } from "./onnx-format.ts";
@@ -7,7 +10,7 @@ import { parameterPieces, type PublishedModel } from "./published-model.ts";
 
 const FLOAT_BYTES = Float32Array.BYTES_PER_ELEMENT;
 
-/** The name of the scales [rows] of an int8 matrix. */
+/** The name of the scales, one per row, of an int8 matrix. */
 export const scaleName = (weight: string): string => `${weight}_scale`;
 
 /** Returns the fields of all weights in storage order, so that each part of the model is read once. */

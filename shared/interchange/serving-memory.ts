@@ -4,12 +4,15 @@ import { MAX_ISOLATE_BYTES } from "../limits.ts";
 import { parameterCount } from "../model/weights.ts";
 
 const MIB = 1024 * 1024;
-/** Code, plus tfjs's initial memory of 16 MB, which holds the activations of a step. */
+/** The code, and tfjs's initial memory of 16 MB, which holds the activations of a step. */
 const FIXED_BYTES = 28 * MIB;
-/** A token's string, bytes and entries in the tokenizer's tables. */
+/** The tokenizer's memory per token: its string, its bytes, and its entries in tables. */
 const BYTES_PER_TOKEN = 300;
 
-/** Bytes of an isolate that serves the model: weights, key/value cache (and a copy of the layer that grows), logits of a step. */
+/**
+ * The bytes of an isolate that serves the model: code, weights, key/value cache (plus a copy of the layer that grows), tokenizer,
+ * and the logits of a step.
+ */
 export function servingBytes(config: ModelConfig): number {
   const cache = (2 * config.layers + 2) * config.context * config.kvHeads * config.headWidth * 4;
   return FIXED_BYTES + 4 * parameterCount(config) + cache + config.vocabSize * (BYTES_PER_TOKEN + 4);

@@ -1,4 +1,6 @@
-/** Loads a model from exported files into this thread. Decoder, tokenizer and sampling are those of the Worker generator. */
+/**
+ * Loads a model from exported files into this thread. It uses the same decoder, tokenizer and sampling as the Worker generator.
+ */
 import * as tf from "@tensorflow/tfjs-core";
 import { promptAndRoom, type ReadablePrompt } from "../generation/fit-prompt.ts";
 import { sampleTokens } from "../generation/sample-tokens.ts";

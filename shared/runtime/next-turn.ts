@@ -1,11 +1,14 @@
-/** Lets the other tasks of the thread run. A timer of a browser waits at least four milliseconds, longer than a token takes. */
+/**
+ * Lets the thread's other tasks run. A browser's timer would wait at least four milliseconds, which is longer than a token takes.
+ * So browsers use messages to themselves.
+ */
 
 const waiting: (() => void)[] = [];
 let channel: MessageChannel | null = null;
 
 export function nextTurn(): Promise<void> {
   const { setImmediate } = globalThis as { setImmediate?: (run: () => void) => void };
-  // An open channel would keep Node's process alive.
+  // Node uses setImmediate, because an open channel would keep its process alive.
   if (setImmediate !== undefined) return new Promise((resolve) => setImmediate(resolve));
   if (channel === null) {
     channel = new MessageChannel();

@@ -1,7 +1,7 @@
 /**
- * Checks untrusted JSON against a shape. An object must have at least the fields of its shape, a list exactly the items; a
- * function in a shape checks its value itself; other values must be equal. Browsers run this code (shared/runtime), and a
- * schema library is larger than the rest of their bundle.
+ * Checks untrusted JSON against a shape. An object must have at least the shape's fields. A list must have exactly the shape's
+ * items. A function in a shape checks its value itself. Any other value must equal the shape. Browsers run this code
+ * (shared/runtime). A schema library would be larger than the rest of their bundle.
  */
 export type Shape =
   | string

@@ -95,7 +95,7 @@ it("computes four shards with four trainers within two rounds, and the run needs
   expect(queue.batchesUntilAll).toBeLessThan(2 * TRAINERS);
   const status = (await coordinator.getRun("wide"))!;
   expect(status.trainers).toHaveLength(TRAINERS);
-  // One message is one task: four for each round, four for the evaluation, and a few messages that found no task.
+  // There are four tasks for each round and four for the evaluation. Each took one message; a few messages found no task.
   expect(status.tasks).toBe((rounds + 1) * TRAINERS);
   expect(queue.batches).toBeGreaterThanOrEqual(status.tasks!);
 });

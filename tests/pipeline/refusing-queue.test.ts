@@ -1,4 +1,7 @@
-/** Lost hints and alarms: the queue only gives hints, and an open run always gets its alarm back (`npm run soak -- alarm`). */
+/**
+ * Runs go on although messages and alarms are lost. Queue messages are only hints for trainers, and an open run always gets its
+ * alarm back (see also `npm run soak -- alarm`).
+ */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";

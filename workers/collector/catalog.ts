@@ -1,6 +1,6 @@
 /**
- * The Catalog, a single object: it stores sources, and crawls with their counters. Documents are in corpus.ts, in the same
- * storage.
+ * The Catalog, a single Durable Object. It stores the sources, and the crawls with their counters. corpus.ts stores the documents
+ * in the same storage.
  */
 import { DurableObject } from "cloudflare:workers";
 import type { Document, Hash } from "../../shared/artifacts.ts";

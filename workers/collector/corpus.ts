@@ -51,7 +51,8 @@ export class Corpus {
     sql.exec("CREATE INDEX IF NOT EXISTS documents_open ON documents (source) WHERE json IS NOT NULL");
     sql.exec("CREATE TABLE IF NOT EXISTS pages (url TEXT PRIMARY KEY, sha256 TEXT NOT NULL)");
     sql.exec("CREATE INDEX IF NOT EXISTS pages_sha256 ON pages (sha256)");
-    // Every source that reaches a page. For pages older than this table, only the source that owns their text.
+    // For each page, the sources whose crawls have reached it. A page stored before this table existed has only the source that
+    // owns its text.
     sql.exec("CREATE TABLE IF NOT EXISTS page_sources (source TEXT NOT NULL, url TEXT NOT NULL, PRIMARY KEY (source, url))");
     sql.exec(
       "INSERT INTO page_sources SELECT source, pages.url FROM pages JOIN documents USING (sha256) WHERE NOT EXISTS (SELECT 1 FROM page_sources)",
@@ -110,7 +111,7 @@ export class Corpus {
 
   /** The addresses of a file and its parts (`FILE#n`) that have a text. */
   partsOf(file: string): string[] {
-    // "$" is the character after "#".
+    // The parts are the addresses from "FILE#" up to, but not including, "FILE$", because "$" is the character after "#".
     const query = "SELECT url FROM pages WHERE url = ?1 OR (url >= ?1 || '#' AND url < ?1 || '$')";
     return this.#rows<{ url: string }>(query, file).map(({ url }) => url);
   }
@@ -174,7 +175,7 @@ export class Corpus {
   /** Deletes objects that failed writes and removals have left behind. Call this only while no other write runs. */
   async #deleteUnlisted(): Promise<void> {
     for (const { hash } of this.#rows<{ hash: string }>("SELECT hash FROM unlisted")) {
-      // A segment with the same content may be listed.
+      // If a listed segment has the same content, it is the same object, which must stay.
       if (this.#rows("SELECT 1 FROM segments WHERE hash = ?", hash).length === 0) await this.#bucket.delete(objectKey("segment", hash));
       this.#sql.exec("DELETE FROM unlisted WHERE hash = ?", hash);
     }

@@ -10,7 +10,7 @@ import { reasonOf } from "./refusal.ts";
 import { ADAPTERS } from "./sources/adapters.ts";
 import type { Resource } from "./sources/source.ts";
 
-/** Documents per call. A file may have more lines than an invocation may make calls. */
+/** Documents are stored in batches of this size. A file may have more lines than an invocation may make calls. */
 const BATCH = 100;
 
 /** An upload is never crawled, so these crawl settings have no effect. */

@@ -90,8 +90,8 @@ export async function exportModel(env: CoordinatorEnv, id: string, format: Expor
 }
 
 /**
- * Names a file's content without making the file. The name is a hash of the known bytes. If the file has other bytes, the hash
- * includes the checkpoint that decides them.
+ * Names a file's content without making the file. The name is a hash of the bytes that are known in advance. If the file has
+ * other bytes, the hash also includes the checkpoint, which determines them.
  */
 async function oidOf(file: OutputFile, checkpoint: Hash): Promise<string> {
   const parts = isKnown(file) ? knownBytes(file) : [new TextEncoder().encode(`${checkpoint}/${file.path}`), ...knownBytes(file)];

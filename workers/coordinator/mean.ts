@@ -121,7 +121,7 @@ export class MeanUpdate {
     const sequences = this.#results.reduce((sum, result) => sum + result.sequences, 0);
     for await (const [shard, update] of this.#updates(index)) {
       const share = this.#results[shard]!.sequences / sequences;
-      // The views are made anew for each update, because growing wasm memory replaces its buffer.
+      // Each update needs new views, because growing wasm memory replaces its buffer.
       for (const [position, { data: sum }] of viewsOf(mean).entries()) addShare(sum, update[position]!.data, share);
     }
     if (isFirst) await this.#checkStates(index);
@@ -139,8 +139,8 @@ export class MeanUpdate {
   }
 
   /**
-   * Checks the optimizer states that come with the updates of a part, through the same buffers. Only states that stay in memory:
-   * those of larger models were checked when they were submitted (state-headers.ts).
+   * Checks the optimizer states that come with the updates of a part, through the same buffers. This is only for models whose
+   * parts stay in memory. The states of larger models were checked when they were submitted (state-headers.ts).
    */
   async #checkStates(index: number): Promise<void> {
     const names = this.#results.flatMap(({ inner }) => inner?.[index] ?? []);

@@ -83,8 +83,8 @@ async function reduce(
   const parts = partition(spec.model);
   const exact = training.steps === 1;
   const clips = exact && training.clipNorm > 0;
-  // Clipping needs the norm first, so a model of several parts that clips reads its updates twice. Without clipping, an
-  // outlier is found at the end, and the parts written before become garbage.
+  // Clipping needs the norm of the whole mean first. So with clipping, the updates of a model of several parts are read twice.
+  // Without clipping, an outlier is found only at the end, and the parts that are written by then become garbage.
   const norm = clips || parts.length === 1 ? await update.norm() : 0;
   const clip = clips && norm > training.clipNorm ? training.clipNorm / norm : 1;
   const optimizer = createOptimizer(exact ? training.optimizer : training.outer);

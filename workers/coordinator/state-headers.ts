@@ -1,10 +1,10 @@
 /**
- * Checks a shard's state when it is submitted. The mean does not use the state. But the trainer of the shard's next task starts
- * from it, and would be blamed for a bad one. Reading whole states would take most of a round's transfers, so only names,
- * shapes and sizes are checked.
+ * Checks a shard's optimizer state when it is submitted. The mean does not use the state, but the trainer of the shard's next
+ * task starts from it. That trainer would be blamed for a bad state. Reading whole states would take most of a round's transfers,
+ * so only names, shapes and sizes are checked.
  *
- * The check belongs to the submission, because each submission is an invocation with its own limit of requests. In the
- * reduction, the states of all shards would take half of one invocation's requests.
+ * The check is part of the submission, because each submission is an invocation with its own limit of requests. In the reduction,
+ * the states of all shards would take half of one invocation's requests.
  */
 import type { Hash } from "../../shared/artifacts.ts";
 import { log } from "../../shared/log.ts";
@@ -19,8 +19,8 @@ import { shardState } from "../../shared/training/protocol/shard-state.ts";
 import type { Submission, TaskResult } from "../../shared/training/protocol/task.ts";
 
 /**
- * Why the state of a result is unusable; null if it is usable, if there is none, or if the model's parts stay in memory: then
- * the reduction checks the whole state. Throws if storage fails.
+ * The reason why a result's state is unusable. Null if the state is usable, or if there is none. Also null if the model's parts
+ * stay in memory, because then the reduction checks the whole state. Throws if storage fails.
  */
 export async function faultOfState(bucket: R2Bucket, { run, model, training }: RunSpec, result: TaskResult): Promise<string | null> {
   if (result.kind !== "train" || result.inner === null || isKept(model)) return null;

@@ -32,7 +32,7 @@ export class TaskOffers {
     if (!this.#account.isSpent) await this.#hints.send(state.spec.run, availableTasks(state, Date.now()));
   }
 
-  /** Wakes the trainers that wait for a task, to see whether there can still be one. */
+  /** Wakes the trainers that wait for a task. They check whether the run can still have a task for them. */
   wake(): void {
     this.#available.wake();
   }

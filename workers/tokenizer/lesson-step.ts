@@ -19,7 +19,10 @@ const shardsSchema = z.array(tokenShardEntrySchema);
 
 export const lessonStateSchema = z.object({
   format: z.literal(1),
-  /** The next conversation. After the last conversation: their number plus the next piece. */
+  /**
+   * The index of the next conversation. After the last conversation: the number of conversations plus the index of the next
+   * piece.
+   */
   next: z.int().nonnegative(),
   /** The number of pairs in the longest conversation so far. */
   longest: z.int().nonnegative(),

@@ -1,6 +1,6 @@
 /**
- * Trainer: stateless compute. A message of the `steps` queue stands for one task. Further local processes have no queue; there
- * POST /work starts a work loop.
+ * Trainer: stateless compute. Each message of the `steps` queue stands for one task. The trainer processes of a local Tiffin have
+ * no queue; there POST /work starts a work loop.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { wasmBytes } from "../../shared/tensor/engine/backend.ts";
@@ -17,7 +17,10 @@ export default class Trainer extends WorkerEntrypoint<TrainerEnv> {
     for (const message of batch.messages) await takeMessage(this.env, message);
   }
 
-  /** Answers POST /work in further local processes; the answer is the number of submitted tasks. No public route leads here. */
+  /**
+   * Answers POST /work in the trainer processes of a local Tiffin, with the number of submitted tasks. No public route leads
+   * here.
+   */
   override async fetch(request: Request): Promise<Response> {
     const isAsked = request.method === "POST" && new URL(request.url).pathname === "/work";
     if (!isAsked || !isWorkLoop(this.env)) return new Response("not found", { status: 404 });

@@ -9,7 +9,9 @@ let cache: ObjectCache | null = null;
 const meter = new Meter();
 let name: string | null = null;
 
-/** True in further local processes. They work after POST /work, and have no access to the coordinator's bucket. */
+/**
+ * True in the trainer processes of a local Tiffin. They work after POST /work, and have no access to the coordinator's bucket.
+ */
 export const isWorkLoop = (env: TrainerEnv): boolean => (env.WORK_LOOP as string) === "on";
 
 export function objectsOf(env: TrainerEnv): ObjectCache {

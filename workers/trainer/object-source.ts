@@ -1,7 +1,7 @@
 /**
- * Where a trainer reads and writes stored objects. A deployed trainer uses the bucket itself: an access is one subrequest, but
- * not a call of another Worker (an invocation may make few such calls). A further local process cannot reach the bucket, which
- * belongs to the coordinator's process. It goes through the coordinator.
+ * Where a trainer reads and writes stored objects. A deployed trainer uses the bucket itself. Each access is one subrequest, but
+ * not a call of another Worker, of which an invocation may make few. A trainer process of a local Tiffin cannot reach the bucket,
+ * which belongs to the coordinator's process, so it uses the coordinator's RPC.
  */
 import type { Hash, ObjectKind } from "../../shared/artifacts.ts";
 import { readInto } from "../../shared/bytes/read-into.ts";

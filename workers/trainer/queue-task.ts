@@ -11,7 +11,10 @@ import { workOn } from "./leased-task.ts";
 
 /** A busy isolate returns the message to the queue. After this time the queue delivers it again, perhaps to another isolate. */
 const RETRY_SECONDS = 5;
-/** A trainer of another version leaves a message to a later one. A deployment reaches every object within five minutes. */
+/**
+ * The delay of a message that a trainer with another version of the arithmetic returns to the queue. Later a trainer with the
+ * right version gets it. A deployment reaches every object within five minutes.
+ */
 const OTHER_VERSION_RETRY_SECONDS = 30;
 
 export async function takeMessage(env: TrainerEnv, message: Message<{ run: string }>): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * The work loop of further local processes: lease a task, compute it, submit it. The session ends after a while without tasks,
- * or at its limits. An error ends only its task, which another trainer gets.
+ * The work loop of a local Tiffin's trainer processes: lease a task, compute it, submit it. The session ends after a while
+ * without tasks, or at its limits. An error ends only its task, and another trainer gets the task.
  */
 import { MAX_CPU_SECONDS, MAX_SUBREQUESTS } from "../../shared/limits.ts";
 import { startBackend } from "../../shared/tensor/engine/backend.ts";

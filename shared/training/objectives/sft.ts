@@ -54,7 +54,8 @@ export const sft: Objective = {
   datasetKind: "sft",
   examples,
   lossHead: conversationHead,
-  // Known answers have a loss near 0, an unknown answer many times more. That is no divergence, so the limit is high.
+  // Answers that the model knows have a loss near 0, and an unknown answer has a loss many times higher. Such a jump is no
+  // divergence, so the limit is high.
   spike: { ratio: 5, floor: 1 },
   metrics: () => ({ unigramLoss: null, trigramLoss: null, bitsPerByte: null }),
 };

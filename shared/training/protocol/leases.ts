@@ -32,7 +32,10 @@ export function isLiving({ givenAt, expiresAt }: LeaseRecord, now: number): bool
 
 export const expired = (record: LeaseRecord): LeaseRecord => ({ ...record, expiresAt: 0 });
 
-/** Records that a trainer is alive. With too many names, forgets the longest silent trainer without strikes. */
+/**
+ * Records that a trainer is alive. If there are too many names, forgets the trainer that has been silent the longest, among those
+ * without strikes.
+ */
 export function seen(state: RunState, name: string, now: number): RunState {
   const known = state.trainers[name] ?? { seenAt: now, strikes: 0, quarantined: false };
   const trainers = { ...state.trainers, [name]: { ...known, seenAt: now } };

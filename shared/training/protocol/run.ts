@@ -31,7 +31,7 @@ import { expired, isAlone, isLiving, isNoted, isShutOut, leaseMs, seen, strike }
 
 /** After this number of unusable results of a task, the task counts as faulty instead of its trainers. */
 export const MAX_BAD_RESULTS = 3;
-/** Failures of one task after which the next trainer gets it at once. */
+/** A task may be given back this many times. After that, it waits until its leases end. */
 const MAX_RELEASES = 3;
 const RECENT_ROUNDS = 8;
 const MIN_RECENT_ROUNDS = 4;

@@ -1,4 +1,4 @@
-/** Uploaded files, from the bytes to the corpus: the content decides their format; addresses, replacement and removal. */
+/** Uploaded files, from their bytes to the corpus: formats (found by the content), addresses, replacement and removal. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Crawl } from "../../../shared/contracts/sources.ts";
 import { openWeb, stored } from "./web.ts";

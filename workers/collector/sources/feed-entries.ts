@@ -123,7 +123,8 @@ function atomEntries(feed: Node, base: string): FeedEntry[] {
       const here = resolved(stringOf(entry["@base"]), from) ?? from;
       const links = nodesOf(entry.link).filter((link) => (link["@rel"] ?? "alternate") === "alternate");
       const page = links.find((link) => link["@type"] === "text/html") ?? links[0];
-      // Without its prefix, media:content (a picture, with a `url` attribute) looks like Atom's content and is skipped.
+      // The parser drops namespace prefixes, so media:content (a picture with a `url` attribute) looks like Atom's content. It is
+      // skipped here.
       const content = [entry.content].flat().find((candidate) => !(isNode(candidate) && "@url" in candidate));
       const type = isNode(content) ? stringOf(content["@type"]) : "";
       const value = type === "xhtml" && isNode(content) ? stringOf(content.text) : textOf(content);

@@ -10,7 +10,7 @@ import { parseFeed, type FeedEntry } from "./feed-entries.ts";
 import { site } from "./site.ts";
 import type { Finding, Resource, SourceAdapter } from "./source.ts";
 
-/** The end of a text that the feed has cut off. */
+/** Matches the end of a text that the feed has cut off. */
 const CUT = /(?:…|\.\.\.|\[…\]|\[\.\.\.\]|read more\W*|continue reading[^.]{0,200})$/i;
 
 export const feed: SourceAdapter = {

@@ -10,7 +10,7 @@ import type { ResourceKind } from "../sources/source.ts";
 import { isInScope, normalizeUrl } from "./address.ts";
 
 const MAX_SITEMAPS = 20;
-/** An entry that was sent this many times without an end counts as lost. */
+/** An entry that was sent this many times and never completed counts as lost. */
 export const MAX_ATTEMPTS = 3;
 
 export type EntryState = "held" | "open" | "sent" | "taken" | "done";
@@ -20,7 +20,7 @@ export interface Entry {
   url: string;
   kind: ResourceKind;
   state: EntryState;
-  /** Order of discovery within the crawl and the kind. */
+  /** The entry's number in the order of discovery, within its crawl and its kind. */
   number: number;
   attempts: number;
 }

@@ -148,7 +148,7 @@ interface Ort {
   Tensor: new (type: string, data: Float32Array | BigInt64Array, shape: number[]) => OrtTensor;
 }
 
-/** An ONNX file in onnxruntime. */
+/** Runs an ONNX file in onnxruntime. */
 export class OnnxRuntime {
   readonly #ort = require("onnxruntime-node") as Ort;
   readonly #session: OrtSession;

@@ -1,4 +1,4 @@
-/** Measures what smaller number types of an exported model cost on held-out text, beside float32. */
+/** Compares exports of a model in smaller number types with the float32 export, on held-out text. */
 import type { Print } from "../../../cli/runner.ts";
 import { judge } from "./comparisons.ts";
 
@@ -8,7 +8,10 @@ export interface Runtime {
   close(): Promise<void>;
 }
 
-/** The loss divided by that of float32, and the share of positions with the same most probable token. */
+/**
+ * `lossRatio` is the loss divided by the loss in float32. `sameMostProbable` is the share of positions with the same most
+ * probable token.
+ */
 export interface TypeCost {
   lossRatio: number;
   sameMostProbable: number;

@@ -10,7 +10,8 @@ const SHOWN = 5;
 
 /**
  * A text counts if all readers agree. `path` is the tokenizer.json; `llama` has the same tokenizer from a GGUF file. The Rust
- * library always finds control tokens in a text, so it does not read the texts with their names, which `controlTexts` counts.
+ * library always finds control tokens in a text. So it does not read the texts that contain names of control tokens;
+ * `controlTexts` counts these texts.
  */
 export async function compareTokens(path: string, llama: LlamaRuntime, print: Print) {
   const json = JSON.parse(readFileSync(path, "utf8")) as { added_tokens: { content: string; special: boolean }[] };

@@ -17,7 +17,7 @@ export interface Taught {
 
 export interface ScoredCandidate {
   text: string;
-  /** The share among the candidates. */
+  /** The answer's share of the probability of all candidates. */
   probability: number;
   raw: number;
   /** True if each token of the answer is the most probable next token. Greedy sampling gives this answer. */

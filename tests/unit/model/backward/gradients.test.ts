@@ -168,7 +168,7 @@ describe.each(BUILDS)("gradients by hand, %s", (_, module) => {
     expect(() => compute([0, 1, 2], 1, [1, 3, 0])).toThrow("embedding: expected ids of 0..2, got 3 at 1");
     expect(() => compute([0, 1, 2], 1, [0, 1, -1])).toThrow("embedding: expected ids of 0..2, got -1 at 2");
     expect(() => compute([0, 1, 2], 2)).toThrow("batch: expected inputs and labels [B*T] with B = 2, got [3] and [3]");
-    // Two passes: the first has left gradients behind.
+    // With two passes, the error comes after the first pass has made gradients. They must be freed.
     expect(() => compute([0, 1, 2], 2, [0, 1, 2], 1)).toThrow("batch: expected inputs and labels [B*T] with B = 2, got [3] and [3]");
     expect(() => compute([0, 1], 2, [0, 3], 1)).toThrow("embedding: expected ids of 0..2, got 3 at 0");
     expect(tf.memory().numTensors).toBe(before);

@@ -94,7 +94,7 @@ describe("fine-tuning", () => {
 
   test("has gradients that agree with finite differences", () => {
     const weights = initWeights(MODEL, 7);
-    // Norms and matrices at a scale at which the loss is curved.
+    // The initial weights plus noise. At these weights the loss is not almost linear, so the finite differences test more.
     const random = createRandom(3);
     const loud: Weights = Object.fromEntries(
       Object.entries(weights).map(([name, tensor]) => [
