@@ -1,4 +1,4 @@
-/** A description of Tiffin, and the state of its Workers. */
+/** The answers of `GET /` and `GET /health`: a description of Tiffin, and the state of its Workers. */
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
 

@@ -1,4 +1,4 @@
-/** The files of a model in each export format, and in its repository on a hub. */
+/** Lists the files of a model: in each export format, and in the model's repository on a hub. */
 import { namedError } from "../errors.ts";
 import { ggufFile } from "./gguf-writer.ts";
 import { descriptionFiles, huggingFaceFiles } from "./hugging-face.ts";

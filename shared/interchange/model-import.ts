@@ -26,9 +26,9 @@ export interface ImportedModel {
   tokenizer: unknown;
   /** Null if the file lists none; the tokenizer's end-of-text token then ends a text. */
   endTokens: readonly number[] | null;
-  /** Changes that the import made, described for people. */
   /** The chat template (Jinja); null if the model has none. */
   chatTemplate: string | null;
+  /** Descriptions of the changes that the import made, for people to read. */
   notes: readonly string[];
   /** Reads a parameter. All its values are finite. */
   read(name: string): Promise<Float32Array<ArrayBuffer>>;

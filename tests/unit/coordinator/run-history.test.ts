@@ -54,7 +54,8 @@ describe("a history", () => {
         .all(...(query.includes("?") ? ["[1]"] : []))
         .map(({ detail }) => String(detail))
         .join("; ");
-    // A query with a limit reads the table in the order of its key and stops after the limit.
+    // Only queries without a limit are checked. A query with a limit reads the table in the order of its key and stops at the
+    // limit.
     const unlimited = queries.filter((query) => query.startsWith("SELECT") && !query.includes("LIMIT"));
     expect(unlimited.map(planOf)).toEqual([
       expect.stringMatching(/^SCAN evaluations; SEARCH rounds USING INTEGER PRIMARY KEY/),

@@ -78,6 +78,6 @@ test("a message cannot end itself or begin another", () => {
 test("a model has the template with which it was trained", () => {
   expect(templateOf([END_OF_TEXT], END)).toBe(PLAIN);
   expect(templateOf([END, END_OF_TEXT], END)).toBe(CHATML);
-  // Checkpoints of earlier versions do not state end tokens.
+  // Checkpoints of earlier versions do not state end tokens, so they get the plain template.
   expect(templateOf(undefined, 258)).toBe(PLAIN);
 });

@@ -85,7 +85,7 @@ async function putDataset(kind: "pretrain" | "sft", { vocabSize, context }: Mode
   const random = createRandom(9);
   const token = () => Math.floor(random() * vocabSize);
   const record = recordNumbers(context);
-  // A record is pairs of a token and its flag; conversations have different lengths.
+  // An sft record is a list of (token, flag) pairs, padded with zeros. Its conversations have different lengths.
   const numbers = Uint16Array.from({ length: 20 * record }, (_, at) => {
     const pairs = record / 2 - (Math.floor(at / record) % 5);
     const inside = Math.floor((at % record) / 2) < pairs;

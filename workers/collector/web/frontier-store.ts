@@ -10,7 +10,7 @@ export function createFrontierStore(sql: SqlStorage): FrontierStore {
   sql.exec(
     "CREATE TABLE IF NOT EXISTS active (crawl TEXT PRIMARY KEY, source TEXT NOT NULL, start TEXT NOT NULL, scope TEXT NOT NULL, budget INTEGER NOT NULL)",
   );
-  // Tables from before the adapters have no such column. All their crawls are crawls of sites.
+  // Older tables lack the column `adapter`. All their crawls are crawls of sites.
   if (sql.exec("SELECT 1 FROM pragma_table_info('active') WHERE name = 'adapter'").toArray().length === 0)
     sql.exec("ALTER TABLE active ADD COLUMN adapter TEXT NOT NULL DEFAULT 'site'");
   sql.exec(

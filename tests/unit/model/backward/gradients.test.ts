@@ -74,7 +74,7 @@ function values(each: Case, recompute = false, sequences = each.batch): Map<stri
   const before = tf.memory().numTensors;
   const inputs = Int32Array.from({ length: count * length }, (_, index) => (index * 5 + seed) % config.vocabSize);
   const labels = Int32Array.from({ length: count * length }, (_, index) => (index % 4 === 3 ? -1 : (index * 7 + seed) % config.vocabSize));
-  // From 0.5 to 3, and 0 in every fifth row. The first row always counts.
+  // Row weights from 0.5 to 3, and 0 in every fifth row. The first row always counts.
   const rowWeights = Float32Array.from(labels, (_, row) => (row % 5 === 4 ? 0 : 0.5 * (1 + ((row * 3 + seed) % 6))));
   const batch = { inputs, labels, sequences: count, ...(isWeighted ? { rowWeights } : {}) };
   const { loss, gradients } = lossAndGradients(weights, config, batch, crossEntropyHead, { sequences, recompute });

@@ -54,7 +54,7 @@ test("a restored state continues with the same bits, and updates leave only thei
   const resumed = optimizer.update(make(), restored.state, restored.weights, 0.5);
   expect(arraysOf(resumed.weights)).toEqual(arraysOf(straight.weights));
   expect(arraysOf(resumed.state)).toEqual(arraysOf(straight.state));
-  // Two weights and four slots (of which one is the step), twice.
+  // Each of the two results has two weights and four state tensors, one of which is the step.
   expect(tf.memory().numTensors).toBe(before + 2 * (2 + 4));
   tf.dispose([straight, resumed]);
   expect(tf.memory().numTensors).toBe(before);

@@ -105,7 +105,7 @@ describe("run", () => {
   it("makes a first lease as long as the predicted task needs, and no lease shorter than the longest task can last", () => {
     const { spec } = start();
     const { model, training } = presetOf("base");
-    // About 140 of the 150 CPU seconds that a task may be planned to need.
+    // A task of this run takes about 140 CPU seconds. A plan may use 150.
     const longest = { ...spec, model: { ...model, vocabSize: 4096 }, training: { ...spec.training, ...training, steps: 45 } };
     const { seconds } = estimateTaskCpu(longest.model, longest.training);
     expect(seconds).toBeGreaterThan(PLANNED_CPU_SECONDS / 2);
