@@ -157,7 +157,7 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return this.env.RUN.getByName(submission.run).submit(submission);
   }
 
-  /** Gives a task back that a trainer could not compute: another trainer gets it at once. */
+  /** Gives back a task that a trainer could not compute, so that another trainer gets it at once. */
   async release(run: string, shard: number, lease: string): Promise<void> {
     await this.env.RUN.getByName(run).release(shard, lease);
   }

@@ -141,7 +141,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
     return result.reply;
   }
 
-  /** A trainer gives a task back that it could not compute: another trainer gets it at once. */
+  /** Gives back a task that a trainer could not compute, so that another trainer gets it at once. */
   async release(shard: number, lease: string): Promise<void> {
     this.#account.request();
     if (this.#state !== null) this.#save(protocol.released(this.#state, shard, lease, Date.now()));

@@ -14,7 +14,7 @@ export const browsersToStudio: MiddlewareHandler<GatewayContext> = async (c, nex
   return c.req.header("accept")?.includes("text/html") === true ? c.redirect(STUDIO, 302) : next();
 };
 
-/** Serves the page with the model in the visitor's tab at its short address. */
+/** Serves the Studio's local page, which runs the model in the visitor's tab, at its short address. */
 export async function localPage(c: Context<GatewayContext>) {
   const page = await c.env.STUDIO.fetch(new URL("/studio/local", c.req.url));
   return new Response(page.body, { headers: { "content-type": "text/html; charset=utf-8", ...pageHeaders({ model: true }) } });

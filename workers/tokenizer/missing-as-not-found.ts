@@ -1,4 +1,4 @@
-/** Turns "MissingObject" into "NotFound" if the caller supplied the hash. */
+/** Turns the error "MissingObject" into "NotFound" if the hash came from the caller. */
 import { namedError } from "../../shared/errors.ts";
 
 /** Awaits the read of an object that the caller named. If the object is missing, the caller made the mistake, not this Worker. */

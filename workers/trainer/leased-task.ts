@@ -1,6 +1,6 @@
 /**
- * What a trainer does with a lease, whether a queue message or a work loop brought it: it computes the task and submits the
- * result. It gives a task back that fails, so that another trainer gets the task at once.
+ * Works on a lease, whether a queue message or a work loop brought it: computes the task and submits the result. A task that
+ * fails is given back, so that another trainer gets it at once.
  */
 import { log, stackOf } from "../../shared/log.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
@@ -17,8 +17,9 @@ interface Leasing {
 }
 
 /**
- * A deployed trainer calls the Run object instead of the coordinator's RPC, because an invocation may call few Workers. Further
- * local processes can only call the coordinator. A stub that has thrown stays broken, so each call makes a new one.
+ * A deployed trainer calls the Run object instead of the coordinator's RPC, because an invocation may call few Workers. The
+ * trainer processes of a local Tiffin can only call the coordinator. A stub that has thrown stays broken, so each call makes a
+ * new stub.
  */
 function leasingOf(env: TrainerEnv, run: string): Leasing {
   if (!isWorkLoop(env)) return env.RUN.getByName(run);
@@ -40,7 +41,9 @@ async function submit(env: TrainerEnv, submission: Submission): Promise<Submissi
   }
 }
 
-/** Never throws: without this call the lease expires, and the run's alarm sends another message. */
+/**
+ * Gives a task back to the run. Never throws: if the call fails, the lease expires, and the run's alarm sends another message.
+ */
 async function giveBack(env: TrainerEnv, { id, task: { run, shard } }: Lease): Promise<void> {
   try {
     await leasingOf(env, run).release(shard, id);
@@ -49,7 +52,10 @@ async function giveBack(env: TrainerEnv, { id, task: { run, shard } }: Lease): P
   }
 }
 
-/** Works on a leased task until it is submitted or given back. `waitedMs`: how long the lease's queue message waited. Never throws. */
+/**
+ * Works on a leased task until it is submitted or given back. `waitedMs` is the time that the lease's queue message waited. Never
+ * throws.
+ */
 export async function workOn(
   env: TrainerEnv,
   lease: Lease,

@@ -60,7 +60,8 @@ export function bestTimes(works: readonly (() => void)[], rounds: number): numbe
     // Measured again, because the first calls of the warm-up were slow.
     const perMs = done / WARM_UP_MS;
     const time = perCall(measure(work, Math.max(1, Math.round(perMs))));
-    // On a busy machine a single result can be near zero or negative. Without a limit it would ask for millions of calls.
+    // On a busy machine a single time can be near zero or negative. Without a limit, the next measurement would then make
+    // millions of calls.
     const wanted = time > 0 ? MEASURED_MS / time : MEASURED_MS * perMs;
     return Math.max(1, Math.round(Math.min(wanted, MOST_SPEED_UP * MEASURED_MS * perMs)));
   });

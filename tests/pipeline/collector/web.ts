@@ -70,8 +70,7 @@ export async function openWeb(sites: Readonly<Record<string, Site>>, clock: "lea
   const server = harnessOf([CONFIG], { [CONFIG]: { vars: { CLOCK: clock } } });
   await server.listen();
   const worker = server.getWorker<CollectorEnv>("tiffin-collector");
-  // The harness gets the export's type only from a module type, and tests in Node do not load that module. So the type is
-  // cast.
+  // The harness can type the export only by the Worker's module, which tests in Node do not load. So the type is stated here.
   const collector = (await worker.getExport()) as unknown as CollectorCalls;
   const addSource = (url: string, more: object = {}) =>
     collector.addSource({ url, scope: "host", pageBudget: 50, revisitSeconds: 3600, ...more });

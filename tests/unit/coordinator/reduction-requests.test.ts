@@ -1,4 +1,7 @@
-/** The predicted number of requests of a reduction against real reductions, and the refusal that uses the prediction. */
+/**
+ * The predicted number of requests of a reduction is compared with real reductions. Runs with too many predicted requests are
+ * refused.
+ */
 import { beforeAll, describe, expect, it } from "vitest";
 import { MapBucket } from "../../../scripts/simulation/map-bucket.ts";
 import { PRESETS, supervisionConfigSchema, type TrainingConfig } from "../../../shared/config.ts";

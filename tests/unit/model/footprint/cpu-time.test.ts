@@ -1,4 +1,4 @@
-/** The predicted CPU time of tasks, against measured times, and the refusal of tasks that no trainer can finish. */
+/** The predicted CPU time of tasks is compared with measured times. Tasks that no trainer can finish are refused. */
 import { expect, test } from "vitest";
 import { PRESETS, presetOf, type TrainingConfig } from "../../../../shared/config.ts";
 import { checkCpu, estimateEvaluationCpu, estimateTaskCpu } from "../../../../shared/model/footprint/cpu-time.ts";

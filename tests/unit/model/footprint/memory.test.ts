@@ -1,4 +1,4 @@
-/** The planner's prediction against the allocated memory, and the refusal of configurations that do not fit. */
+/** The planner's prediction is compared with the allocated memory. Configurations that do not fit are refused. */
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeEach, describe, expect, test } from "vitest";
 import { PRESETS, presetOf, type ModelConfig, type TrainingConfig } from "../../../../shared/config.ts";
