@@ -86,8 +86,8 @@ export async function trainRun(env: CoordinatorEnv, request: WorkflowRequest, re
   } catch (error) {
     throw namedError("InvalidInput", (error as Error).message);
   }
-  // A dataset has its own vocabulary, which is checked when the run begins. Without a dataset, the vocabulary size is known
-  // now.
+  // If the request names a dataset, the vocabulary is that of the dataset, and the limits are checked when the run begins.
+  // Otherwise the vocabulary size is known here, so the limits are checked here.
   const preset = presetOf(parsed.preset);
   const training = trainingOf(parsed);
   checkFields(parsed, training);

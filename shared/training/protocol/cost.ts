@@ -1,4 +1,4 @@
-/** Trainers' time: its sum, its price, and the speed that it shows. */
+/** Adds up the trainers' time, computes its price, and updates the speeds that it shows. */
 import { centsOfUsage } from "../../costs/usage.ts";
 import { trainerRate } from "./cpu-rate.ts";
 import { MAX_LEASE_MS, seen } from "./leases.ts";
