@@ -8,6 +8,7 @@ import { Confirm } from "../../frame/confirm.tsx";
 import { ForOperator } from "../../frame/for-operator.tsx";
 import { ago, bytes, count, counted, NONE } from "../../frame/numbers.ts";
 import { overview, watchOverview } from "../../frame/overview.ts";
+import { Table } from "../../frame/table.tsx";
 import { poll, type Polled } from "../../frame/polling.ts";
 import { Problem } from "../../frame/problem.tsx";
 
@@ -128,46 +129,32 @@ function Sources() {
       <h2 id="sources">Sources</h2>
       {sources.value !== null && all.length === 0 && <p>None yet. Add the address of a site that you may read.</p>}
       {all.length > 0 && (
-        // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls needs the keyboard
-        <section class="scrolls" aria-labelledby="sources" tabIndex={0}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Address</th>
-                <th scope="col">Kind</th>
-                <th scope="col">Pages at most</th>
-                <th scope="col">Last crawl</th>
-                <th scope="col">Again</th>
+        <Table heading="sources" columns={["Address", "Kind", "Pages at most", "Last crawl", "Again"]}>
+          {all.map(({ id, url, kind, pageBudget }) => {
+            const last = crawls.value.find(({ source }) => source === id);
+            return (
+              <tr key={id}>
+                <th scope="row">{url}</th>
+                <td>{kind}</td>
+                <td>{count(pageBudget)}</td>
+                <td>{last === undefined ? NONE : ago(last.startedAt)}</td>
+                <td>
+                  {kind !== "upload" && (
+                    <Confirm
+                      label="Crawl"
+                      act={async () => {
+                        await call<Crawl[]>("POST", "/crawls", { source: id });
+                        polled?.refresh();
+                      }}
+                    >
+                      <p>All pages of this source are asked for again; those that have not changed cost little.</p>
+                    </Confirm>
+                  )}
+                </td>
               </tr>
-            </thead>
-            <tbody>
-              {all.map(({ id, url, kind, pageBudget }) => {
-                const last = crawls.value.find(({ source }) => source === id);
-                return (
-                  <tr key={id}>
-                    <th scope="row">{url}</th>
-                    <td>{kind}</td>
-                    <td>{count(pageBudget)}</td>
-                    <td>{last === undefined ? NONE : ago(last.startedAt)}</td>
-                    <td>
-                      {kind !== "upload" && (
-                        <Confirm
-                          label="Crawl"
-                          act={async () => {
-                            await call<Crawl[]>("POST", "/crawls", { source: id });
-                            polled?.refresh();
-                          }}
-                        >
-                          <p>All pages of this source are asked for again; those that have not changed cost little.</p>
-                        </Confirm>
-                      )}
-                    </td>
-                  </tr>
-                );
-              })}
-            </tbody>
-          </table>
-        </section>
+            );
+          })}
+        </Table>
       )}
       <div class="buttons">
         <AddSource />

@@ -7,9 +7,11 @@ import { useEffect } from "preact/hooks";
 import type { Model } from "../../../../../shared/contracts/models.ts";
 import { call, send } from "../../frame/api.ts";
 import { Confirm } from "../../frame/confirm.tsx";
+import { Facts } from "../../frame/facts.tsx";
 import { ForOperator } from "../../frame/for-operator.tsx";
 import { ago, decimal, NONE, shortHash } from "../../frame/numbers.ts";
 import { overview, overviewProblem, watchOverview } from "../../frame/overview.ts";
+import { Table } from "../../frame/table.tsx";
 import { poll, type Polled } from "../../frame/polling.ts";
 import { Problem } from "../../frame/problem.tsx";
 
@@ -60,26 +62,19 @@ function Active() {
       <h2 id="active">
         Answering now: <span class="mono">{shortHash(active.model)}</span>
       </h2>
-      <dl class="facts">
-        <div>
-          <dt>Validation loss</dt>
-          <dd>{lossOf(active)}</dd>
-        </div>
-        <div>
-          <dt>Parameters</dt>
-          <dd>{run?.parameters?.toLocaleString("en") ?? NONE}</dd>
-        </div>
-        <div>
-          <dt>Published</dt>
-          <dd>{ago(active.publishedAt)}</dd>
-        </div>
-        <div>
-          <dt>From run</dt>
-          <dd>
-            <a href={`/studio/training?run=${encodeURIComponent(active.run)}`}>{active.run}</a>
-          </dd>
-        </div>
-      </dl>
+      <Facts
+        facts={[
+          ["Validation loss", lossOf(active)],
+          ["Parameters", run?.parameters?.toLocaleString("en") ?? NONE],
+          ["Published", ago(active.publishedAt)],
+          [
+            "From run",
+            <a key="run" href={`/studio/training?run=${encodeURIComponent(active.run)}`}>
+              {active.run}
+            </a>,
+          ],
+        ]}
+      />
       <p>
         <a class="button" href="/studio/playground">
           Ask it
@@ -99,60 +94,45 @@ function Published() {
       <Problem text={problem.value} />
       {models.value !== null && all.length === 0 && <p>None yet.</p>}
       {all.length > 0 && (
-        // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls needs the keyboard
-        <section class="scrolls" aria-labelledby="published" tabIndex={0}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Model</th>
-                <th scope="col">Validation loss</th>
-                <th scope="col">Run</th>
-                <th scope="col">Published</th>
-                <th scope="col">Take out</th>
-                <th scope="col">Answers</th>
-              </tr>
-            </thead>
-            <tbody>
-              {all.map((model) => (
-                <tr key={model.model}>
-                  <th scope="row" class="mono">
-                    {shortHash(model.model)}
-                  </th>
-                  <td>{lossOf(model)}</td>
-                  <td>
-                    <a href={`/studio/training?run=${encodeURIComponent(model.run)}`}>{model.run}</a>
-                  </td>
-                  <td>{ago(model.publishedAt)}</td>
-                  <td class="exports">
-                    {EXPORTS.map(([format, name]) => (
-                      <a key={format} href={`/models/${model.model}/export?format=${format}`} download>
-                        {name}
-                      </a>
-                    ))}
-                  </td>
-                  <td>
-                    {model.active ? (
-                      <b>now</b>
-                    ) : (
-                      <Confirm
-                        label="Activate"
-                        act={async () => {
-                          await send("POST", `/models/${model.model}/activate`);
-                          polled?.refresh();
-                        }}
-                      >
-                        <p>
-                          Model <code>{shortHash(model.model)}</code> answers from now on, within a second or so everywhere. To go back,
-                          activate {before === undefined ? "another one" : <code>{shortHash(before.model)}</code>} in the same way.
-                        </p>
-                      </Confirm>
-                    )}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </section>
+        <Table heading="published" columns={["Model", "Validation loss", "Run", "Published", "Take out", "Answers"]}>
+          {all.map((model) => (
+            <tr key={model.model}>
+              <th scope="row" class="mono">
+                {shortHash(model.model)}
+              </th>
+              <td>{lossOf(model)}</td>
+              <td>
+                <a href={`/studio/training?run=${encodeURIComponent(model.run)}`}>{model.run}</a>
+              </td>
+              <td>{ago(model.publishedAt)}</td>
+              <td class="exports">
+                {EXPORTS.map(([format, name]) => (
+                  <a key={format} href={`/models/${model.model}/export?format=${format}`} download>
+                    {name}
+                  </a>
+                ))}
+              </td>
+              <td>
+                {model.active ? (
+                  <b>now</b>
+                ) : (
+                  <Confirm
+                    label="Activate"
+                    act={async () => {
+                      await send("POST", `/models/${model.model}/activate`);
+                      polled?.refresh();
+                    }}
+                  >
+                    <p>
+                      Model <code>{shortHash(model.model)}</code> answers from now on, within a second or so everywhere. To go back,
+                      activate {before === undefined ? "another one" : <code>{shortHash(before.model)}</code>} in the same way.
+                    </p>
+                  </Confirm>
+                )}
+              </td>
+            </tr>
+          ))}
+        </Table>
       )}
     </div>
   );

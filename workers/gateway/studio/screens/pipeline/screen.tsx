@@ -5,6 +5,7 @@
 import { computed } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { Announcer } from "../../frame/announcer.tsx";
+import { Facts } from "../../frame/facts.tsx";
 import { percent } from "../../frame/numbers.ts";
 import { overview, overviewProblem, previous, watchOverview } from "../../frame/overview.ts";
 import { Problem } from "../../frame/problem.tsx";
@@ -38,14 +39,7 @@ function TinCard({ tin }: { tin: Tin }) {
         <p class="main">
           <b>{main}</b> <span>{unit}</span>
         </p>
-        <dl>
-          {facts.map(([name, value]) => (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>{value}</dd>
-            </div>
-          ))}
-        </dl>
+        <Facts facts={facts} isPanel={false} />
         <p class="does">{does}</p>
         <p class="fill">
           {fill !== null && (

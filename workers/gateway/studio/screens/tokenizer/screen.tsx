@@ -6,6 +6,7 @@ import { computed, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Overview } from "../../../../../shared/contracts/overview.ts";
 import { Tokenizer as Encoder } from "../../../../../shared/tokenizer/tokenizer.ts";
+import { Facts } from "../../frame/facts.tsx";
 import { parameter, readAddress, setParameters } from "../../frame/address.ts";
 import { Announcer } from "../../frame/announcer.tsx";
 import { call } from "../../frame/api.ts";
@@ -58,20 +59,18 @@ function Details({ piece }: { piece: Piece }) {
       <h2>
         Token <span class="mono token">{piece.shown}</span>
       </h2>
-      <dl class="facts">
-        <div>
-          <dt>Id</dt>
-          <dd>{piece.id}</dd>
-        </div>
-        <div>
-          <dt>Bytes</dt>
-          <dd class="mono">{Array.from(piece.bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ") || "none"}</dd>
-        </div>
-        <div>
-          <dt>Learned</dt>
-          <dd>{steps.length === 0 ? "from the start: a single byte" : `as merge number ${steps.at(-1)!.rank + 1}`}</dd>
-        </div>
-      </dl>
+      <Facts
+        facts={[
+          ["Id", piece.id],
+          [
+            "Bytes",
+            <span key="bytes" class="mono">
+              {Array.from(piece.bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ") || "none"}
+            </span>,
+          ],
+          ["Learned", steps.length === 0 ? "from the start: a single byte" : `as merge number ${steps.at(-1)!.rank + 1}`],
+        ]}
+      />
       {steps.length > 0 && (
         <>
           <p>It is put together like this. A pair that was frequent earlier in training has a lower number.</p>

@@ -5,8 +5,10 @@ import type { RunStatus, RunTick } from "../../../../../shared/contracts/runs.ts
 import { parameter, readAddress, setParameters } from "../../frame/address.ts";
 import { Announcer } from "../../frame/announcer.tsx";
 import { call } from "../../frame/api.ts";
+import { Facts, type Fact } from "../../frame/facts.tsx";
 import { ForOperator } from "../../frame/for-operator.tsx";
 import { bytes, count, decimal, duration, NONE, percent } from "../../frame/numbers.ts";
+import { Table } from "../../frame/table.tsx";
 import { poll, type Polled } from "../../frame/polling.ts";
 import { session } from "../../frame/session.tsx";
 import { Actions, StartRun } from "./actions.tsx";
@@ -80,8 +82,8 @@ function endOf({ valLoss, trigramLoss, unigramLoss }: RunTick): string {
   return `Done. The best validation loss is ${decimal(valLoss, 3)}, ${valLoss < line ? "below" : "above"} the ${decimal(line, 3)} of a model that only counts.`;
 }
 
-function Facts({ run, full }: { run: RunTick; full: RunStatus | null }) {
-  const facts: (readonly [string, string])[] = [
+function RunFacts({ run, full }: { run: RunTick; full: RunStatus | null }) {
+  const facts: Fact[] = [
     ["Training loss", run.loss === null ? NONE : decimal(run.loss, 3)],
     ["Validation loss, best", run.valLoss === null ? NONE : decimal(run.valLoss, 3)],
     ["Bits per byte", full?.bitsPerByte ? decimal(full.bitsPerByte, 3) : NONE],
@@ -94,61 +96,37 @@ function Facts({ run, full }: { run: RunTick; full: RunStatus | null }) {
     ["Cost on Cloudflare, about", full?.cents === null || full === null ? NONE : `${decimal(full.cents, 2)} US cents`],
     ["Sent per round", full?.bytesPerRound ? bytes(full.bytesPerRound.delta + full.bytesPerRound.inner) : NONE],
   ];
-  return (
-    <dl class="facts">
-      {facts.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  );
+  return <Facts facts={facts} />;
 }
 
 function Runs({ current }: { current: string | null }) {
   return (
     <div class="panel">
       <h2 id="runs">All runs</h2>
-      {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls needs the keyboard */}
-      <section class="scrolls" aria-labelledby="runs" tabIndex={0}>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Run</th>
-              <th scope="col">State</th>
-              <th scope="col">Size</th>
-              <th scope="col">Tokens</th>
-              <th scope="col">Validation loss</th>
-              <th scope="col">Time</th>
-            </tr>
-          </thead>
-          <tbody>
-            {(runs.value ?? []).toReversed().map((run) => (
-              <tr key={run.id}>
-                <th scope="row">
-                  <a
-                    href={`?run=${encodeURIComponent(run.id)}`}
-                    aria-current={run.id === current ? "true" : undefined}
-                    onClick={(event) => {
-                      event.preventDefault();
-                      setParameters({ run: run.id, from: null, to: null }, true);
-                      refresh();
-                    }}
-                  >
-                    {run.id}
-                  </a>
-                </th>
-                <td>{run.state}</td>
-                <td>{run.preset ?? NONE}</td>
-                <td>{run.tokens === null ? NONE : count(run.tokens)}</td>
-                <td>{run.valLoss === null ? NONE : decimal(run.valLoss, 3)}</td>
-                <td>{run.trainingSeconds === null ? NONE : duration(run.trainingSeconds)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </section>
+      <Table heading="runs" columns={["Run", "State", "Size", "Tokens", "Validation loss", "Time"]}>
+        {(runs.value ?? []).toReversed().map((run) => (
+          <tr key={run.id}>
+            <th scope="row">
+              <a
+                href={`?run=${encodeURIComponent(run.id)}`}
+                aria-current={run.id === current ? "true" : undefined}
+                onClick={(event) => {
+                  event.preventDefault();
+                  setParameters({ run: run.id, from: null, to: null }, true);
+                  refresh();
+                }}
+              >
+                {run.id}
+              </a>
+            </th>
+            <td>{run.state}</td>
+            <td>{run.preset ?? NONE}</td>
+            <td>{run.tokens === null ? NONE : count(run.tokens)}</td>
+            <td>{run.valLoss === null ? NONE : decimal(run.valLoss, 3)}</td>
+            <td>{run.trainingSeconds === null ? NONE : duration(run.trainingSeconds)}</td>
+          </tr>
+        ))}
+      </Table>
     </div>
   );
 }
@@ -198,7 +176,7 @@ function Watched() {
       {run !== null && !isDeleted.value && (
         <>
           <Curve status={status.value?.id === run.id ? status.value : null} />
-          <Facts run={run} full={status.value?.id === run.id ? status.value : null} />
+          <RunFacts run={run} full={status.value?.id === run.id ? status.value : null} />
           <div class="buttons spaced">
             <StartRun onChange={refresh} />
             <Actions run={run} onChange={refresh} />
