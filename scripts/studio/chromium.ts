@@ -15,11 +15,6 @@ const PACKAGE = "@sparticuz/chromium@153.0.0";
 const FOLDER = join(ROOT, ".tiffin", "chromium");
 const FETCH_TIMEOUT_MS = 300_000;
 
-export interface FoundChromium {
-  path: string;
-  args: readonly string[];
-}
-
 function installed(): string | null {
   const folders = (process.env["PATH"] ?? "").split(delimiter);
   const paths = [...folders.flatMap((folder) => NAMES.map((name) => join(folder, name))), ...PLACES];
@@ -30,7 +25,7 @@ function installed(): string | null {
  * The Chromium of the npm package, downloaded if necessary. Null if the package does not support this platform or the download
  * fails.
  */
-async function packaged(): Promise<FoundChromium | null> {
+async function packaged(): Promise<string | null> {
   if (process.platform !== "linux" || process.arch !== "x64") return null;
   const entry = join(FOLDER, "node_modules/@sparticuz/chromium/build/index.js");
   if (!existsSync(entry)) {
@@ -41,21 +36,20 @@ async function packaged(): Promise<FoundChromium | null> {
     const { status } = spawnSync("npm", args, { cwd: FOLDER, stdio: "ignore", timeout: FETCH_TIMEOUT_MS });
     if (status !== 0 || !existsSync(entry)) return null;
   }
-  const { default: bundled } = (await import(pathToFileURL(entry).href)) as {
-    default: { executablePath(): Promise<string>; args: string[] };
-  };
-  return { path: await bundled.executablePath(), args: bundled.args };
+  // We ignore the package's own arguments. They run the browser in one process, which crashes when a page closes, and they turn
+  // off web security, which the tests check.
+  const { default: bundled } = (await import(pathToFileURL(entry).href)) as { default: { executablePath(): Promise<string> } };
+  return bundled.executablePath();
 }
 
-/** Returns null if no Chromium is found. Tests then report this and skip. */
-export async function findChromium(): Promise<FoundChromium | null> {
+/** The path of a Chromium, or null if none is found. Tests then report this and skip. */
+export async function findChromium(): Promise<string | null> {
   const given = process.env["CHROMIUM_PATH"];
   if (given !== undefined && !existsSync(given)) throw new Error(`CHROMIUM_PATH: expected an executable, found none at ${given}`);
-  const path = given ?? installed();
-  return path === null ? packaged() : { path, args: [] };
+  return given ?? installed() ?? packaged();
 }
 
-export function launch({ path, args }: FoundChromium): Promise<Browser> {
+export function launch(executablePath: string): Promise<Browser> {
   // Containers lack the user namespaces that Chromium's sandbox needs, and have little shared memory.
-  return chromium.launch({ executablePath: path, args: [...args, "--no-sandbox", "--disable-dev-shm-usage"], headless: true });
+  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage"], headless: true });
 }
