@@ -1,6 +1,7 @@
 /** A question to the active model, and its answer. */
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
+import type { Format } from "../generation/constraint/constraint.ts";
 import { contextSchema } from "../lessons/context.ts";
 
 /**
@@ -12,6 +13,18 @@ export const DEFAULT_CANDIDATES = 3;
 export const logitBiasSchema = z
   .record(z.string().regex(/^\d{1,5}$/, "expected token ids"), z.number().min(-100).max(100))
   .refine((biases) => Object.keys(biases).length <= 300, "expected at most 300 tokens");
+
+/** A JSON Schema, of which generation/constraint/json-schema.ts supports a part. */
+export const jsonSchemaSchema = z.record(z.string(), z.unknown());
+
+const formatSchema = z
+  .union([z.literal("json"), z.strictObject({ schema: jsonSchemaSchema }), z.strictObject({ pattern: z.string().min(1) })], {
+    error: 'expected "json", {"schema": {...}} or {"pattern": "..."}',
+  })
+  .transform((format): Format => {
+    if (format === "json") return { kind: "json" };
+    return "schema" in format ? { kind: "schema", schema: format.schema } : { kind: "pattern", pattern: format.pattern };
+  });
 
 const fields = z.strictObject({
   text: z.string().min(1).max(4000),
@@ -30,6 +43,8 @@ const fields = z.strictObject({
   candidates: z.int().min(1).max(8).optional(),
   seed: z.int().min(0).max(0xffff_ffff).optional(),
   stop: z.array(z.string().min(1).max(64)).max(4).default([]),
+  /** The answer is a JSON object, JSON of a schema, or a text that fits a regular expression. */
+  format: formatSchema.optional(),
   /** Streams the answer as server-sent events: start, text (repeated), then done or error. */
   stream: z.boolean().default(false),
 });

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
+import type { Format } from "../generation/constraint/constraint.ts";
 import type { Context } from "../lessons/context.ts";
 import type { Message } from "../tokenizer/chat-template.ts";
 
@@ -31,9 +32,11 @@ export interface GenerationRequest {
   choices: number;
   seed: number | null;
   stop: string[];
+  /** The format that each text must have; null: any text. */
+  format: Format | null;
   /** Alternatives to report per token, with their log probabilities; null: report no probabilities. */
   logProbabilities: number | null;
-  /** Removes white space at both ends of each text. */
+  /** Removes white space at both ends of each text, unless it has a format. */
   trim: boolean;
 }
 

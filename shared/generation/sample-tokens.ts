@@ -25,6 +25,19 @@ export interface Limits {
   alternatives: number;
   /** True if the token ends the text. */
   isEnd: (id: number) => boolean;
+  /** The format that the text must have. */
+  constraint?: TokenConstraint | undefined;
+}
+
+/** Says which tokens may follow; constraint/constraint.ts makes it. */
+export interface TokenConstraint {
+  /** True if the text may end here. */
+  readonly isComplete: boolean;
+  /** True if the text must end here. */
+  readonly isOver: boolean;
+  /** logits [V] -> a copy [V] in which forbidden tokens have no chance. `left` is the number of tokens that may still come. */
+  restrict(logits: Float32Array, left: number, isEnd: (id: number) => boolean): Float32Array;
+  accept(id: number): void;
 }
 
 /**
@@ -35,17 +48,21 @@ export function* sampleTokens(
   { decoder, logits, prompt }: Start,
   settings: SamplingSettings & PenaltySettings,
   seed: number,
-  { maxTokens, context, alternatives, isEnd }: Limits,
+  { maxTokens, context, alternatives, isEnd, constraint }: Limits,
 ): Generator<Token, "stop" | "length"> {
   const random = createRandom(seed);
   const generated = new Map<number, number>();
   let next = logits;
   for (let count = 1; ; count++) {
-    const sample = sampleToken(penalize(next, settings, { prompt, generated }), settings, random, next);
+    if (constraint?.isOver) return "stop";
+    const changed = penalize(next, settings, { prompt, generated });
+    const allowed = constraint?.restrict(changed, maxTokens - count + 1, isEnd) ?? changed;
+    const sample = sampleToken(allowed, settings, random, next);
     if (isEnd(sample.id)) return "stop";
+    constraint?.accept(sample.id);
     generated.set(sample.id, (generated.get(sample.id) ?? 0) + 1);
     yield { ...sample, alternatives: alternatives === 0 ? [] : mostProbableTokens(next, alternatives) };
-    if (count >= maxTokens || decoder.length >= context) return "length";
+    if (count >= maxTokens || decoder.length >= context) return constraint?.isComplete ? "stop" : "length";
     next = decoder.step(sample.id);
   }
 }

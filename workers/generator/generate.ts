@@ -10,9 +10,9 @@ interface Sampled extends Omit<Candidate, "reward"> {
 }
 
 export async function answer(env: GeneratorEnv, hold: ModelHold, request: GenerateRequest, id: string): Promise<Answer> {
-  const { text, context = {}, candidates: choices = DEFAULT_CANDIDATES, seed = null } = request;
+  const { text, context = {}, candidates: choices = DEFAULT_CANDIDATES, seed = null, format = null } = request;
   const prompt = { kind: "question", text, context } as const;
-  const events = startGeneration(hold, { ...request, prompt, choices, seed, logProbabilities: null, trim: true }, id);
+  const events = startGeneration(hold, { ...request, prompt, choices, seed, format, logProbabilities: null, trim: true }, id);
   const sampled: Sampled[] = Array.from({ length: choices }, () => ({ response: "", logProbability: 0, tokens: 0 }));
   const usage = { promptTokens: 0, completionTokens: 0 };
   for await (const event of events) {

@@ -1,6 +1,7 @@
 /** One generation as a stream of events, from the prompt's ids to the last choice. stream.ts adds the terminal event. */
 import type { WrittenEvent, GenerationRequest } from "../../shared/contracts/generation.ts";
 import { createDecoder } from "../../shared/model/decoder.ts";
+import { compileFormat, type Constraint } from "../../shared/generation/constraint/constraint.ts";
 import { sampleTokens, type Limits, type Token } from "../../shared/generation/sample-tokens.ts";
 import { account } from "./account.ts";
 import type { ModelHold } from "./model.ts";
@@ -10,13 +11,14 @@ import { TextAssembler } from "../../shared/generation/text-assembler.ts";
 /** Throws InvalidInput for an invalid request, always before the first event. */
 export function startGeneration(hold: ModelHold, request: GenerationRequest, id: string): AsyncGenerator<WrittenEvent> {
   const { ids, room } = requestAndRoom(hold.model, request.prompt, request.maxTokens);
-  return generate(hold, request, { id, ids, room });
+  const constrain = request.format === null ? null : compileFormat(request.format, hold.model.tokenizer);
+  return generate(hold, request, { id, ids, room, constrain });
 }
 
 async function* generate(
   hold: ModelHold,
   request: GenerationRequest,
-  { id, ids, room }: { id: string; ids: number[]; room: number },
+  { id, ids, room, constrain }: { id: string; ids: number[]; room: number; constrain: (() => Constraint) | null },
 ): AsyncGenerator<WrittenEvent> {
   const { hash, config, tokenizer, endTokens, weights } = hold.model;
   yield { type: "start", id, model: hash, promptTokens: ids.length };
@@ -39,8 +41,11 @@ async function* generate(
         continue;
       }
       const decoder = hold.track(prompted.fork());
-      const text = new TextAssembler(request.stop, request.trim);
-      const tokens = sampleTokens({ decoder, logits, prompt: new Set(ids) }, request, seed + choice, limits);
+      const text = new TextAssembler(request.stop, request.trim && constrain === null);
+      const tokens = sampleTokens({ decoder, logits, prompt: new Set(ids) }, request, seed + choice, {
+        ...limits,
+        constraint: constrain?.(),
+      });
       let reason: "stop" | "length" | null = null;
       while (reason === null) {
         const next = tokens.next();

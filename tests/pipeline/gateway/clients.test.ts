@@ -1,14 +1,17 @@
 /** Unmodified clients of other protocols against the running gateway on loopback. */
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { generateText, streamText } from "ai";
+import { generateText, Output, streamText } from "ai";
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import { Ollama } from "ollama";
 import OpenAI from "openai";
+import { zodResponseFormat } from "openai/helpers/zod";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
 import { OPERATOR_TOKEN } from "../harness.ts";
 import { openDoor, OPERATOR } from "./door.ts";
 
 const CONTEXT = 256;
+const PERSON = z.object({ name: z.string().max(10), age: z.int().min(0).max(150), tags: z.array(z.enum(["a", "b"])).max(4) });
 
 let door: Awaited<ReturnType<typeof openDoor>>;
 let model = "";
@@ -149,6 +152,29 @@ describe("openai", () => {
     await expect(openai.completions.create({ ...request, logit_bias: { 65: 101 } })).rejects.toMatchObject({ status: 400 });
   });
 
+  test("gets JSON of a schema from a model that knows nothing, whole and streamed", async () => {
+    const request = { ...CHAT, max_tokens: 120, response_format: zodResponseFormat(PERSON, "person") };
+    for (let seed = 1; seed <= 3; seed++) {
+      const { choices } = await openai.chat.completions.parse({ ...request, seed });
+      expect([choices[0]!.finish_reason, PERSON.safeParse(choices[0]!.message.parsed).success]).toEqual(["stop", true]);
+    }
+    let text = "";
+    for await (const { choices } of await openai.chat.completions.create({ ...request, stream: true }))
+      text += choices[0]!.delta.content ?? "";
+    expect(PERSON.safeParse(JSON.parse(text)).success).toBe(true);
+    const object = await openai.chat.completions.create({ ...CHAT, response_format: { type: "json_object" } });
+    expect(JSON.parse(object.choices[0]!.message.content!)).toBeTypeOf("object");
+    const refused = { type: "json_schema" as const, json_schema: { name: "a", schema: { type: "array", uniqueItems: true } } };
+    const refusal = openai.chat.completions.create({ ...CHAT, response_format: refused });
+    await expect(refusal).rejects.toMatchObject({
+      status: 422,
+      param: "schema.uniqueItems",
+      message: expect.stringContaining("not supported"),
+    });
+    const fitting = { ...CHAT, structured_outputs: { regex: "[a-f]{3}-\\d{3}" } };
+    expect((await openai.chat.completions.create(fitting)).choices[0]!.message.content).toMatch(/^[a-f]{3}-\d{3}$/);
+  });
+
   test("gets errors with the field's name in OpenAI's form", async () => {
     const refusal = async (body: object) =>
       openai.chat.completions.create({ ...CHAT, ...body }).then(
@@ -219,6 +245,15 @@ describe("ollama", () => {
     expect(text).toBe(expected.response);
   });
 
+  test("generates and chats in JSON", async () => {
+    const options = { seed: 7, num_predict: 120 };
+    const object = await ollama.generate({ model: "tiffin", prompt: "Hello", format: "json", options });
+    expect(JSON.parse(object.response ?? "")).toBeTypeOf("object");
+    const messages = [{ role: "user", content: "Hello" }];
+    const chat = await ollama.chat({ model: "tiffin", messages, format: z.toJSONSchema(PERSON) as object, options });
+    expect(PERSON.safeParse(JSON.parse(chat.message.content)).success).toBe(true);
+  });
+
   test("can abort a stream, and reads a body of any type", async () => {
     const stream = await ollama.generate({ model: "tiffin", prompt: "Hello", options: { num_predict: 200 }, stream: true });
     await expect(
@@ -236,7 +271,7 @@ describe("ollama", () => {
 
   test("gets errors with the field's name", async () => {
     await expect(ollama.generate({ model: "tiffin", prompt: "a", options: { temperature: -1 } })).rejects.toThrow("options.temperature");
-    await expect(ollama.generate({ model: "tiffin", prompt: "a", format: "json" })).rejects.toThrow("format: not supported here");
+    await expect(ollama.generate({ model: "tiffin", prompt: "a", format: "yaml" })).rejects.toThrow('format: expected "json"');
   });
 });
 
@@ -254,6 +289,23 @@ describe("the AI SDK", () => {
     let deltas = "";
     for await (const delta of streamed.textStream) deltas += delta;
     expect([deltas, await streamed.finishReason, (await streamed.usage).outputTokens]).toEqual([text, finishReason, completionTokens]);
+  });
+
+  test("generates an object of a schema", async () => {
+    const strict = createOpenAICompatible({
+      baseURL: new URL("/v1", door.url).href,
+      name: "tiffin",
+      apiKey: OPERATOR_TOKEN,
+      supportsStructuredOutputs: true,
+    }).chatModel("tiffin");
+    const { output } = await generateText({
+      model: strict,
+      prompt: "Hello",
+      seed: 7,
+      maxOutputTokens: 120,
+      output: Output.object({ schema: PERSON }),
+    });
+    expect(PERSON.safeParse(output).success).toBe(true);
   });
 
   test("can abort a stream in the middle", async () => {

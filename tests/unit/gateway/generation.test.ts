@@ -17,6 +17,7 @@ const request = {
   choices: 1,
   seed: 1,
   stop: [],
+  format: null,
   logProbabilities: null,
   trim: false,
 };

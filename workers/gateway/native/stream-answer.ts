@@ -7,10 +7,12 @@ import { openGeneration } from "../generation.ts";
 import { serverSentEvent, streamResponse } from "../stream-response.ts";
 
 export async function streamAnswer(c: Context<GatewayContext>, request: GenerateRequest): Promise<Response> {
-  const { text, context = {}, seed = null, candidates: choices = 1, stream: _stream, ...settings } = request;
+  const { text, context = {}, seed = null, candidates: choices = 1, stream: _stream, format = null, ...settings } = request;
   const prompt = { kind: "question", text, context } as const;
   return streamResponse(
-    written(await openGeneration(c.env, { ...settings, prompt, seed, choices, logProbabilities: null, trim: true }, c.var.requestId)),
+    written(
+      await openGeneration(c.env, { ...settings, prompt, seed, choices, format, logProbabilities: null, trim: true }, c.var.requestId),
+    ),
     "text/event-stream",
   );
 }

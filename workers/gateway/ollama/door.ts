@@ -116,13 +116,13 @@ handlers.openapi(routes.show, async (c) => {
 handlers.openapi(routes.generate, (c) => {
   const body = c.req.valid("json");
   const asked = { form: GENERATE, model: body.model, stream: body.stream, askedAt: Date.now() };
-  return answer(c, asked, body.prompt === "" ? null : generationOf(promptOf(body), body.options));
+  return answer(c, asked, body.prompt === "" ? null : generationOf(promptOf(body), body.options, body.format));
 });
 handlers.openapi(routes.chat, (c) => {
-  const { model, stream, messages, options } = c.req.valid("json");
+  const { model, stream, messages, options, format } = c.req.valid("json");
   const chat = messages.map(({ role, content }) => ({ role, content }));
   const asked = { form: CHAT, model, stream, askedAt: Date.now() };
-  return answer(c, asked, chat.length === 0 ? null : generationOf({ kind: "chat", messages: chat }, options));
+  return answer(c, asked, chat.length === 0 ? null : generationOf({ kind: "chat", messages: chat }, options, format));
 });
 
 export const ollamaDoor: Door = {

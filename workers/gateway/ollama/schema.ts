@@ -1,5 +1,7 @@
 /** The requests of Ollama's protocol (github.com/ollama/ollama, docs/api.md) that Tiffin supports. Unknown fields are ignored. */
 import { z } from "zod";
+import { jsonSchemaSchema } from "../../../shared/contracts/generate.ts";
+import type { Format } from "../../../shared/generation/constraint/constraint.ts";
 import type { GenerationRequest, Prompt } from "../../../shared/contracts/generation.ts";
 import type { Message } from "../../../shared/tokenizer/chat-template.ts";
 
@@ -38,7 +40,13 @@ const common = {
   model: z.string().max(256),
   stream: z.boolean().default(true),
   options,
-  format: refused,
+  format: z
+    .union([z.enum(["", "json"]), jsonSchemaSchema], { error: 'expected "json" or a JSON Schema' })
+    .nullish()
+    .transform((format): Format | null => {
+      if (format === "json") return { kind: "json" };
+      return typeof format === "object" && format !== null ? { kind: "schema", schema: format } : null;
+    }),
 };
 
 export const generateSchema = z.object({
@@ -70,7 +78,7 @@ export function promptOf({ prompt, system, raw }: OllamaGenerate): Prompt {
   return { kind: "chat", messages: [...instructions, { role: "user", content: prompt }] };
 }
 
-export function generationOf(prompt: Prompt, settings: Options): GenerationRequest {
+export function generationOf(prompt: Prompt, settings: Options, format: Format | null): GenerationRequest {
   const { seed } = settings;
   return {
     prompt,
@@ -86,6 +94,7 @@ export function generationOf(prompt: Prompt, settings: Options): GenerationReque
     choices: 1,
     seed: seed === undefined ? null : seed >>> 0,
     stop: settings.stop,
+    format,
     logProbabilities: null,
     trim: prompt.kind === "chat",
   };

@@ -3,7 +3,8 @@
  * Known fields that Tiffin does not support are refused by name, unless they have a value without effect.
  */
 import { z } from "zod";
-import { logitBiasSchema } from "../../../shared/contracts/generate.ts";
+import { jsonSchemaSchema, logitBiasSchema } from "../../../shared/contracts/generate.ts";
+import type { Format } from "../../../shared/generation/constraint/constraint.ts";
 import type { GenerationRequest } from "../../../shared/contracts/generation.ts";
 
 const MAX_MESSAGES = 256;
@@ -26,6 +27,14 @@ const stop = z
   .transform((value) => (typeof value === "string" ? [value] : (value ?? [])));
 const tokens = z.int().min(1).max(1_000_000).nullish();
 
+const responseFormat = z
+  .discriminatedUnion("type", [
+    z.object({ type: z.literal("text") }),
+    z.object({ type: z.literal("json_object") }),
+    z.object({ type: z.literal("json_schema"), json_schema: z.object({ schema: jsonSchemaSchema }) }),
+  ])
+  .nullish();
+
 const common = {
   model: z.string().max(256),
   temperature: z.number().min(0).max(2).nullish(),
@@ -39,7 +48,9 @@ const common = {
   presence_penalty: z.number().min(-2).max(2).nullish(),
   frequency_penalty: z.number().min(-2).max(2).nullish(),
   logit_bias: logitBiasSchema.nullish(),
+  response_format: responseFormat,
   // These fields are not OpenAI's, but other servers of this protocol know them.
+  structured_outputs: z.object({ regex: z.string().min(1).nullish() }).nullish(),
   top_k: z.int().min(0).max(65_536).nullish(),
   min_p: z.number().min(0).max(1).nullish(),
   repetition_penalty: z.number().min(0.1).max(10).nullish(),
@@ -62,7 +73,6 @@ export const chatRequestSchema = z.object({
   top_logprobs: z.int().min(0).max(20).nullish(),
   tools: refused([]),
   functions: refused([]),
-  response_format: refused({ type: "text" }),
   modalities: refused(["text"]),
 });
 export type ChatRequest = z.output<typeof chatRequestSchema>;
@@ -98,7 +108,15 @@ function samplingOf(request: ChatRequest | CompletionRequest): Sampling {
     choices: request.n ?? 1,
     seed: request.seed === null || request.seed === undefined ? null : request.seed >>> 0,
     stop: request.stop,
+    format: formatOf(request),
   };
+}
+
+function formatOf({ response_format: format, structured_outputs: outputs }: ChatRequest | CompletionRequest): Format | null {
+  if (format?.type === "json_object") return { kind: "json" };
+  if (format?.type === "json_schema") return { kind: "schema", schema: format.json_schema.schema };
+  const pattern = outputs?.regex ?? null;
+  return pattern === null ? null : { kind: "pattern", pattern };
 }
 
 export function chatGeneration(request: ChatRequest): GenerationRequest {
