@@ -8,6 +8,8 @@ export interface LogFields {
   round?: number | undefined;
   shard?: number | undefined;
   trainer?: string | undefined;
+  /** A crawl. Its id connects a request with the pages that it caused. */
+  crawl?: string | undefined;
   /** The stack of an unexpected error. */
   stack?: string | undefined;
 }

@@ -4,6 +4,7 @@
  * compares the tables of workers/README.md with these estimates.
  */
 import { presetOf, type ModelConfig, type TrainingConfig } from "../../shared/config.ts";
+import { REQUEST_CPU_MS } from "../../shared/costs/gateway-cpu.ts";
 import { OBJECT_GB, OPERATIONS_PER_MESSAGE } from "../../shared/costs/prices.ts";
 import { addUsage, centsOfMonth, centsOfUsage, timesUsage, type Usage } from "../../shared/costs/usage.ts";
 import { MAX_CPU_SECONDS, MAX_ISOLATE_BYTES, MAX_SUBREQUESTS } from "../../shared/limits.ts";
@@ -17,8 +18,14 @@ import { readDeployment } from "./deployment.ts";
 
 const MINUTES_PER_MONTH = 30 * 24 * 60;
 
+/** Bytes that Workers Logs keep of one invocation or one line: the event with the attributes that the platform adds. A generous guess. */
+const LOG_EVENT_GB = 2e-6;
+/** Days for which Workers Logs are kept. developers.cloudflare.com/observability/pricing/ */
+const LOG_DAYS = 7;
+const logged = (events: number): Usage => ({ logGb: events * LOG_EVENT_GB, logGbMonths: (events * LOG_EVENT_GB * LOG_DAYS) / 30 });
+
 /** The usage of a cron tick without work. The CPU time is a generous guess; the other numbers were counted. */
-const TICK: Usage = { requests: 1, cpuMilliseconds: 20, objectRequests: 2, sqlRowsRead: 10, d1RowsRead: 10 };
+const TICK: Usage = { requests: 1, cpuMilliseconds: 20, objectRequests: 2, sqlRowsRead: 10, d1RowsRead: 10, ...logged(3) };
 /** An object that gets one call per minute is billed for at most ten seconds of that minute. */
 const OBJECT_GB_SECONDS_PER_TICK = 10 * OBJECT_GB;
 
@@ -26,13 +33,13 @@ const OBJECT_GB_SECONDS_PER_TICK = 10 * OBJECT_GB;
  * The usage of one answer of the default model: three candidates of 64 tokens, stored in D1 and deleted later. The numbers of
  * rows and requests are those that `GET /costs` shows. A token takes 3.4 ms of CPU time. This was measured with the decoder in
  * Node on 2026-12-01, on an AMD EPYC (Zen 4) whose cores are busy with other work: 3 forks of 64 steps after a prompt of 20
- * tokens. The gateway takes a few milliseconds.
+ * tokens.
  */
 const ANSWER_TOKENS = 3 * 64 + 20;
 const MS_PER_TOKEN = 3.4;
 const ANSWER: Usage = {
   requests: 1,
-  cpuMilliseconds: MS_PER_TOKEN * ANSWER_TOKENS + 5,
+  cpuMilliseconds: MS_PER_TOKEN * ANSWER_TOKENS + REQUEST_CPU_MS,
   // Two calls of the ledger: one takes tokens, one books the answer.
   objectRequests: 2,
   objectGbSeconds: 0.05 * OBJECT_GB,
@@ -40,6 +47,8 @@ const ANSWER: Usage = {
   sqlRowsWritten: 3,
   d1RowsRead: 6,
   d1RowsWritten: 2 * 3,
+  // Invocations of the gateway, the generator, the feedback Worker (twice), the coordinator and the ledger (twice), and a line of log.
+  ...logged(8),
 };
 
 /** The minutes between two ticks of a cron expression. The expression must be every minute or every n minutes. */
@@ -73,6 +82,8 @@ export function usageOfRun(model: ModelConfig, training: TrainingConfig): Usage 
     r2ClassB: parts + 2 * states + 1,
     r2ClassA: parts + states,
     sqlRowsWritten: 10,
+    // The invocation, a lease and a submission.
+    ...logged(3),
   };
   const evaluation: Usage = { ...task, r2ClassB: parts + 2, r2ClassA: 0 };
   // Reads the updates, the weights and the outer state. Writes weights, outer state and manifest, after checking whether they

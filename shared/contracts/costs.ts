@@ -15,5 +15,7 @@ export const costsSchema = z.object({
   runs: z.array(z.object({ run: z.string(), ...cost })),
   /** Answers by day (UTC). */
   answers: z.array(z.object({ day: z.string(), answers: z.int(), tokens: z.int(), ...cost })),
+  /** By day, UTC: what belongs neither to a run nor to an answer. The gateway's part has all of its requests, those for answers too. */
+  others: z.array(z.object({ worker: z.enum(["gateway", "collector"]), day: z.string(), ...cost })),
 });
 export type Costs = z.output<typeof costsSchema>;

@@ -59,6 +59,11 @@ export class Meter {
   queue<T>(queue: Queue<T>): Queue<T> {
     const count = (messages: number) => this.add({ queueOperations: OPERATIONS_PER_MESSAGE * messages, requests: messages });
     return withMembers(queue, (name) => {
+      if (name === "send")
+        return (message: T, options?: QueueSendOptions) => {
+          count(1);
+          return queue.send(message, options);
+        };
       if (name !== "sendBatch") return undefined;
       return (messages: Iterable<MessageSendRequest<T>>) => {
         const batch = Array.from(messages);

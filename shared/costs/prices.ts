@@ -1,6 +1,6 @@
 /**
  * Cloudflare's published prices for the paid plan of Workers, in US cents, and the usage that the plan includes per month. No
- * other file has prices. Logs and data sent to the internet have no price here, because the plan includes more than Tiffin uses.
+ * other file has prices. Data that are sent to the internet are free.
  */
 
 /** The day on which the price pages were read. */
@@ -42,6 +42,10 @@ export const PRICES = {
   queueOperations: { cents: 40, per: MILLION, included: MILLION },
   // developers.cloudflare.com/workflows/reference/pricing/; its requests and CPU time are those of Workers.
   workflowGbMonths: { cents: 20, per: 1, included: 1 },
+  // developers.cloudflare.com/observability/pricing/: Workers Logs by size, from 2026-12-01. Until then they cost 60 cents per million
+  // events beyond 20 million.
+  logGb: { cents: 25, per: 1, included: 50 },
+  logGbMonths: { cents: 10, per: 1, included: 12 },
   // developers.cloudflare.com/analytics/analytics-engine/pricing/
   dataPoints: { cents: 25, per: MILLION, included: 10 * MILLION },
 } as const satisfies Readonly<Record<string, Price>>;

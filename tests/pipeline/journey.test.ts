@@ -7,13 +7,20 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { configPath, ROOT } from "../../scripts/local/workers.ts";
 import type { Costs } from "../../shared/contracts/costs.ts";
 import { MAX_RPC_BYTES, MAX_SUBREQUESTS, MAX_WORKER_CALLS } from "../../shared/limits.ts";
+import type { Usage } from "../../shared/costs/usage.ts";
 import { audit, readSpans, TRACES, type Counts, type Span } from "./audit.ts";
 import { harnessOfAll, OPERATOR_TOKEN } from "./harness.ts";
+import { tracedUsage } from "./traced-usage.ts";
 
 /** Only a test that hangs reaches this time. Tests wait for states, and even a slow machine needs far less. */
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
+const CRONS = [
+  ["tiffin-collector", "*/5 * * * *"],
+  ["tiffin-coordinator", "* * * * *"],
+  ["tiffin-feedback", "*/10 * * * *"],
+] as const;
 const PAGES = 12;
 const sentences = (page: number) =>
   Array.from({ length: 12 }, (_, line) => `Page ${page} tells of the kettle, the cup and the tea that is poured at ${line} o'clock. `).join(
@@ -77,6 +84,8 @@ test("turns pages into a model that answers, and a vote sets the reward of the a
   expect([trained.state, trained.error]).toEqual(["done", null]);
   expect(trained.valLoss).toBeLessThan(trained.firstLoss);
 
+  for (const [worker, cron] of CRONS) await server.getWorker(worker).scheduled({ cron });
+
   const ask = () =>
     call<{ id: string; model: string; response: string; candidates: { reward: number }[] }>("POST", "/generate", {
       text: "Page 3 tells of",
@@ -129,18 +138,39 @@ test("no invocation of the journey comes near a limit, nor above the ceilings of
   expect(near).toEqual([]);
 });
 
-test("the ledger's costs of the run are within a fifth of what the traces say", async () => {
-  const { runs } = await call<Costs>("GET", "/costs");
-  const usage = runs.find(({ run }) => run === "journey")!.usage;
-  // The journey is the only run, so all operations of the trainers and of the run's object belong to it.
-  const operations = (...names: string[]) =>
-    spans.filter(({ name, service }) => names.includes(name) && ["coordinator", "trainer"].includes(service)).length;
-  const traced = {
-    r2ClassA: operations("r2_put"),
-    r2ClassB: operations("r2_get", "r2_head"),
-    requests: spans.filter(({ name, service }) => name === "queue" && service === "trainer").length,
+test("the ledger's counts are within a fifth of what the traces say", async () => {
+  // A run tells the ledger now and then. This call tells the rest.
+  const { RUN } = await server.getWorker<CoordinatorEnv>("tiffin-coordinator").getEnv();
+  await RUN.getByName("journey").rouse();
+  const { runs, answers, others } = await call<Costs>("GET", "/costs");
+  spans = await readSpans((sql) => call("POST", TRACES, { sql }));
+  const counted: Record<string, Usage> = {
+    run: runs.find(({ run }) => run === "journey")!.usage,
+    answers: answers[0]!.usage,
+    collector: others.find(({ worker }) => worker === "collector")!.usage,
   };
-  expect(traced.requests).toBeGreaterThan(0);
-  for (const [unit, count] of Object.entries(traced))
-    expect([unit, Math.abs(usage[unit as keyof typeof traced]! - count) <= count / 5]).toEqual([unit, true]);
+  const pairs = Object.entries(tracedUsage(spans)).flatMap(([account, traced]) =>
+    Object.entries(traced).map(([unit, count]) => ({ account, unit, counted: counted[account]![unit as keyof Usage] ?? 0, traced: count })),
+  );
+  if (process.env["SHOW_COUNTS"] !== undefined) console.table(pairs);
+  expect(pairs.filter(({ traced }) => traced === 0)).toEqual([]);
+  expect(pairs.filter((pair) => Math.abs(pair.counted - pair.traced) > pair.traced / 5)).toEqual([]);
+  const gateway = others.find(({ worker }) => worker === "gateway")!.usage;
+  expect(gateway.requests).toBeGreaterThan(0);
+  expect(gateway.cpuMilliseconds).toBeGreaterThan(0);
+});
+
+test("a line of each Worker that did a request's work has the id of the request", async () => {
+  const lines = () => server.getLogs().map(({ message }) => message);
+  const carries = async (worker: string, requested: ReturnType<typeof server.fetch>) => {
+    const id = (await requested).headers.get("x-request-id");
+    expect([worker, lines().some((line) => id !== null && line.includes(`"request":"${id}"`))]).toEqual([worker, true]);
+  };
+  const authorization = `Bearer ${OPERATOR_TOKEN}`;
+  const post = (path: string, body: object) =>
+    server.fetch(path, { method: "POST", headers: { authorization, "content-type": "application/json" }, body: JSON.stringify(body) });
+  await carries("generator", post("/predict", { text: "Page 3 tells of", candidates: ["the kettle"] }));
+  await carries("generator", post("/explain", { text: "Page 3 tells of" }));
+  await carries("collector", post("/sources", { url: `${origin}/`, scope: "host" }));
+  await carries("collector", server.fetch(`/documents?url=${origin}/page/1`, { method: "DELETE", headers: { authorization } }));
 });

@@ -9,7 +9,7 @@ import { parseTokenizer } from "../../shared/tokenizer/json-reader.ts";
 import { harness } from "./harness.ts";
 
 interface Steps {
-  mergeStep(input: object): Promise<{ state: string; done: boolean; tokenizer: string | null }>;
+  mergeStep(input: object): Promise<{ state: string; done: boolean; tokenizer: string | null; usage: object }>;
   encodeStep(input: object): Promise<{ state: string; done: boolean; dataset: string | null }>;
 }
 
@@ -124,7 +124,8 @@ test("reaches the same state when a step is repeated after a crash", async () =>
   for (let state: string | null = null, done = false; !done;) {
     const input: object = { snapshot, vocabSize: 300, state };
     const [step, again] = [await worker.mergeStep(input), await worker.mergeStep(input)];
-    expect(again).toEqual(step);
+    // Only the time that a step takes differs.
+    expect(again).toEqual({ ...step, usage: { ...step.usage, cpuMilliseconds: expect.any(Number) } });
     ({ state, done } = step);
     hashes.push(step.state);
   }
@@ -142,6 +143,7 @@ test("finishes a training that an earlier version began, and gives that version'
     state: await putJson(env.ARTIFACTS, "tokenizer-state", stored("merge-state-2.json")),
     done: false,
     tokenizer: "" as string | null,
+    usage: {},
   };
   while (!step.done) step = await worker.mergeStep({ snapshot, vocabSize: 300, state: step.state });
   expect(step.tokenizer).toBe(await sha256(new TextEncoder().encode(canonicalJson(stored("tokenizer-1.json")))));
@@ -152,8 +154,8 @@ test("ignores a word as long as a page, but counts the lines under table heading
   const endless = "zq".repeat(100_000);
   // The last state contains every counted word.
   const ruled = await train(await storeSnapshot([[...texts, rule]]));
-  expect(await train(await storeSnapshot([[...texts, rule, endless]]))).toEqual(ruled);
-  expect(await train(await storeSnapshot([texts]))).not.toEqual(ruled);
+  expect((await train(await storeSnapshot([[...texts, rule, endless]]))).state).toBe(ruled.state);
+  expect((await train(await storeSnapshot([texts]))).state).not.toBe(ruled.state);
 });
 
 test("throws a named error for a bad request", async () => {

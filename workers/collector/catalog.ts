@@ -6,9 +6,12 @@ import { DurableObject } from "cloudflare:workers";
 import type { Document, Hash } from "../../shared/artifacts.ts";
 import { crawlSchema, type Crawl, type Source } from "../../shared/contracts/sources.ts";
 import type { CorpusTotals } from "../../shared/contracts/overview.ts";
+import { Meter } from "../../shared/costs/meter.ts";
+import type { Usage } from "../../shared/costs/usage.ts";
 import { log } from "../../shared/log.ts";
 import { Corpus, type Verdict } from "./corpus.ts";
 import { corpusTotals } from "./overview.ts";
+import { UsageByDay } from "./usage.ts";
 
 type Row = Record<string, SqlStorageValue>;
 
@@ -36,11 +39,16 @@ function counted(crawl: Crawl, { verdict, bytes }: { verdict: Verdict; bytes: nu
 
 export class Catalog extends DurableObject<CollectorEnv> {
   readonly #corpus: Corpus;
+  readonly #meter = new Meter();
+  readonly #sql: SqlStorage;
+  readonly #usage: UsageByDay;
 
   constructor(ctx: DurableObjectState, env: CollectorEnv) {
     super(ctx, env);
-    this.#corpus = new Corpus(ctx.storage, env.CORPUS);
-    const { sql } = ctx.storage;
+    const sql = this.#meter.sql(ctx.storage.sql);
+    this.#sql = sql;
+    this.#corpus = new Corpus({ sql }, this.#meter.bucket(env.CORPUS));
+    this.#usage = new UsageByDay(sql);
     sql.exec("CREATE TABLE IF NOT EXISTS sources (id TEXT PRIMARY KEY, json TEXT NOT NULL)");
     sql.exec(
       "CREATE TABLE IF NOT EXISTS crawls (id TEXT PRIMARY KEY, source TEXT NOT NULL, started_at INTEGER NOT NULL, json TEXT NOT NULL)",
@@ -48,17 +56,13 @@ export class Catalog extends DurableObject<CollectorEnv> {
   }
 
   #rows<T extends Row>(query: string, ...values: SqlStorageValue[]): T[] {
-    return this.ctx.storage.sql.exec<T>(query, ...values).toArray();
+    return this.#sql.exec<T>(query, ...values).toArray();
   }
 
   async putSource(source: Source): Promise<Source> {
     const known = this.#rows<{ json: string }>("SELECT json FROM sources WHERE id = ?", source.id)[0];
     const kept = known === undefined ? source : { ...source, createdAt: decodeSource(known).createdAt };
-    this.ctx.storage.sql.exec(
-      "INSERT INTO sources VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json",
-      kept.id,
-      JSON.stringify(kept),
-    );
+    this.#sql.exec("INSERT INTO sources VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json", kept.id, JSON.stringify(kept));
     return kept;
   }
 
@@ -85,7 +89,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
       startedAt: new Date().toISOString(),
       finishedAt: null,
     };
-    this.ctx.storage.sql.exec("INSERT INTO crawls VALUES (?, ?, ?, ?)", crawl.id, source, Date.now(), JSON.stringify(crawl));
+    this.#sql.exec("INSERT INTO crawls VALUES (?, ?, ?, ?)", crawl.id, source, Date.now(), JSON.stringify(crawl));
     return { crawl, begun: false };
   }
 
@@ -113,15 +117,31 @@ export class Catalog extends DurableObject<CollectorEnv> {
     return this.#rows<{ json: string }>("SELECT json FROM crawls ORDER BY started_at DESC LIMIT ?", limit).map(decodeCrawl);
   }
 
+  /** Changes a crawl. Each call about a page of a crawl does this once. */
   #change(id: string, change: (crawl: Crawl) => Partial<Crawl>): void {
+    this.#meter.objectRequest(Date.now());
     const row = this.#rows<{ json: string }>("SELECT json FROM crawls WHERE id = ?", id)[0];
     if (row === undefined) return;
     const crawl = decodeCrawl(row);
-    this.ctx.storage.sql.exec("UPDATE crawls SET json = ? WHERE id = ?", JSON.stringify({ ...crawl, ...change(crawl) }), id);
+    this.#sql.exec("UPDATE crawls SET json = ? WHERE id = ?", JSON.stringify({ ...crawl, ...change(crawl) }), id);
   }
 
-  async setQueued(id: string, queued: number): Promise<void> {
+  /** Ends a page. `usage`: what its host has used since the last page. */
+  async setQueued(id: string, queued: number, usage: Usage = {}): Promise<void> {
     this.#change(id, () => ({ queued }));
+    this.#meter.add(usage);
+    this.#book();
+  }
+
+  /** Stores what was used since the last call. */
+  #book(): void {
+    this.#usage.add(this.#meter.take(), Date.now());
+  }
+
+  /** What crawls have used, by day (UTC). */
+  async usage(): Promise<{ day: string; usage: Usage }[]> {
+    this.#book();
+    return this.#usage.all();
   }
 
   /** Counts pages that are not kept, with the reason. A sitemap is not a page, so only its reason is counted. */
@@ -168,7 +188,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
   }
 
   async totals(): Promise<CorpusTotals> {
-    return corpusTotals(this.ctx.storage.sql);
+    return corpusTotals(this.#sql);
   }
 
   async finish(id: string): Promise<void> {
@@ -176,6 +196,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
     if (crawl === null || crawl.state === "done") return;
     await this.#corpus.flush(crawl.source);
     this.#change(id, () => ({ state: "done", queued: 0, finishedAt: new Date().toISOString() }));
+    this.#book();
   }
 
   /** Removes a URL for good, from the segments in R2. Later crawls do not store it again. */
@@ -187,6 +208,8 @@ export class Catalog extends DurableObject<CollectorEnv> {
   async snapshot(sources: readonly string[] | undefined): Promise<{ hash: Hash; documents: number; bytes: number; segments: number }> {
     const owning = sources === undefined ? (await this.sources()).map(({ id }) => id) : this.#corpus.owningSources(sources);
     for (const source of owning) await this.#corpus.flush(source);
-    return this.#corpus.snapshot(sources);
+    const snapshot = await this.#corpus.snapshot(sources);
+    this.#book();
+    return snapshot;
   }
 }

@@ -17,17 +17,20 @@ export async function crawlPage(env: CollectorEnv, message: PageMessage): Promis
   const host = env.HOST.getByName(message.origin);
   const catalog = env.CATALOG.getByName("catalog");
   const visit = await host.visit(message);
+  const startedAt = Date.now();
+  // The time after the visit, with waits for the catalog: an upper bound of the CPU time.
+  const complete = (found: Found) => host.complete(message, found, Math.max(0, Date.now() - startedAt));
   switch (visit.kind) {
     case "nothing":
       return;
     case "refused":
       await refuse(catalog, message, { kind: visit.entry, url: message.url }, visit.refusal);
-      return host.complete(message, { pages: [], sitemaps: [], validators: null });
+      return complete({ pages: [], sitemaps: [], validators: null });
     case "unchanged":
       await catalog.countUnchanged(message.crawl);
-      return host.complete(message, { pages: visit.links, sitemaps: [], validators: "unchanged" });
+      return complete({ pages: visit.links, sitemaps: [], validators: "unchanged" });
     case "fetched":
-      return host.complete(message, await store(catalog, message, visit));
+      return complete(await store(catalog, message, visit));
     default:
       return visit satisfies never;
   }
@@ -38,7 +41,7 @@ async function store(catalog: Catalog, message: PageMessage, visit: Extract<Visi
   const { adapter, resource, source } = visit;
   const [pages, sitemaps]: [string[], string[]] = [[], []];
   let isWhole = resource.status === 200;
-  for await (const finding of readSafely(ADAPTERS[adapter].read(resource), message.url)) {
+  for await (const finding of readSafely(ADAPTERS[adapter].read(resource), message)) {
     if (finding.kind === "document") isWhole = (await keep(catalog, message, source, finding.document)) && isWhole;
     else if (finding.kind === "refusal") {
       isWhole = false;
@@ -55,11 +58,11 @@ async function store(catalog: Catalog, message: PageMessage, visit: Extract<Visi
 }
 
 /** The findings of an adapter. If the adapter fails, the last finding is a refusal. Errors of the consumer pass through. */
-async function* readSafely(findings: AsyncIterable<Finding>, url: string): AsyncGenerator<Finding> {
+async function* readSafely(findings: AsyncIterable<Finding>, { url, crawl }: PageMessage): AsyncGenerator<Finding> {
   try {
     yield* findings;
   } catch (error) {
-    log("error", `${url}: unreadable: ${(error as Error).message}`);
+    log("error", `${url}: unreadable: ${(error as Error).message}`, { crawl });
     yield { kind: "refusal", refusal: { kind: "unusable", cause: "unreadable" } };
   }
 }

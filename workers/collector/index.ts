@@ -8,6 +8,8 @@ import type { Hash } from "../../shared/artifacts.ts";
 import type { CorpusTotals } from "../../shared/contracts/overview.ts";
 import type { Crawl, CrawlRequest, Removal, Source, SourceRequest } from "../../shared/contracts/sources.ts";
 import type { UploadRequest } from "../../shared/contracts/uploads.ts";
+import type { Usage } from "../../shared/costs/usage.ts";
+import { log } from "../../shared/log.ts";
 import { sha256 } from "../../shared/store.ts";
 import { crawlPage } from "./crawl-page.ts";
 import { normalizeUrl } from "./web/address.ts";
@@ -31,18 +33,21 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
   }
 
   /** Registers a source, or changes the settings of a registered source. Throws InvalidInput if the address may not be fetched. */
-  async addSource(input: SourceRequest): Promise<Source> {
+  async addSource(input: SourceRequest, request?: string): Promise<Source> {
     const url = normalizeUrl(input.url);
     const refusal = url === null ? "expected a web address" : refusalOf(new URL(url), this.env.LOCAL_ORIGIN);
     if (url === null || refusal !== null) throw namedError("InvalidInput", `url: ${refusal}`);
     const kind = input.kind === undefined || input.kind === "site" ? "" : `${input.kind} `;
     const id = (await sha256(new TextEncoder().encode(`${kind}${input.scope} ${url}`))).slice(0, 16);
+    log("info", `source ${id}: registered`, { request });
     return this.#catalog.putSource({ ...input, url, id, createdAt: new Date().toISOString() });
   }
 
   /** Stores the documents of a file. A second upload of the file replaces its documents. */
-  async upload(request: UploadRequest, bytes: Uint8Array<ArrayBuffer>): Promise<Crawl> {
-    return uploadFile(this.env, request, bytes);
+  async upload(upload: UploadRequest, bytes: Uint8Array<ArrayBuffer>, request?: string): Promise<Crawl> {
+    const crawl = await uploadFile(this.env, upload, bytes);
+    log("info", `${upload.collection}/${upload.file}: uploaded`, { request, crawl: crawl.id });
+    return crawl;
   }
 
   async listSources(): Promise<Source[]> {
@@ -53,7 +58,7 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
    * Crawls one source now, or all sources that are due. If a crawl of a source is running, returns that crawl. A source that
    * fails does not stop the others; its error is thrown at the end.
    */
-  async startCrawls(input: CrawlRequest): Promise<Crawl[]> {
+  async startCrawls(input: CrawlRequest, request?: string): Promise<Crawl[]> {
     const all = await this.#catalog.sources();
     const chosen = input.source === undefined ? [] : all.filter(({ id }) => id === input.source);
     if (input.source !== undefined && chosen.length === 0)
@@ -66,6 +71,7 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
       try {
         const { crawl, begun } = await this.#catalog.openCrawl(source.id);
         if (!begun) await this.env.HOST.getByName(new URL(source.url).origin).begin(crawl, source);
+        log("info", `source ${source.id}: ${begun ? "its crawl goes on" : "a crawl begins"}`, { request, crawl: crawl.id });
         crawls.push(crawl);
       } catch (error) {
         failures.push(`source ${source.id}: ${(error as Error).message}`);
@@ -90,12 +96,18 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
   }
 
   /** Removes a page for good: its segments are rewritten, and later crawls skip the page. */
-  async removeUrl(url: string): Promise<Removal> {
+  async removeUrl(url: string, request?: string): Promise<Removal> {
     // Earlier versions stored a redirected page under the address before the redirect. So both the normalized address and the
     // address as given are removed.
     let removed = 0;
     for (const address of new Set([normalizeUrl(url) ?? url, url])) removed += (await this.#catalog.remove(address)).removed;
+    log("info", `${url}: removed for good`, { request });
     return { removed };
+  }
+
+  /** What crawls have used, by day (UTC). */
+  async usage(): Promise<{ day: string; usage: Usage }[]> {
+    return this.#catalog.usage();
   }
 
   async snapshot(input: { sources?: string[] }): Promise<{ hash: Hash; documents: number; bytes: number; segments: number }> {

@@ -10,6 +10,7 @@ import type { Model, PublishRequest } from "../../shared/contracts/models.ts";
 import type { TrainingTotals } from "../../shared/contracts/overview.ts";
 import type { BranchRequest, RunStatus, StartedRun, WorkflowRequest } from "../../shared/contracts/runs.ts";
 import type { ImportedModel, ImportRequest } from "../../shared/contracts/imports.ts";
+import { centsOfUsage, type Usage } from "../../shared/costs/usage.ts";
 import { namedError } from "../../shared/errors.ts";
 import type { ExportFormat } from "../../shared/interchange/formats.ts";
 import type { Lease, Submission, SubmissionReply } from "../../shared/training/protocol/task.ts";
@@ -65,8 +66,14 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return { ok: true, model: (await this.activeModel())?.model ?? null };
   }
 
-  costs(): Promise<Costs> {
-    return this.#ledger.costs();
+  async costs(): Promise<Costs> {
+    const [costs, collected] = await Promise.all([this.#ledger.costs(), this.env.COLLECTOR.usage()]);
+    const collector = collected.map(({ day, usage }) => ({ worker: "collector" as const, day, cents: centsOfUsage(usage), usage }));
+    return { ...costs, others: [...costs.others, ...collector] };
+  }
+
+  bookGateway(usage: Usage): Promise<void> {
+    return this.#ledger.bookGateway(usage);
   }
 
   /** Counters and gauges in Prometheus' text format. */

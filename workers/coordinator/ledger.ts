@@ -22,6 +22,7 @@ const ALERT_SHARE = 0.8;
 const BUDGETS: readonly BudgetName[] = ["answerTokens", "trainingCents"];
 const ANSWERS = "answers";
 const RUN = "run ";
+const GATEWAY = "gateway";
 
 interface Booking extends Record<string, SqlStorageValue> {
   day: string;
@@ -109,6 +110,11 @@ export class Ledger extends DurableObject<CoordinatorEnv> {
     this.env.METRICS?.writeDataPoint({ indexes: ["answers"], blobs: [], doubles: [answers, tokens, latencies.sum, d1Bytes] });
   }
 
+  /** Books requests of the gateway. */
+  async bookGateway(usage: Usage): Promise<void> {
+    this.#book(GATEWAY, { answers: 0, tokens: 0, usage }, Date.now());
+  }
+
   /** Counts messages that a queue moved to its dead-letter queue. */
   async bookDeadLetters(queue: string, messages: number): Promise<void> {
     this.#counters.add(`tiffin_dead_letters_total{queue="${queue}"}`, messages);
@@ -153,10 +159,12 @@ export class Ledger extends DurableObject<CoordinatorEnv> {
   async costs(): Promise<Costs> {
     const runs = new Map<string, Usage>();
     const answers: Costs["answers"] = [];
+    const others: Costs["others"] = [];
     for (const row of this.ctx.storage.sql.exec<Booking>("SELECT * FROM bookings ORDER BY day")) {
       const usage = usageOf(row);
       if (row.account === ANSWERS)
         answers.push({ day: row.day, answers: row.answers, tokens: row.tokens, cents: centsOfUsage(usage), usage });
+      else if (row.account === GATEWAY) others.push({ worker: "gateway", day: row.day, cents: centsOfUsage(usage), usage });
       else {
         const run = row.account.slice(RUN.length);
         const total = runs.get(run) ?? {};
@@ -174,6 +182,7 @@ export class Ledger extends DurableObject<CoordinatorEnv> {
       },
       runs: [...runs].map(([run, usage]) => ({ run, cents: centsOfUsage(usage), usage })),
       answers,
+      others,
     };
   }
 }

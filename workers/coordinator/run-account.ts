@@ -6,6 +6,7 @@
  */
 import { Meter } from "../../shared/costs/meter.ts";
 import type { RunReport } from "../../shared/costs/reports.ts";
+import type { Usage } from "../../shared/costs/usage.ts";
 import { MAX_SUBREQUESTS } from "../../shared/limits.ts";
 import { log } from "../../shared/log.ts";
 import { isOver, type RunState } from "../../shared/training/protocol/run-state.ts";
@@ -81,6 +82,13 @@ export class RunAccount {
       isOpen: !isOver(state) && !state.paused,
       error: error === DELETED ? null : error,
     });
+  }
+
+  /** Reports to the ledger what the preparation of a run has used. Never throws. */
+  prepared(run: string, position: string, usage: Usage): Promise<void> {
+    this.request();
+    this.#meter.add(usage);
+    return this.#tell({ run, round: 0, tokens: 0, refused: 0, position, isOpen: true, error: null });
   }
 
   /** Reports to the ledger that a run could not begin. Never throws. */

@@ -1,13 +1,13 @@
 /**
  * One Run object is one training run. It stores the reducer's state (run-store.ts), performs the effects that the state asks
- * for (effects.ts), tells trainers about work (task-offers.ts) and deletes objects that no checkpoint needs. It decides
- * nothing about training: every decision is in shared/training/protocol. All progress follows from the stored state, so after
- * a crash the next call or the alarm continues the run.
+ * for (effects.ts), tells trainers about work (task-offers.ts) and deletes objects that no checkpoint needs. Every decision
+ * about training is in shared/training/protocol. After a crash the next call or the alarm continues from the stored state.
  */
 import { DurableObject } from "cloudflare:workers";
 import type { Hash } from "../../shared/artifacts.ts";
 import type { Curve, CurveQuery } from "../../shared/contracts/curve.ts";
 import type { RunStatus, RunTick } from "../../shared/contracts/runs.ts";
+import type { Usage } from "../../shared/costs/usage.ts";
 import { namedError } from "../../shared/errors.ts";
 import { ARITHMETIC, FIRST_ARITHMETIC } from "../../shared/training/protocol/arithmetic.ts";
 import { runRate } from "../../shared/training/protocol/cpu-rate.ts";
@@ -76,12 +76,13 @@ export class Run extends DurableObject<CoordinatorEnv> {
     return this.#state;
   }
 
-  /** Stores which stage of the preparation the Workflow has reached. */
-  async prepare(id: string, progress: Preparation["progress"]): Promise<void> {
+  /** Stores which stage of the preparation the Workflow has reached, and books what it has used since the last stage. */
+  async prepare(id: string, progress: Preparation["progress"], usage: Usage = {}): Promise<void> {
     this.#store.write("record", { id, progress, error: null } satisfies Preparation);
     this.#view.wake();
     // An earlier preparation may have failed, and then the registry lists the run as closed.
     await this.#openReport.report(id, true);
+    await this.#account.prepared(id, `${progress.stage} ${progress.done}`, usage);
   }
 
   /** Stores the Workflow's report that training cannot begin. If training has begun, the run continues without its Workflow. */
@@ -256,6 +257,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
    * that there is work. The Workflow, the alarm and the coordinator's cron call this; each repairs what the others have lost.
    */
   async rouse(): Promise<void> {
+    this.#account.request();
     const state = this.#state;
     if (state === null) return;
     if (isOver(state)) return this.#reportClosed();

@@ -7,6 +7,7 @@ import { NonRetryableError } from "cloudflare:workflows";
 import { datasetSchema, type Hash } from "../../shared/artifacts.ts";
 import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
 import { workflowRequestSchema, type WorkflowRequest } from "../../shared/contracts/runs.ts";
+import type { Usage } from "../../shared/costs/usage.ts";
 import { getJson } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/compute/rounds.ts";
 import { objectiveOf } from "../../shared/training/objectives/list.ts";
@@ -30,6 +31,10 @@ const MAX_STEPS = 900;
 const RETRIES: WorkflowStepConfig = { retries: { limit: 5, delay: "1 second", backoff: "exponential" } };
 /** For steps whose result is already safe: they retry for more than an hour of failing storage (2^12 - 1 seconds). */
 const PATIENCE: WorkflowStepConfig = { retries: { limit: 12, delay: "1 second", backoff: "exponential" } };
+/** CPU time of the Workflow itself in a step: it makes a few calls. A generous guess, because a Worker cannot measure it. */
+const STEP_CPU_MS = 5;
+/** What a step of the preparation has used: the tokenizer's work and the Workflow's. The polls of a run are not counted. */
+const usageOfStep = (work: Usage): Usage => ({ ...work, cpuMilliseconds: (work.cpuMilliseconds ?? 0) + STEP_CPU_MS });
 const FINAL_ERRORS: ReadonlySet<string> = new Set(["NotFound", "InvalidInput", "MissingObject"]);
 
 async function orGiveUp<T>(work: Promise<T>): Promise<T> {
@@ -103,25 +108,25 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
       const replay = pretraining === null ? null : { dataset: pretraining, share: request.replay };
       return untilDone(step, "lessons", async (state) => {
         using encoded = await orGiveUp(TOKENIZER.lessonStep({ lessons, tokenizer, context: model.context, replay, state }));
-        await run.prepare(id, { ...encoded.progress, stage: "lessons" });
+        await run.prepare(id, { ...encoded.progress, stage: "lessons" }, usageOfStep(encoded.usage));
         return { state: encoded.state, result: encoded.dataset };
       });
     }
     const vocabSize = request.vocabSize ?? presetOf(request.preset).vocabSize;
     const snapshot = await step.do("snapshot", RETRIES, async () => {
-      await run.prepare(id, { stage: "snapshot", done: 0, total: 1 });
+      await run.prepare(id, { stage: "snapshot", done: 0, total: 1 }, { requests: 1, cpuMilliseconds: STEP_CPU_MS });
       return (await orGiveUp(COLLECTOR.snapshot(request.sources === undefined ? {} : { sources: request.sources }))).hash;
     });
     const trainTokenizer = () =>
       untilDone(step, "tokenizer", async (state) => {
         using trained = await TOKENIZER.mergeStep({ snapshot, vocabSize, state });
-        await run.prepare(id, { ...trained.progress, stage: "tokenizer" });
+        await run.prepare(id, { ...trained.progress, stage: "tokenizer" }, usageOfStep(trained.usage));
         return { state: trained.state, result: trained.tokenizer };
       });
     const tokenizer = origin?.tokenizer ?? (await trainTokenizer());
     return untilDone(step, "dataset", async (state) => {
       using encoded = await TOKENIZER.encodeStep({ snapshot, tokenizer, state });
-      await run.prepare(id, { ...encoded.progress, stage: "encode" });
+      await run.prepare(id, { ...encoded.progress, stage: "encode" }, usageOfStep(encoded.usage));
       return { state: encoded.state, result: encoded.dataset };
     });
   }

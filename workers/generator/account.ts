@@ -53,8 +53,6 @@ export class AnswerAccount {
     this.#open.add(answer);
     this.#countedAt = this.#now();
     this.#report.answers++;
-    // Counts the gateway's invocation.
-    this.add({ requests: 1 });
     return answer;
   }
 
@@ -72,6 +70,7 @@ export class AnswerAccount {
   async #reserve(ledger: AnswerLedger, most: number): Promise<boolean> {
     const missing = most - this.#free();
     if (missing <= 0) return true;
+    this.add({ objectRequests: 1 });
     const granted = await this.#ask("today's budget is not asked", () =>
       ledger.takeTokens({ least: missing, wanted: missing + SLICE_TOKENS }),
     );
@@ -83,7 +82,6 @@ export class AnswerAccount {
 
   /** Calls the ledger. After a failure, logs the cause and returns null. */
   async #ask<T>(what: string, call: () => Promise<T>): Promise<T | null> {
-    this.add({ objectRequests: 1 });
     try {
       return await call();
     } catch (error) {
@@ -121,6 +119,8 @@ export class AnswerAccount {
     const isIdle = this.#open.size === 0;
     if (!isIdle && this.#report.answers < ANSWERS_PER_REPORT) return;
     const returned = isIdle ? Math.max(0, free) : 0;
+    // Counted before the report is taken, so that the report pays for its own call.
+    this.add({ objectRequests: 1 });
     const report = this.#report;
     this.#left -= returned;
     this.#report = emptyReport();

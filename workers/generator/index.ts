@@ -8,6 +8,7 @@ import { DEFAULT_CANDIDATES, type Answer, type GenerateRequest } from "../../sha
 import type { GenerationRequest, ModelInfo } from "../../shared/contracts/generation.ts";
 import type { Predictions, PredictRequest } from "../../shared/contracts/predict.ts";
 import { namedError } from "../../shared/errors.ts";
+import { log } from "../../shared/log.ts";
 import { account } from "./account.ts";
 import { createAdmissionQueue } from "./admission-queue.ts";
 import { answer } from "./generate.ts";
@@ -31,6 +32,7 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
   generate(request: GenerateRequest, id: string): Promise<Answer> {
     const choices = request.candidates ?? DEFAULT_CANDIDATES;
     return this.#withModel(
+      { what: "generate", id },
       ({ config }) => choices * config.context,
       (hold) => answer(this.env, hold, request, id),
     );
@@ -40,6 +42,7 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
   async stream(request: GenerationRequest, id: string): Promise<ReadableStream<Uint8Array>> {
     const opened = Promise.withResolvers<ReadableStream<Uint8Array>>();
     const turn = this.#withModel(
+      { what: "stream", id },
       ({ config }) => request.choices * config.context,
       async (hold) => {
         const { readable, finished } = eventStream(scoredEvents(this.env, hold, request, id));
@@ -52,8 +55,9 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
   }
 
   /** The probabilities of whole answers. Throws InvalidInput and the errors of `generate`. */
-  predict(request: PredictRequest): Promise<Predictions> {
+  predict(request: PredictRequest, id?: string): Promise<Predictions> {
     return this.#withModel(
+      { what: "predict", id },
       ({ config }) => config.context + MAX_PREDICTED_TOKENS,
       async ({ model }) => predict(model, request),
     );
@@ -63,8 +67,9 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
    * The intermediate results of the model while it reads a text: probabilities and attention. Throws InvalidInput and the errors
    * of `generate`.
    */
-  explain(request: ExplainRequest): Promise<Explanation> {
+  explain(request: ExplainRequest, id?: string): Promise<Explanation> {
     return this.#withModel(
+      { what: "explain", id },
       () => MAX_EXPLAINED_TOKENS,
       async ({ model }) => explain(model, request),
     );
@@ -89,9 +94,14 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
     return { model: hash, text: tokenizer.decode(ids) };
   }
 
-  /** Runs `work` with the active model, after reserving `mostTokens` of today's budget. */
-  #withModel<T>(mostTokens: (model: LoadedModel) => number, work: (hold: ModelHold) => Promise<T>): Promise<T> {
+  /** Runs `work` with the active model, after reserving `mostTokens` of today's budget. A line of log connects the turn with its request. */
+  #withModel<T>(
+    { what, id }: { what: string; id: string | undefined },
+    mostTokens: (model: LoadedModel) => number,
+    work: (hold: ModelHold) => Promise<T>,
+  ): Promise<T> {
     const turn = inTurn(async () => {
+      log("info", `${what}: the turn begins`, { request: id });
       const ledger = this.env.LEDGER.getByName("ledger");
       const hold = await holdModel(this.env);
       try {

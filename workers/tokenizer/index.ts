@@ -9,6 +9,7 @@ import { encodeStep, type EncodeStepInput } from "./encode-step.ts";
 import { lessonStep, type LessonStepInput } from "./lesson-step.ts";
 import { addLessons, deleteLessons, getLessons, listLessons } from "./lessons.ts";
 import { mergeStep, type MergeStepInput } from "./merge-step.ts";
+import { metered } from "./metered.ts";
 
 export default class Tokenizer extends WorkerEntrypoint<TokenizerEnv> {
   async health(): Promise<{ ok: true }> {
@@ -17,17 +18,17 @@ export default class Tokenizer extends WorkerEntrypoint<TokenizerEnv> {
 
   /** One step of training on a snapshot. When done, `tokenizer` is the hash of the tokenizer. */
   mergeStep(input: MergeStepInput) {
-    return mergeStep(this.env, input);
+    return metered(this.env, (env) => mergeStep(env, input));
   }
 
   /** One step of encoding a snapshot. When done, `dataset` is the hash of the dataset's manifest. */
   encodeStep(input: EncodeStepInput) {
-    return encodeStep(this.env, input);
+    return metered(this.env, (env) => encodeStep(env, input));
   }
 
   /** One step of encoding a lesson set for a model. When done, `dataset` is the hash of the dataset's manifest. */
   lessonStep(input: LessonStepInput) {
-    return lessonStep(this.env, input);
+    return metered(this.env, (env) => lessonStep(env, input));
   }
 
   /** Stores lessons, given as JSON Lines. Throws InvalidInput. */

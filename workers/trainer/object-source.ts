@@ -8,6 +8,9 @@ import { readInto } from "../../shared/bytes/read-into.ts";
 import { MAX_RPC_BYTES } from "../../shared/limits.ts";
 import { checkHash, getObject, getObjectInto, isDamage, putObject } from "../../shared/store.ts";
 
+/** Larger parts are streamed. Half of the limit leaves room for the message's envelope. */
+export const MAX_PART_MESSAGE_BYTES = MAX_RPC_BYTES / 2;
+
 /** Every read checks the bytes against the hash and throws if they differ. */
 export interface ObjectSource {
   read(kind: ObjectKind, hash: Hash): Promise<Uint8Array<ArrayBuffer>>;
@@ -76,9 +79,8 @@ export class CoordinatorObjects implements ObjectSource {
   }
 
   async writePart(bytes: Uint8Array<ArrayBuffer>, run: string): Promise<Hash> {
-    // Half of the limit leaves room for the message's envelope. A message would carry the whole buffer of a view, so views are
-    // streamed.
-    const isWhole = bytes.byteLength === bytes.buffer.byteLength && bytes.byteLength < MAX_RPC_BYTES / 2;
+    // A message would carry the whole buffer of a view, so views are streamed.
+    const isWhole = bytes.byteLength === bytes.buffer.byteLength && bytes.byteLength <= MAX_PART_MESSAGE_BYTES;
     return this.#coordinator.writePart(run, isWhole ? bytes : new Response(bytes).body!, bytes.byteLength);
   }
 }

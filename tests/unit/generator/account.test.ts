@@ -51,7 +51,7 @@ describe("costs", () => {
     await account.close(ledger, first);
     expect(ledger.booked).toEqual([]);
     await account.close(ledger, second);
-    const usage = { requests: 2, cpuMilliseconds: 100, d1RowsRead: 3, objectRequests: 1 };
+    const usage = { cpuMilliseconds: 100, d1RowsRead: 3, objectRequests: 2 };
     expect(ledger.booked).toMatchObject([{ answers: 2, tokens: 20, usage }]);
     // Both answers ended when the clock was at 110 ms.
     expect(ledger.booked[0]!.latencies).toEqual({

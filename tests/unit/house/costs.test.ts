@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { costTable, limitTable } from "../../../scripts/cloudflare/estimates.ts";
+import { LARGEST_MESSAGES, messageTable } from "./messages.ts";
 import { ROOT } from "../../../scripts/local/workers.ts";
 
 const readme = readFileSync(join(ROOT, "workers/README.md"), "utf8");
@@ -24,4 +25,9 @@ test("the presets' distance from the limits in the README is the estimate", () =
       "| preset | memory of a task | its weights and optimizer state | CPU time of a task | requests of a reduction of 250 shards |",
     ),
   ).toEqual(limitTable());
+});
+
+test("the largest messages in the README follow from the senders' limits, and take at most half of the platform's", () => {
+  expect(tableUnder("| message | largest, bytes | of the limit |")).toEqual(messageTable());
+  expect(LARGEST_MESSAGES.filter(({ bytes, limit }) => bytes > limit / 2)).toEqual([]);
 });

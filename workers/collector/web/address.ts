@@ -1,6 +1,6 @@
 /** Pure rules on page addresses: the canonical form, traps (addresses that repeat themselves), and the scope of a crawl. */
 
-const MAX_URL_LENGTH = 1000;
+export const MAX_URL_LENGTH = 1000;
 const MAX_PATH_DEPTH = 20;
 const MAX_SEGMENT_REPEATS = 2;
 const TRACKING = /^(utm_\w+|fbclid|gclid|phpsessid|jsessionid|sid|session_?id)$/i;

@@ -7,6 +7,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import type { Crawl, Source, SourceKind } from "../../../shared/contracts/sources.ts";
+import { Meter } from "../../../shared/costs/meter.ts";
 import { ADAPTERS } from "../sources/adapters.ts";
 import { log } from "../../../shared/log.ts";
 import type { Refusal } from "../refusal.ts";
@@ -53,11 +54,15 @@ export class Host extends DurableObject<CollectorEnv> {
   readonly #frontier: Frontier;
   readonly #manners: Manners;
   readonly #visited: Visited;
+  readonly #meter = new Meter();
+  readonly #queue: Queue;
 
   constructor(ctx: DurableObjectState, env: CollectorEnv, clock: Clock = SYSTEM_CLOCK) {
     super(ctx, env);
-    this.#frontier = new Frontier(createFrontierStore(ctx.storage.sql));
-    this.#visited = new Visited(ctx.storage.sql);
+    const sql = this.#meter.sql(ctx.storage.sql);
+    this.#queue = this.#meter.queue(env.CRAWL);
+    this.#frontier = new Frontier(createFrontierStore(sql));
+    this.#visited = new Visited(sql);
     this.#manners = new Manners(ctx.storage, env.LOCAL_ORIGIN, clock);
   }
 
@@ -75,6 +80,7 @@ export class Host extends DurableObject<CollectorEnv> {
 
   /** Makes one request to this host, at its turn. */
   async request(href: string): Promise<Answer | Failure> {
+    this.#meter.objectRequest(Date.now());
     return this.#manners.request(new URL(href));
   }
 
@@ -139,7 +145,7 @@ export class Host extends DurableObject<CollectorEnv> {
     if (next === null) return;
     const message: PageMessage = { origin: this.#origin, crawl: next.crawl, url: next.url };
     // The queue waits for the whole seconds, the gate for the rest.
-    await this.env.CRAWL.send(message, { delaySeconds: Math.floor(this.#manners.waitMs / 1000) });
+    await this.#queue.send(message, { delaySeconds: Math.floor(this.#manners.waitMs / 1000) });
     await this.#renewLease();
   }
 
@@ -151,6 +157,7 @@ export class Host extends DurableObject<CollectorEnv> {
 
   /** Fetches the resource that a message names. */
   async visit(message: PageMessage): Promise<Visit> {
+    this.#meter.objectRequest(Date.now());
     const entry = this.#frontier.take(message);
     const crawl = this.#frontier.crawl(message.crawl);
     if (entry === null || crawl === undefined) return { kind: "nothing" };
@@ -165,7 +172,7 @@ export class Host extends DurableObject<CollectorEnv> {
       (url) => (url.origin !== this.#origin ? "left-host" : isAllowed(robots, url) ? null : "robots"),
     );
     if (page.kind === "failure") {
-      log("warn", `${message.url}: ${page.cause}: ${page.detail}`);
+      log("warn", `${message.url}: ${page.cause}: ${page.detail}`, { crawl: message.crawl });
       return { kind: "refused", entry: entry.kind, refusal: { kind: "failure", cause: page.cause } };
     }
     const isBusy = page.status === 429 || page.status === 503;
@@ -186,20 +193,23 @@ export class Host extends DurableObject<CollectorEnv> {
     return { kind: "nothing" };
   }
 
-  /** Ends an entry, successful or not: its links join the frontier, and the next entry is sent. */
-  async complete(message: PageMessage, found: Found): Promise<void> {
+  /** Ends an entry, successful or not: its links join the frontier, and the next entry is sent. `cpuMilliseconds`: of its reading. */
+  async complete(message: PageMessage, found: Found, cpuMilliseconds = 0): Promise<void> {
+    this.#meter.objectRequest(Date.now());
+    this.#meter.add({ cpuMilliseconds });
     const crawl = this.#frontier.crawl(message.crawl);
     if (!this.#frontier.complete(message) || crawl === undefined) return;
     if (found.validators === null) this.#visited.forget(message.url);
     else if (found.validators !== "unchanged") this.#visited.keep(crawl.source, message.url, found.validators, found.pages);
     this.#addSitemaps(message.crawl, found.sitemaps);
     this.#frontier.addPages(message.crawl, found.pages, (url) => this.#manners.mayVisit(url));
-    await this.#catalog().setQueued(message.crawl, this.#frontier.queued(message.crawl));
+    await this.#catalog().setQueued(message.crawl, this.#frontier.queued(message.crawl), this.#meter.take());
     await this.#sendNext();
   }
 
   /** Rings when a crawl begins, or when the entry on its way has been silent for a lease. */
   override async alarm(): Promise<void> {
+    this.#meter.objectRequest(Date.now());
     try {
       await this.#wakeIn(this.#manners.waitMs + LEASE_MS);
       const held = this.#frontier.held();

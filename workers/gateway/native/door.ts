@@ -28,17 +28,19 @@ handlers.openapi(routes.generate, async (c) => {
 });
 handlers.openapi(routes.tokenize, async (c) => c.json(await c.env.GENERATOR.tokenize(c.req.valid("json").text), 200));
 handlers.openapi(routes.detokenize, async (c) => c.json(await c.env.GENERATOR.detokenize(c.req.valid("json").tokens), 200));
-handlers.openapi(routes.predict, async (c) => c.json(await c.env.GENERATOR.predict(c.req.valid("json")), 200));
-handlers.openapi(routes.explain, async (c) => c.json(await c.env.GENERATOR.explain(c.req.valid("json")), 200));
+handlers.openapi(routes.predict, async (c) => c.json(await c.env.GENERATOR.predict(c.req.valid("json"), c.var.requestId), 200));
+handlers.openapi(routes.explain, async (c) => c.json(await c.env.GENERATOR.explain(c.req.valid("json"), c.var.requestId), 200));
 handlers.openapi(routes.feedback, async (c) =>
   c.json(await c.env.FEEDBACK.score({ ...c.req.valid("json"), voter: await voterOf(c) }), 200),
 );
-handlers.openapi(routes.addSource, async (c) => c.json(await c.env.COLLECTOR.addSource(c.req.valid("json")), 200));
+handlers.openapi(routes.addSource, async (c) => c.json(await c.env.COLLECTOR.addSource(c.req.valid("json"), c.var.requestId), 200));
 handlers.openapi(routes.listSources, async (c) => c.json(await c.env.COLLECTOR.listSources(), 200));
-handlers.openapi(routes.startCrawls, async (c) => c.json(await c.env.COLLECTOR.startCrawls(c.req.valid("json")), 200));
+handlers.openapi(routes.startCrawls, async (c) => c.json(await c.env.COLLECTOR.startCrawls(c.req.valid("json"), c.var.requestId), 200));
 handlers.openapi(routes.listCrawls, async (c) => c.json(await c.env.COLLECTOR.listCrawls(), 200));
 handlers.openapi(routes.getCrawl, async (c) => c.json((await c.env.COLLECTOR.getCrawl(c.req.valid("param").id)) ?? notFound("crawl"), 200));
-handlers.openapi(routes.removeDocument, async (c) => c.json(await c.env.COLLECTOR.removeUrl(c.req.valid("query").url), 200));
+handlers.openapi(routes.removeDocument, async (c) =>
+  c.json(await c.env.COLLECTOR.removeUrl(c.req.valid("query").url, c.var.requestId), 200),
+);
 handlers.openapi(routes.startRun, async (c) => c.json(await c.env.COORDINATOR.train(c.req.valid("json"), c.var.requestId), 200));
 handlers.openapi(routes.listRuns, async (c) => c.json(await c.env.COORDINATOR.listRuns(), 200));
 handlers.openapi(routes.getRun, async (c) => c.json((await c.env.COORDINATOR.getRun(c.req.valid("param").id)) ?? notFound("run"), 200));

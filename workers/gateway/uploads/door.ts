@@ -21,7 +21,7 @@ const routes = {
 const handlers = createHandlers();
 handlers.openapi(routes.putFile, async (c) => {
   const bytes = new Uint8Array(await c.req.arrayBuffer());
-  return c.json(await c.env.COLLECTOR.upload({ ...c.req.valid("param"), ...c.req.valid("query") }, bytes), 200);
+  return c.json(await c.env.COLLECTOR.upload({ ...c.req.valid("param"), ...c.req.valid("query") }, bytes, c.var.requestId), 200);
 });
 
 export const uploadsDoor: Door = {

@@ -1,0 +1,37 @@
+/** What the collector uses of the platform, by day (UTC): Host objects and queue messages tell the Catalog with each page. */
+import { DAY_MS, dayOf } from "../../shared/costs/day.ts";
+import { addUsage, usageSchema, type Usage } from "../../shared/costs/usage.ts";
+
+/** The number of days that are kept, as in the ledger. */
+const KEPT_DAYS = 92;
+
+interface Row extends Record<string, SqlStorageValue> {
+  day: string;
+  usage: string;
+}
+
+const usageOf = ({ usage }: Row): Usage => usageSchema.parse(JSON.parse(usage));
+
+export class UsageByDay {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+    sql.exec("CREATE TABLE IF NOT EXISTS usage (day TEXT PRIMARY KEY, usage TEXT NOT NULL) WITHOUT ROWID");
+  }
+
+  add(more: Usage, now: number): void {
+    const day = dayOf(now);
+    const known = this.#sql.exec<Row>("SELECT day, usage FROM usage WHERE day = ?", day).toArray()[0];
+    const usage = known === undefined ? {} : usageOf(known);
+    addUsage(usage, usageSchema.parse(more));
+    this.#sql.exec("INSERT OR REPLACE INTO usage VALUES (?, ?)", day, JSON.stringify(usage));
+    if (known === undefined) this.#sql.exec("DELETE FROM usage WHERE day < ?", dayOf(now - KEPT_DAYS * DAY_MS));
+  }
+
+  /** Oldest first. */
+  all(): { day: string; usage: Usage }[] {
+    const rows = this.#sql.exec<Row>("SELECT day, usage FROM usage ORDER BY day").toArray();
+    return rows.map((row) => ({ day: row.day, usage: usageOf(row) }));
+  }
+}
