@@ -6,15 +6,10 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createCode, nameOfSecret } from "../../../shared/session-codes.ts";
-import { OPERATOR, type openDoor } from "../gateway/door.ts";
+import { OPERATOR } from "../gateway/door.ts";
 import { OPERATOR_TOKEN } from "../harness.ts";
 import { press, type } from "./screens.ts";
-import type { Visitor } from "./visit.ts";
-
-interface Opened {
-  door: Awaited<ReturnType<typeof openDoor>>;
-  visitor: Visitor;
-}
+import type { Opened } from "./visit.ts";
 
 /**
  * `open` returns the running Workers and the browser. Call it inside tests only, because nothing runs while tests are being

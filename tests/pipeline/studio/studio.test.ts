@@ -7,6 +7,7 @@ import { presetOf, supervisionConfigSchema } from "../../../shared/config.ts";
 import { openDoor } from "../gateway/door.ts";
 import { totalRounds } from "../../../shared/training/compute/rounds.ts";
 import { MODEL, putHandDataset, TOKENIZER, VAL_TOKENS } from "../hand-dataset.ts";
+import { describeExplain } from "./explain.ts";
 import { press, type } from "./screens.ts";
 import { describeSessions } from "./sessions.ts";
 import { chromium, Visitor } from "./visit.ts";
@@ -188,6 +189,8 @@ describe.skipIf(chromium === null)("the Studio", () => {
       expect(await visitor.faultsOf(visit)).toEqual([]);
       await visit.close();
     });
+
+    describeExplain(() => ({ door, visitor }));
 
     test("the tokenizer cuts a hostile text in the browser, and names what hides", async () => {
       const visit = await visitor.visit("/studio/tokenizer");

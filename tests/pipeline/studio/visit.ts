@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
 import { createCode, nameOfSecret } from "../../../shared/session-codes.ts";
 import { findChromium, launch } from "../../../scripts/studio/chromium.ts";
+import type { openDoor } from "../gateway/door.ts";
 import { OPERATOR_TOKEN } from "../harness.ts";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -22,6 +23,12 @@ const LOOKS = [
 export const chromium = await findChromium();
 if (chromium === null)
   console.warn("studio: no Chromium found (CHROMIUM_PATH, an installed one, @sparticuz/chromium): these tests are skipped");
+
+/** The running Workers and the browser, which all tests of the Studio share. */
+export interface Opened {
+  door: Awaited<ReturnType<typeof openDoor>>;
+  visitor: Visitor;
+}
 
 export interface Visit {
   page: Page;

@@ -6,6 +6,7 @@ import type { ComponentType } from "preact";
 import { htmlOf, type Files } from "./document.tsx";
 import { ASSET_HEADERS, pageHeaders } from "./policy.ts";
 import { Corpus } from "./screens/corpus/screen.tsx";
+import { Explain } from "./screens/explain/screen.tsx";
 import { Learn } from "./screens/learn/screen.tsx";
 import { Local } from "./screens/local/screen.tsx";
 import { Missing } from "./screens/missing/screen.tsx";
@@ -23,6 +24,7 @@ const CONTENTS: Readonly<Record<ScreenName, ComponentType>> = {
   training: Training,
   models: Models,
   corpus: Corpus,
+  explain: Explain,
   learn: Learn,
   local: Local,
   missing: Missing,

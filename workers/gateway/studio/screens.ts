@@ -65,6 +65,12 @@ export const SCREENS = [
     description: "Where the text comes from: sources, crawls, and the removal of a page.",
   },
   {
+    name: "explain",
+    path: "/studio/explain",
+    title: "Explain",
+    description: "What the model looks at while it reads, and how it comes to the next token, layer by layer.",
+  },
+  {
     name: "learn",
     path: "/studio/learn",
     title: "Learn",

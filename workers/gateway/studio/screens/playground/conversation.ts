@@ -4,6 +4,7 @@ import type { StoredScore } from "../../../../../shared/contracts/feedback.ts";
 import type { Answer, Candidate } from "../../../../../shared/contracts/generate.ts";
 import { parameter, setParameters } from "../../frame/address.ts";
 import { call, send } from "../../frame/api.ts";
+import { contextOf } from "../../frame/situation.ts";
 import { serverEvents } from "../../frame/server-events.ts";
 
 export type Mode = "ask" | "continue" | "compare";
@@ -54,10 +55,6 @@ export function questionInAddress(): Question {
   };
 }
 
-export function contextOf({ time, place, topic }: Pick<Question, "time" | "place" | "topic">): Record<string, string> {
-  return Object.fromEntries(Object.entries({ time, place, topic }).filter(([, value]) => value.trim() !== ""));
-}
-
 export const stop = (): void => running?.abort();
 
 export async function ask(question: Question): Promise<void> {
@@ -96,10 +93,11 @@ export async function ask(question: Question): Promise<void> {
 
 type Change = (changes: Partial<Shown>) => void;
 
+const situationOf = ({ time, place, topic }: Question) => contextOf({ time, place, topic });
 const settingsOf = ({ temperature, length }: Question) => ({ temperature: Number(temperature), maxTokens: Number(length) });
 
 async function streamAnswer(question: Question, signalOf: AbortSignal, change: Change): Promise<void> {
-  const body = { text: question.text, context: contextOf(question), ...settingsOf(question), stream: true };
+  const body = { text: question.text, context: situationOf(question), ...settingsOf(question), stream: true };
   let text = "";
   for await (const { name, data } of serverEvents(await send("POST", "/generate", body, signalOf))) {
     const event = JSON.parse(data) as {
@@ -150,7 +148,7 @@ async function continueText(question: Question, signalOf: AbortSignal, change: C
 }
 
 async function compare(question: Question, signalOf: AbortSignal, change: Change): Promise<void> {
-  const body = { text: question.text, context: contextOf(question), ...settingsOf(question) };
+  const body = { text: question.text, context: situationOf(question), ...settingsOf(question) };
   const answer = await call<Answer>("POST", "/generate", body, signalOf);
   change({
     id: answer.id,

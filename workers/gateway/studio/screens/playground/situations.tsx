@@ -5,7 +5,7 @@ import type { Predictions } from "../../../../../shared/contracts/predict.ts";
 import { parameter, setParameters } from "../../frame/address.ts";
 import { call } from "../../frame/api.ts";
 import { percent } from "../../frame/numbers.ts";
-import { contextOf } from "./conversation.ts";
+import { contextOf } from "../../frame/situation.ts";
 
 interface Side {
   name: "a" | "b";
@@ -32,7 +32,7 @@ async function predict(text: string, situations: readonly Situation[]): Promise<
   problem.value = "";
   try {
     const found = await Promise.all(
-      situations.map((each) => call<Predictions>("POST", "/predict", { text, context: contextOf({ ...each, topic: "" }) })),
+      situations.map((each) => call<Predictions>("POST", "/predict", { text, context: contextOf({ ...each }) })),
     );
     sides.value = found.map(({ answers }, index) => ({
       name: index === 0 ? "a" : "b",

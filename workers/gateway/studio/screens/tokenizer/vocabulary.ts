@@ -5,6 +5,7 @@
 import type { Merge } from "../../../../../shared/tokenizer/bpe.ts";
 import { BYTE_TO_CHAR } from "../../../../../shared/tokenizer/json-writer.ts";
 import { Tokenizer, type Vocabulary } from "../../../../../shared/tokenizer/tokenizer.ts";
+import { visible } from "../../frame/visible.ts";
 
 export interface TokenizerFile {
   added_tokens: { id: number; content: string; special: boolean; normalized: boolean }[];
@@ -37,17 +38,6 @@ export interface Piece {
   /** The token's characters. If it ends or begins inside a character: its bytes in hexadecimal. */
   shown: string;
   isBytes: boolean;
-}
-
-/** Characters that have no width or change the direction of text. They are shown by code point, so that they are visible. */
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
-
-export function visible(text: string): string {
-  return text
-    .replaceAll("\n", "⏎")
-    .replaceAll("\t", "⇥")
-    .replaceAll(HIDDEN, (char) => `U+${char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}`)
-    .replaceAll(" ", "·");
 }
 
 export function pieceOf(tokenizer: Tokenizer, id: number): Piece {
