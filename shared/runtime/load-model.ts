@@ -56,7 +56,8 @@ export async function loadModel(source: string, { token, onProgress = () => unde
         if (isStopped) return;
         await nextTurn();
       }
-      yield text.end();
+      const rest = text.end();
+      if (rest !== "") yield rest;
     } finally {
       decoder.dispose();
     }

@@ -26,7 +26,7 @@ export interface LocalModel {
   detokenize(ids: readonly number[]): Promise<string>;
   /** Returns the logits [V] after the last id. */
   logits(ids: readonly number[]): Promise<Float32Array>;
-  /** Yields the answer in pieces, one per token. A piece may be empty. Leaving the loop ends the generation. */
+  /** Yields the answer in pieces, one per token and perhaps one more. A piece may be empty. Leaving the loop ends the generation. */
   stream(prompt: Prompt, options?: GenerateOptions): AsyncGenerator<string>;
   generate(prompt: Prompt, options?: GenerateOptions): Promise<string>;
   dispose(): Promise<void>;

@@ -101,14 +101,13 @@ export class Tokenizer {
     }
   }
 
-  /** Returns the bytes of ids. Control tokens have no bytes. Throws for an id outside the vocabulary. */
+  /**
+   * Returns the bytes of ids. Control tokens have no bytes. Ids without a token have none either, as in the Rust library and in
+   * llama.cpp: a model may have more rows than tokens, and sampling may choose such a row.
+   */
   decodeBytes(ids: Iterable<number>): Uint8Array {
     const parts: number[] = [];
-    for (const id of ids) {
-      const bytes = this.#bytes[id];
-      if (bytes === undefined) throw new Error(`decode: expected ids below ${this.vocabSize}, got ${id}`);
-      parts.push(...bytes);
-    }
+    for (const id of ids) parts.push(...(this.#bytes[id] ?? []));
     return Uint8Array.from(parts);
   }
 

@@ -259,6 +259,9 @@ describe("POST /imports", () => {
     const { model } = (await response.json()) as { model: string };
     const answer = await door.send("POST", "/generate", { text: "the", seed: 1, maxTokens: 4 }, OPERATOR);
     expect([answer.status, ((await answer.json()) as { model: string }).model]).toEqual([200, model]);
+    // Two rows of the model have no token. An answer may contain them.
+    const text = await door.send("POST", "/detokenize", { tokens: [16 + 65, 276, 277, 16 + 66] }, OPERATOR);
+    expect([text.status, await text.json()]).toEqual([200, { model, text: "AB" }]);
     const imported = await importGguf(sourceOfBytes("model.gguf", await bytesOf(`/models/${model}/export?format=gguf&type=F32`)));
     expect([imported.config, imported.endTokens, imported.chatTemplate]).toEqual([own.config, [2, 0], "{{ messages }}"]);
     expect(areSame(await valuesOf(imported), own.values)).toBe(true);

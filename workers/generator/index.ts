@@ -88,9 +88,9 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
 
   /** The text of token ids. Throws NoModel, InvalidInput for an id that the model does not have. */
   async detokenize(ids: number[]): Promise<{ model: string; text: string }> {
-    const { hash, tokenizer } = await activeModel(this.env);
-    const unknown = ids.find((id) => id >= tokenizer.vocabSize);
-    if (unknown !== undefined) throw namedError("InvalidInput", `tokens: expected ids below ${tokenizer.vocabSize}, got ${unknown}`);
+    const { hash, tokenizer, config } = await activeModel(this.env);
+    const unknown = ids.find((id) => id >= config.vocabSize);
+    if (unknown !== undefined) throw namedError("InvalidInput", `tokens: expected ids below ${config.vocabSize}, got ${unknown}`);
     return { model: hash, text: tokenizer.decode(ids) };
   }
 
