@@ -13,6 +13,7 @@ import { ROOT } from "../../../local/workers.ts";
 import { rowsOf } from "./comparisons.ts";
 
 const FOLDER = join(ROOT, ".tiffin", "consumers");
+export const CONSUMER_PACKAGES = join(FOLDER, "node_modules");
 const CACHE = join(FOLDER, "cache");
 /** The package of this platform is named explicitly. Installing optional dependencies instead would add GPU builds of 640 MB. */
 const PACKAGES = {
@@ -20,6 +21,7 @@ const PACKAGES = {
   "@node-llama-cpp/linux-x64": "3.22.1",
   "onnxruntime-node": "1.30.0",
   "@huggingface/transformers": "4.3.2",
+  "@wllama/wllama": "3.8.1",
   tokenizers: "0.23.2",
 } as const;
 
@@ -28,7 +30,7 @@ export function installConsumers(): void {
   mkdirSync(FOLDER, { recursive: true });
   const manifest = join(FOLDER, "package.json");
   writeFileSync(manifest, JSON.stringify({ private: true, type: "module" }));
-  if (Object.keys(PACKAGES).every((name) => existsSync(join(FOLDER, "node_modules", name, "package.json")))) return;
+  if (Object.keys(PACKAGES).every((name) => existsSync(join(CONSUMER_PACKAGES, name, "package.json")))) return;
   const wanted = Object.entries(PACKAGES).map(([name, version]) => `${name}@${version}`);
   const flags = ["--prefix", FOLDER, "--no-save", "--omit=optional", "--ignore-scripts"];
   const { status, error, stderr } = spawnSync("npm", ["install", ...flags, ...wanted], { cwd: FOLDER, encoding: "utf8" });
@@ -36,7 +38,7 @@ export function installConsumers(): void {
 }
 
 const require = createRequire(join(FOLDER, "package.json"));
-const importOf = (path: string): Promise<unknown> => import(pathToFileURL(join(FOLDER, "node_modules", path)).href);
+const importOf = (path: string): Promise<unknown> => import(pathToFileURL(join(CONSUMER_PACKAGES, path)).href);
 
 interface LlamaOutput {
   next: { logits?: Map<number, number> };

@@ -7,7 +7,7 @@ import type { Client } from "../../../local/client.ts";
 import type { LlamaRuntime, transformersOf } from "./consumers.ts";
 
 const TOKENS = 50;
-const PROMPTS = [
+export const PROMPTS: readonly string[] = [
   "What is a stream?",
   "How do I install this package?",
   "What is a Worker?",
@@ -23,7 +23,7 @@ const PROMPTS = [
 const completionSchema = z.object({ choices: z.array(z.object({ text: z.string() })).length(1) });
 
 /** Tiffin trims answers and holds back the bytes of an incomplete character. */
-const trimmed = (text: string) => text.replace(/\uFFFD+$/, "").trim();
+export const trimmed = (text: string) => text.replace(/\uFFFD+$/, "").trim();
 
 /** A prompt counts if both the answer and the continuation agree. The other runtimes read the exported chat template. */
 export async function compareGreedy(
