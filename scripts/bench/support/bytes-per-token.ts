@@ -2,10 +2,8 @@
  * Measures the bytes per token of vocabularies that are trained on a corpus, for the current rule for words and for the former
  * rule (GPT-2's).
  */
-import { trainMerges, type BpeState } from "../../../shared/tokenizer/bpe.ts";
 import { FORMER_LAYOUT, LAYOUT, type Layout } from "../../../shared/tokenizer/layout.ts";
-import { splitWords } from "../../../shared/tokenizer/pre-tokenizer.ts";
-import { Tokenizer } from "../../../shared/tokenizer/tokenizer.ts";
+import { trainTokenizer } from "./train-tokenizer.ts";
 
 export function bytesPerToken(texts: readonly string[], vocabSize: number) {
   const bytes = new TextEncoder().encode(texts.join("")).length;
@@ -23,10 +21,6 @@ export function bytesPerToken(texts: readonly string[], vocabSize: number) {
 }
 
 function countTokens(texts: readonly string[], layout: Layout, merges: number): number {
-  const counts = new Map<string, number>();
-  for (const text of texts) for (const word of splitWords(text, layout.preTokenizer)) counts.set(word, (counts.get(word) ?? 0) + 1);
-  const state: BpeState = { words: [...counts], merges: [] };
-  trainMerges(state, merges, Number.POSITIVE_INFINITY);
-  const tokenizer = new Tokenizer(layout.vocabulary(state.merges));
+  const tokenizer = trainTokenizer(texts, layout, merges);
   return texts.reduce((tokens, text) => tokens + tokenizer.encode(text).length, 0);
 }
