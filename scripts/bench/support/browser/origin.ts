@@ -1,6 +1,6 @@
 /**
- * An origin on this machine with everything that other runtimes need in a browser: an empty page, the installed packages, and
- * the hub of a running Tiffin with the operator's token added.
+ * An origin on this machine with everything that other runtimes need in a browser: an empty page, the installed packages,
+ * Tiffin's runtime, and the hub of a running Tiffin with the operator's token added.
  */
 import { createReadStream, existsSync } from "node:fs";
 import { createServer, type ServerResponse } from "node:http";
@@ -31,17 +31,17 @@ async function sendHub(path: string, { url, token }: { url: string; token: strin
   else await pipeline(Readable.fromWeb(answer.body as never), response);
 }
 
-/** Serves `/`, `/packages/` from the folder `packages`, and `/hub/` of `tiffin`. */
-export async function serveOrigin(packages: string, tiffin: { url: string; token: string }): Promise<Origin> {
+/** Serves `/`, `/tiffin.js` with the given code, `/packages/` from the folder `packages`, and `/hub/` of `tiffin`. */
+export async function serveOrigin(packages: string, runtime: Uint8Array, tiffin: { url: string; token: string }): Promise<Origin> {
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? "/", "http://localhost").pathname;
-    const sent = path.startsWith("/packages/")
-      ? sendPackage(path.slice("/packages".length), packages, response)
-      : path.startsWith("/hub/")
-        ? sendHub(path, tiffin, response)
-        : (response.writeHead(path === "/" ? 200 : 404, { "content-type": "text/html" }).end("<!doctype html><title>Bench</title>"),
-          undefined);
-    sent?.catch((error: unknown) => response.destroy(error as Error));
+    const send = async (): Promise<void> => {
+      if (path.startsWith("/packages/")) await sendPackage(path.slice("/packages".length), packages, response);
+      else if (path.startsWith("/hub/")) await sendHub(path, tiffin, response);
+      else if (path === "/tiffin.js") response.writeHead(200, { "content-type": TYPES[".js"] }).end(runtime);
+      else response.writeHead(path === "/" ? 200 : 404, { "content-type": "text/html" }).end("<!doctype html><title>Bench</title>");
+    };
+    send().catch((error: unknown) => response.destroy(error as Error));
   });
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => server.close() };

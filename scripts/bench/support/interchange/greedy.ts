@@ -25,6 +25,13 @@ const completionSchema = z.object({ choices: z.array(z.object({ text: z.string()
 /** Tiffin trims answers and holds back the bytes of an incomplete character. */
 export const trimmed = (text: string) => text.replace(/\uFFFD+$/, "").trim();
 
+/** Tiffin's most probable continuation of a text, trimmed. */
+export async function completionOf(client: Client, prompt: string, length: number): Promise<string> {
+  const request = { model: "tiffin", prompt, temperature: 0, max_tokens: length };
+  const { choices } = await client.call("POST", "/v1/completions", completionSchema, request);
+  return trimmed(choices[0]!.text);
+}
+
 /** A prompt counts if both the answer and the continuation agree. The other runtimes read the exported chat template. */
 export async function compareGreedy(
   client: Client,
@@ -38,10 +45,9 @@ export async function compareGreedy(
   for (const text of PROMPTS) {
     const request = { text, temperature: 0, candidates: 1, maxTokens: TOKENS };
     const { response } = await client.call("POST", "/generate", answerSchema, request);
-    const asked = { model: "tiffin", prompt: text, temperature: 0, max_tokens: TOKENS };
-    const [completion] = (await client.call("POST", "/v1/completions", completionSchema, asked)).choices;
+    const continuation = await completionOf(client, text, TOKENS);
     const question = template.render({ messages: [{ role: "user", content: text }], add_generation_prompt: true });
-    const expected = [trimmed(response), trimmed(completion!.text)];
+    const expected = [trimmed(response), continuation];
     const inLlama = async (ids: readonly number[]) => trimmed(llama.decode(await llama.greedy(ids, TOKENS)));
     const readings = {
       inLlama: [await inLlama(llama.encode(question, true)), await inLlama(llama.encode(text))],
