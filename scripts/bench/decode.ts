@@ -65,37 +65,62 @@ async function withModel<T>(
 
 /** The generator's bundle after gzip, minified as in a deploy. */
 function bundleGzipKB(): number {
-  const { status, output } = runProcess("wrangler", ["deploy", "--dry-run", "--minify", "-c", join(ROOT, "workers/generator/wrangler.toml")]);
+  const { status, output } = runProcess("wrangler", [
+    "deploy",
+    "--dry-run",
+    "--minify",
+    "-c",
+    join(ROOT, "workers/generator/wrangler.toml"),
+  ]);
   const gzip = /gzip:\s*([\d.]+)\s*KiB/.exec(output)?.[1];
-  if (status !== 0 || gzip === undefined) throw new Error(`bench decode: expected wrangler to bundle the generator, got exit ${status}\n${output}`);
+  if (status !== 0 || gzip === undefined)
+    throw new Error(`bench decode: expected wrangler to bundle the generator, got exit ${status}\n${output}`);
   return Number(gzip);
 }
 
 export const FLAGS = { rounds: 5 };
 
 const perSecond = (milliseconds: number) => Math.round(1000 / milliseconds);
+const round = (value: number, digits = 1) => Number(value.toFixed(digits));
 
 export async function run({ rounds }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
   const stories = await withModel(STORIES, async (ask, idleBytes) => {
     const start = performance.now();
-    const cold = await ask({ prompt: PROMPT, tokens: 1, rounds: 0 });
+    const cold = await ask({ precision: "int8", prompt: PROMPT, tokens: 1, rounds: 0 });
     const coldStartMs = performance.now() - start;
-    print(`cold start ${coldStartMs.toFixed(0)} ms, of it loading ${cold.loadMs} and the first token ${cold.coldFirstTokenMs}`);
-    const f32 = await ask({ prompt: PROMPT, tokens: TOKENS, rounds });
-    const long = await ask({ prompt: LONG_PROMPT, tokens: 1, rounds: 2 * rounds });
+    print(`cold start ${coldStartMs.toFixed(0)} ms: load ${cold.loadMs}, pack ${cold.packMs}, first token ${cold.coldFirstTokenMs}`);
+    const int8 = await ask({ precision: "int8", prompt: PROMPT, tokens: TOKENS, rounds });
+    const long = await ask({ precision: "int8", prompt: LONG_PROMPT, tokens: 1, rounds: 2 * rounds });
+    const eight = await ask({ precision: "int8", prompt: PROMPT, tokens: TOKENS, rounds, choices: 8 });
+    const isolateMB = Math.round((childMemory("workerd") - idleBytes) / MIB);
+    const float32 = await ask({ precision: "float32", prompt: PROMPT, tokens: TOKENS, rounds });
+    const longFloat32 = await ask({ precision: "float32", prompt: LONG_PROMPT, tokens: 1, rounds: 2 * rounds });
+    const eightFloat32 = await ask({ precision: "float32", prompt: PROMPT, tokens: TOKENS, rounds, choices: 8 });
+    const reference = await ask({ precision: "reference", prompt: PROMPT, tokens: 50, rounds });
     return {
-      f32TokensPerSecond: perSecond(f32.tokenMs),
-      firstTokenMs: f32.firstTokenMs,
+      int8TokensPerSecond: perSecond(int8.tokenMs),
+      f32TokensPerSecond: perSecond(float32.tokenMs),
+      referenceTokensPerSecond: perSecond(reference.tokenMs),
+      firstTokenMs: int8.firstTokenMs,
       coldStartMs: Math.round(coldStartMs),
       prefillTokensPerSecond: Math.round((LONG_PROMPT * 1000) / long.firstTokenMs),
-      isolateMB: Math.round((childMemory("workerd") - idleBytes) / MIB),
-      wasmMB: Math.round(long.wasmBytes / MIB),
+      f32PrefillTokensPerSecond: Math.round((LONG_PROMPT * 1000) / longFloat32.firstTokenMs),
+      eightCandidates: round(eight.tokenMs / int8.tokenMs, 2),
+      f32EightCandidates: round(eightFloat32.tokenMs / float32.tokenMs, 2),
+      isolateMB,
+      wasmMB: Math.round(eight.wasmBytes / MIB),
+      peakGflops: round(Math.max(int8.peakGflops, float32.peakGflops)),
     };
   });
   print(JSON.stringify(stories));
   const small = await withModel(SMALL, async (ask) => {
-    const f32 = await ask({ prompt: PROMPT, tokens: SMALL.context - PROMPT, rounds: 2 * rounds });
-    return { f32TokensPerSecond: perSecond(f32.tokenMs) };
+    const tokensPerSecond = async (precision: string) =>
+      perSecond((await ask({ precision, prompt: PROMPT, tokens: SMALL.context - PROMPT, rounds: 4 * rounds })).tokenMs);
+    return {
+      int8TokensPerSecond: await tokensPerSecond("int8"),
+      f32TokensPerSecond: await tokensPerSecond("float32"),
+      referenceTokensPerSecond: await tokensPerSecond("reference"),
+    };
   });
   print(`default model: ${JSON.stringify(small)}`);
   return { ...stories, bundleGzipKB: bundleGzipKB(), defaultModel: small };

@@ -13,9 +13,9 @@ import type { Weights } from "./weights.ts";
 export interface Decoder {
   /** Positions in the cache. */
   readonly length: number;
-  /** Appends ids [T] to the sequence and returns the logits [V] of the last id. */
+  /** Appends ids [T] to the sequence and returns the logits [V] of the last id. The next call may overwrite them. */
   prefill(ids: ArrayLike<number>): Float32Array;
-  /** Appends one id and returns its logits [V]. */
+  /** Appends one id and returns its logits [V], as `prefill` does. */
   step(id: number): Float32Array;
   /** Returns an independent decoder at the same position. */
   fork(): Decoder;
@@ -28,6 +28,18 @@ export function createDecoder(weights: Weights, config: ModelConfig): Decoder {
   return decoderAt(weights, config, null);
 }
 
+/** Throws unless the ids exist and have room after `length` positions. Without the check a kernel would read beyond its table. */
+export function checkIds(config: ModelConfig, length: number, ids: ArrayLike<number>): void {
+  if (ids.length < 1) throw new Error("decoder: expected at least one id, got none");
+  if (length + ids.length > config.context)
+    throw new Error(`decoder: expected at most ${config.context} positions, got ${length + ids.length}; shorten the prompt`);
+  for (let index = 0; index < ids.length; index++) {
+    const id = ids[index]!;
+    if (!Number.isInteger(id) || id < 0 || id >= config.vocabSize)
+      throw new Error(`decoder: expected ids below ${config.vocabSize}, got ${id}`);
+  }
+}
+
 function decoderAt(weights: Weights, config: ModelConfig, start: LayerCache[] | null): Decoder {
   let caches = start;
   let disposed = false;
@@ -35,16 +47,7 @@ function decoderAt(weights: Weights, config: ModelConfig, start: LayerCache[] | 
 
   function read(ids: ArrayLike<number>): Float32Array {
     if (disposed) throw new Error("decoder: expected a live decoder, got a disposed one");
-    if (ids.length < 1) throw new Error("decoder: expected at least one id, got none");
-    if (length() + ids.length > config.context) {
-      throw new Error(`decoder: expected at most ${config.context} positions, got ${length() + ids.length}; shorten the prompt`);
-    }
-    // This check is needed because the wasm gather reads beyond its table without an error.
-    for (let index = 0; index < ids.length; index++) {
-      const id = ids[index]!;
-      if (!Number.isInteger(id) || id < 0 || id >= config.vocabSize)
-        throw new Error(`decoder: expected ids below ${config.vocabSize}, got ${id}`);
-    }
+    checkIds(config, length(), ids);
     const past = caches;
     let grown: LayerCache[] = [];
     const logits = tf.tidy(() => {

@@ -11,7 +11,7 @@ import { tokenizerToJson } from "../../../shared/tokenizer/json-writer.ts";
 import { FORMER_LAYOUT } from "../../../shared/tokenizer/layout.ts";
 
 /** Weights whose products have about the size of their inputs. Uniform numbers, because normal ones take seconds. */
-function randomWeights(config: ModelConfig): Weights {
+export function randomWeights(config: ModelConfig): Weights {
   const random = createRandom(1);
   const weights: Weights = {};
   for (const [name, shape] of weightShapes(config)) {

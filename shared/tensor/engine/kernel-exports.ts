@@ -76,6 +76,25 @@ export interface KernelExports {
     work: Pointer,
   ): void;
   attentionBackwardBytes(s: number, d: number): number;
+  // kernels/decode/block.ts
+  decodeBlock(
+    x: Pointer,
+    shape: Pointer,
+    weights: Pointer,
+    angles: Pointer,
+    places: Pointer,
+    layer: number,
+    m: number,
+    work: Pointer,
+  ): void;
+  decodeBytes(shape: Pointer, m: number, positions: number): number;
+  decodeHead(x: Pointer, shape: Pointer, norm: Pointer, w: Pointer, out: Pointer, m: number, work: Pointer): void;
+  decodeRowBytes(width: number): number;
+  // kernels/decode/attend.ts
+  pagePositions(): number;
+  // kernels/decode/quantised-product.ts
+  packedBytes(n: number, k: number): number;
+  packWeights(w: Pointer, out: Pointer, n: number, k: number): void;
   // kernels/pointwise/cross-entropy.ts
   crossEntropy(logits: Pointer, labels: Pointer, loss: Pointer, normalizer: Pointer, rows: number, vocab: number, live: number): void;
   crossEntropyBackward(
@@ -240,6 +259,13 @@ export const KERNEL_KINDS: Readonly<Record<keyof KernelExports, KernelKind>> = {
   attentionBytes: "query",
   attentionBackward: "command",
   attentionBackwardBytes: "query",
+  decodeBlock: "command",
+  decodeBytes: "query",
+  decodeHead: "command",
+  decodeRowBytes: "query",
+  pagePositions: "query",
+  packedBytes: "query",
+  packWeights: "command",
   crossEntropy: "command",
   crossEntropyBackward: "command",
   crossEntropyInPlace: "command",

@@ -14,6 +14,9 @@ export { workspaceBytes, workspaceStart } from "./gemm/layout";
 export { addInPlace } from "./pointwise/accumulate";
 export { attention, attentionBytes } from "./attention/attention";
 export { attentionBackward, attentionBackwardBytes } from "./attention/attention-backward";
+export { decodeBlock, decodeBytes, decodeHead, decodeRowBytes } from "./decode/block";
+export { pagePositions } from "./decode/attend";
+export { packedBytes, packWeights } from "./decode/quantised-product";
 export { crossEntropy, crossEntropyBackward, crossEntropyInPlace, liveLabels } from "./pointwise/cross-entropy";
 export { firstOutside, gatherRows, scatterAddRows } from "./pointwise/embedding";
 export {

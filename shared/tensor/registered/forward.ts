@@ -1,6 +1,7 @@
 /** Registers the kernels of a decoder, without those of training. */
 import type { KernelContext } from "../engine/kernel-context.ts";
 import { registerAttention } from "./attention.ts";
+import { registerDecode } from "./decode.ts";
 import { registerEmbedding } from "./embedding.ts";
 import { registerIdentity } from "./identity.ts";
 import { registerMatMul } from "./matmul.ts";
@@ -17,4 +18,5 @@ export function registerForward(context: KernelContext, tableFor: RotaryTables):
   registerRmsNorm(context);
   registerRotary(context, tableFor);
   registerSwiglu(context);
+  registerDecode(context, tableFor);
 }

@@ -68,6 +68,24 @@ export function exp4(x: v128): v128 {
 }
 
 /**
+ * exp4 without `madd`, so that both builds give the same bits. Decoding uses it: the same seed gives the same text on both
+ * builds.
+ */
+// @ts-ignore: decorator
+@inline
+export function plainExp4(x: v128): v128 {
+  const y = f32x4.pmax(x, LOWEST);
+  const exponentBits = f32x4.add(f32x4.mul(y, LOG2_E), ROUND);
+  const n = f32x4.sub(exponentBits, ROUND);
+  const r = f32x4.add(f32x4.mul(n, MINUS_LN2_LOW), f32x4.add(f32x4.mul(n, MINUS_LN2_HIGH), y));
+  const square = f32x4.mul(r, r);
+  const high = f32x4.add(f32x4.mul(C5, r), C4);
+  const low = f32x4.add(f32x4.mul(C3, r), C2);
+  const power = f32x4.add(f32x4.mul(f32x4.add(f32x4.mul(high, square), low), square), f32x4.add(r, ONE));
+  return v128.andnot(i32x4.add(power, i32x4.shl(exponentBits, 23)), f32x4.lt(x, LOWEST));
+}
+
+/**
  * Clamps x to LOWEST..SATURATED for e = exp(x) in e / (1 + e) and 1 / (1 + e). At SATURATED the first is already 1 in float32,
  * and the second is still a normal number.
  */
