@@ -30,6 +30,11 @@ export interface OpenAnswer {
   startedAt: number;
 }
 
+/** For this long after a refusal, questions that need as many tokens are refused without a call of the ledger. */
+const REFUSED_MS = 1000;
+
+const overBudget = () => namedError("OverBudget", "today's budget of answers is spent: try again after midnight UTC");
+
 const emptyReport = (): AnswerReport => ({ answers: 0, tokens: 0, usage: {}, latencies: noLatencies(), d1Bytes: 0 });
 
 export class AnswerAccount {
@@ -41,6 +46,9 @@ export class AnswerAccount {
   #day = "";
   /** Tokens of the slice that are not used yet. Negative after answers that were made while the ledger was down. */
   #left = 0;
+  /** The tokens that the ledger refused last, and when. */
+  #refused = Infinity;
+  #refusedAt = 0;
 
   constructor(now: () => number = Date.now) {
     this.#now = now;
@@ -70,14 +78,18 @@ export class AnswerAccount {
   async #reserve(ledger: AnswerLedger, most: number): Promise<boolean> {
     const missing = most - this.#free();
     if (missing <= 0) return true;
+    // A flood beyond the budget costs one call of the ledger a second, not one per question.
+    if (missing >= this.#refused && this.#now() - this.#refusedAt < REFUSED_MS) throw overBudget();
     this.add({ objectRequests: 1 });
     const granted = await this.#ask("today's budget is not asked", () =>
       ledger.takeTokens({ least: missing, wanted: missing + SLICE_TOKENS }),
     );
     if (granted === null) return false;
     this.#left += granted;
-    if (granted < missing) throw namedError("OverBudget", "today's budget of answers is spent: try again after midnight UTC");
-    return true;
+    if (granted >= missing) return true;
+    this.#refused = missing;
+    this.#refusedAt = this.#now();
+    throw overBudget();
   }
 
   /** Calls the ledger. After a failure, logs the cause and returns null. */

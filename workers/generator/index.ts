@@ -101,11 +101,11 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
     work: (hold: ModelHold) => Promise<T>,
   ): Promise<T> {
     const turn = inTurn(async () => {
-      log("info", `${what}: the turn begins`, { request: id });
       const ledger = this.env.LEDGER.getByName("ledger");
       const hold = await holdModel(this.env);
       try {
         const opened = await account.open(ledger, mostTokens(hold.model));
+        log("info", `${what}: the turn begins`, { request: id });
         try {
           return await work(hold);
         } finally {

@@ -109,6 +109,19 @@ describe("the budget", () => {
     await expect(account.open(ledger, 100)).rejects.toMatchObject({ name: "OverBudget" });
   });
 
+  test("is asked once a second in a flood beyond it, except by questions that need less", async () => {
+    let now = 5000;
+    const ledger = new FakeLedger(50);
+    const account = new AnswerAccount(() => now);
+    const refused = (most: number) => expect(account.open(ledger, most)).rejects.toMatchObject({ name: "OverBudget" });
+    for (let index = 0; index < 100; index++) await refused(100);
+    expect(ledger.calls).toBe(1);
+    now += 1000;
+    for (let index = 0; index < 100; index++) await refused(100);
+    expect(ledger.calls).toBe(2);
+    expect(await account.open(ledger, 40)).toMatchObject({ reserved: 40 });
+  });
+
   test("is asked once for many answers of a busy isolate", async () => {
     const ledger = new FakeLedger();
     const account = new AnswerAccount(() => 0);
