@@ -3,6 +3,7 @@
  * length.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
+import { MAX_EMBEDDED_TOKENS, type EmbeddingInput, type Embeddings } from "../../shared/contracts/embeddings.ts";
 import type { Explanation, ExplainRequest } from "../../shared/contracts/explain.ts";
 import { DEFAULT_CANDIDATES, type Answer, type GenerateRequest } from "../../shared/contracts/generate.ts";
 import type { GenerationRequest, ModelInfo } from "../../shared/contracts/generation.ts";
@@ -11,6 +12,7 @@ import { namedError } from "../../shared/errors.ts";
 import { log } from "../../shared/log.ts";
 import { account } from "./account.ts";
 import { createAdmissionQueue } from "./admission-queue.ts";
+import { embedInputs } from "./embed.ts";
 import { answer } from "./generate.ts";
 import { explain, MAX_EXPLAINED_TOKENS } from "./explain.ts";
 import { activeModel, holdModel, infoOf, TURN_MS, type LoadedModel, type ModelHold } from "./model.ts";
@@ -72,6 +74,14 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
       { what: "explain", id },
       () => MAX_EXPLAINED_TOKENS,
       async ({ model }) => explain(model, request),
+    );
+  }
+
+  /** The vectors of texts or token ids. Throws InvalidInput and the errors of `generate`. */
+  embed(inputs: EmbeddingInput[]): Promise<Embeddings> {
+    return this.#withModel(
+      () => MAX_EMBEDDED_TOKENS,
+      (hold) => embedInputs(hold, inputs),
     );
   }
 

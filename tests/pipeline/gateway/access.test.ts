@@ -25,6 +25,7 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
     "GET /v1/models/{id}",
     "POST /v1/completions",
     "POST /v1/chat/completions",
+    "POST /v1/embeddings",
     "GET /api/version",
     "GET /api/tags",
     "POST /api/show",
@@ -199,7 +200,7 @@ describe("bodies", () => {
     "/garbage-collections",
   ];
   /** Routes of other protocols ignore unknown fields and have their own form of an error. */
-  const FOREIGN = ["/v1/completions", "/v1/chat/completions", "/api/generate", "/api/chat", "/api/show"];
+  const FOREIGN = ["/v1/embeddings", "/v1/completions", "/v1/chat/completions", "/api/generate", "/api/chat", "/api/show"];
 
   test.each(ROUTES.flatMap((route) => HOSTILE.map(([what, body, status]) => [route, what, body, status] as const)))(
     "%s refuses %s",

@@ -1,4 +1,5 @@
 /** Unmodified clients of other protocols against the running gateway on loopback. */
+import * as tf from "@tensorflow/tfjs-core";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { generateText, Output, streamText } from "ai";
 import { EventSourceParserStream } from "eventsource-parser/stream";
@@ -7,10 +8,15 @@ import OpenAI from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { presetOf } from "../../../shared/config.ts";
+import { initWeights } from "../../../shared/model/weights.ts";
 import { OPERATOR_TOKEN } from "../harness.ts";
-import { openDoor, OPERATOR } from "./door.ts";
+import { plainEmbedding } from "../../unit/model/plain-model.ts";
+import { openDoor, OPERATOR, SMALLEST } from "./door.ts";
 
 const CONTEXT = 256;
+const SEED = 5;
+const SHAPE = { ...presetOf("tiny").model, ...SMALLEST, context: CONTEXT };
 const PERSON = z.object({ name: z.string().max(10), age: z.int().min(0).max(150), tags: z.array(z.enum(["a", "b"])).max(4) });
 
 let door: Awaited<ReturnType<typeof openDoor>>;
@@ -19,7 +25,7 @@ let openai: OpenAI;
 let ollama: Ollama;
 beforeAll(async () => {
   door = await openDoor();
-  model = await door.publish(5, { context: CONTEXT });
+  model = await door.publish(SEED, { context: CONTEXT });
   openai = new OpenAI({ baseURL: new URL("/v1", door.url).href, apiKey: OPERATOR_TOKEN, maxRetries: 0 });
   ollama = new Ollama({ host: door.url.origin, headers: OPERATOR });
 }, 300_000);
@@ -173,6 +179,33 @@ describe("openai", () => {
     });
     const fitting = { ...CHAT, structured_outputs: { regex: "[a-f]{3}-\\d{3}" } };
     expect((await openai.chat.completions.create(fitting)).choices[0]!.message.content).toMatch(/^[a-f]{3}-\d{3}$/);
+  });
+
+  test("gets the vectors of texts and token ids, as numbers and as base64", async () => {
+    const texts = ["Hello", "Grüße 😀"];
+    const ids = texts.map((text) => [...new TextEncoder().encode(text)]);
+    const weights = initWeights(SHAPE, SEED);
+    const numbers = Object.fromEntries(Object.entries(weights).map(([name, tensor]) => [name, tensor.dataSync<"float32">()]));
+    const expected = ids.map((each) => plainEmbedding(numbers, SHAPE, each));
+    // Without a format, the client asks for base64 and decodes it.
+    for (const input of [texts, ids]) {
+      for (const format of [{}, { encoding_format: "float" as const }]) {
+        const { data, usage } = await openai.embeddings.create({ model: "tiffin", input, ...format });
+        expect([data.map(({ index }) => index), usage.total_tokens]).toEqual([[0, 1], ids.flat().length]);
+        for (const [index, { embedding }] of data.entries())
+          for (const [at, value] of embedding.entries()) expect(value).toBeCloseTo(expected[index]![at]!, 5);
+      }
+    }
+    const [alone] = (await openai.embeddings.create({ model, input: "Hello", dimensions: SHAPE.width })).data;
+    expect(alone!.embedding).toHaveLength(SHAPE.width);
+    const refusal = (input: string | string[], dimensions?: number) =>
+      openai.embeddings.create({ model: "tiffin", input, ...(dimensions === undefined ? {} : { dimensions }) });
+    await expect(refusal("")).rejects.toMatchObject({ status: 400, param: "input" });
+    await expect(refusal(["a", ""])).rejects.toMatchObject({ status: 400, param: "input.1" });
+    await expect(refusal("a".repeat(CONTEXT + 1))).rejects.toMatchObject({ status: 422, param: "input.0" });
+    await expect(refusal(Array.from({ length: 257 }, () => "a"))).rejects.toMatchObject({ status: 400, param: "input" });
+    await expect(refusal("a", 3)).rejects.toMatchObject({ status: 400, param: "dimensions" });
+    tf.dispose(weights);
   });
 
   test("gets errors with the field's name in OpenAI's form", async () => {

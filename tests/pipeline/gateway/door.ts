@@ -13,7 +13,7 @@ import { harnessOfAll, OPERATOR_TOKEN } from "../harness.ts";
  * A model of an earlier version. It has no merges: its ids are the 256 bytes and then three special tokens, which all end a
  * text.
  */
-const SMALLEST = {
+export const SMALLEST = {
   vocabSize: FORMER_LAYOUT.minVocabSize,
   width: 16,
   mlpWidth: 32,

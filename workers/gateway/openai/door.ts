@@ -1,6 +1,7 @@
-/** OpenAI's protocol under /v1: models, completions and chat completions. Each request becomes one generation. */
+/** OpenAI's protocol under /v1: models, completions, chat completions, embeddings. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { HTTPException } from "hono/http-exception";
 import type { GenerationRequest } from "../../../shared/contracts/generation.ts";
 import { limit } from "../auth.ts";
 import { createHandlers, type Door, type GatewayContext } from "../door.ts";
@@ -9,6 +10,7 @@ import { MODEL_NAME, requireModel } from "../model-name.ts";
 import { json, refusalsIn } from "../responses.ts";
 import { streamResponse } from "../stream-response.ts";
 import { CHAT, chunks, COMPLETION, errorBody, errorSchema, wholeAnswer, type Form } from "./answers.ts";
+import { embeddingsAnswer, embeddingsRequestSchema } from "./embeddings.ts";
 import { chatGeneration, chatRequestSchema, completionGeneration, completionRequestSchema } from "./schema.ts";
 
 const refusals = refusalsIn(errorSchema)(400, 404, 413, 415, 422, 429, 500, 503);
@@ -46,6 +48,13 @@ const routes = {
   }),
   chat: asking("/v1/chat/completions", chatRequestSchema),
   completion: asking("/v1/completions", completionRequestSchema),
+  embeddings: createRoute({
+    method: "post",
+    path: "/v1/embeddings",
+    middleware: limit("GENERATE_LIMIT"),
+    request: { body: { content: { "application/json": { schema: embeddingsRequestSchema } }, required: true } },
+    responses: { 200: json(z.looseObject({ object: z.literal("list") }), "One vector of length 1 per input"), ...refusals },
+  }),
 };
 
 async function describedModel(env: GatewayEnv) {
@@ -75,5 +84,14 @@ handlers.openapi(routes.model, async (c) => {
 });
 handlers.openapi(routes.chat, (c) => answer(c, CHAT, c.req.valid("json"), chatGeneration(c.req.valid("json"))));
 handlers.openapi(routes.completion, (c) => answer(c, COMPLETION, c.req.valid("json"), completionGeneration(c.req.valid("json"))));
+handlers.openapi(routes.embeddings, async (c) => {
+  const { model, input, encoding_format, dimensions } = c.req.valid("json");
+  await requireModel(c.env, model);
+  const embeddings = await c.env.GENERATOR.embed(input);
+  const width = embeddings.vectors[0]!.length;
+  if (dimensions && dimensions !== width)
+    throw new HTTPException(400, { message: `dimensions: expected ${width}, the width of the model, or none` });
+  return c.json({ object: "list" as const, ...embeddingsAnswer(embeddings, encoding_format) }, 200);
+});
 
 export const openaiDoor: Door = { prefix: "/v1/", isOpenToPages: true, routes: Object.values(routes), handlers, errorBody };
