@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
+import { answerSchema } from "./generate.ts";
 import type { Format } from "../generation/constraint/constraint.ts";
 import type { Context } from "../lessons/context.ts";
 import type { Message } from "../tokenizer/chat-template.ts";
@@ -26,7 +27,7 @@ export interface GenerationRequest {
   frequencyPenalty: number;
   repetitionPenalty: number;
   logitBias: Record<string, number>;
-  /** Maximum tokens per choice; null: up to the end of the context. */
+  /** Maximum tokens per choice; null: up to the end of the context; 0: only the prompt is read. */
   maxTokens: number | null;
   /** Number of continuations of the prompt. Each continuation has its own seed. */
   choices: number;
@@ -36,6 +37,8 @@ export interface GenerationRequest {
   format: Format | null;
   /** Alternatives to report per token, with their log probabilities; null: report no probabilities. */
   logProbabilities: number | null;
+  /** Sends the prompt as it was read, with probabilities if the request asks for them. */
+  echo: boolean;
   /** Removes white space at both ends of each text, unless it has a format. */
   trim: boolean;
 }
@@ -44,8 +47,14 @@ const choice = z.int().nonnegative();
 /** A token with its log probability. `bytes` is filled when the request asks for probabilities. */
 const tokenSchema = z.object({ id: z.int(), logProbability: z.number(), bytes: z.array(z.int()).default([]) });
 
+const promptTokenSchema = tokenSchema.extend({ logProbability: z.number().nullable(), alternatives: z.array(tokenSchema).default([]) });
+/** A token of the prompt. The first token has no probability. */
+export type PromptToken = z.output<typeof promptTokenSchema>;
+
 export const generationEventSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("start"), id: z.string(), model: hashSchema, promptTokens: z.int() }),
+  /** The prompt of a request with `echo`. */
+  z.object({ type: z.literal("prompt"), text: z.string(), tokens: z.array(promptTokenSchema) }),
   tokenSchema.extend({ type: z.literal("token"), choice, alternatives: z.array(tokenSchema).default([]) }),
   /** New text, in whole characters. A later stop string cannot remove it. */
   z.object({ type: z.literal("text"), choice, delta: z.string() }),
@@ -59,6 +68,12 @@ export const generationEventSchema = z.discriminatedUnion("type", [
 export type GenerationEvent = z.output<typeof generationEventSchema>;
 /** An event as the generator writes it. */
 export type WrittenEvent = z.input<typeof generationEventSchema>;
+/** The end of the stream of a ranked answer; it comes after the events of all candidates. */
+export const answerEventSchema = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("answer"), answer: answerSchema }),
+  z.object({ type: z.literal("error"), name: z.string(), message: z.string() }),
+]);
+export type AnswerEvent = z.output<typeof answerEventSchema>;
 export type TokenEvent = Extract<GenerationEvent, { type: "token" }>;
 
 export function isTerminal({ type }: GenerationEvent): boolean {

@@ -1,33 +1,55 @@
 /** The generator's stream of events, parsed, with exactly one terminal event at the end. Every door reads this stream. */
+import type { Answer, GenerateRequest } from "../../shared/contracts/generate.ts";
 import {
+  answerEventSchema,
   generationEventSchema,
   isTerminal,
   type GenerationEvent,
   type GenerationRequest,
+  type PromptToken,
   type TokenEvent,
 } from "../../shared/contracts/generation.ts";
 import { namedError, type ErrorName } from "../../shared/errors.ts";
 import { log } from "../../shared/log.ts";
 
-const ENDED_EARLY: GenerationEvent = { type: "error", name: "Unavailable", message: "the generation ended early: try again" };
+const ENDED_EARLY = { type: "error", name: "Unavailable", message: "the generation ended early: try again" } as const;
 
-/** Starts a generation. If it cannot begin, throws the generator's error. Later errors arrive as events. */
+/**
+ * Starts a generation. If it cannot begin, throws the generator's error. Later errors arrive as events. The generation ends early
+ * when the reader ends its loop.
+ */
 export async function openGeneration(env: GatewayEnv, request: GenerationRequest, id: string): Promise<AsyncGenerator<GenerationEvent>> {
   return eventsOf(await env.GENERATOR.stream(request, id), id);
 }
 
-async function* eventsOf(stream: ReadableStream<Uint8Array>, id: string): AsyncGenerator<GenerationEvent> {
+/** The whole lines of a stream. The stream is cancelled when the reader ends its loop. */
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let line = "";
+  for await (const bytes of stream) {
+    const lines = (line + decoder.decode(bytes, { stream: true })).split("\n");
+    line = lines.pop() ?? "";
+    yield* lines;
+  }
+}
+
+/** The best candidate of a question. Throws the generator's errors, and Unavailable once `hasLeft`. */
+export async function askQuestion(env: GatewayEnv, request: GenerateRequest, id: string, hasLeft: () => boolean): Promise<Answer> {
+  for await (const line of linesOf(await env.GENERATOR.generate(request, id))) {
+    if (hasLeft()) break;
+    const { data: end } = answerEventSchema.safeParse(JSON.parse(line));
+    if (end?.type === "answer") return end.answer;
+    if (end?.type === "error") throw namedError(end.name as ErrorName, end.message);
+  }
+  throw namedError("Unavailable", ENDED_EARLY.message);
+}
+
+async function* eventsOf(stream: ReadableStream<Uint8Array>, id: string): AsyncGenerator<GenerationEvent> {
   try {
-    for await (const bytes of stream) {
-      const lines = (line + decoder.decode(bytes, { stream: true })).split("\n");
-      line = lines.pop() ?? "";
-      for (const text of lines) {
-        const event = generationEventSchema.parse(JSON.parse(text));
-        yield event;
-        if (isTerminal(event)) return;
-      }
+    for await (const line of linesOf(stream)) {
+      const event = generationEventSchema.parse(JSON.parse(line));
+      yield event;
+      if (isTerminal(event)) return;
     }
   } catch (error) {
     log("error", `generation: ${(error as Error).message}`, { request: id });
@@ -45,19 +67,32 @@ export interface Choice {
 export interface Generated {
   id: string;
   model: string;
+  /** The prompt of a request with `echo`. */
+  prompt: { text: string; tokens: PromptToken[] };
   choices: Choice[];
   usage: { promptTokens: number; completionTokens: number };
   canBeScored: boolean;
 }
 
-/** Reads a whole generation. Throws if it ends with an error. */
-export async function collect(events: AsyncGenerator<GenerationEvent>): Promise<Generated> {
-  const all: Generated = { id: "", model: "", choices: [], usage: { promptTokens: 0, completionTokens: 0 }, canBeScored: false };
+/** Reads a whole generation. Throws if it ends with an error, and Unavailable once `hasLeft`, which ends the generation. */
+export async function collect(events: AsyncGenerator<GenerationEvent>, hasLeft: () => boolean = () => false): Promise<Generated> {
+  const all: Generated = {
+    id: "",
+    model: "",
+    prompt: { text: "", tokens: [] },
+    choices: [],
+    usage: { promptTokens: 0, completionTokens: 0 },
+    canBeScored: false,
+  };
   const choiceOf = (index: number) => (all.choices[index] ??= { text: "", tokens: [], reason: "length" });
   for await (const event of events) {
+    if (hasLeft()) throw namedError("Unavailable", "the client has left");
     switch (event.type) {
       case "start":
         Object.assign(all, { id: event.id, model: event.model });
+        break;
+      case "prompt":
+        all.prompt = { text: event.text, tokens: event.tokens };
         break;
       case "text":
         choiceOf(event.choice).text += event.delta;

@@ -3,6 +3,7 @@ import type { WrittenEvent, GenerationRequest } from "../../shared/contracts/gen
 import { createDecoder } from "../../shared/model/decoder.ts";
 import { compileFormat, type Constraint } from "../../shared/generation/constraint/constraint.ts";
 import { sampleTokens, type Limits, type Token } from "../../shared/generation/sample-tokens.ts";
+import { echoOf } from "./echo.ts";
 import { account } from "./account.ts";
 import type { ModelHold } from "./model.ts";
 import { requestAndRoom } from "./prompt.ts";
@@ -22,6 +23,7 @@ async function* generate(
 ): AsyncGenerator<WrittenEvent> {
   const { hash, config, tokenizer, endTokens, weights } = hold.model;
   yield { type: "start", id, model: hash, promptTokens: ids.length };
+  if (request.echo) yield { type: "prompt", ...echoOf(hold.model, ids, request.logProbabilities) };
   const alternatives = request.logProbabilities ?? 0;
   const limits: Limits = { maxTokens: room, context: config.context, alternatives, isEnd: (token) => endTokens.has(token) };
   const seed = request.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
@@ -36,7 +38,7 @@ async function* generate(
     const logits = prompted.prefill(ids);
     account.count(ids.length);
     for (let choice = 0; choice < request.choices; choice++) {
-      if (hold.hasLapsed()) {
+      if (hold.hasLapsed() || request.maxTokens === 0) {
         yield { type: "finish", choice, reason: "length" };
         continue;
       }

@@ -5,7 +5,7 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { MAX_EMBEDDED_TOKENS, type EmbeddingInput, type Embeddings } from "../../shared/contracts/embeddings.ts";
 import type { Explanation, ExplainRequest } from "../../shared/contracts/explain.ts";
-import { DEFAULT_CANDIDATES, type Answer, type GenerateRequest } from "../../shared/contracts/generate.ts";
+import { DEFAULT_CANDIDATES, type GenerateRequest } from "../../shared/contracts/generate.ts";
 import type { GenerationRequest, ModelInfo } from "../../shared/contracts/generation.ts";
 import type { Predictions, PredictRequest } from "../../shared/contracts/predict.ts";
 import { namedError } from "../../shared/errors.ts";
@@ -13,7 +13,7 @@ import { log } from "../../shared/log.ts";
 import { account } from "./account.ts";
 import { createAdmissionQueue } from "./admission-queue.ts";
 import { embedInputs } from "./embed.ts";
-import { answer } from "./generate.ts";
+import { answerEvents } from "./generate.ts";
 import { explain, MAX_EXPLAINED_TOKENS } from "./explain.ts";
 import { activeModel, holdModel, infoOf, TURN_MS, type LoadedModel, type ModelHold } from "./model.ts";
 import { MAX_PREDICTED_TOKENS, predict } from "./predict.ts";
@@ -25,29 +25,44 @@ import { eventStream, scoredEvents } from "./stream.ts";
  */
 const inTurn = createAdmissionQueue({ atOnce: 4, places: 16, waitMs: 30_000 - TURN_MS, turnMs: TURN_MS });
 
+interface TurnName {
+  what: string;
+  /** The request. */
+  id: string | undefined;
+}
+
 export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
   async health(): Promise<{ ok: true }> {
     return { ok: true };
   }
 
-  /** Answers a question; the answer gets the id of its request. Throws NoModel, OverBudget, or Busy if too many requests wait or the wait is too long. */
-  generate(request: GenerateRequest, id: string): Promise<Answer> {
-    const choices = request.candidates ?? DEFAULT_CANDIDATES;
-    return this.#withModel(
-      { what: "generate", id },
-      ({ config }) => choices * config.context,
-      (hold) => answer(this.env, hold, request, id),
+  /**
+   * Answers a question; the answer gets the id of its request. Lines of events, of which the last is an AnswerEvent. Throws
+   * InvalidInput and NoModel, OverBudget, or Busy if too many requests wait or the wait is too long.
+   */
+  generate(request: GenerateRequest, id: string): Promise<ReadableStream<Uint8Array>> {
+    return this.#opened({ what: "generate", id }, request.candidates ?? DEFAULT_CANDIDATES, (hold) =>
+      answerEvents(this.env, hold, request, id),
     );
   }
 
   /** A generation as lines of GenerationEvent. Throws InvalidInput and, until its turn has come, the errors of `generate`. */
-  async stream(request: GenerationRequest, id: string): Promise<ReadableStream<Uint8Array>> {
+  stream(request: GenerationRequest, id: string): Promise<ReadableStream<Uint8Array>> {
+    return this.#opened({ what: "stream", id }, request.choices, (hold) => scoredEvents(this.env, hold, request, id));
+  }
+
+  /** The stream of `events` once its turn has come. The turn ends with the stream, or when its reader leaves. */
+  async #opened(
+    turnOf: TurnName,
+    choices: number,
+    events: (hold: ModelHold) => AsyncGenerator<{ type: string }>,
+  ): Promise<ReadableStream<Uint8Array>> {
     const opened = Promise.withResolvers<ReadableStream<Uint8Array>>();
     const turn = this.#withModel(
-      { what: "stream", id },
-      ({ config }) => request.choices * config.context,
+      turnOf,
+      ({ config }) => choices * config.context,
       async (hold) => {
-        const { readable, finished } = eventStream(scoredEvents(this.env, hold, request, id));
+        const { readable, finished } = eventStream(events(hold));
         opened.resolve(readable);
         await finished;
       },
@@ -78,8 +93,9 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
   }
 
   /** The vectors of texts or token ids. Throws InvalidInput and the errors of `generate`. */
-  embed(inputs: EmbeddingInput[]): Promise<Embeddings> {
+  embed(inputs: EmbeddingInput[], id?: string): Promise<Embeddings> {
     return this.#withModel(
+      { what: "embed", id },
       () => MAX_EMBEDDED_TOKENS,
       (hold) => embedInputs(hold, inputs),
     );
@@ -105,11 +121,7 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
   }
 
   /** Runs `work` with the active model, after reserving `mostTokens` of today's budget. A line of log connects the turn with its request. */
-  #withModel<T>(
-    { what, id }: { what: string; id: string | undefined },
-    mostTokens: (model: LoadedModel) => number,
-    work: (hold: ModelHold) => Promise<T>,
-  ): Promise<T> {
+  #withModel<T>({ what, id }: TurnName, mostTokens: (model: LoadedModel) => number, work: (hold: ModelHold) => Promise<T>): Promise<T> {
     const turn = inTurn(async () => {
       const ledger = this.env.LEDGER.getByName("ledger");
       const hold = await holdModel(this.env);

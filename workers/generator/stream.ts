@@ -3,7 +3,8 @@
  * leaves.
  */
 import type { WrittenEvent, GenerationRequest } from "../../shared/contracts/generation.ts";
-import { log, stackOf } from "../../shared/log.ts";
+import { log } from "../../shared/log.ts";
+import { failureOf } from "./failure.ts";
 import { record } from "./feedback.ts";
 import { startGeneration } from "./generation.ts";
 import type { ModelHold } from "./model.ts";
@@ -36,8 +37,7 @@ async function* withTerminal(
     const canBeScored = await record(env, { id, text, response, model: hold.model.hash, createdAt: new Date().toISOString() });
     yield { type: "done", canBeScored, isSuperseded: hold.isSuperseded() };
   } catch (error) {
-    log("error", `generation: ${(error as Error).message}`, { request: id, ...stackOf(error) });
-    yield { type: "error", name: "Internal", message: "the generation failed" };
+    yield failureOf(error as Error, id);
   }
 }
 
@@ -45,7 +45,7 @@ async function* withTerminal(
  * Sends events as soon as they are made, so a slow reader does not hold up the isolate. After the reader leaves, at most one
  * more token is made. `finished` settles when the generation has ended.
  */
-export function eventStream(events: AsyncGenerator<WrittenEvent>): { readable: ReadableStream<Uint8Array>; finished: Promise<void> } {
+export function eventStream(events: AsyncGenerator<{ type: string }>): { readable: ReadableStream<Uint8Array>; finished: Promise<void> } {
   const encoder = new TextEncoder();
   let hasLeft = false;
   const { promise: finished, resolve } = Promise.withResolvers<void>();

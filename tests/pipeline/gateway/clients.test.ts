@@ -147,6 +147,42 @@ describe("openai", () => {
     expect((await openai.completions.create(completion)).choices[0]!.logprobs).toBe(null);
   });
 
+  test("repeats the prompt with its probabilities, whole and streamed", async () => {
+    const request = { model, prompt: "Hello", max_tokens: 4, seed: 7 };
+    const plain = (await openai.completions.create(request)).choices[0]!.text;
+    const [echoed] = (await openai.completions.create({ ...request, echo: true, logprobs: 2, n: 2 })).choices;
+    expect(echoed!.text).toBe(`Hello${plain}`);
+    const { token_logprobs, tokens, top_logprobs } = echoed!.logprobs!;
+    expect([token_logprobs![0], top_logprobs![0], tokens!.slice(0, 5).join("")]).toEqual([null, null, "Hello"]);
+    // A token that follows a prompt has the probability that it has inside of a prompt.
+    const longer = await openai.completions.create({ ...request, prompt: "Hell", max_tokens: 1, logprobs: 0, logit_bias: { 111: 100 } });
+    expect(longer.choices[0]!.text).toBe("o");
+    expect(token_logprobs![4]).toBeCloseTo(longer.choices[0]!.logprobs!.token_logprobs![0]!, 4);
+    const onlyRead = await openai.completions.create({ ...request, echo: true, logprobs: 0, max_tokens: 0 });
+    expect(onlyRead.choices[0]).toMatchObject({ text: "Hello", finish_reason: "length" });
+    expect(onlyRead.choices[0]!.logprobs!.token_logprobs).toEqual(token_logprobs!.slice(0, 5));
+    const texts = ["", ""];
+    for await (const { choices } of await openai.completions.create({ ...request, echo: true, n: 2, stream: true }))
+      for (const { index, text } of choices) texts[index] += text;
+    expect(texts[0]).toBe(echoed!.text);
+    expect(texts[1]).toMatch(/^Hello/);
+  });
+
+  test("shows the most probable of several texts", async () => {
+    const request = { model, prompt: "Hello", max_tokens: 6, seed: 7, logprobs: 0 };
+    const all = (await openai.completions.create({ ...request, n: 5 })).choices;
+    const mean = ({ logprobs }: (typeof all)[number]) => {
+      const numbers = logprobs!.token_logprobs!;
+      return numbers.reduce((sum, value) => sum + value, 0) / Math.max(1, numbers.length);
+    };
+    const sorted = all.toSorted((a, b) => mean(b) - mean(a)).map(({ text }) => text);
+    const best = await openai.completions.create({ ...request, n: 2, best_of: 5 });
+    expect(best.choices.map(({ index, text }) => [index, text])).toEqual([0, 1].map((index) => [index, sorted[index]]));
+    const refusal = (body: object) => openai.completions.create({ ...request, ...body });
+    await expect(refusal({ n: 3, best_of: 2 })).rejects.toMatchObject({ status: 400, param: "best_of" });
+    await expect(refusal({ best_of: 2, stream: true })).rejects.toMatchObject({ status: 400, param: "best_of" });
+  });
+
   test("honours biases and penalties", async () => {
     const request = { model, prompt: "Hello", max_tokens: 20, seed: 7 };
     const [forced] = (await openai.completions.create({ ...request, logit_bias: { 65: 100 } })).choices;

@@ -88,6 +88,21 @@ test("when the client leaves, the generation ends", async () => {
   expect(abandoned()[0]).toBeLessThan(ENDLESS.maxTokens / 4);
 });
 
+test.each(["/generate", "/v1/completions"])("when the client of a whole answer leaves, the generation ends: %s", async (path) => {
+  const before = abandoned().length;
+  const body =
+    path === "/generate"
+      ? { text: "leave", candidates: 1, ...ENDLESS }
+      : { model: "tiffin", prompt: "leave", max_tokens: 8000, temperature: 0 };
+  const headers = { ...OPERATOR, "content-type": "application/json" };
+  const signal = AbortSignal.timeout(2500);
+  const answer = fetch(new URL(path, door.url), { method: "POST", headers, body: JSON.stringify({ seed: 7, ...body }), signal }).then(
+    (response) => response.text(),
+  );
+  await expect(answer).rejects.toThrow(/abort|timeout/i);
+  await expect.poll(() => abandoned().length, { timeout: 30_000 }).toBe(before + 1);
+});
+
 test("other requests are answered and votes are stored while a stream runs", async () => {
   const client = new AbortController();
   const order: string[] = [];
@@ -105,7 +120,7 @@ test("other requests are answered and votes are stored while a stream runs", asy
     })(),
   ).rejects.toThrow(/abort/i);
   expect(order.slice(0, 3)).toEqual(["start", "text", "vote"]);
-  await expect.poll(() => abandoned().length, { timeout: 30_000 }).toBe(2);
+  await expect.poll(() => abandoned().length, { timeout: 30_000 }).toBe(4);
 });
 
 test("without a database a stream ends normally and states that it cannot be scored", async () => {

@@ -19,6 +19,7 @@ const request = {
   stop: [],
   format: null,
   logProbabilities: null,
+  echo: false,
   trim: false,
 };
 

@@ -1,11 +1,13 @@
 /** Tiffin's own protocol. Each handler calls one Worker by RPC and returns the Worker's answer. */
 import { createHandlers, type Door } from "../door.ts";
+import { askQuestion } from "../generation.ts";
 import { voterOf } from "../client.ts";
 import { health } from "../health.ts";
 import { overview } from "../overview.ts";
 import { namedError } from "../../../shared/errors.ts";
 import { routes } from "./routes.ts";
 import { localPage } from "../studio-pages.ts";
+import { whenMade } from "../when-made.ts";
 import { streamAnswer } from "./stream-answer.ts";
 
 const notFound = (what: string): never => {
@@ -24,7 +26,7 @@ handlers.openapi(routes.health, async (c) => {
 handlers.openapi(routes.overview, async (c) => c.json(await overview(c.env), 200));
 handlers.openapi(routes.generate, async (c) => {
   const request = c.req.valid("json");
-  return request.stream ? streamAnswer(c, request) : c.json(await c.env.GENERATOR.generate(request, c.var.requestId), 200);
+  return request.stream ? streamAnswer(c, request) : whenMade((hasLeft) => askQuestion(c.env, request, c.var.requestId, hasLeft));
 });
 handlers.openapi(routes.tokenize, async (c) => c.json(await c.env.GENERATOR.tokenize(c.req.valid("json").text), 200));
 handlers.openapi(routes.detokenize, async (c) => c.json(await c.env.GENERATOR.detokenize(c.req.valid("json").tokens), 200));

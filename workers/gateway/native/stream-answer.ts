@@ -11,7 +11,11 @@ export async function streamAnswer(c: Context<GatewayContext>, request: Generate
   const prompt = { kind: "question", text, context } as const;
   return streamResponse(
     written(
-      await openGeneration(c.env, { ...settings, prompt, seed, choices, format, logProbabilities: null, trim: true }, c.var.requestId),
+      await openGeneration(
+        c.env,
+        { ...settings, prompt, seed, choices, format, logProbabilities: null, echo: false, trim: true },
+        c.var.requestId,
+      ),
     ),
     "text/event-stream",
   );

@@ -52,6 +52,7 @@ export async function* pieces(
         yield { ...headOf(), ...form(""), done: true, done_reason: reason, ...counts, ...times };
         break;
       }
+      case "prompt":
       case "token":
         break;
       default:

@@ -12,6 +12,7 @@ import { collect, openGeneration } from "../generation.ts";
 import { MODEL_NAME, requireModel } from "../model-name.ts";
 import { json, refusalsOf } from "../responses.ts";
 import { streamResponse } from "../stream-response.ts";
+import { whenMade } from "../when-made.ts";
 import { CHAT, GENERATE, headOf, lines, pieces, type Form } from "./answers.ts";
 import { chatSchema, generateSchema, generationOf, promptOf, showSchema } from "./schema.ts";
 
@@ -96,12 +97,14 @@ async function answer(c: Context<GatewayContext>, { form, model, stream, askedAt
   const events = await openGeneration(c.env, request, c.var.requestId);
   if (stream) return streamResponse(lines(pieces(form, events, askedAt)), "application/x-ndjson");
   const startedAt = Date.now();
-  const { choices, usage } = await collect(events);
-  const now = Date.now();
-  const { text = "", reason = "length" } = choices[0] ?? {};
-  const counts = { prompt_eval_count: usage.promptTokens, eval_count: usage.completionTokens };
-  const times = { total_duration: (now - askedAt) * 1e6, eval_duration: (now - startedAt) * 1e6 };
-  return c.json({ ...headOf(), ...form(text), done: true, done_reason: reason, ...counts, ...times }, 200);
+  return whenMade(async (hasLeft) => {
+    const { choices, usage } = await collect(events, hasLeft);
+    const now = Date.now();
+    const { text = "", reason = "length" } = choices[0] ?? {};
+    const counts = { prompt_eval_count: usage.promptTokens, eval_count: usage.completionTokens };
+    const times = { total_duration: (now - askedAt) * 1e6, eval_duration: (now - startedAt) * 1e6 };
+    return { ...headOf(), ...form(text), done: true, done_reason: reason, ...counts, ...times };
+  });
 }
 
 const handlers = createHandlers();

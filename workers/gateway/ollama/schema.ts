@@ -96,6 +96,7 @@ export function generationOf(prompt: Prompt, settings: Options, format: Format |
     stop: settings.stop,
     format,
     logProbabilities: null,
+    echo: false,
     trim: prompt.kind === "chat",
   };
 }

@@ -1,10 +1,10 @@
 /** Answers of OpenAI's protocol: whole answers, chunks of streams, errors. */
 import { z } from "zod";
-import type { GenerationEvent, TokenEvent } from "../../../shared/contracts/generation.ts";
-import type { Generated } from "../generation.ts";
+import type { GenerationEvent } from "../../../shared/contracts/generation.ts";
+import type { Choice, Generated } from "../generation.ts";
 import { MODEL_NAME } from "../model-name.ts";
 import { serverSentEvent } from "../stream-response.ts";
-import { chatLogProbabilities, completionLogProbabilities } from "./log-probabilities.ts";
+import { chatLogProbabilities, completionLogProbabilities, type ShownToken } from "./log-probabilities.ts";
 
 /** How a route (chat or completions) names the parts of its answer. */
 export interface Form {
@@ -16,7 +16,7 @@ export interface Form {
   opening: object | null;
   closing: object;
   /** The probabilities of `tokens`, which come after `offset` characters of text. */
-  logProbabilities(tokens: readonly TokenEvent[], offset: number): object;
+  logProbabilities(tokens: readonly ShownToken[], offset: number): object;
 }
 
 export const CHAT: Form = {
@@ -71,17 +71,28 @@ export interface Options {
   /** True if the stream ends with a usage chunk. */
   hasUsage: boolean;
   hasLogProbabilities: boolean;
+  /** The number of choices that are shown, the most probable of all; null: all. */
+  shown: number | null;
 }
 
-export function wholeAnswer(form: Form, { id, model, choices, usage }: Generated, { hasLogProbabilities }: Options): object {
+const meanOf = ({ tokens }: Choice) => tokens.reduce((sum, { logProbability }) => sum + logProbability, 0) / Math.max(1, tokens.length);
+
+/** The choices with the highest mean log probability per token, highest first. */
+function best(choices: readonly Choice[], count: number | null): readonly Choice[] {
+  return count === null ? choices : choices.toSorted((a, b) => meanOf(b) - meanOf(a)).slice(0, count);
+}
+
+export function wholeAnswer(form: Form, generated: Generated, { hasLogProbabilities, shown }: Options): object {
+  const { id, model, prompt, choices, usage } = generated;
+  const shownChoice = ({ text, tokens, reason }: Choice, index: number) => ({
+    index,
+    ...form.choice(prompt.text + text),
+    logprobs: hasLogProbabilities ? form.logProbabilities([...prompt.tokens, ...tokens], 0) : null,
+    finish_reason: reason,
+  });
   return {
     ...headOf(form.object, id, model, secondsNow()),
-    choices: choices.map(({ text, tokens, reason }, index) => ({
-      index,
-      ...form.choice(text),
-      logprobs: hasLogProbabilities ? form.logProbabilities(tokens, 0) : null,
-      finish_reason: reason,
-    })),
+    choices: best(choices, shown).map(shownChoice),
     usage: usageOf(usage),
   };
 }
@@ -97,7 +108,8 @@ export async function* chunks(
 ): AsyncGenerator<string> {
   let head: object = {};
   let isOpen = false;
-  let pending: TokenEvent[] = [];
+  let pending: ShownToken[] = [];
+  let prompt: Generated["prompt"] | null = null;
   let offset = 0;
   const chunk = (fields: object) => serverSentEvent({ ...head, ...(hasUsage ? { usage: null } : {}), ...fields });
   const choice = (index: number, part: object, reason: string | null = null) => {
@@ -105,14 +117,26 @@ export async function* chunks(
     pending = [];
     return chunk({ choices: [{ index, ...part, logprobs, finish_reason: reason }] });
   };
+  /** Each choice begins with the prompt if it is repeated. */
+  function* opened(index: number): Generator<string> {
+    if (isOpen) return;
+    isOpen = true;
+    if (form.opening !== null) yield choice(index, form.opening);
+    if (prompt === null) return;
+    pending = [...prompt.tokens];
+    yield choice(index, form.delta(prompt.text));
+    offset = prompt.text.length;
+  }
   for await (const event of events) {
     switch (event.type) {
       case "start":
         head = headOf(form.chunkObject, event.id, event.model, secondsNow());
         break;
+      case "prompt":
+        prompt = event;
+        break;
       case "token":
-        if (!isOpen && form.opening !== null) yield choice(event.choice, form.opening);
-        isOpen = true;
+        yield* opened(event.choice);
         pending.push(event);
         break;
       case "text":
@@ -120,7 +144,7 @@ export async function* chunks(
         offset += event.delta.length;
         break;
       case "finish":
-        if (!isOpen && form.opening !== null) yield choice(event.choice, form.opening);
+        yield* opened(event.choice);
         yield choice(event.choice, form.closing, event.reason);
         isOpen = false;
         offset = 0;

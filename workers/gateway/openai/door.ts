@@ -9,6 +9,7 @@ import { collect, openGeneration } from "../generation.ts";
 import { MODEL_NAME, requireModel } from "../model-name.ts";
 import { json, refusalsIn } from "../responses.ts";
 import { streamResponse } from "../stream-response.ts";
+import { whenMade } from "../when-made.ts";
 import { CHAT, chunks, COMPLETION, errorBody, errorSchema, wholeAnswer, type Form } from "./answers.ts";
 import { embeddingsAnswer, embeddingsRequestSchema } from "./embeddings.ts";
 import { chatGeneration, chatRequestSchema, completionGeneration, completionRequestSchema } from "./schema.ts";
@@ -64,6 +65,7 @@ async function describedModel(env: GatewayEnv) {
 
 interface Asked {
   model: string;
+  n?: number | null | undefined;
   stream?: boolean | null | undefined;
   stream_options?: { include_usage?: boolean | null | undefined } | null | undefined;
 }
@@ -71,8 +73,9 @@ interface Asked {
 async function answer(c: Context<GatewayContext>, form: Form, asked: Asked, request: GenerationRequest): Promise<Response> {
   await requireModel(c.env, asked.model);
   const events = await openGeneration(c.env, request, c.var.requestId);
-  const options = { hasUsage: asked.stream_options?.include_usage === true, hasLogProbabilities: request.logProbabilities !== null };
-  if (asked.stream !== true) return c.json(wholeAnswer(form, await collect(events), options), 200);
+  const shown = request.choices > (asked.n ?? 1) ? (asked.n ?? 1) : null;
+  const options = { hasUsage: asked.stream_options?.include_usage === true, hasLogProbabilities: request.logProbabilities !== null, shown };
+  if (asked.stream !== true) return whenMade(async (hasLeft) => wholeAnswer(form, await collect(events, hasLeft), options));
   return streamResponse(chunks(form, events, options), "text/event-stream");
 }
 
@@ -87,7 +90,7 @@ handlers.openapi(routes.completion, (c) => answer(c, COMPLETION, c.req.valid("js
 handlers.openapi(routes.embeddings, async (c) => {
   const { model, input, encoding_format, dimensions } = c.req.valid("json");
   await requireModel(c.env, model);
-  const embeddings = await c.env.GENERATOR.embed(input);
+  const embeddings = await c.env.GENERATOR.embed(input, c.var.requestId);
   const width = embeddings.vectors[0]!.length;
   if (dimensions && dimensions !== width)
     throw new HTTPException(400, { message: `dimensions: expected ${width}, the width of the model, or none` });

@@ -1,17 +1,24 @@
 /** Probabilities of tokens in the form of each OpenAI route. If a token ends in the middle of a character, its text is U+FFFD. */
-import type { TokenEvent } from "../../../shared/contracts/generation.ts";
+import type { PromptToken, TokenEvent } from "../../../shared/contracts/generation.ts";
 
 type Token = Pick<TokenEvent, "bytes" | "logProbability">;
+/** A token of the text or of a prompt that the text repeats. */
+export type ShownToken = PromptToken | TokenEvent;
 
-const textOf = ({ bytes }: Token) => new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(Uint8Array.from(bytes));
-const entryOf = (token: Token) => ({ token: textOf(token), logprob: token.logProbability, bytes: token.bytes });
+const textOf = ({ bytes }: Pick<Token, "bytes">) =>
+  new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(Uint8Array.from(bytes));
+const entryOf = (token: Pick<Token, "bytes"> & { logProbability: number | null }) => ({
+  token: textOf(token),
+  logprob: token.logProbability,
+  bytes: token.bytes,
+});
 
-export function chatLogProbabilities(tokens: readonly TokenEvent[]): object {
+export function chatLogProbabilities(tokens: readonly ShownToken[]): object {
   return { content: tokens.map((token) => ({ ...entryOf(token), top_logprobs: token.alternatives.map(entryOf) })), refusal: null };
 }
 
 /** `offset` is the length of the text before the tokens. */
-export function completionLogProbabilities(tokens: readonly TokenEvent[], offset: number): object {
+export function completionLogProbabilities(tokens: readonly ShownToken[], offset: number): object {
   let next = offset;
   const offsets = tokens.map((token) => {
     const at = next;
@@ -21,7 +28,9 @@ export function completionLogProbabilities(tokens: readonly TokenEvent[], offset
   return {
     tokens: tokens.map(textOf),
     token_logprobs: tokens.map(({ logProbability }) => logProbability),
-    top_logprobs: tokens.map(({ alternatives }) => Object.fromEntries(alternatives.map((token) => [textOf(token), token.logProbability]))),
+    top_logprobs: tokens.map(({ logProbability, alternatives }) =>
+      logProbability === null ? null : Object.fromEntries(alternatives.map((token) => [textOf(token), token.logProbability])),
+    ),
     text_offset: offsets,
   };
 }

@@ -81,17 +81,25 @@ const prompt = z.union([z.string().min(1), z.tuple([z.string().min(1)]), z.array
   error: "expected one text or one list of token ids",
 });
 
-export const completionRequestSchema = z.object({
+const completionFields = z.object({
   ...common,
   prompt,
   logprobs: z.int().min(0).max(5).nullish(),
-  echo: refused(false),
-  best_of: refused(1),
+  max_tokens: z.int().min(0).max(1_000_000).nullish(),
+  echo: z.boolean().nullish(),
+  /** Makes so many texts and shows the `n` most probable ones. */
+  best_of: z.int().min(1).max(8).nullish(),
   suffix: refused(""),
 });
+export const completionRequestSchema = completionFields
+  .refine(({ n, best_of: most }) => (most ?? 8) >= (n ?? 1), { path: ["best_of"], error: "expected at least n" })
+  .refine(({ stream, best_of: most, n }) => stream !== true || (most ?? 1) <= (n ?? 1), {
+    path: ["best_of"],
+    error: "expected n for a streamed answer, because its texts are sent before they can be compared",
+  });
 export type CompletionRequest = z.output<typeof completionRequestSchema>;
 
-type Sampling = Omit<GenerationRequest, "prompt" | "maxTokens" | "logProbabilities" | "trim">;
+type Sampling = Omit<GenerationRequest, "prompt" | "maxTokens" | "logProbabilities" | "echo" | "trim">;
 
 /** The settings that chats and completions share. Absent fields get the defaults of POST /generate. */
 function samplingOf(request: ChatRequest | CompletionRequest): Sampling {
@@ -122,7 +130,14 @@ function formatOf({ response_format: format, structured_outputs: outputs }: Chat
 export function chatGeneration(request: ChatRequest): GenerationRequest {
   const maxTokens = request.max_completion_tokens ?? request.max_tokens ?? null;
   const logProbabilities = request.logprobs === true ? (request.top_logprobs ?? 0) : null;
-  return { ...samplingOf(request), prompt: { kind: "chat", messages: request.messages }, maxTokens, logProbabilities, trim: true };
+  return {
+    ...samplingOf(request),
+    prompt: { kind: "chat", messages: request.messages },
+    maxTokens,
+    logProbabilities,
+    echo: false,
+    trim: true,
+  };
 }
 
 export function completionGeneration(request: CompletionRequest): GenerationRequest {
@@ -132,5 +147,7 @@ export function completionGeneration(request: CompletionRequest): GenerationRequ
   const ids = Array.isArray(request.prompt) ? request.prompt.filter((id) => typeof id === "number") : [];
   const read = isText ? ({ kind: "text", text } as const) : ({ kind: "tokens", ids } as const);
   const maxTokens = request.max_tokens ?? COMPLETION_TOKENS;
-  return { ...samplingOf(request), prompt: read, maxTokens, logProbabilities: request.logprobs ?? null, trim: false };
+  const choices = request.best_of ?? request.n ?? 1;
+  const echo = request.echo ?? false;
+  return { ...samplingOf(request), prompt: read, maxTokens, choices, logProbabilities: request.logprobs ?? null, echo, trim: false };
 }
