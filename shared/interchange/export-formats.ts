@@ -35,6 +35,6 @@ export function repositoryFiles(model: PublishedModel): OutputFile[] {
   return [
     ...huggingFaceFiles(model, "F32"),
     ...EXPORT_TYPES.onnx.map((type) => onnxFile(model, type)),
-    ...(model.tokenizer.pre === null ? [] : EXPORT_TYPES.gguf.map((type) => exportFiles(model, "gguf", type)[0]!)),
+    ...EXPORT_TYPES.gguf.flatMap((type) => exportFiles(model, "gguf", type)),
   ];
 }

@@ -119,8 +119,6 @@ export function sizeLabel(parameters: number): string {
 
 function metadataOf(model: PublishedModel, type: NumberType): [string, Value][] {
   const { config, tokenizer, endTokens, provenance, hash } = model;
-  if (tokenizer.pre === null)
-    throw new Error("tokenizer.json: pre_tokenizer: expected the rule of GPT-2 or Qwen2, got a rule that GGUF has no name for");
   const [end] = endTokens;
   if (end === undefined) throw new Error("model: expected a token that ends a text, got none");
   const bos = tokenizer.tokens.indexOf("<|endoftext|>");
@@ -189,7 +187,7 @@ function tensorType(type: NumberType, name: string, shape: readonly number[]): N
   return type === "Q4_0" && !name.startsWith("model.layers.") ? "Q8_0" : type;
 }
 
-/** Writes a model as GGUF with its matrices in `type`. Throws if GGUF cannot express the tokenizer. */
+/** Writes a model as GGUF with its matrices in `type`. */
 export function ggufFile(model: PublishedModel, type: NumberType, path: string): OutputFile {
   const tensors = parameterPieces(model, (name, shape) => tensorType(type, name, shape));
   const metadata = metadataOf(model, type);

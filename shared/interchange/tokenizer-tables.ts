@@ -1,28 +1,13 @@
-/**
- * The parts of a tokenizer.json that exports need: tokens by id, kinds, merges, and llama.cpp's name of the pre-tokenizer. A
- * pre-tokenizer without such a name cannot be exported to GGUF, because llama.cpp would split text differently.
- */
-import { z } from "zod";
-import { PATTERNS } from "../tokenizer/pre-tokenizer.ts";
+/** The parts of a tokenizer that exports need: its file, tokens by id, kinds, merges, and llama.cpp's name of the rule for words. */
+import { writtenTokens } from "../tokenizer/json-writer.ts";
+import type { PreTokenizer } from "../tokenizer/pre-tokenizer.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** The values of GGUF's `tokenizer.ggml.token_type`. */
 export const TOKEN_KINDS = { normal: 1, control: 3, userDefined: 4, unused: 5 } as const;
 
-const byteLevelSchema = z.object({ type: z.literal("ByteLevel"), use_regex: z.boolean().default(true) });
-const splitSchema = z.object({ type: z.literal("Split"), pattern: z.object({ Regex: z.string() }) });
-const preTokenizerSchema = z.union([
-  byteLevelSchema,
-  z.object({ type: z.literal("Sequence"), pretokenizers: z.tuple([splitSchema, byteLevelSchema]) }),
-]);
-
-const fileSchema = z.object({
-  added_tokens: z.array(z.object({ id: z.int().min(0).max(65_535), content: z.string(), special: z.boolean().default(true) })),
-  pre_tokenizer: preTokenizerSchema.nullish(),
-  model: z.object({
-    vocab: z.record(z.string(), z.int().min(0).max(65_535)),
-    merges: z.array(z.union([z.tuple([z.string(), z.string()]), z.string()])),
-  }),
-});
+/** llama.cpp's names of the rules for words. */
+const RULE_NAMES = { gpt2: "gpt-2", qwen2: "qwen2" } as const satisfies Record<PreTokenizer, string>;
 
 export interface TokenizerTables {
   /** The tokenizer.json as stored. */
@@ -32,22 +17,12 @@ export interface TokenizerTables {
   kinds: readonly number[];
   /** Merges in order, each as "left right". */
   merges: readonly string[];
-  /** llama.cpp's name of the pre-tokenizer; null if it has none. */
-  pre: "gpt-2" | "qwen2" | null;
+  pre: (typeof RULE_NAMES)[PreTokenizer];
 }
 
-function preOf(rule: z.infer<typeof preTokenizerSchema> | null | undefined): TokenizerTables["pre"] {
-  if (rule === null || rule === undefined) return "gpt-2";
-  if (rule.type === "ByteLevel") return rule.use_regex ? "gpt-2" : null;
-  const [split, byteLevel] = rule.pretokenizers;
-  return split.pattern.Regex === PATTERNS.qwen2 && !byteLevel.use_regex ? "qwen2" : null;
-}
-
-/** Reads a stored tokenizer.json for a vocabulary of `vocabSize` tokens. Throws an error that names the first invalid field. */
-export function readTokenizerTables(json: Uint8Array<ArrayBuffer>, vocabSize: number): TokenizerTables {
-  const parsed = fileSchema.safeParse(JSON.parse(new TextDecoder().decode(json)));
-  if (!parsed.success) throw new Error(`tokenizer.json: ${z.prettifyError(parsed.error)}`);
-  const { model, added_tokens: added, pre_tokenizer: rule } = parsed.data;
+/** Returns the tables of a tokenizer, read from `json`, for a model with `vocabSize` rows. Throws for an id without a row. */
+export function tokenizerTables(json: Uint8Array<ArrayBuffer>, { vocabulary }: Tokenizer, vocabSize: number): TokenizerTables {
+  const { preTokenizer, merges, ids, added } = vocabulary;
   const tokens = Array.from({ length: vocabSize }, (_, id) => `[PAD${id}]`);
   const kinds = Array.from({ length: vocabSize }, (): number => TOKEN_KINDS.unused);
   const put = (id: number, token: string, kind: number) => {
@@ -55,8 +30,9 @@ export function readTokenizerTables(json: Uint8Array<ArrayBuffer>, vocabSize: nu
     tokens[id] = token;
     kinds[id] = kind;
   };
-  for (const [token, id] of Object.entries(model.vocab)) put(id, token, TOKEN_KINDS.normal);
-  for (const { id, content, special } of added) put(id, content, special ? TOKEN_KINDS.control : TOKEN_KINDS.userDefined);
-  const merges = model.merges.map((merge) => (typeof merge === "string" ? merge : merge.join(" ")));
-  return { json, tokens, kinds, merges, pre: preOf(rule) };
+  const written = writtenTokens(merges);
+  for (const [index, token] of written.entries()) put(ids[index]!, token, TOKEN_KINDS.normal);
+  for (const { id, content, isText } of added) put(id, content, isText ? TOKEN_KINDS.userDefined : TOKEN_KINDS.control);
+  const pairs = merges.map(([left, right]) => `${written[left]!} ${written[right]!}`);
+  return { json, tokens, kinds, merges: pairs, pre: RULE_NAMES[preTokenizer] };
 }

@@ -1,4 +1,5 @@
 /** Writes a tokenizer as a Hugging Face tokenizer.json (byte-level BPE) for transformers and similar libraries. */
+import type { Merge } from "./bpe.ts";
 import { PATTERNS, type PreTokenizer } from "./pre-tokenizer.ts";
 import type { Vocabulary } from "./tokenizer.ts";
 
@@ -30,10 +31,16 @@ const PRE_TOKENIZERS: Record<PreTokenizer, { preTokenizer: object; decoder: obje
   },
 };
 
-/** Returns the tokenizer as the content of a tokenizer.json. */
-export function tokenizerToJson({ preTokenizer, normalizer, merges, ids, added }: Vocabulary) {
+/** Every token in GPT-2's printable characters, in token order: bytes first, then merges. */
+export function writtenTokens(merges: readonly Merge[]): string[] {
   const written = [...BYTE_TO_CHAR];
   for (const [left, right] of merges) written.push(written[left]! + written[right]!);
+  return written;
+}
+
+/** Returns the tokenizer as the content of a tokenizer.json. */
+export function tokenizerToJson({ preTokenizer, normalizer, merges, ids, added }: Vocabulary) {
+  const written = writtenTokens(merges);
   // The Rust library renumbers added tokens that are not in `vocab`, except tokens after its last id. Therefore `vocab` also
   // contains the added tokens with lower ids.
   const last = ids.reduce((highest, id) => Math.max(highest, id));

@@ -11,7 +11,7 @@ import type { ExportFormat } from "../../shared/interchange/formats.ts";
 import { isKnown, knownBytes, readRange, sizeOfFile, type OutputFile } from "../../shared/interchange/output-file.ts";
 import { createParameterReader, type PublishedModel } from "../../shared/interchange/published-model.ts";
 import { readTar, sizeOfTar } from "../../shared/interchange/tar.ts";
-import { readTokenizerTables } from "../../shared/interchange/tokenizer-tables.ts";
+import { tokenizerTables } from "../../shared/interchange/tokenizer-tables.ts";
 import { CHATML, templateOf } from "../../shared/tokenizer/chat-template.ts";
 import { parseTokenizer } from "../../shared/tokenizer/json-reader.ts";
 import { MESSAGE_END } from "../../shared/tokenizer/special-tokens.ts";
@@ -57,14 +57,14 @@ async function openModel(env: CoordinatorEnv, id: string): Promise<PublishedMode
   const { ARTIFACTS } = env;
   const checkpoint = await getJson(ARTIFACTS, "checkpoint", published.model, checkpointSchema);
   const json = new Uint8Array(await getObject(ARTIFACTS, "tokenizer", checkpoint.tokenizer));
-  const tokenizer = readTokenizerTables(json, checkpoint.model.vocabSize);
-  const template = templateOf(checkpoint.endTokens, tokenizer.tokens.indexOf(MESSAGE_END));
+  const tokenizer = parseTokenizer(json);
+  const template = templateOf(checkpoint.endTokens, tokenizer.findId(MESSAGE_END));
   let buffer = new ArrayBuffer(0);
   return {
     hash: published.model,
     config: checkpoint.model,
-    tokenizer,
-    endTokens: endTokensOf(checkpoint, parseTokenizer(json)),
+    tokenizer: tokenizerTables(json, tokenizer, checkpoint.model.vocabSize),
+    endTokens: endTokensOf(checkpoint, tokenizer),
     chatTemplate: checkpoint.chatTemplate ?? template.jinja,
     provenance: await provenanceOf(env, { name: nameOf(published.model), published, checkpoint, isTaught: template === CHATML }),
     parameters: createParameterReader(checkpoint.model, async (index) => {

@@ -15,7 +15,9 @@ import { languagesOf, licenceOfWeights } from "../../../shared/interchange/licen
 import { bytesOfFile, readRange, sizeOfFile, type OutputFile } from "../../../shared/interchange/output-file.ts";
 import { safetensorsFiles } from "../../../shared/interchange/safetensors-writer.ts";
 import { readTar, sizeOfTar } from "../../../shared/interchange/tar.ts";
-import { readTokenizerTables } from "../../../shared/interchange/tokenizer-tables.ts";
+import { tokenizerTables } from "../../../shared/interchange/tokenizer-tables.ts";
+import { parseTokenizer } from "../../../shared/tokenizer/json-reader.ts";
+import { PATTERNS } from "../../../shared/tokenizer/pre-tokenizer.ts";
 import { decodeSafetensors } from "../../../shared/model/formats/safetensors.ts";
 import { weightShapes } from "../../../shared/model/weights.ts";
 import { randomModel, tokenizerJson } from "../../../scripts/bench/support/interchange/random-model.ts";
@@ -120,19 +122,21 @@ describe("GGUF", () => {
     expect([metadata["tokenizer.ggml.eos_token_id"], metadata["tokenizer.ggml.eot_token_id"]]).toEqual([2, 2]);
   });
 
-  test("a word rule without a name in llama.cpp is refused, because llama.cpp would cut words differently", () => {
-    const json = {
-      ...tokenizerJson(),
-      pre_tokenizer: {
-        type: "Sequence",
-        pretokenizers: [
-          { type: "Split", pattern: { Regex: "\\p{N}{1,3}" } },
-          { type: "ByteLevel", use_regex: false },
-        ],
-      },
+  test("names GPT-2's rule for words, which is either built into ByteLevel or written as a pattern", async () => {
+    const built = tokenizerJson("gpt-2");
+    const written = {
+      type: "Sequence",
+      pretokenizers: [
+        { type: "Split", pattern: { Regex: PATTERNS.gpt2 }, behavior: "Isolated", invert: false },
+        { type: "ByteLevel", add_prefix_space: false, use_regex: false },
+      ],
     };
-    const tokenizer = readTokenizerTables(new TextEncoder().encode(JSON.stringify(json)) as Uint8Array<ArrayBuffer>, 278);
-    expect(() => ggufFile({ ...model, tokenizer }, "F32", "model.gguf")).toThrow("pre_tokenizer");
+    for (const file of [built, { ...built, pre_tokenizer: written }]) {
+      const json = new TextEncoder().encode(JSON.stringify(file)) as Uint8Array<ArrayBuffer>;
+      const tokenizer = tokenizerTables(json, parseTokenizer(json), 278);
+      const { metadata } = await parsedGguf(ggufFile({ ...model, tokenizer }, "F32", "model.gguf"));
+      expect(metadata["tokenizer.ggml.pre"]).toBe("gpt-2");
+    }
   });
 
   test("size labels are short", () =>

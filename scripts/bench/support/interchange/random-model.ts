@@ -6,9 +6,10 @@ import { fromType, toType, type NumberType } from "../../../../shared/interchang
 import { bytesOfFile, type OutputFile } from "../../../../shared/interchange/output-file.ts";
 import type { PublishedModel } from "../../../../shared/interchange/published-model.ts";
 import { UNKNOWN_LICENCE, type Provenance } from "../../../../shared/interchange/provenance.ts";
-import { readTokenizerTables, type TokenizerTables } from "../../../../shared/interchange/tokenizer-tables.ts";
+import { tokenizerTables, type TokenizerTables } from "../../../../shared/interchange/tokenizer-tables.ts";
 import { createRandom, normal } from "../../../../shared/model/random.ts";
 import { PLAIN } from "../../../../shared/tokenizer/chat-template.ts";
+import { parseTokenizer } from "../../../../shared/tokenizer/json-reader.ts";
 import { PATTERNS } from "../../../../shared/tokenizer/pre-tokenizer.ts";
 import { parameterCount, weightShapes } from "../../../../shared/model/weights.ts";
 
@@ -89,7 +90,8 @@ export function emptyProvenance(config: ModelConfig): Provenance {
 
 /** The tables of the small tokenizer for a vocabulary of any size. Rows without a token have no text. */
 export function tableOf(vocabSize: number): TokenizerTables {
-  return readTokenizerTables(new TextEncoder().encode(JSON.stringify(tokenizerJson())) as Uint8Array<ArrayBuffer>, vocabSize);
+  const json = new TextEncoder().encode(JSON.stringify(tokenizerJson())) as Uint8Array<ArrayBuffer>;
+  return tokenizerTables(json, parseTokenizer(json), vocabSize);
 }
 
 export interface RandomModel extends PublishedModel {
