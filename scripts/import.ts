@@ -44,10 +44,11 @@ async function fileSource(path: string): Promise<ByteSource | null> {
 }
 
 async function readModel(path: string): Promise<ImportedModel> {
-  const info = await stat(path);
-  if (info.isDirectory()) return importFolder((name) => fileSource(join(path, name)));
   const source = await fileSource(path);
   if (source === null) throw new Error(`expected a folder or a GGUF file, found nothing at ${path}`);
+  if ((await stat(path)).isDirectory()) return importFolder((name) => fileSource(join(path, name)));
+  if (path.endsWith(".safetensors"))
+    throw new Error(`expected a folder or a GGUF file, got ${path}: import its folder, which also has config.json and tokenizer.json`);
   return importGguf(source);
 }
 
