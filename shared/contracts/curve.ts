@@ -28,9 +28,13 @@ export const curveSchema = z.object({
 });
 export type Curve = z.output<typeof curveSchema>;
 
-export const eventsQuerySchema = z.strictObject({
-  /** The run whose ticks are sent. */
-  run: z.string().min(1).max(64),
-  /** The newest round that the reader knows. The header `Last-Event-ID` has priority. */
-  since: round.optional(),
-});
+export const eventsQuerySchema = z
+  .strictObject({
+    /** The run whose ticks are sent. */
+    run: z.string().min(1).max(64).optional(),
+    /** The crawl whose counters are sent. */
+    crawl: z.string().min(1).max(128).optional(),
+    /** The newest round of the run that the reader knows. The header `Last-Event-ID` has priority. */
+    since: round.optional(),
+  })
+  .refine(({ run, crawl }) => (run === undefined) !== (crawl === undefined), { error: "expected either run or crawl", path: ["run"] });

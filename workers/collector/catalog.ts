@@ -6,11 +6,16 @@ import { DurableObject } from "cloudflare:workers";
 import type { Document, Hash } from "../../shared/artifacts.ts";
 import { crawlSchema, type Crawl, type Source } from "../../shared/contracts/sources.ts";
 import type { CorpusTotals } from "../../shared/contracts/overview.ts";
+import type { CrawlPages, CrawlPagesQuery, Documents, DocumentsQuery } from "../../shared/contracts/documents.ts";
 import { Meter } from "../../shared/costs/meter.ts";
 import type { Usage } from "../../shared/costs/usage.ts";
 import { log } from "../../shared/log.ts";
+import { Signal } from "../../shared/signal.ts";
 import { Corpus, type Verdict } from "./corpus.ts";
+import { crawlEvents } from "./crawl-events.ts";
+import { DocumentIndex, type Place } from "./document-index.ts";
 import { corpusTotals } from "./overview.ts";
+import { PageLog } from "./page-log.ts";
 import { UsageByDay } from "./usage.ts";
 
 type Row = Record<string, SqlStorageValue>;
@@ -42,6 +47,9 @@ export class Catalog extends DurableObject<CollectorEnv> {
   readonly #meter = new Meter();
   readonly #sql: SqlStorage;
   readonly #usage: UsageByDay;
+  readonly #index: DocumentIndex;
+  readonly #pages: PageLog;
+  readonly #changed = new Signal();
 
   constructor(ctx: DurableObjectState, env: CollectorEnv) {
     super(ctx, env);
@@ -49,6 +57,8 @@ export class Catalog extends DurableObject<CollectorEnv> {
     this.#sql = sql;
     this.#corpus = new Corpus({ sql }, this.#meter.bucket(env.CORPUS));
     this.#usage = new UsageByDay(sql);
+    this.#index = new DocumentIndex(sql);
+    this.#pages = new PageLog(sql);
     sql.exec("CREATE TABLE IF NOT EXISTS sources (id TEXT PRIMARY KEY, json TEXT NOT NULL)");
     sql.exec(
       "CREATE TABLE IF NOT EXISTS crawls (id TEXT PRIMARY KEY, source TEXT NOT NULL, started_at INTEGER NOT NULL, json TEXT NOT NULL)",
@@ -108,6 +118,10 @@ export class Catalog extends DurableObject<CollectorEnv> {
   }
 
   async crawl(id: string): Promise<Crawl | null> {
+    return this.#crawl(id);
+  }
+
+  #crawl(id: string): Crawl | null {
     const row = this.#rows<{ json: string }>("SELECT json FROM crawls WHERE id = ?", id)[0];
     return row === undefined ? null : decodeCrawl(row);
   }
@@ -124,6 +138,26 @@ export class Catalog extends DurableObject<CollectorEnv> {
     if (row === undefined) return;
     const crawl = decodeCrawl(row);
     this.#sql.exec("UPDATE crawls SET json = ? WHERE id = ?", JSON.stringify({ ...crawl, ...change(crawl) }), id);
+    this.#changed.wake();
+  }
+
+  /** A crawl's counters as they change. Null if there is no such crawl. */
+  async crawlEvents(id: string): Promise<ReadableStream<Uint8Array> | null> {
+    const read = () => this.#crawl(id);
+    return read() === null ? null : crawlEvents(read, (ms) => this.#changed.wait(ms));
+  }
+
+  /** The last pages of a crawl, newest first. */
+  async pages(id: string, query: CrawlPagesQuery): Promise<CrawlPages | null> {
+    return this.#crawl(id) === null ? null : this.#pages.of(id, query);
+  }
+
+  async documents(query: DocumentsQuery): Promise<Documents> {
+    return this.#index.search(query);
+  }
+
+  async placeOf(sha256: string): Promise<Place | null> {
+    return this.#index.placeOf(sha256);
   }
 
   /** Ends a page. `usage`: what its host has used since the last page. */
@@ -144,8 +178,17 @@ export class Catalog extends DurableObject<CollectorEnv> {
     return this.#usage.all();
   }
 
-  /** Counts pages that are not kept, with the reason. A sitemap is not a page, so only its reason is counted. */
-  async skip(id: string, reason: string, as: "fetched" | "failed" | "sitemap" = "fetched", count = 1): Promise<void> {
+  /**
+   * Counts pages that are not kept, with the reason. A sitemap is not a page, so only its reason is counted. A page with an address
+   * is also listed.
+   */
+  async skip(
+    id: string,
+    reason: string,
+    as: "fetched" | "failed" | "sitemap" = "fetched",
+    { url, count = 1 }: { url?: string; count?: number } = {},
+  ): Promise<void> {
+    if (url !== undefined && as !== "sitemap") this.#pages.add(id, url, as === "failed" ? "failed" : "refused", reason);
     this.#change(id, (crawl) => ({
       fetched: crawl.fetched + (as === "fetched" ? count : 0),
       failed: crawl.failed + (as === "failed" ? count : 0),
@@ -154,7 +197,8 @@ export class Catalog extends DurableObject<CollectorEnv> {
   }
 
   /** Counts a page that has not changed since its source kept it. */
-  async countUnchanged(id: string): Promise<void> {
+  async countUnchanged(id: string, url: string): Promise<void> {
+    this.#pages.add(id, url, "unchanged");
     this.#change(id, ({ fetched, unchanged }) => ({ fetched: fetched + 1, unchanged: unchanged + 1 }));
   }
 
@@ -165,7 +209,11 @@ export class Catalog extends DurableObject<CollectorEnv> {
 
   /** Adds documents of one source. The counters are written once and the open segment is checked once for all of them. */
   async appendAll(crawl: string, source: string, documents: readonly Document[]): Promise<Verdict[]> {
-    const added = documents.map((document) => this.#corpus.add(document));
+    const added = documents.map((document) => {
+      const found = this.#corpus.add(document);
+      this.#log(crawl, document, found.verdict);
+      return found;
+    });
     this.#change(crawl, (known) => added.reduce(counted, known));
     try {
       if (this.#corpus.isFull(source)) await this.#corpus.flush(source);
@@ -174,6 +222,14 @@ export class Catalog extends DurableObject<CollectorEnv> {
       log("error", `source ${source}: no segment written: ${(error as Error).message}; tried again at the next flush`);
     }
     return added.map(({ verdict }) => verdict);
+  }
+
+  /** Lists a document's page, and the document's title if its text is new. */
+  #log(crawl: string, document: Document, verdict: Verdict): void {
+    if (verdict === "stored") this.#index.add(document);
+    if (verdict === "stored") this.#pages.add(crawl, document.url, "kept");
+    else if (verdict === "duplicate") this.#pages.add(crawl, document.url, "duplicate");
+    else this.#pages.add(crawl, document.url, "refused", verdict);
   }
 
   /** Call this when a page is deleted or reserved. Later snapshots drop the page's text. */
@@ -201,6 +257,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
 
   /** Removes a URL for good, from the segments in R2. Later crawls do not store it again. */
   async remove(url: string): Promise<{ removed: number }> {
+    this.#index.forget(url);
     return this.#corpus.remove(url);
   }
 

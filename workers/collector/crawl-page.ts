@@ -27,7 +27,7 @@ export async function crawlPage(env: CollectorEnv, message: PageMessage): Promis
       await refuse(catalog, message, { kind: visit.entry, url: message.url }, visit.refusal);
       return complete({ pages: [], sitemaps: [], validators: null });
     case "unchanged":
-      await catalog.countUnchanged(message.crawl);
+      await catalog.countUnchanged(message.crawl, message.url);
       return complete({ pages: visit.links, sitemaps: [], validators: "unchanged" });
     case "fetched":
       return complete(await store(catalog, message, visit));
@@ -92,8 +92,8 @@ async function refuse(
   await skip(catalog, message, resource.kind, refusal);
 }
 
-async function skip(catalog: Catalog, { crawl }: PageMessage, kind: ResourceKind, refusal: Refusal): Promise<void> {
-  if (kind === "page") return catalog.skip(crawl, reasonOf(refusal), isFailure(refusal) ? "failed" : "fetched");
+async function skip(catalog: Catalog, { crawl, url }: PageMessage, kind: ResourceKind, refusal: Refusal): Promise<void> {
+  if (kind === "page") return catalog.skip(crawl, reasonOf(refusal), isFailure(refusal) ? "failed" : "fetched", { url });
   // Sitemaps are optional: without a sitemap the crawl follows links. Most sites have none, so a 404 is not counted.
   if (refusal.kind !== "status" || refusal.status !== 404) await catalog.skip(crawl, `sitemap-${reasonOf(refusal)}`, "sitemap");
 }

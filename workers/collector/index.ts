@@ -4,7 +4,8 @@
  * describes the journey of a page.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
-import type { Hash } from "../../shared/artifacts.ts";
+import type { Document, Hash } from "../../shared/artifacts.ts";
+import type { CrawlPages, CrawlPagesQuery, Documents, DocumentsQuery } from "../../shared/contracts/documents.ts";
 import type { CorpusTotals } from "../../shared/contracts/overview.ts";
 import type { Crawl, CrawlRequest, Removal, Source, SourceRequest } from "../../shared/contracts/sources.ts";
 import type { UploadRequest } from "../../shared/contracts/uploads.ts";
@@ -15,6 +16,7 @@ import { crawlPage } from "./crawl-page.ts";
 import { normalizeUrl } from "./web/address.ts";
 import type { PageMessage } from "./web/host.ts";
 import { refusalOf } from "../../shared/url-guard.ts";
+import { readDocument } from "./read-document.ts";
 import { uploadFile } from "./upload-file.ts";
 import { namedError } from "../../shared/errors.ts";
 
@@ -93,6 +95,28 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
 
   async getCrawl(id: string): Promise<Crawl | null> {
     return this.#catalog.crawl(id);
+  }
+
+  /** The last pages of a crawl and what became of each. Null if there is no such crawl. */
+  async listPages(id: string, query: CrawlPagesQuery): Promise<CrawlPages | null> {
+    return this.#catalog.pages(id, query);
+  }
+
+  /** A crawl's counters as server-sent events. Throws NotFound. */
+  async crawlEvents(id: string): Promise<ReadableStream<Uint8Array>> {
+    const events = await this.#catalog.crawlEvents(id);
+    if (events === null) throw namedError("NotFound", `crawl: expected the id of a crawl, got ${id}`);
+    return events;
+  }
+
+  async listDocuments(query: DocumentsQuery): Promise<Documents> {
+    return this.#catalog.documents(query);
+  }
+
+  /** A document as it is stored. Null if its text is not in the corpus. */
+  async getDocument(text: Hash): Promise<Document | null> {
+    const place = await this.#catalog.placeOf(text);
+    return place === null ? null : readDocument(this.env.CORPUS, text, place);
   }
 
   /** Removes a page for good: its segments are rewritten, and later crawls skip the page. */

@@ -49,7 +49,7 @@ export async function uploadFile(env: CollectorEnv, request: UploadRequest, byte
     }
   }
   await catalog.appendAll(crawl.id, source.id, batch);
-  for (const [reason, count] of refused) await catalog.skip(crawl.id, reason, "fetched", count);
+  for (const [reason, count] of refused) await catalog.skip(crawl.id, reason, "fetched", { url, count });
   await catalog.withdrawRest(url, kept);
   await catalog.finish(crawl.id);
   return (await catalog.crawl(crawl.id))!;

@@ -5,7 +5,7 @@ import { getJson } from "../../shared/store.ts";
 import type { RunState } from "../../shared/training/protocol/run-state.ts";
 import { runEvents } from "./events.ts";
 import type { RunStore } from "./run-store.ts";
-import { Signal } from "./signal.ts";
+import { Signal } from "../../shared/signal.ts";
 import { tickEvents } from "./tick-events.ts";
 import { tickOf } from "./tick.ts";
 import { statusOf, type LossesShown, type Preparation } from "./status.ts";

@@ -2,7 +2,7 @@
 import { availableTasks } from "../../shared/training/protocol/open-tasks.ts";
 import type { RunState } from "../../shared/training/protocol/run-state.ts";
 import type { RunAccount } from "./run-account.ts";
-import { Signal } from "./signal.ts";
+import { Signal } from "../../shared/signal.ts";
 import { TrainerHints } from "./trainer-hints.ts";
 
 export class TaskOffers {

@@ -79,6 +79,34 @@ export function describeSessions(open: () => Opened): void {
         ];
       })()`);
       expect(added).toEqual(["refused", "refused", "refused", "refused"]);
+      const { origin } = open().door.url;
+      const others = await page.evaluate(`(async () => {
+        const image = () => new Promise((resolve) => {
+          const element = new Image();
+          element.onload = () => resolve("image loaded");
+          element.onerror = () => resolve("refused");
+          element.src = "${origin}/runs";
+        });
+        const stream = () => new Promise((resolve) => {
+          const source = new EventSource("${origin}/events?run=x", { withCredentials: true });
+          source.onopen = () => resolve("stream opened");
+          source.onerror = () => { source.close(); resolve("refused"); };
+        });
+        return [await image(), await stream()];
+      })()`);
+      expect(others).toEqual(["refused", "refused"]);
+      // A form needs no preflight either. Its body can look like JSON.
+      const answered = page.waitForResponse((response) => response.url() === `${origin}/sources`);
+      await page.evaluate(`
+        document.body.innerHTML = '<iframe name="there"></iframe><form method="post" enctype="text/plain" target="there" action="${origin}/sources"><input name="body"></form>';
+        document.querySelector("input").name = '{"url":"https://example.com/","scope":"';
+        document.querySelector("input").value = 'host"}';
+        document.querySelector("form").submit();
+      `);
+      expect([401, 415]).toContain((await answered).status());
+      expect(await (await open().door.send("GET", "/sources", undefined, OPERATOR)).json()).toEqual([]);
+      await page.evaluate(`document.body.innerHTML = '<iframe src="${origin}/studio/"></iframe>'`);
+      await expect.poll(() => page.frames().map((frame) => frame.url())).toContain("chrome-error://chromewebdata/");
       // The third request needed no preflight, so it reached the gateway with the cookie. The gateway must ignore the cookie. The
       // following requests check this.
       const { code } = await createCode(OPERATOR_TOKEN, "session", Date.now());

@@ -7,16 +7,15 @@ import { presetOf, supervisionConfigSchema } from "../../../shared/config.ts";
 import { openDoor } from "../gateway/door.ts";
 import { totalRounds } from "../../../shared/training/compute/rounds.ts";
 import { MODEL, putHandDataset, TOKENIZER, VAL_TOKENS } from "../hand-dataset.ts";
+import { describeCorpus } from "./corpus.ts";
 import { describeExplain } from "./explain.ts";
 import { press, type } from "./screens.ts";
 import { describeSessions } from "./sessions.ts";
-import { chromium, Visitor } from "./visit.ts";
+import { chromium, HOSTILE, Visitor } from "./visit.ts";
 
 /** Far beyond what a slow machine needs. */
 const DEADLINE_MS = 300_000;
 
-/** Markup, a script, and a character that reverses the writing direction. */
-const HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script>\u202Egnp.exe';
 /** The smallest model's context of 32 tokens is too short for a question. */
 const SHAPE = { context: 128 };
 const ROUNDS = 12;
@@ -191,6 +190,7 @@ describe.skipIf(chromium === null)("the Studio", () => {
     });
 
     describeExplain(() => ({ door, visitor }));
+    describeCorpus(() => ({ door, visitor }));
 
     test("the tokenizer cuts a hostile text in the browser, and names what hides", async () => {
       const visit = await visitor.visit("/studio/tokenizer");

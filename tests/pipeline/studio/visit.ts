@@ -11,7 +11,13 @@ import type { openDoor } from "../gateway/door.ts";
 import { OPERATOR_TOKEN } from "../harness.ts";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+const RULES = { runOnly: { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] } };
+const COLOUR_RULES = { runOnly: { type: "rule", values: ["color-contrast"] } };
+const OTHER_RULES = { ...RULES, rules: { "color-contrast": { enabled: false } } };
+/** Pixels of content beside the window. */
+const EXCESS = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+/** Markup, a script, and a character that reverses the writing direction. */
+export const HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script>\u202Egnp.exe';
 const PATIENCE_MS = 240_000;
 const WIDTHS = [320, 390, 1200] as const;
 const LOOKS = [
@@ -84,32 +90,38 @@ export class Visitor {
 
   /**
    * Checks a page and returns all its faults: those collected so far, violations of WCAG 2.2 AA, and content wider than the
-   * window. Checks each width in light, dark and forced colours. The page must already be in the state to check.
+   * window, also with text of twice the size. Colours are checked in light, dark and forced colours; everything else at each
+   * width. The page must already be in the state to check.
    */
   async faultsOf({ page, faults }: Visit): Promise<string[]> {
     const found = [...faults];
+    const check = async (where: string, rules: object) =>
+      found.push(...(await violations(page, rules)).map((violation) => `${where}: ${violation}`));
+    for (const look of LOOKS) {
+      await page.emulateMedia({ ...look, reducedMotion: "reduce" });
+      await check(`${look.colorScheme}, forced colours ${look.forcedColors}`, COLOUR_RULES);
+    }
     for (const width of WIDTHS) {
       await page.setViewportSize({ width, height: 900 });
-      for (const look of LOOKS) {
-        await page.emulateMedia({ ...look, reducedMotion: "reduce" });
-        const where = `${width} px, ${look.colorScheme}, forced colours ${look.forcedColors}`;
-        found.push(...(await violations(page)).map((violation) => `${where}: ${violation}`));
+      await check(`${width} px`, OTHER_RULES);
+      for (const size of ["100%", "200%"]) {
+        const excess = Number(await page.evaluate(`document.documentElement.style.fontSize = "${size}"; ${EXCESS}`));
+        if (excess > 0) found.push(`${width} px, text of ${size}: the page is ${excess} px wider than the window`);
       }
-      const excess = Number(await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"));
-      if (excess > 0) found.push(`${width} px: the page is ${excess} px wider than the window`);
+      await page.evaluate('document.documentElement.style.fontSize = ""');
     }
     return found;
   }
 }
 
-async function violations(page: Page): Promise<string[]> {
+async function violations(page: Page, rules: object): Promise<string[]> {
   // `evaluate` uses the debugger's protocol, because the page's security policy forbids foreign scripts.
   if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(axe);
-  return page.evaluate(async (tags) => {
+  return page.evaluate(async (options) => {
     const { axe: checker } = globalThis as unknown as {
       axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
     };
-    const { violations: found } = await checker.run({ runOnly: { type: "tag", values: tags } });
+    const { violations: found } = await checker.run(options);
     return found.map(
       ({ id, nodes }) =>
         `${id}: ${nodes
@@ -117,5 +129,5 @@ async function violations(page: Page): Promise<string[]> {
           .map(({ html }) => html.slice(0, 160))
           .join(" | ")}`,
     );
-  }, RULES);
+  }, rules);
 }

@@ -4,10 +4,10 @@ import { DatabaseSync } from "node:sqlite";
 export function storage(): { database: DatabaseSync; asStorage: DurableObjectStorage; queries: string[] } {
   const database = new DatabaseSync(":memory:");
   const queries: string[] = [];
-  const exec = (query: string, ...values: (string | number)[]) => {
+  const exec = (query: string, ...values: (string | number | null)[]) => {
     queries.push(query);
     const rows = database.prepare(query).all(...values);
-    return { toArray: () => rows };
+    return { toArray: () => rows, one: () => rows[0] };
   };
   const transactionSync = (work: () => void) => {
     database.exec("BEGIN");

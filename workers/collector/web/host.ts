@@ -121,7 +121,7 @@ export class Host extends DurableObject<CollectorEnv> {
     const isTooSlow = (robots?.crawlDelaySeconds ?? 0) > MAX_DELAY_SECONDS;
     for (const entry of held) {
       const refusal = isTooSlow ? "crawl-delay" : robots === null || !isAllowed(robots, new URL(entry.url)) ? "robots" : null;
-      if (refusal !== null) await this.#catalog().skip(entry.crawl, refusal, "failed");
+      if (refusal !== null) await this.#catalog().skip(entry.crawl, refusal, "failed", { url: entry.url });
       const crawl = this.#frontier.crawl(entry.crawl);
       if (robots !== null && !isTooSlow && crawl !== undefined && ADAPTERS[crawl.adapter].usesSitemaps)
         this.#addSitemaps(entry.crawl, sitemaps);
@@ -136,7 +136,8 @@ export class Host extends DurableObject<CollectorEnv> {
   /** Sends the next entry if no entry is on its way. Ends crawls that have no entries left. */
   async #sendNext(): Promise<void> {
     const reason = this.#manners.impatience;
-    if (reason !== null) for (const [crawl, pages] of this.#frontier.giveUp()) await this.#catalog().skip(crawl, reason, "failed", pages);
+    if (reason !== null)
+      for (const [crawl, pages] of this.#frontier.giveUp()) await this.#catalog().skip(crawl, reason, "failed", { count: pages });
     for (const crawl of this.#frontier.finished()) {
       await this.#catalog().finish(crawl);
       this.#frontier.forget(crawl);
@@ -214,7 +215,7 @@ export class Host extends DurableObject<CollectorEnv> {
       await this.#wakeIn(this.#manners.waitMs + LEASE_MS);
       const held = this.#frontier.held();
       if (held.length > 0) await this.#release(held);
-      else for (const { crawl } of this.#frontier.expireLease()) await this.#catalog().skip(crawl, "lost", "failed");
+      else for (const { crawl, url } of this.#frontier.expireLease()) await this.#catalog().skip(crawl, "lost", "failed", { url });
       if (this.#frontier.isEmpty) await this.ctx.storage.deleteAlarm();
       else await this.#sendNext();
     } catch (error) {

@@ -40,6 +40,14 @@ handlers.openapi(routes.listSources, async (c) => c.json(await c.env.COLLECTOR.l
 handlers.openapi(routes.startCrawls, async (c) => c.json(await c.env.COLLECTOR.startCrawls(c.req.valid("json"), c.var.requestId), 200));
 handlers.openapi(routes.listCrawls, async (c) => c.json(await c.env.COLLECTOR.listCrawls(), 200));
 handlers.openapi(routes.getCrawl, async (c) => c.json((await c.env.COLLECTOR.getCrawl(c.req.valid("param").id)) ?? notFound("crawl"), 200));
+handlers.openapi(routes.listCrawlPages, async (c) => {
+  const pages = await c.env.COLLECTOR.listPages(c.req.valid("param").id, c.req.valid("query"));
+  return c.json(pages ?? notFound("crawl"), 200);
+});
+handlers.openapi(routes.listDocuments, async (c) => c.json(await c.env.COLLECTOR.listDocuments(c.req.valid("query")), 200));
+handlers.openapi(routes.getDocument, async (c) =>
+  c.json((await c.env.COLLECTOR.getDocument(c.req.valid("param").sha256)) ?? notFound("document"), 200),
+);
 handlers.openapi(routes.removeDocument, async (c) =>
   c.json(await c.env.COLLECTOR.removeUrl(c.req.valid("query").url, c.var.requestId), 200),
 );
@@ -56,8 +64,11 @@ handlers.openapi(routes.runCurve, async (c) =>
 handlers.openapi(routes.events, async (c) => {
   // A browser that reconnects names the last event it got.
   const named = /^\d{1,9}$/.exec(c.req.header("last-event-id") ?? "")?.[0];
-  const { run, since = null } = c.req.valid("query");
-  const events = await c.env.COORDINATOR.tickEvents(run, named === undefined ? since : Number(named));
+  const { run = "", crawl, since = null } = c.req.valid("query");
+  const events =
+    crawl === undefined
+      ? await c.env.COORDINATOR.tickEvents(run, named === undefined ? since : Number(named))
+      : await c.env.COLLECTOR.crawlEvents(crawl);
   return new Response(events, { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } });
 });
 handlers.openapi(routes.pauseRun, async (c) => {

@@ -27,29 +27,13 @@ import {
   runStatusSchema,
   startedRunSchema,
 } from "../../../shared/contracts/runs.ts";
-import {
-  crawlRequestSchema,
-  crawlSchema,
-  removalRequestSchema,
-  removalSchema,
-  sourceRequestSchema,
-  sourceSchema,
-} from "../../../shared/contracts/sources.ts";
 import { limit } from "../auth.ts";
 import { requireActiveOrReader, requireReader } from "../hub/readers.ts";
 import { readers } from "../hub/routes.ts";
 import { browsersToStudio } from "../studio-pages.ts";
 import { json, refusalsOf } from "../responses.ts";
-
-const body = <T extends z.ZodType>(schema: T) => ({ content: { "application/json": { schema } }, required: true });
-/** A body that may be omitted, because all of its fields are optional. */
-const optionalBody = <T extends z.ZodType>(schema: T) => ({ ...body(schema), required: false });
-const operator = [{ operator: [] }];
-const idParams = z.object({ id: z.string().min(1).max(128) });
-
-/** The errors of every operator route: from the checks before the route, or from a named error of a Worker. */
-const refusals = refusalsOf(400, 401, 404, 409, 413, 415, 422, 500);
-const ok = <T extends z.ZodType>(schema: T, description: string) => ({ 200: json(schema, description), ...refusals });
+import { corpusRoutes } from "./corpus-routes.ts";
+import { body, idParams, ok, operator, optionalBody, refusals } from "./route-parts.ts";
 
 const onRun = <V extends string, D extends string>(verb: V, done: D, description: string) =>
   createRoute({
@@ -61,6 +45,7 @@ const onRun = <V extends string, D extends string>(verb: V, done: D, description
   });
 
 export const routes = {
+  ...corpusRoutes,
   about: createRoute({ method: "get", path: "/", middleware: browsersToStudio, responses: { 200: json(aboutSchema, "What this is") } }),
   local: createRoute({
     method: "get",
@@ -128,41 +113,6 @@ export const routes = {
     request: { body: body(scoreRequestSchema) },
     responses: { 200: json(storedScoreSchema, "Stored"), ...refusalsOf(400, 404, 413, 415, 422, 429, 500) },
   }),
-  addSource: createRoute({
-    method: "post",
-    path: "/sources",
-    security: operator,
-    request: { body: body(sourceRequestSchema) },
-    responses: ok(sourceSchema, "The source"),
-  }),
-  listSources: createRoute({ method: "get", path: "/sources", security: operator, responses: ok(z.array(sourceSchema), "All sources") }),
-  startCrawls: createRoute({
-    method: "post",
-    path: "/crawls",
-    security: operator,
-    request: { body: optionalBody(crawlRequestSchema) },
-    responses: ok(z.array(crawlSchema), "The crawls that run now"),
-  }),
-  listCrawls: createRoute({
-    method: "get",
-    path: "/crawls",
-    security: operator,
-    responses: ok(z.array(crawlSchema), "The newest twenty crawls"),
-  }),
-  getCrawl: createRoute({
-    method: "get",
-    path: "/crawls/{id}",
-    security: operator,
-    request: { params: idParams },
-    responses: ok(crawlSchema, "A crawl's progress"),
-  }),
-  removeDocument: createRoute({
-    method: "delete",
-    path: "/documents",
-    security: operator,
-    request: { query: removalRequestSchema },
-    responses: ok(removalSchema, "How many documents were removed"),
-  }),
   startRun: createRoute({
     method: "post",
     path: "/runs",
@@ -201,7 +151,7 @@ export const routes = {
     security: operator,
     request: { query: eventsQuerySchema },
     responses: {
-      200: { content: { "text/event-stream": { schema: z.string() } }, description: "What changes, until the run is over" },
+      200: { content: { "text/event-stream": { schema: z.string() } }, description: "What changes, until the run or the crawl is over" },
       ...refusals,
     },
   }),

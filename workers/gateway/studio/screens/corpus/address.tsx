@@ -1,0 +1,15 @@
+/** An address from outside, as a link if it is a web page. Any other address stays plain text, so that no click runs a script. */
+export function Address({ url }: { url: string }) {
+  const isWeb = /^https?:\/\//i.test(url);
+  return (
+    <bdi>
+      {isWeb ? (
+        <a href={url} rel="noreferrer noopener nofollow" target="_blank">
+          {url}
+        </a>
+      ) : (
+        url
+      )}
+    </bdi>
+  );
+}

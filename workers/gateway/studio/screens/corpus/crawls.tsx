@@ -1,0 +1,168 @@
+/** The crawls, and the pages of one of them with what became of each. */
+import { signal, useSignalEffect } from "@preact/signals";
+import type { CrawlPages, PageVerdict } from "../../../../../shared/contracts/documents.ts";
+import type { Crawl } from "../../../../../shared/contracts/sources.ts";
+import { parameter, setParameters } from "../../frame/address.ts";
+import { call } from "../../frame/api.ts";
+import { ago, bytes, count, counted, NONE } from "../../frame/numbers.ts";
+import { Problem } from "../../frame/problem.tsx";
+import { Table } from "../../frame/table.tsx";
+import { Address } from "./address.tsx";
+import { crawls, sources } from "./live.ts";
+
+const VERDICTS: Readonly<Record<PageVerdict, string>> = {
+  refused: "not kept",
+  failed: "failed",
+  kept: "kept",
+  duplicate: "text known already",
+  unchanged: "unchanged",
+};
+const VERDICT_NAMES = Object.keys(VERDICTS) as PageVerdict[];
+
+const nameOf = (crawl: Crawl) => sources.value?.find(({ id }) => id === crawl.source)?.url ?? crawl.source;
+
+/** Shows how many of a crawl's pages were kept, failed or skipped, one bar for each result. */
+function CrawlCard({ crawl, name }: { crawl: Crawl; name: string }) {
+  const { state, queued, fetched, documents, duplicates, unchanged, failed, skipped } = crawl;
+  const rows: [string, number][] = [
+    ["Kept", documents],
+    ["Text known already", duplicates],
+    ["Unchanged", unchanged],
+    ["Failed", failed],
+    ...Object.entries(skipped).map(([reason, pages]): [string, number] => [reason, pages]),
+  ];
+  const most = Math.max(1, ...rows.map(([, value]) => value));
+  return (
+    <li class="crawl">
+      <h3>{name}</h3>
+      <p class="speed">
+        {state === "running"
+          ? `Running: ${counted(fetched, "page")} read, ${count(queued)} waiting`
+          : `Done: ${counted(fetched, "page")} read`}
+        , begun {ago(crawl.startedAt)}, {bytes(crawl.bytes)} of text
+      </p>
+      <dl class="bars">
+        {rows
+          .filter(([, value]) => value > 0)
+          .map(([what, value]) => (
+            <div key={what}>
+              <dt>{what}</dt>
+              <dd>
+                <meter min="0" max={most} value={value} aria-label={`${what}: ${value}`} /> {count(value)}
+              </dd>
+            </div>
+          ))}
+      </dl>
+      <p>
+        <a
+          href={`?crawl=${encodeURIComponent(crawl.id)}`}
+          onClick={(event) => {
+            event.preventDefault();
+            setParameters({ crawl: crawl.id, verdict: null }, true);
+          }}
+        >
+          Its pages<span class="unseen"> of {name}</span>
+        </a>
+      </p>
+    </li>
+  );
+}
+
+export function Crawls() {
+  return (
+    <section class="panel" aria-labelledby="crawls">
+      <h2 id="crawls">Crawls, newest first</h2>
+      {crawls.value.length === 0 && <p>None yet. A crawl begins when a source is added, and again when the source is due.</p>}
+      <ul class="crawls">
+        {crawls.value.map((crawl) => (
+          <CrawlCard key={crawl.id} crawl={crawl} name={nameOf(crawl)} />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+const pages = signal<CrawlPages["pages"] | null>(null);
+const next = signal<number | null>(null);
+const problem = signal("");
+let asked = "";
+
+const verdictInAddress = () => VERDICT_NAMES.find((each) => each === parameter("verdict")) ?? null;
+
+/** Reads a part of the list; with a cursor, the part after it. */
+async function read(crawl: string, verdict: PageVerdict | null, cursor: number | null): Promise<void> {
+  const query = new URLSearchParams();
+  if (verdict !== null) query.set("verdict", verdict);
+  if (cursor !== null) query.set("cursor", String(cursor));
+  const mine = `${crawl} ${verdict}`;
+  asked = mine;
+  try {
+    const found = await call<CrawlPages>("GET", `/crawls/${encodeURIComponent(crawl)}/pages?${query}`);
+    if (asked !== mine) return;
+    pages.value = cursor === null ? found.pages : [...(pages.peek() ?? []), ...found.pages];
+    next.value = found.cursor;
+    problem.value = "";
+  } catch (error) {
+    problem.value = (error as Error).message;
+  }
+}
+
+/** The pages of the crawl in the page's address. */
+export function Pages() {
+  useSignalEffect(() => {
+    const crawl = parameter("crawl");
+    pages.value = null;
+    if (crawl !== null) void read(crawl, verdictInAddress(), null);
+  });
+  const id = parameter("crawl");
+  if (id === null) return null;
+  const crawl = crawls.value.find((each) => each.id === id);
+  return (
+    <div class="panel">
+      <h2 id="pages">Pages of {crawl === undefined ? id : nameOf(crawl)}</h2>
+      <div class="controls">
+        <label>
+          What became of them
+          <select
+            value={verdictInAddress() ?? ""}
+            onChange={({ currentTarget }) => setParameters({ verdict: currentTarget.value === "" ? null : currentTarget.value })}
+          >
+            <option value="">anything</option>
+            {VERDICT_NAMES.map((each) => (
+              <option key={each} value={each}>
+                {VERDICTS[each]}
+              </option>
+            ))}
+          </select>
+        </label>
+        <button type="button" class="quiet" onClick={() => setParameters({ crawl: null, verdict: null }, true)}>
+          Close the list
+        </button>
+      </div>
+      <Problem text={problem.value} />
+      {pages.value === null && problem.value === "" && <p class="speed">Reading the list…</p>}
+      {pages.value?.length === 0 && <p>No page here. Only the newest 5,000 pages of all crawls are listed.</p>}
+      {pages.value !== null && pages.value.length > 0 && (
+        <Table heading="pages" columns={["Address", "Became", "Why", "When"]}>
+          {pages.value.map(({ url, verdict, reason, at }) => (
+            <tr key={`${url} ${at}`}>
+              <th scope="row">
+                <Address url={url} />
+              </th>
+              <td>{VERDICTS[verdict]}</td>
+              <td>{reason ?? NONE}</td>
+              <td>{ago(at)}</td>
+            </tr>
+          ))}
+        </Table>
+      )}
+      {next.value !== null && (
+        <div class="buttons">
+          <button type="button" class="quiet" onClick={() => void read(id, verdictInAddress(), next.value)}>
+            Older pages
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}
