@@ -4,6 +4,8 @@ import { OPERATOR } from "../gateway/door.ts";
 import { press, type } from "./screens.ts";
 import { HOSTILE, type Opened } from "./visit.ts";
 
+/** A mark of direction is shown by its code point, so that no name looks like another one. */
+const SHOWN = HOSTILE.replace("\u202E", "U+202E");
 /** Close to the largest document that the corpus stores. */
 const LONG_WORD = "w".repeat(900_000);
 
@@ -29,9 +31,9 @@ export function describeCorpus(open: () => Opened): void {
         .getByRole("link", { name: HOSTILE.slice(0, 20) })
         .press("Enter");
       const document = page.getByRole("region", { name: HOSTILE.slice(0, 20) });
-      expect(await document.getByRole("heading").textContent()).toBe(HOSTILE);
-      expect(await document.locator("pre").textContent()).toBe(HOSTILE);
-      expect(await document.locator("dd").nth(1).textContent()).toBe(HOSTILE);
+      expect(await document.getByRole("heading").textContent()).toBe(SHOWN);
+      expect(await document.locator("pre").textContent()).toBe(SHOWN);
+      expect(await document.locator("dd").nth(1).textContent()).toBe(SHOWN);
       await page.getByRole("link", { name: "Its pages of upload:hostile" }).press("Enter");
       await page.getByLabel("What became of them").selectOption("refused");
       await page.getByRole("cell", { name: "not kept" }).first().waitFor();

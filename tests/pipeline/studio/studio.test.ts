@@ -11,6 +11,7 @@ import { describeCorpus } from "./corpus.ts";
 import { describeExplain } from "./explain.ts";
 import { press, type } from "./screens.ts";
 import { describeSessions } from "./sessions.ts";
+import { describeStates } from "./states.ts";
 import { chromium, HOSTILE, Visitor } from "./visit.ts";
 
 /** Far beyond what a slow machine needs. */
@@ -191,6 +192,7 @@ describe.skipIf(chromium === null)("the Studio", () => {
 
     describeExplain(() => ({ door, visitor }));
     describeCorpus(() => ({ door, visitor }));
+    describeStates(() => ({ door, visitor }));
 
     test("the tokenizer cuts a hostile text in the browser, and names what hides", async () => {
       const visit = await visitor.visit("/studio/tokenizer");

@@ -14,8 +14,14 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 const RULES = { runOnly: { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] } };
 const COLOUR_RULES = { runOnly: { type: "rule", values: ["color-contrast"] } };
 const OTHER_RULES = { ...RULES, rules: { "color-contrast": { enabled: false } } };
-/** Pixels of content beside the window. */
-const EXCESS = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+/** Pixels of content beside the window, and the innermost elements that reach there. */
+const EXCESS = `(() => {
+  const { scrollWidth, clientWidth } = document.documentElement;
+  if (scrollWidth <= clientWidth) return "";
+  const reaches = (element) => element.closest(".scrolls") === null && element.getBoundingClientRect().right > clientWidth + 0.5;
+  const wide = [...document.body.querySelectorAll("*")].filter((element) => reaches(element) && ![...element.children].some(reaches));
+  return scrollWidth - clientWidth + " px by " + wide.slice(0, 5).map((element) => element.outerHTML.slice(0, 120)).join(" | ");
+})()`;
 /** Markup, a script, and a character that reverses the writing direction. */
 export const HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script>\u202Egnp.exe';
 const PATIENCE_MS = 240_000;
@@ -43,6 +49,12 @@ export interface Visit {
   close(): Promise<void>;
 }
 
+interface VisitOptions extends BrowserContextOptions {
+  signedIn?: boolean;
+  /** Answers instead of the gateway's, by path: no connection, an answer that never comes, or JSON. */
+  answers?: Readonly<Record<string, "none" | "never" | (() => unknown)>>;
+}
+
 export class Visitor {
   readonly #browser: Browser;
   readonly #origin: string;
@@ -61,8 +73,8 @@ export class Visitor {
   }
 
   /** Opens a page in a new browser context. */
-  async visit(path: string, options: BrowserContextOptions & { signedIn?: boolean } = {}): Promise<Visit> {
-    const { signedIn = false, ...settings } = options;
+  async visit(path: string, options: VisitOptions = {}): Promise<Visit> {
+    const { signedIn = false, answers = {}, ...settings } = options;
     const context: BrowserContext = await this.#browser.newContext({ viewport: { width: 1200, height: 900 }, ...settings });
     // Only a page that hangs reaches this time, because tests wait for states.
     context.setDefaultTimeout(PATIENCE_MS);
@@ -71,6 +83,12 @@ export class Visitor {
       await context.addCookies([
         { name: `tiffin-${await nameOfSecret(OPERATOR_TOKEN)}`, value: code, url: this.#origin, httpOnly: true, sameSite: "Strict" },
       ]);
+    }
+    for (const [route, answer] of Object.entries(answers)) {
+      await context.route(`${this.#origin}${route}`, async (request) => {
+        if (answer === "none") await request.abort();
+        else if (answer !== "never") await request.fulfill({ json: await answer() });
+      });
     }
     const page = await context.newPage();
     const faults: string[] = [];
@@ -93,7 +111,7 @@ export class Visitor {
    * window, also with text of twice the size. Colours are checked in light, dark and forced colours; everything else at each
    * width. The page must already be in the state to check.
    */
-  async faultsOf({ page, faults }: Visit): Promise<string[]> {
+  async faultsOf({ page, faults }: Visit, widths: readonly number[] = WIDTHS): Promise<string[]> {
     const found = [...faults];
     const check = async (where: string, rules: object) =>
       found.push(...(await violations(page, rules)).map((violation) => `${where}: ${violation}`));
@@ -101,12 +119,12 @@ export class Visitor {
       await page.emulateMedia({ ...look, reducedMotion: "reduce" });
       await check(`${look.colorScheme}, forced colours ${look.forcedColors}`, COLOUR_RULES);
     }
-    for (const width of WIDTHS) {
+    for (const width of widths) {
       await page.setViewportSize({ width, height: 900 });
       await check(`${width} px`, OTHER_RULES);
       for (const size of ["100%", "200%"]) {
-        const excess = Number(await page.evaluate(`document.documentElement.style.fontSize = "${size}"; ${EXCESS}`));
-        if (excess > 0) found.push(`${width} px, text of ${size}: the page is ${excess} px wider than the window`);
+        const excess = await page.evaluate<string>(`document.documentElement.style.fontSize = "${size}"; ${EXCESS}`);
+        if (excess !== "") found.push(`${width} px, text of ${size}: the page is wider than the window: ${excess}`);
       }
       await page.evaluate('document.documentElement.style.fontSize = ""');
     }

@@ -1,10 +1,11 @@
 /** Shows its children to the operator only. Other visitors see the reason and how to sign in. */
 import type { ComponentChildren } from "preact";
-import { session } from "./session.tsx";
+import { Problem } from "./problem.tsx";
+import { session, sessionProblem } from "./session.tsx";
 
 export function ForOperator({ what, children }: { what: string; children: ComponentChildren }) {
   const { value } = session;
-  if (value === null) return <p class="lede">Looking…</p>;
+  if (value === null) return sessionProblem.value === "" ? <p class="lede">Looking…</p> : <Problem text={sessionProblem.value} />;
   if (value.operator) return <>{children}</>;
   return (
     <section class="panel">

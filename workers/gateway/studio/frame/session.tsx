@@ -6,6 +6,9 @@ import { call } from "./api.ts";
 
 /** Null until the gateway has answered. */
 export const session = signal<Session | null>(null);
+/** Why the gateway has not answered yet. */
+export const sessionProblem = signal("");
+const RETRY_MS = 1500;
 const problem = signal("");
 
 const CODE = /^#code=([\w.]+)$/;
@@ -18,7 +21,18 @@ export async function findSession(): Promise<void> {
     await signIn({ code });
     if (session.value !== null) return;
   }
-  session.value = await call<Session>("GET", "/session").catch(() => null);
+  await look();
+}
+
+/** Asks the gateway, again and again until it answers. */
+async function look(): Promise<void> {
+  try {
+    session.value = await call<Session>("GET", "/session");
+    sessionProblem.value = "";
+  } catch (error) {
+    sessionProblem.value = (error as Error).message;
+    setTimeout(look, RETRY_MS);
+  }
 }
 
 async function signIn(proof: { code: string } | { token: string }): Promise<void> {

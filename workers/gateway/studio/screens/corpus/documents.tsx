@@ -8,6 +8,7 @@ import { Facts } from "../../frame/facts.tsx";
 import { bytes, NONE, shortHash } from "../../frame/numbers.ts";
 import { Problem } from "../../frame/problem.tsx";
 import { Table } from "../../frame/table.tsx";
+import { undeceived } from "../../frame/visible.ts";
 import { Address } from "./address.tsx";
 import { sources } from "./live.ts";
 
@@ -40,7 +41,8 @@ async function search(query: string, source: string, cursor: number | null): Pro
   }
 }
 
-const titleOf = (title: string | null, sha256: string) => (title === null || title === "" ? `(no title) ${shortHash(sha256)}` : title);
+const titleOf = (title: string | null, sha256: string) =>
+  title === null || title === "" ? `(no title) ${shortHash(sha256)}` : undeceived(title);
 
 function Search() {
   const query = useRef<HTMLInputElement>(null);
@@ -152,7 +154,7 @@ export function OneDocument() {
   return (
     <section class="panel" aria-labelledby="document">
       <h2 id="document" ref={heading} tabIndex={-1}>
-        <bdi>{value === null ? "A document" : value.title.slice(0, MOST_TITLE) || "(no title)"}</bdi>
+        <bdi>{value === null ? "A document" : undeceived(value.title.slice(0, MOST_TITLE)) || "(no title)"}</bdi>
       </h2>
       <Problem text={shownProblem.value} />
       {value === null && shownProblem.value === "" && <p class="speed">Reading the document…</p>}
@@ -161,8 +163,8 @@ export function OneDocument() {
           <Facts
             facts={[
               ["Address", <Address key="url" url={value.url} />],
-              ["Licence", <bdi key="licence">{value.licence || "none stated"}</bdi>],
-              ["Language", <bdi key="lang">{value.lang || NONE}</bdi>],
+              ["Licence", <bdi key="licence">{undeceived(value.licence) || "none stated"}</bdi>],
+              ["Language", <bdi key="lang">{undeceived(value.lang) || NONE}</bdi>],
               ["Read", value.fetchedAt.slice(0, 16).replace("T", " ")],
               ["Source", sources.value?.find(({ id }) => id === value.source)?.url ?? value.source],
               ["SHA-256 of the text", <code key="hash">{shortHash(value.sha256)}…</code>],
@@ -170,7 +172,7 @@ export function OneDocument() {
           />
           {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls needs the keyboard */}
           <pre class="stored" dir="auto" tabIndex={0}>
-            {value.text.slice(0, MOST_SHOWN)}
+            {undeceived(value.text.slice(0, MOST_SHOWN))}
           </pre>
           {value.text.length > MOST_SHOWN && <p class="speed">Only the first {MOST_SHOWN.toLocaleString("en")} characters are shown.</p>}
         </>
