@@ -40,29 +40,54 @@ export interface TokenConstraint {
   accept(id: number): void;
 }
 
-/**
- * Yields the tokens of one continuation and returns why it ended. To stop early, the caller leaves its loop. Equal weights,
- * prompts, settings and seeds give equal tokens.
- */
+export interface Sampler {
+  /** Samples the token after logits [V]. Null: the text ends here. */
+  sample(logits: Float32Array): Token | null;
+  /** Why the text ends after the last sampled token, at `length` positions before it; null if it goes on. */
+  endAt(length: number): "stop" | "length" | null;
+}
+
+/** The sampler of one continuation. Equal logits, prompts, settings and seeds give equal tokens. */
+export function createSampler(
+  prompt: ReadonlySet<number>,
+  settings: SamplingSettings & PenaltySettings,
+  seed: number,
+  { maxTokens, context, alternatives, isEnd, constraint }: Limits,
+): Sampler {
+  const random = createRandom(seed);
+  const generated = new Map<number, number>();
+  let left = maxTokens;
+  return {
+    sample(logits) {
+      if (constraint?.isOver) return null;
+      const changed = penalize(logits, settings, { prompt, generated });
+      const allowed = constraint?.restrict(changed, left, isEnd) ?? changed;
+      const sample = sampleToken(allowed, settings, random, logits);
+      if (isEnd(sample.id)) return null;
+      constraint?.accept(sample.id);
+      generated.set(sample.id, (generated.get(sample.id) ?? 0) + 1);
+      left--;
+      return { ...sample, alternatives: alternatives === 0 ? [] : mostProbableTokens(logits, alternatives) };
+    },
+    endAt: (length) => (left > 0 && length < context ? null : constraint?.isComplete ? "stop" : "length"),
+  };
+}
+
+/** Yields the tokens of one continuation and returns why it ended. To stop early, the caller leaves its loop. */
 export function* sampleTokens(
   { decoder, logits, prompt }: Start,
   settings: SamplingSettings & PenaltySettings,
   seed: number,
-  { maxTokens, context, alternatives, isEnd, constraint }: Limits,
+  limits: Limits,
 ): Generator<Token, "stop" | "length"> {
-  const random = createRandom(seed);
-  const generated = new Map<number, number>();
+  const sampler = createSampler(prompt, settings, seed, limits);
   let next = logits;
-  for (let count = 1; ; count++) {
-    if (constraint?.isOver) return "stop";
-    const changed = penalize(next, settings, { prompt, generated });
-    const allowed = constraint?.restrict(changed, maxTokens - count + 1, isEnd) ?? changed;
-    const sample = sampleToken(allowed, settings, random, next);
-    if (isEnd(sample.id)) return "stop";
-    constraint?.accept(sample.id);
-    generated.set(sample.id, (generated.get(sample.id) ?? 0) + 1);
-    yield { ...sample, alternatives: alternatives === 0 ? [] : mostProbableTokens(next, alternatives) };
-    if (count >= maxTokens || decoder.length >= context) return constraint?.isComplete ? "stop" : "length";
-    next = decoder.step(sample.id);
+  for (;;) {
+    const token = sampler.sample(next);
+    if (token === null) return "stop";
+    yield token;
+    const end = sampler.endAt(decoder.length);
+    if (end !== null) return end;
+    next = decoder.step(token.id);
   }
 }

@@ -4,7 +4,7 @@ import { listen, type Port, type Reply, type Request, type Results } from "./mes
 
 type Receive = (reply: Reply) => void;
 
-export async function connect(port: Port, source: string, { token, onProgress }: LoadOptions = {}): Promise<LocalModel> {
+export async function connect(port: Port, source: string, { token, precision, onProgress }: LoadOptions = {}): Promise<LocalModel> {
   let last = 0;
   const receivers = new Map<number, Receive>();
   const leave = listen<{ id: number } & Reply>(port, ({ id, ...reply }) => receivers.get(id)?.(reply as Reply));
@@ -29,7 +29,7 @@ export async function connect(port: Port, source: string, { token, onProgress }:
       });
     });
 
-  const loading = call<"load">({ call: "load", source, token }, (reply) => {
+  const loading = call<"load">({ call: "load", source, token, precision }, (reply) => {
     if (reply.kind === "progress") onProgress?.(reply.done, reply.total);
   });
   loading.catch(leave);

@@ -5,7 +5,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { promptAndRoom, type ReadablePrompt } from "../generation/fit-prompt.ts";
 import { sampleTokens } from "../generation/sample-tokens.ts";
 import { TextAssembler } from "../generation/text-assembler.ts";
-import { createDecoder } from "../model/decoder.ts";
+import { createFusedModel } from "../model/decoding/fused-model.ts";
 import { NO_PENALTIES } from "../model/penalties.ts";
 import { templateOf } from "../tokenizer/chat-template.ts";
 import { loadTokenizer } from "../tokenizer/json-reader.ts";
@@ -26,7 +26,10 @@ function readable(prompt: Prompt): ReadablePrompt {
 }
 
 /** Loads the model at an address or, in Node, in a folder. The backend must run. Throws an error that names the unsupported file and field. */
-export async function loadModel(source: string, { token, onProgress = () => undefined }: LoadOptions): Promise<LocalModel> {
+export async function loadModel(
+  source: string,
+  { token, precision = "int8", onProgress = () => undefined }: LoadOptions,
+): Promise<LocalModel> {
   const files = filesOf(source, token === undefined ? {} : { token });
   const [config, generation, tokenizer] = await Promise.all([
     files.json("config.json").then(readConfig),
@@ -39,6 +42,7 @@ export async function loadModel(source: string, { token, onProgress = () => unde
   const chatTemplate = templateOf(generation.endTokens, tokenizer.findId(MESSAGE_END));
   const { stream, size } = await files.open("model.safetensors");
   const weights = await readWeights(config, stream, size, onProgress);
+  const decoding = createFusedModel(weights, config, precision);
 
   async function* answer(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<string> {
     const settings = { ...NO_PENALTIES, ...generation.sampling, ...options };
@@ -46,7 +50,7 @@ export async function loadModel(source: string, { token, onProgress = () => unde
     const { ids, room } = promptAndRoom(model, readable(prompt), options.maxTokens ?? DEFAULT_MAX_TOKENS);
     const seed = options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
     const text = new TextAssembler(options.stop ?? [], true);
-    const decoder = createDecoder(weights, config);
+    const decoder = decoding.start();
     try {
       const limits = { maxTokens: room, context: config.context, alternatives: 0, isEnd: (id: number) => endTokens.has(id) };
       const start = { decoder, logits: decoder.prefill(ids), prompt: new Set(ids) };
@@ -68,7 +72,7 @@ export async function loadModel(source: string, { token, onProgress = () => unde
     tokenize: async (text) => tokenizer.encode(text),
     detokenize: async (ids) => tokenizer.decode(ids),
     async logits(ids) {
-      const decoder = createDecoder(weights, config);
+      const decoder = decoding.start();
       try {
         return decoder.prefill(ids);
       } finally {
@@ -82,6 +86,7 @@ export async function loadModel(source: string, { token, onProgress = () => unde
       return text;
     },
     async dispose() {
+      decoding.dispose();
       tf.dispose(weights);
     },
   };

@@ -1,5 +1,6 @@
 /** The interface of a loaded model, which runs in this thread or in a worker. */
 import type { ModelConfig } from "../config.ts";
+import type { Precision } from "../model/decoding/fused-weights.ts";
 import type { SamplingSettings } from "../model/sampling.ts";
 import type { Message } from "../tokenizer/chat-template.ts";
 
@@ -9,6 +10,8 @@ export type Prompt = string | readonly Message[] | readonly number[];
 export interface LoadOptions {
   /** The operator's token. Models need it unless they are public. */
   token?: string;
+  /** The numbers that products use. The default is that of the Worker generator: int8, so that both give the same text. */
+  precision?: Precision;
   /** Called with the number of bytes that have arrived, and the size of the weights. */
   onProgress?: (done: number, total: number) => void;
 }

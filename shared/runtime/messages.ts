@@ -1,9 +1,10 @@
 /** Messages between a page and a worker that holds a model. A call and its replies carry the same id. */
 import type { ModelConfig } from "../config.ts";
+import type { Precision } from "../model/decoding/fused-weights.ts";
 import type { GenerateOptions, Prompt } from "./local-model.ts";
 
 export type Request =
-  | { call: "load"; source: string; token: string | undefined }
+  | { call: "load"; source: string; token: string | undefined; precision: Precision | undefined }
   | { call: "tokenize"; text: string }
   | { call: "detokenize"; ids: readonly number[] }
   | { call: "logits"; ids: readonly number[] }

@@ -15,9 +15,13 @@ export function serve(port: Port, load: (source: string, options: LoadOptions) =
     const reply = (message: Reply) => port.postMessage({ id, ...message });
     switch (request.call) {
       case "load": {
-        const { source, token } = request;
+        const { source, token, precision } = request;
         const onProgress = (done: number, total: number) => reply({ kind: "progress", done, total });
-        loaded = await load(source, { onProgress, ...(token === undefined ? {} : { token }) });
+        loaded = await load(source, {
+          onProgress,
+          ...(token === undefined ? {} : { token }),
+          ...(precision === undefined ? {} : { precision }),
+        });
         return loaded.config;
       }
       case "tokenize":

@@ -1,8 +1,11 @@
-/** One generation as a stream of events, from the prompt's ids to the last choice. stream.ts adds the terminal event. */
+/**
+ * One generation as a stream of events, from the prompt's ids to the last choice. The choices are decoded together, a token of
+ * each at a time. stream.ts adds the terminal event.
+ */
 import type { WrittenEvent, GenerationRequest } from "../../shared/contracts/generation.ts";
-import { createDecoder } from "../../shared/model/decoder.ts";
+import type { Decoder } from "../../shared/model/decoder.ts";
 import { compileFormat, type Constraint } from "../../shared/generation/constraint/constraint.ts";
-import { sampleTokens, type Limits, type Token } from "../../shared/generation/sample-tokens.ts";
+import { createSampler, type Limits, type Sampler, type Token } from "../../shared/generation/sample-tokens.ts";
 import { echoOf } from "./echo.ts";
 import { account } from "./account.ts";
 import type { ModelHold } from "./model.ts";
@@ -16,12 +19,23 @@ export function startGeneration(hold: ModelHold, request: GenerationRequest, id:
   return generate(hold, request, { id, ids, room, constrain });
 }
 
+/** A continuation that has not ended. */
+interface Open {
+  choice: number;
+  decoder: Decoder;
+  logits: Float32Array;
+  sampler: Sampler;
+  text: TextAssembler;
+  /** The last token. */
+  id: number;
+}
+
 async function* generate(
   hold: ModelHold,
   request: GenerationRequest,
   { id, ids, room, constrain }: { id: string; ids: number[]; room: number; constrain: (() => Constraint) | null },
 ): AsyncGenerator<WrittenEvent> {
-  const { hash, config, tokenizer, endTokens, weights } = hold.model;
+  const { hash, config, tokenizer, endTokens, decoding } = hold.model;
   yield { type: "start", id, model: hash, promptTokens: ids.length };
   if (request.echo) yield { type: "prompt", ...echoOf(hold.model, ids, request.logProbabilities) };
   const alternatives = request.logProbabilities ?? 0;
@@ -32,44 +46,69 @@ async function* generate(
     bytes: bytesOf(token),
     alternatives: others.map((other) => ({ ...other, bytes: bytesOf(other.id) })),
   });
-  const prompted = hold.track(createDecoder(weights, config));
   let completionTokens = 0;
+
+  /** The next token of a choice. Returns why the choice ends, or null. */
+  function* advance(open: Open): Generator<WrittenEvent, "stop" | "length" | null> {
+    const { choice, sampler, text, decoder } = open;
+    const token = sampler.sample(open.logits);
+    if (token === null) return "stop";
+    open.id = token.id;
+    completionTokens++;
+    account.count(1);
+    yield { type: "token", choice, ...token, ...(request.logProbabilities === null ? {} : described(token)) };
+    const { delta, isStopped } = text.push(tokenizer.decodeBytes([token.id]));
+    if (delta !== "") yield { type: "text", choice, delta };
+    if (isStopped) return "stop";
+    return hold.hasLapsed() ? "length" : sampler.endAt(decoder.length);
+  }
+
+  const prompted = hold.track(decoding.start());
   try {
     const logits = prompted.prefill(ids);
     account.count(ids.length);
-    for (let choice = 0; choice < request.choices; choice++) {
-      if (hold.hasLapsed() || request.maxTokens === 0) {
-        yield { type: "finish", choice, reason: "length" };
-        continue;
-      }
-      const decoder = hold.track(prompted.fork());
-      const text = new TextAssembler(request.stop, request.trim && constrain === null);
-      const tokens = sampleTokens({ decoder, logits, prompt: new Set(ids) }, request, seed + choice, {
-        ...limits,
-        constraint: constrain?.(),
-      });
-      let reason: "stop" | "length" | null = null;
-      while (reason === null) {
-        const next = tokens.next();
-        if (next.done === true) {
-          reason = next.value;
-          break;
+    const prompt = new Set(ids);
+    const wanted = request.maxTokens === 0 ? 0 : request.choices;
+    for (let choice = wanted; choice < request.choices; choice++) yield { type: "finish", choice, reason: "length" };
+    let opened: Open[] = Array.from({ length: wanted }, (_, choice) => ({
+      choice,
+      decoder: hold.track(prompted.fork()),
+      logits,
+      sampler: createSampler(prompt, request, seed + choice, { ...limits, constraint: constrain?.() }),
+      text: new TextAssembler(request.stop, request.trim && constrain === null),
+      id: 0,
+    }));
+    while (opened.length > 0) {
+      const going: Open[] = [];
+      for (const open of opened) {
+        const reason = yield* advance(open);
+        if (reason === null) {
+          going.push(open);
+          continue;
         }
-        completionTokens++;
-        account.count(1);
-        const bytes = tokenizer.decodeBytes([next.value.id]);
-        yield { type: "token", choice, ...next.value, ...(request.logProbabilities === null ? {} : described(next.value)) };
-        const { delta, isStopped } = text.push(bytes);
-        if (delta !== "") yield { type: "text", choice, delta };
-        if (isStopped) reason = "stop";
-        // Between two tokens other requests of the isolate may run, and the departure of a client is noticed.
-        await scheduler.wait(0);
-        if (hold.hasLapsed()) reason ??= "length";
+        open.decoder.dispose();
+        const rest = open.text.end();
+        if (rest !== "") yield { type: "text", choice: open.choice, delta: rest };
+        yield { type: "finish", choice: open.choice, reason };
       }
-      decoder.dispose();
-      const rest = text.end();
-      if (rest !== "") yield { type: "text", choice, delta: rest };
-      yield { type: "finish", choice, reason };
+      opened = going;
+      // Between two tokens other requests of the isolate may run, and the departure of a client is noticed.
+      await scheduler.wait(0);
+      if (opened.length === 0) break;
+      // After the wait the hold may have lapsed, and another request may have freed its decoders.
+      if (hold.hasLapsed()) {
+        for (const { choice, text } of opened) {
+          const rest = text.end();
+          if (rest !== "") yield { type: "text", choice, delta: rest };
+          yield { type: "finish", choice, reason: "length" };
+        }
+        break;
+      }
+      const results = decoding.stepTogether(
+        opened.map(({ decoder }) => decoder),
+        opened.map((open) => open.id),
+      );
+      for (const [index, open] of opened.entries()) open.logits = results[index]!;
     }
   } finally {
     hold.disposeTracked();

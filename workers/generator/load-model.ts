@@ -10,6 +10,8 @@ import type { Model } from "../../shared/contracts/models.ts";
 import { PART_BYTES, partition } from "../../shared/model/formats/partition.ts";
 import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import { checkPart, tensorsOf } from "../../shared/model/formats/weights-file.ts";
+import { createFusedModel, type DecodingModel } from "../../shared/model/decoding/fused-model.ts";
+import { precisionOf } from "../../shared/model/decoding/fused-weights.ts";
 import type { Weights } from "../../shared/model/weights.ts";
 import { getJson, getObject, getObjectInto } from "../../shared/store.ts";
 import { startBackend } from "../../shared/tensor/engine/backend.ts";
@@ -23,14 +25,22 @@ export interface LoadedModel {
   publishedAt: string;
   config: ModelConfig;
   weights: Weights;
+  /** Makes the sequences of answers. The weights serve what looks inside: /explain and embeddings. */
+  decoding: DecodingModel;
   tokenizer: Tokenizer;
   /** The tokens that end a text. */
   endTokens: ReadonlySet<number>;
   chatTemplate: ChatTemplate;
 }
 
+/** Parts that are on their way at a time: R2 takes tens of milliseconds to answer, and checking a part of 2 MB takes about ten. */
+const PARTS_AT_ONCE = 3;
+
 /** Throws if an object is missing or does not fit. Then everything that was loaded is freed. */
-export async function loadModel({ ARTIFACTS }: Pick<GeneratorEnv, "ARTIFACTS">, { model: hash, publishedAt }: Model): Promise<LoadedModel> {
+export async function loadModel(
+  { ARTIFACTS, PRECISION }: Pick<GeneratorEnv, "ARTIFACTS" | "PRECISION">,
+  { model: hash, publishedAt }: Model,
+): Promise<LoadedModel> {
   await startBackend();
   const checkpoint = await getJson(ARTIFACTS, "checkpoint", hash, checkpointSchema);
   const tokenizer = parseTokenizer(new Uint8Array(await getObject(ARTIFACTS, "tokenizer", checkpoint.tokenizer)));
@@ -40,19 +50,27 @@ export async function loadModel({ ARTIFACTS }: Pick<GeneratorEnv, "ARTIFACTS">, 
   if (parts.length !== checkpoint.weights.length)
     throw new Error(`checkpoint ${hash}: expected ${parts.length} parts of weights, got ${checkpoint.weights.length}`);
   const weights: Weights = {};
-  // All parts pass through one buffer: dropped buffers keep their memory until the next collection.
-  let buffer = createRoom(PART_BYTES);
+  const read = (index: number, buffer: ArrayBuffer) => {
+    const bytes = getObjectInto(ARTIFACTS, "part", checkpoint.weights[index]!, undefined, buffer);
+    // When an earlier part fails, nobody awaits this one.
+    bytes.catch(() => undefined);
+    return bytes;
+  };
   try {
-    for (const [index, part] of checkpoint.weights.entries()) {
-      const bytes = await getObjectInto(ARTIFACTS, "part", part, undefined, buffer);
-      buffer = bytes.buffer;
+    const arriving = Array.from({ length: Math.min(PARTS_AT_ONCE, parts.length) }, (_, index) => read(index, createRoom(PART_BYTES)));
+    for (const [index, part] of parts.entries()) {
+      const bytes = await arriving[index]!;
       const arrays = decodeSafetensors(bytes);
-      checkPart(arrays, parts[index]!);
+      checkPart(arrays, part);
       Object.assign(weights, tensorsOf(arrays));
+      // Later parts reuse the buffers: dropped buffers keep their memory until the next collection.
+      if (index + PARTS_AT_ONCE < parts.length) arriving.push(read(index + PARTS_AT_ONCE, bytes.buffer));
     }
+    const config = checkpoint.model;
+    const decoding = createFusedModel(weights, config, precisionOf(PRECISION, config));
+    return { hash, publishedAt, config, weights, decoding, tokenizer, endTokens, chatTemplate };
   } catch (error) {
     tf.dispose(weights);
     throw error;
   }
-  return { hash, publishedAt, config: checkpoint.model, weights, tokenizer, endTokens, chatTemplate };
 }

@@ -66,6 +66,7 @@ function sweep(): void {
   const held = new Set([...holds].map(({ model }) => model));
   for (const model of retired) {
     if (held.has(model)) continue;
+    model.decoding.dispose();
     tf.dispose(model.weights);
     retired.delete(model);
   }

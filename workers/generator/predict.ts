@@ -8,7 +8,7 @@
  */
 import type { PredictRequest, Predictions } from "../../shared/contracts/predict.ts";
 import { namedError } from "../../shared/errors.ts";
-import { createDecoder, type Decoder } from "../../shared/model/decoder.ts";
+import type { Decoder } from "../../shared/model/decoder.ts";
 import { account } from "./account.ts";
 import type { LoadedModel } from "./model.ts";
 import { fitRequest } from "./prompt.ts";
@@ -44,7 +44,7 @@ export function predict(model: LoadedModel, request: PredictRequest): Prediction
   if (candidates !== undefined && room < longest)
     throw namedError("InvalidInput", `candidates: expected texts of at most ${room} tokens, which the model has room for, got ${longest}`);
   const ids = fitRequest(model, { kind: "question", text: request.text, context: request.context ?? {} }, context - room);
-  const decoder = createDecoder(model.weights, model.config);
+  const decoder = model.decoding.start();
   try {
     const logits = decoder.prefill(ids);
     const scored = candidates === undefined ? search(model, decoder, logits, room) : score(model, decoder, logits, candidates, 0);

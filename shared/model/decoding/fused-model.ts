@@ -15,6 +15,7 @@ import { checkIds, type Decoder } from "../decoder.ts";
 import type { Weights } from "../weights.ts";
 import { fuseWeights, type Precision } from "./fused-weights.ts";
 import { Pages, type Page } from "./pages.ts";
+import { Prefixes } from "./prefixes.ts";
 
 /** Positions of a pass. More would need more scratch; a product reads its weights once for all of them. */
 const PASS_ROWS = 32;
@@ -37,7 +38,7 @@ export interface DecodingModel {
   start(): Decoder;
   /** Appends ids[i] to decoders[i], all in one pass, and returns the logits [V] of each. The decoders must be this model's. */
   stepTogether(decoders: readonly Decoder[], ids: readonly number[]): Float32Array[];
-  /** Frees everything but the weights it was made from. */
+  /** Frees everything but the weights that it was made from. Its decoders can only be disposed then. */
   dispose(): void;
 }
 
@@ -53,6 +54,7 @@ export function createFusedModel(weights: Weights, config: ModelConfig, precisio
   write(shape, sizes);
   const perPage = kernels.pagePositions();
   const pages = new Pages(context, 2 * layers * perPage * kvHeads * headWidth * 4);
+  const prefixes = new Prefixes(pages, perPage);
   const [xBytes, logitBytes] = [kernels.decodeRowBytes(width), kernels.decodeRowBytes(vocabSize)];
   const mostPages = Math.ceil(config.context / perPage);
   const x = allocate(PASS_ROWS * xBytes);
@@ -99,6 +101,13 @@ export function createFusedModel(weights: Weights, config: ModelConfig, precisio
     });
   }
 
+  /** Gives an empty sequence the kept pages of a beginning of `ids`, but not of the last id, whose logits are wanted. */
+  function reuse(sequence: Sequence, ids: ArrayLike<number>): number {
+    sequence.pages = prefixes.find(Array.from(ids).slice(0, -1));
+    sequence.ids = Array.from(ids).slice(0, sequence.pages.length * perPage);
+    return sequence.ids.length;
+  }
+
   function sequenceOf(decoder: Decoder): Sequence {
     const sequence = sequences.get(decoder);
     if (sequence === undefined) throw new Error("decoder: expected a live decoder of this model, got a disposed or foreign one");
@@ -113,11 +122,13 @@ export function createFusedModel(weights: Weights, config: ModelConfig, precisio
       prefill(ids) {
         const own = sequenceOf(decoder);
         checkIds(config, own.ids.length, ids);
+        const first = own.ids.length === 0 ? reuse(own, ids) : 0;
         let result: Float32Array[] = [];
-        for (let at = 0; at < ids.length; at += PASS_ROWS) {
+        for (let at = first; at < ids.length; at += PASS_ROWS) {
           const rows = Array.from({ length: Math.min(PASS_ROWS, ids.length - at) }, (_, row) => ({ sequence: own, id: ids[at + row]! }));
           result = pass(rows, at + rows.length === ids.length ? 1 : 0);
         }
+        if (first < ids.length - 1) prefixes.keep(own.ids, own.pages);
         return result[0]!;
       },
       step: (id) => decoder.prefill([id]),
@@ -126,7 +137,8 @@ export function createFusedModel(weights: Weights, config: ModelConfig, precisio
         return decoderOf({ ids: ids.slice(), pages: held.map((page) => pages.share(page)), logits: null });
       },
       dispose() {
-        sequences.delete(decoder);
+        if (!sequences.delete(decoder)) return;
+        prefixes.keep(sequence.ids, sequence.pages);
         for (const page of sequence.pages.splice(0)) pages.release(page);
       },
     };
@@ -149,6 +161,7 @@ export function createFusedModel(weights: Weights, config: ModelConfig, precisio
       return results;
     },
     dispose() {
+      prefixes.dispose();
       fused.dispose();
       for (const start of [shape, x, work, places]) free(start);
       if (logits !== null) free(logits.start);

@@ -3,10 +3,26 @@ import type * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../config.ts";
 import type { KernelContext } from "../../tensor/engine/kernel-context.ts";
 import type { Pointer } from "../../tensor/engine/wasm-runtime.ts";
-import { layerName, type Weights } from "../weights.ts";
+import { servingBytes } from "../../interchange/serving-memory.ts";
+import { MAX_ISOLATE_BYTES } from "../../limits.ts";
+import { layerName, parameterCount, type Weights } from "../weights.ts";
 
 /** The numbers that products use: float32 as trained, or int8 in groups of 32 (kernels/decode/quantised-product.ts). */
-export type Precision = "float32" | "int8";
+export const PRECISIONS = ["float32", "int8"] as const;
+export type Precision = (typeof PRECISIONS)[number];
+
+/** Packed bytes of a weight with its share of a scale (kernels/decode/quantised-product.ts). */
+const PACKED_BYTES_PER_WEIGHT = 1.125;
+
+/**
+ * The wanted precision, or float32 if the isolate has no room for packed weights beside the float32 weights, which embeddings
+ * and POST /explain read. Throws an error for an unknown precision.
+ */
+export function precisionOf(wanted: string, config: ModelConfig): Precision {
+  const known = PRECISIONS.find((precision) => precision === wanted);
+  if (known === undefined) throw new Error(`PRECISION: expected one of ${PRECISIONS.join(", ")}, got ${wanted}`);
+  return servingBytes(config) + PACKED_BYTES_PER_WEIGHT * parameterCount(config) <= MAX_ISOLATE_BYTES ? known : "float32";
+}
 
 /** The weights of a block in the order of `decodeBlock`. */
 const BLOCK_PARTS = [

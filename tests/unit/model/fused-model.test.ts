@@ -5,10 +5,12 @@ import type { ModelConfig } from "../../../shared/config.ts";
 import { createDecoder } from "../../../shared/model/decoder.ts";
 import { createFusedModel, type DecodingModel } from "../../../shared/model/decoding/fused-model.ts";
 import type { Precision } from "../../../shared/model/decoding/fused-weights.ts";
+import { MAX_PREFIX_BYTES } from "../../../shared/model/decoding/prefixes.ts";
 import { createRandom, normal } from "../../../shared/model/random.ts";
 import { weightShapes, type Weights } from "../../../shared/model/weights.ts";
 import { startBackend, useKernels } from "../../../shared/tensor/engine/backend.ts";
 import kernelModule from "../../../shared/tensor/engine/kernel-module.ts";
+import { watchAllocator } from "../tensor/allocator.ts";
 import { BUILDS } from "../tensor/compare.ts";
 
 beforeAll(startBackend);
@@ -141,6 +143,51 @@ test("int8 gives the same bits on both builds", async () => {
     }
   }
   expect(results.slice(2)).toEqual(results.slice(0, 2));
+});
+
+test("a prompt whose beginning was computed before gives the same bits, and all memory is bounded and freed", () => {
+  const live = new Map<number, number>();
+  const liveBytes = () => [...live.values()].reduce((sum, bytes) => sum + bytes, 0);
+  const weights = randomWeights(EVEN);
+  // Tables of rotations stay, so they are made first.
+  createFusedModel(weights, EVEN, "int8").start().prefill([1]);
+  const work = () => {
+    const model = createFusedModel(weights, EVEN, "int8");
+    const ids = idsOf(EVEN, 60);
+    const first = model.start();
+    const expected = bits(first.prefill(ids));
+    const afterFirst = bits(first.step(8));
+    first.dispose();
+    const resultOf = (from: DecodingModel, prompt: number[]) => {
+      const decoder = from.start();
+      const result = bits(decoder.prefill(prompt));
+      decoder.dispose();
+      return result;
+    };
+    expect(resultOf(model, ids)).toBe(expected);
+    expect(resultOf(model, [...ids, 8])).toBe(afterFirst);
+    // This prompt leaves the first in the middle of a page.
+    const other = [...ids.slice(0, 37), 1, 2, 3];
+    const fresh = createFusedModel(weights, EVEN, "int8");
+    expect(resultOf(model, other)).toBe(resultOf(fresh, other));
+    fresh.dispose();
+    const before = liveBytes();
+    for (let round = 0; round < 700; round++) {
+      const decoder = model.start();
+      decoder.prefill(Array.from({ length: 33 }, (_, index) => (round * 7 + index * round) % EVEN.vocabSize));
+      decoder.dispose();
+    }
+    expect(liveBytes() - before).toBeLessThanOrEqual(MAX_PREFIX_BYTES + 1024 * 1024);
+    expect(liveBytes() - before).toBeGreaterThan(1024 * 1024);
+    model.dispose();
+  };
+  watchAllocator(
+    work,
+    (offset, bytes) => live.set(offset, bytes),
+    (offset) => live.delete(offset),
+  );
+  expect(live.size).toBe(0);
+  tf.dispose(weights);
 });
 
 test("refuses unknown ids, too many positions, and decoders that are disposed or of another model", () => {

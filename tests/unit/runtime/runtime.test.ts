@@ -13,7 +13,8 @@ import { buildRuntime, RUNTIME } from "../../../scripts/build/runtime.ts";
 import { randomModel, type RandomModel } from "../../../scripts/bench/support/interchange/random-model.ts";
 import { huggingFaceFiles } from "../../../shared/interchange/hugging-face.ts";
 import { bytesOfFile, type OutputFile } from "../../../shared/interchange/output-file.ts";
-import { createDecoder } from "../../../shared/model/decoder.ts";
+import { createFusedModel } from "../../../shared/model/decoding/fused-model.ts";
+import type { Precision } from "../../../shared/model/decoding/fused-weights.ts";
 import { tensorsOf } from "../../../shared/model/formats/weights-file.ts";
 import { weightShapes } from "../../../shared/model/weights.ts";
 import { startBackend } from "../../../shared/tensor/engine/backend.ts";
@@ -52,9 +53,9 @@ async function written(name: string, files: readonly OutputFile[]): Promise<stri
 }
 
 /** Greedy ids of the Workers' decoder, and the logits after them. */
-function decoded(model: RandomModel, ids: readonly number[], steps: number) {
+function decoded(model: RandomModel, ids: readonly number[], steps: number, precision: Precision = "int8") {
   const arrays = weightShapes(model.config).map(([name, shape]) => ({ name, shape, data: model.values.get(name)! }));
-  const decoder = createDecoder(tensorsOf(arrays), model.config);
+  const decoder = createFusedModel(tensorsOf(arrays), model.config, precision).start();
   let logits = decoder.prefill(ids);
   const made: number[] = [];
   for (let step = 0; step < steps; step++) {
@@ -75,7 +76,12 @@ test("the module has no training code, no schema library and no emscripten", () 
 describe("a model of a folder", () => {
   test.each(Object.entries(SHAPES))("of %s has the logits of the Workers bit for bit", async (name, changes) => {
     const own = randomModel(changes);
-    const model = await load(await written(name, huggingFaceFiles(own, "F32")));
+    const source = await written(name, huggingFaceFiles(own, "F32"));
+    const exact = await load(source, { precision: "float32" });
+    const expected = decoded(own, IDS, 20, "float32");
+    expect(Buffer.from(await exact.logits([...IDS, ...expected.made])).equals(Buffer.from(expected.logits))).toBe(true);
+    await exact.dispose();
+    const model = await load(source);
     const { made, logits } = decoded(own, IDS, 20);
     expect(Buffer.from(await model.logits([...IDS, ...made])).equals(Buffer.from(logits))).toBe(true);
     expect(await model.detokenize(await model.tokenize("the thin\n"))).toBe("the thin\n");

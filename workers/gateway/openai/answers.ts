@@ -97,8 +97,17 @@ export function wholeAnswer(form: Form, generated: Generated, { hasLogProbabilit
   };
 }
 
+/** What a choice has sent. */
+interface Sent {
+  isOpen: boolean;
+  /** Tokens whose probabilities were not sent. */
+  pending: ShownToken[];
+  /** Characters of text. */
+  offset: number;
+}
+
 /**
- * Chunks as server-sent events. While the text of a token is held back, so are its probabilities; both come with the next
+ * Chunks as server-sent events. The choices take turns. While the text of a token is held back, so are its probabilities; both come with the next
  * chunk. After an error there is no [DONE].
  */
 export async function* chunks(
@@ -107,25 +116,26 @@ export async function* chunks(
   { hasUsage, hasLogProbabilities }: Options,
 ): AsyncGenerator<string> {
   let head: object = {};
-  let isOpen = false;
-  let pending: ShownToken[] = [];
   let prompt: Generated["prompt"] | null = null;
-  let offset = 0;
+  const sent: Sent[] = [];
+  const stateOf = (index: number) => (sent[index] ??= { isOpen: false, pending: [], offset: 0 });
   const chunk = (fields: object) => serverSentEvent({ ...head, ...(hasUsage ? { usage: null } : {}), ...fields });
   const choice = (index: number, part: object, reason: string | null = null) => {
-    const logprobs = hasLogProbabilities && pending.length > 0 ? form.logProbabilities(pending, offset) : null;
-    pending = [];
+    const state = stateOf(index);
+    const logprobs = hasLogProbabilities && state.pending.length > 0 ? form.logProbabilities(state.pending, state.offset) : null;
+    state.pending = [];
     return chunk({ choices: [{ index, ...part, logprobs, finish_reason: reason }] });
   };
   /** Each choice begins with the prompt if it is repeated. */
   function* opened(index: number): Generator<string> {
-    if (isOpen) return;
-    isOpen = true;
+    const state = stateOf(index);
+    if (state.isOpen) return;
+    state.isOpen = true;
     if (form.opening !== null) yield choice(index, form.opening);
     if (prompt === null) return;
-    pending = [...prompt.tokens];
+    state.pending = [...prompt.tokens];
     yield choice(index, form.delta(prompt.text));
-    offset = prompt.text.length;
+    state.offset = prompt.text.length;
   }
   for await (const event of events) {
     switch (event.type) {
@@ -137,17 +147,15 @@ export async function* chunks(
         break;
       case "token":
         yield* opened(event.choice);
-        pending.push(event);
+        stateOf(event.choice).pending.push(event);
         break;
       case "text":
         yield choice(event.choice, form.delta(event.delta));
-        offset += event.delta.length;
+        stateOf(event.choice).offset += event.delta.length;
         break;
       case "finish":
         yield* opened(event.choice);
         yield choice(event.choice, form.closing, event.reason);
-        isOpen = false;
-        offset = 0;
         break;
       case "usage":
         if (hasUsage) yield chunk({ choices: [], usage: usageOf(event) });

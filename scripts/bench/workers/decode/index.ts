@@ -57,6 +57,7 @@ function modelOf(model: LoadedModel, precision: string): DecodingModel {
   if (decoding?.precision === precision) return decoding.model;
   decoding?.model.dispose();
   decoding = null;
+  if (precision === "int8") return model.decoding;
   const created = precision === "reference" ? referenceModel(model) : createFusedModel(model.weights, model.config, precision as Precision);
   decoding = { precision, model: created };
   return created;
@@ -101,7 +102,10 @@ export default {
     if (hash === null) return new Response("ready");
     const numberOf = (name: string) => Number(searchParams.get(name) ?? 1);
     const start = performance.now();
-    loaded ??= await loadModel(env, { model: hash, tokenizer: "", run: "", valLoss: null, publishedAt: "", active: true });
+    loaded ??= await loadModel(
+      { ...env, PRECISION: "int8" },
+      { model: hash, tokenizer: "", run: "", valLoss: null, publishedAt: "", active: true },
+    );
     const read = performance.now();
     const model = modelOf(loaded, searchParams.get("precision") ?? "int8");
     const packed = performance.now();
