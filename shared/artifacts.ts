@@ -22,6 +22,9 @@ export const OBJECT_KINDS = {
   "lesson-set": { prefix: "lessons", suffix: ".json" },
   "token-shard": { prefix: "token-shards", suffix: ".bin" },
   dataset: { prefix: "datasets", suffix: ".json" },
+  /** The fingerprints of a token shard (trace/index-file.ts), and where its documents begin. */
+  "trace-index": { prefix: "trace-indexes", suffix: ".bin" },
+  "trace-documents": { prefix: "trace-documents", suffix: ".json" },
   /** Consecutive tensors of a model, an optimizer state or an update, cut by model/formats/partition.ts. */
   part: { prefix: "parts", suffix: ".safetensors" },
   checkpoint: { prefix: "checkpoints", suffix: ".json" },
@@ -131,6 +134,39 @@ export const originSchema = z.object({
   sources: z.array(originSourceSchema),
 });
 export type Origin = z.infer<typeof originSchema>;
+
+/** Documents of a dataset's training text in order, of one step of the encoder. Removed documents stay, like their tokens. */
+export const traceDocumentsSchema = z.object({
+  format: z.literal(1),
+  documents: z.array(
+    z.object({
+      /** The number of training tokens before the document. */
+      start: z.int().nonnegative(),
+      url: z.string(),
+      title: z.string(),
+      licence: z.string(),
+    }),
+  ),
+});
+export type TraceDocuments = z.infer<typeof traceDocumentsSchema>;
+export type TraceDocument = TraceDocuments["documents"][number];
+
+const traceLists = {
+  /** One index per shard of the training text, in the order of the shards. */
+  indexes: z.array(hashSchema),
+  /** Lists of documents with the start of their first one. */
+  documents: z.array(z.object({ start: z.int().nonnegative(), list: hashSchema })),
+};
+
+/** What the training text of a dataset is searched with. Datasets of earlier versions and of lessons have no such record. */
+export const traceSchema = z.object({ format: z.literal(1), ...traceLists });
+export type Trace = z.infer<typeof traceSchema>;
+export const traceStateSchema = z.object(traceLists);
+
+/** The key of the record of a dataset's indexes. */
+export function traceKey(dataset: Hash): string {
+  return `traces/${hashSchema.parse(dataset)}.json`;
+}
 
 /** A set of conversations to train on. Each conversation ends with an answer. */
 export const lessonSetSchema = z.object({

@@ -25,6 +25,9 @@ import {
   successorKey,
   successorSchema,
   lessonSetSchema,
+  traceDocumentsSchema,
+  traceKey,
+  traceSchema,
   type Checkpoint,
   type LessonSet,
   type ObjectKind,
@@ -32,6 +35,8 @@ import {
   type Snapshot,
   type SourceManifest,
   type StoredDataset,
+  type Trace,
+  type TraceDocuments,
 } from "../../shared/artifacts.ts";
 import { PRESETS, supervisionConfigSchema } from "../../shared/config.ts";
 import { compress } from "../../shared/model/formats/compression.ts";
@@ -41,6 +46,8 @@ import { parseTokenizer } from "../../shared/tokenizer/json-reader.ts";
 import { tokenizerToJson } from "../../shared/tokenizer/json-writer.ts";
 import { FORMER_LAYOUT, LAYOUT } from "../../shared/tokenizer/layout.ts";
 import { decodeTokenShard, encodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
+import { DIRECTORY_BYTES, encodeIndex, lookUp } from "../../shared/trace/index-file.ts";
+import { minimizersOf } from "../../shared/trace/minimizers.ts";
 import { publishBase } from "../../workers/coordinator/checkpoints.ts";
 import { putCheckpoint } from "../../workers/coordinator/reduce.ts";
 import { encodeStateSchema } from "../../workers/tokenizer/encode-step.ts";
@@ -125,6 +132,8 @@ const ORIGIN: Origin = {
     },
   ],
 };
+const TRACE_LISTS = { indexes: [hash("7")], documents: [{ start: 0, list: hash("8") }] };
+const TRACED_TOKENS = [5, 6, 7, 8, 9, 10, 11, 12, 5, 6, 7, 8, 9, 10, 11, 65_535];
 const CONVERSATIONS: LessonSet["conversations"] = [
   [
     { role: "system", content: "time: morning, 06:00" },
@@ -188,6 +197,24 @@ const TODAY: Readonly<Record<string, () => Uint8Array | Promise<Uint8Array>>> = 
       documents: 4,
       sources: ORIGIN.sources,
     } satisfies z.infer<typeof encodeStateSchema>),
+  "tokenizer-state-encode.2c.json": () =>
+    json({
+      format: 2,
+      stage: "index",
+      segment: 1,
+      document: 0,
+      survey: { keys: [[12, 340]], bytes: 340 },
+      train: { shards: [{ hash: hash("4"), tokens: 3 }], open: null },
+      val: { shards: [], open: null },
+      valBytes: 20,
+      documents: 4,
+      sources: ORIGIN.sources,
+      trace: TRACE_LISTS,
+    } satisfies z.infer<typeof encodeStateSchema>),
+  "trace.1.json": () => json({ format: 1, ...TRACE_LISTS } satisfies Trace),
+  "trace-documents.1.json": () =>
+    json({ format: 1, documents: [{ start: 7, url: DOCUMENT.url, title: "Tea", licence: "CC0-1.0" }] } satisfies TraceDocuments),
+  "trace-index.1.bin": () => encodeIndex(TRACED_TOKENS),
   "origin.1.json": () => json(ORIGIN),
   "tokenizer.1.json": () => json(tokenizerToJson(FORMER_LAYOUT.vocabulary(MERGES))),
   "tokenizer.2.json": () => json(tokenizerToJson(LAYOUT.vocabulary(MERGES))),
@@ -229,6 +256,8 @@ const READERS: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => unkno
   successor: (bytes) => parseJson(bytes, successorSchema),
   "tokenizer-state-merge": (bytes) => parseJson(bytes, mergeStateSchema),
   origin: (bytes) => parseJson(bytes, originSchema),
+  trace: (bytes) => parseJson(bytes, traceSchema),
+  "trace-documents": (bytes) => parseJson(bytes, traceDocumentsSchema),
   "lesson-set": (bytes) => parseJson(bytes, lessonSetSchema),
   "tokenizer-state-lessons": (bytes) => parseJson(bytes, lessonStateSchema),
   "tokenizer-state-encode": (bytes) => parseJson(bytes, encodeStateSchema),
@@ -248,6 +277,14 @@ describe("stored objects", () => {
 
   it("of token shards are read as the tokens that were written", () => {
     expect([...decodeTokenShard(golden("token-shard.1.bin"))]).toEqual([0, 1, 255, 256, 65_535]);
+  });
+
+  it("of indexes give the places of the tokens that were indexed", () => {
+    const bytes = golden("trace-index.1.bin");
+    const entries = new DataView(bytes.buffer, bytes.byteOffset + DIRECTORY_BYTES);
+    const minimizers = [...minimizersOf(TRACED_TOKENS)];
+    expect(minimizers.length).toBeGreaterThan(2);
+    for (const { at, fingerprint } of minimizers) expect(lookUp(entries, fingerprint, 10)).toContain(at);
   });
 
   it("of parts are read in each of the three number formats", () => {
@@ -295,6 +332,9 @@ describe("stored objects", () => {
     [objectKey("checkpoint", hash("a"), "run-1"), `runs/run-1/checkpoints/${hash("a")}.json`],
     [manifestKey("s1", 7), "sources/s1/manifest-00000007.json"],
     [originKey(hash("a")), `origins/${hash("a")}.json`],
+    [objectKey("trace-index", hash("a")), `trace-indexes/${hash("a")}.bin`],
+    [objectKey("trace-documents", hash("a")), `trace-documents/${hash("a")}.json`],
+    [traceKey(hash("a")), `traces/${hash("a")}.json`],
     [successorKey(hash("a")), `successors/${hash("a")}.json`],
   ])("have the same keys as in earlier versions: %s", (today, key) => {
     expect(today).toBe(key);

@@ -56,6 +56,13 @@ export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
     return { stored: true, ...tally };
   }
 
+  /** The text of an answer. Throws NotFound. */
+  async responseText(id: string): Promise<string> {
+    const text = await this.#store.responseText(id);
+    if (text === null) throw namedError("NotFound", `id: expected the id of an answer, got ${id.slice(0, 64)}`);
+    return text;
+  }
+
   /** The tally of each text, in the order of `responses`. */
   async rewards(responses: string[]): Promise<Tally[]> {
     if (responses.length > MAX_TEXTS) throw namedError("InvalidInput", `responses: expected at most ${MAX_TEXTS}, got ${responses.length}`);

@@ -6,6 +6,7 @@ export const SQL = {
   ping: "SELECT 1 FROM responses LIMIT 1",
 
   addResponse: "INSERT OR IGNORE INTO responses (id, text, response, response_hash, model, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+  responseText: "SELECT response FROM responses WHERE id = ?1",
   responseHash: "SELECT response_hash FROM responses WHERE id = ?1",
 
   /** ?1 answer, ?2 voter, ?3 score, ?4 comment, ?5 now. */

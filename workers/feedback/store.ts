@@ -67,6 +67,11 @@ export class FeedbackStore {
     return added?.meta.size_after ?? 0;
   }
 
+  /** An answer's text; null for an unknown id. */
+  async responseText(id: string): Promise<string | null> {
+    return this.#first<string>(this.#db.prepare(SQL.responseText).bind(id), "response");
+  }
+
   /** The hash of an answer's text; null for an unknown id. */
   async responseHash(id: string): Promise<string | null> {
     return this.#first<string>(this.#db.prepare(SQL.responseHash).bind(id), "response_hash");

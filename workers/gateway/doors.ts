@@ -7,9 +7,20 @@ import { nativeDoor } from "./native/door.ts";
 import { ollamaDoor } from "./ollama/door.ts";
 import { openaiDoor } from "./openai/door.ts";
 import { sessionDoor } from "./session/door.ts";
+import { traceDoor } from "./trace/door.ts";
 import { uploadsDoor } from "./uploads/door.ts";
 
-export const DOORS: readonly Door[] = [hubDoor, importsDoor, openaiDoor, ollamaDoor, uploadsDoor, lessonsDoor, sessionDoor, nativeDoor];
+export const DOORS: readonly Door[] = [
+  hubDoor,
+  importsDoor,
+  openaiDoor,
+  ollamaDoor,
+  uploadsDoor,
+  lessonsDoor,
+  sessionDoor,
+  traceDoor,
+  nativeDoor,
+];
 
 export function doorOf(path: string): Door {
   return DOORS.find(({ prefix }) => path.startsWith(prefix)) ?? nativeDoor;

@@ -8,6 +8,7 @@ import type { Explanation, ExplainRequest } from "../../shared/contracts/explain
 import { DEFAULT_CANDIDATES, type GenerateRequest } from "../../shared/contracts/generate.ts";
 import type { GenerationRequest, ModelInfo } from "../../shared/contracts/generation.ts";
 import type { Predictions, PredictRequest } from "../../shared/contracts/predict.ts";
+import type { Traced, TraceRequest } from "../../shared/contracts/trace.ts";
 import { namedError } from "../../shared/errors.ts";
 import { log } from "../../shared/log.ts";
 import { account } from "./account.ts";
@@ -24,6 +25,7 @@ import { eventStream, scoredEvents } from "./stream.ts";
  * developers.cloudflare.com/workers/runtime-apis/context/#waituntil
  */
 const inTurn = createAdmissionQueue({ atOnce: 4, places: 16, waitMs: 30_000 - TURN_MS, turnMs: TURN_MS });
+import { traceText } from "./trace.ts";
 
 interface TurnName {
   what: string;
@@ -99,6 +101,12 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
       () => MAX_EMBEDDED_TOKENS,
       (hold) => embedInputs(hold, inputs),
     );
+  }
+
+  /** The passages of a text, or of an answer, that stand in the training text of the model. Throws NoModel, NotFound. */
+  async findSources({ text, id }: TraceRequest): Promise<Traced> {
+    const model = await activeModel(this.env);
+    return traceText(this.env, model, text ?? (await this.env.FEEDBACK.responseText(id ?? "")));
   }
 
   /** Throws NoModel. */

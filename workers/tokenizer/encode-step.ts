@@ -1,6 +1,6 @@
 /**
- * One step of encoding a corpus into token shards. There are three stages: survey (choose the held-out documents), encode,
- * baselines. The unfinished shard is part of the state, so the shards depend only on the snapshot and the tokenizer.
+ * One step of encoding a corpus into token shards. There are four stages: survey (choose the held-out documents), encode,
+ * index (one training shard per step), baselines. The unfinished shard is part of the state, so the shards depend only on the snapshot and the tokenizer.
  */
 import { z } from "zod";
 import {
@@ -8,10 +8,12 @@ import {
   originSourceSchema,
   snapshotSchema,
   tokenShardEntrySchema,
+  traceStateSchema,
   type Document,
   type StoredDataset,
   type Hash,
   type TokenShardEntry,
+  type TraceDocument,
 } from "../../shared/artifacts.ts";
 import { getJson, getObject, putJson, putObject } from "../../shared/store.ts";
 import { trigramLoss, unigramLoss } from "../../shared/tokenizer/ngram.ts";
@@ -22,6 +24,7 @@ import { addToSurvey, documentKey, heldOutBelow, isHeldOut, surveySchema } from 
 import { addToSources, putOrigin } from "./origin.ts";
 import { visitDocuments } from "./segments.ts";
 import type { StepProgress } from "./merge-step.ts";
+import { addDocuments, indexShard, putTrace, traceDocument } from "./trace.ts";
 
 /** The most UTF-8 bytes of text in one call. */
 const SURVEY_BYTES_PER_STEP = 16_000_000;
@@ -32,7 +35,7 @@ type Side = z.infer<typeof sideSchema>;
 
 export const encodeStateSchema = z.object({
   format: z.literal(2),
-  stage: z.enum(["survey", "encode", "baselines"]),
+  stage: z.enum(["survey", "encode", "index", "baselines"]),
   segment: z.int().nonnegative(),
   document: z.int().nonnegative(),
   survey: surveySchema,
@@ -42,6 +45,8 @@ export const encodeStateSchema = z.object({
   documents: z.int().nonnegative(),
   /** Documents by site, licence and language. Absent in states of earlier versions; their datasets get no origin. */
   sources: z.array(originSourceSchema).optional(),
+  /** Indexes and documents of the training text. Absent in states of earlier versions; their datasets get none. */
+  trace: traceStateSchema.optional(),
 });
 type State = z.infer<typeof encodeStateSchema>;
 
@@ -71,6 +76,7 @@ export async function encodeStep(
           valBytes: 0,
           documents: 0,
           sources: [],
+          trace: { indexes: [], documents: [] },
         }
       : await missingAsNotFound(getJson(env.ARTIFACTS, "tokenizer-state", input.state, encodeStateSchema));
   const total = snapshot.segments.length;
@@ -96,11 +102,14 @@ export async function encodeStep(
     const tokens = { train: await openTokens(env, state.train), val: await openTokens(env, state.val) };
     let { valBytes, documents } = state;
     const read: [Document, number][] = [];
+    const before = countTokens(state.train.shards);
+    const started: TraceDocument[] = [];
     const at = await visitDocuments(env.CORPUS, snapshot, state, ENCODE_BYTES_PER_STEP, (document, bytes) => {
       const { sha256, text } = document;
       read.push([{ ...document, text: "" }, bytes]);
       const heldOut = isHeldOut(state.survey, below, documentKey(sha256));
       const side = heldOut ? tokens.val : tokens.train;
+      if (!heldOut) started.push(traceDocument(document, before + side.length));
       for (const id of tokenizer.encode(text)) side.push(id);
       side.push(tokenizer.endOfText);
       documents++;
@@ -110,7 +119,15 @@ export async function encodeStep(
     const train = await writeSide(env, state.train, tokens.train, last);
     const val = await writeSide(env, state.val, tokens.val, last);
     const sources = state.sources === undefined ? {} : { sources: addToSources(state.sources, read) };
-    return step({ ...state, ...at, train, val, valBytes, documents, ...sources, stage: last ? "baselines" : "encode" });
+    const trace = state.trace === undefined ? {} : { trace: await addDocuments(env.ARTIFACTS, state.trace, started) };
+    const stage = last ? ("trace" in trace ? "index" : "baselines") : "encode";
+    return step({ ...state, ...at, train, val, valBytes, documents, ...sources, ...trace, stage });
+  }
+
+  if (state.stage === "index" && state.trace !== undefined) {
+    const trace = await indexShard(env.ARTIFACTS, state.trace, state.train.shards);
+    const isDone = trace.indexes.length >= state.train.shards.length;
+    return step({ ...state, trace, stage: isDone ? "baselines" : "index" });
   }
 
   const readers = (shards: readonly TokenShardEntry[]) =>
@@ -135,6 +152,7 @@ export async function encodeStep(
     const superseded = snapshot.superseded.length;
     await putOrigin(env.ARTIFACTS, hash, { format: 1, snapshot: input.snapshot, superseded, sources: state.sources });
   }
+  if (state.trace !== undefined) await putTrace(env.ARTIFACTS, hash, { format: 1, ...state.trace });
   const last = await putJson(env.ARTIFACTS, "tokenizer-state", state);
   return { state: last, done: true, dataset: hash, progress: { stage: "baselines", done: total, total } };
 }
