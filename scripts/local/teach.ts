@@ -14,15 +14,28 @@ import type { Client } from "./client.ts";
 
 const SEED = 1;
 /**
- * One lesson per this many tokens of pretraining. A lesson takes 72 positions, including padding. A position costs a seventh
- * more than in pretraining, because batches are shorter, and one record in eight is a piece of text instead of a lesson.
- * Together a lesson takes the time of 94 tokens of pretraining, so the lessons take a quarter of the training time or a little
- * less.
+ * What a lesson costs, in tokens of pretraining. A lesson takes 72 positions, including padding. A position costs a seventh more
+ * than in pretraining, because batches are shorter, and one record in eight is a piece of text instead of a lesson.
  */
+export const TOKENS_OF_A_LESSON = 94;
+/** One lesson per this many tokens of pretraining: the lessons take a quarter of the training time or a little less. */
 const TOKENS_PER_LESSON = 300;
+/**
+ * A model needs this many lessons to answer, even after a short pretraining: with 1,100 lessons every question got the same
+ * answer. scripts/bench/README.md has the comparison.
+ */
+const ENOUGH_LESSONS = 3000;
+/** A very short pretraining, as for a trial, gets fewer lessons: one per this many tokens. */
+const TOKENS_PER_FIRST_LESSON = 50;
 const [MIN_LESSONS, MAX_LESSONS] = [200, 20_000];
+/** Factor on the learning rate. Few lessons need a higher rate; with many, a low rate forgets less of the pretraining. */
+const lrScaleOf = (lessons: number): number => (lessons <= ENOUGH_LESSONS ? 0.6 : 0.25);
 
-export const lessonCount = (tokens: number): number => Math.min(MAX_LESSONS, Math.max(MIN_LESSONS, Math.floor(tokens / TOKENS_PER_LESSON)));
+/** The number of lessons after a pretraining of `tokens` tokens. */
+export function lessonCount(tokens: number): number {
+  const count = Math.min(tokens / TOKENS_PER_FIRST_LESSON, Math.max(ENOUGH_LESSONS, tokens / TOKENS_PER_LESSON));
+  return Math.floor(Math.min(MAX_LESSONS, Math.max(MIN_LESSONS, count)));
+}
 
 /** Posts lessons for a model that was trained on `tokens` tokens. Returns the request of the run that teaches the model. */
 export async function prepareLessons(
@@ -32,8 +45,11 @@ export async function prepareLessons(
   const count = lessonCount(tokens);
   const lines = drawLessons(SEED, count).map((lesson) => JSON.stringify(lesson));
   const { id } = await client.call("POST", "/lessons", addedLessonsSchema, lines.join("\n"));
-  const name = createHash("sha256").update(`${model} ${id}`).digest("hex").slice(0, 16);
-  return { count, request: { name: `lessons-${name}`, objective: "sft", preset, from: model, lessons: id } };
+  const name = createHash("sha256")
+    .update(`${model} ${id} ${lrScaleOf(count)}`)
+    .digest("hex")
+    .slice(0, 16);
+  return { count, request: { name: `lessons-${name}`, objective: "sft", preset, from: model, lessons: id, lrScale: lrScaleOf(count) } };
 }
 
 /** A question in a situation, the model's answer, and the model's probability of each answer in the lessons. */

@@ -3,20 +3,16 @@ import { startedRunSchema, type RunStatus } from "../../shared/contracts/runs.ts
 import { Stage } from "../cli/progress.ts";
 import type { Client } from "./client.ts";
 import { isDone, pollRun } from "./poll-run.ts";
+import { lessonCount, TOKENS_OF_A_LESSON } from "./teach.ts";
 
 const POLL_MS = 500;
 
 /** The speed is measured between the ends of the first two rounds, because the first round includes the start of the trainers. */
 const MEASURED_ROUNDS = 2;
-/** The time of the lessons, as a share of the training time before them. */
-const LESSON_SHARE = 0.25;
 /** Seconds that are kept for evaluations, publishing and questions. */
 const RESERVE_SECONDS = 30;
-/**
- * A model that was trained on fewer tokens gives senseless answers (seen after 100,000 tokens). So a slow machine takes longer
- * than planned.
- */
-const MIN_TOKENS = 300_000;
+/** The fewest tokens of pretraining. A slower machine takes longer than planned. scripts/bench/README.md compares numbers. */
+const MIN_TOKENS = 150_000;
 
 /**
  * Starts the run, or finds it running, and shows its progress until the run is done or `isEnough` is true. Returns the last
@@ -66,8 +62,9 @@ export const isMeasured = ({ round, tokensPerSecond }: RunStatus): boolean => (r
 export function tokensThatFit(status: Pick<RunStatus, "tokensPerSecond" | "totalTokens" | "rounds">, seconds: number): number | null {
   const { tokensPerSecond, totalTokens, rounds } = status;
   if (tokensPerSecond === null || totalTokens === null || rounds === null) return null;
-  const tokens = (Math.max(0, seconds - RESERVE_SECONDS) / (1 + LESSON_SHARE)) * tokensPerSecond;
   const perRound = totalTokens / rounds;
-  const fitting = Math.max(1, Math.floor(tokens / perRound), Math.ceil(MIN_TOKENS / perRound)) * perRound;
-  return fitting >= totalTokens ? null : fitting;
+  const fits = (tokens: number) => tokens + TOKENS_OF_A_LESSON * lessonCount(tokens) <= (seconds - RESERVE_SECONDS) * tokensPerSecond;
+  let fitting = totalTokens;
+  while (fitting - perRound >= MIN_TOKENS && !fits(fitting)) fitting -= perRound;
+  return fitting === totalTokens ? null : fitting;
 }

@@ -1,6 +1,6 @@
 /**
- * The model that the lessons bench teaches. It is either the default preset, trained here as in `npm start` (same corpus,
- * preset and budget, but another split of the documents), or a model in a folder of R2 objects.
+ * The model that the lessons bench teaches. It is either the default preset, trained here as in `npm start` (same corpus and
+ * preset, but another split of the documents), or a model in a folder of R2 objects.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -49,9 +49,9 @@ export function readBase(folder: string): BaseModel {
   };
 }
 
-/** Trains the model and writes it to a folder. After a crash the folder counts as empty. */
-export async function trainBase(folder: string, print: Print): Promise<void> {
-  const { vocabSize, tokens } = presetOf(PRESET);
+/** Trains the model on `tokens` tokens and writes it to a folder. After a crash the folder counts as empty. */
+export async function trainBase(folder: string, tokens: number, print: Print): Promise<void> {
+  const { vocabSize } = presetOf(PRESET);
   const texts = await defaultCorpus();
   const corpus = encodeCorpus(texts, LAYOUT, vocabSize);
   const { tokenizer } = corpus;
