@@ -5,6 +5,7 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { objectKey, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
 import type { Costs } from "../../shared/contracts/costs.ts";
+import type { CreatedKey, Key, KeyRequest, KeyUse } from "../../shared/contracts/keys.ts";
 import type { Curve, CurveQuery } from "../../shared/contracts/curve.ts";
 import type { Model, PublishRequest } from "../../shared/contracts/models.ts";
 import type { TrainingTotals } from "../../shared/contracts/overview.ts";
@@ -74,6 +75,34 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
 
   bookGateway(usage: Usage): Promise<void> {
     return this.#ledger.bookGateway(usage);
+  }
+
+  /** Makes a key for a client. Throws Conflict if there are too many. */
+  createKey(request: KeyRequest): Promise<CreatedKey> {
+    return this.#ledger.createKey(request);
+  }
+
+  listKeys(): Promise<Key[]> {
+    return this.#ledger.listKeys();
+  }
+
+  async hasKeys(): Promise<boolean> {
+    return (await this.#ledger.listKeys()).length > 0;
+  }
+
+  /** Throws NotFound. */
+  deleteKey(id: string): Promise<void> {
+    return this.#ledger.deleteKey(id);
+  }
+
+  /** Checks a client's key and counts its request. */
+  useKey(key: string): Promise<KeyUse> {
+    return this.#ledger.useKey(key);
+  }
+
+  /** Adds tokens to the day of a client's key. */
+  spendKey(id: string, tokens: number): Promise<void> {
+    return this.#ledger.spendKey(id, tokens);
   }
 
   /** Counters and gauges in Prometheus' text format. */

@@ -3,6 +3,7 @@
  * Prometheus, and sends alerts. A run's costs outlive the run.
  */
 import { DurableObject } from "cloudflare:workers";
+import type { CreatedKey, Key, KeyRequest, KeyUse } from "../../shared/contracts/keys.ts";
 import type { Costs } from "../../shared/contracts/costs.ts";
 import { DAY_MS, dayOf, endOfDay } from "../../shared/costs/day.ts";
 import { LATENCY_BOUNDS } from "../../shared/costs/latency.ts";
@@ -12,6 +13,7 @@ import { addUsage, centsOfUsage, usageSchema, type Usage } from "../../shared/co
 import { MAX_D1_BYTES } from "../../shared/limits.ts";
 import { Alerts } from "./alerts.ts";
 import { Budgets, limitOf, type BudgetName } from "./budgets.ts";
+import { ClientKeys } from "./client-keys.ts";
 import { Counters } from "./counters.ts";
 import { RunProgress } from "./run-progress.ts";
 
@@ -45,6 +47,7 @@ export class Ledger extends DurableObject<CoordinatorEnv> {
   readonly #counters: Counters;
   readonly #alerts: Alerts;
   readonly #progress: RunProgress;
+  readonly #keys: ClientKeys;
 
   constructor(ctx: DurableObjectState, env: CoordinatorEnv) {
     super(ctx, env);
@@ -61,6 +64,7 @@ export class Ledger extends DurableObject<CoordinatorEnv> {
     });
     this.#counters = new Counters(sql);
     this.#alerts = new Alerts(sql);
+    this.#keys = new ClientKeys(sql);
     this.#progress = new RunProgress(sql, this.#counters, this.#alerts);
   }
 
@@ -113,6 +117,28 @@ export class Ledger extends DurableObject<CoordinatorEnv> {
   /** Books requests of the gateway. */
   async bookGateway(usage: Usage): Promise<void> {
     this.#book(GATEWAY, { answers: 0, tokens: 0, usage }, Date.now());
+  }
+
+  createKey(request: KeyRequest): Promise<CreatedKey> {
+    return this.#keys.create(request, Date.now());
+  }
+
+  async listKeys(): Promise<Key[]> {
+    return this.#keys.list(Date.now());
+  }
+
+  /** Throws NotFound. */
+  async deleteKey(id: string): Promise<void> {
+    this.#keys.delete(id);
+  }
+
+  /** Checks a client's key and counts its request. */
+  useKey(key: string): Promise<KeyUse> {
+    return this.#keys.use(key, Date.now());
+  }
+
+  async spendKey(id: string, tokens: number): Promise<void> {
+    this.#keys.spend(id, tokens, Date.now());
   }
 
   /** Counts messages that a queue moved to its dead-letter queue. */

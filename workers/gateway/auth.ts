@@ -1,5 +1,6 @@
 /** Authorization of the operator (bearer token OPERATOR_TOKEN, or the cookie of a signed-in browser) and rate limits of public routes. */
 import type { Context, MiddlewareHandler } from "hono";
+import { useKey } from "./client-key.ts";
 import { clientOf } from "./client.ts";
 import { refuse, type GatewayContext } from "./door.ts";
 import { sessionEnd } from "./session/cookie.ts";
@@ -35,11 +36,13 @@ export const requireOperator: MiddlewareHandler<GatewayContext> = async (c, next
   return undefined;
 };
 
-/** Limits a public route per client; the operator is not limited. */
+/** Limits a public route per client; the operator is not limited. On answering routes, clients with keys have quotas instead. */
 export function limit(binding: "GENERATE_LIMIT" | "FEEDBACK_LIMIT" | "SESSION_LIMIT"): MiddlewareHandler<GatewayContext> {
   return async (c, next) => {
     const key = clientOf(c);
-    if ((await isOperator(c)) || (await c.env[binding].limit({ key })).success) return next();
+    if (await isOperator(c)) return next();
+    if (binding === "GENERATE_LIMIT" && (await useKey(c))) return next();
+    if ((await c.env[binding].limit({ key })).success) return next();
     c.header("retry-after", "60");
     return refuse(c, 429, "too many requests from this address: try again in a minute");
   };

@@ -14,7 +14,12 @@ export interface GatewayContext {
    * The request's id: every log line of the request has it, the answer has it in the header x-request-id, and a generated answer
    * has it as its own id.
    */
-  Variables: { door: Door; requestId: string };
+  Variables: {
+    door: Door;
+    requestId: string;
+    /** The id of the client's key. */
+    key?: string;
+  };
 }
 
 export type Route = ReturnType<typeof createRoute>;

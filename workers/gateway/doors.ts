@@ -2,6 +2,7 @@
 import type { Door } from "./door.ts";
 import { hubDoor } from "./hub/door.ts";
 import { importsDoor } from "./imports/door.ts";
+import { keysDoor } from "./keys/door.ts";
 import { lessonsDoor } from "./lessons/door.ts";
 import { nativeDoor } from "./native/door.ts";
 import { ollamaDoor } from "./ollama/door.ts";
@@ -19,6 +20,7 @@ export const DOORS: readonly Door[] = [
   lessonsDoor,
   sessionDoor,
   traceDoor,
+  keysDoor,
   nativeDoor,
 ];
 

@@ -16,10 +16,15 @@ const ENDED_EARLY = { type: "error", name: "Unavailable", message: "the generati
 
 /**
  * Starts a generation. If it cannot begin, throws the generator's error. Later errors arrive as events. The generation ends early
- * when the reader ends its loop.
+ * when the reader ends its loop. `spend` is told the tokens that were read and made.
  */
-export async function openGeneration(env: GatewayEnv, request: GenerationRequest, id: string): Promise<AsyncGenerator<GenerationEvent>> {
-  return eventsOf(await env.GENERATOR.stream(request, id), id);
+export async function openGeneration(
+  env: GatewayEnv,
+  request: GenerationRequest,
+  id: string,
+  spend: (tokens: number) => void = () => undefined,
+): Promise<AsyncGenerator<GenerationEvent>> {
+  return eventsOf(await env.GENERATOR.stream(request, id), id, spend);
 }
 
 /** The whole lines of a stream. The stream is cancelled when the reader ends its loop. */
@@ -44,15 +49,21 @@ export async function askQuestion(env: GatewayEnv, request: GenerateRequest, id:
   throw namedError("Unavailable", ENDED_EARLY.message);
 }
 
-async function* eventsOf(stream: ReadableStream<Uint8Array>, id: string): AsyncGenerator<GenerationEvent> {
+async function* eventsOf(stream: ReadableStream<Uint8Array>, id: string, spend: (tokens: number) => void): AsyncGenerator<GenerationEvent> {
+  let tokens = 0;
   try {
     for await (const line of linesOf(stream)) {
       const event = generationEventSchema.parse(JSON.parse(line));
+      if (event.type === "start") tokens += event.promptTokens;
+      if (event.type === "token") tokens++;
       yield event;
       if (isTerminal(event)) return;
     }
   } catch (error) {
     log("error", `generation: ${(error as Error).message}`, { request: id });
+  } finally {
+    // Also of a generation that its reader has left.
+    spend(tokens);
   }
   yield ENDED_EARLY;
 }

@@ -75,6 +75,9 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
     "GET /lessons",
     "GET /lessons/{id}",
     "DELETE /lessons/{id}",
+    "POST /keys",
+    "GET /keys",
+    "DELETE /keys/{id}",
   ],
 };
 /** Valid bodies: with a right token, these requests would change something. */
@@ -84,6 +87,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   "POST /runs": { name: "not-to-be", preset: "tiny" },
   "POST /runs/{id}/branch": {},
   "POST /garbage-collections": { graceSeconds: 0 },
+  "POST /keys": { name: "not-to-be" },
 };
 const CREDENTIALS: Readonly<Record<string, string>> = {
   "a wrong token": "Bearer wrong",
@@ -157,7 +161,7 @@ describe("the operator's routes", () => {
   });
 
   test("have no effect without the right token", async () => {
-    for (const route of ["GET /sources", "GET /runs", "GET /models"]) {
+    for (const route of ["GET /sources", "GET /runs", "GET /models", "GET /keys"]) {
       const response = await request(route, OPERATOR);
       expect([route, response.status, await response.json()]).toEqual([route, 200, []]);
     }
@@ -244,6 +248,7 @@ describe("bodies", () => {
     const others = [
       "POST /hub/api/models/{owner}/{name}/paths-info/{revision}",
       "POST /imports",
+      "POST /keys",
       "POST /lessons",
       "POST /models",
       "POST /sources",

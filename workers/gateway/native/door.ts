@@ -1,5 +1,6 @@
 /** Tiffin's own protocol. Each handler calls one Worker by RPC and returns the Worker's answer. */
 import { createHandlers, type Door } from "../door.ts";
+import { spendTokens } from "../client-key.ts";
 import { askQuestion } from "../generation.ts";
 import { voterOf } from "../client.ts";
 import { health } from "../health.ts";
@@ -26,7 +27,13 @@ handlers.openapi(routes.health, async (c) => {
 handlers.openapi(routes.overview, async (c) => c.json(await overview(c.env), 200));
 handlers.openapi(routes.generate, async (c) => {
   const request = c.req.valid("json");
-  return request.stream ? streamAnswer(c, request) : whenMade((hasLeft) => askQuestion(c.env, request, c.var.requestId, hasLeft));
+  return request.stream
+    ? streamAnswer(c, request)
+    : whenMade(async (hasLeft) => {
+        const answer = await askQuestion(c.env, request, c.var.requestId, hasLeft);
+        spendTokens(c, answer.usage.promptTokens + answer.usage.completionTokens);
+        return answer;
+      });
 });
 handlers.openapi(routes.tokenize, async (c) => c.json(await c.env.GENERATOR.tokenize(c.req.valid("json").text), 200));
 handlers.openapi(routes.detokenize, async (c) => c.json(await c.env.GENERATOR.detokenize(c.req.valid("json").tokens), 200));

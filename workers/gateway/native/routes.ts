@@ -72,7 +72,7 @@ export const routes = {
         content: { "application/json": { schema: answerSchema }, "text/event-stream": { schema: z.string() } },
         description: "The best candidate; with `stream`, the events of the only candidate",
       },
-      ...refusalsOf(400, 413, 415, 422, 429, 500, 503),
+      ...refusalsOf(400, 401, 413, 415, 422, 429, 500, 503),
     },
   }),
   tokenize: createRoute({
@@ -80,21 +80,21 @@ export const routes = {
     path: "/tokenize",
     middleware: limit("GENERATE_LIMIT"),
     request: { body: body(tokenizeRequestSchema) },
-    responses: { 200: json(tokenizedSchema, "The ids of the text"), ...refusalsOf(400, 413, 415, 429, 500, 503) },
+    responses: { 200: json(tokenizedSchema, "The ids of the text"), ...refusalsOf(400, 401, 413, 415, 429, 500, 503) },
   }),
   detokenize: createRoute({
     method: "post",
     path: "/detokenize",
     middleware: limit("GENERATE_LIMIT"),
     request: { body: body(detokenizeRequestSchema) },
-    responses: { 200: json(detokenizedSchema, "The text of the ids"), ...refusalsOf(400, 413, 415, 422, 429, 500, 503) },
+    responses: { 200: json(detokenizedSchema, "The text of the ids"), ...refusalsOf(400, 401, 413, 415, 422, 429, 500, 503) },
   }),
   predict: createRoute({
     method: "post",
     path: "/predict",
     middleware: limit("GENERATE_LIMIT"),
     request: { body: body(predictRequestSchema) },
-    responses: { 200: json(predictionsSchema, "The probabilities of answers"), ...refusalsOf(400, 413, 415, 422, 429, 500, 503) },
+    responses: { 200: json(predictionsSchema, "The probabilities of answers"), ...refusalsOf(400, 401, 413, 415, 422, 429, 500, 503) },
   }),
   explain: createRoute({
     method: "post",
@@ -103,7 +103,7 @@ export const routes = {
     request: { body: body(explainRequestSchema) },
     responses: {
       200: json(explanationSchema, "Probabilities, attention, and the prediction after each layer"),
-      ...refusalsOf(400, 413, 415, 422, 429, 500, 503),
+      ...refusalsOf(400, 401, 413, 415, 422, 429, 500, 503),
     },
   }),
   feedback: createRoute({

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import type { GenerateRequest } from "../../../shared/contracts/generate.ts";
 import type { GenerationEvent } from "../../../shared/contracts/generation.ts";
 import type { GatewayContext } from "../door.ts";
+import { spendTokens } from "../client-key.ts";
 import { openGeneration } from "../generation.ts";
 import { serverSentEvent, streamResponse } from "../stream-response.ts";
 
@@ -15,6 +16,7 @@ export async function streamAnswer(c: Context<GatewayContext>, request: Generate
         c.env,
         { ...settings, prompt, seed, choices, format, logProbabilities: null, echo: false, trim: true },
         c.var.requestId,
+        (tokens) => spendTokens(c, tokens),
       ),
     ),
     "text/event-stream",

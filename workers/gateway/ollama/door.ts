@@ -7,6 +7,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { GenerationRequest } from "../../../shared/contracts/generation.ts";
 import { limit } from "../auth.ts";
+import { spendTokens } from "../client-key.ts";
 import { createHandlers, type Door, type GatewayContext } from "../door.ts";
 import { collect, openGeneration } from "../generation.ts";
 import { MODEL_NAME, requireModel } from "../model-name.ts";
@@ -21,7 +22,7 @@ const VERSION = "0.1.0";
 const NDJSON: string = "application/x-ndjson";
 const BYTES_PER_PARAMETER = 4;
 
-const refusals = refusalsOf(400, 404, 413, 415, 422, 429, 500, 503);
+const refusals = refusalsOf(400, 401, 404, 413, 415, 422, 429, 500, 503);
 const object = z.looseObject({});
 const answers = {
   200: {
@@ -94,7 +95,7 @@ async function answer(c: Context<GatewayContext>, { form, model, stream, askedAt
     await c.env.GENERATOR.modelInfo();
     return c.json({ ...headOf(), ...form(""), done: true, done_reason: "load" }, 200);
   }
-  const events = await openGeneration(c.env, request, c.var.requestId);
+  const events = await openGeneration(c.env, request, c.var.requestId, (tokens) => spendTokens(c, tokens));
   if (stream) return streamResponse(lines(pieces(form, events, askedAt)), "application/x-ndjson");
   const startedAt = Date.now();
   return whenMade(async (hasLeft) => {

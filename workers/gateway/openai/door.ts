@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { GenerationRequest } from "../../../shared/contracts/generation.ts";
 import { limit } from "../auth.ts";
+import { spendTokens } from "../client-key.ts";
 import { createHandlers, type Door, type GatewayContext } from "../door.ts";
 import { collect, openGeneration } from "../generation.ts";
 import { MODEL_NAME, requireModel } from "../model-name.ts";
@@ -14,7 +15,7 @@ import { CHAT, chunks, COMPLETION, errorBody, errorSchema, wholeAnswer, type For
 import { embeddingsAnswer, embeddingsRequestSchema } from "./embeddings.ts";
 import { chatGeneration, chatRequestSchema, completionGeneration, completionRequestSchema } from "./schema.ts";
 
-const refusals = refusalsIn(errorSchema)(400, 404, 413, 415, 422, 429, 500, 503);
+const refusals = refusalsIn(errorSchema)(400, 401, 404, 413, 415, 422, 429, 500, 503);
 const answers = {
   200: {
     content: { "application/json": { schema: z.looseObject({ id: z.string() }) }, "text/event-stream": { schema: z.string() } },
@@ -72,7 +73,7 @@ interface Asked {
 
 async function answer(c: Context<GatewayContext>, form: Form, asked: Asked, request: GenerationRequest): Promise<Response> {
   await requireModel(c.env, asked.model);
-  const events = await openGeneration(c.env, request, c.var.requestId);
+  const events = await openGeneration(c.env, request, c.var.requestId, (tokens) => spendTokens(c, tokens));
   const shown = request.choices > (asked.n ?? 1) ? (asked.n ?? 1) : null;
   const options = { hasUsage: asked.stream_options?.include_usage === true, hasLogProbabilities: request.logProbabilities !== null, shown };
   if (asked.stream !== true) return whenMade(async (hasLeft) => wholeAnswer(form, await collect(events, hasLeft), options));
@@ -91,6 +92,7 @@ handlers.openapi(routes.embeddings, async (c) => {
   const { model, input, encoding_format, dimensions } = c.req.valid("json");
   await requireModel(c.env, model);
   const embeddings = await c.env.GENERATOR.embed(input, c.var.requestId);
+  spendTokens(c, embeddings.tokens);
   const width = embeddings.vectors[0]!.length;
   if (dimensions && dimensions !== width)
     throw new HTTPException(400, { message: `dimensions: expected ${width}, the width of the model, or none` });

@@ -13,7 +13,7 @@ const routes = {
     request: { body: { content: { "application/json": { schema: traceRequestSchema } }, required: true } },
     responses: {
       200: json(tracedSchema, "The longest passages that stand word for word in the training corpus, with their documents"),
-      ...refusalsOf(400, 404, 413, 415, 422, 429, 500, 503),
+      ...refusalsOf(400, 401, 404, 413, 415, 422, 429, 500, 503),
     },
   }),
 } as const;

@@ -1,0 +1,54 @@
+/**
+ * The key of a request to an answering route. While no key exists, any token is accepted, because clients of OpenAI's protocol
+ * always send one. Whether keys exist is known for a few seconds, so the first key takes effect that late. While the ledger is down,
+ * the last knowledge counts, and an unknown state counts as without keys: answers do not depend on the ledger.
+ */
+import type { Context } from "hono";
+import { HTTPException } from "hono/http-exception";
+import type { KeyUse } from "../../shared/contracts/keys.ts";
+import { namedError } from "../../shared/errors.ts";
+import { log } from "../../shared/log.ts";
+import { createCachedLook } from "./cached-look.ts";
+import type { GatewayContext } from "./door.ts";
+
+const FRESH_MS = 2000;
+const TIMEOUT_MS = 3000;
+
+const hasKeys = createCachedLook<boolean>({ freshMs: FRESH_MS, patienceMs: TIMEOUT_MS, now: Date.now, wait: (ms) => scheduler.wait(ms) });
+
+/** The result of a call of the ledger; null if it fails or takes too long. */
+async function orNull<T>(call: () => Promise<T>): Promise<T | null> {
+  const late = scheduler.wait(TIMEOUT_MS).then(() => {
+    throw new Error(`expected an answer within ${TIMEOUT_MS / 1000} s, got none`);
+  });
+  try {
+    return await Promise.race([call(), late]);
+  } catch (error) {
+    log("error", `keys are not checked: ${(error as Error).message}`);
+    return null;
+  }
+}
+
+/**
+ * Checks and counts the request's key. Returns false if no key is needed. Throws 401 for a missing or unknown key, and OverBudget for
+ * a spent quota.
+ */
+export async function useKey(c: Context<GatewayContext>): Promise<boolean> {
+  if ((await hasKeys(() => orNull(() => c.env.COORDINATOR.hasKeys()))) !== true) return false;
+  const given = /^Bearer (\S+)$/.exec(c.req.header("authorization") ?? "")?.[1] ?? "";
+  const use = await orNull<KeyUse>(async () => c.env.COORDINATOR.useKey(given));
+  if (use === null || use.kind === "open") return false;
+  if (use.kind === "unknown") {
+    c.header("www-authenticate", "Bearer");
+    throw new HTTPException(401, { message: "expected Authorization: Bearer with a key that the operator has made" });
+  }
+  if (use.kind === "spent") throw namedError("OverBudget", `the key's quota of ${use.quota} is spent: try again after midnight UTC`);
+  c.set("key", use.id);
+  return true;
+}
+
+/** Adds tokens to the day of the request's key, if it has one. Never throws. */
+export function spendTokens(c: Context<GatewayContext>, tokens: number): void {
+  const { key } = c.var;
+  if (key !== undefined && tokens > 0) c.executionCtx.waitUntil(orNull(async () => c.env.COORDINATOR.spendKey(key, tokens)));
+}
