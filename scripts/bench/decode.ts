@@ -6,7 +6,8 @@
  * - `firstTokenMs`: a prompt of 32 tokens and its first token, warm; `prefillTokensPerSecond`: a prompt of 224 tokens
  * - `coldStartMs`: the first request of a fresh isolate, from its sending to its first token: the backend, the model's parts
  *   from R2 with their hashes, and the prompt. workerd has compiled the script before.
- * - `isolateMB`: the resident set of workerd above its idle baseline after all of it
+ * - `isolateMB`: the resident set of workerd above its idle baseline, after all of it in int8. The emulated bucket is part of it.
+ * - `eightCandidates`: the time of a token of each of eight candidates in one batch, in tokens of a single candidate
  */
 import { join } from "node:path";
 import { createTestHarness } from "wrangler";
@@ -48,16 +49,17 @@ async function withModel<T>(
   const server = createTestHarness({ workers: [{ configPath: CONFIG }] });
   await server.listen();
   try {
+    await server.fetch("http://bench/");
+    const idleBytes = childMemory("workerd");
     const { ARTIFACTS } = await server.getWorker<{ ARTIFACTS: R2Bucket }>("tiffin-decode-bench").getEnv();
     const model = await publishRandomModel(ARTIFACTS, config);
-    await server.fetch("http://bench/");
     const ask = async (query: Record<string, string | number>) => {
       const search = new URLSearchParams(Object.entries({ model, ...query }).map(([name, value]) => [name, String(value)]));
       const response = await server.fetch(`http://bench/?${search}`);
       if (!response.ok) throw new Error(`bench decode: expected tokens, got ${response.status}: ${await response.text()}`);
       return (await response.json()) as Decoded;
     };
-    return await work(ask, childMemory("workerd"));
+    return await work(ask, idleBytes);
   } finally {
     await server.close();
   }
