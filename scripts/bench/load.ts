@@ -6,11 +6,14 @@
  */
 import "./support/tensors-in-node.ts";
 import { readdirSync, readFileSync } from "node:fs";
+import { SPECIAL_TOKENS } from "../../shared/tokenizer/special-tokens.ts";
 import type { Print } from "../cli/runner.ts";
 import { allWorkers, OPERATOR_TOKEN } from "./support/all-workers.ts";
 
 const VOCAB_SIZE = 512;
 const SENTENCE = "The kettle sings while the tea is poured for everybody at the long table. ";
+/** Control tokens would end the texts of random weights at once. */
+const NO_END = Object.fromEntries(SPECIAL_TOKENS.map((_, id) => [id, -100]));
 /** Memory may vary by so much between two moments of equal load. */
 const FLAT_SHARE = 0.1;
 
@@ -57,7 +60,7 @@ export async function run({ clients, seconds, tokens }: typeof FLAGS, print: Pri
       const response = await fetch(new URL("/v1/completions", url), {
         method: "POST",
         headers: { "content-type": "application/json", authorization: `Bearer ${OPERATOR_TOKEN}` },
-        body: JSON.stringify({ model: "tiffin", prompt: SENTENCE, max_tokens: tokens, seed, logit_bias: { 0: -100 } }),
+        body: JSON.stringify({ model: "tiffin", prompt: SENTENCE, max_tokens: tokens, seed, logit_bias: NO_END }),
       });
       const text = await response.text();
       if (response.status === 429) {
