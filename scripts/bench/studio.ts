@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- studio [--visits 5] [--no-paint]`: the size of the Studio's pages, and the time until they are painted. Sizes
- * are after gzip -9. Paints are measured in a real Chromium with a processor slowed down 4 times, 1.6 Mbit/s, a latency of 150 ms
+ * `npm run bench -- studio [--visits 5] [--live 10] [--no-draw] [--no-paint]`: the size of the Studio's pages and of the gateway's
+ * part, the tick of a long run, the drawing of its curve (with --live: also for these minutes), and the time until pages are
+ * painted. Sizes are after gzip -9. Paints are measured in a real Chromium with a processor slowed down 4 times, 1.6 Mbit/s, a latency of 150 ms
  * and a width of 390 px. The smallest answer of the same server is measured in the same run, for comparison. The figure is the
  * median of five visits, each with an empty cache.
  */
@@ -8,6 +9,9 @@ import type { Browser } from "playwright-core";
 import { buildStudio, BUDGETS, type ScreenSize } from "../build/studio.ts";
 import type { Print } from "../cli/runner.ts";
 import { reachTiffin } from "../local/reach.ts";
+import { measureDrawing } from "./support/studio/drawing.ts";
+import { gatewayGrowth } from "./support/studio/gateway-growth.ts";
+import { measureTicks, ROUNDS } from "./support/studio/long-run.ts";
 import { findChromium, launch } from "../studio/chromium.ts";
 
 const SLOWDOWN = 4;
@@ -18,7 +22,20 @@ const SETTLE_MS = 3000;
 /** An answer of a few bytes, which a browser shows as text. */
 const SMALLEST = "/session";
 
-const LIMITS = { paintAfterSmallestMs: 450, shift: 0.02, blockingMs: { plain: 200, curve: 300 } } as const;
+const LIMITS = {
+  paintAfterSmallestMs: 450,
+  shift: 0.02,
+  blockingMs: { plain: 200, curve: 300 },
+  gatewayBytes: 8 * 1024,
+  tickMs: 0.2,
+  eventBytes: 600,
+  drawMs: 50,
+  updateMs: 16,
+  /** Of a core, for a page that watches a live run. */
+  share: 0.02,
+  /** A flat heap still grows a little: the curve gains up to 400 rounds before it is read again. */
+  heapGrowth: 1.2,
+} as const;
 
 interface Visit {
   firstPaint: number;
@@ -75,20 +92,50 @@ function describe({ screen, script, sheet, page, view, files, hasCurve }: Screen
   return `${screen.padEnd(11)} ${limits}, whole view ${kib(view)} of ${kib(BUDGETS.view[kind])} in ${files} files`;
 }
 
-export const FLAGS = { visits: 5, paint: true };
+async function server(print: Print): Promise<Record<string, unknown> & { ok: boolean }> {
+  const [{ gateway, growth }, short, long] = [await gatewayGrowth(), await measureTicks(74), await measureTicks(ROUNDS)];
+  print(`gateway     ${kib(gateway)}, of which the Studio ${kib(growth)} of ${kib(LIMITS.gatewayBytes)}`);
+  print(
+    `tick        ${short.tickMs.toFixed(4)} ms at 74 rounds, ${long.tickMs.toFixed(4)} at ${ROUNDS} (at most ${LIMITS.tickMs}); events of ${long.firstBytes} and ${long.roundBytes} bytes (at most ${LIMITS.eventBytes})`,
+  );
+  const ok = growth <= LIMITS.gatewayBytes && long.tickMs <= LIMITS.tickMs && long.firstBytes <= LIMITS.eventBytes;
+  return { gateway, growth, short, long, ok };
+}
 
-export async function run({ visits: times, paint }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
+async function drawing(browser: Browser, minutes: number, print: Print): Promise<Record<string, unknown> & { ok: boolean }> {
+  const drawn = await measureDrawing(browser, minutes);
+  const { firstMs, drawMs, updateMs, live } = drawn;
+  print(
+    `curve       of ${ROUNDS} rounds: drawn in ${drawMs.toFixed(1)} ms (at most ${LIMITS.drawMs}; ${firstMs.toFixed(1)} with the page around it), updated in ${updateMs.toFixed(1)} ms (at most ${LIMITS.updateMs}) of the main thread`,
+  );
+  if (live !== null)
+    print(
+      `live        ${live.minutes} minutes: heap ${kib(live.heapBefore)} -> ${kib(live.heapAfter)}, ${(100 * live.share).toFixed(2)} % of a core (at most ${100 * LIMITS.share})`,
+    );
+  const isCalm = live === null || (live.share <= LIMITS.share && live.heapAfter <= LIMITS.heapGrowth * live.heapBefore);
+  return { ...drawn, ok: drawMs <= LIMITS.drawMs && updateMs <= LIMITS.updateMs && isCalm };
+}
+
+export const FLAGS = { visits: 5, live: 0, draw: true, paint: true };
+
+export async function run({ visits: times, live, draw, paint }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
   const sizes = await buildStudio();
   for (const size of sizes) print(describe(size));
-  const found = paint ? await findChromium() : null;
-  if (found === null) return { sizes, ok: true };
-  const tiffin = await reachTiffin();
+  const served = await server(print);
+  const found = paint || draw ? await findChromium() : null;
+  if (found === null) return { sizes, served, ok: served.ok };
   const browser = await launch(found);
+  const drawn = draw ? await drawing(browser, live, print) : { ok: true };
+  if (!paint) {
+    await browser.close();
+    return { sizes, served, drawn, ok: served.ok && drawn.ok };
+  }
+  const tiffin = await reachTiffin();
   try {
     const smallest = await visits(browser, tiffin.url + SMALLEST, times);
     print(`smallest answer: first paint after ${smallest.firstPaint.toFixed(0)} ms`);
     const paints: Record<string, Visit> = {};
-    let ok = true;
+    let ok = served.ok && drawn.ok;
     for (const { screen, path, hasCurve } of sizes) {
       const seen = await visits(browser, tiffin.url + path, times);
       paints[screen] = seen;
@@ -103,7 +150,7 @@ export async function run({ visits: times, paint }: typeof FLAGS, print: Print):
         `${screen.padEnd(11)} ${figures}, shift ${seen.shift.toFixed(4)}, blocking ${seen.blocking.toFixed(0)} ms${isGood ? "" : "  ABOVE THE LIMIT"}`,
       );
     }
-    return { sizes, smallest, paints, ok };
+    return { sizes, served, drawn, smallest, paints, ok };
   } finally {
     await browser.close();
     await tiffin.close();

@@ -73,6 +73,8 @@ export const runStatusSchema = z.object({
   state: z.enum(["preparing", "training", "evaluating", "paused", "done", "failed"]),
   progress: z.object({ stage: z.string(), done: z.number(), total: z.number() }),
   error: z.string().nullable(),
+  /** The run that this run branched off. */
+  branchOf: known(z.string()),
   preset: known(z.string()),
   parameters: known(z.int()),
   vocabSize: known(z.int()),

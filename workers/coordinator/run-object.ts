@@ -85,6 +85,10 @@ export class Run extends DurableObject<CoordinatorEnv> {
     await this.#account.prepared(id, `${progress.stage} ${progress.done}`, usage);
   }
 
+  #recordBranch(id: string, branchOf: string): void {
+    this.#store.write("record", { id, progress: { stage: "branch", done: 1, total: 1 }, error: null, branchOf } satisfies Preparation);
+  }
+
   /** Stores the Workflow's report that training cannot begin. If training has begun, the run continues without its Workflow. */
   async fail(id: string, message: string): Promise<void> {
     if (this.#state !== null) return;
@@ -98,7 +102,10 @@ export class Run extends DurableObject<CoordinatorEnv> {
     if (this.#state === null) {
       const state = await firstState({ ...this.env, ARTIFACTS: this.#account.bucket }, spec, from);
       // A simultaneous call may have begun the run meanwhile, with the same first checkpoint.
-      if (this.#state === null) this.#save(state);
+      if (this.#state === null) {
+        if (from !== undefined && "run" in from) this.#recordBranch(spec.run, from.run);
+        this.#save(state);
+      }
     }
     await this.rouse();
   }

@@ -18,6 +18,8 @@ export interface Preparation {
   id: string;
   progress: { stage: string; done: number; total: number };
   error: string | null;
+  /** The run that this run branched off. */
+  branchOf?: string;
 }
 
 /** The time that evaluations took, in milliseconds. Only evaluations that ended by `before` count. */
@@ -26,8 +28,8 @@ function evaluationMs(evaluations: readonly EvaluationRow[], before: number): nu
 }
 
 /** The status of a run before training. Every other field is unknown. */
-function preparing({ id, progress, error }: Preparation): RunStatus {
-  return runStatusSchema.parse({ id, progress, error, state: error === null ? "preparing" : "failed" });
+function preparing({ id, progress, error, branchOf }: Preparation): RunStatus {
+  return runStatusSchema.parse({ id, progress, error, branchOf, state: error === null ? "preparing" : "failed" });
 }
 
 /** The status of a run. `record` or `state` must exist. */

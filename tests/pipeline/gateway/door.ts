@@ -1,5 +1,6 @@
 /** The seven Workers behind the real gateway, and a small model with random weights. */
 import * as tf from "@tensorflow/tfjs-core";
+import { configPath } from "../../../scripts/local/workers.ts";
 import { presetOf, type ModelConfig } from "../../../shared/config.ts";
 import { encodeParts } from "../../../shared/model/formats/weights-file.ts";
 import { initWeights } from "../../../shared/model/weights.ts";
@@ -25,8 +26,9 @@ export const SMALLEST = {
 };
 export const OPERATOR = { authorization: `Bearer ${OPERATOR_TOKEN}` };
 
-export async function openDoor() {
-  const server = harnessOfAll();
+/** `localSite`: the origin of a site on this machine that the collector may read. */
+export async function openDoor(localSite?: string) {
+  const server = harnessOfAll([], localSite === undefined ? {} : { [configPath("collector")]: { vars: { LOCAL_ORIGIN: localSite } } });
   const { url } = await server.listen();
   await server.getWorker("tiffin-feedback").applyD1Migrations("DB");
   return {

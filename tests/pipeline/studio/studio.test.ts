@@ -4,11 +4,12 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { presetOf, supervisionConfigSchema } from "../../../shared/config.ts";
-import { openDoor } from "../gateway/door.ts";
+import { openDoor, OPERATOR } from "../gateway/door.ts";
 import { totalRounds } from "../../../shared/training/compute/rounds.ts";
 import { MODEL, putHandDataset, TOKENIZER, VAL_TOKENS } from "../hand-dataset.ts";
 import { describeCorpus } from "./corpus.ts";
 import { describeExplain } from "./explain.ts";
+import { describeNewcomer, openTeaSite } from "./newcomer.ts";
 import { press, type } from "./screens.ts";
 import { describeSessions } from "./sessions.ts";
 import { describeStates } from "./states.ts";
@@ -24,13 +25,16 @@ const ROUNDS = 12;
 describe.skipIf(chromium === null)("the Studio", () => {
   let door: Awaited<ReturnType<typeof openDoor>>;
   let visitor: Visitor;
+  let site: Awaited<ReturnType<typeof openTeaSite>>;
   beforeAll(async () => {
-    door = await openDoor();
+    site = await openTeaSite();
+    door = await openDoor(site.origin);
     visitor = await Visitor.open(door.url);
   });
   afterAll(async () => {
     await visitor?.close();
     await door?.close();
+    await site?.close();
   });
 
   test("shows every stage of an empty pipeline, and says what to do", async () => {
@@ -80,6 +84,8 @@ describe.skipIf(chromium === null)("the Studio", () => {
     const response = await door.send("GET", "/");
     expect([response.status, response.headers.get("vary")]).toEqual([200, "accept"]);
   });
+
+  describeNewcomer(() => ({ door, visitor, site: site.origin }));
 
   test("the model answers in the visitor's tab with the tokens of /generate, and no request leaves the tab after loading", async () => {
     const nobody = await visitor.visit("/local");
@@ -154,6 +160,21 @@ describe.skipIf(chromium === null)("the Studio", () => {
       await visit.close();
     });
 
+    test("training lays the curves of a run and its branch over each other, and says what sets them apart", async () => {
+      const tokens = (ROUNDS + 4) * 8 * 16;
+      const branched = await door.send("POST", "/runs/watched/branch", { name: "branch", tokens, lrScale: 0.5 }, OPERATOR);
+      expect(branched.status).toBe(200);
+      const visit = await visitor.visit("/studio/training?run=watched&x=log", { signedIn: true });
+      const { page } = visit;
+      await page.getByRole("checkbox", { name: "Compare branch" }).press("Space");
+      await page.getByRole("row", { name: "Branch of – watched" }).waitFor();
+      await expect.poll(() => page.locator(".chart .other").getAttribute("d"), { timeout: DEADLINE_MS }).toMatch(/^M/);
+      await page.getByRole("region", { name: "Branches" }).getByRole("link", { name: "branch" }).waitFor();
+      expect(new URL(page.url()).searchParams.get("with")).toBe("branch");
+      expect(await visitor.faultsOf(visit)).toEqual([]);
+      await visit.close();
+    });
+
     test("models lets an operator choose another model, and corpus says what a removal takes", async () => {
       await door.publish(2, SHAPE);
       const visit = await visitor.visit("/studio/models", { signedIn: true });
@@ -166,7 +187,7 @@ describe.skipIf(chromium === null)("the Studio", () => {
       await page.keyboard.press("Enter");
       await active.filter({ hasNotText: before! }).waitFor();
       await page.goto(new URL("/studio/corpus", door.url).href);
-      await page.getByText("None yet. Add the address").waitFor();
+      await page.getByRole("heading", { name: "Sources", exact: true }).waitFor();
       expect(await visitor.faultsOf(visit)).toEqual([]);
       await press(page, "Remove a page");
       await page.getByText("This cannot be undone.").waitFor();
@@ -185,7 +206,7 @@ describe.skipIf(chromium === null)("the Studio", () => {
       await press(page, "Good answer");
       await page.getByText("Thank you.").waitFor();
       await page.goto(new URL("/studio/learn", door.url).href);
-      await page.getByText("The first vote is counted: 1 answer voted on today").waitFor();
+      await page.getByText(/^The first vote is counted: \d+ answers? voted on today/).waitFor();
       expect(await visitor.faultsOf(visit)).toEqual([]);
       await visit.close();
     });

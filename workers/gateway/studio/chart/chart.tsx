@@ -18,6 +18,8 @@ export interface ChartProps {
   points: readonly ChartPoint[];
   /** Horizontal lines to compare with. */
   lines: readonly { y: number; label: string }[];
+  /** Up to three curves of other runs, each sorted by x. */
+  others?: readonly { label: string; points: readonly { x: number; y: number }[] }[];
   /** Losses on other text, as separate points. */
   dots: readonly { x: number; y: number }[];
   /** Vertical marks. */
@@ -43,14 +45,17 @@ const path = (places: readonly (readonly [number, number])[]) => places.map(([x,
 
 const pixelOf = (event: PointerEvent) => event.clientX - (event.currentTarget as Element).getBoundingClientRect().left;
 
-function scalesOf({ points, lines, dots, isLogX, isLogY }: ChartProps, width: number): { x: Scale; y: Scale } {
-  const lows = [...points.map(({ low }) => low), ...dots.map(({ y }) => y), ...lines.map(({ y }) => y)];
-  const highs = [...points.map(({ high }) => high), ...lines.map(({ y }) => y)];
+function scalesOf({ points, lines, dots, others = [], isLogX, isLogY }: ChartProps, width: number): { x: Scale; y: Scale } {
+  const beside = others.flatMap(({ points: each }) => each);
+  const besideYs = beside.map(({ y }) => y);
+  const lows = [...besideYs, ...points.map(({ low }) => low), ...dots.map(({ y }) => y), ...lines.map(({ y }) => y)];
+  const highs = [...besideYs, ...points.map(({ high }) => high), ...lines.map(({ y }) => y)];
   const [low, high] = [Math.min(...lows), Math.max(...highs)];
   const pad = 0.04 * (high - low || 1);
-  const xs = points.map(({ x }) => x);
+  const xs = [...points, ...beside].map(({ x }) => x);
+  const first = Math.min(...xs);
   return {
-    x: { isLog: isLogX, min: xs[0]!, max: Math.max(xs.at(-1)!, xs[0]! + 1), from: MARGIN.left, to: width - MARGIN.right },
+    x: { isLog: isLogX, min: first, max: Math.max(...xs, first + 1), from: MARGIN.left, to: width - MARGIN.right },
     y: { isLog: isLogY, min: Math.max(low - pad, isLogY ? low * 0.98 : 0), max: high + pad, from: HEIGHT - MARGIN.bottom, to: MARGIN.top },
   };
 }
@@ -67,7 +72,7 @@ function useWidth() {
 }
 
 export function Chart(props: ChartProps) {
-  const { points, lines, dots, marks, smoothing, describe, formatX, cursor, onCursor, onZoom } = props;
+  const { points, lines, dots, others = [], marks, smoothing, describe, formatX, cursor, onCursor, onZoom } = props;
   const { box, width } = useWidth();
   const [drag, setDrag] = useState<{ from: number; to: number } | null>(null);
   const { x, y } = scalesOf(props, width);
@@ -119,6 +124,13 @@ export function Chart(props: ChartProps) {
         <path class="band" d={`M${path(band)}Z`} />
         <path class={smoothing > 0 ? "raw" : "mean"} d={line(means)} />
         {smoothing > 0 && <path class="mean" d={line(smoothed(means, smoothing))} />}
+        {others.map(({ label, points: each }, index) => (
+          <path
+            key={label}
+            class={`other other-${index + 1}`}
+            d={each.length === 0 ? "" : `M${path(each.map((point) => [position(x, point.x), at(point.y)]))}`}
+          />
+        ))}
         {lines.map(({ y: value, label }) => (
           <g key={label} class="baseline">
             <line x1={MARGIN.left} x2={width - MARGIN.right} y1={at(value)} y2={at(value)} />

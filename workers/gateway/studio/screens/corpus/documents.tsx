@@ -10,7 +10,7 @@ import { Problem } from "../../frame/problem.tsx";
 import { Table } from "../../frame/table.tsx";
 import { undeceived } from "../../frame/visible.ts";
 import { Address } from "./address.tsx";
-import { sources } from "./live.ts";
+import { ended, sources } from "./live.ts";
 
 /** A longer text is shown in part, so that the page stays quick. */
 const MOST_SHOWN = 100_000;
@@ -76,7 +76,11 @@ function Search() {
 }
 
 export function Documents() {
-  useSignalEffect(() => void search(orEmpty("query"), orEmpty("source"), null));
+  useSignalEffect(() => {
+    // A crawl that has ended has brought documents.
+    void ended.value;
+    void search(orEmpty("query"), orEmpty("source"), null);
+  });
   const all = found.value;
   return (
     <div class="panel">

@@ -21,6 +21,14 @@ export const crawls = computed((): readonly Crawl[] =>
   read.value.map((crawl) => (crawl.id === changes.value?.id ? { ...crawl, ...changes.value } : crawl)),
 );
 
+/** Changes when a crawl ends. */
+export const ended = computed(() =>
+  crawls.value
+    .filter(({ state }) => state === "done")
+    .map(({ id }) => id)
+    .join(),
+);
+
 const followed = computed(() => (isVisible.value ? (read.value.find(({ state }) => state === "running")?.id ?? null) : null));
 
 let polled: Polled<[Source[], Crawl[]]> | null = null;

@@ -4,6 +4,7 @@ import type { RunStatus } from "../../../../../shared/contracts/runs.ts";
 import { Chart, type ChartPoint } from "../../chart/chart.tsx";
 import { parameter, setParameters } from "../../frame/address.ts";
 import { count, counted, decimal, duration } from "../../frame/numbers.ts";
+import { compared, curveOf } from "./compared.ts";
 import { every, stretches, tick } from "./live-run.ts";
 
 const AXES = ["round", "tokens", "time"] as const;
@@ -31,6 +32,20 @@ const points = computed(() =>
 );
 
 const formatX = (value: number) => (axis.value === "time" ? duration(value) : count(value));
+
+/** The means of the compared runs across the same axis. */
+const others = computed(() =>
+  compared.value
+    .filter(({ id }) => id !== tick.value?.id)
+    .map(({ id, tokens, round }) => {
+      const all = curveOf(id);
+      const perRound = tokens && round ? tokens / round : 1;
+      const start = all[0]?.at ?? 0;
+      const x = (at: number, each: number) =>
+        axis.value === "tokens" ? roundShown(each) * perRound : axis.value === "time" ? (at - start) / 1000 : roundShown(each);
+      return { label: id, points: all.map((each) => ({ x: Math.max(1, x(each.at, each.round)), y: each.mean })) };
+    }),
+);
 
 /** The first stretch whose mean loss is below the loss of the model that only counts tokens. */
 const crossing = computed(() => {
@@ -189,6 +204,7 @@ export function Curve({ status }: { status: RunStatus | null }) {
       <Chart
         points={points.value}
         lines={lines}
+        others={others.value}
         dots={dots}
         marks={marks}
         isLogX={parameter("x") === "log"}
@@ -210,6 +226,11 @@ export function Curve({ status }: { status: RunStatus | null }) {
       <p class="legend">
         <span class="key mean">training loss</span> <span class="key band">least to greatest</span>{" "}
         <span class="key dot">validation loss</span>
+        {others.value.map(({ label }, index) => (
+          <span key={label} class={`key other-${index + 1}`}>
+            {label}
+          </span>
+        ))}
       </p>
       <Table />
     </section>

@@ -12,13 +12,14 @@ import { Table } from "../../frame/table.tsx";
 import { poll, type Polled } from "../../frame/polling.ts";
 import { session } from "../../frame/session.tsx";
 import { Actions, StartRun } from "./actions.tsx";
+import { canCompareMore, isCompared, runs, toggleCompared, watchCompared } from "./compared.ts";
+import { Differences, Tree } from "./comparison.tsx";
 import { Curve } from "./curve.tsx";
 import { follow, isDeleted, tick, waiting, watchVisibility } from "./live-run.ts";
 
 const RUNS_EVERY_MS = 10_000;
 const STATUS_EVERY_MS = 5000;
 
-const runs = signal<readonly RunStatus[] | null>(null);
 const status = signal<RunStatus | null>(null);
 let polledRuns: Polled<RunStatus[]> | null = null;
 let polledStatus: Polled<RunStatus | null> | null = null;
@@ -43,6 +44,7 @@ function watch(): void {
     status.value = value;
   });
   watchVisibility();
+  watchCompared();
 }
 
 const refresh = () => {
@@ -103,7 +105,7 @@ function Runs({ current }: { current: string | null }) {
   return (
     <div class="panel">
       <h2 id="runs">All runs</h2>
-      <Table heading="runs" columns={["Run", "State", "Size", "Tokens", "Validation loss", "Time"]}>
+      <Table heading="runs" columns={["Run", "State", "Size", "Tokens", "Validation loss", "Time", "Compare"]}>
         {(runs.value ?? []).toReversed().map((run) => (
           <tr key={run.id}>
             <th scope="row">
@@ -124,6 +126,18 @@ function Runs({ current }: { current: string | null }) {
             <td>{run.tokens === null ? NONE : count(run.tokens)}</td>
             <td>{run.valLoss === null ? NONE : decimal(run.valLoss, 3)}</td>
             <td>{run.trainingSeconds === null ? NONE : duration(run.trainingSeconds)}</td>
+            <td>
+              {run.id !== current && (
+                <input
+                  type="checkbox"
+                  class="tick-box"
+                  aria-label={`Compare ${run.id}`}
+                  checked={isCompared(run.id)}
+                  disabled={!isCompared(run.id) && !canCompareMore()}
+                  onChange={() => toggleCompared(run.id)}
+                />
+              )}
+            </td>
           </tr>
         ))}
       </Table>
@@ -183,7 +197,9 @@ function Watched() {
           </div>
         </>
       )}
+      <Differences current={id} />
       <Runs current={id} />
+      <Tree />
     </>
   );
 }
