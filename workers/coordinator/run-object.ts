@@ -27,7 +27,7 @@ import { RunObjects } from "./run-objects.ts";
 import { RunStore } from "./run-store.ts";
 import { RunView } from "./run-view.ts";
 import { faultOfObjects } from "./state-headers.ts";
-import type { LossesShown, Preparation } from "./status.ts";
+import { branchRecord, type LossesShown, type Preparation } from "./status.ts";
 import { TaskOffers } from "./task-offers.ts";
 
 /** The alarm is needed only when all messages and all trainers have been lost. */
@@ -60,12 +60,11 @@ export class Run extends DurableObject<CoordinatorEnv> {
 
   /** Stores the new state first, then acts on it. If the write fails, memory and storage still agree. */
   #save(next: RunState): void {
-    const before = this.#state;
-    this.#store.save(before, next, Date.now());
+    const [before, now] = [this.#state, Date.now()];
+    this.#store.save(before, next, now);
     this.#state = next;
     this.#view.wake();
     this.#account.follow(before, next);
-    const now = Date.now();
     if (before !== null && availableTasks(next, now) > availableTasks(before, now)) this.#offers.announce(next);
     // When the phase changes, waiting trainers wake up: a run that is over has no more tasks.
     else if (before?.phase !== next.phase) this.#offers.wake();
@@ -85,10 +84,6 @@ export class Run extends DurableObject<CoordinatorEnv> {
     await this.#account.prepared(id, `${progress.stage} ${progress.done}`, usage);
   }
 
-  #recordBranch(id: string, branchOf: string): void {
-    this.#store.write("record", { id, progress: { stage: "branch", done: 1, total: 1 }, error: null, branchOf } satisfies Preparation);
-  }
-
   /** Stores the Workflow's report that training cannot begin. If training has begun, the run continues without its Workflow. */
   async fail(id: string, message: string): Promise<void> {
     if (this.#state !== null) return;
@@ -100,12 +95,10 @@ export class Run extends DurableObject<CoordinatorEnv> {
   /** Begins training. `from` names another run's checkpoint or a published model. A second call only keeps work going. */
   async begin(spec: RunSpec, from?: BranchOrigin | PublishedOrigin): Promise<void> {
     if (this.#state === null) {
+      if (from !== undefined && "run" in from) this.#store.write("record", branchRecord(spec.run, from.run));
       const state = await firstState({ ...this.env, ARTIFACTS: this.#account.bucket }, spec, from);
       // A simultaneous call may have begun the run meanwhile, with the same first checkpoint.
-      if (this.#state === null) {
-        if (from !== undefined && "run" in from) this.#recordBranch(spec.run, from.run);
-        this.#save(state);
-      }
+      if (this.#state === null) this.#save(state);
     }
     await this.rouse();
   }

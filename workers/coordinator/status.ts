@@ -22,6 +22,14 @@ export interface Preparation {
   branchOf?: string;
 }
 
+/** The record of a run that begins as a branch, without a preparation. */
+export const branchRecord = (id: string, branchOf: string): Preparation => ({
+  id,
+  progress: { stage: "branch", done: 1, total: 1 },
+  error: null,
+  branchOf,
+});
+
 /** The time that evaluations took, in milliseconds. Only evaluations that ended by `before` count. */
 function evaluationMs(evaluations: readonly EvaluationRow[], before: number): number {
   return evaluations.reduce((sum, row) => sum + (row.ended_at <= before ? row.ended_at - row.started_at : 0), 0);
