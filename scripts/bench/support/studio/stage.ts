@@ -7,7 +7,7 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import type { Curve } from "../../../../shared/contracts/curve.ts";
-import type { RunTick, TickEvent } from "../../../../shared/contracts/runs.ts";
+import { runStatusSchema, type RunTick, type TickEvent } from "../../../../shared/contracts/runs.ts";
 import { STUDIO } from "../../../build/studio.ts";
 import { lossAt, ROUNDS } from "./long-run.ts";
 
@@ -40,7 +40,8 @@ const tick: RunTick = {
   trainers: 2,
   dataset: null,
 };
-const status = { ...tick, error: null, evaluations: [], rollbacks: [], losses: [], preset: "small", trainingSeconds: null };
+/** As the gateway gives it, with every field. */
+const status = runStatusSchema.parse({ ...tick, error: null, preset: "small", trainingSeconds: 3000, cents: 1 });
 
 const pointOf = (round: number) => ({ round, loss: lossAt(round) });
 
