@@ -26,10 +26,13 @@ type Envelope = z.infer<typeof envelope>;
 
 export class ApiError extends Error {
   readonly status: number;
+  /** Cloudflare's error codes. */
+  readonly codes: readonly number[];
 
-  constructor(message: string, status: number) {
+  constructor(message: string, status: number, codes: readonly number[] = []) {
     super(message);
     this.status = status;
+    this.codes = codes;
   }
 }
 
@@ -102,7 +105,8 @@ export class CloudflareApi {
       throw new ApiError(`${method} ${path}: expected JSON of Cloudflare's API, got ${answer.slice(0, 200)}`, response.status);
     if (response.ok && parsed.data.success) return parsed.data;
     const reasons = parsed.data.errors.map(({ code, message }) => `${message} [code: ${code}]`).join("; ");
-    throw new ApiError(`${method} ${path}: expected 2xx, got ${response.status}: ${reasons}`, response.status);
+    const codes = parsed.data.errors.map(({ code }) => code);
+    throw new ApiError(`${method} ${path}: expected 2xx, got ${response.status}: ${reasons}`, response.status, codes);
   }
 }
 

@@ -17,6 +17,7 @@ import { parseTokenizer } from "../../shared/tokenizer/json-reader.ts";
 import { MESSAGE_END } from "../../shared/tokenizer/special-tokens.ts";
 import { getJson, getObject, getObjectInto, sha256 } from "../../shared/store.ts";
 import type { Model } from "../../shared/contracts/models.ts";
+import { reserveModel, whileReserved } from "./isolate-memory.ts";
 import { provenanceOf } from "./provenance.ts";
 
 /** A stream with its size and the file name for browsers. */
@@ -75,18 +76,19 @@ async function openModel(env: CoordinatorEnv, id: string): Promise<PublishedMode
   };
 }
 
-/** Exports a model in a format: one file, or a tar of a folder. Throws InvalidInput, NotFound, NoModel. */
+/** Exports a model in a format: one file, or a tar of a folder. Throws InvalidInput, NotFound, NoModel, Busy. */
 export async function exportModel(env: CoordinatorEnv, id: string, format: ExportFormat, type?: string): Promise<ExportStream> {
   const model = await openModel(env, id);
   const files = exportFiles(model, format, type);
+  const memory = await reserveModel("an export", model.config);
   const [first] = files;
   if (files.length === 1 && first !== undefined) {
     const size = sizeOfFile(first);
-    return { name: first.path, size, body: fixedStream(readRange(first), size) };
+    return { name: first.path, size, body: fixedStream(whileReserved(memory, readRange(first)), size) };
   }
   const { name } = model.provenance;
   const size = sizeOfTar(files);
-  return { name: `${name}-${format}.tar`, size, body: fixedStream(readTar(name, files), size) };
+  return { name: `${name}-${format}.tar`, size, body: fixedStream(whileReserved(memory, readTar(name, files)), size) };
 }
 
 /**
@@ -116,7 +118,11 @@ export async function readRepository(
   start: number,
   end: number,
 ): Promise<ReadableStream<Uint8Array>> {
-  const file = repositoryFiles(await openModel(env, id)).find((each) => each.path === path);
+  const model = await openModel(env, id);
+  const file = repositoryFiles(model).find((each) => each.path === path);
   if (file === undefined) throw namedError("NotFound", `file: expected a file of the model, got ${path}`);
-  return fixedStream(readRange(file, start, end), end - start);
+  const chunks = readRange(file, start, end);
+  // A file without parameters is in memory already.
+  const body = isKnown(file) ? chunks : whileReserved(await reserveModel("an export", model.config), chunks);
+  return fixedStream(body, end - start);
 }

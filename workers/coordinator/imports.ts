@@ -11,6 +11,7 @@ import { partition } from "../../shared/model/formats/partition.ts";
 import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import { checkPart } from "../../shared/model/formats/weights-file.ts";
 import { getObject, getObjectInto, isDamage, putJson } from "../../shared/store.ts";
+import { reserveModel } from "./isolate-memory.ts";
 import { parseTokenizer } from "../../shared/tokenizer/json-reader.ts";
 
 /** Stores an object of a model under its hash, as a stream. Throws InvalidInput if the bytes have another hash. */
@@ -39,7 +40,7 @@ async function orInvalid<T>(field: string, work: () => Promise<T> | T): Promise<
   }
 }
 
-/** Publishes a model whose objects are stored. Throws InvalidInput. */
+/** Publishes a model whose objects are stored. Throws InvalidInput, Busy. */
 export async function importModel(env: CoordinatorEnv, request: ImportRequest): Promise<ImportedModel> {
   const { ARTIFACTS } = env;
   const { model, weights } = request;
@@ -57,8 +58,10 @@ export async function importModel(env: CoordinatorEnv, request: ImportRequest): 
     throw namedError("InvalidInput", `endTokens: expected ids below ${model.vocabSize}, got ${endTokens.join(", ")}`);
   const parts = partition(model);
   if (weights.length !== parts.length) throw namedError("InvalidInput", `weights: expected ${parts.length} parts, got ${weights.length}`);
+  using memory = await reserveModel("an import", model);
   let buffer = new ArrayBuffer(0);
   for (const [index, part] of parts.entries()) {
+    memory.renew();
     await orInvalid(`weights.${index}`, async () => {
       const bytes = await getObjectInto(ARTIFACTS, "part", weights[index]!, undefined, buffer);
       buffer = bytes.buffer;

@@ -114,6 +114,23 @@ test("a rollback returns each Worker to its previous version, and leaves Workers
   expect(workersOf("tiffin").some(([, { versions }]) => versions.length > 1)).toBe(true);
 });
 
+test("a rollback beyond a changed secret says so and waits for the operator's word", async () => {
+  expect((await deploy()).status).toBe(0);
+  cloud.putSecret("tiffin-gateway", "OPERATOR_TOKEN", "the-second-secret");
+  const gateway = cloud.scripts.get("tiffin-gateway")!;
+  const { live } = gateway;
+  const refused = await runCommand(cloud, "rollback");
+  expect([refused.status, gateway.live]).toEqual([1, live]);
+  expect(refused.stderr).toContain("The following secrets have changed: OPERATOR_TOKEN");
+  expect(refused.stderr).toContain("--old-secrets");
+  const accepted = await runCommand(cloud, "rollback", { args: ["--old-secrets"] });
+  expect(accepted.status).toBe(0);
+  expect(accepted.stdout).toContain("npx wrangler secret put NAME --name tiffin-gateway");
+  const tagged = gateway.versions.filter(({ annotations }) => annotations["workers/tag"] !== undefined);
+  expect(gateway.live).toBe(tagged[1]!.id);
+  delete gateway.changedSecret;
+});
+
 describe("destroy", () => {
   test("asks for the deployment's name and deletes nothing after another answer", async () => {
     const { status, stderr } = await runCommand(cloud, "destroy", { input: "tiffin-staging\n" });

@@ -38,6 +38,8 @@ export interface FakeVersion {
 
 export interface FakeScript {
   secrets: Map<string, string>;
+  /** A secret that `wrangler secret put` has changed after the last deploy. */
+  changedSecret?: string;
   versions: FakeVersion[];
   /** The id of the version that serves. */
   live: string;
@@ -148,6 +150,18 @@ export class FakeAccount {
       subdomain,
     });
     return id;
+  }
+
+  /** What `wrangler secret put` does: a new live version of the same code, without a tag. */
+  putSecret(name: string, secret: string, value: string): void {
+    const script = this.script(name);
+    const id = this.uuid();
+    const created = new Date(Date.UTC(2026, 11, 1) + 1000 * ++this.#count).toISOString();
+    const annotations = { "workers/triggered_by": "secret" };
+    script.versions.unshift({ id, number: script.versions.length + 1, metadata: { created_on: created }, annotations });
+    script.live = id;
+    script.changedSecret = secret;
+    script.secrets.set(secret, value);
   }
 
   checkBinding({ type, name, service, bucket_name: bucket, queue_name: queue }: Binding, secrets: ReadonlyMap<string, string>): void {

@@ -81,8 +81,10 @@ export const workerRoutes = (account: FakeAccount): readonly Route[] => [
   [
     "POST",
     /^\/workers\/scripts\/([^/]+)\/deployments$/,
-    ({ params: [name], body }) => {
+    ({ params: [name], body, query }) => {
       const script = account.script(name);
+      if (script.changedSecret !== undefined && query.get("force") !== "true")
+        throw new Refused(400, 10_220, `The following secrets have changed: ${script.changedSecret}`);
       const wanted = jsonOf<{ versions: { version_id: string }[] }>(body).versions[0]!.version_id;
       if (!script.versions.some(({ id }) => id === wanted)) throw new Refused(404, 10_216, "version not found");
       script.live = wanted;

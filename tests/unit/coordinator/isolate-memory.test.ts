@@ -5,6 +5,7 @@ import { PRESETS, supervisionConfigSchema } from "../../../shared/config.ts";
 import { MAX_ISOLATE_BYTES } from "../../../shared/limits.ts";
 import { startBackend } from "../../../shared/tensor/engine/backend.ts";
 import type { RunSpec } from "../../../shared/training/protocol/run-state.ts";
+import { reserveModel, whileReserved } from "../../../workers/coordinator/isolate-memory.ts";
 import { receivePart } from "../../../workers/coordinator/parts.ts";
 import { firstCheckpoint } from "../../../workers/coordinator/reduce.ts";
 
@@ -64,6 +65,35 @@ test("many large uploads at once hold no more than an isolate can spare", async 
   expect(new Set(await Promise.all(uploads)).size).toBe(6);
   // Each upload is held twice: once as it arrives and once as it is written to storage.
   expect(2 * size * most).toBeLessThan(MAX_ISOLATE_BYTES / 2);
+});
+
+test("exports take their share of the same memory, and give it back when they end, fail or lose their reader", async () => {
+  const { model, vocabSize } = PRESETS["base"]!;
+  const open = () => reserveModel("an export", { ...model, vocabSize });
+  async function* chunks(fails = false) {
+    yield* [1, 2];
+    if (fails) throw new Error("storage fails");
+    yield 3;
+  }
+  const most = [];
+  for (let held = 0; held < 3; held++) most.push(await open());
+  // 38 MiB for transfers have room for three exports of base (12 MiB each), not for four.
+  let isFourth = false;
+  const fourth = open().then((memory) => {
+    isFourth = true;
+    return memory;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(isFourth).toBe(false);
+  const read: number[] = [];
+  for await (const chunk of whileReserved(most[0]!, chunks())) read.push(chunk);
+  expect(read).toEqual([1, 2, 3]);
+  const after = [await fourth, ...most.slice(1)];
+  const failing = whileReserved(after[0]!, chunks(true));
+  await expect(Promise.all([failing.next(), failing.next(), failing.next()])).rejects.toThrow("storage fails");
+  for await (const _ of whileReserved(after[1]!, chunks())) break;
+  after[2]![Symbol.dispose]();
+  for (const each of await Promise.all([open(), open(), open()])) each[Symbol.dispose]();
 });
 
 test("an upload that is longer than it said is refused", async () => {
