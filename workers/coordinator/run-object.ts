@@ -109,7 +109,7 @@ export class Run extends DurableObject<CoordinatorEnv> {
    */
   async lease(trainer: string, waitMs: number, arithmetic = FIRST_ARITHMETIC): Promise<LeaseReply> {
     const versions = { trainer: arithmetic, coordinator: ARITHMETIC };
-    this.#account.request();
+    this.#offers.asked();
     const deadline = Date.now() + waitMs;
     for (;;) {
       const over = this.#state === null ? this.#store.hasFailed() : isOver(this.#state);

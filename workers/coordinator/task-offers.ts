@@ -19,6 +19,12 @@ export class TaskOffers {
     this.#hints = new TrainerHints(account.steps);
   }
 
+  /** A trainer asks for a task, in a call of the run's object. */
+  asked(): void {
+    this.#account.request();
+    this.#hints.heard();
+  }
+
   /** Wakes the trainers that wait for a task. For the tasks that remain, sends hints to other trainers. */
   announce(state: RunState): void {
     if (this.isSuspended || this.#account.isSpent) return;
@@ -27,7 +33,7 @@ export class TaskOffers {
     this.#available.wake();
   }
 
-  /** Sends hints for all tasks, because earlier hints may be lost. */
+  /** Sends hints for tasks without a hint on its way, because earlier hints may be lost. */
   async repeat(state: RunState): Promise<void> {
     if (!this.#account.isSpent) await this.#hints.send(state.spec.run, availableTasks(state, Date.now()));
   }

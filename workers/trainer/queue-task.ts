@@ -11,12 +11,6 @@ import { workOn } from "./leased-task.ts";
 
 /** A busy isolate returns the message to the queue. After this time the queue delivers it again, perhaps to another isolate. */
 const RETRY_SECONDS = 5;
-/**
- * The delay of a message that a trainer with another version of the arithmetic returns to the queue. Later a trainer with the
- * right version gets it. A deployment reaches every object within five minutes.
- */
-const OTHER_VERSION_RETRY_SECONDS = 30;
-
 export async function takeMessage(env: TrainerEnv, message: Message<{ run: string }>): Promise<void> {
   // In a work loop, POST /work asks for tasks, so messages are ignored.
   if (isWorkLoop(env)) return;
@@ -29,11 +23,9 @@ export async function takeMessage(env: TrainerEnv, message: Message<{ run: strin
     using given = await env.RUN.getByName(run).lease(trainer, 0, ARITHMETIC);
     const { lease, otherArithmetic } = given;
     if (otherArithmetic !== undefined) {
-      log("warn", `no lease: expected arithmetic ${otherArithmetic}, this trainer has ${ARITHMETIC}; the message comes again`, {
-        run,
-        trainer,
-      });
-      message.retry({ delaySeconds: OTHER_VERSION_RETRY_SECONDS });
+      // The run's next alarm sends a new message. A returned message would come back beside it, and such messages would pile up
+      // until the deployment ends.
+      log("warn", `no lease: expected arithmetic ${otherArithmetic}, this trainer has ${ARITHMETIC}`, { run, trainer });
       return true;
     }
     // A message is only a hint: another trainer may have taken the task.
