@@ -49,6 +49,7 @@ async function deployVersion(api: CloudflareApi, worker: string, { id, tag }: Ve
     if (!takesOldSecrets)
       throw new Error(
         `${worker}: expected the same secrets as in ${tag}, but they have changed since (${error.message}). A rollback brings their older values back. Repeat with --old-secrets, then store the newer values with \`${repair}\`.`,
+        { cause: error },
       );
     await api.send("POST", `${path}?force=true`, body);
     console.log(`${worker} has the secrets of ${tag} again: store newer values with \`${repair}\``);

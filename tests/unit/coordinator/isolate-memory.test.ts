@@ -67,14 +67,16 @@ test("many large uploads at once hold no more than an isolate can spare", async 
   expect(2 * size * most).toBeLessThan(MAX_ISOLATE_BYTES / 2);
 });
 
+/** The chunks of an export. */
+async function* chunks(fails = false) {
+  yield* [1, 2];
+  if (fails) throw new Error("storage fails");
+  yield 3;
+}
+
 test("exports take their share of the same memory, and give it back when they end, fail or lose their reader", async () => {
   const { model, vocabSize } = PRESETS["base"]!;
   const open = () => reserveModel("an export", { ...model, vocabSize });
-  async function* chunks(fails = false) {
-    yield* [1, 2];
-    if (fails) throw new Error("storage fails");
-    yield 3;
-  }
   const most = [];
   for (let held = 0; held < 3; held++) most.push(await open());
   // 38 MiB for transfers have room for three exports of base (12 MiB each), not for four.
