@@ -41,7 +41,7 @@ const tick: RunTick = {
   dataset: null,
 };
 /** As the gateway gives it, with every field. */
-const status = runStatusSchema.parse({ ...tick, error: null, preset: "small", trainingSeconds: 3000, cents: 1 });
+const status = runStatusSchema.parse({ ...tick, trainers: [], error: null, preset: "small", trainingSeconds: 3000, cents: 1 });
 
 const pointOf = (round: number) => ({ round, loss: lossAt(round) });
 
