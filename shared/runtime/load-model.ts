@@ -28,7 +28,7 @@ function readable(prompt: Prompt): ReadablePrompt {
 /** Loads the model at an address or, in Node, in a folder. The backend must run. Throws an error that names the unsupported file and field. */
 export async function loadModel(
   source: string,
-  { token, precision = "int8", onProgress = () => undefined }: LoadOptions,
+  { token, precision = "float32", onProgress = () => undefined }: LoadOptions,
 ): Promise<LocalModel> {
   const files = filesOf(source, token === undefined ? {} : { token });
   const [config, generation, tokenizer] = await Promise.all([

@@ -10,7 +10,7 @@ export type Prompt = string | readonly Message[] | readonly number[];
 export interface LoadOptions {
   /** The operator's token. Models need it unless they are public. */
   token?: string;
-  /** The numbers that products use. The default is that of the Worker generator: int8, so that both give the same text. */
+  /** The numbers that products use. The default is that of the Worker generator: float32, so that both give the same text. */
   precision?: Precision;
   /** Called with the number of bytes that have arrived, and the size of the weights. */
   onProgress?: (done: number, total: number) => void;
