@@ -1,7 +1,7 @@
 /**
  * `npm run bench -- trace [--passages 100] [--json]`: traces texts through the gateway in workerd. Passages cut from tinyshakespeare must
- * be found whole. Texts of shuffled words, and text of another author, must name nothing that the corpus does not have. Reports the
- * size of the index beside that of its tokens, and how long an answer takes.
+ * be found whole. Every passage that an answer names must occur in the documents that it names, also for texts of shuffled words.
+ * Reports the bytes of the index per byte of tokens, and how long an answer takes.
  */
 import "./support/tensors-in-node.ts";
 import type { Traced } from "../../shared/contracts/trace.ts";

@@ -1,7 +1,7 @@
 /**
- * The checks before the first upload: if they find a problem, the deployment changes nothing. All problems are collected and
- * shown together. wrangler runs without questions here. It would find some problems only after four uploads, and would take
- * over another Worker's Workflow with only a warning.
+ * Checks a deployment before its first upload. If there are problems, shows all of them together and changes nothing. These
+ * checks replace the questions that wrangler asks in a terminal. Without them, wrangler would find some problems only after four
+ * uploads, and would take over another Worker's Workflow with only a warning.
  */
 import { z } from "zod";
 import type { CloudflareApi } from "./api.ts";

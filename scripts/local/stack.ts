@@ -3,8 +3,8 @@
  * trainer.
  *
  * One workerd runs all its JavaScript on one thread. A trainer in the coordinator's process would block every other call for a
- * whole training step, so trainers have their own processes. They reach the coordinator through wrangler's dev registry. POST
- * /work keeps them working. State is in .wrangler/state.
+ * whole training step, so trainers have their own processes. They reach the coordinator through wrangler's dev registry. This
+ * script calls POST /work on each of them again and again, which keeps them working. State is in .wrangler/state.
  */
 import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";

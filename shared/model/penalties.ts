@@ -9,7 +9,8 @@ export interface PenaltySettings {
   /** Subtracted from a token's logit for each occurrence in the generated text; 0 is neutral. */
   frequencyPenalty: number;
   /**
-   * For tokens in the prompt or the generated text: divides positive logits and multiplies negative logits; 1 is neutral.
+   * For tokens in the prompt or the generated text: divides positive logits by this value and multiplies negative logits by it; 1 is
+   * neutral.
    * arXiv:1909.05858, section 4.1
    */
   repetitionPenalty: number;

@@ -1,4 +1,7 @@
-/** What the collector uses of the platform, by day (UTC): Host objects and queue messages tell the Catalog with each page. */
+/**
+ * The collector's use of the platform, stored by day (UTC). At the end of each page, the Host object sends the Catalog what it
+ * has used since its last report, queue operations included.
+ */
 import { DAY_MS, dayOf } from "../../shared/costs/day.ts";
 import { addUsage, usageSchema, type Usage } from "../../shared/costs/usage.ts";
 

@@ -38,7 +38,10 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<stri
   }
 }
 
-/** The best candidate of a question. Throws the generator's errors, and Unavailable once `hasLeft`. */
+/**
+ * Returns the best candidate for a question. Throws the generator's error if there is one. Throws Unavailable if the stream ends
+ * without an answer, or if the client has left (`hasLeft` is true) when a line arrives.
+ */
 export async function askQuestion(env: GatewayEnv, request: GenerateRequest, id: string, hasLeft: () => boolean): Promise<Answer> {
   for await (const line of linesOf(await env.GENERATOR.generate(request, id))) {
     if (hasLeft()) break;

@@ -1,4 +1,4 @@
-/** Checks the model name in a request of another protocol. Tiffin answers only with its active model. */
+/** Checks the model name in requests of OpenAI's and Ollama's protocols. Tiffin answers only with its active model. */
 import { HTTPException } from "hono/http-exception";
 
 export const MODEL_NAME = "tiffin";

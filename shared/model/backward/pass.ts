@@ -39,7 +39,10 @@ export interface LossHead {
   group: number;
   /** The divisor that turns a batch's summed losses into a mean. Throws when no row has a loss. */
   weightOf(batch: Batch): number;
-  /** Starts a pass; call it within `onHeap`. Writes the labels to wasm memory now, because a write flushes the command buffer. */
+  /**
+   * Starts a pass; call it within `onHeap`. Writes the labels of the whole batch to wasm memory at the start: each write flushes
+   * the command buffer, so later writes would split the recorded calls.
+   */
   open(weights: Weights, model: ModelConfig, pass: Pass): OpenHead;
   /** The mean loss of hidden rows [N, C] in plain ops. This definition also runs without kernels. */
   define(weights: Weights, model: ModelConfig, hidden: tf.Tensor2D, batch: Batch): tf.Scalar;

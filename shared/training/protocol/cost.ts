@@ -1,4 +1,7 @@
-/** Adds up the trainers' time, computes its price, and updates the speeds that it shows. */
+/**
+ * Adds up the time that trainers spend on accepted tasks, and converts it to cents. Each accepted task also updates its
+ * trainer's compute rate and the run's slowest task time.
+ */
 import { centsOfUsage } from "../../costs/usage.ts";
 import { trainerRate } from "./cpu-rate.ts";
 import { MAX_LEASE_MS, seen } from "./leases.ts";

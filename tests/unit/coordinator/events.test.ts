@@ -1,4 +1,4 @@
-/** Event streams that survive restarts of the object behind them. Each start costs one call. */
+/** An event stream continues when the object behind it restarts. Opening the source again costs one call. */
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { lastingEvents } from "../../../workers/coordinator/events.ts";
 

@@ -8,8 +8,8 @@ export const arePublic = (env: GatewayEnv): boolean => env.PUBLIC_MODELS === "on
 export const requireReader: MiddlewareHandler<GatewayContext> = async (c, next) => (arePublic(c.env) ? next() : requireOperator(c, next));
 
 /**
- * Lets everyone read the files of the active model that the public pages of the Studio need, even if PUBLIC_MODELS is "off".
- * Files of other models are for readers only.
+ * For files that the Studio's public pages need. Everyone may read them for the active model, even if PUBLIC_MODELS is "off". For
+ * any other model, requireReader decides.
  */
 export const requireActiveOrReader: MiddlewareHandler<GatewayContext> = async (c, next) => {
   const active = await c.env.COORDINATOR.activeModel();

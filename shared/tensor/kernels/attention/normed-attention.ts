@@ -86,7 +86,7 @@ export function normedAttentionBackward(
   memory.fill(dqWeight, 0, <usize>d << 2);
   memory.fill(dkWeight, 0, <usize>d << 2);
   for (let i = 0; i < b; i++) {
-    // q and k were evicted from the caches after the forward pass.
+    // Other work has evicted these arrays from the caches since the forward pass. Reading them in order is fastest (prefetch.ts).
     prefetchRows(q, 1, queries, 0);
     prefetchRows(k, 1, keys, 0);
     prefetchRows(v, 1, keys, 0);

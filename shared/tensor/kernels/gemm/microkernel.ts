@@ -59,7 +59,10 @@ export function multiplyAPanel(
   }
 }
 
-/** A microtile of C from the micro-panel and a panel of B. `rows` is ROWS or SHORT, a compile-time constant. */
+/**
+ * Computes one microtile of C from the packed micro-panel of A and one panel of B. Callers pass the constant ROWS or SHORT as
+ * `rows`, so that inlining removes the branches on `rows`.
+ */
 // @ts-ignore: decorator
 @inline
 function microkernel(rows: i32, b: usize, k: i32, from: usize, out: usize, second: usize, sign: f32, outRow: usize): void {

@@ -21,7 +21,7 @@ export function gatherRows(weight: usize, ids: usize, out: usize, count: i32, wi
   }
 }
 
-/** out [rows, width] = values [count, width] added up by id [count], in order. Ignores ids outside 0..rows-1. */
+/** out [rows, width] = values [count, width] added up by id [count], in the order of `values`. Ignores ids outside 0..rows-1. */
 export function scatterAddRows(values: usize, ids: usize, out: usize, count: i32, width: i32, rows: i32): void {
   memory.fill(out, 0, (<usize>rows * width) << 2);
   const vectors = width & ~3;

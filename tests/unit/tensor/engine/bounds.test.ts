@@ -15,7 +15,7 @@ const FIRST = 1 << 20;
 const GUARD_BYTES = 512;
 const GUARD = 0xa5;
 
-/** Memory between guards: a number of bytes, or an array of numbers. */
+/** Allocates memory with guard bytes before and after it: `bytes` gives empty bytes, `floats` gives float32 numbers. */
 interface Rooms {
   bytes(count: number): Pointer;
   floats(count: number): Pointer;

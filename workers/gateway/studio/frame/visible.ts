@@ -9,7 +9,7 @@ export function visible(text: string): string {
   return text.replaceAll("\n", "⏎").replaceAll("\t", "⇥").replaceAll(HIDDEN, codePoint).replaceAll(" ", "·");
 }
 
-/** Characters that make a text look like another one: controls except tabs and line ends, and marks of direction. */
+/** Characters that can make one text look like another: controls except tabs and line ends, and marks of the writing direction. */
 const DECEIVING = /(?![\t\n\r])[\p{Cc}\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu;
 
 /** For titles, addresses and texts from outside, which stay readable. */
