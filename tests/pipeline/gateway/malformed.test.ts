@@ -174,10 +174,14 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(() => door.close());
 
+/** Each route gets one body in this many, and each body goes to several routes of every door. All pairs would take minutes. */
+const STRIDE = 3;
+
 /** The routes and bodies whose answer is 500 or above, or of which no answer comes within a minute. */
-async function failures(bodies: readonly (string | Uint8Array<ArrayBuffer>)[]): Promise<string[]> {
+async function failures(all: readonly (string | Uint8Array<ArrayBuffer>)[]): Promise<string[]> {
   const failed: string[] = [];
-  for (const route of routes) {
+  for (const [at, route] of routes.entries()) {
+    const bodies = all.filter((_, index) => (index + at) % STRIDE === 0);
     const answers = await Promise.all(
       bodies.map(async (body) => {
         const response = await door.server.fetch(route, {
@@ -195,7 +199,7 @@ async function failures(bodies: readonly (string | Uint8Array<ArrayBuffer>)[]): 
   return failed;
 }
 
-test("texts that are no JSON are refused at every POST route", async () => {
+test("texts that are no JSON give no failure at any POST route", async () => {
   expect(routes.length).toBeGreaterThan(20);
   expect(
     MUST_FAIL.filter((text) => {
