@@ -28,8 +28,17 @@ const ENOUGH_LESSONS = 3000;
 /** A very short pretraining, as for a trial, gets fewer lessons: one per this many tokens. */
 const TOKENS_PER_FIRST_LESSON = 50;
 const [MIN_LESSONS, MAX_LESSONS] = [200, 20_000];
-/** Factor on the learning rate. Few lessons need a higher rate; with many, a low rate forgets less of the pretraining. */
-const lrScaleOf = (lessons: number): number => (lessons <= ENOUGH_LESSONS ? 0.6 : 0.25);
+/** Factors on the learning rate that were measured at two counts of lessons. More lessons need a lower rate and forget less. */
+const [FEW, MANY] = [
+  { lessons: ENOUGH_LESSONS, lrScale: 0.6 },
+  { lessons: 5000, lrScale: 0.25 },
+];
+
+/** The factor on the learning rate: on the line between the two measured points, and constant beyond them. */
+export function lrScaleOf(lessons: number): number {
+  const share = (lessons - FEW.lessons) / (MANY.lessons - FEW.lessons);
+  return FEW.lrScale + Math.min(1, Math.max(0, share)) * (MANY.lrScale - FEW.lrScale);
+}
 
 /** The number of lessons after a pretraining of `tokens` tokens. */
 export function lessonCount(tokens: number): number {

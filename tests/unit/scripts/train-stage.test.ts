@@ -1,7 +1,7 @@
 /** The number of training tokens that fit into the time of `npm start`. */
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { lessonCount, TOKENS_OF_A_LESSON } from "../../../scripts/local/teach.ts";
+import { lessonCount, lrScaleOf, TOKENS_OF_A_LESSON } from "../../../scripts/local/teach.ts";
 import { tokensThatFit } from "../../../scripts/local/train-stage.ts";
 
 const ROUND = 20_480;
@@ -34,4 +34,9 @@ test("the lessons take at most a quarter of the training time of a whole run, an
   expect((TOKENS_OF_A_LESSON * lessonCount(1_500_000)) / 1_500_000).toBeLessThan(1 / 3);
   expect([lessonCount(150_000), lessonCount(600_000)]).toEqual([3000, 3000]);
   expect(lessonCount(10_000)).toBe(200);
+});
+
+test("the rate of the lessons falls without a jump", () => {
+  expect([200, 3000, 5000, 20_000].map(lrScaleOf)).toEqual([0.6, 0.6, 0.25, 0.25]);
+  for (let lessons = 200; lessons < 6000; lessons += 50) expect(Math.abs(lrScaleOf(lessons + 50) - lrScaleOf(lessons))).toBeLessThan(0.01);
 });
