@@ -180,7 +180,7 @@ export const tokenShardEntrySchema = z.object({ hash: hashSchema, tokens: z.int(
 export type TokenShardEntry = z.infer<typeof tokenShardEntrySchema>;
 
 /** The kinds of datasets. The kind says what the numbers in the token files mean. Each objective (training/objectives/) reads one kind. */
-export const DATASET_KINDS = ["pretrain", "sft"] as const;
+export const DATASET_KINDS = ["pretrain", "sft", "preferences"] as const;
 export type DatasetKind = (typeof DATASET_KINDS)[number];
 
 /** Characters of an imported chat template. Qwen3's has 4,000. */
@@ -196,6 +196,8 @@ const endTokensSchema = z.array(z.int().nonnegative()).min(1).max(16);
  * first.
  *
  * Kind sft is a lesson set, encoded as records (lessons/records.ts). It has no baselines, and `documents` counts conversations.
+ *
+ * Kind preferences holds pairs of answers to one question, the better one first (preferences/records.ts). `documents` counts pairs.
  */
 export const datasetSchema = z.object({
   format: z.literal(1),
@@ -206,7 +208,7 @@ export const datasetSchema = z.object({
   endTokens: endTokensSchema.optional(),
   train: z.array(tokenShardEntrySchema),
   val: z.array(tokenShardEntrySchema),
-  /** Number of 16-bit numbers in `train`. Kind pretrain: one per token. Kind sft: two per token, the token and its flag. */
+  /** Number of 16-bit numbers in `train`. Kind pretrain: one per token. Other kinds: records. */
   trainTokens: z.int().nonnegative(),
   valTokens: z.int().nonnegative(),
   /** UTF-8 bytes of the validation documents, for bits per byte. */
@@ -215,11 +217,13 @@ export const datasetSchema = z.object({
   unigramLoss: z.number().optional(),
   /** Loss of an interpolated trigram model; absent in datasets that are older than this baseline. */
   trigramLoss: z.number().optional(),
-  /** Kind sft: the context length of the models that can learn the records. */
+  /** Kinds sft and preferences: the context length of the models that can learn the records. */
   context: z.int().positive().optional(),
   /** Kind sft: the lesson set, and the pretraining dataset that supplies replayed text. */
   lessons: hashSchema.optional(),
   replay: hashSchema.optional(),
+  /** Kind preferences: the model whose log-probabilities are in the records. */
+  reference: hashSchema.optional(),
 });
 export type Dataset = z.infer<typeof datasetSchema>;
 /** A dataset as stored. A corpus is stored without `kind`, so that its hash is the same as before the field existed. */

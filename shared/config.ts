@@ -30,9 +30,13 @@ export const modelConfigSchema = z
     ropeTheta: z.number().min(1).max(1e8),
     normEpsilon: z.number().min(1e-12).max(1e-2),
     tiedEmbeddings: z.boolean(),
+    /** A reward model: it gives one score to a whole text, in place of probabilities of the next token. */
+    isScored: z.literal(true).optional(),
   })
   .refine((model) => model.heads % model.kvHeads === 0, { error: "heads must be a multiple of kvHeads", path: ["kvHeads"] });
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
+/** The fields that every model has. */
+export type DecoderConfig = Omit<ModelConfig, "isScored">;
 
 /** The optimizer. Under Muon, `lr` applies to hidden matrices only; under AdamW, to all parameters. */
 export const optimizerConfigSchema = z.discriminatedUnion("name", [
@@ -68,7 +72,7 @@ export const scheduleConfigSchema = z.object({ warmupSteps: z.int().min(0), deca
 export type ScheduleConfig = z.infer<typeof scheduleConfigSchema>;
 
 /** The training objectives. Each objective is a file in training/objectives/. */
-export const OBJECTIVE_NAMES = ["pretrain", "sft"] as const;
+export const OBJECTIVE_NAMES = ["pretrain", "sft", "reward", "dpo", "ipo", "kto"] as const;
 export type ObjectiveName = (typeof OBJECTIVE_NAMES)[number];
 
 /**

@@ -3,7 +3,7 @@
  * names the field. Without the error, the model would load and produce wrong text.
  */
 import { z } from "zod";
-import { modelConfigSchema, type ModelConfig } from "../config.ts";
+import { modelConfigSchema, type DecoderConfig, type ModelConfig } from "../config.ts";
 import { refuseOtherArchitectures } from "./architecture.ts";
 
 /** The longest supported context (config.ts). A longer context is cut to this length. */
@@ -36,7 +36,7 @@ const configSchema = z.object({
 });
 
 /** Hugging Face's name of each field, for errors of modelConfigSchema. */
-const THEIR_NAMES: Readonly<Record<keyof ModelConfig, string>> = {
+const THEIR_NAMES: Readonly<Record<keyof DecoderConfig, string>> = {
   vocabSize: "vocab_size",
   width: "hidden_size",
   mlpWidth: "intermediate_size",
@@ -54,7 +54,7 @@ const THEIR_NAMES: Readonly<Record<keyof ModelConfig, string>> = {
 export function boundedConfig(
   file: string,
   config: ModelConfig,
-  names: Readonly<Record<keyof ModelConfig, string>>,
+  names: Readonly<Record<keyof DecoderConfig, string>>,
   notes: string[],
 ): ModelConfig {
   const context = Math.min(config.context, MAX_CONTEXT);
@@ -64,7 +64,7 @@ export function boundedConfig(
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const field = issue?.path[0];
-  const name = typeof field === "string" && field in names ? names[field as keyof ModelConfig] : "configuration";
+  const name = typeof field === "string" && field in names ? names[field as keyof DecoderConfig] : "configuration";
   throw new Error(`${file}: ${name}: ${issue?.message ?? "expected another value"}`);
 }
 

@@ -1,5 +1,5 @@
 /** Reads a Qwen3 decoder's configuration and tokenizer from GGUF metadata. Throws an error that names the first unsupported key. */
-import type { ModelConfig } from "../config.ts";
+import type { DecoderConfig, ModelConfig } from "../config.ts";
 import { boundedConfig } from "./config-reader.ts";
 import type { GgufValue } from "./gguf-reader.ts";
 import { PATTERNS } from "../tokenizer/pre-tokenizer.ts";
@@ -7,7 +7,7 @@ import { TOKEN_KINDS } from "./tokenizer-tables.ts";
 
 type Metadata = ReadonlyMap<string, GgufValue>;
 
-const KEYS: Readonly<Record<keyof ModelConfig, string>> = {
+const KEYS: Readonly<Record<keyof DecoderConfig, string>> = {
   vocabSize: "tokenizer.ggml.tokens",
   width: "qwen3.embedding_length",
   mlpWidth: "qwen3.feed_forward_length",

@@ -16,6 +16,9 @@ export type ShapedName = [name: string, shape: number[]];
  */
 const EMBEDDING_STD = 1;
 
+/** The scalar head of a reward model; Hugging Face's name in models that classify sequences. */
+export const SCORE = "score.weight";
+
 const layerNames = new Map<string, string[]>();
 
 /** The name of a layer's parameter. Names are cached, because a new string must be hashed at each look-up. */
@@ -50,7 +53,8 @@ export function weightShapes(config: ModelConfig): ShapedName[] {
     );
   }
   shapes.push(["model.norm.weight", [width]]);
-  if (!config.tiedEmbeddings) shapes.push(["lm_head.weight", [vocabSize, width]]);
+  if (config.isScored) shapes.push([SCORE, [1, width]]);
+  else if (!config.tiedEmbeddings) shapes.push(["lm_head.weight", [vocabSize, width]]);
   return shapes;
 }
 
@@ -64,7 +68,7 @@ export function isHiddenMatrix(name: string): boolean {
 }
 
 /**
- * Creates initial values from a seed. Norm scales are 1. Output projections and an untied head are 0, so at first every block is
+ * Creates initial values from a seed. Norm scales are 1. Output projections, an untied head and a score are 0, so at first every block is
  * the identity and the loss is log V. All other values are normal. With `some`, only those parameters are created, with the same
  * values. The caller disposes the tensors.
  */
@@ -74,7 +78,8 @@ export function initWeights(config: ModelConfig, seed: number, some?: readonly S
   const places = new Map(all.map(([name], index) => [name, index]));
   for (const [name, shape] of some ?? all) {
     if (name.includes("norm")) weights[name] = tf.fill(shape, 1);
-    else if (name.includes("o_proj") || name.includes("down_proj") || name === "lm_head.weight") weights[name] = tf.fill(shape, 0);
+    else if (name.includes("o_proj") || name.includes("down_proj") || name === "lm_head.weight" || name === SCORE)
+      weights[name] = tf.fill(shape, 0);
     else {
       // Each parameter has its own random stream, so a new layer does not change the values of earlier parameters.
       const random = createRandom(seed + 0x9e3779b1 * (places.get(name)! + 1));

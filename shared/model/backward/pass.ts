@@ -19,6 +19,8 @@ export interface Batch {
   labels: Int32Array;
   /** float32 [N], the factor on each row's loss; default: all 1. */
   rowWeights?: Float32Array;
+  /** float32 [B], the log-probability of each sequence's labels under a reference model, nats. Only some loss heads use it. */
+  references?: Float32Array;
   /** Number of sequences, B. */
   sequences: number;
 }
@@ -75,6 +77,7 @@ export function sequencesOfBatch(batch: Batch, first: number, end: number): Batc
     inputs: batch.inputs.subarray(from, to),
     labels: batch.labels.subarray(from, to),
     ...(batch.rowWeights === undefined ? {} : { rowWeights: batch.rowWeights.subarray(from, to) }),
+    ...(batch.references === undefined ? {} : { references: batch.references.subarray(first, end) }),
     sequences: end - first,
   };
 }

@@ -3,11 +3,13 @@
  * tsc fails).
  */
 import type { ObjectiveName } from "../../config.ts";
+import { dpo, ipo, kto } from "./dpo.ts";
 import type { Objective } from "./objective.ts";
 import { pretrain } from "./pretrain.ts";
+import { reward } from "./reward.ts";
 import { sft } from "./sft.ts";
 
-const OBJECTIVES: Readonly<Record<ObjectiveName, Objective>> = { pretrain, sft };
+const OBJECTIVES: Readonly<Record<ObjectiveName, Objective>> = { pretrain, sft, reward, dpo, ipo, kto };
 
 export function objectiveOf({ objective }: { objective: ObjectiveName }): Objective {
   return OBJECTIVES[objective];

@@ -9,13 +9,28 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { pairsOf, recordNumbers } from "../../lessons/records.ts";
 import { crossEntropyHead } from "../../model/backward/cross-entropy-head.ts";
-import type { LossHead } from "../../model/backward/pass.ts";
+import type { Batch, LossHead } from "../../model/backward/pass.ts";
 import type { Examples, Objective } from "./objective.ts";
 
 /** The length of a batch is a multiple of this, so that only few different lengths occur. */
 const LENGTH_STEP = 8;
 
 const countOf = (stream: number, context: number) => Math.floor(stream / recordNumbers(context));
+
+/** The inputs of conversations, as long as the longest of them, and the assistant's tokens as labels. */
+export function conversationBatch(records: readonly Uint16Array[], context: number): Batch {
+  const longest = Math.max(2, ...records.map(pairsOf));
+  const length = Math.min(context, Math.ceil((longest - 1) / LENGTH_STEP) * LENGTH_STEP);
+  const inputs = new Int32Array(records.length * length);
+  const labels = new Int32Array(records.length * length).fill(-1);
+  for (const [index, record] of records.entries()) {
+    for (let position = 0; position < length; position++) {
+      inputs[index * length + position] = record[2 * position]!;
+      if (record[2 * position + 3] === 1) labels[index * length + position] = record[2 * position + 2]!;
+    }
+  }
+  return { inputs, labels, sequences: records.length };
+}
 
 const examples: Examples = {
   // An example costs a whole record, even if its conversation is short. A token budget therefore fixes the number of
@@ -25,19 +40,7 @@ const examples: Examples = {
   validationCount: (stream, { context }) => countOf(stream, context),
   recordLength: ({ context }) => recordNumbers(context),
   recordStart: (example, { context }) => example * recordNumbers(context),
-  batch(records, { context }) {
-    const longest = Math.max(2, ...records.map(pairsOf));
-    const length = Math.min(context, Math.ceil((longest - 1) / LENGTH_STEP) * LENGTH_STEP);
-    const inputs = new Int32Array(records.length * length);
-    const labels = new Int32Array(records.length * length).fill(-1);
-    for (const [index, record] of records.entries()) {
-      for (let position = 0; position < length; position++) {
-        inputs[index * length + position] = record[2 * position]!;
-        if (record[2 * position + 3] === 1) labels[index * length + position] = record[2 * position + 2]!;
-      }
-    }
-    return { inputs, labels, sequences: records.length };
-  },
+  batch: (records, { context }) => conversationBatch(records, context),
   validationWeight: (stream, { slice, slices }, { context }) => Math.max(0, Math.ceil((countOf(stream, context) - slice) / slices)),
 };
 

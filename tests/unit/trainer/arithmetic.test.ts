@@ -4,16 +4,18 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
-import { canonicalJson, type Hash } from "../../../shared/artifacts.ts";
+import { canonicalJson, type DatasetKind, type Hash } from "../../../shared/artifacts.ts";
 import { presetOf, type ModelConfig, type TrainingConfig } from "../../../shared/config.ts";
 import { recordNumbers } from "../../../shared/lessons/records.ts";
 import { encodeParts } from "../../../shared/model/formats/weights-file.ts";
 import { createRandom, normal } from "../../../shared/model/random.ts";
 import { weightShapes, type Weights } from "../../../shared/model/weights.ts";
+import { pairNumbers, setReferences } from "../../../shared/preferences/records.ts";
 import { sha256 } from "../../../shared/store.ts";
 import { startBackend, useKernels } from "../../../shared/tensor/engine/backend.ts";
 import simd from "../../../shared/tensor/kernels/kernels-simd.wasm";
 import { encodeTokenShard } from "../../../shared/tokenizer/token-shard.ts";
+import { objectiveOf } from "../../../shared/training/objectives/list.ts";
 import { ARITHMETIC } from "../../../shared/training/protocol/arithmetic.ts";
 import { identityOf } from "../../../shared/training/protocol/run-state.ts";
 import type { EvaluateTask, Task, TrainResult, TrainTask } from "../../../shared/training/protocol/task.ts";
@@ -27,6 +29,7 @@ const RECORDED: Readonly<Record<number, Readonly<Record<string, string>>>> = {
     Muon: "779bc11f88fb",
     Nesterov: "a7cc5e964a97",
     "a clipped norm": "2929cc51d16e",
+    "a reward model": "3bca1823cb5d",
     "a schedule that warms up": "39fb2550bb80",
     "a state that continues": "bd1a6fc9e45d",
     "activations computed again": "56c48b72c35d",
@@ -37,6 +40,7 @@ const RECORDED: Readonly<Record<number, Readonly<Record<string, string>>>> = {
     "an update in int8, with rounding errors": "e477c19818df",
     "fine-tuning": "a7bad459b526",
     "odd sizes": "307c375706b2",
+    "preference training": "5da77259a1ed",
     "tied embeddings": "541d9a89fdd4",
   },
 };
@@ -81,22 +85,35 @@ async function putWeights(model: ModelConfig): Promise<Hash[]> {
   return parts;
 }
 
-async function putDataset(kind: "pretrain" | "sft", { vocabSize, context }: ModelConfig): Promise<Hash> {
+async function putDataset(kind: DatasetKind, { vocabSize, context }: ModelConfig): Promise<Hash> {
   const random = createRandom(9);
   const token = () => Math.floor(random() * vocabSize);
   const record = recordNumbers(context);
   // An sft record is a list of (token, flag) pairs, padded with zeros. Its conversations have different lengths.
-  const numbers = Uint16Array.from({ length: 20 * record }, (_, at) => {
+  const lessons = Uint16Array.from({ length: 20 * record }, (_, at) => {
     const pairs = record / 2 - (Math.floor(at / record) % 5);
     const inside = Math.floor((at % record) / 2) < pairs;
     if (kind === "pretrain") return token();
     return inside ? (at % 2 === 0 ? token() : Math.floor(at / 2) % 3 > 0 ? 1 : 0) : 0;
   });
+  const numbers = kind === "preferences" ? pairsOf(lessons, context) : lessons;
   const side = [{ hash: await put(encodeTokenShard(numbers)), tokens: numbers.length }];
   const sizes = { trainTokens: numbers.length, valTokens: numbers.length, valBytes: 300, documents: 3 };
-  const ofKind = kind === "sft" ? { kind, context } : {};
+  const ofKind = kind === "pretrain" ? {} : { kind, context };
   const json = canonicalJson({ format: 1, tokenizer: NONE, vocabSize, train: side, val: side, ...sizes, ...ofKind });
   return put(new Uint8Array(new TextEncoder().encode(json)));
+}
+
+/** Each record and the next one as a pair, with made log-probabilities. */
+function pairsOf(lessons: Uint16Array, context: number): Uint16Array {
+  const size = recordNumbers(context);
+  const pairs = new Uint16Array((lessons.length / size / 2) * pairNumbers(context));
+  for (let index = 0; index * 2 * size < lessons.length; index++) {
+    const record = pairs.subarray(index * pairNumbers(context), (index + 1) * pairNumbers(context));
+    record.set(lessons.subarray(2 * index * size, 2 * (index + 1) * size));
+    setReferences(record, context, [-20 - index, -30 + index]);
+  }
+  return pairs;
 }
 
 const made = new Map<string, Promise<unknown>>();
@@ -110,7 +127,8 @@ function once<T>(model: ModelConfig, what: string, make: () => Promise<T>): Prom
 async function taskOf(change: Partial<TrainingConfig>, model = WIDE): Promise<TrainTask> {
   const training = { ...LOCAL, ...change };
   const weights = await once(model, "weights", () => putWeights(model));
-  const dataset = await once(model, training.objective, () => putDataset(training.objective, model));
+  const kind = objectiveOf(training).datasetKind;
+  const dataset = await once(model, kind, () => putDataset(kind, model));
   return { kind: "train", run: "r", round: 3, shard: 1, base: NONE, weights, inner: null, dataset, model, training, lrScale: 0.5 };
 }
 
@@ -151,6 +169,8 @@ const TASKS: Readonly<Record<string, () => Promise<Task>>> = {
   "an update in bf16, with rounding errors": () => continued({ compression: "bf16" }),
   "an update in int8, with rounding errors": () => continued({ compression: "int8", steps: 1 }),
   "fine-tuning": () => taskOf({ objective: "sft" }),
+  "preference training": () => taskOf({ objective: "dpo" }),
+  "a reward model": () => taskOf({ objective: "reward" }, { ...WIDE, isScored: true }),
   "an evaluation": () => evaluation(),
 };
 
