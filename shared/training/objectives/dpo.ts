@@ -38,6 +38,9 @@ export const ipoLoss: PairLoss = {
   define: (better, worse) => tf.square(tf.sub(tf.sub(better, worse), 1 / (2 * BETA))),
 };
 
+/** The values or 0, as constants without a gradient. */
+const aboveZero = (values: tf.Tensor1D) => tf.tensor1d(values.dataSync().map((value) => Math.max(0, value)));
+
 /**
  * The paper compares an answer with the divergence of the model from its reference, estimated over a batch. A batch is divided among
  * shards, so here the pair is the batch: each answer is compared with the log-ratio of the other one, if that is above 0. The
@@ -53,9 +56,8 @@ export const ktoLoss: PairLoss = {
     };
   },
   define(better, worse) {
-    const fixed = (values: tf.Tensor1D) => tf.tensor1d(values.dataSync().map((value) => Math.max(0, value)));
-    const gain = tf.sigmoid(tf.mul(BETA, tf.sub(better, fixed(worse))));
-    const loss = tf.sigmoid(tf.mul(BETA, tf.sub(fixed(better), worse)));
+    const gain = tf.sigmoid(tf.mul(BETA, tf.sub(better, aboveZero(worse))));
+    const loss = tf.sigmoid(tf.mul(BETA, tf.sub(aboveZero(better), worse)));
     return tf.sub(1, tf.div(tf.add(gain, loss), 2));
   },
 };
