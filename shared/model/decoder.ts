@@ -7,6 +7,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
+import { checkIds } from "./decoding/check-ids.ts";
 import { forwardCached, type LayerCache } from "./transformer.ts";
 import type { Weights } from "./weights.ts";
 
@@ -26,18 +27,6 @@ export interface Decoder {
 /** Creates a decoder at the start of a sequence. `weights` must outlive the decoder and its forks. */
 export function createDecoder(weights: Weights, config: ModelConfig): Decoder {
   return decoderAt(weights, config, null);
-}
-
-/** Throws unless the ids exist and have room after `length` positions. Without the check a kernel would read beyond its table. */
-export function checkIds(config: ModelConfig, length: number, ids: ArrayLike<number>): void {
-  if (ids.length < 1) throw new Error("decoder: expected at least one id, got none");
-  if (length + ids.length > config.context)
-    throw new Error(`decoder: expected at most ${config.context} positions, got ${length + ids.length}; shorten the prompt`);
-  for (let index = 0; index < ids.length; index++) {
-    const id = ids[index]!;
-    if (!Number.isInteger(id) || id < 0 || id >= config.vocabSize)
-      throw new Error(`decoder: expected ids below ${config.vocabSize}, got ${id}`);
-  }
 }
 
 function decoderAt(weights: Weights, config: ModelConfig, start: LayerCache[] | null): Decoder {

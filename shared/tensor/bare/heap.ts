@@ -1,6 +1,6 @@
 /**
- * An allocator for a wasm memory: it takes the best fit and merges free neighbours. A key/value cache grows with each token, so
- * a freed block is slightly too small for the next block. Only merged neighbours become large enough.
+ * An allocator for a wasm memory: it takes the best fit and merges free neighbours. Weights, pages of keys and values and scratch
+ * differ in size, so only merged neighbours become large enough for a larger block.
  */
 
 /** The size of a cache line. Kernels are fastest on blocks that start at a cache line. */

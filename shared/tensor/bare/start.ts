@@ -1,27 +1,16 @@
-/** Starts the bare backend: creates its memory, instantiates the kernels and registers them. */
+/** Starts the bare backend: creates its memory, instantiates the kernels and registers those of decoding. */
 import * as tf from "@tensorflow/tfjs-core";
 import { createContext } from "../engine/create-context.ts";
 import type { Kernel } from "../engine/kernel-context.ts";
 import { instantiateKernels } from "../engine/kernel-instance.ts";
 import { ALL } from "../engine/optimisations.ts";
-import { registerForward } from "../registered/forward.ts";
+import { registerDecode } from "../registered/decode.ts";
 import { rotaryTables } from "../registered/rotary-tables.ts";
 import { BareBackend } from "./backend.ts";
 import { Heap } from "./heap.ts";
-import { registerPlain } from "./kernels.ts";
 
 /** The minimum that the kernels declare. */
 const INITIAL_PAGES = 4;
-
-/** The functions that tfjs expects from its platform. A decoder uses only `isTypedArray`. */
-const PLATFORM = {
-  fetch,
-  now: () => performance.now(),
-  encode: (text: string) => new TextEncoder().encode(text),
-  decode: (bytes: Uint8Array) => new TextDecoder().decode(bytes),
-  isTypedArray: (value: unknown): value is Float32Array | Int32Array | Uint8Array | Uint8ClampedArray =>
-    value instanceof Float32Array || value instanceof Int32Array || value instanceof Uint8Array || value instanceof Uint8ClampedArray,
-};
 
 let starting: Promise<void> | null = null;
 
@@ -36,7 +25,6 @@ async function start(module: WebAssembly.Module): Promise<void> {
   const { workspaceStart, workspaceBytes } = instantiateKernels(memory, module);
   const heap = new Heap(memory, workspaceStart() + workspaceBytes());
   const backend = new BareBackend(memory, heap);
-  tf.env().setPlatform("bare", PLATFORM);
   // The kernels register themselves under this name.
   if (!tf.registerBackend("wasm", () => backend) || !(await tf.setBackend("wasm")))
     throw new Error(
@@ -44,6 +32,5 @@ async function start(module: WebAssembly.Module): Promise<void> {
     );
   const runtime = { _malloc: (bytes: number) => heap.allocate(bytes), _free: (offset: number) => heap.free(offset) };
   const context = createContext({ backend, runtime, memory }, module, new Map<string, Kernel>(), ALL);
-  registerForward(context, rotaryTables(context));
-  registerPlain(context);
+  registerDecode(context, rotaryTables(context));
 }

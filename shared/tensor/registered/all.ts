@@ -4,13 +4,19 @@ import { createContext, type Engine } from "../engine/create-context.ts";
 import type { Kernel } from "../engine/kernel-context.ts";
 import { ALL, type Optimisations } from "../engine/optimisations.ts";
 import { registerAccumulate } from "./accumulate.ts";
+import { registerAttention } from "./attention.ts";
 import { registerCrossEntropy } from "./cross-entropy.ts";
-import { registerUnsortedSegmentSum } from "./embedding.ts";
-import { registerForward } from "./forward.ts";
+import { registerDecode } from "./decode.ts";
+import { registerEmbedding, registerUnsortedSegmentSum } from "./embedding.ts";
 import { registerFusedProjection } from "./fused-projection.ts";
+import { registerIdentity } from "./identity.ts";
+import { registerMatMul } from "./matmul.ts";
 import { registerNormedAttention } from "./normed-attention.ts";
 import { registerOptimizers } from "./optimizers.ts";
+import { registerRmsNorm } from "./rms-norm.ts";
 import { rotaryTables } from "./rotary-tables.ts";
+import { registerRotary } from "./rotary.ts";
+import { registerSwiglu } from "./swiglu.ts";
 
 export type Registration = (engine: Engine, module: WebAssembly.Module, optimisations?: Optimisations) => void;
 
@@ -19,7 +25,14 @@ export const registerKernels: Registration = (engine, module, optimisations = AL
   const registered = new Map<string, Kernel>();
   const context = createContext(engine, module, registered, optimisations);
   const tableFor = rotaryTables(context);
-  registerForward(context, tableFor);
+  registerIdentity(context);
+  registerMatMul(context);
+  registerEmbedding(context);
+  registerAttention(context);
+  registerRmsNorm(context);
+  registerRotary(context, tableFor);
+  registerSwiglu(context);
+  registerDecode(context, tableFor);
   registerAccumulate(context);
   registerFusedProjection(context);
   registerUnsortedSegmentSum(context);
