@@ -2,6 +2,7 @@
  * Samples the next token from logits: temperature, top-k, top-p (arXiv:1904.09751), min-p (arXiv:2407.01082). The same logits,
  * settings and random numbers give the same token on every machine. Between equal logits the lower id wins.
  */
+import { largest } from "./largest.ts";
 
 export interface SamplingSettings {
   /** 0: always the most probable token. */
@@ -38,12 +39,9 @@ export function sampleToken(logits: Float32Array, settings: SamplingSettings, ra
   // Subtracting the peak prevents overflow at tiny temperatures. The best token's weight is then always 1.
   const weights = Float64Array.from(logits, (logit) => Math.exp((logit - peak) / temperature));
   let ids: ArrayLike<number> = Uint32Array.from(weights.keys());
-  if (topK > 0 || topP < 1) {
-    const sorted = Uint32Array.from(weights.keys()).toSorted((a, b) => logits[b]! - logits[a]! || a - b);
-    ids = nucleus(topK > 0 ? sorted.subarray(0, topK) : sorted, weights, topP);
-  }
+  if (topK > 0 || topP < 1) ids = nucleus(largest(logits, topK > 0 ? topK : logits.length), weights, topP);
   // The best token's weight is 1, so a token's weight is the fraction that min-p compares.
-  if (minP > 0) ids = Uint32Array.from(ids).filter((id) => weights[id]! >= minP);
+  if (minP > 0) ids = Array.from(ids).filter((id) => weights[id]! >= minP);
   let kept = 0;
   for (let index = 0; index < ids.length; index++) kept += weights[ids[index]!]!;
   let left = random() * kept;
@@ -58,12 +56,14 @@ export function sampleToken(logits: Float32Array, settings: SamplingSettings, ra
 /** Returns the `count` most probable tokens with their log probabilities, most probable first. */
 export function mostProbableTokens(logits: Float32Array, count: number): Sample[] {
   const total = logTotal(logits);
-  const sorted = Uint32Array.from(logits.keys()).toSorted((a, b) => logits[b]! - logits[a]! || a - b);
-  return Array.from(sorted.subarray(0, count), (id) => ({ id, logProbability: logits[id]! - total }));
+  return largest(logits, count).map((id) => ({ id, logProbability: logits[id]! - total }));
 }
 
-/** The logarithm of the sum of exponentials, without overflow. */
-function logTotal(logits: Float32Array): number {
+/**
+ * The logarithm of the sum of exponentials, without overflow. A token's logit minus this number is the natural logarithm of its
+ * probability.
+ */
+export function logTotal(logits: Float32Array): number {
   const peak = logits.reduce((most, logit) => Math.max(most, logit));
   let total = 0;
   for (const logit of logits) total += Math.exp(logit - peak);
@@ -71,13 +71,13 @@ function logTotal(logits: Float32Array): number {
 }
 
 /** The shortest prefix of ids (most probable first) whose weight is at least the fraction `topP` of the total weight. */
-function nucleus(ids: Uint32Array, weights: Float64Array, topP: number): Uint32Array {
+function nucleus(ids: readonly number[], weights: Float64Array, topP: number): readonly number[] {
   let total = 0;
   for (const id of ids) total += weights[id]!;
   let sum = 0;
   for (const [index, id] of ids.entries()) {
     sum += weights[id]!;
-    if (sum >= topP * total) return ids.subarray(0, index + 1);
+    if (sum >= topP * total) return ids.slice(0, index + 1);
   }
   return ids;
 }

@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { PromptToken } from "../../shared/contracts/generation.ts";
 import { eachLogits } from "../../shared/model/observe.ts";
-import { mostProbableTokens } from "../../shared/model/sampling.ts";
+import { logTotal, mostProbableTokens } from "../../shared/model/sampling.ts";
 import { hiddenRows } from "../../shared/model/transformer.ts";
 import type { LoadedModel } from "./model.ts";
 
@@ -16,9 +16,7 @@ export function echoOf({ weights, config, tokenizer }: LoadedModel, ids: readonl
       eachLogits(weights, config, hidden, (row, logits) => {
         const token = tokens[row + 1];
         if (token === undefined) return;
-        const peak = logits.reduce((most, logit) => Math.max(most, logit), -Infinity);
-        const total = logits.reduce((sum, logit) => sum + Math.exp(logit - peak), 0);
-        token.logProbability = logits[token.id]! - peak - Math.log(total);
+        token.logProbability = logits[token.id]! - logTotal(logits);
         token.alternatives = mostProbableTokens(logits, alternatives).map(({ id, logProbability }) => ({
           id,
           logProbability,

@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Explanation, ExplainRequest, Predicted } from "../../shared/contracts/explain.ts";
 import { namedError } from "../../shared/errors.ts";
 import { renderContext } from "../../shared/lessons/context.ts";
+import { largest } from "../../shared/model/largest.ts";
 import { eachLogits, observe } from "../../shared/model/observe.ts";
 import { chatTokens, type Message } from "../../shared/tokenizer/chat-template.ts";
 import { account } from "./account.ts";
@@ -98,18 +99,6 @@ function softmax(logits: Float32Array): Float64Array {
   let total = 0;
   for (let id = 0; id < probabilities.length; id++) total += probabilities[id] = Math.exp(probabilities[id]! - most);
   return probabilities.map((power) => power / total);
-}
-
-/** The indexes of the `count` largest values, largest first; equal values in the order of their indexes. */
-function largest(values: Float64Array, count: number): number[] {
-  const kept: number[] = [];
-  for (let id = 0; id < values.length; id++) {
-    if (kept.length === count && (count === 0 || values[id]! <= values[kept.at(-1)!]!)) continue;
-    const at = kept.findIndex((other) => values[id]! > values[other]!);
-    kept.splice(at === -1 ? kept.length : at, 0, id);
-    kept.length = Math.min(kept.length, count);
-  }
-  return kept;
 }
 
 const rounded = (weights: number[][][]) =>

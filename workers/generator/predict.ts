@@ -9,6 +9,8 @@
 import type { PredictRequest, Predictions } from "../../shared/contracts/predict.ts";
 import { namedError } from "../../shared/errors.ts";
 import type { Decoder } from "../../shared/model/decoder.ts";
+import { largest } from "../../shared/model/largest.ts";
+import { logTotal } from "../../shared/model/sampling.ts";
 import { account } from "./account.ts";
 import type { LoadedModel } from "./model.ts";
 import { fitRequest } from "./prompt.ts";
@@ -115,7 +117,8 @@ function search(model: LoadedModel, prompted: Decoder, first: Float32Array, maxT
         const of = logProbabilities(beam.logits);
         const text = model.tokenizer.decode(beam.ids).trim();
         ended.set(text, (ended.get(text) ?? 0) + Math.exp(beam.logProbability + endOf(model, of)));
-        for (const id of mostProbable(beam.logits, model.endTokens)) grown.push({ beam, id, logProbability: beam.logProbability + of(id) });
+        for (const id of largest(beam.logits, BEAMS, (token) => model.endTokens.has(token)))
+          grown.push({ beam, id, logProbability: beam.logProbability + of(id) });
       }
       // Longer answers can only become less probable, so beams below the listed answers are dropped.
       const least = [...ended.values()].toSorted((a, b) => b - a)[ANSWERS_SHOWN - 1] ?? 0;
@@ -146,27 +149,13 @@ function search(model: LoadedModel, prompted: Decoder, first: Float32Array, maxT
 
 /** Takes logits [V]; returns a function from a token to the natural logarithm of its probability. */
 function logProbabilities(logits: Float32Array): (id: number) => number {
-  const peak = logits.reduce((most, logit) => Math.max(most, logit), -Infinity);
-  const total = logits.reduce((sum, logit) => sum + Math.exp(logit - peak), 0);
-  const shift = peak + Math.log(total);
-  return (id) => logits[id]! - shift;
+  const total = logTotal(logits);
+  return (id) => logits[id]! - total;
 }
 
 /** The log probability that the text ends here, with any end token. */
 function endOf({ endTokens }: LoadedModel, logProbability: (id: number) => number): number {
   return logSumOf([...endTokens].map(logProbability));
-}
-
-/** The ids of the BEAMS most probable tokens that do not end a text. */
-function mostProbable(logits: Float32Array, endTokens: ReadonlySet<number>): number[] {
-  const best: number[] = [];
-  for (const [id, logit] of logits.entries()) {
-    if (endTokens.has(id) || (best.length === BEAMS && logit <= logits[best.at(-1)!]!)) continue;
-    const at = best.findIndex((other) => logits[other]! < logit);
-    best.splice(at === -1 ? best.length : at, 0, id);
-    best.length = Math.min(best.length, BEAMS);
-  }
-  return best;
 }
 
 function logSumOf(logs: readonly number[]): number {
