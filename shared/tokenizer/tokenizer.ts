@@ -2,6 +2,7 @@
  * A trained tokenizer converts text to ids and back. Every byte string can be encoded and decodes to itself. layout.ts defines
  * the ids of vocabularies that are trained here; json-reader.ts reads other vocabularies.
  */
+import { textOf } from "../bytes/text-of.ts";
 import { applyMerges, rankMerges, tokenBytes, type Merge } from "./bpe.ts";
 import { splitWords, type PreTokenizer } from "./pre-tokenizer.ts";
 import { END_OF_TEXT } from "./special-tokens.ts";
@@ -112,8 +113,7 @@ export class Tokenizer {
   }
 
   decode(ids: Iterable<number>): string {
-    // TextDecoder drops a leading U+FEFF (byte order mark) by default. Here it belongs to the text.
-    return new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(this.decodeBytes(ids));
+    return textOf(this.decodeBytes(ids));
   }
 }
 

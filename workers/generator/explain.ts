@@ -1,5 +1,6 @@
 /** Returns the intermediate results of the model while it reads a text: probabilities and attention (POST /explain). */
 import * as tf from "@tensorflow/tfjs-core";
+import { textOf } from "../../shared/bytes/text-of.ts";
 import type { Explanation, ExplainRequest, Predicted } from "../../shared/contracts/explain.ts";
 import { namedError } from "../../shared/errors.ts";
 import { renderContext } from "../../shared/lessons/context.ts";
@@ -89,9 +90,6 @@ function positionsOf(length: number, position: ExplainRequest["position"], heads
   if (position >= length) throw namedError("InvalidInput", `position: expected at most ${length - 1}, the last token, got ${position}`);
   return [position];
 }
-
-/** Keeps a byte order mark, because it is part of the text. */
-const textOf = (bytes: Uint8Array): string => new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes);
 
 function softmax(logits: Float32Array): Float64Array {
   const probabilities = Float64Array.from(logits);
