@@ -1,13 +1,6 @@
 /** Counts the documents of a dataset by web site, licence and language, for the model cards of the models that learn from it. */
-import {
-  canonicalJson,
-  originKey,
-  originSchema,
-  type Document,
-  type Hash,
-  type Origin,
-  type OriginSource,
-} from "../../shared/artifacts.ts";
+import { originKey, originSchema, type Document, type Hash, type Origin, type OriginSource } from "../../shared/artifacts.ts";
+import { putRecord } from "../../shared/store.ts";
 
 /** A crawl of many sites must not fill the state of the encoder. The documents of further sites are counted under an empty name. */
 const MAX_SOURCES = 1000;
@@ -44,5 +37,5 @@ export function addToSources(sources: readonly OriginSource[], documents: readon
 
 /** Stores the origin of a dataset. A dataset made again from another snapshot has the origin of the newest snapshot. */
 export async function putOrigin(bucket: R2Bucket, dataset: Hash, origin: Origin): Promise<void> {
-  await bucket.put(originKey(dataset), canonicalJson(originSchema.parse(origin)));
+  await putRecord(bucket, originKey(dataset), originSchema.parse(origin));
 }

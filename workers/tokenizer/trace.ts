@@ -1,7 +1,6 @@
 /** Makes what POST /trace searches: an index per training shard, and the documents in the order of their tokens. */
 import type { z } from "zod";
 import {
-  canonicalJson,
   traceKey,
   traceSchema,
   type Document,
@@ -12,7 +11,7 @@ import {
   type TraceDocuments,
   type traceStateSchema,
 } from "../../shared/artifacts.ts";
-import { getObject, putJson, putObject } from "../../shared/store.ts";
+import { getObject, putJson, putObject, putRecord } from "../../shared/store.ts";
 import { decodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
 import { encodeIndex } from "../../shared/trace/index-file.ts";
 
@@ -43,5 +42,5 @@ export async function indexShard(bucket: R2Bucket, state: TraceState, shards: re
 
 /** Stores the record of a dataset. A dataset made again from another snapshot has the documents of the newest snapshot. */
 export async function putTrace(bucket: R2Bucket, dataset: Hash, trace: Trace): Promise<void> {
-  await bucket.put(traceKey(dataset), canonicalJson(traceSchema.parse(trace)));
+  await putRecord(bucket, traceKey(dataset), traceSchema.parse(trace));
 }
