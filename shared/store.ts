@@ -110,7 +110,22 @@ export async function getObjectInto(
   });
 }
 
-/** Reads the first `length` bytes of an object, without a hash check, and the object's size. Throws `MissingObject`. */
+/** Reads `length` bytes of an object from `offset`, without a hash check, and the object's size. Throws `MissingObject`. */
+export async function getObjectRange(
+  bucket: R2Bucket,
+  kind: ObjectKind,
+  hash: Hash,
+  run: string | undefined,
+  range: { offset: number; length: number },
+): Promise<{ bytes: Uint8Array<ArrayBuffer>; size: number }> {
+  return withRetries(async () => {
+    const object = await bucket.get(objectKey(kind, hash, run), { range });
+    if (object === null) throw missing(kind, hash);
+    return { bytes: new Uint8Array(await object.arrayBuffer()), size: object.size };
+  });
+}
+
+/** Reads the first `length` bytes of an object, as `getObjectRange` does. */
 export async function getObjectStart(
   bucket: R2Bucket,
   kind: ObjectKind,
@@ -118,11 +133,8 @@ export async function getObjectStart(
   run: string | undefined,
   length: number,
 ): Promise<{ start: Uint8Array; size: number }> {
-  return withRetries(async () => {
-    const object = await bucket.get(objectKey(kind, hash, run), { range: { offset: 0, length } });
-    if (object === null) throw missing(kind, hash);
-    return { start: new Uint8Array(await object.arrayBuffer()), size: object.size };
-  });
+  const { bytes: start, size } = await getObjectRange(bucket, kind, hash, run, { offset: 0, length });
+  return { start, size };
 }
 
 function readChecked<T extends ArrayBuffer | Uint8Array>(

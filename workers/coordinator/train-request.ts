@@ -1,6 +1,6 @@
 /** Turns the request of a run into its configuration. The request's fields are in shared/contracts/runs.ts. */
 import { z } from "zod";
-import { checkpointSchema, datasetSchema, objectKey, type Checkpoint, type Hash } from "../../shared/artifacts.ts";
+import { checkpointSchema, objectKey, type Checkpoint } from "../../shared/artifacts.ts";
 import { presetOf, trainingConfigSchema, trainingOverrides, type TrainingConfig } from "../../shared/config.ts";
 import type { workflowRequestSchema } from "../../shared/contracts/runs.ts";
 import { namedError } from "../../shared/errors.ts";
@@ -49,11 +49,4 @@ export async function originOf(env: CoordinatorEnv, { from, lessons }: ParsedReq
   if (!models.some(({ model }) => model === from))
     throw namedError("NotFound", `from: expected the hash of a published model, got ${from}`);
   return getJson(env.ARTIFACTS, "checkpoint", from, checkpointSchema);
-}
-
-/** The dataset of a model's pretraining, before any lessons; null if the dataset is not stored here. */
-export async function pretrainingOf(env: CoordinatorEnv, { dataset }: Checkpoint): Promise<Hash | null> {
-  if (dataset === null || (await env.ARTIFACTS.head(objectKey("dataset", dataset))) === null) return null;
-  const { kind, replay } = await getJson(env.ARTIFACTS, "dataset", dataset, datasetSchema);
-  return kind === "pretrain" ? dataset : (replay ?? null);
 }

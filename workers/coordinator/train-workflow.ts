@@ -8,12 +8,13 @@ import { datasetSchema, type Hash } from "../../shared/artifacts.ts";
 import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
 import { workflowRequestSchema, type WorkflowRequest } from "../../shared/contracts/runs.ts";
 import type { Usage } from "../../shared/costs/usage.ts";
+import { pretrainingOf } from "../../shared/lessons/pretraining.ts";
 import { getJson } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/compute/rounds.ts";
 import { objectiveOf } from "../../shared/training/objectives/list.ts";
 import { checkKind } from "../../shared/training/objectives/objective.ts";
 import { publishBase } from "./checkpoints.ts";
-import { originOf, pretrainingOf, trainingOf, type ParsedRequest } from "./train-request.ts";
+import { originOf, trainingOf, type ParsedRequest } from "./train-request.ts";
 
 /**
  * The Workflow polls its run. The first wait is one second. Each further wait is 2 % longer, up to an hour, so the end of a
@@ -104,7 +105,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
     const { lessons } = request;
     if (lessons !== undefined) {
       const { tokenizer, model } = origin!;
-      const pretraining = request.replay === 0 ? null : await pretrainingOf(this.env, origin!);
+      const pretraining = request.replay === 0 ? null : await pretrainingOf(this.env.ARTIFACTS, origin!);
       const replay = pretraining === null ? null : { dataset: pretraining, share: request.replay };
       return untilDone(step, "lessons", async (state) => {
         using encoded = await orGiveUp(TOKENIZER.lessonStep({ lessons, tokenizer, context: model.context, replay, state }));

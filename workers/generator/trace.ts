@@ -5,7 +5,6 @@
 import {
   checkpointSchema,
   datasetSchema,
-  objectKey,
   traceDocumentsSchema,
   traceKey,
   traceSchema,
@@ -16,9 +15,11 @@ import {
   type TraceDocument,
 } from "../../shared/artifacts.ts";
 import { RecentBytes } from "../../shared/bytes/recent-bytes.ts";
+import { textOf } from "../../shared/bytes/text-of.ts";
 import type { Traced } from "../../shared/contracts/trace.ts";
 import { namedError } from "../../shared/errors.ts";
-import { getJson, getObject, parseJson } from "../../shared/store.ts";
+import { pretrainingOf } from "../../shared/lessons/pretraining.ts";
+import { getJson, getObject, getObjectRange, parseJson } from "../../shared/store.ts";
 import { decodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
 import { DIRECTORY_BYTES, lookUp, rangesOf } from "../../shared/trace/index-file.ts";
 import { findPassages, type Corpus, type Passage } from "../../shared/trace/spans.ts";
@@ -50,24 +51,17 @@ export async function traceText({ ARTIFACTS }: GeneratorEnv, model: LoadedModel,
   return { model: model.hash, text: given, passages: await described(ARTIFACTS, indexed, passages, tokenizer.decodeBytes(ids)) };
 }
 
-/** Lessons are learned after a corpus, whose dataset their own names. */
 async function indexedOf(bucket: R2Bucket, model: Hash): Promise<Indexed> {
-  const checkpoint = await getJson(bucket, "checkpoint", model, checkpointSchema);
-  const own = checkpoint.dataset;
-  const first =
-    own === null || (await bucket.head(objectKey("dataset", own))) === null ? null : await getJson(bucket, "dataset", own, datasetSchema);
-  const hash = first?.kind === "sft" ? (first.replay ?? null) : own;
-  const record = hash === null || first === null ? null : await bucket.get(traceKey(hash));
-  if (hash === null || first === null || record === null)
+  const hash = await pretrainingOf(bucket, await getJson(bucket, "checkpoint", model, checkpointSchema));
+  const record = hash === null ? null : await bucket.get(traceKey(hash));
+  if (hash === null || record === null)
     throw namedError("NotFound", "model: expected one whose corpus was indexed, got one without: train a model on a corpus");
-  const dataset = first.kind === "sft" ? await getJson(bucket, "dataset", hash, datasetSchema) : first;
-  return { dataset, trace: parseJson(await record.arrayBuffer(), traceSchema) };
+  return { dataset: await getJson(bucket, "dataset", hash, datasetSchema), trace: parseJson(await record.arrayBuffer(), traceSchema) };
 }
 
+/** The bytes of an object from `start` to before `end`. */
 async function readRange(bucket: R2Bucket, kind: ObjectKind, hash: Hash, start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
-  const object = await bucket.get(objectKey(kind, hash), { range: { offset: start, length: end - start } });
-  if (object === null) throw namedError("MissingObject", `${kind} ${hash}: expected an object, found none`);
-  return new Uint8Array(await object.arrayBuffer());
+  return (await getObjectRange(bucket, kind, hash, undefined, { offset: start, length: end - start })).bytes;
 }
 
 async function cached(name: string, read: () => Promise<Uint8Array<ArrayBuffer>>): Promise<Uint8Array<ArrayBuffer>> {
@@ -105,31 +99,30 @@ function corpusOf(bucket: R2Bucket, { dataset, trace }: Indexed, { tokenizer }: 
 
 /** Passages that are not part of longer ones, with their documents. */
 async function described(bucket: R2Bucket, indexed: Indexed, passages: readonly Passage[], bytes: Uint8Array): Promise<Traced["passages"]> {
-  const shown: { passage: Passage; places: Passage[] }[] = [];
+  const found: { passage: Passage; places: Passage[] }[] = [];
   for (const passage of passages) {
-    const around = shown.find(({ passage: longer }) => longer.start <= passage.start && passage.end <= longer.end);
-    if (around === undefined) shown.push({ passage, places: [passage] });
+    const around = found.find(({ passage: longer }) => longer.start <= passage.start && passage.end <= longer.end);
+    if (around === undefined) found.push({ passage, places: [passage] });
     else if (around.passage.start === passage.start && around.passage.end === passage.end) around.places.push(passage);
   }
-  return Promise.all(
-    shown.slice(0, MAX_PASSAGES).map(async ({ passage: { start, end, tokens }, places }) => {
-      const documents = new Map<string, TraceDocument>();
-      for (const place of places.slice(0, MAX_DOCUMENTS)) {
-        const document = await documentAt(bucket, indexed, place);
-        if (document !== null) documents.set(document.url, document);
-      }
-      const [from, to] = wholeCharacters(bytes, start, end);
-      const units = (length: number) =>
-        new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes.subarray(0, length)).length;
-      return {
-        start: units(from),
-        end: units(to),
-        text: new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes.subarray(from, to)),
-        tokens,
-        documents: [...documents.values()].map(({ url, title, licence }) => ({ url, title, licence })),
-      };
-    }),
+  const shown = found.slice(0, MAX_PASSAGES).map(({ passage, places }) => ({ passage, places: places.slice(0, MAX_DOCUMENTS) }));
+  const documents = await documentsAt(
+    bucket,
+    indexed,
+    shown.flatMap(({ places }) => places),
   );
+  const units = (length: number) => textOf(bytes.subarray(0, length)).length;
+  return shown.map(({ passage: { start, end, tokens }, places }) => {
+    const [from, to] = wholeCharacters(bytes, start, end);
+    const named = places.flatMap((place) => documents.get(place) ?? []);
+    return {
+      start: units(from),
+      end: units(to),
+      text: textOf(bytes.subarray(from, to)),
+      tokens,
+      documents: [...new Map(named.map(({ url, title, licence }) => [url, { url, title, licence }])).values()],
+    };
+  });
 }
 
 /** Bytes that are equal may end within a character; such a character is left out. */
@@ -141,10 +134,25 @@ function wholeCharacters(bytes: Uint8Array, start: number, end: number): [number
   return [from, to];
 }
 
-async function documentAt(bucket: R2Bucket, { dataset, trace }: Indexed, { shard, at }: Passage): Promise<TraceDocument | null> {
-  const token = dataset.train.slice(0, shard).reduce((sum, { tokens }) => sum + tokens, at);
-  const entry = trace.documents.findLast(({ start }) => start <= token);
-  if (entry === undefined) return null;
-  const bytes = await cached(entry.list, async () => new Uint8Array(await getObject(bucket, "trace-documents", entry.list)));
-  return parseJson(bytes, traceDocumentsSchema).documents.findLast(({ start }) => start <= token) ?? null;
+/** The documents of some places. Reads each list of documents once. */
+async function documentsAt(
+  bucket: R2Bucket,
+  { dataset, trace }: Indexed,
+  places: readonly Passage[],
+): Promise<ReadonlyMap<Passage, TraceDocument>> {
+  const tokenOf = ({ shard, at }: Passage) => dataset.train.slice(0, shard).reduce((sum, { tokens }) => sum + tokens, at);
+  const byList = Map.groupBy(places, (place) => trace.documents.findLast(({ start }) => start <= tokenOf(place))?.list);
+  const documents = new Map<Passage, TraceDocument>();
+  await Promise.all(
+    Array.from(byList, async ([list, ofList]) => {
+      if (list === undefined) return;
+      const bytes = await cached(list, async () => new Uint8Array(await getObject(bucket, "trace-documents", list)));
+      const starts = parseJson(bytes, traceDocumentsSchema).documents;
+      for (const place of ofList) {
+        const document = starts.findLast(({ start }) => start <= tokenOf(place));
+        if (document !== undefined) documents.set(place, document);
+      }
+    }),
+  );
+  return documents;
 }
