@@ -10,7 +10,7 @@ import { minimizersOf } from "./minimizers.ts";
 
 const BUCKETS = 256;
 export const DIRECTORY_BYTES = (BUCKETS + 1) * 4;
-export const ENTRY_BYTES = 8;
+const ENTRY_BYTES = 8;
 /** A fingerprint and an index fit into the 53 bits of a number, which sorts fast. */
 const INDEX_RANGE = 2 ** 21;
 

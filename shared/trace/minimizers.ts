@@ -6,7 +6,7 @@
 
 /** Tokens of a fingerprint. */
 export const GROUP = 4;
-export const WINDOW = 5;
+const WINDOW = 5;
 /** Every common passage of at least so many tokens is found. */
 export const FOUND_TOKENS = GROUP + WINDOW - 1;
 

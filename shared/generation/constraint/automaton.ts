@@ -130,13 +130,14 @@ export class Automaton {
       isChanging = false;
       this.#lengths = new Map();
       for (const [name, expression] of this.#definitions) {
-        const length = this.#length(expression);
+        const length = this.shortestLength(expression);
         if (length < this.#nameLengths.get(name)!) isChanging = true;
         this.#nameLengths.set(name, length);
       }
     }
     this.#lengths = new Map();
-    if (this.#length(root) === Infinity) throw namedError("InvalidInput", "expected a format that some finite text has, got one without");
+    if (this.shortestLength(root) === Infinity)
+      throw namedError("InvalidInput", "expected a format that some finite text has, got one without");
     if (this.#known.size > this.#maxExpressions) throw tooLarge(this.#maxExpressions);
     return root;
   }
@@ -200,11 +201,7 @@ export class Automaton {
   }
 
   /** The number of bytes of the shortest string. */
-  shortestLength(state: Expression): number {
-    return this.#length(state);
-  }
-
-  #length(expression: Expression): number {
+  shortestLength(expression: Expression): number {
     const known = this.#lengths.get(expression);
     if (known !== undefined) return known;
     const { form } = expression;
@@ -214,17 +211,17 @@ export class Automaton {
       const open: Expression[] = [];
       let rest: Expression = expression;
       for (; rest.form.kind === "sequence" && !this.#lengths.has(rest); rest = rest.form.rest) open.push(rest);
-      length = this.#length(rest);
+      length = this.shortestLength(rest);
       for (const each of open.toReversed()) {
-        if (each.form.kind === "sequence") length += this.#length(each.form.first);
+        if (each.form.kind === "sequence") length += this.shortestLength(each.form.first);
         this.#lengths.set(each, length);
       }
       return length;
     }
     if (form.kind === "none") length = Infinity;
     else if (form.kind === "byte") length = 1;
-    else if (form.kind === "choice") length = Math.min(...form.among.map((each) => this.#length(each)));
-    else if (form.kind === "repeat") length = form.min === 0 ? 0 : form.min * this.#length(form.what);
+    else if (form.kind === "choice") length = Math.min(...form.among.map((each) => this.shortestLength(each)));
+    else if (form.kind === "repeat") length = form.min === 0 ? 0 : form.min * this.shortestLength(form.what);
     else if (form.kind === "name") length = this.#nameLengths.get(form.name) ?? Infinity;
     this.#lengths.set(expression, length);
     return length;
@@ -249,8 +246,8 @@ export class Automaton {
   }
 
   #first(among: readonly Expression[]): Expression {
-    const least = Math.min(...among.map((each) => this.#length(each)));
-    const [head, ...others] = among.filter((each) => this.#length(each) === least);
+    const least = Math.min(...among.map((each) => this.shortestLength(each)));
+    const [head, ...others] = among.filter((each) => this.shortestLength(each) === least);
     return others.reduce((best, each) => (this.#precedes(each, best) ? each : best), head!);
   }
 

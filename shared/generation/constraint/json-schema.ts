@@ -11,19 +11,7 @@ import { namedError } from "../../errors.ts";
 import { jsonCharacter } from "./characters.ts";
 import type { Automaton } from "./automaton.ts";
 import type { Expression } from "./expression.ts";
-import {
-  anyObject,
-  anyValue,
-  integerBetween,
-  listOf,
-  literal,
-  mapOf,
-  MAX_INTEGER,
-  number,
-  objectOf,
-  quoted,
-  stringOf,
-} from "./json-values.ts";
+import { anyValue, integerBetween, listOf, literal, mapOf, MAX_INTEGER, number, objectOf, quoted, stringOf } from "./json-values.ts";
 import { patternExpression } from "./pattern.ts";
 
 const MAX_DEPTH = 32;
@@ -241,7 +229,7 @@ class SchemaReader {
     if (unknown !== undefined) this.#fail(`${path}.required`, "expected names of properties", unknown);
     if (names.length === 0 && additionalProperties !== false)
       return additionalProperties === undefined || additionalProperties === true
-        ? this.#anyObject()
+        ? mapOf(this.#automaton, this.#anyValue())
         : mapOf(this.#automaton, this.#schema(additionalProperties, `${path}.additionalProperties`, depth + 1));
     return objectOf(
       this.#automaton,
@@ -251,10 +239,6 @@ class SchemaReader {
         isRequired: required.includes(name),
       })),
     );
-  }
-
-  #anyObject(): Expression {
-    return this.#any === null ? anyObject(this.#automaton) : mapOf(this.#automaton, this.#any);
   }
 }
 

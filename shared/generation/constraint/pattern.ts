@@ -11,7 +11,7 @@ import { ANY_CHARACTER, complement, type Range } from "./characters.ts";
 import type { Automaton } from "./automaton.ts";
 import type { Expression } from "./expression.ts";
 
-export const MAX_PATTERN_LENGTH = 1000;
+const MAX_PATTERN_LENGTH = 1000;
 const MAX_COUNT = 1000;
 const MAX_NESTING = 50;
 

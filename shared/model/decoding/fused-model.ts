@@ -104,8 +104,9 @@ export function createFusedModel(weights: Weights, config: ModelConfig, precisio
 
   /** Gives an empty sequence the kept pages of a beginning of `ids`, but not of the last id, whose logits are wanted. */
   function reuse(sequence: Sequence, ids: ArrayLike<number>): number {
-    sequence.pages = prefixes.find(Array.from(ids).slice(0, -1));
-    sequence.ids = Array.from(ids).slice(0, sequence.pages.length * perPage);
+    const own = Array.from(ids);
+    sequence.pages = prefixes.find(own.slice(0, -1));
+    sequence.ids = own.slice(0, sequence.pages.length * perPage);
     return sequence.ids.length;
   }
 

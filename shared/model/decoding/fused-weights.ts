@@ -45,8 +45,6 @@ export interface FusedWeights {
   blocks: readonly Pointer[];
   norm: Pointer;
   head: Pointer;
-  /** Bytes beside the float32 weights. */
-  packedBytes: number;
   /** Frees packed weights but not the float32 weights. */
   dispose(): void;
 }
@@ -55,7 +53,6 @@ export interface FusedWeights {
 export function fuseWeights(context: KernelContext, weights: Weights, config: ModelConfig, precision: Precision): FusedWeights {
   const { kernels, offset, free, write } = context;
   const taken: Pointer[] = [];
-  let packedBytes = 0;
   const find = (name: string): tf.Tensor => {
     const tensor = weights[name];
     if (tensor === undefined) throw new Error(`decoder: expected a weight named ${name}, found none`);
@@ -71,9 +68,7 @@ export function fuseWeights(context: KernelContext, weights: Weights, config: Mo
     const tensor = find(name);
     const [rows, columns] = tensor.shape as [number, number?];
     if (precision === "float32" || columns === undefined) return offset(tensor);
-    const bytes = kernels.packedBytes(rows, columns);
-    const start = allocate(bytes);
-    packedBytes += bytes;
+    const start = allocate(kernels.packedBytes(rows, columns));
     kernels.packWeights(offset(tensor), start, rows, columns);
     return start;
   };
@@ -90,7 +85,6 @@ export function fuseWeights(context: KernelContext, weights: Weights, config: Mo
       blocks,
       norm: addressOf("model.norm.weight"),
       head,
-      packedBytes,
       dispose,
     };
   } catch (error) {

@@ -1,6 +1,6 @@
 /**
- * Gives model/decoding the kernels of kernels/decode. They are no tfjs kernels: a block takes 25 arguments and changes memory
- * that tfjs does not manage.
+ * Gives model/decoding the kernels of kernels/decode. They are no tfjs kernels: a block changes memory that tfjs does not
+ * manage.
  */
 import type { KernelContext } from "../engine/kernel-context.ts";
 import type { RotaryTables } from "./rotary-tables.ts";

@@ -7,7 +7,7 @@ import { plainExp4 } from "../pointwise/exp";
 import { addAcross, addLanes, maxLanes } from "../simd";
 import { plainDot } from "./rows";
 
-export const PAGE_POSITIONS: i32 = 16;
+const PAGE_POSITIONS: i32 = 16;
 
 /** @query The positions of a page. */
 export function pagePositions(): i32 {

@@ -12,7 +12,7 @@
 import { A_PANEL } from "../gemm/layout";
 import { IS_FUSED, maxLanes } from "../simd";
 
-export const GROUP: i32 = 32;
+const GROUP: i32 = 32;
 const TILE_ROWS: i32 = 16;
 const PANEL: i32 = 512;
 const SCALES: usize = 512;
@@ -70,8 +70,9 @@ function rounded(x: usize, factor: v128): v128 {
   return i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(i$0, i$1), i16x8.narrow_i32x4_s(i$2, i$3));
 }
 
-/** Copies up to 32 numbers of a row to SPARE, with zeros behind. */
 const SPARE: usize = A_PANEL + 1024;
+
+/** Copies up to 32 numbers of a row to SPARE, with zeros behind. */
 function padded(x: usize, count: i32): usize {
   memory.fill(SPARE, 0, GROUP << 2);
   memory.copy(SPARE, x, <usize>count << 2);
