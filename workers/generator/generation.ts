@@ -30,6 +30,13 @@ interface Open {
   id: number;
 }
 
+/** The end of a choice: the rest of its text, and why it ends. */
+function* finish({ choice, text }: Open, reason: "stop" | "length"): Generator<WrittenEvent, void> {
+  const rest = text.end();
+  if (rest !== "") yield { type: "text", choice, delta: rest };
+  yield { type: "finish", choice, reason };
+}
+
 async function* generate(
   hold: ModelHold,
   request: GenerationRequest,
@@ -87,9 +94,7 @@ async function* generate(
           continue;
         }
         open.decoder.dispose();
-        const rest = open.text.end();
-        if (rest !== "") yield { type: "text", choice: open.choice, delta: rest };
-        yield { type: "finish", choice: open.choice, reason };
+        yield* finish(open, reason);
       }
       opened = going;
       // Between two tokens other requests of the isolate may run, and the departure of a client is noticed.
@@ -97,11 +102,7 @@ async function* generate(
       if (opened.length === 0) break;
       // After the wait the hold may have lapsed, and another request may have freed its decoders.
       if (hold.hasLapsed()) {
-        for (const { choice, text } of opened) {
-          const rest = text.end();
-          if (rest !== "") yield { type: "text", choice, delta: rest };
-          yield { type: "finish", choice, reason: "length" };
-        }
+        for (const open of opened) yield* finish(open, "length");
         break;
       }
       const results = decoding.stepTogether(

@@ -19,13 +19,13 @@ import { explain, MAX_EXPLAINED_TOKENS } from "./explain.ts";
 import { activeModel, holdModel, infoOf, TURN_MS, type LoadedModel, type ModelHold } from "./model.ts";
 import { MAX_PREDICTED_TOKENS, predict } from "./predict.ts";
 import { eventStream, scoredEvents } from "./stream.ts";
+import { traceText } from "./trace.ts";
 
 /**
  * waitMs + turnMs = 30 s: the time that an invocation has left after its client has gone.
  * developers.cloudflare.com/workers/runtime-apis/context/#waituntil
  */
 const inTurn = createAdmissionQueue({ atOnce: 4, places: 16, waitMs: 30_000 - TURN_MS, turnMs: TURN_MS });
-import { traceText } from "./trace.ts";
 
 interface TurnName {
   what: string;
