@@ -128,11 +128,13 @@ function search(model: LoadedModel, prompted: Decoder, first: Float32Array, maxT
         .slice(0, length === maxTokens ? 0 : BEAMS);
       const next: Beam[] = [];
       try {
-        for (const { beam, id, logProbability } of kept) {
-          const decoder = beam.decoder.fork();
-          next.push({ ids: [...beam.ids, id], logProbability, decoder, logits: beam.logits });
-          next.at(-1)!.logits = decoder.step(id);
-        }
+        for (const { beam, id, logProbability } of kept)
+          next.push({ ids: [...beam.ids, id], logProbability, decoder: beam.decoder.fork(), logits: beam.logits });
+        const results = model.decoding.stepTogether(
+          next.map(({ decoder }) => decoder),
+          next.map(({ ids }) => ids.at(-1)!),
+        );
+        for (const [index, beam] of next.entries()) beam.logits = results[index]!;
       } finally {
         for (const { decoder } of beams) decoder.dispose();
         beams = next;
