@@ -1,17 +1,9 @@
 /**
- * A run's progress as server-sent events (html.spec.whatwg.org/multipage/server-sent-events.html). The Run object makes the
- * stream, so a stream costs one call however long the run lasts. An invocation that polled the status would reach its limit of
+ * A run's progress as server-sent events, from the Run object. An invocation that polled the status would reach its limit of
  * subrequests after an hour and end without an error event.
  */
 import type { RunEvent, RunStatus } from "../../shared/contracts/runs.ts";
-
-/** The least time between two events. */
-const MIN_INTERVAL_MS = 500;
-/**
- * An event is sent at least this often, even without a change. Then proxies keep the connection open, and clients know that
- * the stream is alive.
- */
-const HEARTBEAT_MS = 15_000;
+import { eventStream, type Sent } from "../../shared/event-stream.ts";
 
 const OVER: ReadonlySet<RunStatus["state"]> = new Set(["done", "failed"]);
 
@@ -30,36 +22,17 @@ const keyOf = ({ state, progress, finished, leases }: RunStatus): string =>
  * resolves at the next change or after `ms`; `read` is called only then.
  */
 export function runEvents(read: () => Promise<RunStatus | null>, changed: (ms: number) => Promise<void>): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
-  const event = (name: string, data: unknown) => encoder.encode(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+  const written = (name: string, data: unknown) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
   let last = "";
-  let sentAt = 0;
-  const client = new AbortController();
-  return new ReadableStream({
-    type: "bytes",
-    async pull(controller) {
-      await scheduler.wait(Math.max(0, MIN_INTERVAL_MS - (Date.now() - sentAt)));
-      while (!client.signal.aborted) {
-        const status = await read();
-        if (status === null || OVER.has(status.state)) {
-          controller.enqueue(event(status?.state ?? "deleted", status === null ? {} : progressOf(status)));
-          controller.close();
-          return;
-        }
-        const silentMs = Date.now() - sentAt;
-        if (keyOf(status) !== last || silentMs >= HEARTBEAT_MS) {
-          last = keyOf(status);
-          sentAt = Date.now();
-          controller.enqueue(event("progress", progressOf(status)));
-          return;
-        }
-        await changed(HEARTBEAT_MS - silentMs);
-      }
-    },
-    cancel() {
-      client.abort();
-    },
-  });
+  const next = async (isSilent: boolean): Promise<Sent | null> => {
+    const status = await read();
+    if (status === null) return { text: written("deleted", {}), isLast: true };
+    if (OVER.has(status.state)) return { text: written(status.state, progressOf(status)), isLast: true };
+    if (keyOf(status) === last && !isSilent) return null;
+    last = keyOf(status);
+    return { text: written("progress", progressOf(status)), isLast: false };
+  };
+  return eventStream(next, changed);
 }
 
 /** After this many failures in a row the stream ends with an error. */

@@ -1,15 +1,11 @@
 /**
- * A run's ticks (statuses of a few hundred bytes) as server-sent events, for pages that stay open
- * (html.spec.whatwg.org/multipage/server-sent-events.html). An event's id is the newest round that the event includes. When a
- * browser reconnects, it sends the id of its last event, so it gets every round exactly once. Browsers reopen a broken stream
- * themselves.
+ * A run's ticks (statuses of a few hundred bytes) as server-sent events, for pages that stay open. An event's id is the newest
+ * round that the event includes. When a browser reconnects, it sends the id of its last event, so it gets every round exactly once.
+ * Browsers reopen a broken stream themselves.
  */
 import type { RunTick, TickEvent } from "../../shared/contracts/runs.ts";
+import { changesOf, eventStream, HEARTBEAT, RETRY_MS, type Sent } from "../../shared/event-stream.ts";
 
-const MIN_INTERVAL_MS = 500;
-const HEARTBEAT_MS = 15_000;
-/** A browser waits this long before it opens a broken stream again. */
-const RETRY_MS = 1000;
 /** The most rounds in one event. */
 const MAX_LOSSES = 64;
 
@@ -26,22 +22,12 @@ export interface TickSource {
   changed(ms: number): Promise<void>;
 }
 
-/** The fields of `tick` that differ from `before`. */
-function changesOf(before: RunTick | null, tick: RunTick): Partial<RunTick> {
-  if (before === null) return tick;
-  const changed = Object.entries(tick).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name as keyof RunTick]));
-  return Object.fromEntries(changed);
-}
-
 /** `since` is the newest round that the reader knows; null for a reader that knows nothing. */
 export function tickEvents(source: TickSource, since: number | null): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
   const written = (name: string, id: number, data: TickEvent) =>
-    encoder.encode(`event: ${name}\nid: ${id}\nretry: ${RETRY_MS}\ndata: ${JSON.stringify(data)}\n\n`);
-  const client = new AbortController();
+    `event: ${name}\nid: ${id}\nretry: ${RETRY_MS}\ndata: ${JSON.stringify(data)}\n\n`;
   let before: RunTick | null = null;
   let told = since;
-  let sentAt = 0;
 
   /** The next event; null when nothing has changed. */
   function eventOf(tick: RunTick): { data: TickEvent; id: number } | null {
@@ -56,24 +42,12 @@ export function tickEvents(source: TickSource, since: number | null): ReadableSt
     return { data: { ...changes, ...(isBehind ? { isBehind } : losses.length > 0 ? { losses } : {}) }, id: newest };
   }
 
-  return new ReadableStream({
-    type: "bytes",
-    async pull(controller) {
-      await scheduler.wait(Math.max(0, MIN_INTERVAL_MS - (Date.now() - sentAt)));
-      while (!client.signal.aborted) {
-        const tick = await source.tick();
-        const event = tick === null ? { data: {}, id: told ?? -1 } : eventOf(tick);
-        if (event !== null || Date.now() - sentAt >= HEARTBEAT_MS) {
-          sentAt = Date.now();
-          controller.enqueue(event === null ? encoder.encode(":\n\n") : written(tick === null ? "deleted" : "tick", event.id, event.data));
-          if (tick === null || OVER.has(tick.state)) controller.close();
-          return;
-        }
-        await source.changed(HEARTBEAT_MS - (Date.now() - sentAt));
-      }
-    },
-    cancel() {
-      client.abort();
-    },
-  });
+  const next = async (isSilent: boolean): Promise<Sent | null> => {
+    const tick = await source.tick();
+    if (tick === null) return { text: written("deleted", told ?? -1, {}), isLast: true };
+    const event = eventOf(tick);
+    if (event === null && !isSilent) return null;
+    return { text: event === null ? HEARTBEAT : written("tick", event.id, event.data), isLast: OVER.has(tick.state) };
+  };
+  return eventStream(next, (ms) => source.changed(ms));
 }
