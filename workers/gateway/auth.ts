@@ -1,7 +1,7 @@
 /** Authorization of the operator (bearer token OPERATOR_TOKEN, or the cookie of a signed-in browser) and rate limits of public routes. */
 import type { Context, MiddlewareHandler } from "hono";
 import { useKey } from "./client-key.ts";
-import { clientOf } from "./client.ts";
+import { bearerOf, clientOf } from "./client.ts";
 import { refuse, type GatewayContext } from "./door.ts";
 import { sessionEnd } from "./session/cookie.ts";
 
@@ -21,8 +21,7 @@ export async function isToken(env: GatewayEnv, given: string): Promise<boolean> 
 
 /** True if the request carries the operator's token or cookie. */
 export async function isOperator(c: Context<GatewayContext>): Promise<boolean> {
-  const given = /^Bearer (\S+)$/.exec(c.req.header("authorization") ?? "")?.[1] ?? "";
-  return (await isToken(c.env, given)) || (await sessionEnd(c)) !== null;
+  return (await isToken(c.env, bearerOf(c))) || (await sessionEnd(c)) !== null;
 }
 
 /** Lets only the operator pass. Answers to the operator are not cached. */

@@ -9,6 +9,7 @@ import type { KeyUse } from "../../shared/contracts/keys.ts";
 import { namedError } from "../../shared/errors.ts";
 import { log } from "../../shared/log.ts";
 import { createCachedLook } from "./cached-look.ts";
+import { bearerOf } from "./client.ts";
 import type { GatewayContext } from "./door.ts";
 
 const FRESH_MS = 2000;
@@ -35,8 +36,7 @@ async function orNull<T>(call: () => Promise<T>): Promise<T | null> {
  */
 export async function useKey(c: Context<GatewayContext>): Promise<boolean> {
   if ((await hasKeys(() => orNull(() => c.env.COORDINATOR.hasKeys()))) !== true) return false;
-  const given = /^Bearer (\S+)$/.exec(c.req.header("authorization") ?? "")?.[1] ?? "";
-  const use = await orNull<KeyUse>(async () => c.env.COORDINATOR.useKey(given));
+  const use = await orNull<KeyUse>(async () => c.env.COORDINATOR.useKey(bearerOf(c)));
   if (use === null || use.kind === "open") return false;
   if (use.kind === "unknown") {
     c.header("www-authenticate", "Bearer");

@@ -1,4 +1,4 @@
-/** Identifies the client of a request for rate limits and votes. */
+/** Identifies the client of a request, for access, rate limits and votes. */
 import ipaddr from "ipaddr.js";
 import type { Context } from "hono";
 import type { GatewayContext } from "./door.ts";
@@ -11,6 +11,9 @@ const CLIENT_BYTES = 8;
 const VOTER_BYTES = 16;
 const HMAC = { name: "HMAC", hash: "SHA-256" };
 const bytesOf = (text: string) => new TextEncoder().encode(text);
+
+/** The token in the header Authorization; empty without one. */
+export const bearerOf = (c: Context): string => /^Bearer (\S+)$/.exec(c.req.header("authorization") ?? "")?.[1] ?? "";
 
 /** The client's address or network. Cloudflare sets cf-connecting-ip on every request. A request without it is local. */
 export function clientOf(c: Context): string {
