@@ -86,8 +86,8 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return this.#ledger.listKeys();
   }
 
-  async hasKeys(): Promise<boolean> {
-    return (await this.#ledger.listKeys()).length > 0;
+  hasKeys(): Promise<boolean> {
+    return this.#ledger.hasKeys();
   }
 
   /** Throws NotFound. */

@@ -127,6 +127,10 @@ export class Ledger extends DurableObject<CoordinatorEnv> {
     return this.#keys.list(Date.now());
   }
 
+  async hasKeys(): Promise<boolean> {
+    return this.#keys.hasKeys();
+  }
+
   /** Throws NotFound. */
   async deleteKey(id: string): Promise<void> {
     this.#keys.delete(id);
