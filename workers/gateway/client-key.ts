@@ -7,36 +7,24 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { KeyUse } from "../../shared/contracts/keys.ts";
 import { namedError } from "../../shared/errors.ts";
-import { log } from "../../shared/log.ts";
+import { inTime } from "../../shared/in-time.ts";
 import { createCachedLook } from "./cached-look.ts";
 import { bearerOf } from "./client.ts";
 import type { GatewayContext } from "./door.ts";
 
 const FRESH_MS = 2000;
 const TIMEOUT_MS = 3000;
+const UNCHECKED = "keys are not checked";
 
 const hasKeys = createCachedLook<boolean>({ freshMs: FRESH_MS, patienceMs: TIMEOUT_MS, now: Date.now, wait: (ms) => scheduler.wait(ms) });
-
-/** The result of a call of the ledger; null if it fails or takes too long. */
-async function orNull<T>(call: () => Promise<T>): Promise<T | null> {
-  const late = scheduler.wait(TIMEOUT_MS).then(() => {
-    throw new Error(`expected an answer within ${TIMEOUT_MS / 1000} s, got none`);
-  });
-  try {
-    return await Promise.race([call(), late]);
-  } catch (error) {
-    log("error", `keys are not checked: ${(error as Error).message}`);
-    return null;
-  }
-}
 
 /**
  * Checks and counts the request's key. Returns false if no key is needed. Throws 401 for a missing or unknown key, and OverBudget for
  * a spent quota.
  */
 export async function useKey(c: Context<GatewayContext>): Promise<boolean> {
-  if ((await hasKeys(() => orNull(() => c.env.COORDINATOR.hasKeys()))) !== true) return false;
-  const use = await orNull<KeyUse>(async () => c.env.COORDINATOR.useKey(bearerOf(c)));
+  if ((await hasKeys(() => inTime(UNCHECKED, c.env.COORDINATOR.hasKeys(), TIMEOUT_MS))) !== true) return false;
+  const use = await inTime<KeyUse>(UNCHECKED, c.env.COORDINATOR.useKey(bearerOf(c)), TIMEOUT_MS, { request: c.var.requestId });
   if (use === null || use.kind === "open") return false;
   if (use.kind === "unknown") {
     c.header("www-authenticate", "Bearer");
@@ -50,5 +38,8 @@ export async function useKey(c: Context<GatewayContext>): Promise<boolean> {
 /** Adds tokens to the day of the request's key, if it has one. Never throws. */
 export function spendTokens(c: Context<GatewayContext>, tokens: number): void {
   const { key } = c.var;
-  if (key !== undefined && tokens > 0) c.executionCtx.waitUntil(orNull(async () => c.env.COORDINATOR.spendKey(key, tokens)));
+  if (key === undefined || tokens === 0) return;
+  c.executionCtx.waitUntil(
+    inTime("tokens of a key are not counted", c.env.COORDINATOR.spendKey(key, tokens), TIMEOUT_MS, { request: c.var.requestId }),
+  );
 }

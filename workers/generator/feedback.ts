@@ -3,7 +3,7 @@
  * While feedback is down or slow, the generator still answers: candidates count as unrated, and the answer cannot be scored.
  */
 import type { Tally } from "../../shared/contracts/feedback.ts";
-import { log } from "../../shared/log.ts";
+import { inTime } from "../../shared/in-time.ts";
 import { account } from "./account.ts";
 
 /** Longer than D1 needs for a few rows, and short enough for a person to wait. */
@@ -13,27 +13,16 @@ export const UNRATED: Tally = { reward: 0, votes: 0 };
 
 type ResponseRecord = Parameters<GeneratorEnv["FEEDBACK"]["record"]>[0];
 
-/** The result of a call, or null if the call fails or takes too long. Then the reason is logged. */
-async function inTime<T>(what: string, call: Promise<T>, request: string): Promise<T | null> {
-  const late = scheduler.wait(TIMEOUT_MS).then(() => {
-    throw new Error(`expected an answer within ${TIMEOUT_MS / 1000} s, got none`);
-  });
-  try {
-    return await Promise.race([call, late]);
-  } catch (error) {
-    log("error", `${what}: ${(error as Error).message}`, { request });
-    return null;
-  }
-}
-
 /** The tally of each text. */
 export async function talliesOf(env: GeneratorEnv, texts: string[], request: string): Promise<Tally[]> {
-  return (await inTime("all candidates count as unrated", env.FEEDBACK.rewards(texts), request)) ?? texts.map(() => UNRATED);
+  return (
+    (await inTime("all candidates count as unrated", env.FEEDBACK.rewards(texts), TIMEOUT_MS, { request })) ?? texts.map(() => UNRATED)
+  );
 }
 
 /** Records an answer. Returns true if the answer can be scored by its id. */
 export async function record(env: GeneratorEnv, answer: ResponseRecord): Promise<boolean> {
-  const used = await inTime("the answer cannot be scored", env.FEEDBACK.record(answer), answer.id);
+  const used = await inTime("the answer cannot be scored", env.FEEDBACK.record(answer), TIMEOUT_MS, { request: answer.id });
   if (used === null) return false;
   account.add(used.usage);
   account.note(used.d1Bytes);
