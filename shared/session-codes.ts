@@ -4,6 +4,8 @@
  * a new secret makes every code invalid. An empty secret signs nothing and verifies nothing.
  */
 
+import { hexOf } from "./bytes/hex.ts";
+
 export type CodePurpose = "link" | "session";
 
 /** How long a code is valid. */
@@ -18,10 +20,7 @@ const keyOf = (secret: string) => crypto.subtle.importKey("raw", bytesOf(`code:$
 /** The first `digits` hexadecimal digits of a signature. */
 async function sign(secret: string, text: string, digits = 64): Promise<string> {
   const signature = await crypto.subtle.sign(HMAC, await keyOf(secret), bytesOf(text));
-  return [...new Uint8Array(signature)]
-    .map((byte) => byte.toString(16).padStart(2, "0"))
-    .join("")
-    .slice(0, digits);
+  return hexOf(new Uint8Array(signature)).slice(0, digits);
 }
 
 /** A code and the time (milliseconds) from which it is invalid. */

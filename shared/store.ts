@@ -4,13 +4,13 @@
  */
 import type { z } from "zod";
 import { canonicalJson, objectKey, type Hash, type ObjectKind } from "./artifacts.ts";
+import { hexOf } from "./bytes/hex.ts";
 import { createRoom, MIN_ROOM_BYTES, readInto } from "./bytes/read-into.ts";
 import { namedError } from "./errors.ts";
 
 /** The sha256 of bytes, in lower-case hexadecimal. */
 export async function sha256(bytes: ArrayBuffer | ArrayBufferView): Promise<Hash> {
-  const digest = await crypto.subtle.digest("SHA-256", bytes as BufferSource);
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hexOf(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as BufferSource)));
 }
 
 /** Throws `CorruptObject` unless the bytes have this hash. */

@@ -1,6 +1,7 @@
 /** Keys of clients, by their hashes, with quotas per day. A part of the ledger's object. */
 import type { CreatedKey, Key, KeyRequest, KeyUse } from "../../shared/contracts/keys.ts";
 import { dayOf } from "../../shared/costs/day.ts";
+import { hexOf } from "../../shared/bytes/hex.ts";
 import { namedError } from "../../shared/errors.ts";
 import { sha256 } from "../../shared/store.ts";
 
@@ -45,8 +46,7 @@ export class ClientKeys {
   async create({ name, requestsPerDay, tokensPerDay }: KeyRequest, now: number): Promise<CreatedKey> {
     const { keys } = this.#sql.exec<{ keys: number }>("SELECT COUNT(*) AS keys FROM keys").one();
     if (keys >= MAX_KEYS) throw namedError("Conflict", `keys: expected at most ${MAX_KEYS}: delete one first`);
-    const digits = [...crypto.getRandomValues(new Uint8Array(KEY_BYTES))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    const key = PREFIX + digits;
+    const key = PREFIX + hexOf(crypto.getRandomValues(new Uint8Array(KEY_BYTES)));
     const hash = await hashOf(key);
     const id = hash.slice(0, ID_DIGITS);
     const createdAt = new Date(now).toISOString();

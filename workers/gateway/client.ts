@@ -1,6 +1,7 @@
 /** Identifies the client of a request, for access, rate limits and votes. */
 import ipaddr from "ipaddr.js";
 import type { Context } from "hono";
+import { hexOf } from "../../shared/bytes/hex.ts";
 import type { GatewayContext } from "./door.ts";
 
 /**
@@ -32,5 +33,5 @@ export async function voterOf(c: Context<GatewayContext>): Promise<string> {
   // refuses.
   const key = await crypto.subtle.importKey("raw", bytesOf(`voter:${c.env.OPERATOR_TOKEN ?? ""}`), HMAC, false, ["sign"]);
   const code = await crypto.subtle.sign(HMAC, key, bytesOf(clientOf(c)));
-  return [...new Uint8Array(code, 0, VOTER_BYTES)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hexOf(new Uint8Array(code, 0, VOTER_BYTES));
 }
