@@ -6,7 +6,7 @@
 import { MemoryBudget, type Reservation } from "../../shared/bytes/memory-budget.ts";
 import type { ModelConfig } from "../../shared/config.ts";
 import { MAX_ISOLATE_BYTES } from "../../shared/limits.ts";
-import { partition } from "../../shared/model/formats/partition.ts";
+import { largestPartBytes } from "../../shared/model/formats/partition.ts";
 import { MAX_KEPT_MODEL_BYTES } from "../../shared/model/footprint/kept-model.ts";
 
 const MIB = 1024 * 1024;
@@ -41,10 +41,8 @@ export const reserveUpload = (bytes: number) => transfers.reserve("an upload", 2
  * An export or an import holds one part three times: as read, converted, and as it is copied to the reader or checked. For the
  * preset `base` this is 12 MiB; 9.5 to 12.7 MB were measured (shared/interchange/README.md).
  */
-export function reserveModel(what: "an export" | "an import", model: ModelConfig): Promise<Reservation> {
-  const sizes = partition(model).map((part) => part.reduce((sum, [, shape]) => sum + shape.reduce((size, axis) => size * axis, 4), 0));
-  return transfers.reserve(what, 3 * Math.max(...sizes));
-}
+export const reserveModel = (what: "an export" | "an import", model: ModelConfig): Promise<Reservation> =>
+  transfers.reserve(what, 3 * largestPartBytes(model));
 
 /** The same chunks. The memory is held until the last one is read, and is free again if the reader leaves or stalls. */
 export async function* whileReserved<T>(memory: Reservation, chunks: AsyncIterable<T>): AsyncGenerator<T> {

@@ -7,7 +7,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { TrainingConfig } from "../../shared/config.ts";
 import { expand } from "../../shared/model/formats/compression.ts";
 import { isKept } from "../../shared/model/footprint/kept-model.ts";
-import { partition } from "../../shared/model/formats/partition.ts";
+import { bytesOfPart, partition } from "../../shared/model/formats/partition.ts";
 import { decodeMixed, decodeSafetensors, type NamedArray } from "../../shared/model/formats/safetensors.ts";
 import { checkPart, viewsOf } from "../../shared/model/formats/weights-file.ts";
 import type { ShapedName, Weights } from "../../shared/model/weights.ts";
@@ -24,9 +24,6 @@ const MAX_DELTA_NORM = 1e4;
 /** An update whose norm exceeds this multiple of its round's median is refused: shards differ only in their data. */
 const MAX_NORM_RATIO = 10;
 const MIN_SHARDS_TO_COMPARE = 3;
-
-/** Bytes of a part in float32. */
-const bytesOf = (part: readonly ShapedName[]) => part.reduce((sum, [, shape]) => sum + 4 * tf.util.sizeFromShape(shape), 0);
 
 /** One shard's update or state is unusable. The shard is computed again. */
 export class BadDelta extends Error {
@@ -133,7 +130,7 @@ export class MeanUpdate {
   async *#updates(index: number): AsyncGenerator<[shard: number, update: NamedArray[]]> {
     const part = this.#parts[index]!;
     const names = this.#results.map(({ delta }) => delta[index]!);
-    const reads = new ReadAhead(this.#bucket, this.#run, names, bytesOf(part), this.#buffers);
+    const reads = new ReadAhead(this.#bucket, this.#run, names, bytesOfPart(part), this.#buffers);
     for (const shard of this.#results.keys())
       yield [shard, await this.#check("update", shard, index, reads.take(), (bytes) => this.#arraysOf(shard, index, bytes))];
   }
@@ -146,7 +143,7 @@ export class MeanUpdate {
     const names = this.#results.flatMap(({ inner }) => inner?.[index] ?? []);
     if (!this.#isKept || names.length < this.#results.length) return;
     const expected = shardState(this.#parts[index]!, this.#training);
-    const reads = new ReadAhead(this.#bucket, this.#run, names, bytesOf(expected), this.#buffers);
+    const reads = new ReadAhead(this.#bucket, this.#run, names, bytesOfPart(expected), this.#buffers);
     for (const shard of this.#results.keys())
       await this.#check("state", shard, index, reads.take(), (bytes) => checkPart(decodeSafetensors(bytes), expected));
   }

@@ -6,7 +6,7 @@ import type { ModelConfig, TrainingConfig } from "../../config.ts";
 import { namedError } from "../../errors.ts";
 import { MAX_ISOLATE_BYTES } from "../../limits.ts";
 import { objectiveOf } from "../../training/objectives/list.ts";
-import { partition } from "../formats/partition.ts";
+import { largestPartBytes } from "../formats/partition.ts";
 import { planPasses } from "./plan.ts";
 import { stepBytes } from "./step-memory.ts";
 
@@ -28,9 +28,7 @@ export function estimateMemory(model: ModelConfig, training: Trained, batch: num
   const optimizer = training.steps > 1 ? training.optimizer : null;
   const wasm = stepBytes(model, optimizer, batch, planPasses(model, training, batch));
   // The heap holds copies of the largest part: as read, as written, its optimizer state, its rounding errors.
-  const part = Math.max(
-    ...partition(model).map((shapes) => shapes.reduce((sum, [, shape]) => sum + shape.reduce((size, axis) => size * axis, 4), 0)),
-  );
+  const part = largestPartBytes(model);
   const copies = (optimizer === null ? 2 : 3) + (training.compression === "float32" ? 0 : 3);
   const { examples, lossHead } = objectiveOf(training);
   const records = (2 * training.steps * batch * examples.recordLength(model)) / lossHead.group;

@@ -27,6 +27,12 @@ export function partition(config: ModelConfig): ShapedName[][] {
   return parts;
 }
 
+/** The float32 bytes of a part's parameters. */
+export const bytesOfPart = (part: readonly ShapedName[]): number => part.reduce((sum, [, shape]) => sum + bytesOf(shape), 0);
+
+/** The float32 bytes of a model's largest part. */
+export const largestPartBytes = (config: ModelConfig): number => Math.max(...partition(config).map(bytesOfPart));
+
 /** The parameter that a tensor belongs to. For example, `<parameter>/m` is a state of `<parameter>`. */
 export function parameterOf(name: string): string {
   return name.split("/", 1)[0]!;
