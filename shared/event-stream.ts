@@ -37,13 +37,13 @@ export function eventStream(
   changed: (ms: number) => Promise<void>,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
-  let hasLeft = false;
+  const client = new AbortController();
   let sentAt = 0;
   return new ReadableStream({
     type: "bytes",
     async pull(controller) {
       await scheduler.wait(Math.max(0, MIN_INTERVAL_MS - (Date.now() - sentAt)));
-      while (!hasLeft) {
+      while (!client.signal.aborted) {
         const sent = await next(Date.now() - sentAt >= HEARTBEAT_MS);
         if (sent !== null) {
           sentAt = Date.now();
@@ -55,7 +55,7 @@ export function eventStream(
       }
     },
     cancel() {
-      hasLeft = true;
+      client.abort();
     },
   });
 }

@@ -3,7 +3,6 @@
  * `npm start` prints. A code is its expiry time, plus a signature of purpose and time with the secret. So nothing is stored, and
  * a new secret makes every code invalid. An empty secret signs nothing and verifies nothing.
  */
-
 import { hexOf } from "./bytes/hex.ts";
 
 export type CodePurpose = "link" | "session";

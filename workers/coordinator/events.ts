@@ -17,12 +17,13 @@ function progressOf(status: RunStatus): RunEvent {
 const keyOf = ({ state, progress, finished, leases }: RunStatus): string =>
   JSON.stringify([state, progress, finished, leases.map(({ shard, trainer }) => [shard, trainer])]);
 
+const written = (name: string, data: unknown) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+
 /**
  * Sends a `progress` event when the run changes, then one terminal event: `done`, `failed` or `deleted`. `changed(ms)`
  * resolves at the next change or after `ms`; `read` is called only then.
  */
 export function runEvents(read: () => Promise<RunStatus | null>, changed: (ms: number) => Promise<void>): ReadableStream<Uint8Array> {
-  const written = (name: string, data: unknown) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
   let last = "";
   const next = async (isSilent: boolean): Promise<Sent | null> => {
     const status = await read();

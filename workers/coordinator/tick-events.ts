@@ -22,15 +22,16 @@ export interface TickSource {
   changed(ms: number): Promise<void>;
 }
 
+const written = (name: string, id: number, data: TickEvent) =>
+  `event: ${name}\nid: ${id}\nretry: ${RETRY_MS}\ndata: ${JSON.stringify(data)}\n\n`;
+
 /** `since` is the newest round that the reader knows; null for a reader that knows nothing. */
 export function tickEvents(source: TickSource, since: number | null): ReadableStream<Uint8Array> {
-  const written = (name: string, id: number, data: TickEvent) =>
-    `event: ${name}\nid: ${id}\nretry: ${RETRY_MS}\ndata: ${JSON.stringify(data)}\n\n`;
   let before: RunTick | null = null;
   let told = since;
 
-  /** The next event; null when nothing has changed. */
-  function eventOf(tick: RunTick): { data: TickEvent; id: number } | null {
+  /** The text of the next event; null when nothing has changed. */
+  function eventOf(tick: RunTick): string | null {
     const newest = (tick.round ?? 0) - 1;
     const losses = told === null || told >= newest ? [] : source.lossesAfter(told, MAX_LOSSES + 1);
     const changes = changesOf(before, tick);
@@ -39,15 +40,14 @@ export function tickEvents(source: TickSource, since: number | null): ReadableSt
     before = tick;
     told = newest;
     const isBehind = losses.length > MAX_LOSSES;
-    return { data: { ...changes, ...(isBehind ? { isBehind } : losses.length > 0 ? { losses } : {}) }, id: newest };
+    return written("tick", newest, { ...changes, ...(isBehind ? { isBehind } : losses.length > 0 ? { losses } : {}) });
   }
 
   const next = async (isSilent: boolean): Promise<Sent | null> => {
     const tick = await source.tick();
     if (tick === null) return { text: written("deleted", told ?? -1, {}), isLast: true };
-    const event = eventOf(tick);
-    if (event === null && !isSilent) return null;
-    return { text: event === null ? HEARTBEAT : written("tick", event.id, event.data), isLast: OVER.has(tick.state) };
+    const text = eventOf(tick) ?? (isSilent ? HEARTBEAT : null);
+    return text === null ? null : { text, isLast: OVER.has(tick.state) };
   };
   return eventStream(next, (ms) => source.changed(ms));
 }
