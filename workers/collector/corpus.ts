@@ -14,7 +14,8 @@ import {
 } from "../../shared/artifacts.ts";
 import { namedError } from "../../shared/errors.ts";
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
-import { getObject, putJson, putObject, putRecord, sha256 as hashOf } from "../../shared/store.ts";
+import { putJson, putObject, putRecord, sha256 as hashOf } from "../../shared/store.ts";
+import { segmentText } from "./segment-text.ts";
 
 /** A segment is written when its texts have this many bytes. */
 const SEGMENT_BYTES = 1024 * 1024;
@@ -236,9 +237,7 @@ export class Corpus {
    * reader in the middle of the segment counts lines, so later lines must keep their numbers.
    */
   async #rewrite({ number, hash }: { number: number; hash: Hash }, texts: ReadonlySet<string>): Promise<number> {
-    const old = await getObject(this.#bucket, "segment", hash);
-    const text = await new Response(new Response(old).body!.pipeThrough(new DecompressionStream("gzip"))).text();
-    const lines = text.split("\n");
+    const lines = (await segmentText(this.#bucket, hash)).split("\n");
     const left = lines.map((line) => (line !== "" && texts.has((JSON.parse(line) as Document).sha256) ? "" : line));
     const removed = lines.filter((line, index) => line !== left[index]).length;
     if (removed === 0) return 0;
