@@ -55,7 +55,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
     super(ctx, env);
     const sql = this.#meter.sql(ctx.storage.sql);
     this.#sql = sql;
-    this.#corpus = new Corpus({ sql }, this.#meter.bucket(env.CORPUS));
+    this.#corpus = new Corpus(sql, this.#meter.bucket(env.CORPUS));
     this.#usage = new UsageByDay(sql);
     this.#index = new DocumentIndex(sql);
     this.#pages = new PageLog(sql);
@@ -134,9 +134,8 @@ export class Catalog extends DurableObject<CollectorEnv> {
   /** Changes a crawl. Each call about a page of a crawl does this once. */
   #change(id: string, change: (crawl: Crawl) => Partial<Crawl>): void {
     this.#meter.objectRequest(Date.now());
-    const row = this.#rows<{ json: string }>("SELECT json FROM crawls WHERE id = ?", id)[0];
-    if (row === undefined) return;
-    const crawl = decodeCrawl(row);
+    const crawl = this.#crawl(id);
+    if (crawl === null) return;
     this.#sql.exec("UPDATE crawls SET json = ? WHERE id = ?", JSON.stringify({ ...crawl, ...change(crawl) }), id);
     this.#changed.wake();
   }
@@ -226,10 +225,12 @@ export class Catalog extends DurableObject<CollectorEnv> {
 
   /** Lists a document's page, and the document's title if its text is new. */
   #log(crawl: string, document: Document, verdict: Verdict): void {
-    if (verdict === "stored") this.#index.add(document);
-    if (verdict === "stored") this.#pages.add(crawl, document.url, "kept");
-    else if (verdict === "duplicate") this.#pages.add(crawl, document.url, "duplicate");
-    else this.#pages.add(crawl, document.url, "refused", verdict);
+    const { url } = document;
+    if (verdict === "stored") {
+      this.#index.add(document);
+      this.#pages.add(crawl, url, "kept");
+    } else if (verdict === "duplicate") this.#pages.add(crawl, url, "duplicate");
+    else this.#pages.add(crawl, url, "refused", verdict);
   }
 
   /** Call this when a page is deleted or reserved. Later snapshots drop the page's text. */

@@ -43,7 +43,7 @@ export class Corpus {
   /** The last write of segments. The next write waits for this promise, so no document is written twice. */
   #writing: Promise<void> = Promise.resolve();
 
-  constructor({ sql }: Pick<DurableObjectStorage, "sql">, bucket: R2Bucket) {
+  constructor(sql: SqlStorage, bucket: R2Bucket) {
     this.#sql = sql;
     this.#bucket = bucket;
     sql.exec(
