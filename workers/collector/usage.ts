@@ -2,11 +2,8 @@
  * The collector's use of the platform, stored by day (UTC). At the end of each page, the Host object sends the Catalog what it
  * has used since its last report, queue operations included.
  */
-import { DAY_MS, dayOf } from "../../shared/costs/day.ts";
+import { dayOf, firstKeptDay } from "../../shared/costs/day.ts";
 import { addUsage, usageSchema, type Usage } from "../../shared/costs/usage.ts";
-
-/** The number of days that are kept, as in the ledger. */
-const KEPT_DAYS = 92;
 
 interface Row extends Record<string, SqlStorageValue> {
   day: string;
@@ -29,7 +26,7 @@ export class UsageByDay {
     const usage = known === undefined ? {} : usageOf(known);
     addUsage(usage, usageSchema.parse(more));
     this.#sql.exec("INSERT OR REPLACE INTO usage VALUES (?, ?)", day, JSON.stringify(usage));
-    if (known === undefined) this.#sql.exec("DELETE FROM usage WHERE day < ?", dayOf(now - KEPT_DAYS * DAY_MS));
+    if (known === undefined) this.#sql.exec("DELETE FROM usage WHERE day < ?", firstKeptDay(now));
   }
 
   /** Oldest first. */

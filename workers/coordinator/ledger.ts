@@ -5,7 +5,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { CreatedKey, Key, KeyRequest, KeyUse } from "../../shared/contracts/keys.ts";
 import type { Costs } from "../../shared/contracts/costs.ts";
-import { DAY_MS, dayOf, endOfDay } from "../../shared/costs/day.ts";
+import { dayOf, endOfDay, firstKeptDay } from "../../shared/costs/day.ts";
 import { LATENCY_BOUNDS } from "../../shared/costs/latency.ts";
 import { PRICES_DATE } from "../../shared/costs/prices.ts";
 import type { AnswerReport, RunReport } from "../../shared/costs/reports.ts";
@@ -17,8 +17,6 @@ import { ClientKeys } from "./client-keys.ts";
 import { Counters } from "./counters.ts";
 import { RunProgress } from "./run-progress.ts";
 
-/** The days of bookings that are kept. */
-const KEPT_DAYS = 92;
 /** An operator is alerted when this share of a budget or of the database is used. */
 const ALERT_SHARE = 0.8;
 const BUDGETS: readonly BudgetName[] = ["answerTokens", "trainingCents"];
@@ -172,7 +170,7 @@ export class Ledger extends DurableObject<CoordinatorEnv> {
     addUsage(usage, usageSchema.parse(more));
     const all = [(known?.answers ?? 0) + answers, (known?.tokens ?? 0) + tokens];
     sql.exec("INSERT OR REPLACE INTO bookings VALUES (?, ?, ?, ?, ?)", day, account, ...all, JSON.stringify(usage));
-    if (known === undefined) sql.exec("DELETE FROM bookings WHERE day < ?", dayOf(now - KEPT_DAYS * DAY_MS));
+    if (known === undefined) sql.exec("DELETE FROM bookings WHERE day < ?", firstKeptDay(now));
   }
 
   /** The values of `GET /metrics`, by their names in Prometheus. */
