@@ -5,11 +5,12 @@
  * client, the times of accepted requests, and the memory of workerd at a third and at the end of the load.
  */
 import "./support/tensors-in-node.ts";
-import { readdirSync, readFileSync } from "node:fs";
 import { SPECIAL_TOKENS } from "../../shared/tokenizer/special-tokens.ts";
 import type { Print } from "../cli/runner.ts";
 import { allWorkers, OPERATOR_TOKEN } from "./support/all-workers.ts";
+import { childMemory } from "./support/process-memory.ts";
 
+const MIB = 2 ** 20;
 const VOCAB_SIZE = 512;
 const SENTENCE = "The kettle sings while the tea is poured for everybody at the long table. ";
 /** Control tokens would end the texts of random weights at once. */
@@ -26,23 +27,7 @@ interface Counts {
   others: string[];
 }
 
-/** MB of all workerd processes below this one. */
-function workerdMegabytes(): number {
-  const parents = new Map<number, { parent: number; name: string; kilobytes: number }>();
-  for (const entry of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    try {
-      const status = readFileSync(`/proc/${entry}/status`, "utf8");
-      const field = (name: string) => new RegExp(`^${name}:\\s*(\\S+)`, "m").exec(status)?.[1] ?? "0";
-      parents.set(Number(entry), { parent: Number(field("PPid")), name: field("Name"), kilobytes: Number(field("VmRSS")) });
-    } catch {
-      // The process has ended meanwhile.
-    }
-  }
-  const isBelow = (id: number): boolean => id === process.pid || (parents.has(id) && id > 1 && isBelow(parents.get(id)!.parent));
-  return [...parents]
-    .filter(([id, { name }]) => name === "workerd" && isBelow(id))
-    .reduce((sum, [, { kilobytes }]) => sum + kilobytes / 1024, 0);
-}
+const workerdMegabytes = () => childMemory("workerd") / MIB;
 
 export async function run({ clients, seconds, tokens }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
   const { publishTraced } = await import("./support/traced-model.ts");
