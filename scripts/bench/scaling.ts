@@ -8,6 +8,7 @@
 import { measureCoordinator } from "./support/coordinator-costs.ts";
 import { addTrainer } from "../local/stack.ts";
 import type { Print } from "../cli/runner.ts";
+import { median } from "./support/quantile.ts";
 import { SHAKESPEARE, shakespeareRun, startBenchLocal } from "./support/shakespeare.ts";
 import { simulateRounds, type Latencies } from "../simulation/saturation.ts";
 import { centsOf } from "../../shared/training/protocol/cost.ts";
@@ -32,8 +33,6 @@ interface Measured {
   tokensPerSecond: number;
   overhead: number;
 }
-
-const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 export const FLAGS = { seconds: 20, turns: 5, text: SHAKESPEARE };
 

@@ -9,6 +9,7 @@ import type { Browser } from "playwright-core";
 import { buildStudio, BUDGETS, type ScreenSize } from "../build/studio.ts";
 import type { Print } from "../cli/runner.ts";
 import { reachTiffin } from "../local/reach.ts";
+import { median } from "./support/quantile.ts";
 import { measureDrawing } from "./support/studio/drawing.ts";
 import { gatewayGrowth } from "./support/studio/gateway-growth.ts";
 import { measureTicks, ROUNDS } from "./support/studio/long-run.ts";
@@ -75,12 +76,10 @@ async function visit(browser: Browser, url: string): Promise<Visit> {
   }
 }
 
-const middle = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
-
 async function visits(browser: Browser, url: string, times: number): Promise<Visit> {
   const all: Visit[] = [];
   for (let index = 0; index < times; index++) all.push(await visit(browser, url));
-  const of = (field: keyof Visit) => middle(all.map((each) => each[field]));
+  const of = (field: keyof Visit) => median(all.map((each) => each[field]));
   return { firstPaint: of("firstPaint"), largestPaint: of("largestPaint"), shift: of("shift"), blocking: of("blocking") };
 }
 

@@ -12,6 +12,7 @@ import type { Print } from "../cli/runner.ts";
 import { bytesPerToken } from "./support/bytes-per-token.ts";
 import { defaultCorpus } from "./support/default-corpus.ts";
 import { readHostileTokenizers } from "./support/hostile-tokenizer.ts";
+import { median } from "./support/quantile.ts";
 
 const PRESET = "small";
 const VOCAB_SIZES = [1024, 4096] as const;
@@ -83,7 +84,3 @@ function cuttingSpeeds(texts: readonly string[]): { qwen2: number; gpt2: number 
 }
 
 const percent = (share: number) => `${(share * 100).toFixed(2)} %`;
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
-}

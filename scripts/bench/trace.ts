@@ -8,6 +8,7 @@ import type { Traced } from "../../shared/contracts/trace.ts";
 import { createRandom } from "../../shared/model/random.ts";
 import type { Print } from "../cli/runner.ts";
 import { allWorkers, OPERATOR_TOKEN } from "./support/all-workers.ts";
+import { median, quantile } from "./support/quantile.ts";
 import { readText, SHAKESPEARE } from "./support/shakespeare.ts";
 
 const VOCAB_SIZE = 4096;
@@ -77,8 +78,7 @@ export async function run({ passages, text: path }: typeof FLAGS, print: Print):
       if (isInvented(traced)) invented++;
       foreignFound += traced.passages.length;
     }
-    const sorted = times.toSorted((a, b) => a - b);
-    const [medianMs, p99Ms] = [0.5, 0.99].map((share) => sorted[Math.floor(share * sorted.length)]!) as [number, number];
+    const [medianMs, p99Ms] = [median(times), quantile(times, 0.99)];
     print(
       `${found} of ${passages} passages found whole; ${passages} shuffled texts: ${foreignFound} true passages of at least eight tokens; ${invented} invented`,
     );

@@ -4,6 +4,7 @@ import type { Dataset } from "../../../../shared/artifacts.ts";
 import { drawScene, firstBase } from "../../../simulation/world.ts";
 import { initialState } from "../../../../shared/training/protocol/run-state.ts";
 import type { RunTick } from "../../../../shared/contracts/runs.ts";
+import { median } from "../quantile.ts";
 import { RunStore, statusOf, tickEvents, tickOf } from "../../workers/run-view.ts";
 
 export const ROUNDS = 10_000;
@@ -29,9 +30,7 @@ function storeOf(rounds: number): RunStore {
   return store;
 }
 
-const middle = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
-
-/** Milliseconds of one tick (middle of 2,000), and the bytes of the first event and of one that brings a round. */
+/** Milliseconds of one tick (median of 2,000), and the bytes of the first event and of one that brings a round. */
 export async function measureTicks(rounds: number): Promise<{ tickMs: number; firstBytes: number; roundBytes: number }> {
   const store = storeOf(rounds);
   const { spec } = drawScene(0);
@@ -57,5 +56,5 @@ export async function measureTicks(rounds: number): Promise<{ tickMs: number; fi
   round++;
   const roundBytes = (await reader.read()).value!.byteLength;
   await reader.cancel();
-  return { tickMs: middle(times), firstBytes, roundBytes };
+  return { tickMs: median(times), firstBytes, roundBytes };
 }
