@@ -9,21 +9,19 @@ import { presetOf } from "../../shared/config.ts";
 import type { Decoder } from "../../shared/model/decoder.ts";
 import type { Print } from "../cli/runner.ts";
 import { charTokens } from "./support/char-dataset.ts";
+import { lossOf } from "./support/interchange/comparisons.ts";
 import { readText, SHAKESPEARE } from "./support/shakespeare.ts";
 
 export const FLAGS = { text: SHAKESPEARE, steps: 600, windows: 100 };
 
 /** The mean loss in nats of each window's tokens after its first, read token by token. */
-function lossOf(start: () => Decoder, tokens: Uint16Array, context: number, windows: number): number {
+function meanLoss(start: () => Decoder, tokens: Uint16Array, context: number, windows: number): number {
   let loss = 0;
   for (let window = 0; window < windows; window++) {
     const first = Math.floor((window * (tokens.length - context - 1)) / windows);
     const decoder = start();
     for (let at = 0; at < context; at++) {
-      const logits = decoder.step(tokens[first + at]!);
-      const peak = logits.reduce((most, logit) => Math.max(most, logit));
-      const total = logits.reduce((sum, logit) => sum + Math.exp(logit - peak), 0);
-      loss += peak + Math.log(total) - logits[tokens[first + at + 1]!]!;
+      loss += lossOf(decoder.step(tokens[first + at]!), tokens[first + at + 1]!);
     }
     decoder.dispose();
   }
@@ -41,10 +39,10 @@ export async function run({ text, steps, windows }: typeof FLAGS, print: Print):
   const { model: shape, training } = presetOf("shakespeare-char");
   const model = { ...shape, vocabSize };
   const weights = trainedWeights(model, training, steps, train, (step, loss) => print(`step ${step}: loss ${loss.toFixed(3)}`));
-  const losses: Record<string, number> = { reference: lossOf(() => createDecoder(weights, model), val, model.context, windows) };
+  const losses: Record<string, number> = { reference: meanLoss(() => createDecoder(weights, model), val, model.context, windows) };
   for (const precision of PRECISIONS) {
     const decoding = createFusedModel(weights, model, precision);
-    losses[precision] = lossOf(() => decoding.start(), val, model.context, windows);
+    losses[precision] = meanLoss(() => decoding.start(), val, model.context, windows);
     decoding.dispose();
   }
   tf.dispose(weights);

@@ -4,6 +4,7 @@
  * Reports the bytes of the index per byte of tokens, and how long an answer takes.
  */
 import "./support/tensors-in-node.ts";
+import { objectKey } from "../../shared/artifacts.ts";
 import type { Traced } from "../../shared/contracts/trace.ts";
 import { createRandom } from "../../shared/model/random.ts";
 import type { Print } from "../cli/runner.ts";
@@ -28,11 +29,13 @@ export async function run({ passages, text: path }: typeof FLAGS, print: Print):
   const { url } = await server.listen();
   try {
     const { dataset, trace, buckets } = await publishTraced(server, documents, VOCAB_SIZE);
-    const sizes = await Promise.all(trace.indexes.map(async (index) => (await buckets.ARTIFACTS.head(`trace-indexes/${index}.bin`))!.size));
+    const sizes = await Promise.all(
+      trace.indexes.map(async (index) => (await buckets.ARTIFACTS.head(objectKey("trace-index", index)))!.size),
+    );
     const indexPerTokenByte = sizes.reduce((sum, size) => sum + size, 0) / (2 * dataset.trainTokens);
     const lists = await Promise.all(
       trace.documents.map(async ({ list }) =>
-        (await buckets.ARTIFACTS.get(`trace-documents/${list}.json`))!.json<{ documents: { url: string }[] }>(),
+        (await buckets.ARTIFACTS.get(objectKey("trace-documents", list)))!.json<{ documents: { url: string }[] }>(),
       ),
     );
     const urls = new Set(lists.flatMap((list) => list.documents.map((document) => document.url)));

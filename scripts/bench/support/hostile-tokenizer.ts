@@ -4,13 +4,12 @@
  */
 import { Tokenizer as Reference } from "@huggingface/tokenizers";
 import { createRandom } from "../../../shared/model/random.ts";
-import { trainMerges, type BpeState } from "../../../shared/tokenizer/bpe.ts";
 import { parseTokenizer } from "../../../shared/tokenizer/json-reader.ts";
 import { tokenizerToJson } from "../../../shared/tokenizer/json-writer.ts";
 import { FORMER_LAYOUT, LAYOUT } from "../../../shared/tokenizer/layout.ts";
-import { splitWords } from "../../../shared/tokenizer/pre-tokenizer.ts";
 import type { Tokenizer } from "../../../shared/tokenizer/tokenizer.ts";
 import { mutateJson } from "./mutated-json.ts";
+import { trainTokenizer } from "./train-tokenizer.ts";
 
 const TEXT = "the other mother gathers the weather, then these others bother to think together; that is the theme. ";
 const PROBES = [TEXT, "The THREE don't\r\n\n  42 ½", "e\u0301é 日本 😀\u200d<think>so</think>\t\0", "ab a th a<think", " ".repeat(50), "x"];
@@ -28,11 +27,8 @@ export interface HostileResult {
 /** Reads `files` damaged files, starting with number `first`. Equal numbers give equal files. */
 export function readHostileTokenizers(first: number, files: number): HostileResult {
   const sources = [LAYOUT, FORMER_LAYOUT].map((layout) => {
-    const words = new Map<string, number>();
-    for (const word of splitWords(TEXT, layout.preTokenizer)) words.set(word, (words.get(word) ?? 0) + 1);
-    const state: BpeState = { words: [...words], merges: [] };
-    trainMerges(state, 24, Number.POSITIVE_INFINITY);
-    return new TextEncoder().encode(JSON.stringify(tokenizerToJson(layout.vocabulary(state.merges))));
+    const { vocabulary } = trainTokenizer([TEXT], layout, 24);
+    return new TextEncoder().encode(JSON.stringify(tokenizerToJson(vocabulary)));
   });
   const result: HostileResult = { files, refused: 0, right: 0, wrong: [], slowestMs: 0 };
   for (let number = first; number < first + files; number++) {

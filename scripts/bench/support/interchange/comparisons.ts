@@ -28,7 +28,7 @@ export function mostProbable(logits: Float32Array): number {
 }
 
 /** The loss of an id under logits, in nats. */
-function lossOf(logits: Float32Array, id: number): number {
+export function lossOf(logits: Float32Array, id: number): number {
   const top = logits[mostProbable(logits)]!;
   let sum = 0;
   for (const value of logits) sum += Math.exp(value - top);

@@ -13,6 +13,7 @@ import kernelModule from "../../../../shared/tensor/engine/kernel-module.ts";
 import { pointer } from "../../../../shared/tensor/engine/wasm-runtime.ts";
 // oxlint-disable-next-line no-restricted-imports -- the cold start is that of the generator, from its bucket to the first token
 import { loadModel, type LoadedModel } from "../../../../workers/generator/load-model.ts";
+import { mostProbable } from "../../support/interchange/comparisons.ts";
 
 export interface Decoded {
   /** Of the first request only: the model's parts from the bucket, the preparation of its weights, and a prompt with its first token. */
@@ -32,12 +33,6 @@ const PEAK_ROUNDS = 20_000;
 
 let loaded: LoadedModel | null = null;
 let decoding: { precision: string; model: DecodingModel } | null = null;
-
-function greedy(logits: Float32Array): number {
-  let best = 0;
-  for (let id = 1; id < logits.length; id++) if (logits[id]! > logits[best]!) best = id;
-  return best;
-}
 
 /** Different prompts in turn, so that no round can reuse the work of the round before it. */
 function promptOf(round: number, length: number, vocabSize: number): Int32Array {
@@ -71,12 +66,12 @@ interface Times {
 function decode(model: DecodingModel, prompt: Int32Array, tokens: number, choices: number): Times {
   const start = performance.now();
   const prompted = model.start();
-  const token = greedy(prompted.prefill(prompt));
+  const token = mostProbable(prompted.prefill(prompt));
   const first = performance.now();
   const decoders: Decoder[] = Array.from({ length: choices }, () => prompted.fork());
   prompted.dispose();
   let ids = decoders.map(() => token);
-  for (let count = 1; count < tokens; count++) ids = model.stepTogether(decoders, ids).map(greedy);
+  for (let count = 1; count < tokens; count++) ids = model.stepTogether(decoders, ids).map(mostProbable);
   const end = performance.now();
   for (const decoder of decoders) decoder.dispose();
   return { firstMs: first - start, tokenMs: (end - first) / Math.max(1, tokens - 1) };
