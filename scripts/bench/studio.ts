@@ -115,26 +115,19 @@ async function drawing(browser: Browser, minutes: number, print: Print): Promise
   return { ...drawn, ok: drawMs <= LIMITS.drawMs && updateMs <= LIMITS.updateMs && isCalm };
 }
 
-export const FLAGS = { visits: 5, live: 0, draw: true, paint: true };
-
-export async function run({ visits: times, live, draw, paint }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
-  const sizes = await buildStudio();
-  for (const size of sizes) print(describe(size));
-  const served = await server(print);
-  const found = paint || draw ? await findChromium() : null;
-  if (found === null) return { sizes, served, ok: served.ok };
-  const browser = await launch(found);
-  const drawn = draw ? await drawing(browser, live, print) : { ok: true };
-  if (!paint) {
-    await browser.close();
-    return { sizes, served, drawn, ok: served.ok && drawn.ok };
-  }
+/** Opens every page and compares it with the smallest answer of the same server. */
+async function painting(
+  browser: Browser,
+  sizes: readonly ScreenSize[],
+  times: number,
+  print: Print,
+): Promise<{ smallest: Visit; paints: Record<string, Visit>; ok: boolean }> {
   const tiffin = await reachTiffin();
   try {
     const smallest = await visits(browser, tiffin.url + SMALLEST, times);
     print(`smallest answer: first paint after ${smallest.firstPaint.toFixed(0)} ms`);
     const paints: Record<string, Visit> = {};
-    let ok = served.ok && drawn.ok;
+    let ok = true;
     for (const { screen, path, hasCurve } of sizes) {
       const seen = await visits(browser, tiffin.url + path, times);
       paints[screen] = seen;
@@ -149,9 +142,26 @@ export async function run({ visits: times, live, draw, paint }: typeof FLAGS, pr
         `${screen.padEnd(11)} ${figures}, shift ${seen.shift.toFixed(4)}, blocking ${seen.blocking.toFixed(0)} ms${isGood ? "" : "  ABOVE THE LIMIT"}`,
       );
     }
-    return { sizes, served, drawn, smallest, paints, ok };
+    return { smallest, paints, ok };
+  } finally {
+    await tiffin.close();
+  }
+}
+
+export const FLAGS = { visits: 5, live: 0, draw: true, paint: true };
+
+export async function run({ visits: times, live, draw, paint }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
+  const sizes = await buildStudio();
+  for (const size of sizes) print(describe(size));
+  const served = await server(print);
+  const found = paint || draw ? await findChromium() : null;
+  if (found === null) return { sizes, served, ok: served.ok };
+  const browser = await launch(found);
+  try {
+    const drawn = draw ? await drawing(browser, live, print) : { ok: true };
+    const { ok, ...painted } = paint ? await painting(browser, sizes, times, print) : { ok: true };
+    return { sizes, served, drawn, ...painted, ok: served.ok && drawn.ok && ok };
   } finally {
     await browser.close();
-    await tiffin.close();
   }
 }
