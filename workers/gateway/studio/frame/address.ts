@@ -16,6 +16,9 @@ export function readAddress(): void {
 
 export const parameter = (name: string): string | null => new URLSearchParams(search.value).get(name);
 
+/** A parameter, or the empty text. */
+export const textParameter = (name: string): string => parameter(name) ?? "";
+
 /** Changes some parameters; null removes one. With `isStep`, the browser's back button returns to the old parameters. */
 export function setParameters(changes: Readonly<Record<string, string | null>>, isStep = false): void {
   const next = new URLSearchParams(location.search);

@@ -11,7 +11,7 @@ export interface Polled<T> {
 }
 
 /** The wait after a failure. It is shorter than usual, so the page recovers soon after the Workers do. */
-const RETRY_MS = 1500;
+export const RETRY_MS = 1500;
 
 export function poll<T>(read: () => Promise<T>, everyMs: number): Polled<T> {
   const value = signal<T | null>(null);

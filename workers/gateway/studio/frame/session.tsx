@@ -3,12 +3,12 @@ import { signal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import type { Session } from "../../../../shared/contracts/session.ts";
 import { call } from "./api.ts";
+import { RETRY_MS } from "./polling.ts";
 
 /** Null until the gateway has answered. */
 export const session = signal<Session | null>(null);
 /** Why the gateway has not answered yet. */
 export const sessionProblem = signal("");
-const RETRY_MS = 1500;
 const problem = signal("");
 
 const CODE = /^#code=([\w.]+)$/;

@@ -1,9 +1,9 @@
 /** The crawls, and the pages of one of them with what became of each. */
-import { signal, useSignalEffect } from "@preact/signals";
+import { useSignalEffect } from "@preact/signals";
 import type { CrawlPages, PageVerdict } from "../../../../../shared/contracts/documents.ts";
 import type { Crawl } from "../../../../../shared/contracts/sources.ts";
 import { parameter, setParameters } from "../../frame/address.ts";
-import { call } from "../../frame/api.ts";
+import { ListInParts } from "../../frame/list-in-parts.ts";
 import { ago, bytes, count, counted, NONE } from "../../frame/numbers.ts";
 import { Problem } from "../../frame/problem.tsx";
 import { Table } from "../../frame/table.tsx";
@@ -82,41 +82,24 @@ export function Crawls() {
   );
 }
 
-const pages = signal<CrawlPages["pages"] | null>(null);
-const next = signal<number | null>(null);
-const problem = signal("");
-let asked = "";
+const pages = new ListInParts((answer: CrawlPages) => answer.pages);
 
-const verdictInAddress = () => VERDICT_NAMES.find((each) => each === parameter("verdict")) ?? null;
+const verdictInAddress = () => VERDICT_NAMES.find((each) => each === parameter("verdict")) ?? "";
 
-/** Reads a part of the list; with a cursor, the part after it. */
-async function read(crawl: string, verdict: PageVerdict | null, cursor: number | null): Promise<void> {
-  const query = new URLSearchParams();
-  if (verdict !== null) query.set("verdict", verdict);
-  if (cursor !== null) query.set("cursor", String(cursor));
-  const mine = `${crawl} ${verdict}`;
-  asked = mine;
-  try {
-    const found = await call<CrawlPages>("GET", `/crawls/${encodeURIComponent(crawl)}/pages?${query}`);
-    if (asked !== mine) return;
-    pages.value = cursor === null ? found.pages : [...(pages.peek() ?? []), ...found.pages];
-    next.value = found.cursor;
-    problem.value = "";
-  } catch (error) {
-    problem.value = (error as Error).message;
-  }
-}
+const readPages = (crawl: string, cursor: number | null = null) =>
+  void pages.read(`/crawls/${encodeURIComponent(crawl)}/pages`, { verdict: verdictInAddress() }, cursor);
 
 /** The pages of the crawl in the page's address. */
 export function Pages() {
   useSignalEffect(() => {
     const crawl = parameter("crawl");
-    pages.value = null;
-    if (crawl !== null) void read(crawl, verdictInAddress(), null);
+    pages.clear();
+    if (crawl !== null) readPages(crawl);
   });
   const id = parameter("crawl");
   if (id === null) return null;
   const crawl = crawls.value.find((each) => each.id === id);
+  const { entries, problem, cursor } = pages;
   return (
     <div class="panel">
       <h2 id="pages">Pages of {crawl === undefined ? id : nameOf(crawl)}</h2>
@@ -124,7 +107,7 @@ export function Pages() {
         <label>
           What became of them
           <select
-            value={verdictInAddress() ?? ""}
+            value={verdictInAddress()}
             onChange={({ currentTarget }) => setParameters({ verdict: currentTarget.value === "" ? null : currentTarget.value })}
           >
             <option value="">anything</option>
@@ -140,11 +123,11 @@ export function Pages() {
         </button>
       </div>
       <Problem text={problem.value} />
-      {pages.value === null && problem.value === "" && <p class="speed">Reading the list…</p>}
-      {pages.value?.length === 0 && <p>No page here. Only the newest 5,000 pages of all crawls are listed.</p>}
-      {pages.value !== null && pages.value.length > 0 && (
+      {entries.value === null && problem.value === "" && <p class="speed">Reading the list…</p>}
+      {entries.value?.length === 0 && <p>No page here. Only the newest 5,000 pages of all crawls are listed.</p>}
+      {entries.value !== null && entries.value.length > 0 && (
         <Table heading="pages" columns={["Address", "Became", "Why", "When"]}>
-          {pages.value.map(({ url, verdict, reason, at }) => (
+          {entries.value.map(({ url, verdict, reason, at }) => (
             <tr key={`${url} ${at}`}>
               <th scope="row">
                 <Address url={url} />
@@ -156,9 +139,9 @@ export function Pages() {
           ))}
         </Table>
       )}
-      {next.value !== null && (
+      {cursor.value !== null && (
         <div class="buttons">
-          <button type="button" class="quiet" onClick={() => void read(id, verdictInAddress(), next.value)}>
+          <button type="button" class="quiet" onClick={() => readPages(id, cursor.value)}>
             Older pages
           </button>
         </div>

@@ -2,9 +2,10 @@
 import { signal, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import type { Document, Documents as Found } from "../../../../../shared/contracts/documents.ts";
-import { parameter, setParameters } from "../../frame/address.ts";
+import { parameter, setParameters, textParameter } from "../../frame/address.ts";
 import { call } from "../../frame/api.ts";
 import { Facts } from "../../frame/facts.tsx";
+import { ListInParts } from "../../frame/list-in-parts.ts";
 import { bytes, NONE, shortHash } from "../../frame/numbers.ts";
 import { Problem } from "../../frame/problem.tsx";
 import { Table } from "../../frame/table.tsx";
@@ -17,29 +18,10 @@ const MOST_SHOWN = 100_000;
 
 const MOST_TITLE = 300;
 
-const found = signal<Found["documents"] | null>(null);
-const next = signal<number | null>(null);
-const problem = signal("");
-let asked = "";
+const found = new ListInParts(({ documents }: Found) => documents);
 
-const orEmpty = (name: string) => parameter(name) ?? "";
-
-/** Reads a part of the list; with a cursor, the part after it. */
-async function search(query: string, source: string, cursor: number | null): Promise<void> {
-  const fields = { query, source, cursor: cursor === null ? "" : String(cursor) };
-  const parameters = new URLSearchParams(Object.entries(fields).filter(([, value]) => value !== ""));
-  const mine = `${source} ${query}`;
-  asked = mine;
-  try {
-    const { documents, cursor: rest } = await call<Found>("GET", `/documents?${parameters}`);
-    if (asked !== mine) return;
-    found.value = cursor === null ? documents : [...(found.peek() ?? []), ...documents];
-    next.value = rest;
-    problem.value = "";
-  } catch (error) {
-    problem.value = (error as Error).message;
-  }
-}
+const search = (cursor: number | null = null) =>
+  void found.read("/documents", { query: textParameter("query"), source: textParameter("source") }, cursor);
 
 const titleOf = (title: string | null, sha256: string) =>
   title === null || title === "" ? `(no title) ${shortHash(sha256)}` : undeceived(title);
@@ -57,11 +39,11 @@ function Search() {
     >
       <label>
         Words of the title or address
-        <input ref={query} type="search" maxLength={200} defaultValue={orEmpty("query")} />
+        <input ref={query} type="search" maxLength={200} defaultValue={textParameter("query")} />
       </label>
       <label>
         Source
-        <select ref={source} value={orEmpty("source")}>
+        <select ref={source} value={textParameter("source")}>
           <option value="">every source</option>
           {(sources.value ?? []).map(({ id, url }) => (
             <option key={id} value={id}>
@@ -79,9 +61,10 @@ export function Documents() {
   useSignalEffect(() => {
     // A crawl that has ended has brought documents.
     void ended.value;
-    void search(orEmpty("query"), orEmpty("source"), null);
+    search();
   });
-  const all = found.value;
+  const { problem, cursor } = found;
+  const all = found.entries.value;
   return (
     <div class="panel">
       <h2 id="documents">Documents, newest first</h2>
@@ -89,7 +72,7 @@ export function Documents() {
       <Problem text={problem.value} />
       {all === null && problem.value === "" && <p class="speed">Reading the list…</p>}
       {all?.length === 0 &&
-        (orEmpty("query") + orEmpty("source") === "" ? (
+        (textParameter("query") + textParameter("source") === "" ? (
           <p>None yet. Add a source above, or send files with PUT /uploads.</p>
         ) : (
           <p>No title or address has these words. Shorter words find more.</p>
@@ -118,9 +101,9 @@ export function Documents() {
           ))}
         </Table>
       )}
-      {next.value !== null && (
+      {cursor.value !== null && (
         <div class="buttons">
-          <button type="button" class="quiet" onClick={() => void search(orEmpty("query"), orEmpty("source"), next.value)}>
+          <button type="button" class="quiet" onClick={() => search(cursor.value)}>
             Older documents
           </button>
         </div>

@@ -4,7 +4,7 @@
  */
 import { computed, signal } from "@preact/signals";
 import type { Explanation, ExplainRequest } from "../../../../../shared/contracts/explain.ts";
-import { parameter, setParameters } from "../../frame/address.ts";
+import { parameter, setParameters, textParameter } from "../../frame/address.ts";
 import { call } from "../../frame/api.ts";
 import { contextOf } from "../../frame/situation.ts";
 import { continuationOf, type Text } from "./continuation.ts";
@@ -17,21 +17,19 @@ export const problem = signal("");
 export const isReading = signal(false);
 let reading: AbortController | null = null;
 
-const orEmpty = (name: string) => parameter(name) ?? "";
-
 export function textInAddress(): Text {
   return {
-    form: orEmpty("as") === "question" ? "question" : "text",
-    text: orEmpty("text"),
-    answer: orEmpty("answer"),
-    time: orEmpty("time"),
-    place: orEmpty("place"),
+    form: textParameter("as") === "question" ? "question" : "text",
+    text: textParameter("text"),
+    answer: textParameter("answer"),
+    time: textParameter("time"),
+    place: textParameter("place"),
   };
 }
 
 /** The head in the page's address, as layer and head from 0. Null: all heads together. */
 export const chosenHead = computed((): { layer: number; head: number } | null => {
-  const found = /^(\d{1,3})\.(\d{1,3})$/.exec(parameter("head") ?? "");
+  const found = /^(\d{1,3})\.(\d{1,3})$/.exec(textParameter("head"));
   const [layer, head] = [Number(found?.[1]) - 1, Number(found?.[2]) - 1];
   const isThere = explanation.value?.attention[0]?.weights[layer]?.[head] !== undefined;
   return isThere ? { layer, head } : null;

@@ -2,7 +2,7 @@
 import { computed, effect, signal } from "@preact/signals";
 import type { Curve, Stretch } from "../../../../../shared/contracts/curve.ts";
 import type { RunStatus } from "../../../../../shared/contracts/runs.ts";
-import { parameter, setParameters } from "../../frame/address.ts";
+import { setParameters, textParameter } from "../../frame/address.ts";
 import { call } from "../../frame/api.ts";
 
 /** With the watched run, four curves lie over each other. */
@@ -12,7 +12,11 @@ const POINTS = 200;
 export const runs = signal<readonly RunStatus[] | null>(null);
 const curves = signal<Readonly<Record<string, readonly Stretch[]>>>({});
 
-const names = computed(() => (parameter("with") ?? "").split(",").filter((name) => name !== ""));
+const names = computed(() =>
+  textParameter("with")
+    .split(",")
+    .filter((name) => name !== ""),
+);
 
 /** The compared runs that exist, in the order of the address. */
 export const compared = computed((): readonly RunStatus[] =>

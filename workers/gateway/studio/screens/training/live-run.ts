@@ -6,6 +6,7 @@ import { batch, signal } from "@preact/signals";
 import type { Curve, Stretch } from "../../../../../shared/contracts/curve.ts";
 import type { RunTick, TickEvent } from "../../../../../shared/contracts/runs.ts";
 import { call } from "../../frame/api.ts";
+import { RETRY_MS } from "../../frame/polling.ts";
 
 export interface Range {
   from: number | null;
@@ -14,8 +15,6 @@ export interface Range {
 
 /** After this many live rounds the curve is read again, so that the points become stretches. */
 const MOST_LIVE = 400;
-
-const RETRY_MS = 1500;
 
 export const tick = signal<RunTick | null>(null);
 export const stretches = signal<readonly Stretch[]>([]);
