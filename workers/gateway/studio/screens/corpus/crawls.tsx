@@ -6,6 +6,7 @@ import { parameter, setParameters } from "../../frame/address.ts";
 import { ListInParts } from "../../frame/list-in-parts.ts";
 import { ago, bytes, count, counted, NONE } from "../../frame/numbers.ts";
 import { Problem } from "../../frame/problem.tsx";
+import { StepLink } from "../../frame/step-link.tsx";
 import { Table } from "../../frame/table.tsx";
 import { Address } from "./address.tsx";
 import { crawls, sources } from "./live.ts";
@@ -54,15 +55,9 @@ function CrawlCard({ crawl, name }: { crawl: Crawl; name: string }) {
           ))}
       </dl>
       <p>
-        <a
-          href={`?crawl=${encodeURIComponent(crawl.id)}`}
-          onClick={(event) => {
-            event.preventDefault();
-            setParameters({ crawl: crawl.id, verdict: null }, true);
-          }}
-        >
+        <StepLink changes={{ crawl: crawl.id, verdict: null }}>
           Its pages<span class="unseen"> of {name}</span>
-        </a>
+        </StepLink>
       </p>
     </li>
   );

@@ -8,6 +8,7 @@ import { Facts } from "../../frame/facts.tsx";
 import { ListInParts } from "../../frame/list-in-parts.ts";
 import { bytes, NONE, shortHash } from "../../frame/numbers.ts";
 import { Problem } from "../../frame/problem.tsx";
+import { StepLink } from "../../frame/step-link.tsx";
 import { Table } from "../../frame/table.tsx";
 import { undeceived } from "../../frame/visible.ts";
 import { Address } from "./address.tsx";
@@ -82,16 +83,9 @@ export function Documents() {
           {all.map(({ sha256, title, url, bytes: size }) => (
             <tr key={sha256}>
               <th scope="row">
-                <a
-                  dir="auto"
-                  href={`?document=${sha256}`}
-                  onClick={(event) => {
-                    event.preventDefault();
-                    setParameters({ document: sha256 }, true);
-                  }}
-                >
+                <StepLink changes={{ document: sha256 }} dir="auto">
                   {titleOf(title, sha256)}
-                </a>
+                </StepLink>
               </th>
               <td>
                 <Address url={url} />

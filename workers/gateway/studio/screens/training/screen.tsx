@@ -2,12 +2,13 @@
 import { signal, useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { RunStatus, RunTick } from "../../../../../shared/contracts/runs.ts";
-import { parameter, readAddress, setParameters } from "../../frame/address.ts";
+import { parameter, readAddress } from "../../frame/address.ts";
 import { Announcer } from "../../frame/announcer.tsx";
 import { call } from "../../frame/api.ts";
 import { Facts, type Fact } from "../../frame/facts.tsx";
 import { ForOperator } from "../../frame/for-operator.tsx";
 import { bytes, count, decimal, duration, NONE, percent } from "../../frame/numbers.ts";
+import { StepLink } from "../../frame/step-link.tsx";
 import { Table } from "../../frame/table.tsx";
 import { poll, type Polled } from "../../frame/polling.ts";
 import { session } from "../../frame/session.tsx";
@@ -109,17 +110,9 @@ function Runs({ current }: { current: string | null }) {
         {(runs.value ?? []).toReversed().map((run) => (
           <tr key={run.id}>
             <th scope="row">
-              <a
-                href={`?run=${encodeURIComponent(run.id)}`}
-                aria-current={run.id === current ? "true" : undefined}
-                onClick={(event) => {
-                  event.preventDefault();
-                  setParameters({ run: run.id, from: null, to: null }, true);
-                  refresh();
-                }}
-              >
+              <StepLink changes={{ run: run.id, from: null, to: null }} isCurrent={run.id === current} onStep={refresh}>
                 {run.id}
-              </a>
+              </StepLink>
             </th>
             <td>{run.state}</td>
             <td>{run.preset ?? NONE}</td>
