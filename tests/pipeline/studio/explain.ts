@@ -47,6 +47,10 @@ export function describeExplain(open: () => Opened): void {
         .first()
         .press("Enter");
       await expect.poll(() => page.getByLabel("Text to read").inputValue()).toMatch(/^<b.$/su);
+      await token(11).waitFor({ state: "detached" });
+      await page.goBack();
+      await token(11).waitFor();
+      expect(await page.getByLabel("Text to read").inputValue()).toBe("<b>it\u202E sat");
       expect(visit.faults).toEqual([]);
       await visit.close();
     });

@@ -28,6 +28,8 @@ function Form() {
     readAddress();
     takeAddress();
     readFromAddress();
+    // The back button returns to the address of an earlier text.
+    addEventListener("popstate", readFromAddress);
   }, []);
   // Going on with a token changes the address, and the form follows.
   useSignalEffect(() => {
