@@ -7,6 +7,8 @@ import { ROOT, WORKERS } from "../../../scripts/local/workers.ts";
 
 const readme = readFileSync(join(ROOT, "README.md"), "utf8");
 
+const isFolder = (path: string) => statSync(join(ROOT, path)).isDirectory();
+
 /** The paths in the indented tree of the README's first ```text block. */
 function treePaths(): string[] {
   const block = /```text\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
@@ -32,10 +34,14 @@ describe("README", () => {
 
   test("names every folder of the source tree", () => {
     const named = new Set(treePaths());
-    const folders = ["workers", "shared"].flatMap((top) =>
-      readdirSync(join(ROOT, top), { withFileTypes: true })
-        .filter((entry) => entry.isDirectory())
-        .map((entry) => `${top}/${entry.name}`),
+    // The tree shows either all folders of a folder or none.
+    const opened = new Set([...named].filter((path) => isFolder(path)).map((path) => dirname(path)));
+    opened.delete(".");
+    expect([...opened]).toEqual(expect.arrayContaining(["workers", "shared"]));
+    const folders = [...opened].flatMap((parent) =>
+      readdirSync(join(ROOT, parent))
+        .map((name) => `${parent}/${name}`)
+        .filter((path) => isFolder(path)),
     );
     expect(folders.filter((folder) => !named.has(folder))).toEqual([]);
   });
@@ -60,9 +66,29 @@ describe("README", () => {
     expect(files.filter((path) => statSync(join(ROOT, path), { throwIfNoEntry: false }) === undefined)).toEqual([]);
   });
 
+  test("lists no route that the gateway lacks", () => {
+    const routes = new Set(
+      DOORS.flatMap(({ routes: each }) => each).map(
+        ({ method, path }) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ":$1")}`,
+      ),
+    );
+    // The gateway makes the first from its routes; the second is the folder of the Studio's files.
+    for (const route of ["GET /openapi.json", "GET /studio/"]) routes.add(route);
+    const listed = [...readme.matchAll(/`((?:GET|POST|PUT|DELETE) [^`?]+)[^`]*`/g)].map(([, route]) => route!);
+    expect(listed.length).toBeGreaterThan(20);
+    expect(listed.filter((route) => !routes.has(route))).toEqual([]);
+  });
+
   test("lists every Worker", () => {
     for (const { name } of WORKERS) expect(readme).toContain(`| ${name} |`);
   });
+});
+
+test.each(["bench", "soak"])("the README of benches lists every %s and no other", (kind) => {
+  const table = readFileSync(join(ROOT, "scripts/bench/README.md"), "utf8").split(`| ${kind} | `)[1]!.split("\n\n")[0]!;
+  const listed = [...table.matchAll(/^\| `([\w-]+)` \|/gm)].map(([, name]) => `${name}.ts`);
+  const files = readdirSync(join(ROOT, "scripts", kind)).filter((name) => name.endsWith(".ts"));
+  expect(listed.toSorted()).toEqual(files.toSorted());
 });
 
 test("every link from a README to a file of the repository leads to an existing file", () => {
