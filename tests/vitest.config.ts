@@ -38,8 +38,9 @@ export default defineConfig({
     maxWorkers: 3,
     server: { deps: { inline: [/@tensorflow\/.*\/dist\//, /\.wasm$/] } },
     projects: [
-      { extends: true, test: { name: "unit", include: ["tests/unit/**/*.test.ts"] } },
-      // Files share a process, so that wrangler is imported once. Each file closes the Workers that it opens.
+      // Files share a process, so that tfjs, the kernels and wrangler are loaded once. A test that depends on the build of the
+      // kernels chooses it. Each file closes the Workers that it opens.
+      { extends: true, test: { name: "unit", include: ["tests/unit/**/*.test.ts"], isolate: false } },
       {
         extends: true,
         test: { name: "pipeline", include: ["tests/pipeline/**/*.test.ts"], isolate: false, globalSetup: "tests/pipeline/bundles.ts" },

@@ -3,7 +3,7 @@
  * and must be shown.
  */
 import { spawn } from "node:child_process";
-import { join } from "node:path";
+import { createRequire } from "node:module";
 import { text } from "node:stream/consumers";
 import { stripVTControlCharacters } from "node:util";
 import { ROOT } from "../local/workers.ts";
@@ -14,9 +14,12 @@ export interface WranglerOutput {
   warnings: string[];
 }
 
+/** The program of wrangler. The package's own command starts it in a second process, which costs a fifth more CPU time. */
+const PROGRAM = createRequire(import.meta.url).resolve("wrangler");
+
 /** Runs a wrangler command to its end. If its exit code is not 0, throws with all of its output. */
 export async function runWrangler(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<WranglerOutput> {
-  const child = spawn(join(ROOT, "node_modules", ".bin", "wrangler"), args, {
+  const child = spawn(process.execPath, ["--no-warnings", PROGRAM, ...args], {
     cwd: ROOT,
     stdio: ["ignore", "pipe", "pipe"],
     // With CI, wrangler asks no questions. The checks of preflight.ts replace the questions.

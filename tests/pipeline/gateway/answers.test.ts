@@ -1,8 +1,10 @@
-/** Answers and votes through the gateway. */
-import { afterAll, beforeAll, expect, test } from "vitest";
+/** Answers and votes through the gateway, malformed bodies, and traces of answers. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { noLatencies } from "../../../shared/costs/latency.ts";
 import { sha256 } from "../../../shared/store.ts";
 import { openDoor, OPERATOR } from "./door.ts";
+import { testMalformed } from "./malformed.ts";
+import { testTrace } from "./trace.ts";
 
 interface Answer {
   id: string;
@@ -147,15 +149,20 @@ test.each([
 });
 
 test("each of fifty simultaneous requests is answered or told to retry; the next request is answered", async () => {
-  const all = await Promise.all(Array.from({ length: 50 }, (_, seed) => door.send("POST", "/generate", { text: "busy", seed }, OPERATOR)));
+  // Each body is read at once: an unread body can be lost when the garbage collector runs. The head of a long answer comes before
+  // its text, and its place in the queue is free after the text.
+  const answers = Array.from({ length: 50 }, async (_, seed) => {
+    const response = await door.send("POST", "/generate", { text: "busy", seed }, OPERATOR);
+    await response.text();
+    return response;
+  });
+  const all = await Promise.all(answers);
   const refused = all.filter(({ status }) => status === 429);
   for (const response of refused) expect(response.headers.get("retry-after")).toBe("1");
   // The queue holds 16 requests. Each answer that is finished while the fifty requests arrive makes room for another request.
   expect(refused.length).toBeGreaterThan(0);
   expect(all.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(16);
   expect(all.filter(({ status }) => status !== 200 && status !== 429)).toEqual([]);
-  // The head of a long answer comes before its text, and its place in the queue is free after the text.
-  await Promise.all(all.map((response) => response.text()));
   await ask({ text: "after" });
 });
 
@@ -217,4 +224,11 @@ test("a flood from a thousand addresses, by every door, stops at the day's budge
   await ledger.bookAnswers({ answers: 0, tokens: 0, usage: {}, latencies: noLatencies(), d1Bytes: 0 }, taken);
   // An isolate remembers a refusal for a second.
   await expect.poll(async () => (await door.send("POST", "/generate", { text: "after" }, OPERATOR)).status, { timeout: 60_000 }).toBe(200);
+});
+
+describe("malformed bodies", () => {
+  testMalformed(() => door);
+});
+describe("a trace", () => {
+  testTrace(() => door);
 });

@@ -1,4 +1,4 @@
-/** Unmodified clients of other protocols against the running gateway on loopback. */
+/** Unmodified clients of other protocols against the running gateway on loopback, and the keys of clients. */
 import * as tf from "@tensorflow/tfjs-core";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { generateText, Output, streamText } from "ai";
@@ -13,6 +13,8 @@ import { initWeights } from "../../../shared/model/weights.ts";
 import { OPERATOR_TOKEN } from "../harness.ts";
 import { plainEmbedding } from "../../unit/model/plain-model.ts";
 import { openDoor, OPERATOR, SMALLEST } from "./door.ts";
+import { testKeys } from "./keys.ts";
+import { testLangchain } from "./langchain.ts";
 
 const CONTEXT = 256;
 const SEED = 5;
@@ -393,4 +395,11 @@ describe("the AI SDK", () => {
     }
     expect(aborted).toBe(true);
   });
+});
+
+describe("LangChain", () => {
+  testLangchain(() => door);
+});
+describe("keys", () => {
+  testKeys(() => door);
 });

@@ -40,6 +40,7 @@ describe("README", () => {
     expect([...opened]).toEqual(expect.arrayContaining(["workers", "shared"]));
     const folders = [...opened].flatMap((parent) =>
       readdirSync(join(ROOT, parent))
+        .filter((name) => !name.startsWith("."))
         .map((name) => `${parent}/${name}`)
         .filter((path) => isFolder(path)),
     );

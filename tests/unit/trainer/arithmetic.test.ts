@@ -12,7 +12,8 @@ import { createRandom, normal } from "../../../shared/model/random.ts";
 import { weightShapes, type Weights } from "../../../shared/model/weights.ts";
 import { pairNumbers, setReferences } from "../../../shared/preferences/records.ts";
 import { sha256 } from "../../../shared/store.ts";
-import { startBackend, useKernels } from "../../../shared/tensor/engine/backend.ts";
+import { useKernels } from "../../../shared/tensor/engine/backend.ts";
+import kernelModule from "../../../shared/tensor/engine/kernel-module.ts";
 import simd from "../../../shared/tensor/kernels/kernels-simd.wasm";
 import { encodeTokenShard } from "../../../shared/tokenizer/token-shard.ts";
 import { objectiveOf } from "../../../shared/training/objectives/list.ts";
@@ -174,7 +175,7 @@ const TASKS: Readonly<Record<string, () => Promise<Task>>> = {
   "an evaluation": () => evaluation(),
 };
 
-beforeAll(startBackend);
+beforeAll(() => useKernels(kernelModule));
 
 test("results have the recorded bits of their version; if not, raise ARITHMETIC and record its hashes", async () => {
   const hashes: Record<string, string> = {};
