@@ -223,7 +223,7 @@ async function main(): Promise<void> {
 Tiffin is up after ${duration(result.seconds)}. Ctrl-C stops it; \`npm start\` continues from here.
   studio    ${await studioLink(local.url, local.token)}
   ask       curl ${local.url}/generate -H 'content-type: application/json' -d '{"text": "I need songs", "context": {"time": 6, "place": "gym"}}'
-  score     curl ${local.url}/feedback -H 'content-type: application/json' -d '{"id": "ID OF AN ANSWER", "score": 1}'
+  score     curl ${local.url}/feedback -H 'content-type: application/json' -d '{"receipt": "RECEIPT OF AN ANSWER", "score": 1}'
   read      curl ${local.url}/health; curl ${local.url}/openapi.json
   operate   the token is OPERATOR_TOKEN in .dev.vars; the routes are in README.md
   take out  npm run export -- --format hf,gguf

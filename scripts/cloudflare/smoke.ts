@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { storedScoreSchema } from "../../shared/contracts/feedback.ts";
+import { storedVoteSchema } from "../../shared/contracts/feedback.ts";
 import { answerSchema } from "../../shared/contracts/generate.ts";
 import { healthSchema, type Health } from "../../shared/contracts/health.ts";
 import { startedRunSchema } from "../../shared/contracts/runs.ts";
@@ -112,7 +112,7 @@ export async function smoke(options: SmokeOptions): Promise<void> {
     if (health.model === null) return;
   } else await checkTraining(client, options, health.model !== null);
   const answer = await client.call("POST", "/generate", answerSchema, { text: "What is Tiffin?", maxTokens: 8 });
-  const { votes } = await client.call("POST", "/feedback", storedScoreSchema, { id: answer.id, score: 0.5 });
+  const { votes } = await client.call("POST", "/feedback", storedVoteSchema, { receipt: answer.receipt, score: 0.5 });
   if (votes < 1) throw new Error(`smoke: expected the vote to count, got ${votes} votes`);
   print(`smoke: model ${answer.model.slice(0, 12)} answered ${JSON.stringify(answer.response)}, and the vote counts`);
 }

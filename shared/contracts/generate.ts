@@ -66,8 +66,10 @@ export type Candidate = z.output<typeof candidateSchema>;
 export const answerSchema = z.object({
   response: z.string(),
   id: z.string(),
-  /** False when the answer could not be stored. POST /feedback then does not know its id. */
+  /** False when the answer could not be stored. Then nobody can vote on it. */
   canBeScored: z.boolean(),
+  /** Lets its owner vote on the answer (POST /feedback); null if nobody can. */
+  receipt: z.string().nullable().default(null),
   model: hashSchema,
   candidates: z.array(candidateSchema),
   usage: z.object({ promptTokens: z.int(), completionTokens: z.int() }),

@@ -61,7 +61,13 @@ export const generationEventSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("finish"), choice, reason: z.enum(["stop", "length"]) }),
   z.object({ type: z.literal("usage"), promptTokens: z.int(), completionTokens: z.int() }),
   /** The two terminal events. A stream ends with exactly one terminal event. */
-  z.object({ type: z.literal("done"), canBeScored: z.boolean(), isSuperseded: z.boolean() }),
+  z.object({
+    type: z.literal("done"),
+    canBeScored: z.boolean(),
+    isSuperseded: z.boolean(),
+    /** Lets its owner vote on the first choice. The gateway signs it; null if nobody can vote. */
+    receipt: z.string().nullable().default(null),
+  }),
   z.object({ type: z.literal("error"), name: z.string(), message: z.string() }),
 ]);
 /** An event as the gateway reads it. */

@@ -87,7 +87,7 @@ test("turns pages into a model that answers, and a vote sets the reward of the a
   for (const [worker, cron] of CRONS) await server.getWorker(worker).scheduled({ cron });
 
   const ask = () =>
-    call<{ id: string; model: string; response: string; candidates: { reward: number }[] }>("POST", "/generate", {
+    call<{ receipt: string; model: string; response: string; candidates: { reward: number }[] }>("POST", "/generate", {
       text: "Page 3 tells of",
       temperature: 0,
       maxTokens: 12,
@@ -95,7 +95,7 @@ test("turns pages into a model that answers, and a vote sets the reward of the a
   const answer = await ask();
   expect(answer.model).toBe(trained.checkpoint);
   expect(answer.candidates.map(({ reward }) => reward)).toEqual([0, 0, 0]);
-  await call("POST", "/feedback", { id: answer.id, score: 0.75 });
+  await call("POST", "/feedback", { receipt: answer.receipt, score: 0.75 });
   const again = await ask();
   expect(again.response).toBe(answer.response);
   expect(again.candidates[0]!.reward).toBe(0.75);

@@ -1,16 +1,17 @@
 /**
- * Feedback: stores answers and their scores. The reward of a text is the mean score that people gave the same text, for any
+ * Feedback: stores answers and votes on them. The reward of a text is the mean score that people gave the same text, for any
  * question and any model. Each person counts once, with the newest score. Cron deletes old rows.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
-import type { ScoreRequest, StoredScore, Tally } from "../../shared/contracts/feedback.ts";
+import type { PageQuery, Ratings, StoredVote, Tally } from "../../shared/contracts/feedback.ts";
 import { MOST_COUNTED, type FeedbackTotals } from "../../shared/contracts/overview.ts";
 import { Meter } from "../../shared/costs/meter.ts";
 import type { Usage } from "../../shared/costs/usage.ts";
 import { namedError } from "../../shared/errors.ts";
-import { sha256 } from "../../shared/store.ts";
+import type { Message } from "../../shared/tokenizer/chat-template.ts";
 import { deleteOld } from "./retention.ts";
 import { FeedbackStore } from "./store.ts";
+import { hashText, storeVote, type Vote } from "./vote.ts";
 
 /** The most texts in one call. A request always has fewer candidates. */
 const MAX_TEXTS = 100;
@@ -20,14 +21,16 @@ const DAY_MS = 24 * 3_600_000;
 /** Counts how much this isolate uses the database, including votes and deletions. */
 const meter = new Meter();
 
-const hashText = (text: string) => sha256(new TextEncoder().encode(text));
-
 export interface ResponseRecord {
   id: string;
   text: string;
   response: string;
   model: string;
   createdAt: string;
+  /** The conversation before the answer; null if there was none. */
+  prompt: readonly Message[] | null;
+  /** All candidates, if there were several. The answer is the first. */
+  candidates: readonly string[] | null;
 }
 
 export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
@@ -42,18 +45,26 @@ export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
 
   /** Stores an answer, so that people can score it by its id. Returns what this isolate has used since the last call, and the size of the database. */
   async record(answer: ResponseRecord): Promise<{ usage: Usage; d1Bytes: number }> {
-    const d1Bytes = await this.#store.addResponse({ ...answer, responseHash: await hashText(answer.response) });
+    const prompt = answer.prompt === null ? null : JSON.stringify(answer.prompt);
+    const candidates = answer.candidates === null ? null : JSON.stringify(answer.candidates);
+    const d1Bytes = await this.#store.addResponse({ ...answer, prompt, candidates, responseHash: await hashText(answer.response) });
     return { usage: meter.take(), d1Bytes };
   }
 
-  /** Stores a score in 0..1; a voter's second score replaces the first. Throws NotFound, InvalidInput. */
-  async score({ id, score, comment, voter }: ScoreRequest & { voter: string }): Promise<StoredScore> {
-    if (!(score >= 0 && score <= 1)) throw namedError("InvalidInput", `score: expected a number in 0..1, got ${score}`);
-    const responseHash = await this.#store.responseHash(id);
-    if (responseHash === null) throw namedError("NotFound", `id: expected the id of an answer, got ${id.slice(0, 64)}`);
-    const createdAt = new Date().toISOString();
-    const tally = await this.#store.putScore({ id, responseHash, voter, score, comment: comment ?? null, createdAt });
-    return { stored: true, ...tally };
+  /** Stores a vote on an answer. Throws NotFound, InvalidInput, Conflict for a vote that is used, OverBudget for too many votes. */
+  vote(vote: Vote): Promise<StoredVote> {
+    return storeVote(this.#store, vote, Date.now());
+  }
+
+  /** A page of votes, oldest first, of everybody or of one rater. */
+  async listRatings(page: PageQuery, rater?: string): Promise<Ratings> {
+    const ratings = await this.#store.listRatings(page, rater);
+    return { ratings, next: ratings.length < page.limit ? null : ratings.at(-1)!.number };
+  }
+
+  /** Deletes the votes of a rater, and the pairs made from them. Returns their number. */
+  forgetRater(rater: string): Promise<number> {
+    return this.#store.forgetRater(rater);
   }
 
   /** The text of an answer. Throws NotFound. */

@@ -5,13 +5,23 @@
 export const SQL = {
   ping: "SELECT 1 FROM responses LIMIT 1",
 
-  addResponse: "INSERT OR IGNORE INTO responses (id, text, response, response_hash, model, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+  addResponse: `INSERT OR IGNORE INTO responses (id, text, response, response_hash, model, created_at, prompt, candidates)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)`,
   responseText: "SELECT response FROM responses WHERE id = ?1",
-  responseHash: "SELECT response_hash FROM responses WHERE id = ?1",
+  /** The answer ?1, and the snapshot that has used the vote of rater ?2 on it. */
+  votedAnswer: `SELECT response_hash, candidates, (SELECT snapshot FROM ratings WHERE response_id = ?1 AND rater = ?2) AS snapshot
+    FROM responses WHERE id = ?1`,
+  /** How many answers rater ?1 has voted on since ?2, without ?4; the count stops at ?3. */
+  ratingsOfRater: `SELECT COUNT(*) AS count FROM
+    (SELECT 1 FROM ratings WHERE rater = ?1 AND created_at >= ?2 AND response_id <> ?4 LIMIT ?3)`,
+  /** How many votes came from network ?1 since ?2; the count stops at ?3. */
+  ratingsOfNetwork: "SELECT COUNT(*) AS count FROM (SELECT 1 FROM ratings WHERE network = ?1 AND created_at >= ?2 LIMIT ?3)",
 
-  /** ?1 answer, ?2 voter, ?3 score, ?4 comment, ?5 now. */
-  putScore: `INSERT INTO scores (response_id, voter, score, comment, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
-    ON CONFLICT DO UPDATE SET score = excluded.score, comment = excluded.comment, created_at = excluded.created_at`,
+  /** ?1 answer, ?2 rater, ?3 network, ?4 kind, ?5 score, ?6 preferred, ?7 correction, ?8 comment, ?9 now. A used vote stays. */
+  putRating: `INSERT INTO ratings (response_id, rater, network, kind, score, preferred, correction, comment, created_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    ON CONFLICT (response_id, rater) DO UPDATE SET kind = excluded.kind, score = excluded.score, preferred = excluded.preferred,
+      correction = excluded.correction, comment = excluded.comment, created_at = excluded.created_at WHERE snapshot IS NULL`,
   markScored: "UPDATE responses SET scored_at = ?2 WHERE id = ?1",
   /** ?1 text's hash, ?2 voter, ?3 millionths, ?4 now. Runs before putVote, because it reads the vote that putVote replaces. */
   addToTally: `INSERT INTO tallies (response_hash, votes, millionths, voted_at) VALUES (?1, 1, ?3, ?4)
@@ -37,10 +47,23 @@ export const SQL = {
   /** ?1 time, ?2 maximum number of rows. All deletions have these parameters. */
   deleteUnscored: `DELETE FROM responses WHERE rowid IN
     (SELECT rowid FROM responses WHERE scored_at IS NULL AND created_at < ?1 ORDER BY created_at LIMIT ?2)`,
-  deleteScores: `DELETE FROM scores WHERE response_id IN
+  deleteRatings: `DELETE FROM ratings WHERE response_id IN
     (SELECT id FROM responses WHERE scored_at IS NOT NULL AND scored_at < ?1 ORDER BY scored_at LIMIT ?2)`,
   deleteScored: `DELETE FROM responses WHERE rowid IN
     (SELECT rowid FROM responses WHERE scored_at IS NOT NULL AND scored_at < ?1 ORDER BY scored_at LIMIT ?2)`,
   deleteVotes: `DELETE FROM votes WHERE response_hash IN (SELECT response_hash FROM tallies WHERE voted_at < ?1 ORDER BY voted_at LIMIT ?2)`,
   deleteTallies: `DELETE FROM tallies WHERE response_hash IN (SELECT response_hash FROM tallies WHERE voted_at < ?1 ORDER BY voted_at LIMIT ?2)`,
+
+  /** ?1 number after which the page begins, ?2 rows. */
+  listRatings: "SELECT * FROM ratings WHERE number > ?1 ORDER BY number LIMIT ?2",
+  /** ?3 rater. */
+  listRatingsOf: "SELECT * FROM ratings WHERE rater = ?3 AND number > ?1 ORDER BY number LIMIT ?2",
+
+  /** Everything of rater ?1. The tallies go first, because they need the votes. */
+  forgetTallies: `UPDATE tallies SET votes = votes - 1,
+      millionths = millionths - (SELECT own.millionths FROM votes AS own WHERE own.response_hash = tallies.response_hash AND own.voter = ?1)
+    WHERE response_hash IN (SELECT response_hash FROM votes WHERE voter = ?1)`,
+  forgetVotes: "DELETE FROM votes WHERE voter = ?1",
+  forgetPreferences: "DELETE FROM preferences WHERE rater = ?1",
+  forgetRatings: "DELETE FROM ratings WHERE rater = ?1",
 } as const;

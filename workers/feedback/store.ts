@@ -1,5 +1,6 @@
-/** Answers, scores and tallies in D1. The SQL is in statements.ts. How long rows are kept is in retention.ts. */
-import type { Tally } from "../../shared/contracts/feedback.ts";
+/** Answers, votes and tallies in D1. The SQL is in statements.ts. How long rows are kept is in retention.ts. */
+import { z } from "zod";
+import { ratingSchema, type PageQuery, type Rating, type Tally } from "../../shared/contracts/feedback.ts";
 import { Meter } from "../../shared/costs/meter.ts";
 import { SQL } from "./statements.ts";
 
@@ -13,15 +14,35 @@ export interface StoredResponse {
   responseHash: string;
   model: string;
   createdAt: string;
+  /** The conversation before the answer, and all candidates, as JSON. */
+  prompt: string | null;
+  candidates: string | null;
 }
 
-export interface StoredVote {
+export interface RatingToStore {
   id: string;
-  responseHash: string;
-  voter: string;
-  score: number;
+  /** The text that gets the score, and the score. */
+  scored: { hash: string; score: number };
+  rater: string;
+  network: string;
+  kind: Rating["kind"];
+  preferred: number | null;
+  correction: string | null;
   comment: string | null;
   createdAt: string;
+}
+
+interface RatingRow {
+  number: number;
+  response_id: string;
+  rater: string;
+  kind: Rating["kind"];
+  score: number | null;
+  preferred: number | null;
+  correction: string | null;
+  comment: string | null;
+  created_at: string;
+  snapshot: string | null;
 }
 
 interface TallyRow {
@@ -62,8 +83,11 @@ export class FeedbackStore {
   }
 
   /** Adds an answer. If the id is stored already, its row stays. Returns the bytes of the whole database. */
-  async addResponse({ id, text, response, responseHash, model, createdAt }: StoredResponse): Promise<number> {
-    const [added] = await this.#run(this.#db.prepare(SQL.addResponse).bind(id, text, response, responseHash, model, createdAt));
+  async addResponse(answer: StoredResponse): Promise<number> {
+    const { id, text, response, responseHash, model, createdAt, prompt, candidates } = answer;
+    const [added] = await this.#run(
+      this.#db.prepare(SQL.addResponse).bind(id, text, response, responseHash, model, createdAt, prompt, candidates),
+    );
     return added?.meta.size_after ?? 0;
   }
 
@@ -72,25 +96,64 @@ export class FeedbackStore {
     return this.#first<string>(this.#db.prepare(SQL.responseText).bind(id), "response");
   }
 
-  /** The hash of an answer's text; null for an unknown id. */
-  async responseHash(id: string): Promise<string | null> {
-    return this.#first<string>(this.#db.prepare(SQL.responseHash).bind(id), "response_hash");
+  /** The answer that a rater votes on, and the snapshot that has used an earlier vote of the rater on it; null for an unknown id. */
+  async votedAnswer(id: string, rater: string): Promise<{ hash: string; candidates: string[]; snapshot: string | null } | null> {
+    const [found] = await this.#run<{ response_hash: string; candidates: string | null; snapshot: string | null }>(
+      this.#db.prepare(SQL.votedAnswer).bind(id, rater),
+    );
+    const row = found?.results[0];
+    if (row === undefined) return null;
+    const candidates = row.candidates === null ? [] : z.array(z.string()).parse(JSON.parse(row.candidates));
+    return { hash: row.response_hash, candidates, snapshot: row.snapshot };
+  }
+
+  /** The votes of a rater (on other answers than `id`) and of a network since a time. Each number is exact up to `limit`. */
+  async ratingsSince(
+    { id, rater, network }: Pick<RatingToStore, "id" | "rater" | "network">,
+    since: string,
+    limit: number,
+  ): Promise<{ rater: number; network: number }> {
+    const [own, all] = await this.#run<{ count: number }>(
+      this.#db.prepare(SQL.ratingsOfRater).bind(rater, since, limit, id),
+      this.#db.prepare(SQL.ratingsOfNetwork).bind(network, since, limit),
+    );
+    return { rater: own?.results[0]?.count ?? 0, network: all?.results[0]?.count ?? 0 };
   }
 
   /**
-   * Stores a score in one transaction and returns the tally of the scored text. A voter's second score of an answer replaces
-   * the first. A voter's newest score of a text is the voter's vote on the text.
+   * Stores a vote in one transaction and returns the tally of the scored text. A rater's second vote on an answer replaces the
+   * first. A rater's newest score of a text is the rater's vote on the text.
    */
-  async putScore({ id, responseHash, voter, score, comment, createdAt }: StoredVote): Promise<Tally> {
-    const millionths = Math.round(score * MILLION);
+  async putRating({ id, scored, rater, network, kind, preferred, correction, comment, createdAt }: RatingToStore): Promise<Tally> {
+    const millionths = Math.round(scored.score * MILLION);
+    const score = kind === "score" || kind === "thumb" ? scored.score : null;
     const results = await this.#run<TallyRow>(
-      this.#db.prepare(SQL.putScore).bind(id, voter, score, comment, createdAt),
+      this.#db.prepare(SQL.putRating).bind(id, rater, network, kind, score, preferred, correction, comment, createdAt),
       this.#db.prepare(SQL.markScored).bind(id, createdAt),
-      this.#db.prepare(SQL.addToTally).bind(responseHash, voter, millionths, createdAt),
-      this.#db.prepare(SQL.putVote).bind(responseHash, voter, millionths),
-      this.#db.prepare(SQL.tally).bind(responseHash),
+      this.#db.prepare(SQL.addToTally).bind(scored.hash, rater, millionths, createdAt),
+      this.#db.prepare(SQL.putVote).bind(scored.hash, rater, millionths),
+      this.#db.prepare(SQL.tally).bind(scored.hash),
     );
     return tallyOf(results.at(-1)?.results ?? []);
+  }
+
+  /** Votes after a number, oldest first, of everybody or of one rater. */
+  async listRatings({ after, limit }: PageQuery, rater?: string): Promise<Rating[]> {
+    const statement =
+      rater === undefined
+        ? this.#db.prepare(SQL.listRatings).bind(after, limit)
+        : this.#db.prepare(SQL.listRatingsOf).bind(after, limit, rater);
+    const [found] = await this.#run<RatingRow>(statement);
+    return (found?.results ?? []).map(({ response_id: id, created_at: createdAt, ...row }) =>
+      ratingSchema.parse({ id, createdAt, ...row }),
+    );
+  }
+
+  /** Deletes everything of a rater in one transaction. Returns the number of votes. */
+  async forgetRater(rater: string): Promise<number> {
+    const statements = [SQL.forgetTallies, SQL.forgetVotes, SQL.forgetPreferences, SQL.forgetRatings];
+    const results = await this.#run(...statements.map((sql) => this.#db.prepare(sql).bind(rater)));
+    return results.at(-1)?.meta.changes ?? 0;
   }
 
   /** The tally of each text. */
@@ -121,9 +184,9 @@ export class FeedbackStore {
     return result?.meta.changes ?? 0;
   }
 
-  /** Deletes answers whose last score is from before the time `before`, with their scores. Returns their number. */
+  /** Deletes answers whose last vote is from before the time `before`, with their votes. Returns their number. */
   async deleteScored(before: string, limit: number): Promise<number> {
-    return this.#deleteBoth(SQL.deleteScores, SQL.deleteScored, before, limit);
+    return this.#deleteBoth(SQL.deleteRatings, SQL.deleteScored, before, limit);
   }
 
   /** Deletes tallies whose last vote is from before the time `before`, with their votes. Returns their number. */

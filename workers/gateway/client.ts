@@ -9,7 +9,7 @@ import type { GatewayContext } from "./door.ts";
  * eight name a network; the network's owner chooses the other eight (RFC 4291, 2.5.1).
  */
 const CLIENT_BYTES = 8;
-const VOTER_BYTES = 16;
+const RATER_BYTES = 16;
 const HMAC = { name: "HMAC", hash: "SHA-256" };
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 
@@ -24,14 +24,14 @@ export function clientOf(c: Context): string {
 }
 
 /**
- * The name under which a client votes: 32 hexadecimal digits, equal for all votes of a client. The name does not reveal the
- * client's address, because the hash is keyed with the operator's secret. A hash without a key could be reversed by trying all
- * 2^32 IPv4 addresses. A new secret gives every client a new name.
+ * The name under which a person votes: 32 hexadecimal digits, equal for all votes of the person. The person is the client, or one of the
+ * client's users. The name does not reveal the client's address, because the hash is keyed with the operator's secret. A hash without a
+ * key could be reversed by trying all 2^32 IPv4 addresses. A new secret gives everybody a new name.
  */
-export async function voterOf(c: Context<GatewayContext>): Promise<string> {
+export async function raterOf(c: Context<GatewayContext>, user?: string): Promise<string> {
   // The prefix separates this use of the secret from other uses. It also keeps the key from being empty, which importKey
   // refuses.
   const key = await crypto.subtle.importKey("raw", bytesOf(`voter:${c.env.OPERATOR_TOKEN ?? ""}`), HMAC, false, ["sign"]);
-  const code = await crypto.subtle.sign(HMAC, key, bytesOf(clientOf(c)));
-  return hexOf(new Uint8Array(code, 0, VOTER_BYTES));
+  const code = await crypto.subtle.sign(HMAC, key, bytesOf(user === undefined ? clientOf(c) : `${clientOf(c)} ${user}`));
+  return hexOf(new Uint8Array(code, 0, RATER_BYTES));
 }

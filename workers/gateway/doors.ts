@@ -1,5 +1,6 @@
 /** The doors of the gateway. A request goes to the first door whose prefix matches, so `/` is last. */
 import type { Door } from "./door.ts";
+import { feedbackDoor } from "./feedback/door.ts";
 import { hubDoor } from "./hub/door.ts";
 import { importsDoor } from "./imports/door.ts";
 import { keysDoor } from "./keys/door.ts";
@@ -12,6 +13,7 @@ import { traceDoor } from "./trace/door.ts";
 import { uploadsDoor } from "./uploads/door.ts";
 
 export const DOORS: readonly Door[] = [
+  feedbackDoor,
   hubDoor,
   importsDoor,
   openaiDoor,

@@ -11,6 +11,7 @@ import {
 } from "../../shared/contracts/generation.ts";
 import { namedError, type ErrorName } from "../../shared/errors.ts";
 import { log } from "../../shared/log.ts";
+import { createReceipt } from "../../shared/receipts.ts";
 
 const ENDED_EARLY = { type: "error", name: "Unavailable", message: "the generation ended early: try again" } as const;
 
@@ -24,7 +25,24 @@ export async function openGeneration(
   id: string,
   spend: (tokens: number) => void = () => undefined,
 ): Promise<AsyncGenerator<GenerationEvent>> {
-  return eventsOf(await env.GENERATOR.stream(request, id), id, spend);
+  return withReceipt(env, request, eventsOf(await env.GENERATOR.stream(request, id), id, spend));
+}
+
+const secretOf = (env: GatewayEnv) => env.OPERATOR_TOKEN ?? "";
+
+/** Adds the receipt of the first choice to the last event. */
+async function* withReceipt(
+  env: GatewayEnv,
+  { prompt }: GenerationRequest,
+  events: AsyncGenerator<GenerationEvent>,
+): AsyncGenerator<GenerationEvent> {
+  let [id, model, output] = ["", "", ""];
+  for await (const event of events) {
+    if (event.type === "start") ({ id, model } = event);
+    if (event.type === "text" && event.choice === 0) output += event.delta;
+    if (event.type !== "done" || !event.canBeScored) yield event;
+    else yield { ...event, receipt: await createReceipt(secretOf(env), { id, prompt: JSON.stringify(prompt), output, model }, Date.now()) };
+  }
 }
 
 /** The whole lines of a stream. The stream is cancelled when the reader ends its loop. */
@@ -46,10 +64,17 @@ export async function askQuestion(env: GatewayEnv, request: GenerateRequest, id:
   for await (const line of linesOf(await env.GENERATOR.generate(request, id))) {
     if (hasLeft()) break;
     const { data: end } = answerEventSchema.safeParse(JSON.parse(line));
-    if (end?.type === "answer") return end.answer;
+    if (end?.type === "answer") return signed(env, request, end.answer);
     if (end?.type === "error") throw namedError(end.name as ErrorName, end.message);
   }
   throw namedError("Unavailable", ENDED_EARLY.message);
+}
+
+async function signed(env: GatewayEnv, { text, context = {} }: GenerateRequest, answer: Answer): Promise<Answer> {
+  if (!answer.canBeScored) return answer;
+  const { id, model, response: output } = answer;
+  const prompt = JSON.stringify({ kind: "question", text, context });
+  return { ...answer, receipt: await createReceipt(secretOf(env), { id, prompt, output, model }, Date.now()) };
 }
 
 async function* eventsOf(stream: ReadableStream<Uint8Array>, id: string, spend: (tokens: number) => void): AsyncGenerator<GenerationEvent> {
@@ -85,7 +110,8 @@ export interface Generated {
   prompt: { text: string; tokens: PromptToken[] };
   choices: Choice[];
   usage: { promptTokens: number; completionTokens: number };
-  canBeScored: boolean;
+  /** Lets its owner vote on the first choice; null if nobody can. */
+  receipt: string | null;
 }
 
 /** Reads a whole generation. Throws if it ends with an error, and Unavailable once `hasLeft`, which ends the generation. */
@@ -96,7 +122,7 @@ export async function collect(events: AsyncGenerator<GenerationEvent>, hasLeft: 
     prompt: { text: "", tokens: [] },
     choices: [],
     usage: { promptTokens: 0, completionTokens: 0 },
-    canBeScored: false,
+    receipt: null,
   };
   const choiceOf = (index: number) => (all.choices[index] ??= { text: "", tokens: [], reason: "length" });
   for await (const event of events) {
@@ -118,7 +144,7 @@ export async function collect(events: AsyncGenerator<GenerationEvent>, hasLeft: 
         all.usage = { promptTokens: event.promptTokens, completionTokens: event.completionTokens };
         break;
       case "done":
-        all.canBeScored = event.canBeScored;
+        all.receipt = event.receipt;
         break;
       case "error":
         throw namedError(event.name as ErrorName, event.message);

@@ -12,6 +12,12 @@ function readable(prompt: Prompt): ReadablePrompt {
   return { kind: "chat", messages: system === null ? [user] : [{ role: "system", content: system }, user] };
 }
 
+/** The conversation that is recorded with an answer; null for a prompt that is no conversation. Votes then cannot teach. */
+export function conversationOf(prompt: Prompt): readonly Message[] | null {
+  const read = readable(prompt);
+  return read.kind === "chat" ? read.messages : null;
+}
+
 /** The question that is recorded with an answer. */
 export function questionOf(prompt: Prompt): string {
   if (prompt.kind === "tokens") return "";

@@ -8,13 +8,13 @@ import { failureOf } from "./failure.ts";
 import { record } from "./feedback.ts";
 import { startGeneration } from "./generation.ts";
 import type { ModelHold } from "./model.ts";
-import { questionOf } from "./prompt.ts";
+import { conversationOf, questionOf } from "./prompt.ts";
 
 /** The most characters of a question that are stored with its answer. */
 const MAX_QUESTION = 4000;
 
 /**
- * The events of a generation. The first choice is recorded, so that it can be scored. Throws InvalidInput before the first
+ * The events of a generation. It is recorded, so that people can vote on its first choice. Throws InvalidInput before the first
  * event.
  */
 export function scoredEvents(env: GeneratorEnv, hold: ModelHold, request: GenerationRequest, id: string): AsyncGenerator<WrittenEvent> {
@@ -27,14 +27,16 @@ async function* withTerminal(
   request: GenerationRequest,
   { id, events }: { id: string; events: AsyncGenerator<WrittenEvent> },
 ): AsyncGenerator<WrittenEvent> {
-  let response = "";
+  const texts = Array.from({ length: request.choices }, () => "");
   try {
     for await (const event of events) {
-      if (event.type === "text" && event.choice === 0) response += event.delta;
+      if (event.type === "text") texts[event.choice] += event.delta;
       yield event;
     }
     const text = questionOf(request.prompt).slice(0, MAX_QUESTION).toWellFormed();
-    const canBeScored = await record(env, { id, text, response, model: hold.model.hash, createdAt: new Date().toISOString() });
+    const kept = { prompt: conversationOf(request.prompt), candidates: texts.length > 1 ? texts : null };
+    const answer = { id, text, response: texts[0]!, model: hold.model.hash, createdAt: new Date().toISOString(), ...kept };
+    const canBeScored = await record(env, answer);
     yield { type: "done", canBeScored, isSuperseded: hold.isSuperseded() };
   } catch (error) {
     yield failureOf(error as Error, id);

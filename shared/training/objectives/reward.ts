@@ -1,7 +1,10 @@
 /**
- * The reward model: a decoder that gives one score to a conversation, in place of probabilities. The score is read after the last
- * token of the answer. It learns from pairs: the loss is -log sigmoid(score of the better - score of the worse), which makes the
- * difference of two scores the log-odds that people prefer the first (Bradley and Terry, 1952; arXiv:2203.02155).
+ * The reward model: a decoder that gives one score to a conversation, in place of probabilities. It learns from pairs: the loss is
+ * -log sigmoid(score of the better - score of the worse), which makes the difference of two scores the log-odds that people prefer the
+ * first (Bradley and Terry, 1952; arXiv:2203.02155).
+ *
+ * Each token of the answer gets a score, and the answer gets their mean. Usually only the last token is scored. With a mean every token
+ * tells the network what it did to the score, so fewer pairs suffice.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../config.ts";
@@ -20,15 +23,17 @@ const NORM = "model.norm.weight";
 /** The length of a batch is a multiple of this, so that only few different lengths occur. */
 const LENGTH_STEP = 8;
 
-/** Conversations as sequences. Label 0 marks the last token of each, where the score is read. */
+/** Conversations as sequences. Label 0 marks the tokens of the answers, which are scored. */
 export function scoredBatch(conversations: readonly Uint16Array[], context: number): Batch {
-  const ends = conversations.map((record) => Math.max(1, Math.min(context, pairsOf(record))));
-  const length = Math.min(context, Math.ceil(Math.max(...ends) / LENGTH_STEP) * LENGTH_STEP);
+  const longest = Math.max(1, ...conversations.map(pairsOf));
+  const length = Math.min(context, Math.ceil(longest / LENGTH_STEP) * LENGTH_STEP);
   const inputs = new Int32Array(conversations.length * length);
   const labels = new Int32Array(conversations.length * length).fill(-1);
   for (const [index, record] of conversations.entries()) {
-    for (let position = 0; position < length; position++) inputs[index * length + position] = record[2 * position]!;
-    labels[index * length + ends[index]! - 1] = 0;
+    for (let position = 0; position < length; position++) {
+      inputs[index * length + position] = record[2 * position]!;
+      if (record[2 * position + 1] === 1) labels[index * length + position] = 0;
+    }
   }
   return { inputs, labels, sequences: conversations.length };
 }
@@ -42,10 +47,48 @@ const examples: Examples = {
     ),
 };
 
-/** The rows with a score, among `count` rows from `firstRow` on. Their numbers begin at `firstRow`. */
-function scoredRows({ labels }: Batch, firstRow = 0, count = labels.length): Int32Array {
-  const rows = Array.from({ length: count }, (_, row) => row);
-  return Int32Array.from(rows.filter((row) => labels[firstRow + row] === 0));
+/** The scored rows of some sequences, and the matrix [sequences, rows] that takes the mean of each sequence's rows. */
+interface Scored {
+  rows: Int32Array;
+  means: Float32Array;
+  sequences: number;
+}
+
+/** Of the sequences in `count` rows from `firstRow` on. The numbers of the rows begin at `firstRow`. */
+function scoredOf(batch: Batch, firstRow = 0, count = batch.labels.length): Scored {
+  const length = lengthOf(batch);
+  const sequences = count / length;
+  const rows = Array.from({ length: count }, (_, row) => row).filter((row) => batch.labels[firstRow + row] === 0);
+  const means = new Float32Array(sequences * rows.length);
+  for (let sequence = 0; sequence < sequences; sequence++) {
+    const isOwn = (row: number) => Math.floor(row / length) === sequence;
+    const own = rows.filter(isOwn).length;
+    for (const [at, row] of rows.entries()) if (isOwn(row)) means[sequence * rows.length + at] = 1 / own;
+  }
+  return { rows: Int32Array.from(rows), means, sequences };
+}
+
+/** The scores of sequences [B, 1] with what the way back needs. The caller disposes them. */
+interface Forward {
+  ids: HeapBuffer;
+  means: HeapBuffer;
+  rows: HeapBuffer;
+  normed: HeapBuffer;
+  inverse: HeapBuffer;
+  scores: HeapBuffer;
+}
+
+/** Consumes hidden [n, C]. */
+function forward(weights: Weights, { normEpsilon }: ModelConfig, hidden: HeapBuffer, scored: Scored): Forward {
+  const ids = arrayOf(scored.rows);
+  const means = arrayOf(scored.means).shaped([scored.sequences, scored.rows.length]);
+  const rows = op.gatherRows(hidden, ids);
+  hidden.dispose();
+  const { normed, inverse } = op.norm(rows, weights[NORM]!, normEpsilon);
+  const each = op.linear(normed, weights[SCORE]!).shaped([1, scored.rows.length]);
+  const scores = op.linear(means, each); // [B, 1]
+  each.dispose();
+  return { ids, means, rows, normed, inverse, scores };
 }
 
 /** Cross-entropy over the two scores of a pair, with the first as the right one, is -log sigmoid(first - second). */
@@ -56,31 +99,29 @@ export const rewardHead: LossHead = {
     const pairs = batch.sequences / 2;
     return crossEntropy(tf.reshape(definedScores(weights, model, hidden, batch), [pairs, 2]), tf.zeros([pairs], "int32"));
   },
-  open(weights, { normEpsilon }, { batch, scale }) {
+  open(weights, model, { batch, scale }) {
     const total = arrayOf(new Float32Array(1));
     const [norm, score] = [weights[NORM]!, weights[SCORE]!];
     return {
       back(hidden, firstRow, onGradient) {
         const count = hidden.shape[0]!;
-        const ids = arrayOf(scoredRows(batch, firstRow, count));
-        const sequences = ids.shape[0]!;
-        const labels = arrayOf(new Int32Array(sequences / 2));
-        const rows = op.gatherRows(hidden, ids);
-        hidden.dispose();
-        const { normed, inverse } = op.norm(rows, norm, normEpsilon);
-        const scores = op.linear(normed, score); // [B, 1]
-        const pairs = scores.view([sequences / 2, 2]);
+        const scored = scoredOf(batch, firstRow, count);
+        const labels = arrayOf(new Int32Array(scored.sequences / 2));
+        const { ids, means, rows, normed, inverse, scores } = forward(weights, model, hidden, scored);
+        const pairs = scores.view([scored.sequences / 2, 2]);
+        // Replaces the scores by their gradients.
         op.lossBack(pairs, { labels }, total, scale);
         dispose(pairs, labels);
         if (onGradient === null) {
-          dispose(ids, rows, normed, inverse, scores);
+          dispose(ids, means, rows, normed, inverse, scores);
           return null;
         }
-        onGradient(SCORE, op.linearWeightGrad(scores, normed));
-        const drows = op.linearInputGrad(scores, score);
+        const each = op.linearWeightGrad(means, scores); // [n, 1]
+        onGradient(SCORE, op.linearWeightGrad(each, normed));
+        const drows = op.linearInputGrad(each, score);
         onGradient(NORM, op.normBack(rows, norm, inverse, drows));
         const dx = op.scatterAddRows(drows, ids, count);
-        dispose(ids, rows, normed, scores, drows);
+        dispose(ids, means, rows, normed, scores, each, drows);
         return dx;
       },
       loss: () => numberOf(total),
@@ -90,27 +131,24 @@ export const rewardHead: LossHead = {
 
 /** hidden [N, C] -> the score of each sequence [B, 1], in plain ops */
 function definedScores(weights: Weights, { normEpsilon }: ModelConfig, hidden: tf.Tensor2D, batch: Batch): tf.Tensor2D {
-  const rows = tf.gather(hidden, tf.tensor1d(scoredRows(batch), "int32"));
-  return linear(rmsNorm(rows, weights[NORM]!, normEpsilon), weights[SCORE] as tf.Tensor2D);
+  const { rows, means, sequences } = scoredOf(batch);
+  const normed = rmsNorm(tf.gather(hidden, tf.tensor1d(rows, "int32")), weights[NORM]!, normEpsilon);
+  const each = linear(normed, weights[SCORE] as tf.Tensor2D);
+  return tf.matMul(tf.tensor2d(means, [sequences, rows.length]), each);
 }
 
 /** The score of each sequence [B]. Needs the kernels. */
 export function scoresOf(weights: Weights, model: ModelConfig, batch: Batch): number[] {
   const scores: number[] = [];
-  const [norm, score] = [weights[NORM]!, weights[SCORE]!];
-  const length = lengthOf(batch);
   const back = (hidden: HeapBuffer, firstRow: number): null => {
-    const ids = arrayOf(scoredRows(batch, firstRow, hidden.shape[0]!));
-    const rows = op.gatherRows(hidden, ids);
-    hidden.dispose();
-    const { normed, inverse } = op.norm(rows, norm, model.normEpsilon);
-    const found = op.linear(normed, score);
-    for (let index = 0; index < ids.shape[0]!; index++) {
-      const one = found.rows(index, 1);
-      scores[firstRow / length + index] = numberOf(one);
+    const first = firstRow / lengthOf(batch);
+    const found = forward(weights, model, hidden, scoredOf(batch, firstRow, hidden.shape[0]!));
+    for (let index = 0; index < found.scores.shape[0]!; index++) {
+      const one = found.scores.rows(index, 1);
+      scores[first + index] = numberOf(one);
       one.dispose();
     }
-    dispose(ids, rows, normed, inverse, found);
+    dispose(found.ids, found.means, found.rows, found.normed, found.inverse, found.scores);
     return null;
   };
   const open = (): OpenHead => ({ back, loss: () => 0 });

@@ -78,7 +78,7 @@ test("objects, votes, models and the active model are restored in another deploy
   source.exec(
     "INSERT INTO responses (id, text, response, response_hash, model, created_at) VALUES ('a', 'it''s', 'yes', 'h', 'm', '2026')",
   );
-  source.exec("INSERT INTO scores VALUES ('a', 'voter', 0.5, NULL, '2026')");
+  source.exec("INSERT INTO ratings VALUES (1, 'a', 'voter', 'network', 'score', 0.5, NULL, NULL, NULL, '2026', NULL)");
   for (const [index, key] of OBJECTS.entries()) cloud.buckets.get("tiffin-artifacts")!.set(key, Buffer.alloc(10, index));
   const backup = await run("backup", "--to", folder);
   expect(backup).toMatchObject({ status: 0, stderr: "" });
@@ -94,7 +94,7 @@ test("objects, votes, models and the active model are restored in another deploy
   const restore = () => run("restore", "--from", folder, "--env", "staging");
   expect(await restore()).toMatchObject({ status: 0, stderr: "" });
   expect(cloud.buckets.get("tiffin-staging-artifacts")).toEqual(cloud.buckets.get("tiffin-artifacts"));
-  for (const table of ["responses", "scores"]) {
+  for (const table of ["responses", "ratings"]) {
     const rows = (database: DatabaseSync) => database.prepare(`SELECT * FROM ${table}`).all();
     expect(rows(source)).toHaveLength(1);
     expect(rows(target)).toEqual(rows(source));

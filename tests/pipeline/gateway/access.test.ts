@@ -34,6 +34,9 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
     "POST /api/chat",
   ],
   operator: [
+    "GET /feedback/votes",
+    "GET /feedback/raters/{rater}",
+    "DELETE /feedback/raters/{rater}",
     "POST /sources",
     "GET /sources",
     "DELETE /documents",
@@ -191,7 +194,7 @@ describe("bodies", () => {
     ["a text", '"text"', 400],
     ["an unknown field", '{"colour":"red"}', 400],
     ["a prototype", '{"__proto__":{"text":"a"},"constructor":1}', 400],
-    ["wrong types", '{"text":1,"id":1,"url":1,"source":1,"preset":1,"graceSeconds":"1","tokens":"1"}', 400],
+    ["wrong types", '{"text":1,"receipt":1,"url":1,"source":1,"preset":1,"graceSeconds":"1","tokens":"1"}', 400],
     ["too many bytes", JSON.stringify({ text: "a".repeat(70_000) }), 413],
   ];
   const ROUTES = [

@@ -8,11 +8,14 @@ import { testTrace } from "./trace.ts";
 
 interface Answer {
   id: string;
+  receipt: string;
   response: string;
   model: string;
   candidates: { response: string; reward: number }[];
   usage: { promptTokens: number; completionTokens: number };
 }
+
+const rater: unknown = expect.stringMatching(/^[0-9a-f]{32}$/);
 
 let door: Awaited<ReturnType<typeof openDoor>>;
 let model = "";
@@ -38,12 +41,12 @@ test("the active model answers with the candidate that has the best votes", asyn
   const first = await ask(question);
   expect([first.model, first.candidates.map(({ reward }) => reward)]).toEqual([model, [0, 0, 0]]);
   for (const score of [0.25, 0.75])
-    expect(await (await vote({ id: first.id, score })).json()).toEqual({ stored: true, reward: score, votes: 1 });
+    expect(await (await vote({ receipt: first.receipt, score })).json()).toEqual({ stored: true, reward: score, votes: 1, rater });
   expect((await ask(question)).candidates[0]).toMatchObject({ response: first.response, reward: 0.75 });
   // A candidate that did not win is requested alone, so it gets an id. After a vote above the winner's, it wins.
   const alone = await Promise.all([8, 9].map((seed) => ask({ ...question, candidates: 1, seed })));
   const other = alone.find(({ response }) => response !== first.response)!;
-  await vote({ id: other.id, score: 1 });
+  await vote({ receipt: other.receipt, score: 1 });
   expect((await ask(question)).candidates[0]).toMatchObject({ response: other.response, reward: 1 });
   const health = await door.send("GET", "/health");
   const parts = Object.fromEntries(
@@ -56,7 +59,7 @@ test("a candidate with a bad vote ranks below unrated candidates", async () => {
   const question = { text: "down", seed: 21, maxTokens: 12 };
   const first = await ask(question);
   expect(first.candidates.map(({ reward }) => reward)).toEqual([0, 0, 0]);
-  await vote({ id: first.id, score: 0 });
+  await vote({ receipt: first.receipt, score: 0 });
   const again = await ask(question);
   const texts = first.candidates.map(({ response }) => response);
   expect(new Set(texts).size).toBe(3);
@@ -65,27 +68,27 @@ test("a candidate with a bad vote ranks below unrated candidates", async () => {
 });
 
 test("the reward is the mean over different people", async () => {
-  const { id } = await ask({ text: "mean", seed: 99, maxTokens: 12 });
+  const { receipt } = await ask({ text: "mean", seed: 99, maxTokens: 12 });
   const scores = [0, 0.5, 1];
   const voters = scores.map((_, index) => ({ "cf-connecting-ip": `203.0.113.${index}` }));
-  for (const [index, score] of scores.entries()) await vote({ id, score }, voters[index]);
-  expect(await (await vote({ id, score: 1 }, voters[0])).json()).toEqual({ stored: true, reward: (1 + 0.5 + 1) / 3, votes: 3 });
+  for (const [index, score] of scores.entries()) await vote({ receipt, score }, voters[index]);
+  expect(await (await vote({ receipt, score: 1 }, voters[0])).json()).toEqual({ stored: true, reward: (1 + 0.5 + 1) / 3, votes: 3, rater });
 });
 
 test("a person who scores the same text under many ids counts once", async () => {
   const body = { text: "twice", seed: 41, candidates: 1, maxTokens: 12 };
   const [first, second, third] = [await ask(body), await ask(body), await ask(body)];
   expect([second.response, third.response]).toEqual([first.response, first.response]);
-  for (const { id } of [first, second, third]) await vote({ id, score: 1 }, { "cf-connecting-ip": "203.0.113.10" });
-  const reply = await vote({ id: first.id, score: 0 }, { "cf-connecting-ip": "203.0.113.11" });
-  expect(await reply.json()).toEqual({ stored: true, reward: (1 + 0) / 2, votes: 2 });
+  for (const { receipt } of [first, second, third]) await vote({ receipt, score: 1 }, { "cf-connecting-ip": "203.0.113.10" });
+  const reply = await vote({ receipt: first.receipt, score: 0 }, { "cf-connecting-ip": "203.0.113.11" });
+  expect(await reply.json()).toEqual({ stored: true, reward: (1 + 0) / 2, votes: 2, rater });
   expect((await ask(body)).candidates[0]).toMatchObject({ reward: (1 + 0) / 2 });
 });
 
 test("the addresses of one IPv6 network are one voter, and a plain hash does not reveal an address", async () => {
-  const { id } = await ask({ text: "networks", seed: 51, maxTokens: 12 });
+  const { id, receipt } = await ask({ text: "networks", seed: 51, maxTokens: 12 });
   const votesWith = async (address: string) => {
-    const reply = await vote({ id, score: 1 }, { "cf-connecting-ip": address });
+    const reply = await vote({ receipt, score: 1 }, { "cf-connecting-ip": address });
     return ((await reply.json()) as { votes: number }).votes;
   };
   expect(await votesWith("2001:db8:1:2::1")).toBe(1);
@@ -95,23 +98,22 @@ test("the addresses of one IPv6 network are one voter, and a plain hash does not
   expect(await votesWith("::ffff:203.0.113.20")).toBe(3);
   expect(await votesWith("203.0.113.21")).toBe(4);
   const { DB } = await door.server.getWorker<FeedbackEnv>("tiffin-feedback").getEnv();
-  const { results } = await DB.prepare("SELECT voter FROM scores WHERE response_id = ?").bind(id).all<{ voter: string }>();
-  const voters = results.map(({ voter }) => voter);
+  const { results } = await DB.prepare("SELECT rater FROM ratings WHERE response_id = ?").bind(id).all<{ rater: string }>();
+  const voters = results.map((row) => row.rater);
   expect(voters).toEqual(Array.from({ length: 4 }, () => expect.stringMatching(/^[0-9a-f]{32}$/)));
   for (const address of ["203.0.113.20", "203.0.113.21"])
     expect(voters).not.toContain((await sha256(new TextEncoder().encode(address))).slice(0, 32));
 });
 
 test("a vote that is sent 200 times counts once", async () => {
-  const { id } = await ask({ text: "replayed", seed: 3, maxTokens: 12 });
-  const replies = await Promise.all(Array.from({ length: 200 }, async () => (await vote({ id, score: 1 })).json()));
-  for (const reply of replies) expect(reply).toEqual({ stored: true, reward: 1, votes: 1 });
+  const { receipt } = await ask({ text: "replayed", seed: 3, maxTokens: 12 });
+  const replies = await Promise.all(Array.from({ length: 200 }, async () => (await vote({ receipt, score: 1 })).json()));
+  for (const reply of replies) expect(reply).toEqual({ stored: true, reward: 1, votes: 1, rater });
 });
 
-test("votes for unknown answers and scores out of range are refused", async () => {
-  const { id } = await ask({ text: "range" });
-  expect((await vote({ id: "x", score: 1 })).status).toBe(404);
-  for (const score of [-0.01, 1.01, 2, null, "1", true]) expect((await vote({ id, score })).status).toBe(400);
+test("a score out of range is refused by name", async () => {
+  const { receipt } = await ask({ text: "range" });
+  for (const score of [-0.01, 1.01, 2, null, "1", true]) expect((await vote({ receipt, score })).status).toBe(400);
 });
 
 test("generation ends before a stop string", async () => {
@@ -173,12 +175,12 @@ test.each([
   let retryAfter: string | null = null;
   // The limit is 60 requests per minute of the clock. The loop may cross into a second minute, but not into a third.
   for (let index = 0; index < 2 * 60 + 1 && retryAfter === null; index++) {
-    const answer = await vote({ id: "x", score: 1 }, { "cf-connecting-ip": addressOf(index) });
+    const answer = await vote({ receipt: "x", score: 1 }, { "cf-connecting-ip": addressOf(index) });
     if (answer.status === 429) retryAfter = answer.headers.get("retry-after");
   }
   expect(retryAfter).toBe("60");
-  expect((await vote({ id: "x", score: 1 }, { "cf-connecting-ip": another })).status).toBe(404);
-  expect((await vote({ id: "x", score: 1 }, { "cf-connecting-ip": addressOf(0), ...OPERATOR })).status).toBe(404);
+  expect((await vote({ receipt: "x", score: 1 }, { "cf-connecting-ip": another })).status).toBe(422);
+  expect((await vote({ receipt: "x", score: 1 }, { "cf-connecting-ip": addressOf(0), ...OPERATOR })).status).toBe(422);
 });
 
 test("a flood from a thousand addresses, by every door, stops at the day's budget, and the rest comes back at midnight", async () => {

@@ -15,6 +15,8 @@ const ALLOWED_SCANS: Readonly<Record<string, readonly string[]>> = {
   // Scans only a subquery, whose rows are limited.
   unscoredSince: [expect.stringMatching(/^SCAN \(?subquery/i) as string],
   scoredSince: [expect.stringMatching(/^SCAN \(?subquery/i) as string],
+  ratingsOfRater: [expect.stringMatching(/^SCAN \(?subquery/i) as string],
+  ratingsOfNetwork: [expect.stringMatching(/^SCAN \(?subquery/i) as string],
   ping: [expect.stringMatching(/^SCAN responses/) as string],
   timeOfOldestKept: [],
 };
@@ -29,6 +31,18 @@ afterAll(() => door.close());
 
 const ago = (days: number) => new Date(Date.now() - days * DAY_MS).toISOString();
 const hashOf = (text: string) => sha256(new TextEncoder().encode(text));
+const answer = { text: "q", model: "m", prompt: null, candidates: null };
+const rating = (id: string, rater: string, scored: { hash: string; score: number }, createdAt = new Date().toISOString()) => ({
+  id,
+  scored,
+  rater,
+  network: rater,
+  kind: "score" as const,
+  preferred: null,
+  correction: null,
+  comment: "good",
+  createdAt,
+});
 const generate = (body: object) => door.send("POST", "/generate", { text: "a", seed: 7, maxTokens: 8, ...body }, OPERATOR);
 
 /** The database, with a counter of the rows that its batches read. */
@@ -106,8 +120,7 @@ test("ranking reads at most 20 rows after 10,000 equal answers with votes by 40 
     .run();
   const { store, rowsRead } = counted();
   for (let person = 1; person <= 40; person++) {
-    const vote = { id: `equal-${person}`, responseHash: hash, voter: `v${person}`, score: person % 2, comment: null };
-    await store.putScore({ ...vote, createdAt: new Date().toISOString() });
+    await store.putRating(rating(`equal-${person}`, `v${person}`, { hash, score: person % 2 }));
   }
   const before = rowsRead();
   const tallies = await store.tallies([hash, ...(await Promise.all(["b", "c", "d", "e", "f", "g", "h"].map(hashOf)))]);
@@ -119,11 +132,9 @@ test("ranking reads at most 20 rows after 10,000 equal answers with votes by 40 
 test("a tally is the exact mean of the newest scores, for any order and number", async () => {
   const { store } = counted();
   const responseHash = await hashOf("exact");
-  const add = (id: string) =>
-    store.addResponse({ id, text: "q", response: "exact", responseHash, model: "m", createdAt: new Date().toISOString() });
+  const add = (id: string) => store.addResponse({ ...answer, id, response: "exact", responseHash, createdAt: new Date().toISOString() });
   await Promise.all([add("exact-1"), add("exact-2")]);
-  const put = (id: string, voter: string, score: number) =>
-    store.putScore({ id, responseHash, voter, score, comment: null, createdAt: new Date().toISOString() });
+  const put = (id: string, voter: string, score: number) => store.putRating(rating(id, voter, { hash: responseHash, score }));
   for (let round = 0; round < 10; round++) for (const score of [0.1, 0.7, 0.3]) await put(`exact-${(round % 2) + 1}`, "ada", score);
   expect(await put("exact-1", "bob", 0.1)).toEqual({ reward: (0.3 + 0.1) / 2, votes: 2 });
 });
@@ -131,9 +142,8 @@ test("a tally is the exact mean of the newest scores, for any order and number",
 test("cron deletes rows that are too old, and no others", async () => {
   const { store } = counted();
   const add = async (id: string, days: number) =>
-    store.addResponse({ id, text: "q", response: id, responseHash: await hashOf(id), model: "m", createdAt: ago(days) });
-  const score = async (id: string, days: number) =>
-    store.putScore({ id, responseHash: await hashOf(id), voter: "ada", score: 1, comment: "good", createdAt: ago(days) });
+    store.addResponse({ ...answer, id, response: id, responseHash: await hashOf(id), createdAt: ago(days) });
+  const score = async (id: string, days: number) => store.putRating(rating(id, "ada", { hash: await hashOf(id), score: 1 }, ago(days)));
   await add("new", UNSCORED_DAYS - 1);
   await add("old", UNSCORED_DAYS + 1);
   await add("scored", UNSCORED_DAYS + 1);
@@ -141,11 +151,11 @@ test("cron deletes rows that are too old, and no others", async () => {
   await add("outlived", SCORED_DAYS + 2);
   await score("outlived", SCORED_DAYS + 1);
   await door.server.getWorker("tiffin-feedback").scheduled({ cron: "*/10 * * * *" });
-  const known = async (id: string) => (await store.responseHash(id)) !== null;
+  const known = async (id: string) => (await store.votedAnswer(id, "ada")) !== null;
   expect(await Promise.all(["new", "old", "scored", "outlived"].map(known))).toEqual([true, false, true, false]);
   const tallies = await store.tallies(await Promise.all(["scored", "outlived"].map(hashOf)));
   expect(tallies.map(({ votes }) => votes)).toEqual([1, 0]);
-  const { results } = await db.prepare("SELECT response_id FROM scores WHERE response_id IN ('scored', 'outlived')").all();
+  const { results } = await db.prepare("SELECT response_id FROM ratings WHERE response_id IN ('scored', 'outlived')").all();
   expect(results).toEqual([{ response_id: "scored" }]);
 });
 

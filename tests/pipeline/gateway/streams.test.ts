@@ -54,9 +54,15 @@ test("a streamed answer has the text of the whole answer and one terminal event,
   expect(events.filter(({ event }) => TERMINAL.has(event))).toEqual([events.at(-1)]);
   expect(events.at(-1)).toEqual({
     event: "done",
-    data: { finishReason: expect.stringMatching(/^(stop|length)$/), usage: whole.usage, canBeScored: true, isSuperseded: false },
+    data: {
+      finishReason: expect.stringMatching(/^(stop|length)$/),
+      usage: whole.usage,
+      canBeScored: true,
+      receipt: expect.any(String),
+      isSuperseded: false,
+    },
   });
-  const vote = await door.send("POST", "/feedback", { id: events[0]!.data["id"], score: 1 }, OPERATOR);
+  const vote = await door.send("POST", "/feedback", { receipt: events.at(-1)!.data["receipt"], score: 1 }, OPERATOR);
   expect(await vote.json()).toMatchObject({ stored: true, votes: 1 });
 });
 
@@ -112,8 +118,8 @@ test("other requests are answered and votes are stored while a stream runs", asy
       for await (const { event } of await open({ text: "long", ...ENDLESS }, client.signal)) {
         order.push(event);
         if (event !== "text" || order.includes("vote")) continue;
-        const during = (await (await ask({ text: "during", maxTokens: 2 })).json()) as { id: string };
-        const vote = await door.send("POST", "/feedback", { id: during.id, score: 1 }, OPERATOR);
+        const during = (await (await ask({ text: "during", maxTokens: 2 })).json()) as { receipt: string };
+        const vote = await door.send("POST", "/feedback", { receipt: during.receipt, score: 1 }, OPERATOR);
         order.push("vote");
         expect(vote.status).toBe(200);
         client.abort();
@@ -129,7 +135,7 @@ test("without a database a stream ends normally and states that it cannot be sco
   await DB.exec("ALTER TABLE responses RENAME TO responses_away");
   const events = await all(await open({ text: "unkept", maxTokens: 4 }));
   await DB.exec("ALTER TABLE responses_away RENAME TO responses");
-  expect(events.at(-1)).toMatchObject({ event: "done", data: { canBeScored: false } });
+  expect(events.at(-1)).toMatchObject({ event: "done", data: { canBeScored: false, receipt: null } });
 });
 
 test("text is converted to ids and ids to text", async () => {

@@ -106,7 +106,7 @@ export function describeStates(open: () => Opened): void {
     };
     const visit = await visitor.visit("/studio/playground?mode=compare", {
       answers: {
-        "/generate": () => ({ id: "x", response: HOSTILE, candidates, canBeScored: false, usage }),
+        "/generate": () => ({ id: "x", response: HOSTILE, candidates, canBeScored: false, receipt: null, usage }),
         "/predict": () => ({
           answers: [{ text: HOSTILE, raw: 0.5 }],
         }),

@@ -35,4 +35,17 @@ test("votes of the first version become tallies with one vote per text and perso
   expect(tally("hash-c")).toEqual({});
   const scored = db.prepare("SELECT id, scored_at FROM responses ORDER BY id").all();
   expect(scored.map((row) => row["scored_at"])).toEqual(["2026-11-02", "2026-11-03", "2026-11-02", null]);
+
+  db.exec(migration("0003_ratings_and_learning.sql"));
+  expect(
+    db
+      .prepare("SELECT response_id, rater, kind, score FROM ratings ORDER BY number")
+      .all()
+      .map((row) => Object.values(row)),
+  ).toEqual([
+    ["a1", "ada", "score", 0.25],
+    ["a1", "bob", "score", 0.5],
+    ["b1", "bob", "score", 1],
+    ["a2", "ada", "score", 0.75],
+  ]);
 });

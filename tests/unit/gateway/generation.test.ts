@@ -7,7 +7,7 @@ import { collect, openGeneration } from "../../../workers/gateway/generation.ts"
 const HASH = "0".repeat(64);
 const START = { type: "start", id: "a", model: HASH, promptTokens: 1 };
 const TEXT = { type: "text", choice: 0, delta: "é" };
-const DONE = { type: "done", canBeScored: true, isSuperseded: false };
+const DONE = { type: "done", canBeScored: false, isSuperseded: false, receipt: null };
 const REQUEST = { prompt: { kind: "text", text: "a" }, temperature: 1, topK: 1, topP: 1, minP: 0 } as const;
 const request = {
   ...REQUEST,

@@ -30,7 +30,7 @@ const RECORDED: Readonly<Record<number, Readonly<Record<string, string>>>> = {
     Muon: "779bc11f88fb",
     Nesterov: "a7cc5e964a97",
     "a clipped norm": "2929cc51d16e",
-    "a reward model": "3bca1823cb5d",
+    "a reward model": "9b08568fa1d9",
     "a schedule that warms up": "39fb2550bb80",
     "a state that continues": "bd1a6fc9e45d",
     "activations computed again": "56c48b72c35d",

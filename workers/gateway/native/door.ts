@@ -2,7 +2,6 @@
 import { createHandlers, type Door } from "../door.ts";
 import { spendTokens } from "../client-key.ts";
 import { askQuestion } from "../generation.ts";
-import { voterOf } from "../client.ts";
 import { health } from "../health.ts";
 import { overview } from "../overview.ts";
 import { namedError } from "../../../shared/errors.ts";
@@ -39,9 +38,6 @@ handlers.openapi(routes.tokenize, async (c) => c.json(await c.env.GENERATOR.toke
 handlers.openapi(routes.detokenize, async (c) => c.json(await c.env.GENERATOR.detokenize(c.req.valid("json").tokens), 200));
 handlers.openapi(routes.predict, async (c) => c.json(await c.env.GENERATOR.predict(c.req.valid("json"), c.var.requestId), 200));
 handlers.openapi(routes.explain, async (c) => c.json(await c.env.GENERATOR.explain(c.req.valid("json"), c.var.requestId), 200));
-handlers.openapi(routes.feedback, async (c) =>
-  c.json(await c.env.FEEDBACK.score({ ...c.req.valid("json"), voter: await voterOf(c) }), 200),
-);
 handlers.openapi(routes.addSource, async (c) => c.json(await c.env.COLLECTOR.addSource(c.req.valid("json"), c.var.requestId), 200));
 handlers.openapi(routes.listSources, async (c) => c.json(await c.env.COLLECTOR.listSources(), 200));
 handlers.openapi(routes.startCrawls, async (c) => c.json(await c.env.COLLECTOR.startCrawls(c.req.valid("json"), c.var.requestId), 200));

@@ -4,7 +4,6 @@
  */
 import { createRoute, z } from "@hono/zod-openapi";
 import { costsSchema } from "../../../shared/contracts/costs.ts";
-import { scoreRequestSchema, storedScoreSchema } from "../../../shared/contracts/feedback.ts";
 import {
   answerSchema,
   detokenizedSchema,
@@ -105,13 +104,6 @@ export const routes = {
       200: json(explanationSchema, "Probabilities, attention, and the prediction after each layer"),
       ...refusalsOf(400, 401, 413, 415, 422, 429, 500, 503),
     },
-  }),
-  feedback: createRoute({
-    method: "post",
-    path: "/feedback",
-    middleware: limit("FEEDBACK_LIMIT"),
-    request: { body: body(scoreRequestSchema) },
-    responses: { 200: json(storedScoreSchema, "Stored"), ...refusalsOf(400, 404, 413, 415, 422, 429, 500) },
   }),
   startRun: createRoute({
     method: "post",

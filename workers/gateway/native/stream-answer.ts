@@ -33,8 +33,8 @@ async function* written(events: AsyncGenerator<GenerationEvent>): AsyncGenerator
     else if (event.type === "usage") usage = { promptTokens: event.promptTokens, completionTokens: event.completionTokens };
     else if (event.type === "error") yield serverSentEvent({ error: event.message }, "error");
     else if (event.type === "done") {
-      const { canBeScored, isSuperseded } = event;
-      yield serverSentEvent({ finishReason, usage, canBeScored, isSuperseded }, "done");
+      const { canBeScored, isSuperseded, receipt } = event;
+      yield serverSentEvent({ finishReason, usage, canBeScored, receipt, isSuperseded }, "done");
     }
   }
 }

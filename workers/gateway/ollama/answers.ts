@@ -49,7 +49,7 @@ export async function* pieces(
       case "done": {
         const now = Date.now();
         const times = { total_duration: (now - askedAt) * NANOSECONDS, eval_duration: (now - startedAt) * NANOSECONDS };
-        yield { ...headOf(), ...form(""), done: true, done_reason: reason, ...counts, ...times };
+        yield { ...headOf(), ...form(""), done: true, done_reason: reason, ...counts, ...times, receipt: event.receipt };
         break;
       }
       case "prompt":

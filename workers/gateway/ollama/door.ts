@@ -99,12 +99,12 @@ async function answer(c: Context<GatewayContext>, { form, model, stream, askedAt
   if (stream) return streamResponse(lines(pieces(form, events, askedAt)), "application/x-ndjson");
   const startedAt = Date.now();
   return whenMade(async (hasLeft) => {
-    const { choices, usage } = await collect(events, hasLeft);
+    const { choices, usage, receipt } = await collect(events, hasLeft);
     const now = Date.now();
     const { text = "", reason = "length" } = choices[0] ?? {};
     const counts = { prompt_eval_count: usage.promptTokens, eval_count: usage.completionTokens };
     const times = { total_duration: (now - askedAt) * 1e6, eval_duration: (now - startedAt) * 1e6 };
-    return { ...headOf(), ...form(text), done: true, done_reason: reason, ...counts, ...times };
+    return { ...headOf(), ...form(text), done: true, done_reason: reason, ...counts, ...times, receipt };
   });
 }
 

@@ -83,7 +83,7 @@ function best(choices: readonly Choice[], count: number | null): readonly Choice
 }
 
 export function wholeAnswer(form: Form, generated: Generated, { hasLogProbabilities, shown }: Options): object {
-  const { id, model, prompt, choices, usage } = generated;
+  const { id, model, prompt, choices, usage, receipt } = generated;
   const shownChoice = ({ text, tokens, reason }: Choice, index: number) => ({
     index,
     ...form.choice(prompt.text + text),
@@ -94,6 +94,8 @@ export function wholeAnswer(form: Form, generated: Generated, { hasLogProbabilit
     ...headOf(form.object, id, model, secondsNow()),
     choices: best(choices, shown).map(shownChoice),
     usage: usageOf(usage),
+    // A field of Tiffin's own, which clients of this protocol ignore.
+    receipt,
   };
 }
 
@@ -108,7 +110,8 @@ interface Sent {
 
 /**
  * Chunks as server-sent events. The choices take turns. While the text of a token is held back, so are its probabilities; both come with the next
- * chunk. After an error there is no [DONE].
+ * chunk. The last chunk of the first choice carries the receipt, so it waits until the answer is stored; the chunk of the usage waits behind it.
+ * After an error there is no [DONE].
  */
 export async function* chunks(
   form: Form,
@@ -118,13 +121,15 @@ export async function* chunks(
   let head: object = {};
   let prompt: Generated["prompt"] | null = null;
   const sent: Sent[] = [];
+  let ending: ((receipt: string | null) => string) | null = null;
+  let usage: Generated["usage"] | null = null;
   const stateOf = (index: number) => (sent[index] ??= { isOpen: false, pending: [], offset: 0 });
   const chunk = (fields: object) => serverSentEvent({ ...head, ...(hasUsage ? { usage: null } : {}), ...fields });
-  const choice = (index: number, part: object, reason: string | null = null) => {
+  const choice = (index: number, part: object, reason: string | null = null, fields: object = {}) => {
     const state = stateOf(index);
     const logprobs = hasLogProbabilities && state.pending.length > 0 ? form.logProbabilities(state.pending, state.offset) : null;
     state.pending = [];
-    return chunk({ choices: [{ index, ...part, logprobs, finish_reason: reason }] });
+    return chunk({ choices: [{ index, ...part, logprobs, finish_reason: reason }], ...fields });
   };
   /** Each choice begins with the prompt if it is repeated. */
   function* opened(index: number): Generator<string> {
@@ -155,15 +160,18 @@ export async function* chunks(
         break;
       case "finish":
         yield* opened(event.choice);
-        yield choice(event.choice, form.closing, event.reason);
+        if (event.choice === 0) ending = (receipt) => choice(0, form.closing, event.reason, { receipt });
+        else yield choice(event.choice, form.closing, event.reason);
         break;
       case "usage":
-        if (hasUsage) yield chunk({ choices: [], usage: usageOf(event) });
+        usage = event;
         break;
       case "error":
         yield serverSentEvent(errorBody(500, event.message));
         break;
       case "done":
+        if (ending !== null) yield ending(event.receipt);
+        if (hasUsage && usage !== null) yield chunk({ choices: [], usage: usageOf(usage) });
         yield serverSentEvent("[DONE]");
         break;
       default:

@@ -54,9 +54,9 @@ function Candidates({ candidates, text, vote: given }: Shown) {
   );
 }
 
-function Votes({ question, canBeScored, vote: given, finish }: Shown) {
+function Votes({ question, receipt, vote: given, finish }: Shown) {
   if (question.mode === "continue" || finish === "running" || finish === "failed") return null;
-  if (!canBeScored) return <p class="speed">This answer cannot be voted on.</p>;
+  if (receipt === null) return <p class="speed">This answer cannot be voted on.</p>;
   if (given !== null) {
     const { votes, reward } = given.tally;
     return (

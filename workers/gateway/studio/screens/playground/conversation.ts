@@ -1,6 +1,6 @@
 /** Asks the model: reads the question from the page's address, collects the answer while it is made, and sends the vote. */
 import { batch, signal } from "@preact/signals";
-import type { StoredScore } from "../../../../../shared/contracts/feedback.ts";
+import type { StoredVote } from "../../../../../shared/contracts/feedback.ts";
 import type { Answer, Candidate } from "../../../../../shared/contracts/generate.ts";
 import { parameter, setParameters } from "../../frame/address.ts";
 import { call, send } from "../../frame/api.ts";
@@ -25,17 +25,16 @@ export const DEFAULTS = { temperature: "0.7", length: "64" } as const;
 
 export interface Shown {
   question: Question;
-  /** The answer's id; empty until it is known. */
-  id: string;
   text: string;
   candidates: readonly Candidate[];
   /** The number of tokens in the answer; null until the answer is complete. */
   tokens: number | null;
   seconds: number;
   finish: "running" | "stop" | "length" | "stopped" | "failed";
-  canBeScored: boolean;
+  /** What a vote needs; null until the answer is complete, and if nobody can vote on it. */
+  receipt: string | null;
   problem: string;
-  vote: { score: number; tally: StoredScore } | null;
+  vote: { score: number; tally: StoredVote } | null;
 }
 
 export const shown = signal<Shown | null>(null);
@@ -79,7 +78,7 @@ export async function ask(question: Question): Promise<void> {
     if (running === own && shown.value !== null)
       shown.value = { ...shown.value, ...changes, seconds: (performance.now() - startedAt) / 1000 };
   };
-  const blank = { id: "", text: "", candidates: [], tokens: null, seconds: 0, canBeScored: false, problem: "", vote: null };
+  const blank = { text: "", candidates: [], tokens: null, seconds: 0, receipt: null, problem: "", vote: null };
   shown.value = { ...blank, question, finish: "running" };
   try {
     if (mode === "compare") await compare(question, own.signal, change);
@@ -101,21 +100,19 @@ async function streamAnswer(question: Question, signalOf: AbortSignal, change: C
   let text = "";
   for await (const { name, data } of serverEvents(await send("POST", "/generate", body, signalOf))) {
     const event = JSON.parse(data) as {
-      id?: string;
       delta?: string;
       error?: string;
       finishReason?: "stop" | "length";
       usage?: Answer["usage"];
-      canBeScored?: boolean;
+      receipt?: string | null;
     };
-    if (name === "start") change({ id: event.id ?? "" });
-    else if (name === "text") change({ text: (text += event.delta ?? "") });
+    if (name === "text") change({ text: (text += event.delta ?? "") });
     else if (name === "error") throw new Error(event.error ?? "the answer broke off");
     else if (name === "done")
       change({
         finish: event.finishReason ?? "stop",
         tokens: event.usage?.completionTokens ?? null,
-        canBeScored: event.canBeScored === true,
+        receipt: event.receipt ?? null,
       });
   }
 }
@@ -151,11 +148,10 @@ async function compare(question: Question, signalOf: AbortSignal, change: Change
   const body = { text: question.text, context: situationOf(question), ...settingsOf(question) };
   const answer = await call<Answer>("POST", "/generate", body, signalOf);
   change({
-    id: answer.id,
     text: answer.response,
     candidates: answer.candidates,
     tokens: answer.usage.completionTokens,
-    canBeScored: answer.canBeScored,
+    receipt: answer.receipt,
     finish: "stop",
   });
 }
@@ -165,7 +161,7 @@ export async function vote(score: number): Promise<void> {
   const { value } = shown;
   if (value === null) return;
   try {
-    const tally = await call<StoredScore>("POST", "/feedback", { id: value.id, score });
+    const tally = await call<StoredVote>("POST", "/feedback", { receipt: value.receipt, score });
     batch(() => {
       shown.value = { ...value, vote: { score, tally }, problem: "" };
     });
