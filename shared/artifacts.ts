@@ -6,7 +6,7 @@
  * and writes objects. The binary layouts are in `tokenizer/token-shard.ts` and `model/formats/safetensors.ts`.
  */
 import { z } from "zod";
-import { modelConfigSchema } from "./config.ts";
+import { MAX_LABELS, networkConfigSchema } from "./network-config.ts";
 import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 
 /** Lower-case hexadecimal sha256 of an object's bytes. */
@@ -180,7 +180,7 @@ export const tokenShardEntrySchema = z.object({ hash: hashSchema, tokens: z.int(
 export type TokenShardEntry = z.infer<typeof tokenShardEntrySchema>;
 
 /** The kinds of datasets. The kind says what the numbers in the token files mean. Each objective (training/objectives/) reads one kind. */
-export const DATASET_KINDS = ["pretrain", "sft", "preferences"] as const;
+export const DATASET_KINDS = ["pretrain", "sft", "preferences", "classify"] as const;
 export type DatasetKind = (typeof DATASET_KINDS)[number];
 
 /** Characters of an imported chat template. Qwen3's has 4,000. */
@@ -197,12 +197,17 @@ const endTokensSchema = z.array(z.int().nonnegative()).min(1).max(16);
  *
  * Kind sft is a lesson set, encoded as records (lessons/records.ts). It has no baselines, and `documents` counts conversations.
  *
+ * Kind classify is a set of labelled lessons, encoded as records (lessons/labelled.ts). It has no tokenizer. Its unigram loss is
+ * that of a model that only counts labels, in nats per lesson.
+ *
  * Kind preferences holds pairs of answers to one question, the better one first (preferences/records.ts). `documents` counts pairs.
  */
 export const datasetSchema = z.object({
   format: z.literal(1),
   kind: z.enum(DATASET_KINDS).default("pretrain"),
-  tokenizer: hashSchema,
+  /** Null for kind classify. */
+  tokenizer: hashSchema.nullable(),
+  /** The numbers in the token files are below this. */
   vocabSize: z.int().positive(),
   /** The tokens that end a text; models trained on this dataset use them. Absent in datasets of earlier versions. */
   endTokens: endTokensSchema.optional(),
@@ -219,7 +224,9 @@ export const datasetSchema = z.object({
   trigramLoss: z.number().optional(),
   /** Kinds sft and preferences: the context length of the models that can learn the records. */
   context: z.int().positive().optional(),
-  /** Kind sft: the lesson set, and the pretraining dataset that supplies replayed text. */
+  /** Kind classify: the labels; a record has an index of this list. */
+  labels: z.array(z.string()).min(2).max(MAX_LABELS).optional(),
+  /** Kinds sft and classify: the lesson set. Kind sft: the pretraining dataset that supplies replayed text. */
   lessons: hashSchema.optional(),
   replay: hashSchema.optional(),
   /** Kind preferences: the model whose log-probabilities are in the records. */
@@ -236,8 +243,9 @@ export type StoredDataset = z.input<typeof datasetSchema>;
  */
 export const checkpointSchema = z.object({
   format: z.literal(2),
-  model: modelConfigSchema,
-  tokenizer: hashSchema,
+  model: networkConfigSchema,
+  /** Null for a classifier. */
+  tokenizer: hashSchema.nullable(),
   /** Null for an imported model. */
   dataset: hashSchema.nullable(),
   /** The tokens that end a generated text; see `endTokensOf`. */

@@ -72,7 +72,7 @@ export const scheduleConfigSchema = z.object({ warmupSteps: z.int().min(0), deca
 export type ScheduleConfig = z.infer<typeof scheduleConfigSchema>;
 
 /** The training objectives. Each objective is a file in training/objectives/. */
-export const OBJECTIVE_NAMES = ["pretrain", "sft", "reward", "dpo", "ipo", "kto"] as const;
+export const OBJECTIVE_NAMES = ["pretrain", "sft", "reward", "dpo", "ipo", "kto", "classify"] as const;
 export type ObjectiveName = (typeof OBJECTIVE_NAMES)[number];
 
 /**
@@ -113,7 +113,7 @@ export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
  * Makes every field of a configuration optional. A field that a request leaves out keeps the configured value. Defaults are
  * removed, because a default would replace the configured value.
  */
-function overridesOf<S extends z.ZodRawShape>(shape: S) {
+export function overridesOf<S extends z.ZodRawShape>(shape: S) {
   const fields = Object.entries(shape).map(([name, field]) => [
     name,
     (field instanceof z.ZodDefault ? (field.removeDefault() as z.ZodType) : (field as z.ZodType)).optional(),
@@ -173,10 +173,11 @@ const ADAMW: OptimizerConfig = { name: "adamw", lr: 3e-3, beta1: 0.9, beta2: 0.9
  */
 const OUTER: OptimizerConfig = { name: "nesterov", lr: 0.7, momentum: 0.9 };
 /** The plain mean of the shards' weights, without momentum, for shorter runs. */
-const MEAN: OptimizerConfig = { name: "nesterov", lr: 1, momentum: 0 };
+export const MEAN: OptimizerConfig = { name: "nesterov", lr: 1, momentum: 0 };
 const SHAPE = { ropeTheta: 10_000, normEpsilon: 1e-6, tiedEmbeddings: false };
 const HALF_DECAY: ScheduleConfig = { warmupSteps: 0, decay: 0.5 };
-const USUAL = { objective: "pretrain", schedule: HALF_DECAY, compression: "float32", recompute: false } as const;
+/** Training settings that all presets share. */
+export const USUAL = { objective: "pretrain", schedule: HALF_DECAY, compression: "float32", recompute: false } as const;
 
 export const PRESETS: Readonly<Record<string, Preset>> = {
   tiny: {
@@ -242,7 +243,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
   },
 };
 
-/** Returns the preset with this name. Throws an error that lists the known names. */
+/** Returns the preset of a decoder with this name. Throws an error that lists the known names. */
 export function presetOf(name: string): Preset {
   const preset = Object.hasOwn(PRESETS, name) ? PRESETS[name] : undefined;
   if (preset === undefined) throw new Error(`preset: expected one of ${Object.keys(PRESETS).join(", ")}, got ${name}`);

@@ -99,7 +99,7 @@ export function honest(scene: Scene, { task }: Lease, version = ARITHMETIC): Tas
     inner: training.steps === 1 ? null : [nameOf("inner", task.base, task.shard)],
     loss: lossOf(scene, task.round, task.lrScale),
     sequences,
-    tokens: sequences * task.model.context,
+    tokens: sequences * objectiveOf(training).examples.tokens(task.model),
     deltaBytes: 100,
     innerBytes: 0,
   };

@@ -1,11 +1,14 @@
-/** Published models. At most one model is active. */
+/** Published models. At most one model of each kind is active. */
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
+import { MODEL_KINDS } from "../network-config.ts";
 import { EXPORT_FORMATS } from "../interchange/formats.ts";
 
 export const modelSchema = z.object({
   model: hashSchema,
-  tokenizer: hashSchema,
+  kind: z.enum(MODEL_KINDS).default("language"),
+  /** Null for a classifier. */
+  tokenizer: hashSchema.nullable(),
   run: z.string(),
   /** Nats per validation token; null for a model that was not evaluated. */
   valLoss: z.number().nullable(),
@@ -17,7 +20,7 @@ export type Model = z.output<typeof modelSchema>;
 /** Publishes a model that is already stored, for example after a restore. */
 export const publishRequestSchema = z.strictObject({
   model: hashSchema,
-  tokenizer: hashSchema,
+  tokenizer: hashSchema.nullable(),
   run: z.string().min(1).max(64),
   valLoss: z.number().nullable(),
 });

@@ -3,6 +3,7 @@
  * null and the other parts are still shown.
  */
 import { z } from "zod";
+import { hashSchema } from "../artifacts.ts";
 import { healthSchema } from "./health.ts";
 import { modelSchema } from "./models.ts";
 import { runTickSchema } from "./runs.ts";
@@ -37,7 +38,8 @@ export const trainingTotalsSchema = z.object({
   /** The newest run that trains on text. It differs from `run` if the newest run teaches lessons. */
   pretraining: runTickSchema.nullable(),
   models: z.int(),
-  active: modelSchema.pick({ model: true, tokenizer: true, run: true, valLoss: true, publishedAt: true }).nullable(),
+  /** The active language model. */
+  active: modelSchema.pick({ model: true, run: true, valLoss: true, publishedAt: true }).extend({ tokenizer: hashSchema }).nullable(),
 });
 export type TrainingTotals = z.output<typeof trainingTotalsSchema>;
 

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
 import { supervisionOverrides, trainingOverrides } from "../config.ts";
+import { denseOverrides } from "../network-config.ts";
 import { LAYOUT } from "../tokenizer/layout.ts";
 
 const name = z
@@ -19,7 +20,8 @@ const DEFAULT_REPLAY = 0.12;
 
 export const runRequestSchema = z.strictObject({
   name,
-  preset: z.string().max(64).default("small"),
+  /** Default: "small", or "classifier" for objective classify. */
+  preset: z.string().max(64).optional(),
   tokens,
   vocabSize: z.int().min(LAYOUT.minVocabSize).max(65_536).optional(),
   seed: z.int().min(0).max(0xffff_ffff).default(1),
@@ -32,7 +34,9 @@ export const runRequestSchema = z.strictObject({
   from: hashSchema.optional(),
   /** Factor on the learning rate of a run that starts from a model. */
   lrScale: lrScale.optional(),
-  /** Objective sft: the lesson set to learn. */
+  /** Objective classify: the features, hidden layers and activation of the network, where they differ from the preset. */
+  network: denseOverrides.optional(),
+  /** Objectives sft and classify: the lesson set to learn. */
   lessons: hashSchema.optional(),
   /** Share of the training records that repeat pretraining text, so that the model does not forget it. */
   replay: z.number().min(0).max(0.9).default(DEFAULT_REPLAY),

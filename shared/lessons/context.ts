@@ -20,12 +20,16 @@ const FIRST_KEYS: readonly string[] = ["time", "place", "topic"];
 
 /** Renders the system message. Returns null when the context is empty. */
 export function renderContext(context: Context): string | null {
-  const lines = Object.entries(context)
+  const lines = contextLines(context).map(({ key, value }) => `${key}: ${value}`);
+  return lines.length === 0 ? null : lines.join("\n");
+}
+
+/** The keys and rendered values of a context, in the order of the system message. */
+export function contextLines(context: Context): { key: string; value: string }[] {
+  return Object.entries(context)
     .map(([key, value]) => ({ key: oneLine(key), value: valueOf(oneLine(key), value) }))
     .filter(({ key, value }) => key !== "" && value !== "")
-    .toSorted((a, b) => rankOf(a.key) - rankOf(b.key) || compare(a.key, b.key))
-    .map(({ key, value }) => `${key}: ${value}`);
-  return lines.length === 0 ? null : lines.join("\n");
+    .toSorted((a, b) => rankOf(a.key) - rankOf(b.key) || compare(a.key, b.key));
 }
 
 const rankOf = (key: string) => (FIRST_KEYS.includes(key) ? FIRST_KEYS.indexOf(key) : FIRST_KEYS.length);

@@ -1,8 +1,11 @@
 /**
- * The accepted forms of a lesson, one JSON object per line, and their translation to a conversation. The forms are a list of
- * messages, an instruction with its output, a prompt with its completion, and a text with its answer in a context.
+ * The accepted forms of a lesson, one JSON object per line. The forms of a conversation are a list of messages, an instruction
+ * with its output, a prompt with its completion, and a text with its answer in a context. A text with its label in a context is a
+ * lesson for a classifier.
  */
 import { z } from "zod";
+import { labelledLessonSchema, MAX_LABELLED_TEXT, type LabelledLesson } from "./labelled.ts";
+import { MAX_LABEL_LENGTH } from "../network-config.ts";
 import type { Message } from "../tokenizer/chat-template.ts";
 import { contextSchema, renderContext } from "./context.ts";
 
@@ -15,8 +18,11 @@ const content = z.string().max(MAX_CONTENT).trim().min(1);
 const user = (text: string): Message => ({ role: "user", content: text });
 const assistant = (text: string): Message => ({ role: "assistant", content: text });
 
-/** The fields by which a form is recognized, and the schema that turns an object of this form into messages. */
-const FORMS: readonly { fields: readonly string[]; schema: z.ZodType<Message[]> }[] = [
+/** A lesson: a conversation, or a text with its label. */
+export type Lesson = { messages: Message[] } | { labelled: LabelledLesson };
+
+/** The fields by which a form is recognized, and the schema that turns an object of this form into a lesson. */
+const FORMS: readonly { fields: readonly string[]; schema: z.ZodType<Lesson> }[] = [
   {
     fields: ["messages"],
     schema: z
@@ -27,31 +33,45 @@ const FORMS: readonly { fields: readonly string[]; schema: z.ZodType<Message[]> 
           .max(MAX_MESSAGES)
           .refine((messages) => messages.at(-1)?.role === "assistant", { error: "expected the last message to be the assistant's" }),
       })
-      .transform(({ messages }) => messages),
+      .transform(({ messages }) => ({ messages })),
   },
   {
     fields: ["instruction", "output"],
     schema: z
       .object({ instruction: content, input: z.string().max(MAX_CONTENT).trim().default(""), output: content })
-      .transform(({ instruction, input, output }) => [user(input === "" ? instruction : `${instruction}\n\n${input}`), assistant(output)]),
+      .transform(({ instruction, input, output }) => ({
+        messages: [user(input === "" ? instruction : `${instruction}\n\n${input}`), assistant(output)],
+      })),
   },
   {
     fields: ["prompt", "completion"],
-    schema: z.object({ prompt: content, completion: content }).transform(({ prompt, completion }) => [user(prompt), assistant(completion)]),
+    schema: z
+      .object({ prompt: content, completion: content })
+      .transform(({ prompt, completion }) => ({ messages: [user(prompt), assistant(completion)] })),
   },
   {
     fields: ["text", "answer"],
     schema: z.object({ context: contextSchema.default({}), text: content, answer: content }).transform(({ context, text, answer }) => {
       const system = renderContext(context);
-      return [...(system === null ? [] : [{ role: "system" as const, content: system }]), user(text), assistant(answer)];
+      return { messages: [...(system === null ? [] : [{ role: "system" as const, content: system }]), user(text), assistant(answer)] };
     }),
+  },
+  {
+    fields: ["text", "label"],
+    schema: labelledLessonSchema
+      .extend({
+        text: z.string().max(MAX_LABELLED_TEXT).trim().min(1),
+        context: contextSchema.default({}),
+        label: z.string().max(MAX_LABEL_LENGTH).trim().min(1),
+      })
+      .transform((labelled) => ({ labelled })),
   },
 ];
 
 const EXPECTED = FORMS.map(({ fields }) => fields.join(" and ")).join(", or ");
 
-/** Parses a line to a conversation, or returns the reason why it is refused. Unknown fields are ignored. */
-export function conversationOf(line: string): { messages: Message[] } | { reason: string } {
+/** Parses a line to a lesson, or returns the reason why it is refused. Unknown fields are ignored. */
+export function lessonOf(line: string): Lesson | { reason: string } {
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -62,6 +82,6 @@ export function conversationOf(line: string): { messages: Message[] } | { reason
   const form = FORMS.find(({ fields }) => fields.every((field) => Object.hasOwn(value, field)));
   if (form === undefined) return { reason: `expected ${EXPECTED}, got ${Object.keys(value).slice(0, 8).join(", ") || "no field"}` };
   const parsed = form.schema.safeParse(value);
-  if (parsed.success) return { messages: parsed.data };
+  if (parsed.success) return parsed.data;
   return { reason: parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ") };
 }

@@ -1,10 +1,12 @@
 /**
- * The parameters of the decoder: names (Hugging Face Qwen3), shapes and initial values. All loops over parameters use the order
+ * The parameters of a network: names (of the decoder: Hugging Face Qwen3), shapes and initial values. All loops over parameters use the order
  * of `weightShapes`. This order fixes the order of sums, so changing it changes results.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
+import { isDense, type NetworkConfig } from "../network-config.ts";
 import { valuesInPlace } from "../tensor/engine/values.ts";
+import { denseShapes, denseStd } from "./dense/weights.ts";
 import { createRandom, normal } from "./random.ts";
 
 export type Weights = Record<string, tf.Tensor>;
@@ -32,7 +34,11 @@ export function layerName(layer: number, part: string): string {
 }
 
 /** Name and shape of every parameter, in a fixed order. Matrices are [out, in]. */
-export function weightShapes(config: ModelConfig): ShapedName[] {
+export function weightShapes(config: NetworkConfig): ShapedName[] {
+  return isDense(config) ? denseShapes(config) : decoderShapes(config);
+}
+
+function decoderShapes(config: ModelConfig): ShapedName[] {
   const { vocabSize, width, mlpWidth, headWidth } = config;
   const queryWidth = config.heads * headWidth;
   const keyWidth = config.kvHeads * headWidth;
@@ -58,7 +64,7 @@ export function weightShapes(config: ModelConfig): ShapedName[] {
   return shapes;
 }
 
-export function parameterCount(config: ModelConfig): number {
+export function parameterCount(config: NetworkConfig): number {
   return weightShapes(config).reduce((sum, [, shape]) => sum + tf.util.sizeFromShape(shape), 0);
 }
 
@@ -68,28 +74,33 @@ export function isHiddenMatrix(name: string): boolean {
 }
 
 /**
- * Creates initial values from a seed. Norm scales are 1. Output projections, an untied head and a score are 0, so at first every block is
+ * Creates initial values from a seed. In a decoder, norm scales are 1. Output projections, an untied head and a score are 0, so at first every block is
  * the identity and the loss is log V. All other values are normal. With `some`, only those parameters are created, with the same
  * values. The caller disposes the tensors.
  */
-export function initWeights(config: ModelConfig, seed: number, some?: readonly ShapedName[]): Weights {
+export function initWeights(config: NetworkConfig, seed: number, some?: readonly ShapedName[]): Weights {
   const weights: Weights = {};
   const all = weightShapes(config);
   const places = new Map(all.map(([name], index) => [name, index]));
   for (const [name, shape] of some ?? all) {
-    if (name.includes("norm")) weights[name] = tf.fill(shape, 1);
-    else if (name.includes("o_proj") || name.includes("down_proj") || name === "lm_head.weight" || name === SCORE)
-      weights[name] = tf.fill(shape, 0);
-    else {
+    const { mean, std } = isDense(config) ? { mean: 0, std: denseStd(config, name, shape) } : decoderSpread(config, name, shape);
+    const tensor = tf.fill(shape, mean);
+    if (std > 0) {
       // Each parameter has its own random stream, so a new layer does not change the values of earlier parameters.
       const random = createRandom(seed + 0x9e3779b1 * (places.get(name)! + 1));
-      const embedding = name === "model.embed_tokens.weight";
-      const std = embedding ? (config.tiedEmbeddings ? 0.02 : EMBEDDING_STD) : 1 / Math.sqrt(shape[1]!);
-      const tensor = tf.fill(shape, 0);
       const values = valuesInPlace(tensor);
       for (let at = 0; at < values.length; at++) values[at] = std * normal(random);
-      weights[name] = tensor;
     }
+    weights[name] = tensor;
   }
   return weights;
+}
+
+/** Mean and standard deviation of a parameter's initial values. */
+function decoderSpread({ tiedEmbeddings }: ModelConfig, name: string, shape: readonly number[]): { mean: number; std: number } {
+  if (name.includes("norm")) return { mean: 1, std: 0 };
+  const isZero = name.includes("o_proj") || name.includes("down_proj") || name === "lm_head.weight" || name === SCORE;
+  if (isZero) return { mean: 0, std: 0 };
+  if (name === "model.embed_tokens.weight") return { mean: 0, std: tiedEmbeddings ? 0.02 : EMBEDDING_STD };
+  return { mean: 0, std: 1 / Math.sqrt(shape[1]!) };
 }

@@ -39,7 +39,7 @@ beforeAll(async () => {
   if (weights.length < 3) throw new Error(`expected a model of at least 3 parts, got ${weights.length}`);
   hash = await putJson(ARTIFACTS, "checkpoint", { format: 2, model: MODEL.config, tokenizer, weights, ...PRESENT });
   name = `tiffin-${hash.slice(0, 12)}`;
-  await REGISTRY.getByName("registry").publish({ model: hash, tokenizer, run: "r", valLoss: 3.5 });
+  await REGISTRY.getByName("registry").publish({ model: hash, tokenizer, run: "r", valLoss: 3.5, kind: "language" });
 }, 120_000);
 afterAll(async () => {
   rmSync(folder, { recursive: true });

@@ -11,6 +11,7 @@ import { checkpointSchema, datasetSchema } from "../../shared/artifacts.ts";
 import type { Explanation } from "../../shared/contracts/explain.ts";
 import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import { getJson, getObject } from "../../shared/store.ts";
+import { testClassifier } from "./classifier.ts";
 import { openDoor, OPERATOR } from "./gateway/door.ts";
 import { OPERATOR_TOKEN } from "./harness.ts";
 
@@ -34,6 +35,9 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
   expect(response.status, `${method} ${path}: ${await response.clone().text()}`).toBe(200);
   return (await response.json()) as T;
 }
+
+/** Posts lessons. */
+const add = async (text: string) => (await (await post(text)).json()) as { id: string };
 
 async function errorOf(method: string, path: string, body: unknown): Promise<{ status: number; error: string }> {
   const response = await door.send(method, path, body, OPERATOR);
@@ -173,6 +177,15 @@ describe("a run", () => {
       [{ objective: "sft", lessons: none, from: model }, 404, "lessons"],
       [{ objective: "sft", lessons, from: none }, 404, "from"],
       [{ objective: "sft", lessons, from: model, replay: 1 }, 400, "replay"],
+      [{ objective: "sft", lessons, from: model, network: {} }, 422, "network"],
+      [{ objective: "sft", lessons, from: model, preset: "classifier" }, 422, "preset"],
+      [{ objective: "classify" }, 422, "lessons"],
+      [{ objective: "classify", lessons, preset: "tiny" }, 422, "preset"],
+      [{ objective: "classify", lessons, vocabSize: 300 }, 422, "vocabSize"],
+      [{ objective: "classify", lessons, from: model }, 422, "from"],
+      [{ objective: "classify", lessons, network: { features: 1000 } }, 400, "network.features"],
+      [{ objective: "classify", lessons, network: { features: 4096, hidden: [1024] } }, 422, "network.hidden"],
+      [{ objective: "classify", lessons, network: { layers: 2 } }, 400, "network"],
     ] as const) {
       const refused = await errorOf("POST", "/runs", request);
       expect({ request, status: refused.status, field: refused.error.split(/:| /)[0] }).toEqual({ request, status, field });
@@ -272,5 +285,18 @@ describe("a run", () => {
       expect(describeAnswer(answer)).toContain(`> ${answer.text} (time ${answer.context["time"]}`);
     }
     expect(answers[0]!.predictions.map(({ text }) => text).toSorted()).toEqual(SONG_ANSWERS.toSorted());
+  });
+});
+
+describe("a classifier", () => {
+  testClassifier({
+    call,
+    errorOf,
+    runToEnd,
+    weightsOf,
+    language: () => model,
+    ask: (body) => door.send("POST", "/classify", body),
+    add,
+    conversations: lines(LESSONS),
   });
 });

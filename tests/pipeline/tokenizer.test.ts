@@ -88,7 +88,7 @@ function utf8Length(parts: string[]): number {
 test("makes shards that decode to the snapshot's documents, with the same hash each time", async () => {
   const { hash, dataset } = await grow();
   expect((await grow()).hash).toBe(hash);
-  const tokenizer = parseTokenizer(new Uint8Array(await getObject(env.ARTIFACTS, "tokenizer", dataset.tokenizer)));
+  const tokenizer = parseTokenizer(new Uint8Array(await getObject(env.ARTIFACTS, "tokenizer", dataset.tokenizer!)));
   const found: Record<"train" | "val", string[]> = { train: [], val: [] };
   for (const side of ["train", "val"] as const) {
     let ids: number[] = [];

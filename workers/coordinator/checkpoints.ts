@@ -1,5 +1,5 @@
 /** Reads, copies and deletes a run's objects in R2. */
-import { checkpointSchema, objectKey, runPrefix, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
+import { checkpointSchema, objectKey, runPrefix, type Checkpoint, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
 import { namedError } from "../../shared/errors.ts";
 import { getJson, getObject, isDamage } from "../../shared/store.ts";
 import { forgetParts } from "./parts.ts";
@@ -62,16 +62,20 @@ export async function publishBase(bucket: R2Bucket, run: string, checkpoint: Has
   await copy(bucket, "checkpoint", checkpoint, run);
 }
 
-/** Checks that a model can be served: its checkpoint, weights and tokenizer are under the common keys. Throws NotFound. */
-export async function requireStored(bucket: R2Bucket, model: Hash, tokenizer: Hash): Promise<void> {
+/**
+ * Checks that a model can be served: its checkpoint, weights and tokenizer, if it has one, are under the common keys. Returns the
+ * checkpoint. Throws NotFound.
+ */
+export async function requireStored(bucket: R2Bucket, model: Hash, tokenizer: Hash | null): Promise<Checkpoint> {
   const require = async (kind: ObjectKind, hash: Hash): Promise<void> => {
     if ((await bucket.head(objectKey(kind, hash))) === null)
       throw namedError("NotFound", `${kind} ${hash}: expected an object, found none`);
   };
-  await require("tokenizer", tokenizer);
+  if (tokenizer !== null) await require("tokenizer", tokenizer);
   await require("checkpoint", model);
-  const { weights } = await getJson(bucket, "checkpoint", model, checkpointSchema);
-  for (const hash of new Set(weights)) await require("part", hash);
+  const checkpoint = await getJson(bucket, "checkpoint", model, checkpointSchema);
+  for (const hash of new Set(checkpoint.weights)) await require("part", hash);
+  return checkpoint;
 }
 
 /** Copies the weights of a published model to a run and returns their names. */

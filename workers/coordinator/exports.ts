@@ -4,6 +4,7 @@
  * its converted bytes.
  */
 import { checkpointSchema, endTokensOf, hashSchema, type Hash } from "../../shared/artifacts.ts";
+import { decoderCheckpoint } from "../../shared/decoder-checkpoint.ts";
 import { fixedStream } from "../../shared/bytes/fixed-stream.ts";
 import { namedError } from "../../shared/errors.ts";
 import { exportFiles, repositoryFiles } from "../../shared/interchange/export-formats.ts";
@@ -45,8 +46,8 @@ const nameOf = (hash: Hash) => `tiffin-${hash.slice(0, 12)}`;
 export async function findModel(env: CoordinatorEnv, id: string): Promise<Model> {
   const models = await env.REGISTRY.getByName("registry").models();
   const prefix = NAME_PATTERN.exec(id)?.[1];
-  const found = models.find(({ model, active }) =>
-    id === "active" ? active : model === id || (prefix !== undefined && model.startsWith(prefix)),
+  const found = models.find(({ model, kind, active }) =>
+    id === "active" ? active && kind === "language" : model === id || (prefix !== undefined && model.startsWith(prefix)),
   );
   if (found !== undefined) return found;
   if (id === "active") throw namedError("NoModel", "no model is active yet: train one, or activate a published one");
@@ -56,7 +57,7 @@ export async function findModel(env: CoordinatorEnv, id: string): Promise<Model>
 async function openModel(env: CoordinatorEnv, id: string): Promise<PublishedModel> {
   const published = await findModel(env, id);
   const { ARTIFACTS } = env;
-  const checkpoint = await getJson(ARTIFACTS, "checkpoint", published.model, checkpointSchema);
+  const checkpoint = decoderCheckpoint(await getJson(ARTIFACTS, "checkpoint", published.model, checkpointSchema), "model");
   const json = new Uint8Array(await getObject(ARTIFACTS, "tokenizer", checkpoint.tokenizer));
   const tokenizer = parseTokenizer(json);
   const template = templateOf(checkpoint.endTokens, tokenizer.findId(MESSAGE_END));

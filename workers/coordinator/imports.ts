@@ -73,7 +73,7 @@ export async function importModel(env: CoordinatorEnv, request: ImportRequest): 
   const kept = { endTokens, ...(chatTemplate === undefined ? {} : { chatTemplate }) };
   const hash = await putJson(ARTIFACTS, "checkpoint", { format: 2, model, tokenizer: request.tokenizer, ...kept, weights, ...start });
   await env.REGISTRY.getByName("registry").publish(
-    { model: hash, tokenizer: request.tokenizer, run: IMPORTED_RUN, valLoss: null },
+    { model: hash, tokenizer: request.tokenizer, run: IMPORTED_RUN, valLoss: null, kind: "language" },
     request.activate,
   );
   return { model: hash };

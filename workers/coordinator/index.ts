@@ -4,6 +4,7 @@
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { objectKey, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
+import { kindOf, type ModelKind } from "../../shared/network-config.ts";
 import type { Costs } from "../../shared/contracts/costs.ts";
 import type { CreatedKey, Key, KeyRequest, KeyUse } from "../../shared/contracts/keys.ts";
 import type { Curve, CurveQuery } from "../../shared/contracts/curve.ts";
@@ -218,8 +219,9 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
     return receivePart(this.env.ARTIFACTS, run, bytes, size);
   }
 
-  async activeModel(): Promise<Model | null> {
-    return (await this.#registry.models()).find((model) => model.active) ?? null;
+  /** The model of a kind that answers now; null if there is none. */
+  async activeModel(kind: ModelKind = "language"): Promise<Model | null> {
+    return (await this.#registry.models()).find((model) => model.active && model.kind === kind) ?? null;
   }
 
   listModels(): Promise<Model[]> {
@@ -228,8 +230,8 @@ export default class Coordinator extends WorkerEntrypoint<CoordinatorEnv> {
 
   /** Publishes a model whose objects are stored, and activates it. Throws NotFound. */
   async publishModel(model: PublishRequest): Promise<void> {
-    await requireStored(this.env.ARTIFACTS, model.model, model.tokenizer);
-    await this.#registry.publish(model);
+    const { model: network } = await requireStored(this.env.ARTIFACTS, model.model, model.tokenizer);
+    await this.#registry.publish({ ...model, kind: kindOf(network) });
   }
 
   activateModel(model: Hash): Promise<void> {

@@ -20,14 +20,14 @@ export async function trainingTotals(env: CoordinatorEnv): Promise<TrainingTotal
     if (pretraining === null || isOnText(pretraining)) break;
     if (id !== newest) pretraining = await env.RUN.getByName(id).tick();
   }
-  const active = models.find((model) => model.active);
+  const active = models.find(({ kind, active: isActive }) => isActive && kind === "language");
   return {
     runs: runs.length,
     run,
     pretraining: pretraining !== null && isOnText(pretraining) ? pretraining : null,
     models: models.length,
     active:
-      active === undefined
+      active === undefined || active.tokenizer === null
         ? null
         : { model: active.model, tokenizer: active.tokenizer, run: active.run, valLoss: active.valLoss, publishedAt: active.publishedAt },
   };

@@ -1,14 +1,6 @@
 /** Collects the recorded facts of a published model: from its checkpoint, its run, its dataset and the origin of its data. */
-import {
-  datasetSchema,
-  objectKey,
-  originKey,
-  originSchema,
-  type Checkpoint,
-  type Dataset,
-  type Hash,
-  type Origin,
-} from "../../shared/artifacts.ts";
+import { datasetSchema, objectKey, originKey, originSchema, type Dataset, type Hash, type Origin } from "../../shared/artifacts.ts";
+import type { DecoderCheckpoint } from "../../shared/decoder-checkpoint.ts";
 import { IMPORTED_RUN } from "../../shared/contracts/imports.ts";
 import type { Model } from "../../shared/contracts/models.ts";
 import { languagesOf, licenceOfWeights } from "../../shared/interchange/licences.ts";
@@ -40,7 +32,7 @@ async function originOf({ ARTIFACTS }: CoordinatorEnv, dataset: Hash | null): Pr
 
 export async function provenanceOf(
   env: CoordinatorEnv,
-  { name, published, checkpoint, isTaught }: { name: string; published: Model; checkpoint: Checkpoint; isTaught: boolean },
+  { name, published, checkpoint, isTaught }: { name: string; published: Model; checkpoint: DecoderCheckpoint; isTaught: boolean },
 ): Promise<Provenance> {
   const run = await runOf(env, published);
   const data = checkpoint.dataset === null ? null : await datasetOf(env, checkpoint.dataset);

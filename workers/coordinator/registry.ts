@@ -1,9 +1,10 @@
 /**
  * The Registry, a single object: all runs, whether each may have work, the rates of their trainers, all published models, and the
- * active model.
+ * active model of each kind.
  */
 import { DurableObject } from "cloudflare:workers";
 import type { Hash } from "../../shared/artifacts.ts";
+import type { ModelKind } from "../../shared/network-config.ts";
 import type { Model } from "../../shared/contracts/models.ts";
 import { namedError } from "../../shared/errors.ts";
 import { plannedRate } from "../../shared/training/protocol/cpu-rate.ts";
@@ -22,6 +23,10 @@ export class Registry extends DurableObject<CoordinatorEnv> {
         model TEXT PRIMARY KEY, tokenizer TEXT NOT NULL, run TEXT NOT NULL, val_loss REAL, published_at TEXT NOT NULL, active INTEGER NOT NULL
       )`,
     );
+    // Earlier versions had only language models.
+    const columns = ctx.storage.sql.exec<{ name: string }>("SELECT name FROM pragma_table_info('models')").toArray();
+    if (!columns.some(({ name }) => name === "kind"))
+      ctx.storage.sql.exec("ALTER TABLE models ADD COLUMN kind TEXT NOT NULL DEFAULT 'language'");
     ctx.storage.sql.exec(
       "CREATE TABLE IF NOT EXISTS cpu_rates (number INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, operations_per_second REAL NOT NULL)",
     );
@@ -73,34 +78,43 @@ export class Registry extends DurableObject<CoordinatorEnv> {
 
   /** Adds a model. Activates it unless `activates` is false. If the model is published already, only the active pointer moves. */
   async publish(model: Omit<Model, "publishedAt" | "active">, activates = true): Promise<void> {
-    const { model: hash, tokenizer, run, valLoss } = model;
+    const { model: hash, tokenizer, run, valLoss, kind } = model;
+    // The column of the tokenizer is older than models without one, and does not take null.
     this.ctx.storage.sql.exec(
-      "INSERT OR IGNORE INTO models VALUES (?, ?, ?, ?, ?, 0)",
+      "INSERT OR IGNORE INTO models (model, tokenizer, run, val_loss, published_at, active, kind) VALUES (?, ?, ?, ?, ?, 0, ?)",
       hash,
-      tokenizer,
+      tokenizer ?? "",
       run,
       valLoss,
       new Date().toISOString(),
+      kind,
     );
     if (activates) await this.activate(hash);
   }
 
-  /** Moves the active pointer. Both statements are one transaction, because no await separates them. Throws NotFound. */
+  /** Moves the active pointer of the model's kind. The statements are one transaction, because no await separates them. Throws NotFound. */
   async activate(model: Hash): Promise<void> {
-    const found = this.ctx.storage.sql.exec("SELECT 1 FROM models WHERE model = ?", model).toArray().length;
-    if (found === 0) throw namedError("NotFound", `model: expected the hash of a published model, got ${model}`);
-    this.ctx.storage.sql.exec("UPDATE models SET active = (model = ?)", model);
+    const [found] = this.ctx.storage.sql.exec<{ kind: string }>("SELECT kind FROM models WHERE model = ?", model).toArray();
+    if (found === undefined) throw namedError("NotFound", `model: expected the hash of a published model, got ${model}`);
+    this.ctx.storage.sql.exec("UPDATE models SET active = (model = ?) WHERE kind = ?", model, found.kind);
   }
 
   async models(): Promise<Model[]> {
     return this.ctx.storage.sql
-      .exec<{ model: string; tokenizer: string; run: string; val_loss: number | null; published_at: string; active: number }>(
-        "SELECT * FROM models ORDER BY published_at DESC",
-      )
+      .exec<{
+        model: string;
+        kind: ModelKind;
+        tokenizer: string;
+        run: string;
+        val_loss: number | null;
+        published_at: string;
+        active: number;
+      }>("SELECT * FROM models ORDER BY published_at DESC")
       .toArray()
       .map((row) => ({
         model: row.model,
-        tokenizer: row.tokenizer,
+        kind: row.kind,
+        tokenizer: row.tokenizer === "" ? null : row.tokenizer,
         run: row.run,
         valLoss: row.val_loss,
         publishedAt: row.published_at,

@@ -1,6 +1,5 @@
 /** Operations on whole runs: start, branch, lease a task, read a part, delete, collect garbage. */
 import type { Hash } from "../../shared/artifacts.ts";
-import { presetOf } from "../../shared/config.ts";
 import {
   branchRequestSchema,
   workflowRequestSchema,
@@ -19,7 +18,7 @@ import type { Lease, LeaseReply } from "../../shared/training/protocol/task.ts";
 import { log } from "../../shared/log.ts";
 import { deleteObjects, oldKeys, runsWithObjects } from "./checkpoints.ts";
 import { readPart, recentPart } from "./parts.ts";
-import { checkFields, originOf, parseRequest, trainingOf } from "./train-request.ts";
+import { checkFields, networkOf, originOf, parseRequest, trainingOf } from "./train-request.ts";
 
 /** Younger objects may belong to a submission in progress. */
 const GRACE_SECONDS = 3600;
@@ -81,19 +80,13 @@ async function createInstance(env: CoordinatorEnv, id: string, params: WorkflowR
 
 export async function trainRun(env: CoordinatorEnv, request: WorkflowRequest, requestId?: string): Promise<StartedRun> {
   const parsed = parseRequest(workflowRequestSchema, request);
-  try {
-    presetOf(parsed.preset);
-  } catch (error) {
-    throw namedError("InvalidInput", (error as Error).message);
-  }
-  // If the request names a dataset, the vocabulary is that of the dataset, and the limits are checked when the run begins.
-  // Otherwise the vocabulary size is known here, so the limits are checked here.
-  const preset = presetOf(parsed.preset);
+  // If the request names a dataset, the vocabulary is that of the dataset, and the limits are checked when the run begins, as for
+  // a new classifier, whose labels come with its lessons. Otherwise the size is known here, so the limits are checked here.
   const training = trainingOf(parsed);
   checkFields(parsed, training);
   const origin = await originOf(env, parsed);
-  if (parsed.dataset === undefined) {
-    const model = origin?.model ?? { ...preset.model, vocabSize: parsed.vocabSize ?? preset.vocabSize };
+  const model = origin?.model ?? networkOf(parsed, null);
+  if (parsed.dataset === undefined && model !== null) {
     checkMemory(estimateTaskMemory(model, training));
     checkReduction(estimateReduction(model, training));
     checkCpu(estimateTaskCpu(model, training, await registryOf(env).cpuRate()));

@@ -1,5 +1,6 @@
 /** The answer of `GET /runs/:id`. A field is null while its value is unknown. */
 import type { Dataset } from "../../shared/artifacts.ts";
+import { isDense } from "../../shared/network-config.ts";
 import { runStatusSchema, type RunStatus } from "../../shared/contracts/runs.ts";
 import { parameterCount } from "../../shared/model/weights.ts";
 import { tokensPerRound } from "../../shared/training/compute/rounds.ts";
@@ -67,7 +68,7 @@ export function statusOf(
     progress: { stage: state.phase, done: base.round, total: spec.rounds },
     preset: spec.preset,
     parameters: parameterCount(spec.model),
-    vocabSize: spec.model.vocabSize,
+    vocabSize: isDense(spec.model) ? null : spec.model.vocabSize,
     shards: spec.training.shards,
     steps: spec.training.steps,
     round: base.round,

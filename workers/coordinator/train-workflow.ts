@@ -5,7 +5,9 @@
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep, type WorkflowStepConfig } from "cloudflare:workers";
 import { NonRetryableError } from "cloudflare:workflows";
 import { datasetSchema, type Hash } from "../../shared/artifacts.ts";
+import { decoderCheckpoint } from "../../shared/decoder-checkpoint.ts";
 import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
+import { kindOf } from "../../shared/network-config.ts";
 import { workflowRequestSchema, type WorkflowRequest } from "../../shared/contracts/runs.ts";
 import type { Usage } from "../../shared/costs/usage.ts";
 import { pretrainingOf } from "../../shared/lessons/pretraining.ts";
@@ -14,7 +16,7 @@ import { totalRounds } from "../../shared/training/compute/rounds.ts";
 import { objectiveOf } from "../../shared/training/objectives/list.ts";
 import { checkKind } from "../../shared/training/objectives/objective.ts";
 import { publishBase } from "./checkpoints.ts";
-import { originOf, trainingOf, type ParsedRequest } from "./train-request.ts";
+import { networkOf, originOf, presetName, trainingOf, type ParsedRequest } from "./train-request.ts";
 
 /**
  * The Workflow polls its run. The first wait is one second. Each further wait is 2 % longer, up to an hour, so the end of a
@@ -103,8 +105,14 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
     if (request.dataset !== undefined) return request.dataset;
     const origin = await orGiveUp(originOf(this.env, request));
     const { lessons } = request;
+    if (lessons !== undefined && trainingOf(request).objective === "classify")
+      return untilDone(step, "lessons", async (state) => {
+        using encoded = await orGiveUp(TOKENIZER.labelStep({ lessons, state }));
+        await run.prepare(id, { ...encoded.progress, stage: "lessons" }, usageOfStep(encoded.usage));
+        return { state: encoded.state, result: encoded.dataset };
+      });
     if (lessons !== undefined) {
-      const { tokenizer, model } = origin!;
+      const { tokenizer, model } = decoderCheckpoint(origin!, "from");
       const pretraining = request.replay === 0 ? null : await pretrainingOf(this.env.ARTIFACTS, origin!);
       const replay = pretraining === null ? null : { dataset: pretraining, share: request.replay };
       return untilDone(step, "lessons", async (state) => {
@@ -113,7 +121,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
         return { state: encoded.state, result: encoded.dataset };
       });
     }
-    const vocabSize = request.vocabSize ?? presetOf(request.preset).vocabSize;
+    const vocabSize = request.vocabSize ?? presetOf(presetName(request)).vocabSize;
     const snapshot = await step.do("snapshot", RETRIES, async () => {
       await run.prepare(id, { stage: "snapshot", done: 0, total: 1 }, { requests: 1, cpuMilliseconds: STEP_CPU_MS });
       return (await orGiveUp(COLLECTOR.snapshot(request.sources === undefined ? {} : { sources: request.sources }))).hash;
@@ -134,30 +142,30 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
 
   /** Begins round 0 on a dataset, with new weights or with the weights of the model that the run starts from. */
   async #beginAnew(id: string, request: ParsedRequest, dataset: Hash, run: RunStub): Promise<void> {
-    const preset = presetOf(request.preset);
     const manifest = await getJson(this.env.ARTIFACTS, "dataset", dataset, datasetSchema);
-    const { vocabSize, tokenizer, endTokens, trainTokens, valTokens } = manifest;
+    const { tokenizer, endTokens, trainTokens, valTokens } = manifest;
     const origin = await originOf(this.env, request);
     if (origin !== null && origin.tokenizer !== tokenizer)
       throw new NonRetryableError(`from: expected a model with the dataset's tokenizer ${tokenizer}, got one with ${origin.tokenizer}`);
-    const model = origin?.model ?? { ...preset.model, vocabSize };
+    const model = origin?.model ?? networkOf(request, manifest)!;
     const usual = trainingOf(request);
     const objective = objectiveOf(usual);
     checkKind(objective, manifest, model);
     const counts = [objective.examples.trainingCount(trainTokens, model), objective.examples.validationCount(valTokens, model)] as const;
     if (counts[0] < 1 || counts[1] < 1) {
       throw new NonRetryableError(
-        `${manifest.kind === "sft" ? "lessons" : "corpus"}: expected at least one example to learn and one to validate (of ${model.context} tokens each), got ${counts.join(" and ")}. Crawl more pages or post more lessons.`,
+        `${manifest.lessons === undefined ? "corpus" : "lessons"}: expected at least one example to learn and one to validate (of ${objective.examples.recordLength(model)} numbers each), got ${counts.join(" and ")}. Crawl more pages or post more lessons.`,
       );
     }
-    // Lessons are read once, unless the request gives a number of tokens.
-    const once = manifest.kind === "sft" && request.tokens === undefined;
-    const training = once ? { ...usual, tokens: counts[0] * objective.examples.tokens(model) } : usual;
+    const { epochs } = objective;
+    const training =
+      epochs === null || request.tokens !== undefined ? usual : { ...usual, tokens: epochs * counts[0] * objective.examples.tokens(model) };
     const supervision = supervisionConfigSchema.parse(request.supervision);
     const rounds = totalRounds(training, model);
     const ends = endTokens === undefined ? {} : { endTokens };
     const from = request.from === undefined ? undefined : { model: request.from, lrScale: request.lrScale ?? FROM_LR_SCALE };
-    const spec = { run: id, preset: request.preset, dataset, valTokens, tokenizer, ...ends, model, training, supervision, rounds };
+    const preset = presetName(request);
+    const spec = { run: id, preset, dataset, valTokens, tokenizer, ...ends, model, training, supervision, rounds };
     await run.begin(spec, from);
   }
 
@@ -172,8 +180,9 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
       if (done !== null) {
         await step.do("publish", PATIENCE, async () => {
           await publishBase(this.env.ARTIFACTS, id, done.model);
-          const { tokenizer } = (await run.branchPoint(done.model)).spec;
-          await this.env.REGISTRY.getByName("registry").publish({ model: done.model, tokenizer, run: id, valLoss: done.valLoss });
+          const { tokenizer, model } = (await run.branchPoint(done.model)).spec;
+          const kind = kindOf(model);
+          await this.env.REGISTRY.getByName("registry").publish({ model: done.model, kind, tokenizer, run: id, valLoss: done.valLoss });
         });
         return { model: done.model };
       }

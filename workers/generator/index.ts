@@ -3,6 +3,7 @@
  * length.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
+import type { Classification, ClassifyRequest } from "../../shared/contracts/classify.ts";
 import { MAX_EMBEDDED_TOKENS, type EmbeddingInput, type Embeddings } from "../../shared/contracts/embeddings.ts";
 import type { Explanation, ExplainRequest } from "../../shared/contracts/explain.ts";
 import { DEFAULT_CANDIDATES, type GenerateRequest } from "../../shared/contracts/generate.ts";
@@ -10,9 +11,12 @@ import type { GenerationRequest, ModelInfo } from "../../shared/contracts/genera
 import type { Predictions, PredictRequest } from "../../shared/contracts/predict.ts";
 import type { Traced, TraceRequest } from "../../shared/contracts/trace.ts";
 import { namedError } from "../../shared/errors.ts";
+import { MAX_FEATURES } from "../../shared/lessons/features.ts";
 import { log } from "../../shared/log.ts";
 import { account } from "./account.ts";
 import { createAdmissionQueue } from "./admission-queue.ts";
+import { activeClassifier } from "./classifier.ts";
+import { classify } from "./classify.ts";
 import { embedInputs } from "./embed.ts";
 import { answerEvents } from "./generate.ts";
 import { explain, MAX_EXPLAINED_TOKENS } from "./explain.ts";
@@ -80,6 +84,18 @@ export default class Generator extends WorkerEntrypoint<GeneratorEnv> {
       ({ config }) => config.context + MAX_PREDICTED_TOKENS,
       async ({ model }) => predict(model, request),
     );
+  }
+
+  /** The labels of a text by the active classifier. Throws NoModel, OverBudget. */
+  async classify(request: ClassifyRequest): Promise<Classification> {
+    const classifier = await activeClassifier(this.env);
+    const ledger = this.env.LEDGER.getByName("ledger");
+    const opened = await account.open(ledger, MAX_FEATURES);
+    try {
+      return classify(classifier, request);
+    } finally {
+      this.ctx.waitUntil(account.close(ledger, opened));
+    }
   }
 
   /**

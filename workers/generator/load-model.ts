@@ -4,6 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { checkpointSchema, endTokensOf, type Hash } from "../../shared/artifacts.ts";
+import { decoderCheckpoint } from "../../shared/decoder-checkpoint.ts";
 import { createRoom } from "../../shared/bytes/read-into.ts";
 import type { ModelConfig } from "../../shared/config.ts";
 import type { Model } from "../../shared/contracts/models.ts";
@@ -42,7 +43,7 @@ export async function loadModel(
   { model: hash, publishedAt }: Model,
 ): Promise<LoadedModel> {
   await startBackend();
-  const checkpoint = await getJson(ARTIFACTS, "checkpoint", hash, checkpointSchema);
+  const checkpoint = decoderCheckpoint(await getJson(ARTIFACTS, "checkpoint", hash, checkpointSchema), "model");
   const tokenizer = parseTokenizer(new Uint8Array(await getObject(ARTIFACTS, "tokenizer", checkpoint.tokenizer)));
   const endTokens = new Set(endTokensOf(checkpoint, tokenizer));
   const chatTemplate = templateOf(checkpoint.endTokens, tokenizer.findId(MESSAGE_END));

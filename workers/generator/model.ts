@@ -11,15 +11,12 @@ import { namedError } from "../../shared/errors.ts";
 import { parameterCount } from "../../shared/model/weights.ts";
 import { log } from "../../shared/log.ts";
 import { loadModel, type LoadedModel } from "./load-model.ts";
+import { mayAsk } from "./may-ask.ts";
 
 export type { LoadedModel };
 
 /** The longest time of a generation, including the loading of a new model. */
 export const TURN_MS = 15_000;
-/** A loaded model is used for this long before the registry is asked for the active model again. */
-const RECHECK_MS = 1000;
-/** Every isolate asks at least this often, even if the limiter refuses. */
-const MAX_AGE_MS = 60_000;
 const POLL_MS = 10;
 
 export interface ModelHold {
@@ -73,17 +70,6 @@ function sweep(): void {
 }
 
 /**
- * True if this request may ask the registry, a single object. Without a limit each isolate would ask every second, and before
- * the first model each request would ask. REGISTRY_LIMIT lets all isolates of a location together ask once a second. So a few
- * isolates notice a new model after a second, and all of them notice it after a minute.
- */
-async function mayAsk(env: GeneratorEnv): Promise<boolean> {
-  if (checkedAt === null || Date.now() - checkedAt >= MAX_AGE_MS) return true;
-  if (loaded !== null && Date.now() - checkedAt < RECHECK_MS) return false;
-  return (await env.REGISTRY_LIMIT.limit({ key: "active-model" })).success;
-}
-
-/**
  * The active model. If the registry is down or the new model cannot be loaded, the old model keeps answering. Throws NoModel
  * if there is no model. Use the result at once: after an await the model may have been freed, unless it is held.
  */
@@ -94,7 +80,7 @@ export async function activeModel(env: GeneratorEnv): Promise<LoadedModel> {
   if (loaded !== null && isAsking()) return loaded;
   askingUntil = Date.now() + TURN_MS;
   try {
-    return (await mayAsk(env)) ? await askedModel(env) : lastModel();
+    return (await mayAsk(env, "language", loaded !== null, checkedAt)) ? await askedModel(env) : lastModel();
   } finally {
     askingUntil = 0;
   }

@@ -6,6 +6,7 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { AddedLessons, LessonSetDetail, LessonSetInfo } from "../../shared/contracts/lessons.ts";
 import { encodeStep, type EncodeStepInput } from "./encode-step.ts";
+import { labelStep, type LabelStepInput } from "./label-step.ts";
 import { lessonStep, type LessonStepInput } from "./lesson-step.ts";
 import { addLessons, deleteLessons, getLessons, listLessons } from "./lessons.ts";
 import { mergeStep, type MergeStepInput } from "./merge-step.ts";
@@ -29,6 +30,11 @@ export default class Tokenizer extends WorkerEntrypoint<TokenizerEnv> {
   /** One step of encoding a lesson set for a model. When done, `dataset` is the hash of the dataset's manifest. */
   lessonStep(input: LessonStepInput) {
     return metered(this.env, (env) => lessonStep(env, input));
+  }
+
+  /** One step of encoding labelled lessons. When done, `dataset` is the hash of the dataset's manifest. */
+  labelStep(input: LabelStepInput) {
+    return metered(this.env, (env) => labelStep(env, input));
   }
 
   /** Stores lessons, given as JSON Lines. Throws InvalidInput. */

@@ -11,7 +11,7 @@ import { getJson, getObject, putJson, putObject } from "../../shared/store.ts";
 import { parseTokenizer } from "../../shared/tokenizer/json-reader.ts";
 import { MESSAGE_END } from "../../shared/tokenizer/special-tokens.ts";
 import { decodeTokenShard, encodeTokenShard, MAX_SHARD_TOKENS } from "../../shared/tokenizer/token-shard.ts";
-import { heldOutOf, readLessons } from "./lessons.ts";
+import { heldOutOf, readConversations } from "./lessons.ts";
 import type { StepProgress } from "./merge-step.ts";
 import { missingAsNotFound } from "./missing-as-not-found.ts";
 
@@ -29,7 +29,7 @@ export const lessonStateSchema = z.object({
   train: shardsSchema,
   val: shardsSchema,
 });
-type State = z.infer<typeof lessonStateSchema>;
+export type LessonState = z.infer<typeof lessonStateSchema>;
 
 export interface LessonStepInput {
   lessons: Hash;
@@ -48,11 +48,11 @@ export async function lessonStep(
   { lessons: id, tokenizer: tokenizerHash, context, replay, state: stateHash }: LessonStepInput,
 ): Promise<{ state: Hash; done: boolean; dataset: Hash | null; progress: StepProgress }> {
   const { ARTIFACTS } = env;
-  const lessons = await readLessons(env, id);
+  const lessons = await readConversations(env, id);
   const tokenizer = parseTokenizer(new Uint8Array(await missingAsNotFound(getObject(ARTIFACTS, "tokenizer", tokenizerHash))));
   const end = tokenizer.findId(MESSAGE_END);
   if (end === undefined) throw namedError("InvalidInput", `from: expected a model with the token ${MESSAGE_END}, got one without`);
-  const state: State =
+  const state: LessonState =
     stateHash === null
       ? { format: 1, next: 0, longest: 0, train: [], val: [] }
       : await missingAsNotFound(getJson(ARTIFACTS, "tokenizer-state", stateHash, lessonStateSchema));
@@ -104,13 +104,18 @@ export async function lessonStep(
   return { state: written, done: true, dataset: await putJson(ARTIFACTS, "dataset", dataset), progress };
 }
 
-const numbersOf = (shards: State["train"]) => shards.reduce((sum, { tokens }) => sum + tokens, 0);
+export const numbersOf = (shards: LessonState["train"]) => shards.reduce((sum, { tokens }) => sum + tokens, 0);
 
 /**
  * Reads pieces of equal length from a text in shards. The starts are in ascending order, so each shard is read once and memory
  * holds one shard.
  */
-async function readPieces(env: TokenizerEnv, shards: State["train"], starts: readonly number[], length: number): Promise<Uint16Array[]> {
+async function readPieces(
+  env: TokenizerEnv,
+  shards: LessonState["train"],
+  starts: readonly number[],
+  length: number,
+): Promise<Uint16Array[]> {
   const pieces = starts.map(() => new Uint16Array(length));
   let first = 0;
   for (const { hash, tokens } of shards) {

@@ -1,8 +1,12 @@
 /** Lesson sets in R2: immutable objects under the hash of their content, so equal lessons are stored once. */
+import { z } from "zod";
 import { hashSchema, lessonSetSchema, OBJECT_KINDS, objectKey, type Hash, type LessonSet } from "../../shared/artifacts.ts";
+import { labelledSetSchema, type LabelledSet } from "../../shared/lessons/labelled.ts";
+import { MAX_LABELS } from "../../shared/network-config.ts";
 import type { AddedLessons, LessonSetDetail, LessonSetInfo } from "../../shared/contracts/lessons.ts";
 import { namedError } from "../../shared/errors.ts";
-import { heldOutConversations, parseLessons } from "../../shared/lessons/lesson-set.ts";
+import { labelsOf } from "../../shared/lessons/labelled.ts";
+import { heldOutLessons, parseLessons, type LessonsOfSet } from "../../shared/lessons/lesson-set.ts";
 import { getJson, putJson } from "../../shared/store.ts";
 import { missingAsNotFound } from "./missing-as-not-found.ts";
 
@@ -10,24 +14,34 @@ const MAX_EXAMPLES_SHOWN = 5;
 /** The most reasons in the error about a text without lessons. */
 const MAX_REASONS = 3;
 
+const anySetSchema = z.union([lessonSetSchema, labelledSetSchema]);
+
 /** Throws "InvalidInput" if the lines do not make a set with lessons to learn and lessons to evaluate. */
 export async function addLessons(env: TokenizerEnv, text: string): Promise<AddedLessons> {
-  const { conversations, refused, refusedLines } = parseLessons(text);
-  if (conversations.length === 0) {
+  const { conversations, labelled, refused, refusedLines } = parseLessons(text);
+  if (conversations.length + labelled.length === 0) {
     const reasons = refused.slice(0, MAX_REASONS).map(({ line, reason }) => `line ${line}: ${reason}`);
     throw namedError(
       "InvalidInput",
       `lessons: expected JSON Lines with at least one lesson, got none; ${reasons.join("; ") || "no lines"}`,
     );
   }
-  const heldOut = heldOutOf({ conversations });
-  const id = await putJson(env.ARTIFACTS, "lesson-set", { format: 1, conversations } satisfies LessonSet);
-  return { id, conversations: conversations.length, heldOut: heldOut.filter(Boolean).length, refusedLines, refused };
+  if (labelled.length > 0) checkLabels(labelsOf(labelled));
+  const set: LessonSet | LabelledSet = labelled.length > 0 ? { format: 1, labelled } : { format: 1, conversations };
+  const heldOut = heldOutOf(set);
+  const id = await putJson(env.ARTIFACTS, "lesson-set", set);
+  const counts = { conversations: conversations.length, labelled: labelled.length, heldOut: heldOut.filter(Boolean).length };
+  return { id, ...counts, refusedLines, refused };
 }
 
-/** For each conversation, true if it is for validation. Throws "InvalidInput" if none can be held out. */
-export function heldOutOf(lessons: Pick<LessonSet, "conversations">): boolean[] {
-  const heldOut = heldOutConversations(lessons);
+function checkLabels({ length }: readonly string[]): void {
+  if (length < 2 || length > MAX_LABELS)
+    throw namedError("InvalidInput", `lessons: expected 2..${MAX_LABELS} different labels, got ${length}`);
+}
+
+/** For each lesson, true if it is for validation. Throws "InvalidInput" if none can be held out. */
+export function heldOutOf(lessons: LessonsOfSet): boolean[] {
+  const heldOut = heldOutLessons(lessons);
   if (heldOut !== null) return heldOut;
   throw namedError("InvalidInput", "lessons: expected at least two different questions, one of them to evaluate on, got one");
 }
@@ -56,19 +70,37 @@ function keyOf(id: string): string {
 export async function getLessons(env: TokenizerEnv, id: string): Promise<LessonSetDetail> {
   const object = await env.ARTIFACTS.head(keyOf(id));
   if (object === null) throw namedError("NotFound", `lessons: expected the id of a lesson set, got ${id}`);
-  const lessons = await readLessons(env, id);
+  const set = await readSet(env, id);
+  const [conversations, labelled] = "labelled" in set ? [[], set.labelled] : [set.conversations, []];
   return {
     id,
     bytes: object.size,
     createdAt: object.uploaded.toISOString(),
-    conversations: lessons.conversations.length,
-    heldOut: heldOutOf(lessons).filter(Boolean).length,
-    examples: lessons.conversations.slice(0, MAX_EXAMPLES_SHOWN),
+    conversations: conversations.length,
+    labelled: labelled.length,
+    heldOut: heldOutOf(set).filter(Boolean).length,
+    examples: conversations.slice(0, MAX_EXAMPLES_SHOWN),
+    labelledExamples: labelled.slice(0, MAX_EXAMPLES_SHOWN),
+    labels: labelsOf(labelled),
   };
 }
 
-export function readLessons(env: TokenizerEnv, id: Hash): Promise<LessonSet> {
-  return missingAsNotFound(getJson(env.ARTIFACTS, "lesson-set", id, lessonSetSchema));
+function readSet(env: TokenizerEnv, id: Hash): Promise<LessonSet | LabelledSet> {
+  return missingAsNotFound(getJson(env.ARTIFACTS, "lesson-set", id, anySetSchema));
+}
+
+/** A set of conversations. Throws "NotFound", or "InvalidInput" for a labelled set. */
+export async function readConversations(env: TokenizerEnv, id: Hash): Promise<LessonSet> {
+  const set = await readSet(env, id);
+  if ("conversations" in set) return set;
+  throw namedError("InvalidInput", "lessons: expected conversations, got labelled texts; take objective classify");
+}
+
+/** A set of labelled texts. Throws "NotFound", or "InvalidInput" for a set of conversations. */
+export async function readLabelled(env: TokenizerEnv, id: Hash): Promise<LabelledSet> {
+  const set = await readSet(env, id);
+  if ("labelled" in set) return set;
+  throw namedError("InvalidInput", "lessons: expected labelled texts for objective classify, got conversations");
 }
 
 /** Deletes a set. Datasets and models that were made from the set stay. Throws "NotFound". */

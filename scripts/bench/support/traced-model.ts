@@ -71,5 +71,5 @@ async function publishRandom(
   const progress = { round: 0, tokens: 0, lrScale: 1, outer: null, inner: [] };
   const hash = await putJson(bucket, "checkpoint", { format: 2, model, tokenizer, dataset, weights: parts, ...progress });
   const env = (await server.getWorker("tiffin-coordinator").getEnv()) as unknown as CoordinatorEnv;
-  await env.REGISTRY.getByName("registry").publish({ model: hash, tokenizer, run: "r", valLoss: null });
+  await env.REGISTRY.getByName("registry").publish({ model: hash, tokenizer, run: "r", valLoss: null, kind: "language" });
 }

@@ -5,7 +5,7 @@
  * work only in the local runtime.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { PRESETS, presetOf, type OptimizerConfig } from "../../../shared/config.ts";
+import { PRESETS, presetOf, type ModelConfig, type OptimizerConfig } from "../../../shared/config.ts";
 import { createOptimizer } from "../../../shared/training/compute/optimizer.ts";
 import { planPasses } from "../../../shared/model/footprint/plan.ts";
 import { createRandom } from "../../../shared/model/random.ts";
@@ -25,6 +25,7 @@ export interface Steps {
 
 /** The model in training, and the request that created it. */
 interface Subject extends Training {
+  model: ModelConfig;
   preset: string;
   optimizerName: string;
   sequences: number;

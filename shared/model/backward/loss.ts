@@ -6,13 +6,15 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../config.ts";
-import { tensorOf } from "../../tensor/engine/buffer.ts";
+import { asDecoder, type NetworkConfig } from "../../network-config.ts";
+import { arrayOf, onHeap, tensorOf } from "../../tensor/engine/buffer.ts";
 import { addTo } from "../../tensor/in-place.ts";
 import { isFused } from "../../tensor/ops.ts";
+import { tensorsOf } from "../formats/weights-file.ts";
 import { hiddenRows } from "../transformer.ts";
 import type { Weights } from "../weights.ts";
 import { passGradients } from "./gradients.ts";
-import { sequencesOfBatch, type Batch, type LossHead, type OnGradient } from "./pass.ts";
+import { isOfNetwork, sequencesOfBatch, type Batch, type Loss, type LossHead, type NetworkLoss, type OnGradient } from "./pass.ts";
 
 /** How a batch is divided into passes; see footprint/plan.ts. */
 export interface Passes {
@@ -25,12 +27,16 @@ export interface Passes {
 /** Returns the mean loss of a batch and its gradients by name. The caller disposes the gradients. */
 export function lossAndGradients(
   weights: Weights,
-  model: ModelConfig,
+  model: NetworkConfig,
   batch: Batch,
-  lossHead: LossHead,
+  lossHead: Loss,
   passes: Passes = { sequences: batch.sequences, recompute: false },
 ): { loss: number; gradients: Weights } {
-  if (!isFused("AddInPlace")) return tapeGradients(weights, model, batch, lossHead);
+  if (isOfNetwork(lossHead)) {
+    const { loss, gradients } = networkGradients(weights, model, batch, lossHead);
+    return { loss, gradients: tensorsOf(gradients) };
+  }
+  if (!isFused("AddInPlace")) return tapeGradients(weights, asDecoder(model), batch, lossHead);
   const sums: Weights = {};
   let loss: number;
   try {
@@ -53,19 +59,31 @@ export function lossAndGradients(
  */
 export function eachPass(
   weights: Weights,
-  model: ModelConfig,
+  model: NetworkConfig,
   batch: Batch,
-  { lossHead, sequences, recompute }: Passes & { lossHead: LossHead },
+  { lossHead, sequences, recompute }: Passes & { lossHead: Loss },
   onGradient: OnGradient,
 ): number {
+  if (isOfNetwork(lossHead)) {
+    const whole = networkGradients(weights, model, batch, lossHead);
+    onHeap(() => {
+      for (const { name, shape, data } of whole.gradients) onGradient(name, arrayOf(data).shaped([...shape]));
+    });
+    return whole.loss;
+  }
+  const decoder = asDecoder(model);
   const scale = 1 / lossHead.weightOf(batch);
   let loss = 0;
   for (let first = 0; first < batch.sequences; first += sequences) {
     const part = sequencesOfBatch(batch, first, Math.min(first + sequences, batch.sequences));
-    loss += passGradients(weights, model, { batch: part, lossHead, scale, recompute }, onGradient);
+    loss += passGradients(weights, decoder, { batch: part, lossHead, scale, recompute }, onGradient);
   }
   return loss;
 }
+
+/** A network that runs in plain numbers needs little memory for a batch, so it never divides one into passes. */
+const networkGradients = (weights: Weights, model: NetworkConfig, batch: Batch, loss: NetworkLoss) =>
+  loss.pass(weights, model, batch, 1 / loss.weightOf(batch), true);
 
 function tapeGradients(weights: Weights, model: ModelConfig, batch: Batch, lossHead: LossHead): { loss: number; gradients: Weights } {
   const names = Object.keys(weights);
@@ -84,8 +102,10 @@ function tapeGradients(weights: Weights, model: ModelConfig, batch: Batch, lossH
  * Returns a batch's weighted loss sum and its weight sum. The mean over several batches is the total loss sum divided by the
  * total weight sum.
  */
-export function lossSum(weights: Weights, model: ModelConfig, batch: Batch, lossHead: LossHead): { lossSum: number; targets: number } {
+export function lossSum(weights: Weights, network: NetworkConfig, batch: Batch, lossHead: Loss): { lossSum: number; targets: number } {
   const targets = lossHead.weightOf(batch);
+  if (isOfNetwork(lossHead)) return { lossSum: lossHead.pass(weights, network, batch, 1, false).loss, targets };
+  const model = asDecoder(network);
   if (isFused("AddInPlace")) {
     const pass = { batch, lossHead, scale: 1 / targets, recompute: true };
     return { lossSum: passGradients(weights, model, pass, null) * targets, targets };

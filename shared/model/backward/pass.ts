@@ -5,7 +5,9 @@
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../config.ts";
+import type { NetworkConfig } from "../../network-config.ts";
 import type { HeapBuffer } from "../../tensor/engine/buffer.ts";
+import type { NamedArray } from "../formats/safetensors.ts";
 import type { Weights } from "../weights.ts";
 
 /** Receives a gradient of the named parameter and becomes its owner. */
@@ -60,6 +62,23 @@ export interface OpenHead {
   /** Returns the scaled sum of the losses so far. Runs the recorded kernel calls first. */
   loss(): number;
 }
+
+/** The loss of a network other than the decoder. It runs the whole network, in plain numbers. */
+export interface NetworkLoss extends Pick<LossHead, "group" | "weightOf"> {
+  /** Returns the sum of a batch's losses times `scale`, and its gradients in the order of the weights; none unless wanted. */
+  pass(
+    weights: Weights,
+    network: NetworkConfig,
+    batch: Batch,
+    scale: number,
+    wantsGradients: boolean,
+  ): { loss: number; gradients: NamedArray[] };
+}
+
+/** What an objective minimizes. */
+export type Loss = LossHead | NetworkLoss;
+
+export const isOfNetwork = (loss: Loss): loss is NetworkLoss => "pass" in loss;
 
 /** Returns T, the positions per sequence. Throws when the sequences differ in length. */
 export function lengthOf({ inputs, labels, rowWeights, sequences }: Batch): number {

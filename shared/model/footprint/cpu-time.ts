@@ -4,8 +4,12 @@
  * (norms, exponentials, transfers).
  */
 import type { ModelConfig, TrainingConfig } from "../../config.ts";
+import { isDense, type DenseConfig, type NetworkConfig } from "../../network-config.ts";
 import { namedError } from "../../errors.ts";
 import { MAX_CPU_SECONDS, PLANNED_CPU_SECONDS } from "../../limits.ts";
+import { MAX_FEATURES } from "../../lessons/features.ts";
+import { sizesOf } from "../dense/network.ts";
+import { denseShape } from "../dense/weights.ts";
 import { isHiddenMatrix, weightShapes } from "../weights.ts";
 
 /**
@@ -15,6 +19,11 @@ import { isHiddenMatrix, weightShapes } from "../weights.ts";
  * scripts/bench/workers/train.ts.
  */
 export const OPERATIONS_PER_CPU_SECOND = 35e9;
+/**
+ * What an operation of a dense network costs, in operations of the kernels. Dense networks run in plain numbers, an example at a
+ * time (model/dense/network.ts).
+ */
+const PLAIN_OPERATION = 40;
 /** Newton-Schulz iterations of Muon (tensor/kernels/optimizers.ts). */
 const MUON_ITERATIONS = 3;
 
@@ -26,18 +35,18 @@ export interface CpuEstimate {
 }
 
 /** Estimates a training task, one shard of one round, at `rate` operations a second. */
-export function estimateTaskCpu(model: ModelConfig, training: TrainingConfig, rate = OPERATIONS_PER_CPU_SECOND): CpuEstimate {
+export function estimateTaskCpu(model: NetworkConfig, training: TrainingConfig, rate = OPERATIONS_PER_CPU_SECOND): CpuEstimate {
   const seconds = taskOperations(model, training) / rate;
   return { tokens: taskTokens(model, training), seconds, advice: "take fewer steps per task or a smaller batch" };
 }
 
 /** Tokens of the largest shard's task. */
-function taskTokens({ context }: ModelConfig, { steps, batch, shards }: TrainingConfig): number {
-  return context * (steps === 1 ? Math.ceil(batch / shards) : steps * batch);
+function taskTokens(model: NetworkConfig, { steps, batch, shards }: TrainingConfig): number {
+  return (isDense(model) ? 1 : model.context) * (steps === 1 ? Math.ceil(batch / shards) : steps * batch);
 }
 
 /** Operations of the largest shard's task. */
-export function taskOperations(model: ModelConfig, training: TrainingConfig): number {
+export function taskOperations(model: NetworkConfig, training: TrainingConfig): number {
   const { steps, optimizer, recompute } = training;
   // With `steps` = 1 the coordinator applies the optimizer. Optimizers without matrix products cost little.
   const updates = steps > 1 && optimizer.name === "muon" ? steps * muonOperations(model) : 0;
@@ -46,7 +55,7 @@ export function taskOperations(model: ModelConfig, training: TrainingConfig): nu
 
 /** Estimates an evaluation task: the validation tokens of one shard. */
 export function estimateEvaluationCpu(
-  model: ModelConfig,
+  model: NetworkConfig,
   { shards }: TrainingConfig,
   valTokens: number,
   rate = OPERATIONS_PER_CPU_SECOND,
@@ -55,11 +64,22 @@ export function estimateEvaluationCpu(
   return { tokens, seconds: (tokens * forwardOperations(model)) / rate, advice: "take more shards" };
 }
 
-const hiddenShapes = (model: ModelConfig) =>
+const hiddenShapes = (model: NetworkConfig) =>
   weightShapes(model).flatMap(([name, [rows, columns]]) => (isHiddenMatrix(name) ? [[rows!, columns!] as const] : []));
 
 /** Operations of the matrix products for one token in the forward pass. For each product, the backward pass has two of equal size. */
-function forwardOperations(model: ModelConfig): number {
+function forwardOperations(model: NetworkConfig): number {
+  return isDense(model) ? denseOperations(model) : decoderOperations(model);
+}
+
+/** The first layer adds one column per feature; the other layers are products. */
+function denseOperations(model: DenseConfig): number {
+  const [, ...sizes] = sizesOf(denseShape(model));
+  const products = sizes.reduce((sum, outputs, layer) => sum + outputs * (layer === 0 ? MAX_FEATURES : sizes[layer - 1]!), 0);
+  return 2 * PLAIN_OPERATION * products;
+}
+
+function decoderOperations(model: ModelConfig): number {
   const { vocabSize, width, layers, context, heads, headWidth } = model;
   const matrices = hiddenShapes(model).reduce((sum, [rows, columns]) => sum + 2 * rows * columns, 0);
   // Scores and weighted values over all positions. Causal attention needs half of them, but at half the speed of other products.
@@ -68,7 +88,7 @@ function forwardOperations(model: ModelConfig): number {
 }
 
 /** Operations of one Muon update. For each matrix X and iteration: A = X X^T, A squared, and A squared times X. */
-function muonOperations(model: ModelConfig): number {
+function muonOperations(model: NetworkConfig): number {
   return hiddenShapes(model).reduce((sum, shape) => {
     const [short, long] = [Math.min(...shape), Math.max(...shape)];
     return sum + MUON_ITERATIONS * (4 * short ** 2 * long + 2 * short ** 3);

@@ -2,7 +2,8 @@
  * Predicts the memory of a training task: wasm memory (step-memory.ts) plus JavaScript's heap. The prediction needs no
  * allocation, so a configuration that is too large is refused before it starts.
  */
-import type { ModelConfig, TrainingConfig } from "../../config.ts";
+import type { TrainingConfig } from "../../config.ts";
+import type { NetworkConfig } from "../../network-config.ts";
 import { namedError } from "../../errors.ts";
 import { MAX_ISOLATE_BYTES } from "../../limits.ts";
 import { objectiveOf } from "../../training/objectives/list.ts";
@@ -24,7 +25,7 @@ export interface MemoryEstimate {
 type Trained = Pick<TrainingConfig, "objective" | "optimizer" | "clipNorm" | "recompute" | "steps" | "compression">;
 
 /** Peak bytes of a task with `batch` sequences per step. */
-export function estimateMemory(model: ModelConfig, training: Trained, batch: number): MemoryEstimate {
+export function estimateMemory(model: NetworkConfig, training: Trained, batch: number): MemoryEstimate {
   const optimizer = training.steps > 1 ? training.optimizer : null;
   const wasm = stepBytes(model, optimizer, batch, planPasses(model, training, batch));
   // The heap holds copies of the largest part: as read, as written, its optimizer state, its rounding errors.
@@ -37,7 +38,7 @@ export function estimateMemory(model: ModelConfig, training: Trained, batch: num
 }
 
 /** The peak memory of the largest training task of a run. */
-export function estimateTaskMemory(model: ModelConfig, training: TrainingConfig): MemoryEstimate {
+export function estimateTaskMemory(model: NetworkConfig, training: TrainingConfig): MemoryEstimate {
   const batch = training.steps === 1 ? Math.ceil(training.batch / training.shards) : training.batch;
   return estimateMemory(model, training, batch * objectiveOf(training).lossHead.group);
 }

@@ -2,7 +2,8 @@
  * Plans how a batch is divided into passes. A pass has enough sequences for fast products but fits into an isolate, so a task's
  * memory does not grow with its batch. The plan fixes the order of sums, so it must depend on the configuration alone.
  */
-import type { ModelConfig, TrainingConfig } from "../../config.ts";
+import type { TrainingConfig } from "../../config.ts";
+import { isDense, type NetworkConfig } from "../../network-config.ts";
 import { PLANNED_WASM_BYTES } from "../../limits.ts";
 import { objectiveOf } from "../../training/objectives/list.ts";
 import { stepBytes, type StepPlan } from "./step-memory.ts";
@@ -18,10 +19,12 @@ const RECOMPUTED_PASS_TOKENS = 2048;
 type Plannable = Pick<TrainingConfig, "objective" | "optimizer" | "clipNorm" | "recompute" | "steps">;
 
 /** Plans the passes of `batch` sequences. */
-export function planPasses(model: ModelConfig, training: Plannable, batch: number): StepPlan {
+export function planPasses(model: NetworkConfig, training: Plannable, batch: number): StepPlan {
   const { recompute, clipNorm, steps } = training;
   const { group } = objectiveOf(training).lossHead;
   const groups = batch / group;
+  // A dense network runs example by example, so its memory does not grow with the batch.
+  if (isDense(model)) return { sequences: batch, group, recompute: false, consume: steps > 1 && clipNorm === 0 };
   const most = Math.floor((recompute ? RECOMPUTED_PASS_TOKENS : PASS_TOKENS) / (model.context * group));
   const planOf = (sequences: number): StepPlan => ({
     sequences,

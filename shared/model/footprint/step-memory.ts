@@ -4,6 +4,7 @@
  * prediction with measurements.
  */
 import type { ModelConfig, OptimizerConfig } from "../../config.ts";
+import { isDense, type NetworkConfig } from "../../network-config.ts";
 import { chunkSequences } from "../backward/gradients.ts";
 import { logitsRows } from "../backward/cross-entropy-head.ts";
 import type { Passes } from "../backward/loss.ts";
@@ -38,7 +39,9 @@ export function stepBytes(...step: Parameters<typeof liveBytes>): number {
 }
 
 /** Peak of the allocated bytes. */
-export function liveBytes(model: ModelConfig, optimizer: OptimizerConfig | null, batch: number, plan: StepPlan): number {
+export function liveBytes(model: NetworkConfig, optimizer: OptimizerConfig | null, batch: number, plan: StepPlan): number {
+  // A dense network's gradients are arrays of JavaScript, copied into wasm memory for the optimizer.
+  if (isDense(model)) return storedBytes(model, optimizer) + 2 * storedBytes(model, null) + PACK_BYTES;
   const hidden = weightShapes(model).filter(([name]) => isHiddenMatrix(name));
   const scratch = optimizer?.name === "muon" ? Math.max(0, ...hidden.map(([, shape]) => muonFloats(shape))) : 0;
   const pack = Math.max(PACK_BYTES + TRANSPOSED_COLUMN_BYTES * model.width, 4 * attentionFloats(model));
@@ -54,7 +57,7 @@ function attentionFloats({ context, heads, kvHeads, headWidth }: ModelConfig): n
 }
 
 /** Bytes of the weights plus the optimizer's state. */
-export function storedBytes(model: ModelConfig, optimizer: OptimizerConfig | null): number {
+export function storedBytes(model: NetworkConfig, optimizer: OptimizerConfig | null): number {
   const copies = (name: string) => 1 + (optimizer === null ? 0 : slotsOf(optimizer, name).length);
   return weightShapes(model).reduce((sum, [name, shape]) => sum + 4 * copies(name) * sizeOf(shape), 0);
 }

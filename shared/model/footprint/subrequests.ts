@@ -2,7 +2,8 @@
  * Predicts the storage requests of a reduction. A reduction is one invocation, and the platform limits its requests. A run above
  * the limit could not finish its first round, so it is refused before it starts.
  */
-import type { ModelConfig, TrainingConfig } from "../../config.ts";
+import type { TrainingConfig } from "../../config.ts";
+import type { NetworkConfig } from "../../network-config.ts";
 import { namedError } from "../../errors.ts";
 import { MAX_SUBREQUESTS, PLANNED_SUBREQUESTS } from "../../limits.ts";
 import { partition } from "../formats/partition.ts";
@@ -15,7 +16,7 @@ export interface RequestEstimate {
 }
 
 /** Returns an upper bound for a reduction without failed requests. */
-export function estimateReduction(model: ModelConfig, { shards, steps, clipNorm, compression }: TrainingConfig): RequestEstimate {
+export function estimateReduction(model: NetworkConfig, { shards, steps, clipNorm, compression }: TrainingConfig): RequestEstimate {
   const parts = partition(model).length;
   // Exact rounds with clipping first read all parts once more, to compute the global norm.
   const passes = steps === 1 && clipNorm > 0 && parts > 1 ? 2 : 1;

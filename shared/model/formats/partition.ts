@@ -3,7 +3,7 @@
  * needs memory for one part only. Optimizer states and updates are divided the same way: part number i of a state belongs to
  * part number i of the parameters.
  */
-import type { ModelConfig } from "../../config.ts";
+import type { NetworkConfig } from "../../network-config.ts";
 import { weightShapes, type ShapedName } from "../weights.ts";
 
 /** Maximum float32 bytes of the parameters in a part. A larger parameter has a part of its own. Small compared with an isolate's 128 MB. */
@@ -12,7 +12,7 @@ export const PART_BYTES = 2 * 1024 * 1024;
 const bytesOf = (shape: readonly number[]) => shape.reduce((product, axis) => product * axis, 4);
 
 /** The parameters of each part, in the order of `weightShapes`. */
-export function partition(config: ModelConfig): ShapedName[][] {
+export function partition(config: NetworkConfig): ShapedName[][] {
   const parts: ShapedName[][] = [];
   let room = 0;
   for (const [name, shape] of weightShapes(config)) {
@@ -31,7 +31,7 @@ export function partition(config: ModelConfig): ShapedName[][] {
 export const bytesOfPart = (part: readonly ShapedName[]): number => part.reduce((sum, [, shape]) => sum + bytesOf(shape), 0);
 
 /** The float32 bytes of a model's largest part. */
-export const largestPartBytes = (config: ModelConfig): number => Math.max(...partition(config).map(bytesOfPart));
+export const largestPartBytes = (config: NetworkConfig): number => Math.max(...partition(config).map(bytesOfPart));
 
 /** The parameter that a tensor belongs to. For example, `<parameter>/m` is a state of `<parameter>`. */
 export function parameterOf(name: string): string {
@@ -39,7 +39,7 @@ export function parameterOf(name: string): string {
 }
 
 /** Splits named values by part. A value that belongs to no parameter (an optimizer's `step`) goes into every part. */
-export function splitByPart<T>(config: ModelConfig, values: Readonly<Record<string, T>>): Record<string, T>[] {
+export function splitByPart<T>(config: NetworkConfig, values: Readonly<Record<string, T>>): Record<string, T>[] {
   const parts = partition(config);
   const partOf = new Map(parts.flatMap((part, index) => part.map(([name]) => [name, index] as const)));
   const split: Record<string, T>[] = parts.map(() => ({}));

@@ -3,7 +3,7 @@
  * they become tensors.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import type { ModelConfig } from "../../config.ts";
+import type { NetworkConfig } from "../../network-config.ts";
 import { valuesInPlace } from "../../tensor/engine/values.ts";
 import { splitByPart } from "./partition.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedArray } from "./safetensors.ts";
@@ -25,7 +25,7 @@ export function tensorsOf(arrays: readonly NamedArray[]): Weights {
 }
 
 /** Encodes the parameters or a state of a model. Only one part is in memory at a time. */
-export function* encodeParts(config: ModelConfig, weights: Weights): Generator<Uint8Array<ArrayBuffer>> {
+export function* encodeParts(config: NetworkConfig, weights: Weights): Generator<Uint8Array<ArrayBuffer>> {
   for (const part of splitByPart(config, weights)) yield encodeSafetensors(viewsOf(part));
 }
 

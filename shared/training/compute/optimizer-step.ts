@@ -1,8 +1,8 @@
 /** One optimizer step on a batch, divided into passes (model/footprint/plan.ts). */
 import * as tf from "@tensorflow/tfjs-core";
-import type { ModelConfig } from "../../config.ts";
+import type { NetworkConfig } from "../../network-config.ts";
 import { eachPass, lossAndGradients } from "../../model/backward/loss.ts";
-import type { Batch, LossHead } from "../../model/backward/pass.ts";
+import type { Batch, Loss } from "../../model/backward/pass.ts";
 import type { StepPlan } from "../../model/footprint/step-memory.ts";
 import type { Weights } from "../../model/weights.ts";
 import { isFused } from "../../tensor/ops.ts";
@@ -10,8 +10,8 @@ import { clipByGlobalNorm, type Optimizer } from "./optimizer.ts";
 
 /** The inputs of an optimizer step. */
 export interface Training {
-  model: ModelConfig;
-  lossHead: LossHead;
+  model: NetworkConfig;
+  lossHead: Loss;
   /** How the batch is divided into passes. */
   plan: StepPlan;
   /** Maximum global norm of the gradients; 0: no maximum. */

@@ -3,7 +3,7 @@
  * same kind of machine therefore gives the same bits.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import type { ModelConfig } from "../../config.ts";
+import type { NetworkConfig } from "../../network-config.ts";
 import { lossAndGradients, lossSum } from "../../model/backward/loss.ts";
 import { partition, splitByPart } from "../../model/formats/partition.ts";
 import type { NamedArray } from "../../model/formats/safetensors.ts";
@@ -43,7 +43,7 @@ export interface TrainOutcome {
 const yieldToEventLoop = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 
 /** Adds the tensors of all parts to `into`. The caller disposes `into`, even after an error. */
-async function readTensors(model: ModelConfig, read: (part: number) => Promise<readonly NamedArray[]>, into: Weights): Promise<void> {
+async function readTensors(model: NetworkConfig, read: (part: number) => Promise<readonly NamedArray[]>, into: Weights): Promise<void> {
   for (let part = 0; part < partition(model).length; part++) {
     // `step` is in every part but becomes one tensor.
     for (const array of await read(part)) if (!(array.name in into)) Object.assign(into, tensorsOf([array]));

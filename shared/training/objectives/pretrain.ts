@@ -37,6 +37,7 @@ export const pretrain: Objective = {
   datasetKind: "pretrain",
   examples,
   lossHead: crossEntropyHead,
+  epochs: null,
   spike: { ratio: 1.5, floor: 0 },
   metrics(valLoss, { valTokens, valBytes, unigramLoss = null, trigramLoss = null }) {
     const bits = valLoss === null ? null : (valLoss * (valTokens - 1)) / Math.LN2;

@@ -3,7 +3,8 @@
  * holds all data per shard, so the coordinator can store the row of a shard alone.
  */
 import { canonicalJson, type Hash } from "../../artifacts.ts";
-import type { ModelConfig, SupervisionConfig, TrainingConfig } from "../../config.ts";
+import type { SupervisionConfig, TrainingConfig } from "../../config.ts";
+import type { NetworkConfig } from "../../network-config.ts";
 import type { Parts, TaskResult, TrainResult } from "./task.ts";
 
 export interface RunSpec {
@@ -12,10 +13,11 @@ export interface RunSpec {
   dataset: Hash;
   /** Validation tokens of the dataset, for checking evaluations. Absent in runs of earlier versions. */
   valTokens?: number;
-  tokenizer: Hash;
+  /** Null for a classifier. */
+  tokenizer: Hash | null;
   /** The tokens that end a text; they go into every checkpoint. Absent if the dataset lists none. */
   endTokens?: number[];
-  model: ModelConfig;
+  model: NetworkConfig;
   training: TrainingConfig;
   supervision: SupervisionConfig;
   rounds: number;

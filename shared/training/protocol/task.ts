@@ -5,7 +5,8 @@
  * reads and writes parts through the coordinator and needs no other data.
  */
 import type { Hash } from "../../artifacts.ts";
-import type { ModelConfig, ObjectiveName, TrainingConfig } from "../../config.ts";
+import type { ObjectiveName, TrainingConfig } from "../../config.ts";
+import type { NetworkConfig } from "../../network-config.ts";
 
 /** The parts of parameters, an optimizer state or an update, in order; see model/formats/partition.ts. */
 export type Parts = Hash[];
@@ -22,7 +23,7 @@ export interface TrainTask {
   /** The shard's state: its local optimizer (if `training.steps` > 1) and its rounding errors (if compressed). Null in the first round. */
   inner: Parts | null;
   dataset: Hash;
-  model: ModelConfig;
+  model: NetworkConfig;
   training: TrainingConfig;
   /** Factor on all learning rates, for example 0.5 after a rollback. */
   lrScale: number;
@@ -40,7 +41,7 @@ export interface EvaluateTask {
   weights: Parts;
   dataset: Hash;
   objective: ObjectiveName;
-  model: ModelConfig;
+  model: NetworkConfig;
   /** Examples per forward pass. */
   batch: number;
 }

@@ -54,7 +54,7 @@ export async function openDoor(localSite?: string) {
       tf.dispose(weights);
       const progress = { dataset: "0".repeat(64), round: 0, tokens: 0, lrScale: 1, outer: null, inner: [] };
       const hash = await putJson(env.ARTIFACTS, "checkpoint", { format: 2, model, tokenizer, weights: parts, ...progress });
-      await env.REGISTRY.getByName("registry").publish({ model: hash, tokenizer, run: "r", valLoss: null });
+      await env.REGISTRY.getByName("registry").publish({ model: hash, tokenizer, run: "r", valLoss: null, kind: "language" });
       return hash;
     },
   };

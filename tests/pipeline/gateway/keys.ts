@@ -24,7 +24,7 @@ export function testKeys(door: () => Awaited<ReturnType<typeof openDoor>>): void
     const refused = await door().send("POST", "/v1/completions", { model: "tiffin", prompt: "a" }, bearer(`${key}x`));
     expect([refused.status, refused.headers.get("www-authenticate")]).toEqual([401, "Bearer"]);
     expect(await refused.json()).toMatchObject({ error: { type: "authentication_error" } });
-    for (const path of ["/generate", "/api/generate", "/v1/embeddings", "/trace", "/predict", "/tokenize"])
+    for (const path of ["/generate", "/api/generate", "/v1/embeddings", "/trace", "/predict", "/classify", "/tokenize"])
       expect([path, (await door().send("POST", path, {}, bearer("wrong"))).status]).toEqual([path, 401]);
     expect(await ask(OPERATOR)).toBe(200);
     const client = new OpenAI({ baseURL: new URL("/v1", door().url).href, apiKey: key, maxRetries: 0 });

@@ -66,7 +66,10 @@ test("a model whose last part is damaged leaves no tensors behind", async () => 
   bucket.objects.set(key, new ArrayBuffer(8));
   const before = tf.memory().numTensors;
   await expect(
-    loadModel({ ARTIFACTS, PRECISION: "int8" }, { model, tokenizer: "", run: "r", valLoss: 1, publishedAt: "", active: true }),
+    loadModel(
+      { ARTIFACTS, PRECISION: "int8" },
+      { model, tokenizer: "", run: "r", valLoss: 1, publishedAt: "", active: true, kind: "language" },
+    ),
   ).rejects.toThrow(`part ${weights.at(-1)}: expected`);
   expect(tf.memory().numTensors).toBe(before);
 });

@@ -22,7 +22,7 @@ const routes = {
         // type begins with "application/json".
         content: { "application/jsonl": { schema: { type: "string" } } },
         required: true,
-        description: `One lesson a line: messages, or instruction, input and output, or prompt and completion, or context, text and answer; at most ${MAX_LESSON_BYTES} bytes`,
+        description: `One lesson a line: messages, or instruction, input and output, or prompt and completion, or context, text and answer; or, for a classifier, context, text and label; at most ${MAX_LESSON_BYTES} bytes`,
       },
     },
     responses: answer(addedLessonsSchema, "The id of the lesson set, and the lines that were refused"),
@@ -38,7 +38,7 @@ const routes = {
     path: "/lessons/{id}",
     security: [{ operator: [] }],
     request: { params: idParams },
-    responses: answer(lessonSetDetailSchema, "A lesson set: its size and its first conversations"),
+    responses: answer(lessonSetDetailSchema, "A lesson set: its size and its first lessons"),
   }),
   deleteLessons: createRoute({
     method: "delete",

@@ -37,6 +37,7 @@ handlers.openapi(routes.generate, async (c) => {
 handlers.openapi(routes.tokenize, async (c) => c.json(await c.env.GENERATOR.tokenize(c.req.valid("json").text), 200));
 handlers.openapi(routes.detokenize, async (c) => c.json(await c.env.GENERATOR.detokenize(c.req.valid("json").tokens), 200));
 handlers.openapi(routes.predict, async (c) => c.json(await c.env.GENERATOR.predict(c.req.valid("json"), c.var.requestId), 200));
+handlers.openapi(routes.classify, async (c) => c.json(await c.env.GENERATOR.classify(c.req.valid("json")), 200));
 handlers.openapi(routes.explain, async (c) => c.json(await c.env.GENERATOR.explain(c.req.valid("json"), c.var.requestId), 200));
 handlers.openapi(routes.addSource, async (c) => c.json(await c.env.COLLECTOR.addSource(c.req.valid("json"), c.var.requestId), 200));
 handlers.openapi(routes.listSources, async (c) => c.json(await c.env.COLLECTOR.listSources(), 200));
@@ -102,7 +103,8 @@ handlers.openapi(routes.listModels, async (c) => c.json(await c.env.COORDINATOR.
 handlers.openapi(routes.modelTokenizer, async (c) => {
   const id = c.req.valid("param").id;
   const model = (await c.env.COORDINATOR.listModels()).find((each) => each.model === id) ?? notFound("model");
-  const text = await new Response(await c.env.COORDINATOR.readObject("tokenizer", model.tokenizer)).text();
+  const tokenizer = model.tokenizer ?? notFound("tokenizer of a language model");
+  const text = await new Response(await c.env.COORDINATOR.readObject("tokenizer", tokenizer)).text();
   // A model is named by its content, so its tokenizer never changes.
   return c.text(text, 200, { "cache-control": "public, max-age=31536000, immutable" });
 });

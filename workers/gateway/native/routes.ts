@@ -3,6 +3,7 @@
  * made from these routes and schemas.
  */
 import { createRoute, z } from "@hono/zod-openapi";
+import { classificationSchema, classifyRequestSchema } from "../../../shared/contracts/classify.ts";
 import { costsSchema } from "../../../shared/contracts/costs.ts";
 import {
   answerSchema,
@@ -94,6 +95,16 @@ export const routes = {
     middleware: limit("GENERATE_LIMIT"),
     request: { body: body(predictRequestSchema) },
     responses: { 200: json(predictionsSchema, "The probabilities of answers"), ...refusalsOf(400, 401, 413, 415, 422, 429, 500, 503) },
+  }),
+  classify: createRoute({
+    method: "post",
+    path: "/classify",
+    middleware: limit("GENERATE_LIMIT"),
+    request: { body: body(classifyRequestSchema) },
+    responses: {
+      200: json(classificationSchema, "The labels by the active classifier, most probable first; on request, the values of all units"),
+      ...refusalsOf(400, 401, 413, 415, 429, 500, 503),
+    },
   }),
   explain: createRoute({
     method: "post",

@@ -1,7 +1,7 @@
 /** Pairs of answers to instructions, from a file of {instruction, input, output, chosen, rejected}: split by instruction, encoded. */
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { hashText } from "../../../../shared/lessons/lesson-set.ts";
+import { hashText } from "../../../../shared/lessons/hash-text.ts";
 import { conversationRecord, pairsOf, recordNumbers } from "../../../../shared/lessons/records.ts";
 import { pairRecord, type Pair } from "../../../../shared/preferences/records.ts";
 import type { Tokenizer } from "../../../../shared/tokenizer/tokenizer.ts";

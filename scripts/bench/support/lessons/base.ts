@@ -5,6 +5,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { checkpointSchema, datasetSchema, OBJECT_KINDS, objectKey, type Hash, type ObjectKind } from "../../../../shared/artifacts.ts";
+import { decoderCheckpoint } from "../../../../shared/decoder-checkpoint.ts";
 import { presetOf, type ModelConfig } from "../../../../shared/config.ts";
 import { parseJson, putJson, putObject } from "../../../../shared/store.ts";
 import { parseTokenizer } from "../../../../shared/tokenizer/json-reader.ts";
@@ -33,7 +34,7 @@ export interface BaseModel {
 export function readBase(folder: string): BaseModel {
   const read = (kind: ObjectKind, hash: Hash) => new Uint8Array(readFileSync(join(folder, objectKey(kind, hash))));
   const [checkpointHash] = readdirSync(join(folder, OBJECT_KINDS.checkpoint.prefix)).map((name) => name.split(".")[0]!);
-  const checkpoint = parseJson(read("checkpoint", checkpointHash!), checkpointSchema);
+  const checkpoint = decoderCheckpoint(parseJson(read("checkpoint", checkpointHash!), checkpointSchema), "base");
   if (checkpoint.dataset === null) throw new Error(`base: expected a model with its dataset, got one without in ${folder}`);
   const dataset = parseJson(read("dataset", checkpoint.dataset), datasetSchema);
   const side = (shards: readonly { hash: Hash; tokens: number }[]) =>

@@ -1,7 +1,7 @@
 /** The lessons stage of a run: draws and encodes lessons, and trains a base model on them. */
 import { presetOf, supervisionConfigSchema, type TrainingConfig } from "../../../../shared/config.ts";
 import { encodeConversations, encodePieces, pieceStart, replayRecords } from "../../../../shared/lessons/encode.ts";
-import { heldOutConversations, parseLessons } from "../../../../shared/lessons/lesson-set.ts";
+import { heldOutLessons, parseLessons } from "../../../../shared/lessons/lesson-set.ts";
 import { lossSum } from "../../../../shared/model/backward/loss.ts";
 import { decodeParts } from "../../../../shared/model/formats/weights-file.ts";
 import type { Weights } from "../../../../shared/model/weights.ts";
@@ -46,7 +46,7 @@ export async function teach(base: BaseModel, settings: TeachSettings, print: Pri
     .map((lesson) => JSON.stringify(lesson))
     .join("\n");
   const { conversations, refusedLines } = parseLessons(text);
-  const heldOut = heldOutConversations({ conversations });
+  const heldOut = heldOutLessons({ conversations });
   if (refusedLines > 0 || heldOut === null) throw new Error(`lessons: expected no refused lines, got ${refusedLines}`);
   const encoded = encodeConversations(tokenizer, { conversations }, heldOut, [0, conversations.length], context);
   const pieces = replayRecords(heldOut.filter((isHeldOut) => !isHeldOut).length, settings.replay);

@@ -99,7 +99,7 @@ export default {
     const start = performance.now();
     loaded ??= await loadModel(
       { ...env, PRECISION: "int8" },
-      { model: hash, tokenizer: "", run: "", valLoss: null, publishedAt: "", active: true },
+      { model: hash, tokenizer: "", run: "", valLoss: null, publishedAt: "", active: true, kind: "language" },
     );
     const read = performance.now();
     const model = modelOf(loaded, searchParams.get("precision") ?? "int8");

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { presetOf, type ModelConfig } from "../../../../shared/config.ts";
 import { recordNumbers } from "../../../../shared/lessons/records.ts";
 import { lossAndGradients, lossSum } from "../../../../shared/model/backward/loss.ts";
-import type { LossHead } from "../../../../shared/model/backward/pass.ts";
+import type { Loss } from "../../../../shared/model/backward/pass.ts";
 import { createRandom, normal } from "../../../../shared/model/random.ts";
 import { weightShapes, type Weights } from "../../../../shared/model/weights.ts";
 import { pairNumbers, setReferences } from "../../../../shared/preferences/records.ts";
@@ -140,7 +140,7 @@ describe("log-probabilities of answers", () => {
   });
 });
 
-const HEADS: readonly [name: string, head: LossHead, model: ModelConfig, batch: ReturnType<typeof pairBatch>][] = [
+const HEADS: readonly [name: string, head: Loss, model: ModelConfig, batch: ReturnType<typeof pairBatch>][] = [
   ["dpo", dpo.lossHead, MODEL, pairBatch(RECORDS, MODEL.context)],
   ["ipo", ipo.lossHead, MODEL, pairBatch(RECORDS, MODEL.context)],
   ["kto", kto.lossHead, MODEL, pairBatch(RECORDS, MODEL.context)],

@@ -1,0 +1,42 @@
+/**
+ * Classification: the label of a text in its context, from hashed features (lessons/features.ts). The network is dense, not the
+ * decoder. An example is one lesson: a record of MAX_FEATURES + 2 numbers, which are the index of the label, the number of
+ * features, the features, and zeros. An example takes one token of the run's budget.
+ */
+import { asDense, type NetworkConfig } from "../../network-config.ts";
+import { inputsOf, MAX_FEATURES } from "../../lessons/features.ts";
+import { LABELLED_RECORD } from "../../lessons/labelled.ts";
+import { denseLoss, NO_FEATURE } from "../../model/dense/loss.ts";
+import type { Examples, Objective } from "./objective.ts";
+
+const countOf = (stream: number) => Math.floor(stream / LABELLED_RECORD);
+
+const examples: Examples<NetworkConfig> = {
+  tokens: () => 1,
+  trainingCount: countOf,
+  validationCount: countOf,
+  recordLength: () => LABELLED_RECORD,
+  recordStart: (example) => example * LABELLED_RECORD,
+  batch(records, model) {
+    const { features } = asDense(model);
+    const inputs = new Int32Array(records.length * MAX_FEATURES).fill(NO_FEATURE);
+    const labels = new Int32Array(records.length);
+    for (const [index, record] of records.entries()) {
+      labels[index] = record[0]!;
+      inputs.set(inputsOf(record.subarray(2, 2 + record[1]!), features), index * MAX_FEATURES);
+    }
+    return { inputs, labels, sequences: records.length };
+  },
+  validationWeight: (stream, { slice, slices }) => Math.max(0, Math.ceil((countOf(stream) - slice) / slices)),
+};
+
+export const classify: Objective<NetworkConfig> = {
+  name: "classify",
+  datasetKind: "classify",
+  examples,
+  lossHead: denseLoss,
+  epochs: 8,
+  // As in fine-tuning: known labels have a loss near 0, so one unknown label can multiply the loss of a round.
+  spike: { ratio: 5, floor: 1 },
+  metrics: (_, { unigramLoss = null }) => ({ unigramLoss, trigramLoss: null, bitsPerByte: null }),
+};
