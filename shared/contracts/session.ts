@@ -10,6 +10,8 @@ export type SignIn = z.output<typeof signInSchema>;
 
 export const sessionSchema = z.object({
   operator: z.boolean(),
+  /** True for the operator, and for everyone if the setting PUBLIC_TRAINING is "on": the caller may look at runs. */
+  training: z.boolean(),
   /** The time when the session ends. Null for callers who are not signed in. */
   expiresAt: z.string().nullable(),
 });

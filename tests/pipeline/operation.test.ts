@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { objectKey, runPrefix } from "../../shared/artifacts.ts";
 import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
 import { getObjectStart, putObject } from "../../shared/store.ts";
+import { configPath } from "../../scripts/local/workers.ts";
 import { totalRounds } from "../../shared/training/compute/rounds.ts";
 import type { RunStatus } from "../../shared/contracts/runs.ts";
 import { MODEL, putHandDataset, TOKENIZER } from "./hand-dataset.ts";
@@ -12,7 +13,7 @@ import { harnessOfAll, OPERATOR_TOKEN } from "./harness.ts";
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
-const server = harnessOfAll();
+const server = harnessOfAll([], { [configPath("gateway")]: { secrets: { OPERATOR_TOKEN }, vars: { PUBLIC_TRAINING: "on" } } });
 const coordinatorOf = () => server.getWorker<CoordinatorEnv, typeof import("../../workers/coordinator/index.ts")>("tiffin-coordinator");
 let bucket: R2Bucket;
 
@@ -33,6 +34,13 @@ async function send<T>(method: string, path: string, body?: unknown): Promise<{ 
 
 const status = async (run: string) => (await send<RunStatus>("GET", `/runs/${run}`)).body;
 const keysUnder = async (prefix: string) => (await bucket.list({ prefix })).objects.map(({ key }) => key);
+
+/** The status of a request without the operator's token. */
+async function statusOfStranger(method: string, path: string): Promise<number> {
+  const response = await server.fetch(path, { method });
+  await response.body?.cancel();
+  return response.status;
+}
 
 async function begin(run: string, rounds: number): Promise<void> {
   const training = { ...presetOf("tiny").training, seed: 1, tokens: rounds * 8 * 16 };
@@ -117,6 +125,11 @@ it("reads the start and the size of a stored object", async () => {
 it("stops cleanly: trainers evaluate the last checkpoint, then the run is done", async () => {
   await begin("long", 10_000);
   await expect.poll(async () => (await status("long")).round, { timeout: PATIENCE_MS }).toBeGreaterThan(2);
+  // PUBLIC_TRAINING is "on": everyone may look at runs, but not steer them, and not watch crawls.
+  const looks = ["/runs", "/runs/long", "/runs/long/curve", "/events?run=long", "/events?crawl=long"];
+  expect(await Promise.all(looks.map((path) => statusOfStranger("GET", path)))).toEqual([200, 200, 200, 200, 401]);
+  expect(await statusOfStranger("POST", "/runs/long/pause")).toBe(401);
+  expect(await (await server.fetch("/session")).json()).toMatchObject({ operator: false, training: true });
   await send("POST", "/runs/long/stop");
   await expect.poll(async () => (await status("long")).state, { timeout: PATIENCE_MS }).toBe("done");
   const { stopReason, valLoss } = await status("long");

@@ -69,7 +69,7 @@ app.use(async (c, next) => {
 const openToPages = cors({ origin: "*", allowMethods: ["GET", "POST"], exposeHeaders: ["retry-after", "x-request-id"], maxAge: 86_400 });
 for (const { routes, handlers, isOpenToPages } of DOORS) {
   for (const route of routes) {
-    if (isOperators(route)) app.use(route.getRoutingPath(), requireOperator);
+    if (isOperators(route)) app.on(route.method, route.getRoutingPath(), requireOperator);
     else if (isOpenToPages && route.security === undefined) app.use(route.getRoutingPath(), openToPages);
   }
   app.route("/", handlers);

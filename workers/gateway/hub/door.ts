@@ -6,7 +6,7 @@ import type { Context } from "hono";
 import { cors } from "hono/cors";
 import { namedError } from "../../../shared/errors.ts";
 import { createHandlers, refuse, type Door, type GatewayContext } from "../door.ts";
-import { arePublic, requireReader } from "./readers.ts";
+import { isPublic, requireModelReader } from "../readers.ts";
 import { byteRange } from "./byte-range.ts";
 import { routes } from "./routes.ts";
 
@@ -39,7 +39,7 @@ handlers.use(
     exposeHeaders: HEADERS,
   }),
 );
-handlers.use("/hub/*", requireReader);
+handlers.use("/hub/*", requireModelReader);
 
 /**
  * The files of a model at a revision. A model has one revision, with three names: `main`, `HEAD` and the commit. Throws
@@ -61,7 +61,7 @@ function infoOf(c: Context<GatewayContext>, { name, commit, publishedAt, licence
     id: `${OWNER}/${name}`,
     modelId: `${OWNER}/${name}`,
     sha: commit,
-    private: !arePublic(c.env),
+    private: !isPublic(c.env, "PUBLIC_MODELS"),
     gated: false as const,
     disabled: false as const,
     downloads: 0 as const,

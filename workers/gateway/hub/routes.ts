@@ -3,6 +3,7 @@
  * programs that download a file by its address.
  */
 import { createRoute, z } from "@hono/zod-openapi";
+import { readers } from "../readers.ts";
 import { json as jsonOf, refusalsOf } from "../responses.ts";
 
 const refusals = refusalsOf(400, 401, 404, 500, 503);
@@ -10,8 +11,6 @@ const json = <T extends z.ZodType>(schema: T, description: string) => ({
   200: jsonOf(schema, description),
   ...refusals,
 });
-/** The operator, or everyone if PUBLIC_MODELS is "on". */
-export const readers = [{ operator: [] }, {}];
 /** A model is named by its hash, by its name (tiffin- and the first twelve digits of the hash) or by the word `active`. */
 const modelParams = z.object({ owner: z.literal("tiffin"), name: z.string().min(1).max(128) });
 const revisionParams = modelParams.extend({ revision: z.string().min(1).max(64) });

@@ -28,8 +28,7 @@ import {
   startedRunSchema,
 } from "../../../shared/contracts/runs.ts";
 import { limit } from "../auth.ts";
-import { requireActiveOrReader, requireReader } from "../hub/readers.ts";
-import { readers } from "../hub/routes.ts";
+import { readers, requireActiveOrReader, requireEventReader, requireModelReader, requireTrainingReader } from "../readers.ts";
 import { browsersToStudio } from "../studio-pages.ts";
 import { json, refusalsOf } from "../responses.ts";
 import { corpusRoutes } from "./corpus-routes.ts";
@@ -123,18 +122,26 @@ export const routes = {
     request: { body: optionalBody(runRequestSchema) },
     responses: ok(startedRunSchema, "The run's id"),
   }),
-  listRuns: createRoute({ method: "get", path: "/runs", security: operator, responses: ok(z.array(runStatusSchema), "All runs") }),
+  listRuns: createRoute({
+    method: "get",
+    path: "/runs",
+    security: readers,
+    middleware: requireTrainingReader,
+    responses: ok(z.array(runStatusSchema), "All runs"),
+  }),
   getRun: createRoute({
     method: "get",
     path: "/runs/{id}",
-    security: operator,
+    security: readers,
+    middleware: requireTrainingReader,
     request: { params: idParams },
     responses: ok(runStatusSchema, "A run's state, losses and rate"),
   }),
   runEvents: createRoute({
     method: "get",
     path: "/runs/{id}/events",
-    security: operator,
+    security: readers,
+    middleware: requireTrainingReader,
     request: { params: idParams },
     responses: {
       200: { content: { "text/event-stream": { schema: z.string() } }, description: "Progress until the run is over" },
@@ -144,14 +151,16 @@ export const routes = {
   runCurve: createRoute({
     method: "get",
     path: "/runs/{id}/curve",
-    security: operator,
+    security: readers,
+    middleware: requireTrainingReader,
     request: { params: idParams, query: curveQuerySchema },
     responses: ok(curveSchema, "The loss curve in stretches: least, mean and greatest loss of each"),
   }),
   events: createRoute({
     method: "get",
     path: "/events",
-    security: operator,
+    security: readers,
+    middleware: requireEventReader,
     request: { query: eventsQuerySchema },
     responses: {
       200: { content: { "text/event-stream": { schema: z.string() } }, description: "What changes, until the run or the crawl is over" },
@@ -234,7 +243,7 @@ export const routes = {
     method: "get",
     path: "/models/{id}/export",
     security: readers,
-    middleware: requireReader,
+    middleware: requireModelReader,
     request: { params: idParams, query: exportQuerySchema },
     responses: {
       200: { content: { "application/octet-stream": { schema: z.string() } }, description: "One file, or a tar of a folder" },

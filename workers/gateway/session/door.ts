@@ -2,15 +2,21 @@
  * Signing in and out from a browser. Pages of other origins cannot read the answers, because this door has no `isOpenToPages`.
  */
 import { createRoute } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { sessionSchema, signInSchema, type Session } from "../../../shared/contracts/session.ts";
 import { expiryOf } from "../../../shared/session-codes.ts";
 import { isToken, limit } from "../auth.ts";
-import { createHandlers, type Door } from "../door.ts";
+import { createHandlers, type Door, type GatewayContext } from "../door.ts";
+import { isPublic } from "../readers.ts";
 import { json, refusalsOf } from "../responses.ts";
 import { beginSession, endSession, isOwnRequest, sessionEnd } from "./cookie.ts";
 
-const SIGNED_OUT: Session = { operator: false, expiresAt: null };
+const sessionOf = (c: Context<GatewayContext>, end: number | null): Session => ({
+  operator: end !== null,
+  training: end !== null || isPublic(c.env, "PUBLIC_TRAINING"),
+  expiresAt: end === null ? null : new Date(end).toISOString(),
+});
 
 const routes = {
   begin: createRoute({
@@ -39,18 +45,16 @@ handlers.openapi(routes.begin, async (c) => {
     const expected = "token" in given ? "the operator's token" : "a link of the last ten minutes: open a new one";
     throw new HTTPException(403, { message: `expected ${expected}` });
   }
-  const expiresAt = await beginSession(c);
-  return c.json({ operator: true, expiresAt: new Date(expiresAt).toISOString() }, 200);
+  return c.json(sessionOf(c, await beginSession(c)), 200);
 });
 handlers.openapi(routes.read, async (c) => {
   c.header("cache-control", "no-store");
-  const end = await sessionEnd(c);
-  return c.json(end === null ? SIGNED_OUT : { operator: true, expiresAt: new Date(end).toISOString() }, 200);
+  return c.json(sessionOf(c, await sessionEnd(c)), 200);
 });
 handlers.openapi(routes.end, async (c) => {
   if (!isOwnRequest(c)) throw new HTTPException(403, { message: "expected a request of this origin's pages" });
   await endSession(c);
-  return c.json(SIGNED_OUT, 200);
+  return c.json(sessionOf(c, null), 200);
 });
 
 export const sessionDoor: Door = {

@@ -1,12 +1,21 @@
-/** Shows its children to the operator only. Other visitors see the reason and how to sign in. */
+/** Shows its children to the operator, or to everyone whom `mayLook` lets in. Other visitors see the reason and how to sign in. */
 import type { ComponentChildren } from "preact";
 import { Problem } from "./problem.tsx";
+import type { Session } from "../../../../shared/contracts/session.ts";
 import { session, sessionProblem } from "./session.tsx";
 
-export function ForOperator({ what, children }: { what: string; children: ComponentChildren }) {
+const isOperator = ({ operator }: Session) => operator;
+
+interface ForOperatorProps {
+  what: string;
+  mayLook?: (session: Session) => boolean;
+  children: ComponentChildren;
+}
+
+export function ForOperator({ what, mayLook = isOperator, children }: ForOperatorProps) {
   const { value } = session;
   if (value === null) return sessionProblem.value === "" ? <p class="lede">Looking…</p> : <Problem text={sessionProblem.value} />;
-  if (value.operator) return <>{children}</>;
+  if (mayLook(value)) return <>{children}</>;
   return (
     <section class="panel">
       <h2>For the operator</h2>

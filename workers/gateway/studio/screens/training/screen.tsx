@@ -160,9 +160,9 @@ function Watched() {
       <section class="panel">
         <h2>No run yet</h2>
         <p>
-          A run needs text: collect some pages first, with <code>npm start</code>. Then start a run here.
+          A run needs text: collect some pages first, with <code>npm start</code>. Then the operator starts a run here.
         </p>
-        <StartRun onChange={refresh} />
+        {session.value?.operator === true && <StartRun onChange={refresh} />}
       </section>
     );
   return (
@@ -184,10 +184,12 @@ function Watched() {
         <>
           <Curve status={status.value?.id === run.id ? status.value : null} />
           <RunFacts run={run} full={status.value?.id === run.id ? status.value : null} />
-          <div class="buttons spaced">
-            <StartRun onChange={refresh} />
-            <Actions run={run} onChange={refresh} />
-          </div>
+          {session.value?.operator === true && (
+            <div class="buttons spaced">
+              <StartRun onChange={refresh} />
+              <Actions run={run} onChange={refresh} />
+            </div>
+          )}
         </>
       )}
       <Differences current={id} />
@@ -201,7 +203,10 @@ export function Training() {
   return (
     <>
       <h1>Training</h1>
-      <ForOperator what="Curves, leases and costs of runs, and starting and stopping them, are the operator’s.">
+      <ForOperator
+        what="Curves, leases and costs of runs, and starting and stopping them, are the operator’s."
+        mayLook={({ training }) => training}
+      >
         <Watched />
       </ForOperator>
       {session.value === null && <div class="reserve" />}
