@@ -48,4 +48,8 @@ test("votes of the first version become tallies with one vote per text and perso
     ["b1", "bob", "score", 1],
     ["a2", "ada", "score", 0.75],
   ]);
+
+  // Code of the version before still votes, also on an answer that has a rating.
+  const old = "INSERT INTO scores (response_id, voter, score, comment, created_at) VALUES ('a1', 'ada', 1, NULL, '2026-11-04')";
+  expect(() => db.exec(old)).not.toThrow();
 });

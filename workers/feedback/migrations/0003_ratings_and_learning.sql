@@ -19,7 +19,17 @@ CREATE TABLE ratings (
 );
 INSERT INTO ratings (response_id, rater, network, kind, score, comment, created_at)
   SELECT response_id, voter, voter, 'score', score, comment, created_at FROM scores ORDER BY created_at;
+-- Code of the version before still writes here during a deploy and after a rollback. The new table has no reference to responses,
+-- so that its rows never keep an old answer from being deleted.
 DROP TABLE scores;
+CREATE TABLE scores (
+  response_id TEXT NOT NULL,
+  voter TEXT NOT NULL,
+  score REAL NOT NULL CHECK (score BETWEEN 0 AND 1),
+  comment TEXT,
+  created_at TEXT NOT NULL,
+  PRIMARY KEY (response_id, voter)
+);
 CREATE INDEX ratings_by_rater ON ratings (rater, number);
 CREATE INDEX ratings_by_rater_and_time ON ratings (rater, created_at);
 CREATE INDEX ratings_by_network ON ratings (network, created_at);
