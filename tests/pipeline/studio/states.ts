@@ -49,12 +49,15 @@ export function describeStates(open: () => Opened): void {
       expect(await lastFaultsOf(visitor, visit)).toEqual([]);
     });
 
-    test("a page recovers by itself", async () => {
+    test.each([
+      ["/studio/models", "Published models"],
+      ["/studio/tokenizer", "The vocabulary has"],
+    ])("%s recovers by itself", async (path, shown) => {
       const { visitor } = open();
-      const visit = await visitor.visit("/studio/models", { signedIn: true, answers: { "/session": "none", "/overview": "none" } });
+      const visit = await visitor.visit(path, { signedIn: true, answers: { "/session": "none", "/overview": "none" } });
       await visit.page.getByRole("alert").filter({ hasText: UNREACHABLE }).first().waitFor();
       await visit.page.context().unrouteAll();
-      await visit.page.getByRole("heading", { name: "Published models" }).waitFor();
+      await visit.page.getByText(shown).first().waitFor();
       expect(visit.faults).toEqual([]);
       await visit.close();
     });

@@ -11,6 +11,7 @@ import { parameter, readAddress, setParameters } from "../../frame/address.ts";
 import { Announcer } from "../../frame/announcer.tsx";
 import { call } from "../../frame/api.ts";
 import { counted, decimal, shortHash } from "../../frame/numbers.ts";
+import { poll } from "../../frame/polling.ts";
 import { mergesOf, pieceOf, vocabularyOf, type Piece, type TokenizerFile } from "./vocabulary.ts";
 
 const EXAMPLE = "The tiffin carrier brings hot idlis 🍲 to the café at 12:30.";
@@ -19,6 +20,7 @@ const MOST_SHOWN = 2000;
 /** Longer texts are not put into the address, because some programs cut off long addresses. */
 const MOST_IN_ADDRESS = 1500;
 const COLOURS = 6;
+const LOAD_EVERY_MS = 5000;
 
 const tokenizer = signal<Encoder | null>(null);
 const model = signal("");
@@ -32,22 +34,27 @@ const pieces = computed((): Piece[] => {
   return value === null ? [] : ids.value.slice(0, MOST_SHOWN).map((id) => pieceOf(value, id));
 });
 
+/** Loads the active model's tokenizer once; while no model is active, says so. */
 async function load(): Promise<void> {
+  if (tokenizer.peek() !== null) return;
+  const { training } = await call<Overview>("GET", "/overview");
+  const active = training?.active ?? null;
+  if (active === null) {
+    problem.value = "No model is active yet, so there is no tokenizer to show. It is made before the first training.";
+    return;
+  }
+  const file = await call<TokenizerFile>("GET", `/models/${active.model}/tokenizer.json`);
+  tokenizer.value = new Encoder(vocabularyOf(file));
+  model.value = active.model;
+  problem.value = "";
+}
+
+function watch(): void {
   readAddress();
   text.value = parameter("text") ?? EXAMPLE;
-  try {
-    const { training } = await call<Overview>("GET", "/overview");
-    const active = training?.active ?? null;
-    if (active === null) {
-      problem.value = "No model is active yet, so there is no tokenizer to show. It is made before the first training.";
-      return;
-    }
-    const file = await call<TokenizerFile>("GET", `/models/${active.model}/tokenizer.json`);
-    tokenizer.value = new Encoder(vocabularyOf(file));
-    model.value = active.model;
-  } catch (error) {
-    problem.value = (error as Error).message;
-  }
+  poll(load, LOAD_EVERY_MS).error.subscribe((error) => {
+    if (error !== null) problem.value = error.message;
+  });
 }
 
 function Details({ piece }: { piece: Piece }) {
@@ -133,7 +140,7 @@ function Tokens() {
 }
 
 export function TokenizerScreen() {
-  useEffect(() => void load(), []);
+  useEffect(watch, []);
   return (
     <>
       <h1>Tokenizer</h1>
