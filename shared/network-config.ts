@@ -94,7 +94,7 @@ export const DENSE_PRESETS: Readonly<Record<string, DensePreset>> = {
       objective: "classify",
       batch: 32,
       shards: 2,
-      steps: 20,
+      steps: 50,
       optimizer: { name: "adamw", lr: 3e-3, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1 },
       outer: MEAN,
       clipNorm: 0,

@@ -37,8 +37,8 @@ function nextAnswer({ answers }: Case, given: number[]): string {
   return answers[chosen]!.text;
 }
 
-/** Draws `count` lessons of all families. The seed decides their order. */
-export function drawLessons(seed: number, count: number): Lesson[] {
+/** Draws `count` lessons of all families. The seed decides their order. `pronouns` is the share of pronoun sentences. */
+export function drawLessons(seed: number, count: number, pronouns = PRONOUN_SHARE): Lesson[] {
   const random = createRandom(seed);
   const draw = () => random();
   const given = new Map<Case, number[]>();
@@ -53,19 +53,34 @@ export function drawLessons(seed: number, count: number): Lesson[] {
     return { context: chosen.context, text: phrasings[Math.floor(draw() * phrasings.length)]!, answer: nextAnswer(chosen, counts) };
   };
   return Array.from({ length: count }, () => {
-    if (draw() >= PRONOUN_SHARE) return fromFamily();
+    if (draw() >= pronouns) return fromFamily();
     const { context, text, answers } = drawReference(draw);
     return { context, text, answer: answers[0]!.text };
   });
 }
 
-/** Every question with a held-out phrasing or a held-out context. The candidates are all answers of the family. */
-export function heldOutQuestions(): (Question & { candidates: readonly string[] })[] {
+/** The same lessons for a classifier: the label is the answer. Pronoun sentences are left out, because bags of words cannot tell them apart. */
+export function drawLabelled(seed: number, count: number): { context: Context; text: string; label: string }[] {
+  return drawLessons(seed, count, 0).map(({ context, text, answer }) => ({ context, text, label: answer }));
+}
+
+/** A question that is in no lesson. */
+export interface HeldOutQuestion extends Question {
+  /** All answers of the family. */
+  candidates: readonly string[];
+  /** True if the phrasing is in lessons and only the combination of the context's values is held out. */
+  isCombination: boolean;
+}
+
+/** Every question with a held-out phrasing or a held-out context. */
+export function heldOutQuestions(): HeldOutQuestion[] {
   return FAMILIES.flatMap((family) => {
     const candidates = [...new Set(family.cases.flatMap(({ answers }) => answers.map(({ text }) => text)))];
     return family.cases.flatMap((each, caseIndex) =>
       family.phrasings.flatMap((text, index) =>
-        isHeldOutPhrasing(index) || isHeldOutCase(family, caseIndex) ? [{ ...each, family: family.name, text, candidates }] : [],
+        isHeldOutPhrasing(index) || isHeldOutCase(family, caseIndex)
+          ? [{ ...each, family: family.name, text, candidates, isCombination: !isHeldOutPhrasing(index) }]
+          : [],
       ),
     );
   });

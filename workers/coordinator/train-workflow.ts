@@ -159,7 +159,9 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
     }
     const { epochs } = objective;
     const training =
-      epochs === null || request.tokens !== undefined ? usual : { ...usual, tokens: epochs * counts[0] * objective.examples.tokens(model) };
+      epochs === null || request.tokens !== undefined
+        ? usual
+        : { ...usual, tokens: epochs(counts[0]) * counts[0] * objective.examples.tokens(model) };
     const supervision = supervisionConfigSchema.parse(request.supervision);
     const rounds = totalRounds(training, model);
     const ends = endTokens === undefined ? {} : { endTokens };

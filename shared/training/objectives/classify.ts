@@ -9,6 +9,11 @@ import { LABELLED_RECORD } from "../../lessons/labelled.ts";
 import { denseLoss, NO_FEATURE } from "../../model/dense/loss.ts";
 import type { Examples, Objective } from "./objective.ts";
 
+/** How often a run reads each lesson. More often, it learns the chance in uncertain labels (scripts/bench/README.md). */
+const EPOCHS = 5;
+/** A run on few lessons reads them more often: 400 steps of a batch of 64. */
+const MIN_EXAMPLES = 25_600;
+
 const countOf = (stream: number) => Math.floor(stream / LABELLED_RECORD);
 
 const examples: Examples<NetworkConfig> = {
@@ -35,7 +40,7 @@ export const classify: Objective<NetworkConfig> = {
   datasetKind: "classify",
   examples,
   lossHead: denseLoss,
-  epochs: 8,
+  epochs: (examples) => Math.max(EPOCHS, Math.ceil(MIN_EXAMPLES / examples)),
   // As in fine-tuning: known labels have a loss near 0, so one unknown label can multiply the loss of a round.
   spike: { ratio: 5, floor: 1 },
   metrics: (_, { unigramLoss = null }) => ({ unigramLoss, trigramLoss: null, bitsPerByte: null }),

@@ -20,8 +20,8 @@ export interface Objective<M extends NetworkConfig = ModelConfig> {
   examples: Examples<M>;
   /** For a decoder, the loss head; for another network, a loss that runs the network. */
   lossHead: Loss;
-  /** How often a run reads the training examples if its request states no tokens; null for the tokens of its preset. */
-  epochs: number | null;
+  /** How often a run reads its `examples` training examples if its request states no tokens; null for the tokens of its preset. */
+  epochs: ((examples: number) => number) | null;
   /** Divergence limit for a round's loss: `ratio` times the mean loss of recent rounds, where the mean counts as at least `floor`. */
   spike: { ratio: number; floor: number };
   /** Numbers that a run shows beside its best validation loss. `valLoss` is null before the first evaluation. */

@@ -161,7 +161,7 @@ export const reward: Objective = {
   datasetKind: "preferences",
   examples,
   lossHead: rewardHead,
-  epochs: 1,
+  epochs: () => 1,
   // Pairs that the model cannot tell apart have a loss many times above the others. Such a round is no divergence.
   spike: { ratio: 5, floor: 1 },
   metrics: () => ({ unigramLoss: null, trigramLoss: null, bitsPerByte: null }),

@@ -57,7 +57,7 @@ export const sft: Objective = {
   datasetKind: "sft",
   examples,
   lossHead: conversationHead,
-  epochs: 1,
+  epochs: () => 1,
   // Answers that the model knows have a loss near 0, and an unknown answer has a loss many times higher. Such a jump is no
   // divergence, so the limit is high.
   spike: { ratio: 5, floor: 1 },

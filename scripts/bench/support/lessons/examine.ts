@@ -3,25 +3,25 @@ import type { Print } from "../../../cli/runner.ts";
 import type { Context } from "../../../lessons/grammar.ts";
 import { SONG_ANSWERS } from "../../../lessons/songs.ts";
 import { heldOutQuestions, heldOutReferences } from "../../../lessons/lessons.ts";
+import { mean, rightAnswers } from "./right-answers.ts";
 import { scoreCandidates, type Taught } from "./scores.ts";
 
 const REFERENCES = 200;
 const REFERENCE_SEED = 99;
-/** Answers whose probabilities in the grammar differ by less than this count as equally right. */
-const TIE = 0.011;
-
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 export function examine(taught: Taught, print: Print) {
   const families = new Map<string, { exact: number[]; top: number[]; errors: number[] }>();
-  for (const { family, context, text, answers, candidates } of heldOutQuestions()) {
+  const combinations: number[] = [];
+  for (const question of heldOutQuestions()) {
+    const { family, context, text, answers, candidates } = question;
     const scored = scoreCandidates(taught, context, text, candidates);
     const best = scored.reduce((a, b) => (b.probability > a.probability ? b : a));
-    const highest = Math.max(...answers.map(({ probability }) => probability));
-    const right = new Set(answers.filter(({ probability }) => probability > highest - TIE).map((answer) => answer.text));
+    const right = rightAnswers(question);
     const found = families.get(family) ?? { exact: [], top: [], errors: [] };
     families.set(family, found);
-    found.top.push(right.has(best.text) ? 1 : 0);
+    const isRight = right.has(best.text) ? 1 : 0;
+    found.top.push(isRight);
+    if (question.isCombination) combinations.push(isRight);
     found.exact.push(scored.some((candidate) => candidate.isGreedy && right.has(candidate.text)) ? 1 : 0);
     if (answers.length > 1)
       for (const answer of answers)
@@ -44,6 +44,7 @@ export function examine(taught: Taught, print: Print) {
   return {
     heldOutExact: mean(all.flatMap(({ exact }) => exact)),
     heldOutTopOne: mean(all.flatMap(({ top }) => top)),
+    combinationsTopOne: mean(combinations),
     songsGym: songs(taught, { time: "06:00", place: "gym" }, "workout", print),
     songsParty: songs(taught, { time: "22:00", place: "party" }, "party", print),
     calibrationError: mean(all.flatMap(({ errors }) => errors)),
