@@ -8,6 +8,7 @@
  */
 import { createHash } from "node:crypto";
 import { PRESETS, supervisionConfigSchema } from "../../shared/config.ts";
+import type { NetworkConfig } from "../../shared/network-config.ts";
 import { createRandom } from "../../shared/model/random.ts";
 import { sequencesOf } from "../../shared/training/compute/data-order.ts";
 import { objectiveOf } from "../../shared/training/objectives/list.ts";
@@ -26,8 +27,12 @@ export class Violation extends Error {}
 
 export const nameOf = (...parts: unknown[]): string => createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 
-/** Enough for one validation window per shard and a remainder. */
-const VAL_TOKENS = 330;
+/** Objectives of the simulated runs: one for each kind of record and network. */
+const OBJECTIVES = ["pretrain", "pretrain", "sft", "classify"] as const;
+const CLASSIFIER: NetworkConfig = { features: 64, hidden: [8], activation: "relu", labels: ["a", "b"] };
+
+/** Enough for one validation record per shard and a remainder. */
+const VAL_RECORDS = 5.2;
 
 /** The properties that are drawn once per world. */
 export interface Scene {
@@ -49,17 +54,20 @@ export function drawScene(seed: number): Scene {
   const byzantine = random() < 0.1;
   const shards = byzantine ? 4 : pick([1, 2, 3, 5]);
   const rounds = byzantine ? 24 : pick([2, 4, 7, 16]);
-  const training = { ...tiny.training, seed, tokens: 1, shards, batch: 8, steps: pick([1, 1, 3]) };
+  const usual = { ...tiny.training, seed, tokens: 1, shards, batch: 8, steps: pick([1, 1, 3]) };
   const supervision = supervisionConfigSchema.parse({
     audit: byzantine ? pick([1, 2, 3]) : pick([0, 0, 2, 3]),
     evaluateEvery: pick([0, 0, 2]),
   });
-  const model = { ...tiny.model, vocabSize: 300 };
+  // Drawn from a separate generator, so the other properties of a seed do not change.
+  const objective = OBJECTIVES[Math.floor(createRandom(seed * 13 + 7)() * OBJECTIVES.length)]!;
+  const model: NetworkConfig = objective === "classify" ? CLASSIFIER : { ...tiny.model, vocabSize: 300 };
+  const training = { ...usual, objective };
   const spec = {
     run: "r",
     preset: "tiny",
     dataset: nameOf("dataset"),
-    valTokens: VAL_TOKENS,
+    valTokens: Math.floor(VAL_RECORDS * objectiveOf(training).examples.recordLength(model)),
     tokenizer: nameOf("tokenizer"),
     model,
     training,
@@ -88,7 +96,7 @@ export function honest(scene: Scene, { task }: Lease, version = ARITHMETIC): Tas
   const { training } = scene.spec;
   if (task.kind === "evaluate") {
     const slice = { slice: task.shard, slices: task.shards };
-    const targets = objectiveOf(task).examples.validationWeight(VAL_TOKENS, slice, task.model)!;
+    const targets = objectiveOf(task).examples.validationWeight(scene.spec.valTokens!, slice, task.model)!;
     return { kind: "evaluate", lossSum: targets * (3 - task.round / 1000), targets };
   }
   const [first, end] = sequencesOf(training, task.round, task.shard);

@@ -1,39 +1,73 @@
 /**
- * `npm run soak -- kill [--kills N] [--seed N] [--json]`: during one training run, kills all processes at random moments and
- * starts them again, until the run is done (T1 of the reliability design). The last checkpoint must equal the last checkpoint
- * of an undisturbed run. The seed decides the moments; the machine's own timing still varies.
+ * `npm run soak -- kill [--kills N] [--seed N] [--objective NAME] [--json]`: during one training run, kills all processes at
+ * random moments and starts them again, until the run is done (T1 of the reliability design). The last checkpoint must equal the
+ * last checkpoint of an undisturbed run. The seed decides the moments; the machine's own timing still varies. The objective is
+ * pretrain, sft (on a model that is pretrained first) or classify.
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
+import { presetOf } from "../../shared/config.ts";
+import { addedLessonsSchema } from "../../shared/contracts/lessons.ts";
 import type { RunStatus } from "../../shared/contracts/runs.ts";
 import { crawlSchema, sourceSchema } from "../../shared/contracts/sources.ts";
 import { createRandom } from "../../shared/model/random.ts";
 import type { Print } from "../cli/runner.ts";
+import { drawLabelled, drawLessons } from "../lessons/lessons.ts";
 import { Client } from "../local/client.ts";
 import { serveDocs } from "../local/docs-site.ts";
-import { isDone, pollRun } from "../local/poll-run.ts";
+import { isDone, pollRun, untilActive } from "../local/poll-run.ts";
 import { freePort, stopOnExit, wantedPort } from "../local/processes.ts";
 import { startLocal, type Local } from "../local/stack.ts";
 import { ROOT } from "../local/workers.ts";
 
 const STATE = join(ROOT, ".tiffin", "soak-kill");
 const PORT = 8887;
+const OBJECTIVES: readonly string[] = ["pretrain", "sft", "classify"];
 const PAGES = 40;
-/** 200 rounds of preset tiny with four local steps: long enough for thirty kills. */
+/** 200 rounds with four local steps, of preset tiny or of a classifier: long enough for thirty kills. */
 const ROUNDS = 200;
 const STEPS = 4;
-/** Sequences per step, steps, shards, context. */
-const TOKENS_PER_ROUND = 8 * STEPS * 2 * 64;
+/** Examples per step, steps, shards. */
+const EXAMPLES_PER_ROUND = 8 * STEPS * 2;
+/** Rounds of the model that a run with objective sft teaches. */
+const BASE_ROUNDS = 5;
+/** Lessons of a run with objective sft or classify. */
+const LESSONS = 2000;
 const POLL_MS = 50;
 /** Time between a start and a kill. It is long enough for a round or two, and short enough that all kills happen during the run. */
 const MAX_LIFE_MS = 500;
 const RUN_TIMEOUT_MS = 600_000;
 
-export const FLAGS = { kills: 30, seed: 1 };
+export const FLAGS = { kills: 30, seed: 1, objective: "pretrain" };
 
-export async function run({ kills, seed }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
+/** Makes what the run needs, and returns its request. */
+async function prepare(client: Client, site: string, objective: string): Promise<Record<string, unknown>> {
+  const usual = { preset: "tiny", tokens: ROUNDS * EXAMPLES_PER_ROUND * presetOf("tiny").model.context, steps: STEPS, seed: 7 };
+  if (objective === "classify") {
+    const lessons = await post(client, drawLabelled(1, LESSONS));
+    return { ...usual, preset: "classifier", batch: 8, tokens: ROUNDS * EXAMPLES_PER_ROUND, lessons };
+  }
+  const source = await client.call("POST", "/sources", sourceSchema, { url: site, pageBudget: PAGES });
+  const [crawl] = await client.call("POST", "/crawls", z.array(crawlSchema), { source: source.id });
+  while ((await client.call("GET", `/crawls/${crawl!.id}`, crawlSchema)).state !== "done") await sleep(POLL_MS);
+  if (objective === "pretrain") return usual;
+  const base = { ...usual, name: "base", tokens: (BASE_ROUNDS * usual.tokens) / ROUNDS };
+  await client.send("POST", "/runs", base);
+  const { checkpoint } = await pollRun(client, "base", isDone, { pollMs: POLL_MS, timeoutMs: RUN_TIMEOUT_MS });
+  await untilActive(client, checkpoint, base, POLL_MS);
+  return { ...usual, objective, from: checkpoint, lessons: await post(client, drawLessons(1, LESSONS)) };
+}
+
+/** Posts lessons and returns the id of their set. */
+async function post(client: Client, lessons: readonly object[]): Promise<string> {
+  const lines = lessons.map((lesson) => JSON.stringify(lesson)).join("\n");
+  return (await client.call("POST", "/lessons", addedLessonsSchema, lines)).id;
+}
+
+export async function run({ kills, seed, objective }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {
+  if (!OBJECTIVES.includes(objective)) throw new Error(`--objective: expected ${OBJECTIVES.join(", ")}, got ${objective}`);
   const random = createRandom(seed);
   stopOnExit();
   await wantedPort(PORT);
@@ -47,14 +81,7 @@ export async function run({ kills, seed }: typeof FLAGS, print: Print): Promise<
   let client = new Client(local.url, local.token);
   const until = (id: string, holds: (status: RunStatus) => boolean) =>
     pollRun(client, id, holds, { pollMs: POLL_MS, timeoutMs: RUN_TIMEOUT_MS });
-  const source = await client.call("POST", "/sources", sourceSchema, { url: site, pageBudget: PAGES });
-  const [crawl] = await client.call("POST", "/crawls", z.array(crawlSchema), { source: source.id });
-  for (;;) {
-    const { state } = await client.call("GET", `/crawls/${crawl!.id}`, crawlSchema);
-    if (state === "done") break;
-    await sleep(POLL_MS);
-  }
-  const request = { preset: "tiny", tokens: ROUNDS * TOKENS_PER_ROUND, steps: STEPS, seed: 7 };
+  const request = await prepare(client, site, objective);
   await client.send("POST", "/runs", { ...request, name: "clean" });
   const clean = await until("clean", isDone);
   print(`undisturbed: ${clean.checkpoint}`);

@@ -40,7 +40,7 @@ export const classify: Objective<NetworkConfig> = {
   datasetKind: "classify",
   examples,
   lossHead: denseLoss,
-  epochs: (examples) => Math.max(EPOCHS, Math.ceil(MIN_EXAMPLES / examples)),
+  epochs: (count) => Math.max(EPOCHS, Math.ceil(MIN_EXAMPLES / count)),
   // As in fine-tuning: known labels have a loss near 0, so one unknown label can multiply the loss of a round.
   spike: { ratio: 5, floor: 1 },
   metrics: (_, { unigramLoss = null }) => ({ unigramLoss, trigramLoss: null, bitsPerByte: null }),

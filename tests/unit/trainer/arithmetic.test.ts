@@ -5,8 +5,10 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import { canonicalJson, type DatasetKind, type Hash } from "../../../shared/artifacts.ts";
-import { presetOf, type ModelConfig, type TrainingConfig } from "../../../shared/config.ts";
+import { presetOf, type ModelConfig, type ObjectiveName, type TrainingConfig } from "../../../shared/config.ts";
+import { labelledRecords } from "../../../shared/lessons/labelled.ts";
 import { recordNumbers } from "../../../shared/lessons/records.ts";
+import { isDense, type NetworkConfig } from "../../../shared/network-config.ts";
 import { encodeParts } from "../../../shared/model/formats/weights-file.ts";
 import { createRandom, normal } from "../../../shared/model/random.ts";
 import { weightShapes, type Weights } from "../../../shared/model/weights.ts";
@@ -29,13 +31,16 @@ const RECORDED: Readonly<Record<number, Readonly<Record<string, string>>>> = {
     AdamW: "7d50607cfd02",
     Muon: "779bc11f88fb",
     Nesterov: "a7cc5e964a97",
+    "a classifier": "2a36083fac1b",
     "a clipped norm": "2929cc51d16e",
     "a reward model": "9b08568fa1d9",
     "a schedule that warms up": "39fb2550bb80",
     "a state that continues": "bd1a6fc9e45d",
     "activations computed again": "56c48b72c35d",
     "an evaluation": "7d1a019f0027",
+    "an evaluation of a classifier": "0aadc313219d",
     "an exact gradient": "47b5dcd52e44",
+    "an exact gradient of a classifier": "9d13cb111e89",
     "an exact gradient in several passes": "8f1e44abac11",
     "an update in bf16, with rounding errors": "b13c3f8c0740",
     "an update in int8, with rounding errors": "e477c19818df",
@@ -54,6 +59,8 @@ const { optimizer: MUON } = presetOf("small").training;
 const WIDE: ModelConfig = { ...presetOf("small").model, mlpWidth: 128, layers: 2, context: 32, vocabSize: 128 };
 /** No size is a multiple of four, the number of lanes. Query heads share key heads. */
 const ODD: ModelConfig = { ...WIDE, vocabSize: 17, width: 10, mlpWidth: 13, heads: 3, kvHeads: 1, headWidth: 6, context: 7 };
+const LABELS = ["a", "b", "c"];
+const DENSE: NetworkConfig = { features: 32, hidden: [9, 5], activation: "relu", labels: LABELS };
 const LOCAL: TrainingConfig = { ...presetOf("small").training, seed: 7, tokens: 100_000, batch: 8, shards: 2, steps: 2 };
 const NONE = "0".repeat(64);
 
@@ -71,7 +78,7 @@ const cache = () =>
   });
 
 /** Weights without zeros. Some initial weights of a run are zero and would make gradients zero. */
-async function putWeights(model: ModelConfig): Promise<Hash[]> {
+async function putWeights(model: NetworkConfig): Promise<Hash[]> {
   const random = createRandom(5);
   const drawn: Weights = {};
   for (const [name, shape] of weightShapes(model)) {
@@ -86,7 +93,19 @@ async function putWeights(model: ModelConfig): Promise<Hash[]> {
   return parts;
 }
 
-async function putDataset(kind: DatasetKind, { vocabSize, context }: ModelConfig): Promise<Hash> {
+/** Labelled lessons as records. A word of each lesson decides its label. */
+function labelledSide(): Uint16Array {
+  const lessons = Array.from({ length: 20 }, (_, index) => ({
+    text: `word${index % 7} word${index % 3}`,
+    context: { time: index },
+    label: LABELS[(index % 7) % LABELS.length]!,
+  }));
+  return labelledRecords(lessons, LABELS);
+}
+
+async function putDataset(kind: DatasetKind, model: NetworkConfig): Promise<Hash> {
+  if (isDense(model)) return putManifest(labelledSide(), { kind, tokenizer: null, vocabSize: 65_536, labels: model.labels });
+  const { vocabSize, context } = model;
   const random = createRandom(9);
   const token = () => Math.floor(random() * vocabSize);
   const record = recordNumbers(context);
@@ -98,10 +117,13 @@ async function putDataset(kind: DatasetKind, { vocabSize, context }: ModelConfig
     return inside ? (at % 2 === 0 ? token() : Math.floor(at / 2) % 3 > 0 ? 1 : 0) : 0;
   });
   const numbers = kind === "preferences" ? pairsOf(lessons, context) : lessons;
+  return putManifest(numbers, { tokenizer: NONE, vocabSize, ...(kind === "pretrain" ? {} : { kind, context }) });
+}
+
+async function putManifest(numbers: Uint16Array, fields: object): Promise<Hash> {
   const side = [{ hash: await put(encodeTokenShard(numbers)), tokens: numbers.length }];
   const sizes = { trainTokens: numbers.length, valTokens: numbers.length, valBytes: 300, documents: 3 };
-  const ofKind = kind === "pretrain" ? {} : { kind, context };
-  const json = canonicalJson({ format: 1, tokenizer: NONE, vocabSize, train: side, val: side, ...sizes, ...ofKind });
+  const json = canonicalJson({ format: 1, train: side, val: side, ...sizes, ...fields });
   return put(new Uint8Array(new TextEncoder().encode(json)));
 }
 
@@ -119,13 +141,13 @@ function pairsOf(lessons: Uint16Array, context: number): Uint16Array {
 
 const made = new Map<string, Promise<unknown>>();
 /** Makes weights and datasets once for all tasks of a model. */
-function once<T>(model: ModelConfig, what: string, make: () => Promise<T>): Promise<T> {
+function once<T>(model: NetworkConfig, what: string, make: () => Promise<T>): Promise<T> {
   const key = canonicalJson({ model, what });
   if (!made.has(key)) made.set(key, make());
   return made.get(key) as Promise<T>;
 }
 
-async function taskOf(change: Partial<TrainingConfig>, model = WIDE): Promise<TrainTask> {
+async function taskOf(change: Partial<TrainingConfig>, model: NetworkConfig = WIDE): Promise<TrainTask> {
   const training = { ...LOCAL, ...change };
   const weights = await once(model, "weights", () => putWeights(model));
   const kind = objectiveOf(training).datasetKind;
@@ -143,9 +165,9 @@ async function hashOf(task: Task): Promise<string> {
   return (await sha256(new TextEncoder().encode(text))).slice(0, 12);
 }
 
-async function evaluation(): Promise<EvaluateTask> {
-  const { run, round, base, weights, dataset, model } = await taskOf({});
-  return { kind: "evaluate", run, round, shard: 0, shards: 2, base, weights, dataset, objective: "pretrain", model, batch: 16 };
+async function evaluation(objective: ObjectiveName = "pretrain", network: NetworkConfig = WIDE): Promise<EvaluateTask> {
+  const { run, round, base, weights, dataset, model } = await taskOf({ objective }, network);
+  return { kind: "evaluate", run, round, shard: 0, shards: 2, base, weights, dataset, objective, model, batch: 16 };
 }
 
 /** The next task of the same shard. It starts with the optimizer state that the first task has left. */
@@ -173,6 +195,9 @@ const TASKS: Readonly<Record<string, () => Promise<Task>>> = {
   "preference training": () => taskOf({ objective: "dpo" }),
   "a reward model": () => taskOf({ objective: "reward" }, { ...WIDE, isScored: true }),
   "an evaluation": () => evaluation(),
+  "a classifier": () => taskOf({ objective: "classify", optimizer: ADAMW }, DENSE),
+  "an exact gradient of a classifier": () => taskOf({ objective: "classify", steps: 1 }, { ...DENSE, activation: "sigmoid" }),
+  "an evaluation of a classifier": () => evaluation("classify", DENSE),
 };
 
 beforeAll(() => useKernels(kernelModule));
