@@ -7,11 +7,11 @@ import { servingBytes } from "../../interchange/serving-memory.ts";
 import { MAX_ISOLATE_BYTES } from "../../limits.ts";
 import { layerName, parameterCount, type Weights } from "../weights.ts";
 
-/** The numbers that products use: float32 as trained, or int8 in groups of 32 (kernels/decode/quantised-product.ts). */
+/** The numbers that products use: float32 as trained, or int8 in groups of up to 96 (kernels/decode/quantised-product.ts). */
 export const PRECISIONS = ["float32", "int8"] as const;
 export type Precision = (typeof PRECISIONS)[number];
 
-/** Packed bytes of a weight with its share of a scale (kernels/decode/quantised-product.ts). */
+/** The most packed bytes of a weight with its share of a scale (kernels/decode/quantised-product.ts). */
 const PACKED_BYTES_PER_WEIGHT = 1.125;
 
 /**

@@ -16,7 +16,7 @@ import { BUILDS } from "../tensor/compare.ts";
 beforeAll(startBackend);
 afterAll(() => useKernels(kernelModule));
 
-/** Widths with whole groups of 32 and tiles of 16, as in the presets. */
+/** Widths with whole vectors and tiles of 16, as in the presets. */
 const EVEN: ModelConfig = {
   vocabSize: 160,
   width: 64,
@@ -30,7 +30,7 @@ const EVEN: ModelConfig = {
   normEpsilon: 1e-6,
   tiedEmbeddings: true,
 };
-/** Widths that no vector divides, and a panel of more than 512 rows. */
+/** Widths that no vector divides, and more rows than a panel of packed weights has. */
 const ODD: ModelConfig = { ...EVEN, vocabSize: 533, width: 35, mlpWidth: 50, heads: 3, kvHeads: 3, headWidth: 10, tiedEmbeddings: false };
 
 function randomWeights(config: ModelConfig): Weights {

@@ -1,6 +1,7 @@
 /**
- * x w^T for a few rows x and float32 weights w [n, k] as training leaves them. Four rows of w meet up to three rows of x. Every
- * result has one sum per lane along k, so a row's bits do not depend on the number of rows.
+ * x w^T for a few rows x and float32 weights w [n, k] as training leaves them. Four rows of w meet two rows of x: with
+ * three, 12 sums and their operands would not stay in registers. Every result has one sum per lane along k, so a row's bits do
+ * not depend on the number of rows.
  */
 import { addAcross, madd } from "../simd";
 
@@ -16,26 +17,25 @@ export function floatProduct(x: usize, xRow: usize, w: usize, out: usize, outRow
       const source = w + <usize>(j + row) * wRow;
       const column = <usize>(j + row) << 2;
       let i = 0;
-      for (; i + 3 <= m; i += 3) rowsOf(3, x + <usize>i * xRow, xRow, source, step, out + <usize>i * outRow + column, outRow, k, adds, isLast);
-      if (m - i == 2) rowsOf(2, x + <usize>i * xRow, xRow, source, step, out + <usize>i * outRow + column, outRow, k, adds, isLast);
-      else if (m - i == 1) rowsOf(1, x + <usize>i * xRow, xRow, source, step, out + <usize>i * outRow + column, outRow, k, adds, isLast);
+      for (; i + 2 <= m; i += 2) rowsOf(2, x + <usize>i * xRow, xRow, source, step, out + <usize>i * outRow + column, outRow, k, adds, isLast);
+      if (i < m) rowsOf(1, x + <usize>i * xRow, xRow, source, step, out + <usize>i * outRow + column, outRow, k, adds, isLast);
     }
   }
 }
 
-/** `count` rows of x (1 to 3, a compile-time constant) times four rows of w. */
+/** `count` rows of x (1 or 2, a compile-time constant) times four rows of w. */
 // @ts-ignore: decorator
 @inline
 function rowsOf(count: i32, x: usize, xRow: usize, w: usize, wRow: usize, out: usize, outRow: usize, k: i32, adds: bool, isLast: bool): void {
   const w1 = w + wRow, w2 = w1 + wRow, w3 = w2 + wRow;
   const whole = <usize>(k & ~3) << 2;
-  // @unroll T 3
+  // @unroll T 2
   let a$T = f32x4.splat(0), b$T = f32x4.splat(0), c$T = f32x4.splat(0), d$T = f32x4.splat(0);
   const x$T = x + T * xRow;
   // @end
   for (let at: usize = 0; at < whole; at += 16) {
     const wa = v128.load(w + at), wb = v128.load(w1 + at), wc = v128.load(w2 + at), wd = v128.load(w3 + at);
-    // @unroll T 3
+    // @unroll T 2
     if (T < count) {
       const value = v128.load(x$T + at);
       a$T = madd(value, wa, a$T);
@@ -45,7 +45,7 @@ function rowsOf(count: i32, x: usize, xRow: usize, w: usize, wRow: usize, out: u
     }
     // @end
   }
-  // @unroll T 3
+  // @unroll T 2
   if (T < count) {
     let sums = addAcross(a$T, b$T, c$T, d$T);
     for (let at = whole; at < <usize>k << 2; at += 4) {

@@ -1,22 +1,26 @@
 /**
- * x w^T with integers of 7 and 8 bits. A group of 32 weights of a row shares a scale, and so does a group of 32 inputs.
+ * x w^T with integers of 7 and 8 bits. A group of weights of a row shares a scale, and so does a group of inputs.
  *
  * Weights are stored as 1 to 127 (0 is 64), because the second operand of the relaxed dot product must not be negative. Inputs
  * are -127 to 127. The surplus of 64 times the sum of a group's inputs is the same for all weights, so each sum begins with its
  * negative. Sums of integers are exact, and scales are applied without `madd`: both builds and all batches give the same bits.
  *
- * Packed weights: panels of up to PANEL rows, in a panel group after group, in a group tiles of 16 rows. A tile has eight times
- * four inputs for each row, four rows to a vector, then the 16 scales. A panel's tiles are read in the order of memory, and an
- * input group stays at constant addresses, which workerd does not check (gemm/microkernel.ts), while it meets all tiles.
+ * The inputs are divided into groups of equal length, at most LONGEST_GROUP. Longer groups have fewer scales to apply: for four
+ * rows that is work for a twelfth of the products instead of a quarter. A step is four inputs.
+ *
+ * Packed weights: panels of up to PANEL rows, in a panel group after group, in a group tiles of 16 rows. A tile has its 16
+ * scales, then for each step four inputs of each row, four rows to a vector. A panel's tiles are read in the order of memory,
+ * and an input group stays at constant addresses, which workerd does not check (gemm/microkernel.ts), while it meets all tiles.
  */
-import { A_PANEL } from "../gemm/layout";
+import { A_PANEL, partSize } from "../gemm/layout";
 import { IS_FUSED, maxLanes } from "../simd";
 
-const GROUP: i32 = 32;
+/** 24 steps, which tileOf has written out. */
+const LONGEST_GROUP: i32 = 96;
 const TILE_ROWS: i32 = 16;
-const PANEL: i32 = 512;
-const SCALES: usize = 512;
-const TILE_BYTES: usize = 576;
+/** A group of a panel has 25 KB, so it stays in the first-level cache while all rows of inputs meet it. */
+const PANEL: i32 = 256;
+const STEP_BYTES: i32 = TILE_ROWS * 4;
 /** Weights are -63 to 63, stored with this number added. */
 const MIDDLE: i32 = 64;
 const MOST_WEIGHT: f32 = 63;
@@ -24,10 +28,17 @@ const MOST_INPUT: f32 = 127;
 /** 1.5 * 2^23: adding it rounds a small float to an integer, in the lowest bits. */
 const ROUNDING: f32 = 12582912;
 
+/** Inputs of a group. */
+// @ts-ignore: decorator
+@inline
+function depthOf(k: i32): i32 {
+  return partSize(k, LONGEST_GROUP);
+}
+
 // @ts-ignore: decorator
 @inline
 function groupsOf(k: i32): i32 {
-  return (k + GROUP - 1) / GROUP;
+  return (k + LONGEST_GROUP - 1) / LONGEST_GROUP;
 }
 
 // @ts-ignore: decorator
@@ -36,26 +47,53 @@ function tilesOf(n: i32): i32 {
   return (n + TILE_ROWS - 1) / TILE_ROWS;
 }
 
-/** @query Bytes of packed weights [n, k]. */
-export function packedBytes(n: i32, k: i32): usize {
-  return <usize>(tilesOf(n) * groupsOf(k)) * TILE_BYTES;
+/** Bytes of a tile with a group of weights. */
+// @ts-ignore: decorator
+@inline
+function tileBytes(k: i32): usize {
+  return <usize>((depthOf(k) / 4 + 1) * STEP_BYTES);
 }
 
-/** Bytes of a quantised row of k inputs: the inputs, a scale per group, a correction per group. */
+/** @query Bytes of packed weights [n, k]. */
+export function packedBytes(n: i32, k: i32): usize {
+  return <usize>(tilesOf(n) * groupsOf(k)) * tileBytes(k);
+}
+
+/** Bytes of the scale and the correction of all groups of a row of inputs, which the inputs follow. */
+// @ts-ignore: decorator
+@inline
+function scaleBytes(k: i32): usize {
+  return <usize>groupsOf(k) << 3;
+}
+
+/** Bytes of a quantised row of k inputs. Its last vector may reach beyond the last group. */
 // @ts-ignore: decorator
 @inline
 export function quantisedBytes(k: i32): usize {
-  return (<usize>groupsOf(k) * (GROUP + 8) + 15) & ~15;
+  return (scaleBytes(k) + <usize>(groupsOf(k) * depthOf(k)) + 31) & ~15;
 }
 
-/** The largest absolute value of 32 numbers. */
-// @ts-ignore: decorator
-@inline
-function largest(x: usize): f32 {
+/** Where a group lies while it is quantised: its numbers with zeros behind, then its integers. */
+const SPARE: usize = A_PANEL + 1024;
+const INTEGERS: usize = SPARE + <usize>(LONGEST_GROUP << 2);
+
+/** `count` numbers, followed by zeros up to `depth` and to a whole vector of integers. */
+function padded(x: usize, count: i32, depth: i32): usize {
+  if (count == depth && (depth & 15) == 0) return x;
+  memory.fill(SPARE, 0, <usize>LONGEST_GROUP << 2);
+  memory.copy(SPARE, x, <usize>count << 2);
+  return SPARE;
+}
+
+/** The largest absolute value of `depth` numbers, in whole vectors of 16. */
+function largest(x: usize, depth: i32): f32 {
   let most = f32x4.splat(0);
-  // @unroll K 8
-  most = f32x4.pmax(most, f32x4.abs(v128.load(x, 16 * K)));
-  // @end
+  for (let at = 0; at < depth; at += 16) {
+    // @unroll K 4
+    most = f32x4.pmax(most, f32x4.abs(v128.load(x, 16 * K)));
+    // @end
+    x += 64;
+  }
   return maxLanes(most);
 }
 
@@ -70,39 +108,28 @@ function rounded(x: usize, factor: v128): v128 {
   return i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(i$0, i$1), i16x8.narrow_i32x4_s(i$2, i$3));
 }
 
-const SPARE: usize = A_PANEL + 1024;
-
-/** Copies up to 32 numbers of a row to SPARE, with zeros behind. */
-function padded(x: usize, count: i32): usize {
-  memory.fill(SPARE, 0, GROUP << 2);
-  memory.copy(SPARE, x, <usize>count << 2);
-  return SPARE;
-}
-
 /** Packs float32 weights w [n, k] to `out`. */
 export function packWeights(w: usize, out: usize, n: i32, k: i32): void {
   memory.fill(out, 0, packedBytes(n, k));
-  const groups = groupsOf(k);
+  const groups = groupsOf(k), depth = depthOf(k), bytes = tileBytes(k);
   const middle = i8x16.splat(<i8>MIDDLE);
   for (let row = 0; row < n; row++) {
     const first = row & ~(PANEL - 1);
     const tiles = tilesOf(min(PANEL, n - first));
-    const panel = out + <usize>(first / TILE_ROWS * groups) * TILE_BYTES;
-    const inTile = row % TILE_ROWS;
-    let tile = panel + <usize>((row - first) / TILE_ROWS) * TILE_BYTES;
-    for (let column = 0; column < k; column += GROUP) {
-      const at = w + (<usize>column << 2);
-      const x = k - column < GROUP ? padded(at, k - column) : at;
-      const most = largest(x);
-      store<f32>(tile + SCALES + (<usize>inTile << 2), most / MOST_WEIGHT);
+    let tile = out + <usize>(first / TILE_ROWS * groups + (row - first) / TILE_ROWS) * bytes;
+    const place = <usize>(row % TILE_ROWS) << 2;
+    for (let column = 0; column < k; column += depth) {
+      const x = padded(w + (<usize>column << 2), min(depth, k - column), depth);
+      const most = largest(x, depth);
+      store<f32>(tile + place, most / MOST_WEIGHT);
       const factor = f32x4.splat(most > 0 ? MOST_WEIGHT / most : 0);
-      const low = i8x16.add(rounded(x, factor), middle), high = i8x16.add(rounded(x + 64, factor), middle);
-      const target = tile + (<usize>inTile << 2);
-      // @unroll S 4
-      store<i32>(target, i32x4.extract_lane(low, S), 64 * S);
-      store<i32>(target, i32x4.extract_lane(high, S), 64 * S + 256);
-      // @end
-      tile += <usize>tiles * TILE_BYTES;
+      for (let at: usize = 0; at < <usize>depth; at += 16) v128.store(INTEGERS + at, i8x16.add(rounded(x + (at << 2), factor), middle));
+      let target = tile + place + STEP_BYTES;
+      for (let at: usize = 0; at < <usize>depth; at += 4) {
+        store<i32>(target, load<i32>(INTEGERS + at));
+        target += STEP_BYTES;
+      }
+      tile += <usize>tiles * bytes;
     }
     w += <usize>k << 2;
   }
@@ -110,25 +137,25 @@ export function packWeights(w: usize, out: usize, n: i32, k: i32): void {
 
 /** Quantises rows x [m, k] to `out`, rows of quantisedBytes. `xRow` is in bytes. */
 export function quantiseRows(x: usize, xRow: usize, out: usize, m: i32, k: i32): void {
-  const groups = groupsOf(k);
+  const depth = depthOf(k);
   for (let i = 0; i < m; i++) {
-    const inputs = out + <usize>i * quantisedBytes(k);
-    const scales = inputs + <usize>groups * GROUP;
-    const corrections = scales + (<usize>groups << 2);
-    for (let g = 0; g < groups; g++) {
-      const at = x + <usize>i * xRow + (<usize>(g * GROUP) << 2);
-      const count = k - g * GROUP;
-      const source = count < GROUP ? padded(at, count) : at;
-      const most = largest(source);
+    let scales = out + <usize>i * quantisedBytes(k);
+    let target = scales + scaleBytes(k);
+    for (let column = 0; column < k; column += depth) {
+      const source = padded(x + <usize>i * xRow + (<usize>column << 2), min(depth, k - column), depth);
+      const most = largest(source, depth);
       const factor = f32x4.splat(most > 0 ? MOST_INPUT / most : 0);
-      const low = rounded(source, factor), high = rounded(source + 64, factor);
-      v128.store(inputs + <usize>(g * GROUP), low);
-      v128.store(inputs + <usize>(g * GROUP), high, 16);
-      store<f32>(scales + (<usize>g << 2), most / MOST_INPUT);
-      const pairs = i16x8.add(i16x8.extadd_pairwise_i8x16_s(low), i16x8.extadd_pairwise_i8x16_s(high));
-      const fours = i32x4.extadd_pairwise_i16x8_s(pairs);
-      const sum = i32x4.extract_lane(fours, 0) + i32x4.extract_lane(fours, 1) + i32x4.extract_lane(fours, 2) + i32x4.extract_lane(fours, 3);
-      store<i32>(corrections + (<usize>g << 2), -MIDDLE * sum);
+      let sums = i32x4.splat(0);
+      for (let at: usize = 0; at < <usize>depth; at += 16) {
+        const integers = rounded(source + (at << 2), factor);
+        v128.store(target + at, integers);
+        sums = i32x4.add(sums, i32x4.extadd_pairwise_i16x8_s(i16x8.extadd_pairwise_i8x16_s(integers)));
+      }
+      const sum = i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1) + i32x4.extract_lane(sums, 2) + i32x4.extract_lane(sums, 3);
+      store<f32>(scales, most / MOST_INPUT);
+      store<i32>(scales, -MIDDLE * sum, 4);
+      scales += 8;
+      target += depth;
     }
   }
 }
@@ -138,19 +165,60 @@ export function quantiseRows(x: usize, xRow: usize, out: usize, m: i32, k: i32):
  * have room for n rounded up to 16 numbers.
  */
 export function quantisedProduct(x: usize, w: usize, out: usize, outRow: usize, m: i32, n: i32, k: i32, adds: bool): void {
-  const groups = groupsOf(k);
+  const groups = groupsOf(k), steps = depthOf(k) / 4;
   const row = quantisedBytes(k);
   for (let first = 0; first < n; first += PANEL) {
     const tiles = tilesOf(min(PANEL, n - first));
+    const panelBytes = <usize>tiles * tileBytes(k);
     const target = out + (<usize>first << 2);
     if (!adds) for (let i = 0; i < m; i++) memory.fill(target + <usize>i * outRow, 0, <usize>(tiles * TILE_ROWS) << 2);
     for (let g = 0; g < groups; g++) {
-      let i = 0;
-      for (; i + 4 <= m; i += 4) rowsOfPanel(4, x + <usize>i * row, row, g, groups, w, tiles, target + <usize>i * outRow, outRow);
-      for (; i + 2 <= m; i += 2) rowsOfPanel(2, x + <usize>i * row, row, g, groups, w, tiles, target + <usize>i * outRow, outRow);
-      if (i < m) rowOfPanel(x + <usize>i * row, g, groups, w, tiles, target + <usize>i * outRow);
-      w += <usize>tiles * TILE_BYTES;
+      for (let i = 0; i < m; ) {
+        const rows = m - i >= 4 ? 4 : m - i >= 2 ? 2 : 1;
+        for (let r = 0; r < rows; r++) takeGroup(x + <usize>(i + r) * row, g, groups, steps, INPUTS + <usize>r * INPUT_ROW);
+        const sums = target + <usize>i * outRow;
+        if (rows == 4) fourRows(w, w + panelBytes, steps, sums, outRow);
+        else if (rows == 2) twoRows(w, w + panelBytes, steps, sums, outRow);
+        else oneRow(w, w + panelBytes, steps, sums, outRow);
+        i += rows;
+      }
+      w += panelBytes;
     }
+  }
+}
+
+/** Where a group of up to four rows of inputs lies while it meets a panel: its inputs, then scale and correction. */
+const INPUTS: usize = A_PANEL;
+const INPUT_ROW: usize = LONGEST_GROUP + 16;
+
+function takeGroup(x: usize, g: i32, groups: i32, steps: i32, target: usize): void {
+  const inputs = x + (<usize>groups << 3) + (<usize>(g * steps) << 2);
+  for (let at: usize = 0; at < <usize>steps << 2; at += 16) v128.store(target + at, v128.load(inputs + at));
+  store<u64>(target + LONGEST_GROUP, load<u64>(x + (<usize>g << 3)));
+}
+
+function oneRow(w: usize, end: usize, steps: i32, out: usize, outRow: usize): void {
+  const bytes = <usize>((steps + 1) * STEP_BYTES);
+  for (; w < end; w += bytes) {
+    tileOf(1, 4, w, steps, out, outRow);
+    out += TILE_ROWS << 2;
+  }
+}
+
+function twoRows(w: usize, end: usize, steps: i32, out: usize, outRow: usize): void {
+  const bytes = <usize>((steps + 1) * STEP_BYTES);
+  for (; w < end; w += bytes) {
+    tileOf(2, 4, w, steps, out, outRow);
+    out += TILE_ROWS << 2;
+  }
+}
+
+function fourRows(w: usize, end: usize, steps: i32, out: usize, outRow: usize): void {
+  const bytes = <usize>((steps + 1) * STEP_BYTES);
+  for (; w < end; w += bytes) {
+    tileOf(4, 2, w, steps, out, outRow);
+    tileOf(4, 2, w + 32, steps, out + 32, outRow);
+    out += TILE_ROWS << 2;
   }
 }
 
@@ -173,86 +241,63 @@ function addScaled(sums: v128, weightScales: v128, inputScale: v128, out: usize)
   v128.store(out, f32x4.add(v128.load(out), product));
 }
 
-/** One group of one row of inputs times a group of a panel. The inputs stay in registers. */
-function rowOfPanel(x: usize, g: i32, groups: i32, w: usize, tiles: i32, out: usize): void {
-  const scale = v128.load32_splat(x + <usize>groups * GROUP + (<usize>g << 2));
-  const correction = v128.load32_splat(x + <usize>groups * (GROUP + 4) + (<usize>g << 2));
-  const inputs = x + <usize>(g * GROUP);
-  // @unroll S 8
-  const x$S = v128.load32_splat(inputs, 4 * S);
-  // @end
-  const end = w + <usize>tiles * TILE_BYTES;
-  for (; w < end; w += TILE_BYTES) {
-    let a = correction, b = correction, c = correction, d = correction;
-    // @unroll S 8
-    a = dotAdd(x$S, v128.load(w, 64 * S), a);
-    b = dotAdd(x$S, v128.load(w, 64 * S + 16), b);
-    c = dotAdd(x$S, v128.load(w, 64 * S + 32), c);
-    d = dotAdd(x$S, v128.load(w, 64 * S + 48), d);
-    // @end
-    addScaled(a, v128.load(w, SCALES), scale, out);
-    addScaled(b, v128.load(w, SCALES + 16), scale, out + 16);
-    addScaled(c, v128.load(w, SCALES + 32), scale, out + 32);
-    addScaled(d, v128.load(w, SCALES + 48), scale, out + 48);
-    out += TILE_ROWS << 2;
-  }
-}
-
-/** Where a group of up to four rows of inputs lies while it meets a panel: each input four times, then scale and correction. */
-const INPUTS: usize = A_PANEL;
-const INPUT_ROW: usize = 160;
-
-/** `count` rows of inputs (2 or 4, a compile-time constant) times a group of a panel. */
+/**
+ * The first `vectors` times four rows of a tile times `rows` rows of inputs, both compile-time constants with at most eight
+ * sums. Four sums would wait for each other, and more than eight would not stay in registers with their operands.
+ */
 // @ts-ignore: decorator
 @inline
-function rowsOfPanel(count: i32, x: usize, row: usize, g: i32, groups: i32, w: usize, tiles: i32, out: usize, outRow: usize): void {
-  for (let i = 0; i < count; i++) {
-    const source = x + <usize>i * row + <usize>(g * GROUP);
-    const target = INPUTS + <usize>i * INPUT_ROW;
-    // @unroll S 8
-    v128.store(target, v128.load32_splat(source, 4 * S), 16 * S);
-    // @end
-    v128.store(target, v128.load32_splat(x + <usize>i * row + <usize>groups * GROUP + (<usize>g << 2)), 128);
-    v128.store(target, v128.load32_splat(x + <usize>i * row + <usize>groups * (GROUP + 4) + (<usize>g << 2)), 144);
-  }
-  const end = w + <usize>tiles * TILE_BYTES;
-  for (; w < end; w += TILE_BYTES) {
-    halfTile(count, w, w + SCALES, out, outRow);
-    halfTile(count, w + 32, w + SCALES + 32, out + 32, outRow);
-    out += TILE_ROWS << 2;
-  }
-}
-
-/** Eight rows of a tile, at `w`, times `count` rows of inputs. */
-// @ts-ignore: decorator
-@inline
-function halfTile(count: i32, w: usize, scales: usize, out: usize, outRow: usize): void {
-  // @unroll T 4
-  let a$T = v128.load(INPUTS + T * INPUT_ROW + 144), b$T = a$T;
+function tileOf(rows: i32, vectors: i32, w: usize, steps: i32, out: usize, outRow: usize): void {
+  // @unroll R 4
+  let a$R = v128.load32_splat(INPUTS + R * INPUT_ROW + LONGEST_GROUP + 4), b$R = a$R, c$R = a$R, d$R = a$R;
   // @end
-  // @unroll S 8
-  {
-    const first = v128.load(w, 64 * S), second = v128.load(w, 64 * S + 16);
-    const x0 = v128.load(INPUTS + 16 * S), x1 = v128.load(INPUTS + INPUT_ROW + 16 * S);
-    a$0 = dotAdd(x0, first, a$0);
-    b$0 = dotAdd(x0, second, b$0);
-    a$1 = dotAdd(x1, first, a$1);
-    b$1 = dotAdd(x1, second, b$1);
-    if (count > 2) {
-      const x2 = v128.load(INPUTS + 2 * INPUT_ROW + 16 * S), x3 = v128.load(INPUTS + 3 * INPUT_ROW + 16 * S);
-      a$2 = dotAdd(x2, first, a$2);
-      b$2 = dotAdd(x2, second, b$2);
-      a$3 = dotAdd(x3, first, a$3);
-      b$3 = dotAdd(x3, second, b$3);
+  let x: v128;
+  while (true) {
+    // Each step has an exit. Without the exits, binaryen would sort the steps by sum and spill all operands to memory.
+    // @unroll S 24
+    {
+      const wa = v128.load(w, 64 * S + 64), wb = v128.load(w, 64 * S + 80);
+      x = v128.load32_splat(INPUTS + 4 * S);
+      a$0 = dotAdd(x, wa, a$0);
+      b$0 = dotAdd(x, wb, b$0);
+      if (rows > 1) {
+        x = v128.load32_splat(INPUTS + INPUT_ROW + 4 * S);
+        a$1 = dotAdd(x, wa, a$1);
+        b$1 = dotAdd(x, wb, b$1);
+      }
+      if (rows > 2) {
+        x = v128.load32_splat(INPUTS + 2 * INPUT_ROW + 4 * S);
+        a$2 = dotAdd(x, wa, a$2);
+        b$2 = dotAdd(x, wb, b$2);
+        x = v128.load32_splat(INPUTS + 3 * INPUT_ROW + 4 * S);
+        a$3 = dotAdd(x, wa, a$3);
+        b$3 = dotAdd(x, wb, b$3);
+      }
+      if (vectors > 2) {
+        const wc = v128.load(w, 64 * S + 96), wd = v128.load(w, 64 * S + 112);
+        x = v128.load32_splat(INPUTS + 4 * S);
+        c$0 = dotAdd(x, wc, c$0);
+        d$0 = dotAdd(x, wd, d$0);
+        if (rows > 1) {
+          x = v128.load32_splat(INPUTS + INPUT_ROW + 4 * S);
+          c$1 = dotAdd(x, wc, c$1);
+          d$1 = dotAdd(x, wd, d$1);
+        }
+      }
     }
+    if (steps == S + 1) break;
+    // @end
+    break;
   }
-  // @end
-  const sa = v128.load(scales), sb = v128.load(scales, 16);
-  // @unroll T 4
-  if (T < count) {
-    const scale = v128.load(INPUTS + T * INPUT_ROW + 128);
-    addScaled(a$T, sa, scale, out + T * outRow);
-    addScaled(b$T, sb, scale, out + T * outRow + 16);
+  // @unroll R 4
+  if (R < rows) {
+    const scale = v128.load32_splat(INPUTS + R * INPUT_ROW + LONGEST_GROUP);
+    addScaled(a$R, v128.load(w), scale, out + R * outRow);
+    addScaled(b$R, v128.load(w, 16), scale, out + R * outRow + 16);
+    if (vectors > 2) {
+      addScaled(c$R, v128.load(w, 32), scale, out + R * outRow + 32);
+      addScaled(d$R, v128.load(w, 48), scale, out + R * outRow + 48);
+    }
   }
   // @end
 }
