@@ -198,24 +198,21 @@ function takeGroup(x: usize, g: i32, groups: i32, steps: i32, target: usize): vo
 }
 
 function oneRow(w: usize, end: usize, steps: i32, out: usize, outRow: usize): void {
-  const bytes = <usize>((steps + 1) * STEP_BYTES);
-  for (; w < end; w += bytes) {
+  for (; w < end; w += <usize>((steps + 1) * STEP_BYTES)) {
     tileOf(1, 4, w, steps, out, outRow);
     out += TILE_ROWS << 2;
   }
 }
 
 function twoRows(w: usize, end: usize, steps: i32, out: usize, outRow: usize): void {
-  const bytes = <usize>((steps + 1) * STEP_BYTES);
-  for (; w < end; w += bytes) {
+  for (; w < end; w += <usize>((steps + 1) * STEP_BYTES)) {
     tileOf(2, 4, w, steps, out, outRow);
     out += TILE_ROWS << 2;
   }
 }
 
 function fourRows(w: usize, end: usize, steps: i32, out: usize, outRow: usize): void {
-  const bytes = <usize>((steps + 1) * STEP_BYTES);
-  for (; w < end; w += bytes) {
+  for (; w < end; w += <usize>((steps + 1) * STEP_BYTES)) {
     tileOf(4, 2, w, steps, out, outRow);
     tileOf(4, 2, w + 32, steps, out + 32, outRow);
     out += TILE_ROWS << 2;
