@@ -20,6 +20,7 @@ export const OBJECT_KINDS = {
   "tokenizer-state": { prefix: "tokenizer-states", suffix: ".bin" },
   tokenizer: { prefix: "tokenizers", suffix: ".json" },
   "lesson-set": { prefix: "lessons", suffix: ".json" },
+  "pair-set": { prefix: "pair-sets", suffix: ".json" },
   "token-shard": { prefix: "token-shards", suffix: ".bin" },
   dataset: { prefix: "datasets", suffix: ".json" },
   /** The fingerprints of a token shard (trace/index-file.ts), and where its documents begin. */
@@ -174,6 +175,13 @@ export const lessonSetSchema = z.object({
   conversations: z.array(z.array(z.object({ role: z.enum(["system", "user", "assistant"]), content: z.string() })).min(1)).min(1),
 });
 export type LessonSet = z.infer<typeof lessonSetSchema>;
+
+/** Pairs of answers that a snapshot of votes became (preferences/derive.ts). */
+export const pairSetSchema = z.object({
+  format: z.literal(1),
+  pairs: z.array(z.object({ messages: lessonSetSchema.shape.conversations.element, better: z.string(), worse: z.string() })).min(1),
+});
+export type PairSet = z.infer<typeof pairSetSchema>;
 
 /** One uint16 little-endian token file. */
 export const tokenShardEntrySchema = z.object({ hash: hashSchema, tokens: z.int().positive() });

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- align [--data FILE] [--pretrain TOKENS] [--epochs N] [--json]`: a model learns politeness from pairs of answers.
+ * `npm run bench -- align --data FILE [--pretrain TOKENS] [--epochs N] [--flipped SHARE] [--json]`: a model learns politeness from pairs of answers.
  *
  * The pairs are {instruction, input, output, chosen, rejected}: preference-data.json of rasbt/LLMs-from-scratch, chapter 7. A model
  * that was pretrained as in `npm start` learns the neutral answers (sft), a reward model and a preference-trained model come out of the
@@ -17,13 +17,14 @@ export const FLAGS = {
   data: "",
   pretrain: 1_500_000,
   base: "",
-  sftEpochs: 6,
+  sftEpochs: 3,
   sftLr: 0.25,
-  rewardEpochs: 3,
-  rewardLr: 0.1,
+  rewardEpochs: 4,
+  rewardLr: 0.15,
   objective: "dpo",
   epochs: 3,
   lr: 0.05,
+  flipped: 0,
   samples: 200,
   seed: 1,
 };

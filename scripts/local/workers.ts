@@ -15,11 +15,11 @@ export interface WorkerEntry {
 }
 
 export const WORKERS: readonly WorkerEntry[] = [
-  { name: "feedback", config: "workers/feedback/wrangler.toml", callees: [] },
   { name: "collector", config: "workers/collector/wrangler.toml", callees: [] },
   { name: "tokenizer", config: "workers/tokenizer/wrangler.toml", callees: [] },
   { name: "coordinator", config: "workers/coordinator/wrangler.toml", callees: ["collector", "tokenizer"] },
   { name: "trainer", config: "workers/trainer/wrangler.toml", callees: ["coordinator"] },
+  { name: "feedback", config: "workers/feedback/wrangler.toml", callees: ["tokenizer", "coordinator", "trainer"] },
   { name: "generator", config: "workers/generator/wrangler.toml", callees: ["coordinator", "feedback"] },
   {
     name: "gateway",

@@ -36,6 +36,8 @@ export const runRequestSchema = z.strictObject({
   lrScale: lrScale.optional(),
   /** Objective classify: the features, hidden layers and activation of the network, where they differ from the preset. */
   network: denseOverrides.optional(),
+  /** False: the model is published, and the active model stays. */
+  activates: z.boolean().default(true),
   /** Objectives sft and classify: the lesson set to learn. */
   lessons: hashSchema.optional(),
   /** Share of the training records that repeat pretraining text, so that the model does not forget it. */

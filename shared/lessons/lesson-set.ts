@@ -68,9 +68,13 @@ function questionsOf(set: LessonsOfSet): string[] {
  * and never all. Returns null when all lessons have the same question.
  */
 export function heldOutLessons(set: LessonsOfSet): boolean[] | null {
-  const keys = questionsOf(set).map(hashText);
+  return heldOutOf(questionsOf(set).map(hashText), HELD_OUT_SHARE);
+}
+
+/** Holds out about a share of 32-bit keys, equal keys together: at least one, and never all. Null when all keys are equal. */
+export function heldOutOf(keys: readonly number[], share: number): boolean[] | null {
   const distinct = [...new Set(keys)].toSorted((a, b) => a - b);
   if (distinct.length < 2) return null;
-  const below = Math.min(Math.max(HELD_OUT_SHARE * 2 ** 32, distinct[0]! + 1), distinct.at(-1)!);
+  const below = Math.min(Math.max(share * 2 ** 32, distinct[0]! + 1), distinct.at(-1)!);
   return keys.map((key) => key < below);
 }

@@ -6,6 +6,7 @@ import { anyPresetOf, denseConfigSchema, isDense, type DensePreset, type Network
 import type { workflowRequestSchema } from "../../shared/contracts/runs.ts";
 import { namedError } from "../../shared/errors.ts";
 import { getJson } from "../../shared/store.ts";
+import { objectiveOf } from "../../shared/training/objectives/list.ts";
 
 export type ParsedRequest = z.output<typeof workflowRequestSchema>;
 
@@ -79,6 +80,11 @@ export function checkFields(request: ParsedRequest, { objective }: TrainingConfi
   if (network !== undefined && !classifies) refuse(`network: expected objective classify, got ${objective}`);
   if (network !== undefined && from !== undefined) refuse("network: expected none with from, since a model brings its network");
   if (classifies && vocabSize !== undefined) refuse("vocabSize: expected none for objective classify, since features are hashes");
+  const learnsPairs = objectiveOf({ objective }).datasetKind === "preferences";
+  if (learnsPairs && (dataset === undefined || from === undefined))
+    refuse(`dataset: expected a dataset of preferences and a model (from) for objective ${objective}; POST /alignments makes them`);
+  // A reward model has other parameters than the model that it starts from.
+  if (objective === "reward") refuse("objective: expected pretrain, sft, dpo, ipo or kto, got reward, which runs do not train yet");
   if (from !== undefined && vocabSize !== undefined) refuse("vocabSize: expected none with from, since a model brings its vocabulary");
   if (from === undefined && lrScale !== undefined) refuse("lrScale: expected a model that the run starts from, got none");
 }

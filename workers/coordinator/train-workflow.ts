@@ -4,7 +4,7 @@
  */
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep, type WorkflowStepConfig } from "cloudflare:workers";
 import { NonRetryableError } from "cloudflare:workflows";
-import { datasetSchema, type Hash } from "../../shared/artifacts.ts";
+import { datasetSchema, type DatasetKind, type Hash } from "../../shared/artifacts.ts";
 import { decoderCheckpoint } from "../../shared/decoder-checkpoint.ts";
 import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
 import { kindOf } from "../../shared/network-config.ts";
@@ -49,6 +49,9 @@ async function orGiveUp<T>(work: Promise<T>): Promise<T> {
   }
 }
 
+/** What a kind of dataset is made of, for errors. */
+const SOURCES: Readonly<Record<DatasetKind, string>> = { pretrain: "corpus", sft: "lessons", preferences: "votes", classify: "lessons" };
+
 type RunStub = DurableObjectStub<import("./run-object.ts").Run>;
 
 /** The default factor on the learning rate of a run that starts from a model. The higher the rate, the more the model forgets. */
@@ -65,7 +68,8 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
       throw error;
     }
     // Now the run does not need its Workflow. If this instance ends early, the next start of the run creates another instance.
-    return this.#finish(id, run, step);
+    const { activates } = workflowRequestSchema.parse(event.payload ?? {});
+    return this.#finish(id, run, step, activates);
   }
 
   /** Prepares and begins the run, unless training has begun. */
@@ -154,7 +158,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
     const counts = [objective.examples.trainingCount(trainTokens, model), objective.examples.validationCount(valTokens, model)] as const;
     if (counts[0] < 1 || counts[1] < 1) {
       throw new NonRetryableError(
-        `${manifest.lessons === undefined ? "corpus" : "lessons"}: expected at least one example to learn and one to validate (of ${objective.examples.recordLength(model)} numbers each), got ${counts.join(" and ")}. Crawl more pages or post more lessons.`,
+        `${SOURCES[manifest.kind]}: expected at least one example to learn and one to validate (of ${objective.examples.recordLength(model)} numbers each), got ${counts.join(" and ")}. Crawl more pages, post more lessons or collect more votes.`,
       );
     }
     const { epochs } = objective;
@@ -172,7 +176,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
   }
 
   /** Waits for the end of the run and publishes its best checkpoint. */
-  async #finish(id: string, run: RunStub, step: WorkflowStep): Promise<{ model: string }> {
+  async #finish(id: string, run: RunStub, step: WorkflowStep, activates: boolean): Promise<{ model: string }> {
     for (let index = 0; ; index++) {
       const done = await step.do(`look ${index}`, PATIENCE, async () => {
         using status = await run.status();
@@ -184,7 +188,8 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
           await publishBase(this.env.ARTIFACTS, id, done.model);
           const { tokenizer, model } = (await run.branchPoint(done.model)).spec;
           const kind = kindOf(model);
-          await this.env.REGISTRY.getByName("registry").publish({ model: done.model, kind, tokenizer, run: id, valLoss: done.valLoss });
+          const { valLoss } = done;
+          await this.env.REGISTRY.getByName("registry").publish({ model: done.model, kind, tokenizer, run: id, valLoss }, activates);
         });
         return { model: done.model };
       }

@@ -1,8 +1,10 @@
 /**
  * Feedback: stores answers and votes on them. The reward of a text is the mean score that people gave the same text, for any
- * question and any model. Each person counts once, with the newest score. Cron deletes old rows.
+ * question and any model. Each person counts once, with the newest score. Cron deletes old rows. The Workflow `align` lets the model
+ * learn from the votes.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
+import type { AlignRequest, Alignment, Decisions, StartedAlignment } from "../../shared/contracts/alignments.ts";
 import type { PageQuery, Ratings, StoredVote, Tally } from "../../shared/contracts/feedback.ts";
 import { MOST_COUNTED, type FeedbackTotals } from "../../shared/contracts/overview.ts";
 import { Meter } from "../../shared/costs/meter.ts";
@@ -10,8 +12,12 @@ import type { Usage } from "../../shared/costs/usage.ts";
 import { namedError } from "../../shared/errors.ts";
 import type { Message } from "../../shared/tokenizer/chat-template.ts";
 import { deleteOld } from "./retention.ts";
+import { listDecisions, readAlignment, rollBack, startAlignment } from "./alignments.ts";
+import { LearningStore } from "./learning-store.ts";
 import { FeedbackStore } from "./store.ts";
 import { hashText, storeVote, type Vote } from "./vote.ts";
+
+export { AlignWorkflow } from "./align-workflow.ts";
 
 /** The most texts in one call. A request always has fewer candidates. */
 const MAX_TEXTS = 100;
@@ -36,6 +42,10 @@ export interface ResponseRecord {
 export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
   get #store() {
     return new FeedbackStore(this.env.DB, meter);
+  }
+
+  get #learning() {
+    return new LearningStore(this.env.DB);
   }
 
   async health(): Promise<{ ok: true }> {
@@ -65,6 +75,26 @@ export default class Feedback extends WorkerEntrypoint<FeedbackEnv> {
   /** Deletes the votes of a rater, and the pairs made from them. Returns their number. */
   forgetRater(rater: string): Promise<number> {
     return this.#store.forgetRater(rater);
+  }
+
+  /** Starts the Workflow `align`, or continues the interrupted one of this name. */
+  align(request: AlignRequest): Promise<StartedAlignment> {
+    return startAlignment(this.env, this.#learning, request);
+  }
+
+  /** Throws NotFound. */
+  getAlignment(id: string): Promise<Alignment> {
+    return readAlignment(this.env, this.#learning, id);
+  }
+
+  /** Decisions about candidates, newest first. */
+  listDecisions(page: { before: number; limit: number }): Promise<Decisions> {
+    return listDecisions(this.#learning, page);
+  }
+
+  /** Makes the model active that was active before a promotion. Throws NotFound, Conflict. */
+  rollBack(id: string): Promise<{ active: string }> {
+    return rollBack(this.env, this.#learning, id);
   }
 
   /** The text of an answer. Throws NotFound. */

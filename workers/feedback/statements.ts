@@ -66,4 +66,27 @@ export const SQL = {
   forgetVotes: "DELETE FROM votes WHERE voter = ?1",
   forgetPreferences: "DELETE FROM preferences WHERE rater = ?1",
   forgetRatings: "DELETE FROM ratings WHERE rater = ?1",
+
+  /** Training set ?1 takes the oldest ?2 unused votes, unless it has begun. Votes on prompts that are no conversations stay. */
+  takeRatings: `UPDATE ratings SET snapshot = ?1 WHERE NOT EXISTS (SELECT 1 FROM snapshots WHERE id = ?1) AND number IN
+    (SELECT number FROM ratings INDEXED BY unused_ratings
+      WHERE snapshot IS NULL AND number > 0 AND (SELECT prompt FROM responses WHERE id = response_id) IS NOT NULL ORDER BY number LIMIT ?2)`,
+  addSnapshot: `INSERT OR IGNORE INTO snapshots (id, baseline, count, ratings, created_at)
+    VALUES (?1, ?2, 0, (SELECT COUNT(*) FROM ratings WHERE snapshot = ?1), ?3)`,
+  snapshot: "SELECT baseline, pairs, count, ratings FROM snapshots WHERE id = ?1",
+  ratingsOfSnapshot: `SELECT number, response_id, rater, score, preferred, correction, ratings.created_at, prompt, response, candidates
+    FROM ratings JOIN responses ON responses.id = ratings.response_id WHERE snapshot = ?1 ORDER BY number LIMIT ?2`,
+  addPreference: `INSERT OR IGNORE INTO preferences (snapshot, place, response_id, rater, rule, prompt, better, worse, created_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
+  completeSnapshot: "UPDATE snapshots SET pairs = ?2, count = ?3 WHERE id = ?1",
+  releaseRatings: "UPDATE ratings SET snapshot = NULL WHERE snapshot = ?1",
+  deleteSnapshot: "DELETE FROM snapshots WHERE id = ?1",
+  /** ?1 alignment, ?2 verdict, ?3 candidate, ?4 baseline, ?5 report, ?6 now. */
+  addDecision: `INSERT OR IGNORE INTO promotions (align, verdict, candidate, baseline, report, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
+  putError: `INSERT INTO alignment_errors (align, error, created_at) VALUES (?1, ?2, ?3)
+    ON CONFLICT DO UPDATE SET error = excluded.error, created_at = excluded.created_at`,
+  deleteError: "DELETE FROM alignment_errors WHERE align = ?1",
+  errorOf: "SELECT error FROM alignment_errors WHERE align = ?1",
+  decisionsOf: "SELECT * FROM promotions WHERE align = ?1",
+  listDecisions: "SELECT * FROM promotions WHERE number < ?1 ORDER BY number DESC LIMIT ?2",
 } as const;

@@ -1,4 +1,5 @@
 /** The doors of the gateway. A request goes to the first door whose prefix matches, so `/` is last. */
+import { alignmentsDoor } from "./alignments/door.ts";
 import type { Door } from "./door.ts";
 import { feedbackDoor } from "./feedback/door.ts";
 import { hubDoor } from "./hub/door.ts";
@@ -13,6 +14,7 @@ import { traceDoor } from "./trace/door.ts";
 import { uploadsDoor } from "./uploads/door.ts";
 
 export const DOORS: readonly Door[] = [
+  alignmentsDoor,
   feedbackDoor,
   hubDoor,
   importsDoor,

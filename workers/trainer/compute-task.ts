@@ -25,7 +25,7 @@ import type { ObjectCache } from "./object-cache.ts";
 import { readWeights, StoredParts } from "./stored-parts.ts";
 
 /** One side of a dataset (train or validation) as a stream of tokens from its shards. */
-function streamOf(shards: readonly TokenShardEntry[], length: number, objects: ObjectCache): Stream {
+export function streamOf(shards: readonly TokenShardEntry[], length: number, objects: ObjectCache): Stream {
   async function read(first: number, end: number): Promise<Uint16Array> {
     const numbers = new Uint16Array(end - first);
     let start = 0;

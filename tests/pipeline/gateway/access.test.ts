@@ -36,6 +36,10 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
   ],
   operator: [
     "GET /feedback/votes",
+    "POST /alignments",
+    "GET /alignments",
+    "GET /alignments/{id}",
+    "POST /alignments/{id}/rollback",
     "GET /feedback/raters/{rater}",
     "DELETE /feedback/raters/{rater}",
     "POST /sources",
@@ -212,6 +216,7 @@ describe("bodies", () => {
     "/runs",
     "/runs/x/branch",
     "/garbage-collections",
+    "/alignments",
   ];
   /** Routes of other protocols ignore unknown fields and have their own form of an error. */
   const FOREIGN = ["/v1/embeddings", "/v1/completions", "/v1/chat/completions", "/api/generate", "/api/chat", "/api/show"];

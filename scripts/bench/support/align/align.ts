@@ -4,6 +4,7 @@ import { OBJECTIVE_NAMES, type ObjectiveName } from "../../../../shared/config.t
 import { conversationRecord } from "../../../../shared/lessons/records.ts";
 import { decodeParts } from "../../../../shared/model/formats/weights-file.ts";
 import type { Weights } from "../../../../shared/model/weights.ts";
+import { judge as judgeGate } from "../../../../shared/preferences/gate.ts";
 import { marginsOf, recordsOf, writeReferences } from "../../../../shared/preferences/reference.ts";
 import { scoredModel, withScore } from "../../../../shared/preferences/scored-model.ts";
 import { startBackend } from "../../../../shared/tensor/engine/backend.ts";
@@ -24,9 +25,14 @@ export interface AlignSettings {
   objective: string;
   epochs: number;
   lr: number;
+  /** Share of the pairs to learn in which the worse answer is called the better one: poisoned votes. */
+  flipped: number;
   samples: number;
   seed: number;
 }
+
+/** Multiples of the golden ratio are spread evenly over the unit interval. */
+const GOLDEN = 0.618033988749895;
 
 const lengthOf = (answers: readonly string[]) => answers.reduce((sum, answer) => sum + answer.length, 0) / answers.length;
 const share = (values: readonly boolean[]) => values.filter(Boolean).length / values.length;
@@ -47,7 +53,11 @@ export async function align(base: BaseModel, settings: AlignSettings, print: Pri
   const sft = await runStage(base, { model, weights: started }, lessons, sftStage, print);
   tf.dispose(started);
 
-  const pairs = [train, heldOut].map((side) => pairStream(tokenizer, side, context)) as [Uint16Array, Uint16Array];
+  const judge = trainJudge(train);
+  const voted = train.map((pair, index) =>
+    (index * GOLDEN) % 1 < settings.flipped ? { ...pair, better: pair.worse, worse: pair.better } : pair,
+  );
+  const pairs = [voted, heldOut].map((side) => pairStream(tokenizer, side, context)) as [Uint16Array, Uint16Array];
   const scored = scoredModel(model);
   const first = withScore(sft.weights, model);
   const rewardStage = { objective: "reward", epochs: settings.rewardEpochs, lr: settings.rewardLr, seed } as const;
@@ -71,10 +81,11 @@ export async function align(base: BaseModel, settings: AlignSettings, print: Pri
     { objective, epochs: settings.epochs, lr: settings.lr, seed },
     print,
   );
-  const dpoAccuracy = winRate(marginsOf(preferred.weights, model, pairs[1]));
+  const margins = marginsOf(preferred.weights, model, pairs[1]);
+  const dpoAccuracy = winRate(margins);
+  const gate = judgeGate({ pairs: margins.length, wins: margins.filter((margin) => margin > 0).length, heldOut: null, canaries: null });
   print(`${objective}: right in ${(100 * dpoAccuracy).toFixed(1)} % of held-out pairs`);
 
-  const judge = trainJudge(train);
   const judgeAccuracy = share(heldOut.map(({ better, worse }) => judge.score(better) > judge.score(worse)));
   const questions = heldOut.slice(0, settings.samples);
   const sample = (weights: Weights, count: number, firstSeed: number) =>
@@ -106,6 +117,8 @@ export async function align(base: BaseModel, settings: AlignSettings, print: Pri
     winRateBestOf3: against(best),
     winRateBestOf3ByChance: against(three.map(([answer]) => answer!)),
     winRateDpo: against(trained),
+    gate: gate.passes ? "promoted" : "refused",
+    chance: gate.chance,
     lengths: { sft: lengthOf(plain), bestOf3: lengthOf(best), dpo: lengthOf(trained) },
   };
 }

@@ -1,0 +1,119 @@
+/**
+ * What learning from votes asks of published models: log-probabilities of answers, wins on held-out pairs, losses, and lessons that are
+ * still answered. Each call loads one model from the bucket and works on a limited number of examples. The result depends on the named
+ * objects alone.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import { checkpointSchema, datasetSchema, objectKey, type Hash, type TokenShardEntry } from "../../shared/artifacts.ts";
+import type { ModelConfig } from "../../shared/config.ts";
+import { decoderCheckpoint } from "../../shared/decoder-checkpoint.ts";
+import { pairsOf } from "../../shared/lessons/records.ts";
+import { lossSum } from "../../shared/model/backward/loss.ts";
+import { tensorsOf } from "../../shared/model/formats/weights-file.ts";
+import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
+import { hiddenRows, logitsOf } from "../../shared/model/transformer.ts";
+import type { Weights } from "../../shared/model/weights.ts";
+import { marginsOf, writeReferences } from "../../shared/preferences/reference.ts";
+import { getJson, getObject, putObject } from "../../shared/store.ts";
+import { startBackend } from "../../shared/tensor/engine/backend.ts";
+import { decodeTokenShard, encodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
+import { objectiveOf } from "../../shared/training/objectives/list.ts";
+import { conversationBatch } from "../../shared/training/objectives/sft.ts";
+import { streamOf } from "./compute-task.ts";
+import { objectsOf } from "./isolate.ts";
+
+/** Held-out examples of a measurement: enough for a loss that is exact to about a percent. */
+const MAX_EXAMPLES = 128;
+const BATCH = 8;
+
+async function withModel<T>(env: TrainerEnv, model: Hash, work: (weights: Weights, model: ModelConfig) => Promise<T> | T): Promise<T> {
+  await startBackend();
+  const checkpoint = decoderCheckpoint(await getJson(env.ARTIFACTS, "checkpoint", model, checkpointSchema), "model");
+  const weights: Weights = {};
+  try {
+    for (const hash of checkpoint.weights)
+      Object.assign(weights, tensorsOf(decodeSafetensors(new Uint8Array(await getObject(env.ARTIFACTS, "part", hash)))));
+    return await work(weights, checkpoint.model);
+  } finally {
+    tf.dispose(weights);
+  }
+}
+
+const readShard = async (env: TrainerEnv, { hash }: TokenShardEntry) =>
+  decodeTokenShard(new Uint8Array(await getObject(env.ARTIFACTS, "token-shard", hash)));
+
+/** A shard of pairs with the log-probabilities of a model. */
+export function referenceShard(env: TrainerEnv, model: Hash, shard: TokenShardEntry): Promise<TokenShardEntry> {
+  return withModel(env, model, async (weights, config) => {
+    const numbers = await readShard(env, shard);
+    writeReferences(weights, config, numbers);
+    return { hash: await putObject(env.ARTIFACTS, "token-shard", encodeTokenShard(numbers)), tokens: numbers.length };
+  });
+}
+
+/** The held-out pairs of a dataset, and those in which the model prefers the better answer more than the reference does. */
+export function countWins(env: TrainerEnv, model: Hash, dataset: Hash): Promise<{ pairs: number; wins: number }> {
+  return withModel(env, model, async (weights, config) => {
+    const { val } = await getJson(env.ARTIFACTS, "dataset", dataset, datasetSchema);
+    const margins: number[] = [];
+    for (const shard of val) margins.push(...marginsOf(weights, config, await readShard(env, shard)));
+    return { pairs: margins.length, wins: margins.filter((margin) => margin > 0).length };
+  });
+}
+
+export interface EarlierDataset {
+  dataset: Hash;
+  objective: "pretrain" | "sft";
+}
+
+/** The dataset that a model has learned; for a model that learned preferences, that of its reference. Null if it is not stored here. */
+export async function earlierDataset(env: TrainerEnv, model: Hash): Promise<EarlierDataset | null> {
+  const { dataset } = await getJson(env.ARTIFACTS, "checkpoint", model, checkpointSchema);
+  if (dataset === null || (await env.ARTIFACTS.head(objectKey("dataset", dataset))) === null) return null;
+  const { kind, reference } = await getJson(env.ARTIFACTS, "dataset", dataset, datasetSchema);
+  if (kind === "preferences") return reference === undefined ? null : earlierDataset(env, reference);
+  return kind === "classify" ? null : { dataset, objective: kind };
+}
+
+export interface HeldOut {
+  /** The mean loss on the first held-out examples. */
+  loss: number;
+  /** Lessons: for each example, whether the model's most probable tokens are its answer, word for word. Other datasets: empty. */
+  right: boolean[];
+}
+
+/** A model on the held-out examples of a dataset that models learn with this objective. */
+export function measureHeldOut(env: TrainerEnv, model: Hash, dataset: Hash, objective: "pretrain" | "sft"): Promise<HeldOut> {
+  const { examples, lossHead } = objectiveOf({ objective });
+  return withModel(env, model, async (weights, config) => {
+    const { val, valTokens } = await getJson(env.ARTIFACTS, "dataset", dataset, datasetSchema);
+    const stream = streamOf(val, valTokens, objectsOf(env));
+    const count = Math.min(MAX_EXAMPLES, examples.validationCount(valTokens, config));
+    const total = { lossSum: 0, targets: 0 };
+    const right: boolean[] = [];
+    for (let first = 0; first < count; first += BATCH) {
+      const records: Uint16Array[] = [];
+      for (let example = first; example < Math.min(count, first + BATCH); example++) {
+        const start = examples.recordStart(example, config);
+        records.push(await stream.read(start, Math.min(valTokens, start + examples.recordLength(config))));
+      }
+      const part = lossSum(weights, config, examples.batch(records, config), lossHead);
+      total.lossSum += part.lossSum;
+      total.targets += part.targets;
+      if (objective === "sft") for (const record of records) right.push(isAnswered(weights, config, record));
+    }
+    return { loss: total.lossSum / total.targets, right };
+  });
+}
+
+/** True if each token of a lesson's answer is the most probable one. */
+function isAnswered(weights: Weights, model: ModelConfig, record: Uint16Array): boolean {
+  if (pairsOf(record) < 2) return true;
+  const { inputs, labels } = conversationBatch([record], model.context);
+  const logits = tf.tidy(() => logitsOf(weights, model, hiddenRows(weights, model, tf.tensor1d(inputs, "int32"), 1)).dataSync());
+  return labels.every((label, row) => {
+    if (label === -1) return true;
+    const own = logits.subarray(row * model.vocabSize, (row + 1) * model.vocabSize);
+    return own.every((logit) => logit <= own[label]!);
+  });
+}
