@@ -1,11 +1,12 @@
 /**
- * `npm run bench -- align --data FILE [--pretrain TOKENS] [--epochs N] [--flipped SHARE] [--json]`: a model learns politeness from pairs of answers.
+ * `npm run bench -- align --data FILE [--pretrain TOKENS] [--epochs N] [--poison] [--json]`: a model learns politeness from pairs of answers.
  *
  * The pairs are {instruction, input, output, chosen, rejected}: preference-data.json of rasbt/LLMs-from-scratch, chapter 7. A model
  * that was pretrained as in `npm start` learns the neutral answers (sft), a reward model and a preference-trained model come out of the
  * pairs, all by the product's own objectives in rounds of two shards, as in a run; here one shard follows the other. One instruction in
  * five is held out. A judge without a network (support/align/politeness.ts) compares the answers that are sampled on held-out
- * instructions: one of sft, the best of three of sft by the reward model, and one of the preference-trained model.
+ * instructions: one of sft, the best of three of sft by the reward model, and one of the preference-trained model. With --poison, two
+ * more models learn from pairs of which 5 % are the wrong way round, and all; the gate judges each.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -19,12 +20,12 @@ export const FLAGS = {
   base: "",
   sftEpochs: 3,
   sftLr: 0.25,
-  rewardEpochs: 4,
+  rewardEpochs: 5,
   rewardLr: 0.15,
   objective: "dpo",
   epochs: 3,
   lr: 0.05,
-  flipped: 0,
+  poison: false,
   samples: 200,
   seed: 1,
 };
@@ -36,5 +37,5 @@ export async function run(flags: typeof FLAGS, print: Print): Promise<Record<str
   const { align } = await import("./support/align/align.ts");
   const folder = flags.base === "" ? join(ROOT, ".tiffin", "bench", `lessons-${flags.pretrain}`) : flags.base;
   if (flags.base === "" && !existsSync(join(folder, "checkpoints"))) await trainBase(folder, flags.pretrain, print);
-  return align(readBase(folder), flags, print);
+  return align(readBase(folder), folder, flags, print);
 }

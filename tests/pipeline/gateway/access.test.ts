@@ -44,7 +44,6 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
     "DELETE /feedback/raters/{rater}",
     "POST /sources",
     "GET /sources",
-    "GET /sources/{id}/report",
     "DELETE /documents",
     "POST /crawls",
     "GET /crawls",

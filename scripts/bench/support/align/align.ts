@@ -1,6 +1,7 @@
 /** The stages of alignment in order, and what each of them has learned. */
+import { basename, join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
-import { OBJECTIVE_NAMES, type ObjectiveName } from "../../../../shared/config.ts";
+import { OBJECTIVE_NAMES, type ModelConfig, type ObjectiveName } from "../../../../shared/config.ts";
 import { conversationRecord } from "../../../../shared/lessons/records.ts";
 import { decodeParts } from "../../../../shared/model/formats/weights-file.ts";
 import type { Weights } from "../../../../shared/model/weights.ts";
@@ -10,11 +11,12 @@ import { scoredModel, withScore } from "../../../../shared/preferences/scored-mo
 import { startBackend } from "../../../../shared/tensor/engine/backend.ts";
 import { reward, scoredBatch, scoresOf } from "../../../../shared/training/objectives/reward.ts";
 import type { Print } from "../../../cli/runner.ts";
+import { ROOT } from "../../../local/workers.ts";
 import type { BaseModel } from "../lessons/base.ts";
 import { answersTo } from "./answers.ts";
 import { lessonStream, pairStream, readPairs } from "./pairs.ts";
 import { trainJudge, winRate } from "./politeness.ts";
-import { runStage } from "./stage.ts";
+import { keptStage, runStage } from "./stage.ts";
 
 export interface AlignSettings {
   data: string;
@@ -25,8 +27,8 @@ export interface AlignSettings {
   objective: string;
   epochs: number;
   lr: number;
-  /** Share of the pairs to learn in which the worse answer is called the better one: poisoned votes. */
-  flipped: number;
+  /** True to also train on pairs of which some, and all, are the wrong way round. */
+  poison: boolean;
   samples: number;
   seed: number;
 }
@@ -37,7 +39,16 @@ const GOLDEN = 0.618033988749895;
 const lengthOf = (answers: readonly string[]) => answers.reduce((sum, answer) => sum + answer.length, 0) / answers.length;
 const share = (values: readonly boolean[]) => values.filter(Boolean).length / values.length;
 
-export async function align(base: BaseModel, settings: AlignSettings, print: Print) {
+/** The share of held-out pairs that a model wins against its reference, and what the gate says about it. */
+function gateOf(weights: Weights, model: ModelConfig, heldOut: Uint16Array) {
+  const margins = marginsOf(weights, model, heldOut);
+  const wins = margins.filter((margin) => margin > 0).length;
+  const { passes, chance } = judgeGate({ pairs: margins.length, wins, heldOut: null, canaries: null });
+  return { accuracy: winRate(margins), passes, chance };
+}
+
+/** `folder`: where the base model is. The model that learned the neutral answers is kept beside it. */
+export async function align(base: BaseModel, folder: string, settings: AlignSettings, print: Print) {
   await startBackend();
   const { model, tokenizer } = base;
   const { context } = model;
@@ -50,14 +61,12 @@ export async function align(base: BaseModel, settings: AlignSettings, print: Pri
   const lessons = [train, heldOut].map((side) => lessonStream(tokenizer, side, context)) as [Uint16Array, Uint16Array];
   const started = decodeParts(base.parts);
   const sftStage = { objective: "sft", epochs: settings.sftEpochs, lr: settings.sftLr, seed } as const;
-  const sft = await runStage(base, { model, weights: started }, lessons, sftStage, print);
+  const kept = join(ROOT, ".tiffin", "bench", `align-sft-${basename(folder)}-${settings.sftEpochs}-${settings.sftLr}-${seed}`);
+  const sft = await keptStage(kept, base, { model, weights: started }, lessons, sftStage, print);
   tf.dispose(started);
 
   const judge = trainJudge(train);
-  const voted = train.map((pair, index) =>
-    (index * GOLDEN) % 1 < settings.flipped ? { ...pair, better: pair.worse, worse: pair.better } : pair,
-  );
-  const pairs = [voted, heldOut].map((side) => pairStream(tokenizer, side, context)) as [Uint16Array, Uint16Array];
+  const pairs = [train, heldOut].map((side) => pairStream(tokenizer, side, context)) as [Uint16Array, Uint16Array];
   const scored = scoredModel(model);
   const first = withScore(sft.weights, model);
   const rewardStage = { objective: "reward", epochs: settings.rewardEpochs, lr: settings.rewardLr, seed } as const;
@@ -81,10 +90,19 @@ export async function align(base: BaseModel, settings: AlignSettings, print: Pri
     { objective, epochs: settings.epochs, lr: settings.lr, seed },
     print,
   );
-  const margins = marginsOf(preferred.weights, model, pairs[1]);
-  const dpoAccuracy = winRate(margins);
-  const gate = judgeGate({ pairs: margins.length, wins: margins.filter((margin) => margin > 0).length, heldOut: null, canaries: null });
+  const { accuracy: dpoAccuracy, ...gate } = gateOf(preferred.weights, model, pairs[1]);
   print(`${objective}: right in ${(100 * dpoAccuracy).toFixed(1)} % of held-out pairs`);
+
+  const poisoned: object[] = [];
+  for (const flipped of settings.poison ? [0.05, 1] : []) {
+    const votes = train.map((pair, index) => ((index * GOLDEN) % 1 < flipped ? { ...pair, better: pair.worse, worse: pair.better } : pair));
+    const poison = pairStream(tokenizer, votes, context);
+    writeReferences(sft.weights, model, poison);
+    const stage = { objective, epochs: settings.epochs, lr: settings.lr, seed };
+    const { weights } = await runStage(base, { model, weights: sft.weights }, [poison, pairs[1]], stage, print);
+    poisoned.push({ flipped, ...gateOf(weights, model, pairs[1]) });
+    tf.dispose(weights);
+  }
 
   const judgeAccuracy = share(heldOut.map(({ better, worse }) => judge.score(better) > judge.score(worse)));
   const questions = heldOut.slice(0, settings.samples);
@@ -117,8 +135,8 @@ export async function align(base: BaseModel, settings: AlignSettings, print: Pri
     winRateBestOf3: against(best),
     winRateBestOf3ByChance: against(three.map(([answer]) => answer!)),
     winRateDpo: against(trained),
-    gate: gate.passes ? "promoted" : "refused",
-    chance: gate.chance,
+    gate,
+    poisoned,
     lengths: { sft: lengthOf(plain), bestOf3: lengthOf(best), dpo: lengthOf(trained) },
   };
 }

@@ -1,4 +1,6 @@
 /** One stage of alignment: a run of some objective that begins with given weights, in a plain loop. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { presetOf, supervisionConfigSchema, type ModelConfig, type ObjectiveName, type TrainingConfig } from "../../../../shared/config.ts";
 import { decodeParts, encodeParts } from "../../../../shared/model/formats/weights-file.ts";
 import type { Weights } from "../../../../shared/model/weights.ts";
@@ -17,6 +19,23 @@ export interface StageSettings {
   /** Factor on the preset's learning rates. */
   lr: number;
   seed: number;
+}
+
+/** Like `runStage`. A result that is in the folder is read from there; a new one is written to it. */
+export async function keptStage(folder: string, ...stage: Parameters<typeof runStage>): ReturnType<typeof runStage> {
+  const lossFile = join(folder, "valLoss");
+  if (existsSync(lossFile)) {
+    const names = readdirSync(folder).filter((name) => name !== "valLoss");
+    const parts = names.toSorted((a, b) => Number(a) - Number(b)).map((name) => new Uint8Array(readFileSync(join(folder, name))));
+    return { weights: decodeParts(parts), valLoss: Number(readFileSync(lossFile, "utf8")) };
+  }
+  const result = await runStage(...stage);
+  mkdirSync(folder, { recursive: true });
+  for (const [index, bytes] of [...encodeParts(stage[1].model, result.weights)].entries())
+    writeFileSync(join(folder, String(index)), bytes);
+  // Written last, so a folder with a loss is complete.
+  writeFileSync(lossFile, String(result.valLoss));
+  return result;
 }
 
 /** Trains for some epochs. Returns new weights, which the caller disposes, and the loss on the validation examples. */
