@@ -5,7 +5,7 @@
 import type { z } from "zod";
 import { canonicalJson, objectKey, type Hash, type ObjectKind } from "./artifacts.ts";
 import { hexOf } from "./bytes/hex.ts";
-import { createRoom, MIN_ROOM_BYTES, readInto } from "./bytes/read-into.ts";
+import { createRoom, MAX_READ_BYTES, MIN_ROOM_BYTES, readChunks, readInto } from "./bytes/read-into.ts";
 import { namedError } from "./errors.ts";
 
 /** The sha256 of bytes, in lower-case hexadecimal. */
@@ -15,9 +15,11 @@ export async function sha256(bytes: ArrayBuffer | ArrayBufferView): Promise<Hash
 
 /** Throws `CorruptObject` unless the bytes have this hash. */
 export async function checkHash(kind: ObjectKind, hash: Hash, bytes: ArrayBuffer | ArrayBufferView): Promise<void> {
-  const actual = await sha256(bytes);
-  if (actual !== hash)
-    throw namedError("CorruptObject", `${kind} ${hash}: expected this hash, got ${actual} for ${bytes.byteLength} bytes`);
+  compareHash(kind, hash, await sha256(bytes), bytes.byteLength);
+}
+
+function compareHash(kind: ObjectKind, hash: Hash, actual: Hash, bytes: number): void {
+  if (actual !== hash) throw namedError("CorruptObject", `${kind} ${hash}: expected this hash, got ${actual} for ${bytes} bytes`);
 }
 
 /** Parses the JSON text of a stored object. Throws when the value does not fit the schema. */
@@ -122,6 +124,34 @@ export async function getObjectRange(
     const object = await bucket.get(objectKey(kind, hash, run), { range });
     if (object === null) throw missing(kind, hash);
     return { bytes: new Uint8Array(await object.arrayBuffer()), size: object.size };
+  });
+}
+
+/**
+ * Reads an object in chunks, each at its place `at` of `size` bytes, through `buffer`, which is consumed; the result can take its
+ * place. A retry begins again at 0. The hash is checked at the end, so the chunks are not to be trusted before.
+ */
+export async function getObjectInChunks(
+  bucket: R2Bucket,
+  kind: ObjectKind,
+  hash: Hash,
+  buffer: ArrayBuffer,
+  take: (chunk: Uint8Array, at: number, size: number) => void,
+): Promise<ArrayBuffer> {
+  let held = buffer;
+  return withRetries(async () => {
+    const object = await bucket.get(objectKey(kind, hash));
+    if (object === null) throw missing(kind, hash);
+    const digest = new crypto.DigestStream("SHA-256");
+    const hashed = digest.getWriter();
+    // A failed read detaches the buffer.
+    held = await readChunks(object.body, held.byteLength > 0 ? held : new ArrayBuffer(MAX_READ_BYTES), object.size, async (chunk, at) => {
+      await hashed.write(chunk);
+      take(chunk, at, object.size);
+    });
+    await hashed.close();
+    compareHash(kind, hash, hexOf(new Uint8Array(await digest.digest)), object.size);
+    return held;
   });
 }
 

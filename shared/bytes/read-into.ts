@@ -3,7 +3,7 @@
 /** The buffer grows when less room than this is free, because smaller reads cost too much. */
 export const MIN_ROOM_BYTES = 64 * 1024;
 /** Largest single read. The runtime holds a second copy of the bytes that it reads. Many small reads would leave more garbage. */
-const MAX_READ_BYTES = 1024 * 1024;
+export const MAX_READ_BYTES = 1024 * 1024;
 
 /** Buffer sizes are rounded up to a multiple of this. Objects differ a little in size, so a rounded buffer also fits the next object. */
 const GRAIN_BYTES = 256 * 1024;
@@ -42,5 +42,28 @@ export async function readInto(stream: ReadableStream, buffer: ArrayBuffer, expe
     held = value.buffer;
     size += value.byteLength;
     if (done) return new Uint8Array(held, 0, size);
+  }
+}
+
+/**
+ * Passes a stream of `size` bytes through `buffer` in chunks, each at its place `at`. `take` must be done with a chunk when its
+ * promise settles. `buffer` is consumed; the result owns its memory.
+ */
+export async function readChunks(
+  stream: ReadableStream,
+  buffer: ArrayBuffer,
+  size: number,
+  take: (chunk: Uint8Array<ArrayBuffer>, at: number) => Promise<void>,
+): Promise<ArrayBuffer> {
+  const reader = stream.getReader({ mode: "byob" }) as WholeReader;
+  let held = buffer;
+  for (let at = 0; ;) {
+    const room = Math.min(held.byteLength, MAX_READ_BYTES);
+    const { value, done } = await reader.read(new Uint8Array(held, 0, room), { min: Math.max(1, Math.min(room, size - at)) });
+    if (value === undefined) throw new Error(`stream: expected the end of the stream, got a cancellation after ${at} bytes`);
+    held = value.buffer;
+    if (value.byteLength > 0) await take(value, at);
+    at += value.byteLength;
+    if (done) return held;
   }
 }

@@ -5,16 +5,15 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { checkpointSchema, endTokensOf, type Hash } from "../../shared/artifacts.ts";
 import { decoderCheckpoint } from "../../shared/decoder-checkpoint.ts";
-import { createRoom } from "../../shared/bytes/read-into.ts";
+import { MAX_READ_BYTES } from "../../shared/bytes/read-into.ts";
 import type { ModelConfig } from "../../shared/config.ts";
 import type { Model } from "../../shared/contracts/models.ts";
-import { PART_BYTES, partition } from "../../shared/model/formats/partition.ts";
-import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
-import { checkPart, tensorsOf } from "../../shared/model/formats/weights-file.ts";
+import { partition } from "../../shared/model/formats/partition.ts";
+import { readPart } from "../../shared/model/formats/read-part.ts";
 import { createFusedModel, type DecodingModel } from "../../shared/model/decoding/fused-model.ts";
 import { precisionOf } from "../../shared/model/decoding/fused-weights.ts";
 import type { Weights } from "../../shared/model/weights.ts";
-import { getJson, getObject, getObjectInto } from "../../shared/store.ts";
+import { getJson, getObject } from "../../shared/store.ts";
 import { startBackend } from "../../shared/tensor/engine/backend.ts";
 import { templateOf, type ChatTemplate } from "../../shared/tokenizer/chat-template.ts";
 import { parseTokenizer } from "../../shared/tokenizer/json-reader.ts";
@@ -34,7 +33,7 @@ export interface LoadedModel {
   chatTemplate: ChatTemplate;
 }
 
-/** Parts that are on their way at a time: R2 takes tens of milliseconds to answer, and checking a part of 2 MB takes about ten. */
+/** Parts that are on their way at a time: R2 takes tens of milliseconds to answer, and a part of 2 MB takes about ten. */
 const PARTS_AT_ONCE = 3;
 
 /** Throws if an object is missing or does not fit. Then everything that was loaded is freed. */
@@ -52,25 +51,25 @@ export async function loadModel(
     throw new Error(`checkpoint ${hash}: expected ${parts.length} parts of weights, got ${checkpoint.weights.length}`);
   const weights: Weights = {};
   const read = (index: number, buffer: ArrayBuffer) => {
-    const bytes = getObjectInto(ARTIFACTS, "part", checkpoint.weights[index]!, undefined, buffer);
+    const arriving = readPart(ARTIFACTS, checkpoint.weights[index]!, parts[index]!, buffer).then((part) => {
+      Object.assign(weights, part.weights);
+      return part.buffer;
+    });
     // When an earlier part fails, nobody awaits this one.
-    bytes.catch(() => undefined);
-    return bytes;
+    arriving.catch(() => undefined);
+    return arriving;
   };
+  const arriving: Promise<ArrayBuffer>[] = [];
   try {
-    const arriving = Array.from({ length: Math.min(PARTS_AT_ONCE, parts.length) }, (_, index) => read(index, createRoom(PART_BYTES)));
-    for (const [index, part] of parts.entries()) {
-      const bytes = await arriving[index]!;
-      const arrays = decodeSafetensors(bytes);
-      checkPart(arrays, part);
-      Object.assign(weights, tensorsOf(arrays));
-      // Later parts reuse the buffers: dropped buffers keep their memory until the next collection.
-      if (index + PARTS_AT_ONCE < parts.length) arriving.push(read(index + PARTS_AT_ONCE, bytes.buffer));
-    }
+    // Later parts reuse the buffers: dropped buffers keep their memory until the next collection.
+    for (const index of parts.keys())
+      arriving.push(read(index, index < PARTS_AT_ONCE ? new ArrayBuffer(MAX_READ_BYTES) : await arriving[index - PARTS_AT_ONCE]!));
+    await Promise.all(arriving);
     const config = checkpoint.model;
     const decoding = createFusedModel(weights, config, precisionOf(PRECISION, config));
     return { hash, publishedAt, config, weights, decoding, tokenizer, endTokens, chatTemplate };
   } catch (error) {
+    await Promise.allSettled(arriving);
     tf.dispose(weights);
     throw error;
   }
