@@ -12,6 +12,7 @@ import { describeExplain } from "./explain.ts";
 import { describeNewcomer, openTeaSite } from "./newcomer.ts";
 import { press, type } from "./screens.ts";
 import { describeSessions } from "./sessions.ts";
+import { describeLearn } from "./learn.ts";
 import { describeStates } from "./states.ts";
 import { chromium, HOSTILE, Visitor } from "./visit.ts";
 
@@ -216,6 +217,7 @@ describe.skipIf(chromium === null)("the Studio", () => {
     });
 
     describeExplain(() => ({ door, visitor }));
+    describeLearn(() => ({ door, visitor }));
     describeCorpus(() => ({ door, visitor }));
     describeStates(() => ({ door, visitor }));
 

@@ -7,6 +7,7 @@ import { Announcer } from "../../frame/announcer.tsx";
 import { overview, overviewProblem, watchOverview } from "../../frame/overview.ts";
 import { Problem } from "../../frame/problem.tsx";
 import { CHAPTERS, type Chapter } from "./chapters.ts";
+import { NetworkLab } from "./network-lab.tsx";
 
 function ChapterCard({ chapter, proof }: { chapter: Chapter; proof: string | null }) {
   const { key, title, text, task, goal } = chapter;
@@ -57,6 +58,7 @@ export function Learn() {
           <ChapterCard key={chapter.key} chapter={chapter} proof={proofs[index]!} />
         ))}
       </ol>
+      <NetworkLab />
     </>
   );
 }
