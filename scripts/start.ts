@@ -27,6 +27,8 @@ import { ROOT } from "./local/workers.ts";
 const DOCS_PORT = 8790;
 const POLL_MS = 500;
 const PAGE_BUDGET = 2000;
+/** Documentation has code, lists and tables, which filters for prose would drop (workers/collector/README.md). */
+const QUALITY = "basic";
 /** One week. A start within a week of the last crawl uses that crawl. */
 const REVISIT_SECONDS = 7 * 24 * 3600;
 /** The planned time of the whole start, including the lessons. */
@@ -96,6 +98,7 @@ async function collect(client: Client, site: string, memory: Memory): Promise<{ 
     scope: "path",
     pageBudget: PAGE_BUDGET,
     revisitSeconds: REVISIT_SECONDS,
+    quality: QUALITY,
   });
   const known = memory.crawls?.[source.id];
   const current = known === undefined ? null : await currentCrawl(client, known);

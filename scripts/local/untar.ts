@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { createWriteStream, mkdirSync } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
 import { finished } from "node:stream/promises";
+import { ChunkReader } from "../../shared/bytes/chunk-reader.ts";
 
 const BLOCK = 512;
 
@@ -23,41 +24,9 @@ function entryOf(header: Uint8Array): Entry | null {
   return { path, size };
 }
 
-/** Reads any number of bytes from a stream of chunks. */
-class ChunkReader {
-  readonly #chunks: AsyncIterator<Uint8Array>;
-  #rest: Uint8Array = new Uint8Array();
-
-  constructor(stream: AsyncIterable<Uint8Array>) {
-    this.#chunks = stream[Symbol.asyncIterator]();
-  }
-
-  /** Up to `most` bytes, at least one. Throws at the end of the stream. */
-  async some(most: number): Promise<Uint8Array> {
-    while (this.#rest.byteLength === 0) {
-      const next = await this.#chunks.next();
-      if (next.done === true) throw new Error("tar: expected the end of the archive, but the stream ended early");
-      this.#rest = next.value;
-    }
-    const taken = this.#rest.subarray(0, most);
-    this.#rest = this.#rest.subarray(taken.byteLength);
-    return taken;
-  }
-
-  async exactly(bytes: number): Promise<Uint8Array> {
-    const all = new Uint8Array(bytes);
-    for (let at = 0; at < bytes;) {
-      const part = await this.some(bytes - at);
-      all.set(part, at);
-      at += part.byteLength;
-    }
-    return all;
-  }
-}
-
 /** Writes all files below `folder` and returns their paths. Refuses an entry whose path leads out of the folder. */
 export async function untar(stream: AsyncIterable<Uint8Array>, folder: string): Promise<string[]> {
-  const reader = new ChunkReader(stream);
+  const reader = new ChunkReader(stream, "tar");
   const paths: string[] = [];
   for (;;) {
     const entry = entryOf(await reader.exactly(BLOCK));

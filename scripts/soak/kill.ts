@@ -49,7 +49,7 @@ async function prepare(client: Client, site: string, objective: string): Promise
     const lessons = await post(client, drawLabelled(1, LESSONS));
     return { ...usual, preset: "classifier", batch: 8, tokens: ROUNDS * EXAMPLES_PER_ROUND, lessons };
   }
-  const source = await client.call("POST", "/sources", sourceSchema, { url: site, pageBudget: PAGES });
+  const source = await client.call("POST", "/sources", sourceSchema, { url: site, pageBudget: PAGES, quality: "basic" });
   const [crawl] = await client.call("POST", "/crawls", z.array(crawlSchema), { source: source.id });
   while ((await client.call("GET", `/crawls/${crawl!.id}`, crawlSchema)).state !== "done") await sleep(POLL_MS);
   if (objective === "pretrain") return usual;

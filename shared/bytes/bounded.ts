@@ -6,8 +6,8 @@ export interface BoundedBytes {
   truncated: boolean;
 }
 
-/** Reads at most `limit` bytes of a stream and cancels the rest. Needs twice the memory while it joins the chunks. */
-export async function readAtMost(stream: ReadableStream<Uint8Array> | null, limit: number): Promise<BoundedBytes> {
+/** Reads at most `limit` bytes of a stream and ends it. Needs twice the memory while it joins the chunks. */
+export async function readAtMost(stream: AsyncIterable<Uint8Array> | null, limit: number): Promise<BoundedBytes> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   let truncated = false;
@@ -16,7 +16,7 @@ export async function readAtMost(stream: ReadableStream<Uint8Array> | null, limi
     chunks.push(taken);
     size += taken.byteLength;
     truncated = taken.byteLength < chunk.byteLength;
-    // Leaving the loop cancels the stream.
+    // Leaving the loop ends the stream.
     if (truncated) break;
   }
   return { bytes: joined(chunks, size), truncated };

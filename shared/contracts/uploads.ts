@@ -1,5 +1,6 @@
 /** Files that an operator adds to the corpus. */
 import { z } from "zod";
+import { qualitySchema } from "./sources.ts";
 
 /** Maximum bytes of an uploaded file. Split a larger file and give each piece its own name. */
 export const MAX_UPLOAD_BYTES = 5 * 1024 * 1024;
@@ -18,6 +19,8 @@ export const uploadQuerySchema = z.object({
   licence: z.string().max(200).default(""),
   /** The language of documents that state none: a BCP 47 tag. */
   lang: z.string().max(35).default(""),
+  /** An operator has chosen these texts, so they are stored as they are unless the upload asks for more. */
+  quality: qualitySchema.default("none"),
 });
 
 export type UploadRequest = z.output<typeof uploadParamsSchema> & z.output<typeof uploadQuerySchema>;

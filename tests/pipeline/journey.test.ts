@@ -22,10 +22,12 @@ const CRONS = [
   ["tiffin-feedback", "*/10 * * * *"],
 ] as const;
 const PAGES = 12;
+/** Pages with names of their own, because pages that differ only in a number are near-duplicates. */
 const sentences = (page: number) =>
-  Array.from({ length: 12 }, (_, line) => `Page ${page} tells of the kettle, the cup and the tea that is poured at ${line} o'clock. `).join(
-    "",
-  );
+  Array.from(
+    { length: 12 },
+    (_, line) => `Page ${page} tells of kettle ${page}, cup ${page} and tea ${page} that ${page} pours at ${line} o'clock. `,
+  ).join("");
 
 const site = createServer((request, response) => {
   const path = request.url ?? "/";
@@ -66,7 +68,7 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
 }
 
 test("turns pages into a model that answers, and a vote sets the reward of the answer", async () => {
-  const source = await call<{ id: string }>("POST", "/sources", { url: `${origin}/`, scope: "host" });
+  const source = await call<{ id: string }>("POST", "/sources", { url: `${origin}/`, scope: "host", quality: "basic" });
   const [crawl] = await call<{ id: string }[]>("POST", "/crawls", { source: source.id });
   const crawled = () => call<{ state: string; documents: number }>("GET", `/crawls/${crawl!.id}`);
   await vi.waitFor(async () => expect((await crawled()).state).toBe("done"), { timeout: PATIENCE_MS, interval: 200 });
@@ -169,8 +171,8 @@ test("a line of each Worker that did a request's work has the id of the request"
   const authorization = `Bearer ${OPERATOR_TOKEN}`;
   const post = (path: string, body: object) =>
     server.fetch(path, { method: "POST", headers: { authorization, "content-type": "application/json" }, body: JSON.stringify(body) });
-  await carries("generator", post("/predict", { text: "Page 3 tells of", candidates: ["the kettle"] }));
+  await carries("generator", post("/predict", { text: "Page 3 tells of", candidates: ["kettle"] }));
   await carries("generator", post("/explain", { text: "Page 3 tells of" }));
-  await carries("collector", post("/sources", { url: `${origin}/`, scope: "host" }));
+  await carries("collector", post("/sources", { url: `${origin}/`, scope: "host", quality: "basic" }));
   await carries("collector", server.fetch(`/documents?url=${origin}/page/1`, { method: "DELETE", headers: { authorization } }));
 });

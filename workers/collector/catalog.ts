@@ -3,19 +3,21 @@
  * in the same storage.
  */
 import { DurableObject } from "cloudflare:workers";
-import type { Document, Hash } from "../../shared/artifacts.ts";
-import { crawlSchema, type Crawl, type Source } from "../../shared/contracts/sources.ts";
+import type { Hash } from "../../shared/artifacts.ts";
+import { crawlSchema, type Crawl, type Source, type SourceReport } from "../../shared/contracts/sources.ts";
 import type { CorpusTotals } from "../../shared/contracts/overview.ts";
 import type { CrawlPages, CrawlPagesQuery, Documents, DocumentsQuery } from "../../shared/contracts/documents.ts";
 import { Meter } from "../../shared/costs/meter.ts";
 import type { Usage } from "../../shared/costs/usage.ts";
 import { log } from "../../shared/log.ts";
 import { Signal } from "../../shared/signal.ts";
+import type { Candidate } from "./candidate.ts";
 import { Corpus, type Verdict } from "./corpus.ts";
 import { crawlEvents } from "./crawl-events.ts";
 import { DocumentIndex, type Place } from "./document-index.ts";
 import { corpusTotals } from "./overview.ts";
 import { PageLog } from "./page-log.ts";
+import { SourceReports } from "./source-report.ts";
 import { UsageByDay } from "./usage.ts";
 
 type Row = Record<string, SqlStorageValue>;
@@ -34,6 +36,7 @@ function counted(crawl: Crawl, { verdict, bytes }: { verdict: Verdict; bytes: nu
       return { ...next, documents: crawl.documents + 1, bytes: crawl.bytes + bytes };
     case "duplicate":
       return { ...next, duplicates: crawl.duplicates + 1 };
+    case "near-duplicate":
     case "removed":
     case "too-large":
       return { ...next, skipped: { ...crawl.skipped, [verdict]: (crawl.skipped[verdict] ?? 0) + 1 } };
@@ -49,6 +52,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
   readonly #usage: UsageByDay;
   readonly #index: DocumentIndex;
   readonly #pages: PageLog;
+  readonly #reports: SourceReports;
   readonly #changed = new Signal();
 
   constructor(ctx: DurableObjectState, env: CollectorEnv) {
@@ -59,6 +63,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
     this.#usage = new UsageByDay(sql);
     this.#index = new DocumentIndex(sql);
     this.#pages = new PageLog(sql);
+    this.#reports = new SourceReports(sql);
     sql.exec("CREATE TABLE IF NOT EXISTS sources (id TEXT PRIMARY KEY, json TEXT NOT NULL)");
     sql.exec(
       "CREATE TABLE IF NOT EXISTS crawls (id TEXT PRIMARY KEY, source TEXT NOT NULL, started_at INTEGER NOT NULL, json TEXT NOT NULL)",
@@ -185,8 +190,10 @@ export class Catalog extends DurableObject<CollectorEnv> {
     id: string,
     reason: string,
     as: "fetched" | "failed" | "sitemap" = "fetched",
-    { url, count = 1 }: { url?: string; count?: number } = {},
+    { url, count = 1, bytes = 0 }: { url?: string; count?: number; bytes?: number } = {},
   ): Promise<void> {
+    const source = as === "sitemap" ? undefined : this.#crawl(id)?.source;
+    if (source !== undefined) this.#reports.refuse(source, reason, url ?? "", count, bytes);
     if (url !== undefined && as !== "sitemap") this.#pages.add(id, url, as === "failed" ? "failed" : "refused", reason);
     this.#change(id, (crawl) => ({
       fetched: crawl.fetched + (as === "fetched" ? count : 0),
@@ -201,18 +208,17 @@ export class Catalog extends DurableObject<CollectorEnv> {
     this.#change(id, ({ fetched, unchanged }) => ({ fetched: fetched + 1, unchanged: unchanged + 1 }));
   }
 
-  /** Adds a document, unless the corpus refuses it. When this returns, the document is durable. */
-  async append(crawl: string, document: Document): Promise<Verdict> {
-    return (await this.appendAll(crawl, document.source, [document]))[0]!;
-  }
-
-  /** Adds documents of one source. The counters are written once and the open segment is checked once for all of them. */
-  async appendAll(crawl: string, source: string, documents: readonly Document[]): Promise<Verdict[]> {
-    const added = documents.map((document) => {
-      const found = this.#corpus.add(document);
-      this.#log(crawl, document, found.verdict);
-      return found;
+  /**
+   * Adds documents of one source, unless the corpus refuses them. When this returns, they are durable. The counters are written once
+   * and the open segment is checked once for all of them.
+   */
+  async append(crawl: string, source: string, candidates: readonly Candidate[]): Promise<Verdict[]> {
+    const added = candidates.map((candidate) => {
+      const found = this.#corpus.add(candidate);
+      this.#log(crawl, candidate, found.verdict);
+      return { candidate, ...found };
     });
+    this.#reports.add(source, added);
     this.#change(crawl, (known) => added.reduce(counted, known));
     try {
       if (this.#corpus.isFull(source)) await this.#corpus.flush(source);
@@ -224,7 +230,7 @@ export class Catalog extends DurableObject<CollectorEnv> {
   }
 
   /** Lists a document's page, and the document's title if its text is new. */
-  #log(crawl: string, document: Document, verdict: Verdict): void {
+  #log(crawl: string, { document }: Candidate, verdict: Verdict): void {
     const { url } = document;
     if (verdict === "stored") {
       this.#index.add(document);
@@ -244,6 +250,11 @@ export class Catalog extends DurableObject<CollectorEnv> {
     for (const url of this.#corpus.partsOf(file)) if (!addresses.has(url)) this.#corpus.withdraw(url);
   }
 
+  /** What became of a source's documents. Null if there is no such source. */
+  async report(source: string): Promise<SourceReport | null> {
+    return this.#rows("SELECT 1 FROM sources WHERE id = ?", source).length === 0 ? null : this.#reports.of(source);
+  }
+
   async totals(): Promise<CorpusTotals> {
     return corpusTotals(this.#sql);
   }
@@ -256,10 +267,18 @@ export class Catalog extends DurableObject<CollectorEnv> {
     this.#book();
   }
 
-  /** Removes a URL for good, from the segments in R2. Later crawls do not store it again. */
+  async hasPage(url: string): Promise<boolean> {
+    return this.#corpus.hasPage(url);
+  }
+
+  /** Removes a URL and its parts (`URL#n`) for good, from the segments in R2. Later crawls do not store them again. */
   async remove(url: string): Promise<{ removed: number }> {
-    this.#index.forget(url);
-    return this.#corpus.remove(url);
+    let removed = 0;
+    for (const address of new Set([url, ...this.#corpus.partsOf(url)])) {
+      this.#index.forget(address);
+      removed += (await this.#corpus.remove(address)).removed;
+    }
+    return { removed };
   }
 
   /** A snapshot of all sources or of some sources. Throws NotFound if the snapshot would be empty. */

@@ -14,13 +14,16 @@ import {
 } from "../../shared/artifacts.ts";
 import { namedError } from "../../shared/errors.ts";
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
+import type { Candidate } from "./candidate.ts";
+import { createCorpusTables } from "./corpus-tables.ts";
+import { NearDuplicates } from "./quality/near-duplicates.ts";
 import { putJson, putObject, putRecord, sha256 as hashOf } from "../../shared/store.ts";
 import { segmentText } from "./segment-text.ts";
 
 /** A segment is written when its texts have this many bytes. */
 const SEGMENT_BYTES = 1024 * 1024;
 
-export type Verdict = "stored" | "duplicate" | "too-large" | "removed";
+export type Verdict = "stored" | "duplicate" | "near-duplicate" | "too-large" | "removed";
 
 type Row = Record<string, SqlStorageValue>;
 type Text = { sha256: string; bytes: number };
@@ -40,34 +43,15 @@ const totalBytes = (rows: readonly { bytes: number }[]) => rows.reduce((total, {
 export class Corpus {
   readonly #sql: SqlStorage;
   readonly #bucket: R2Bucket;
+  readonly #nearDuplicates: NearDuplicates;
   /** The last write of segments. The next write waits for this promise, so no document is written twice. */
   #writing: Promise<void> = Promise.resolve();
 
   constructor(sql: SqlStorage, bucket: R2Bucket) {
     this.#sql = sql;
     this.#bucket = bucket;
-    sql.exec(
-      "CREATE TABLE IF NOT EXISTS documents (sha256 TEXT PRIMARY KEY, source TEXT NOT NULL, url TEXT NOT NULL, bytes INTEGER NOT NULL, json TEXT)",
-    );
-    sql.exec("CREATE INDEX IF NOT EXISTS documents_open ON documents (source) WHERE json IS NOT NULL");
-    sql.exec("CREATE TABLE IF NOT EXISTS pages (url TEXT PRIMARY KEY, sha256 TEXT NOT NULL)");
-    sql.exec("CREATE INDEX IF NOT EXISTS pages_sha256 ON pages (sha256)");
-    // For each page, the sources whose crawls have reached it. A page stored before this table existed has only the source that
-    // owns its text.
-    sql.exec("CREATE TABLE IF NOT EXISTS page_sources (source TEXT NOT NULL, url TEXT NOT NULL, PRIMARY KEY (source, url))");
-    sql.exec(
-      "INSERT INTO page_sources SELECT source, pages.url FROM pages JOIN documents USING (sha256) WHERE NOT EXISTS (SELECT 1 FROM page_sources)",
-    );
-    sql.exec("CREATE TABLE IF NOT EXISTS superseded (sha256 TEXT PRIMARY KEY)");
-    sql.exec("CREATE TABLE IF NOT EXISTS removals (url TEXT PRIMARY KEY, removed_at TEXT NOT NULL)");
-    sql.exec("CREATE TABLE IF NOT EXISTS manifests (source TEXT PRIMARY KEY, sequence INTEGER NOT NULL)");
-    // Sources whose segments have changed since their last manifest was written.
-    sql.exec("CREATE TABLE IF NOT EXISTS due (source TEXT PRIMARY KEY)");
-    sql.exec(
-      "CREATE TABLE IF NOT EXISTS segments (number INTEGER PRIMARY KEY, source TEXT NOT NULL, hash TEXT NOT NULL, documents INTEGER NOT NULL, bytes INTEGER NOT NULL)",
-    );
-    // Objects that may exist in R2 without a row in `segments`: not listed yet, or replaced by a rewritten segment.
-    sql.exec("CREATE TABLE IF NOT EXISTS unlisted (hash TEXT PRIMARY KEY)");
+    createCorpusTables(sql);
+    this.#nearDuplicates = new NearDuplicates(sql);
   }
 
   #rows<T extends Row>(query: string, ...values: SqlStorageValue[]): T[] {
@@ -75,18 +59,27 @@ export class Corpus {
   }
 
   /**
-   * Adds a document, unless its text is known, its URL was removed, or it is too large. Returns the verdict and the bytes of
-   * the text. The method never awaits, so the caller's next write is in the same transaction.
+   * Adds a document, unless its text is known or nearly known, its URL or text was removed, or it is too large. Returns the verdict
+   * and the bytes of the text. The method never awaits, so the caller's next write is in the same transaction.
    */
-  add(document: Document): { verdict: Verdict; bytes: number } {
+  add({ document, sketch }: Pick<Candidate, "document" | "sketch">): { verdict: Verdict; bytes: number } {
     const { sha256, source, url } = document;
     const bytes = byteLength(document.text);
-    if (this.#rows("SELECT 1 FROM removals WHERE url = ?", url).length > 0) return { verdict: "removed", bytes };
+    // With a file, its parts (`FILE#n`) are removed.
+    const isRemoved = this.#rows("SELECT 1 FROM removals WHERE url IN (?, ?)", url, url.replace(/#.*$/, "")).length > 0;
+    if (isRemoved) return { verdict: "removed", bytes };
     const json = encodeDocument(document);
     if (byteLength(json) > MAX_DURABLE_ROW_BYTES / 2) return { verdict: "too-large", bytes };
-    const { rowsWritten } = this.#sql.exec("INSERT OR IGNORE INTO documents VALUES (?, ?, ?, ?, ?)", sha256, source, url, bytes, json);
-    this.#setPageText(document);
-    return { verdict: rowsWritten === 0 ? "duplicate" : "stored", bytes };
+    const isKnown = this.#rows("SELECT 1 FROM documents WHERE sha256 = ?", sha256).length > 0;
+    const near = isKnown || sketch === null ? null : this.#nearDuplicates.find(sketch, url);
+    if (near?.isRemoved) return { verdict: "removed", bytes };
+    if (!isKnown && near === null) {
+      this.#sql.exec("INSERT INTO documents VALUES (?, ?, ?, ?, ?)", sha256, source, url, bytes, json);
+      if (sketch !== null) this.#nearDuplicates.addLast(sketch);
+    }
+    // The text of a near-duplicate stays in the corpus as long as one of its pages does.
+    this.#setPageText({ url, source, sha256: near?.sha256 ?? sha256 });
+    return { verdict: near !== null ? "near-duplicate" : isKnown ? "duplicate" : "stored", bytes };
   }
 
   /** True if a source's open documents fill a segment. */
@@ -96,7 +89,7 @@ export class Corpus {
   }
 
   /** Replaces the text of a page. */
-  #setPageText({ url, sha256, source }: Document): void {
+  #setPageText({ url, sha256, source }: Pick<Document, "url" | "sha256" | "source">): void {
     this.withdraw(url);
     this.#sql.exec("INSERT INTO pages VALUES (?, ?)", url, sha256);
     this.#sql.exec("INSERT OR IGNORE INTO page_sources VALUES (?, ?)", source, url);
@@ -108,6 +101,11 @@ export class Corpus {
     const before = this.#rows<{ sha256: string }>("DELETE FROM pages WHERE url = ? RETURNING sha256", url)[0]?.sha256;
     if (before === undefined || this.#rows("SELECT 1 FROM pages WHERE sha256 = ? LIMIT 1", before).length > 0) return;
     this.#sql.exec("INSERT OR IGNORE INTO superseded VALUES (?)", before);
+  }
+
+  /** True if a page or a part of a file has a text. */
+  hasPage(url: string): boolean {
+    return this.#rows("SELECT 1 FROM pages WHERE url = ?", url).length > 0;
   }
 
   /** The addresses of a file and its parts (`FILE#n`) that have a text. */

@@ -6,9 +6,9 @@
 import { log } from "../../shared/log.ts";
 import { isFailure, isWithdrawal, reasonOf, type Refusal } from "./refusal.ts";
 import { ADAPTERS } from "./sources/adapters.ts";
-import type { Finding, FoundDocument, ResourceKind } from "./sources/source.ts";
-import { corpusDocument } from "./corpus-document.ts";
-import { normalizeUrl } from "./web/address.ts";
+import type { Finding, FoundDocument, Resource, ResourceKind } from "./sources/source.ts";
+import { storeFindings } from "./store-findings.ts";
+import { normalizeUrl, placeOf } from "./web/address.ts";
 import type { Found, PageMessage, Visit } from "./web/host.ts";
 
 type Catalog = ReturnType<CollectorEnv["CATALOG"]["getByName"]>;
@@ -30,31 +30,41 @@ export async function crawlPage(env: CollectorEnv, message: PageMessage): Promis
       await catalog.countUnchanged(message.crawl, message.url);
       return complete({ pages: visit.links, sitemaps: [], validators: "unchanged" });
     case "fetched":
-      return complete(await store(catalog, message, visit));
+      return complete(await store(env, message, visit as Extract<Visit, { kind: "fetched" }>));
     default:
       return visit satisfies never;
   }
 }
 
-/** Stores the findings of an adapter, one by one. */
-async function store(catalog: Catalog, message: PageMessage, visit: Extract<Visit, { kind: "fetched" }>): Promise<Found> {
-  const { adapter, resource, source } = visit;
-  const [pages, sitemaps]: [string[], string[]] = [[], []];
-  let isWhole = resource.status === 200;
-  for await (const finding of readSafely(ADAPTERS[adapter].read(resource), message)) {
-    if (finding.kind === "document") isWhole = (await keep(catalog, message, source, finding.document)) && isWhole;
-    else if (finding.kind === "refusal") {
-      isWhole = false;
-      await refuse(catalog, message, resource, finding.refusal);
-    } else {
-      pages.push(...finding.pages);
-      sitemaps.push(...finding.sitemaps);
-    }
-  }
-  // After a redirect, the validators belong to another address and are not used.
-  const isHere = isWhole && resource.url === message.url;
+/** Stores the findings of an adapter. */
+async function store(env: CollectorEnv, message: PageMessage, visit: Extract<Visit, { kind: "fetched" }>): Promise<Found> {
+  const { adapter, resource, source, quality } = visit;
+  const host = env.HOST.getByName(message.origin);
+  const catalog = env.CATALOG.getByName("catalog");
+  const fetchMore = async (url: string) => (await host.fetchMore(message, url)) as Resource | null;
+  const stored = await storeFindings(
+    readSafely(ADAPTERS[adapter].read(resource as Resource, fetchMore), message),
+    { catalog, crawl: message.crawl, source, quality },
+    prepared,
+    (refusal) => refuse(catalog, message, resource, refusal),
+  );
+  const { pages, sitemaps, rest, urls } = stored;
+  const entry = placeOf(message.url).url;
+  // The page has moved, so its old address no longer has a text.
+  if (urls.length > 0 && resource.rest === null && !urls.includes(entry)) await catalog.withdraw(entry);
+  const address = normalizeUrl(resource.url) ?? resource.url;
+  const isWholeFile = resource.rest === null && rest === null && urls.some((url) => url.startsWith(`${address}#`));
+  if (isWholeFile) await catalog.withdrawRest(address, urls);
+  // After a redirect, the validators belong to another address and are not used. A file in steps must be read from its beginning.
+  const isKept = stored.isWhole && resource.status === 200 && resource.url === message.url && rest === null;
   const validators = { etag: resource.headers.get("etag"), lastModified: resource.headers.get("last-modified") };
-  return { pages, sitemaps, validators: isHere ? validators : null };
+  return { pages, sitemaps, rest, validators: isKept ? validators : null };
+}
+
+/** A redirect may lead to an address that is not allowed in a link. */
+function prepared(found: FoundDocument): FoundDocument | Refusal {
+  const url = normalizeUrl(found.url);
+  return url === null ? { kind: "unusable", cause: "address" } : { ...found, url };
 }
 
 /** The findings of an adapter. If the adapter fails, the last finding is a refusal. Errors of the consumer pass through. */
@@ -65,20 +75,6 @@ async function* readSafely(findings: AsyncIterable<Finding>, { url, crawl }: Pag
     log("error", `${url}: unreadable: ${(error as Error).message}`, { crawl });
     yield { kind: "refusal", refusal: { kind: "unusable", cause: "unreadable" } };
   }
-}
-
-/** Stores a document. Returns true if the corpus now has its text. */
-async function keep(catalog: Catalog, message: PageMessage, source: string, document: FoundDocument): Promise<boolean> {
-  const url = normalizeUrl(document.url);
-  if (url === null) {
-    // A redirect may lead to an address that is not allowed in a link.
-    await skip(catalog, message, "page", { kind: "unusable", cause: "address" });
-    return false;
-  }
-  const verdict = await catalog.append(message.crawl, await corpusDocument({ ...document, url }, source));
-  // The page has moved, so its old address no longer has a text.
-  if (message.url !== url) await catalog.withdraw(message.url);
-  return verdict === "stored" || verdict === "duplicate";
 }
 
 async function refuse(

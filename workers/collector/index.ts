@@ -7,7 +7,7 @@ import { WorkerEntrypoint } from "cloudflare:workers";
 import type { Document, Hash } from "../../shared/artifacts.ts";
 import type { CrawlPages, CrawlPagesQuery, Documents, DocumentsQuery } from "../../shared/contracts/documents.ts";
 import type { CorpusTotals } from "../../shared/contracts/overview.ts";
-import type { Crawl, CrawlRequest, Removal, Source, SourceRequest } from "../../shared/contracts/sources.ts";
+import type { Crawl, CrawlRequest, Removal, Source, SourceReport, SourceRequest } from "../../shared/contracts/sources.ts";
 import type { UploadRequest } from "../../shared/contracts/uploads.ts";
 import type { Usage } from "../../shared/costs/usage.ts";
 import { log } from "../../shared/log.ts";
@@ -50,6 +50,11 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
     const crawl = await uploadFile(this.env, upload, bytes);
     log("info", `${upload.collection}/${upload.file}: uploaded`, { request, crawl: crawl.id });
     return crawl;
+  }
+
+  /** What became of a source's documents. Null if there is no such source. */
+  async sourceReport(id: string): Promise<SourceReport | null> {
+    return this.#catalog.report(id);
   }
 
   async listSources(): Promise<Source[]> {
@@ -124,7 +129,9 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
     // Earlier versions stored a redirected page under the address before the redirect. So both the normalized address and the
     // address as given are removed.
     let removed = 0;
-    for (const address of new Set([normalizeUrl(url) ?? url, url])) removed += (await this.#catalog.remove(address)).removed;
+    const isPart = url.includes("#") && (await this.#catalog.hasPage(url));
+    for (const address of new Set(isPart ? [url] : [normalizeUrl(url) ?? url, url]))
+      removed += (await this.#catalog.remove(address)).removed;
     log("info", `${url}: removed for good`, { request });
     return { removed };
   }

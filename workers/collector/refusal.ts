@@ -3,6 +3,8 @@
  * `reasonOf` makes the name that a crawl shows under `skipped`.
  */
 
+import type { QualityRule } from "./quality/filters.ts";
+
 /** Why a request got no answer, or was not sent. */
 export type FetchFailure =
   /** robots.txt forbids the page or a redirect of it, or cannot be read. */
@@ -29,6 +31,8 @@ export type Refusal =
   | { kind: "status"; status: number }
   | { kind: "reserved"; by: Reservation }
   /** The answer has no text that can be kept. Cause `address`: a redirect led to a URL that is not allowed in a link. */
+  /** The text breaks a rule of quality/filters.ts. */
+  | { kind: "quality"; rule: QualityRule }
   | { kind: "unusable"; cause: "too-large" | "too-complex" | "too-short" | "content-type" | "address" | "unreadable" };
 
 /** The name under which a crawl counts a refusal. */
@@ -41,6 +45,8 @@ export function reasonOf(refusal: Refusal): string {
       return `status-${refusal.status}`;
     case "reserved":
       return refusal.by;
+    case "quality":
+      return refusal.rule;
     default:
       return refusal satisfies never;
   }

@@ -91,7 +91,9 @@ async function keep(source: string, url: string, words: string): Promise<void> {
   const hash = await sha256(new TextEncoder().encode(words));
   const { CATALOG } = await web.worker.getEnv();
   const rest = { title: "", lang: "", licence: "", fetchedAt: "" };
-  await CATALOG.getByName("catalog").append("earlier", { id: hash, url, text: words, source, sha256: hash, ...rest });
+  await CATALOG.getByName("catalog").append("earlier", source, [
+    { document: { id: hash, url, text: words, source, sha256: hash, ...rest }, sketch: null, masked: {} },
+  ]);
 }
 
 let web: Awaited<ReturnType<typeof openWeb>>;

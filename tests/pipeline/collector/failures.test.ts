@@ -38,7 +38,8 @@ async function append(crawl: string, path: string, words: string) {
   const text = own(words);
   const hash = await sha256(new TextEncoder().encode(text));
   const rest = { title: "", lang: "", licence: "", fetchedAt: "" };
-  return (await catalogOf()).append(crawl, { id: hash, url: `${host}/${path}`, text, source, sha256: hash, ...rest });
+  const document = { id: hash, url: `${host}/${path}`, text, source, sha256: hash, ...rest };
+  return (await (await catalogOf()).append(crawl, source, [{ document, sketch: null, masked: {} }]))[0];
 }
 
 const keep = (path: string, words: string) => append("none", path, words);

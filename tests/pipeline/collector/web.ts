@@ -73,7 +73,7 @@ export async function openWeb(sites: Readonly<Record<string, Site>>, clock: "lea
   // The harness can type the export only by the Worker's module, which tests in Node do not load. So the type is stated here.
   const collector = (await worker.getExport()) as unknown as CollectorCalls;
   const addSource = (url: string, more: object = {}) =>
-    collector.addSource({ url, scope: "host", pageBudget: 50, revisitSeconds: 3600, ...more });
+    collector.addSource({ url, scope: "host", pageBudget: 50, revisitSeconds: 3600, quality: "none", ...more });
   const finished = async (id: string) => {
     await until(async () => expect((await collector.getCrawl(id)).state).toBe("done"));
     return collector.getCrawl(id);

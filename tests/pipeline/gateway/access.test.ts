@@ -44,6 +44,7 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
     "DELETE /feedback/raters/{rater}",
     "POST /sources",
     "GET /sources",
+    "GET /sources/{id}/report",
     "DELETE /documents",
     "POST /crawls",
     "GET /crawls",

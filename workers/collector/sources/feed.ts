@@ -8,7 +8,7 @@ import { extractFragment, MIN_TEXT_LENGTH } from "../web/extract.ts";
 import { reservationOf } from "../web/reservation.ts";
 import { parseFeed, type FeedEntry } from "./feed-entries.ts";
 import { site } from "./site.ts";
-import type { Finding, Resource, SourceAdapter } from "./source.ts";
+import type { Fetch, Finding, Resource, SourceAdapter } from "./source.ts";
 
 /** Matches the end of a text that the feed has cut off. */
 const CUT = /(?:…|\.\.\.|\[…\]|\[\.\.\.\]|read more\W*|continue reading[^.]{0,200})$/i;
@@ -16,13 +16,15 @@ const CUT = /(?:…|\.\.\.|\[…\]|\[\.\.\.\]|read more\W*|continue reading[^.]{
 export const feed: SourceAdapter = {
   usesSitemaps: false,
   followsWholeHost: true,
+  streams: false,
+  quality: "web",
   read,
 };
 
-async function* read(resource: Resource): AsyncGenerator<Finding> {
+async function* read(resource: Resource, fetchMore: Fetch): AsyncGenerator<Finding> {
   const entries = resource.status === 200 && !resource.truncated && !resource.reserved ? entriesOf(resource) : null;
   if (entries === null) {
-    for await (const finding of site.read(resource)) if (finding.kind !== "links") yield finding;
+    for await (const finding of site.read(resource, fetchMore)) if (finding.kind !== "links") yield finding;
     return;
   }
   const by = reservationOf(resource.headers);

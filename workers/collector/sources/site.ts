@@ -4,11 +4,13 @@ import { decodeText, gunzip } from "../web/decode.ts";
 import { extract, extractPlain, type Extraction } from "../web/extract.ts";
 import { MAX_PAGE_BYTES } from "../web/fetch-page.ts";
 import { parseSitemap } from "../web/sitemap.ts";
-import type { Finding, Resource, SourceAdapter } from "./source.ts";
+import { refusalOfAnswer, type Finding, type Resource, type SourceAdapter } from "./source.ts";
 
 export const site: SourceAdapter = {
   usesSitemaps: true,
   followsWholeHost: false,
+  streams: false,
+  quality: "web",
   read: (resource) => (resource.kind === "sitemap" ? readSitemap(resource) : readPage(resource)),
 };
 
@@ -34,11 +36,6 @@ async function* readPage(resource: Resource): AsyncGenerator<Finding> {
     yield { kind: "document", document: { url: resource.url, text, title, lang, licence: "" } };
   }
   yield { kind: "links", pages: found.links, sitemaps: [] };
-}
-
-function refusalOfAnswer({ status, truncated }: Resource): Refusal | null {
-  if (status !== 200) return { kind: "status", status };
-  return truncated ? { kind: "unusable", cause: "too-large" } : null;
 }
 
 function extractionOf(resource: Resource): Extraction {

@@ -1,13 +1,21 @@
 /**
- * The upload adapter: a file of JSON Lines (one document a line), or one document of plain text or Markdown. The content decides
- * the format. A document's address is the address of its file (`upload:COLLECTION/FILE`). In JSON Lines, line n adds `#n`, or the
- * document has the web address that its line states. An operator removes a document by its address.
+ * The upload adapter: a file of JSON Lines (one document a line), a WARC file (one document a page), or one document of HTML, plain
+ * text or Markdown; all also packed with gzip. The content decides the format. A document's address is the address of its file
+ * (`upload:COLLECTION/FILE`). In JSON Lines, line n adds `#n`, or the document has the web address that its line states. Pages of a
+ * WARC file have their own addresses. An operator removes a document by its address.
  */
 import { z } from "zod";
 import { normalizeUrl } from "../web/address.ts";
-import { decodeText } from "../web/decode.ts";
+import { isGzip } from "../formats/gzip.ts";
+import { isWarc } from "../formats/warc.ts";
+import { decodeText, gunzip } from "../web/decode.ts";
+import { extract } from "../web/extract.ts";
 import type { Finding, Resource, SourceAdapter } from "./source.ts";
+import { documentsOfWarc } from "./warc-pages.ts";
 
+/** A packed file unpacks to at most as much. */
+const MAX_UNPACKED_BYTES = 24 * 1024 * 1024;
+const HTML = /^\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--[^]{0,500}?-->\s*)?<(?:!doctype html|html[\s>])/i;
 /** A Markdown heading within this many characters is the title. */
 const TITLE_WITHIN = 1000;
 
@@ -22,11 +30,20 @@ const lineSchema = z.object({
   license: z.string().optional(),
 });
 
-export const upload: SourceAdapter = { usesSitemaps: false, followsWholeHost: false, read };
+export const upload: SourceAdapter = { usesSitemaps: false, followsWholeHost: false, streams: false, quality: "none", read };
 
-async function* read({ bytes, url }: Resource): AsyncGenerator<Finding> {
-  const content = decodeText(bytes, "text/plain").replace(/^\uFEFF/, "");
-  if (isJsonLines(content)) yield* readLines(content, url);
+async function* read({ bytes: sent, url }: Resource): AsyncGenerator<Finding> {
+  if (await isWarc(sent)) return yield* documentsOfWarc(sent);
+  const bytes = isGzip(sent) ? await gunzip(sent, MAX_UNPACKED_BYTES) : sent;
+  if (bytes === null) return yield { kind: "refusal", refusal: { kind: "unusable", cause: "too-large" } };
+  const content = decodeText(
+    bytes,
+    HTML.test(new TextDecoder("latin1").decode(bytes.subarray(0, 1000))) ? "text/html" : "text/plain",
+  ).replace(/^\uFEFF/, "");
+  if (HTML.test(content)) {
+    const { text, title, lang, refusal } = extract(content, new URL("https://upload.invalid/"), new Headers());
+    yield refusal === null ? { kind: "document", document: { url, text, title, lang, licence: "" } } : { kind: "refusal", refusal };
+  } else if (isJsonLines(content)) yield* readLines(content, url);
   else {
     const text = content.trim();
     const title = /^#{1,6}[ \t]+(.+?)[ \t#]*$/m.exec(text.slice(0, TITLE_WITHIN))?.[1] ?? "";

@@ -1,5 +1,7 @@
 /** Pure rules on page addresses: the canonical form, traps (addresses that repeat themselves), and the scope of a crawl. */
 
+import type { Rest } from "../sources/source.ts";
+
 export const MAX_URL_LENGTH = 1000;
 const MAX_PATH_DEPTH = 20;
 const MAX_SEGMENT_REPEATS = 2;
@@ -20,6 +22,17 @@ export function normalizeUrl(href: string): string | null {
   const repeats = new Map<string, number>();
   for (const segment of segments) repeats.set(segment, (repeats.get(segment) ?? 0) + 1);
   return [...repeats.values()].some((count) => count > MAX_SEGMENT_REPEATS) ? null : url.href;
+}
+
+/** The frontier's name for the part of a resource from `rest` on. */
+export const entryUrl = (url: string, { byte, state }: Rest) => `${url}#from=${byte}&state=${encodeURIComponent(state)}`;
+
+/** The resource that an entry of the frontier names, and the place in it. */
+export function placeOf(entry: string): { url: string; rest: Rest | null } {
+  const [, url, byte, state] = /^([^#]*)#from=(\d+)&state=(.*)$/.exec(entry) ?? [];
+  return url === undefined || byte === undefined || state === undefined
+    ? { url: entry, rest: null }
+    : { url, rest: { byte: Number(byte), state: decodeURIComponent(state) } };
 }
 
 /** `host`: the same origin. `path`: also below the folder of the start URL. */

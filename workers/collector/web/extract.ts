@@ -79,7 +79,7 @@ const judged = (text: string, rest: Pick<Extraction, "title" | "lang" | "links">
 });
 
 /** True if parsing is sure to stay within the limits of time and memory. */
-function isParsable(html: string): boolean {
+export function isParsable(html: string): boolean {
   const open = new Map<string, number>();
   let [tags, depth, sum, attributes] = [0, 0, 0, 0];
   const tag = /<(\/?)([a-z][^\s/>]*)/gi;

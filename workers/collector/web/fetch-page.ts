@@ -5,6 +5,7 @@
  */
 import { readAtMost } from "../../../shared/bytes/bounded.ts";
 import type { FetchFailure } from "../refusal.ts";
+import { passOn, type StreamRequest } from "./body-stream.ts";
 import { SYSTEM_CLOCK, type Clock } from "./clock.ts";
 import { AGENT } from "./robots.ts";
 import { refusalOf } from "../../../shared/url-guard.ts";
@@ -18,7 +19,10 @@ export interface Answer {
   kind: "answer";
   status: number;
   headers: Headers;
+  /** The content; empty if it is streamed. */
   bytes: Uint8Array<ArrayBuffer>;
+  /** The content from the requested byte on, if a stream was requested and the status has content; else null. */
+  body: ReadableStream<Uint8Array> | null;
   /** True if the server sent more than MAX_PAGE_BYTES. */
   truncated: boolean;
 }
@@ -37,23 +41,47 @@ export interface Page extends Answer {
 
 export const failure = (cause: FetchFailure, detail: string): Failure => ({ kind: "failure", cause, detail });
 
-/** Makes one request and does not follow redirects. `conditions` are headers that ask for the page only if it has changed. */
+export interface AskOptions {
+  /** Headers that ask for the page only if it has changed. */
+  conditions?: Readonly<Record<string, string>>;
+  /** Asks for the content as a stream. */
+  stream?: StreamRequest | null;
+}
+
+/** Makes one request and does not follow redirects. */
 export async function ask(
   url: URL,
   localOrigin: string,
-  conditions: Readonly<Record<string, string>> = {},
+  { conditions = {}, stream = null }: AskOptions = {},
   clock: Clock = SYSTEM_CLOCK,
 ): Promise<Answer | Failure> {
   const refusal = refusalOf(url, localOrigin);
   if (refusal !== null) return failure("refused", refusal);
+  const controller = new AbortController();
+  const limit = clock.timeout(TIMEOUT_MS);
+  const stop = () => controller.abort(limit.reason);
+  limit.addEventListener("abort", stop);
   try {
     const response = await fetch(url, {
       redirect: "manual",
-      signal: clock.timeout(TIMEOUT_MS),
-      headers: { "user-agent": `${AGENT}/1.0`, accept: "text/html,text/plain,application/xml;q=0.9,*/*;q=0.1", ...conditions },
+      signal: controller.signal,
+      headers: {
+        "user-agent": `${AGENT}/1.0`,
+        accept: "text/html,text/plain,application/xml;q=0.9,*/*;q=0.1",
+        ...conditions,
+        ...(stream !== null && stream.from > 0 ? { range: `bytes=${stream.from}-` } : {}),
+      },
     });
+    const { status, headers } = response;
+    if (stream !== null && response.body !== null && (status === 200 || status === 206)) {
+      // From here on, the stream limits the time of each chunk.
+      limit.removeEventListener("abort", stop);
+      // A server without ranges sends the resource from its beginning (RFC 9110, section 14.2).
+      const body = passOn(response.body, status === 206 ? 0 : stream.from, stream, clock);
+      return { kind: "answer", status, headers, bytes: new Uint8Array(), body, truncated: false };
+    }
     const { bytes, truncated } = await readAtMost(response.body, MAX_PAGE_BYTES);
-    return { kind: "answer", status: response.status, headers: response.headers, bytes, truncated };
+    return { kind: "answer", status, headers, bytes, body: null, truncated };
   } catch (error) {
     const { name, message } = error as Error;
     return failure(name === "TimeoutError" ? "timeout" : "network", message);

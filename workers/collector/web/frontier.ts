@@ -5,7 +5,7 @@
  * An entry is held (waits for robots.txt), open, sent (its message is in the queue), taken (being fetched) or done. At most
  * one entry is sent or taken, so the host gets one request at a time. Every change is saved before it is visible.
  */
-import type { SourceKind } from "../../../shared/contracts/sources.ts";
+import type { Quality, SourceKind } from "../../../shared/contracts/sources.ts";
 import type { ResourceKind } from "../sources/source.ts";
 import { isInScope, normalizeUrl } from "./address.ts";
 
@@ -31,6 +31,8 @@ export interface ActiveCrawl {
   source: string;
   /** The adapter that reads the fetched resources. */
   adapter: SourceKind;
+  /** The quality that documents need. */
+  quality: Quality;
   start: string;
   scope: "host" | "path";
   /** The largest number of pages in the crawl. */
@@ -123,6 +125,11 @@ export class Frontier {
     });
   }
 
+  /** Adds the next step of a large resource, within the budget. */
+  addRest(crawl: string, entry: string): void {
+    this.#add(crawl, "page", this.crawl(crawl)?.budget ?? 0, [entry], (href) => href);
+  }
+
   #add(crawl: string, kind: ResourceKind, limit: number, hrefs: readonly string[], accept: (href: string) => string | null): void {
     const entries = this.#crawls.get(crawl)?.entries;
     if (entries === undefined) return;
@@ -154,6 +161,11 @@ export class Frontier {
     const taken: Entry = { ...entry, state: "taken" };
     this.#set(taken);
     return taken;
+  }
+
+  /** True while an entry is being read. */
+  isTaken(id: EntryId): boolean {
+    return this.#find(id)?.state === "taken";
   }
 
   /** Opens a taken entry again. `attempts` is its new number of attempts: the caller subtracts one if this visit does not count. */

@@ -43,10 +43,10 @@ export class Gate {
   }
 
   /**
-   * Waits for the next turn, then runs `work`, which makes one request. If the turn is too far off, returns null and does not
-   * run `work`.
+   * Waits for the next turn, then runs `work`, which makes one request. If the turn is too far off, returns null and does not run
+   * `work`. `endOf` gives the end of a request that goes on after its answer, or null; the next turn begins then.
    */
-  pass<T>(work: () => Promise<T>): Promise<T | null> {
+  pass<T>(work: () => Promise<T>, endOf: (answer: T) => Promise<void> | null = () => null): Promise<T | null> {
     const turn = this.#last.then(async () => {
       if (this.isFarOff()) return null;
       await this.#clock.wait(this.waitMs());
@@ -57,8 +57,16 @@ export class Gate {
         this.hold(this.delayMs);
       }
     });
-    // The caller handles the failure; the next request goes on.
-    this.#last = turn.catch(() => undefined);
+    // The caller handles a failure; the next request goes on.
+    this.#last = turn.then(
+      async (answer) => {
+        const end = answer === null ? null : endOf(answer);
+        if (end === null) return;
+        await end;
+        this.hold(this.delayMs);
+      },
+      () => {},
+    );
     return turn;
   }
 }

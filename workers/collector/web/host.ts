@@ -11,9 +11,12 @@ import { Meter } from "../../../shared/costs/meter.ts";
 import { ADAPTERS } from "../sources/adapters.ts";
 import { log } from "../../../shared/log.ts";
 import type { Refusal } from "../refusal.ts";
-import type { Resource, ResourceKind } from "../sources/source.ts";
+import type { Quality } from "../../../shared/contracts/sources.ts";
+import type { Resource, ResourceKind, Rest } from "../sources/source.ts";
 import { SYSTEM_CLOCK, type Clock } from "./clock.ts";
 import { fetchPage, type Answer, type Failure } from "./fetch-page.ts";
+import { entryUrl, placeOf } from "./address.ts";
+import type { StreamRequest } from "./body-stream.ts";
 import { Frontier, MAX_ATTEMPTS, type Entry } from "./frontier.ts";
 import { createFrontierStore } from "./frontier-store.ts";
 import { Manners, MAX_DELAY_SECONDS } from "./manners.ts";
@@ -37,12 +40,14 @@ export type Visit =
   | { kind: "refused"; entry: ResourceKind; refusal: Refusal }
   /** The page has not changed since this source kept it. `links` are the remembered links. */
   | { kind: "unchanged"; links: string[] }
-  | { kind: "fetched"; source: string; adapter: SourceKind; resource: Resource };
+  | { kind: "fetched"; source: string; adapter: SourceKind; quality: Quality; resource: Resource };
 
 /** The links that an entry has led to. */
 export interface Found {
   pages: readonly string[];
   sitemaps: readonly string[];
+  /** Where a step of a large resource has ended. */
+  rest?: Rest | null;
   /**
    * The validators with which the next crawl asks whether the page has changed. Null if the next crawl must fetch the page in
    * full.
@@ -85,9 +90,26 @@ export class Host extends DurableObject<CollectorEnv> {
   }
 
   /** Makes a request for this host's frontier. A redirect may lead to another host; then the request passes that host's gate. */
-  async #request(url: URL, conditions: Readonly<Record<string, string>> = {}): Promise<Answer | Failure> {
+  async #request(
+    url: URL,
+    conditions: Readonly<Record<string, string>> = {},
+    stream: Omit<StreamRequest, "onEnd"> | null = null,
+  ): Promise<Answer | Failure> {
     await this.#renewLease();
-    return url.origin === this.#origin ? this.#manners.request(url, conditions) : this.env.HOST.getByName(url.origin).request(url.href);
+    return url.origin === this.#origin
+      ? this.#manners.request(url, conditions, stream)
+      : this.env.HOST.getByName(url.origin).request(url.href);
+  }
+
+  /** Asks for a stream. While its chunks arrive, the entry's lease is renewed. */
+  #streamFrom(byte: number): Omit<StreamRequest, "onEnd"> {
+    let renewedAt = Date.now();
+    const onChunk = () => {
+      if (Date.now() - renewedAt < LEASE_MS / 3) return;
+      renewedAt = Date.now();
+      this.ctx.waitUntil(this.#renewLease());
+    };
+    return { from: byte, onChunk };
   }
 
   #robots() {
@@ -100,6 +122,7 @@ export class Host extends DurableObject<CollectorEnv> {
       crawl: crawl.id,
       source: source.id,
       adapter: source.kind,
+      quality: source.quality ?? ADAPTERS[source.kind].quality,
       start: source.url,
       scope: ADAPTERS[source.kind].followsWholeHost ? "host" : source.scope,
       budget: source.pageBudget,
@@ -165,11 +188,14 @@ export class Host extends DurableObject<CollectorEnv> {
     const robots = await this.#robots();
     // No request was made for this entry, so this visit does not count as an attempt.
     if (robots === null || this.#manners.isFarOff) return this.#postpone(message, entry.attempts - 1);
+    const { url: start, rest } = placeOf(message.url);
     // A page that robots.txt reserves is fetched in full, because only a full answer withdraws its text.
-    const conditions = entry.kind === "sitemap" || robots.reserved ? {} : this.#visited.conditions(crawl.source, message.url);
+    const isConditional = entry.kind === "page" && rest === null && !robots.reserved;
+    const conditions = isConditional ? this.#visited.conditions(crawl.source, start) : {};
+    const stream = entry.kind === "page" && ADAPTERS[crawl.adapter].streams ? this.#streamFrom(rest?.byte ?? 0) : null;
     const page = await fetchPage(
-      new URL(message.url),
-      (url) => (url.href === message.url ? this.#request(url, conditions) : this.#request(url)),
+      new URL(start),
+      (url) => this.#request(url, url.href === start ? conditions : {}, stream),
       (url) => (url.origin !== this.#origin ? "left-host" : isAllowed(robots, url) ? null : "robots"),
     );
     if (page.kind === "failure") {
@@ -178,14 +204,27 @@ export class Host extends DurableObject<CollectorEnv> {
     }
     const isBusy = page.status === 429 || page.status === 503;
     if (isBusy && entry.attempts < MAX_ATTEMPTS) return this.#postpone(message, entry.attempts);
-    const { url, status, headers, bytes, truncated } = page;
+    const { url, status, headers, bytes, body, truncated } = page;
     if (status === 304 && Object.keys(conditions).length > 0) {
       const by = reservationOf(headers);
       if (by !== null) return { kind: "refused", entry: entry.kind, refusal: { kind: "reserved", by } };
       return { kind: "unchanged", links: this.#visited.links(crawl.source, message.url) };
     }
-    const resource = { kind: entry.kind, url, status, headers, bytes, truncated, reserved: robots.reserved };
-    return { kind: "fetched", source: crawl.source, adapter: crawl.adapter, resource };
+    const resource: Resource = { kind: entry.kind, url, status, headers, bytes, body, rest, truncated, reserved: robots.reserved };
+    return { kind: "fetched", source: crawl.source, adapter: crawl.adapter, quality: crawl.quality, resource };
+  }
+
+  /** Fetches a further resource for the entry that is being read. Null if it may not be had. */
+  async fetchMore(message: PageMessage, href: string): Promise<Resource | null> {
+    this.#meter.objectRequest(Date.now());
+    const robots = await this.#robots();
+    if (!this.#frontier.isTaken(message) || robots === null || !URL.canParse(href)) return null;
+    const page = await fetchPage(
+      new URL(href),
+      (url) => this.#request(url),
+      (url) => (url.origin !== this.#origin ? "left-host" : isAllowed(robots, url) ? null : "robots"),
+    );
+    return page.kind === "failure" ? null : { ...page, kind: "page", rest: null, reserved: robots.reserved };
   }
 
   async #postpone(message: PageMessage, attempts: number): Promise<Visit> {
@@ -203,6 +242,7 @@ export class Host extends DurableObject<CollectorEnv> {
     if (found.validators === null) this.#visited.forget(message.url);
     else if (found.validators !== "unchanged") this.#visited.keep(crawl.source, message.url, found.validators, found.pages);
     this.#addSitemaps(message.crawl, found.sitemaps);
+    if (found.rest) this.#frontier.addRest(message.crawl, entryUrl(placeOf(message.url).url, found.rest));
     this.#frontier.addPages(message.crawl, found.pages, (url) => this.#manners.mayVisit(url));
     await this.#catalog().setQueued(message.crawl, this.#frontier.queued(message.crawl), this.#meter.take());
     await this.#sendNext();

@@ -4,6 +4,7 @@
  */
 import { log } from "../../../shared/log.ts";
 import type { Clock } from "./clock.ts";
+import type { StreamRequest } from "./body-stream.ts";
 import { ask, failure, fetchPage, type Answer, type Failure } from "./fetch-page.ts";
 import { Gate } from "./gate.ts";
 import { retryAfterMs } from "./retry-after.ts";
@@ -53,13 +54,22 @@ export class Manners {
   }
 
   /** Makes one request at its turn. After a 429 or 503 the gate stays closed for as long as the host asks. */
-  async request(url: URL, conditions: Readonly<Record<string, string>> = {}): Promise<Answer | Failure> {
-    const answer = await this.#gate.pass(async () => {
-      const sent = await ask(url, this.#localOrigin, conditions, this.#clock);
-      if (sent.kind === "answer" && (sent.status === 429 || sent.status === 503))
-        this.#gate.hold(retryAfterMs(sent.headers.get("retry-after"), this.#clock.now()));
-      return sent;
-    });
+  async request(
+    url: URL,
+    conditions: Readonly<Record<string, string>> = {},
+    stream: Omit<StreamRequest, "onEnd"> | null = null,
+  ): Promise<Answer | Failure> {
+    const { promise: ended, resolve: onEnd } = Promise.withResolvers<void>();
+    const options = { conditions, stream: stream === null ? null : { ...stream, onEnd } };
+    const answer = await this.#gate.pass(
+      async () => {
+        const sent = await ask(url, this.#localOrigin, options, this.#clock);
+        if (sent.kind === "answer" && (sent.status === 429 || sent.status === 503))
+          this.#gate.hold(retryAfterMs(sent.headers.get("retry-after"), this.#clock.now()));
+        return sent;
+      },
+      (sent) => (sent.kind === "answer" && sent.body !== null ? ended : null),
+    );
     return answer ?? failure("closed", `the host wants no request for ${this.#gate.waitMs()} ms`);
   }
 

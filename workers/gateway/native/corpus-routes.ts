@@ -5,6 +5,7 @@ import {
   crawlSchema,
   removalRequestSchema,
   removalSchema,
+  sourceReportSchema,
   sourceRequestSchema,
   sourceSchema,
 } from "../../../shared/contracts/sources.ts";
@@ -27,6 +28,13 @@ export const corpusRoutes = {
     responses: ok(sourceSchema, "The source"),
   }),
   listSources: createRoute({ method: "get", path: "/sources", security: operator, responses: ok(z.array(sourceSchema), "All sources") }),
+  reportSource: createRoute({
+    method: "get",
+    path: "/sources/{id}/report",
+    security: operator,
+    request: { params: idParams },
+    responses: ok(sourceReportSchema, "What became of the source's documents: kept, dropped by reason, languages, licences"),
+  }),
   startCrawls: createRoute({
     method: "post",
     path: "/crawls",

@@ -52,6 +52,9 @@ handlers.openapi(routes.listDocuments, async (c) => c.json(await c.env.COLLECTOR
 handlers.openapi(routes.getDocument, async (c) =>
   c.json((await c.env.COLLECTOR.getDocument(c.req.valid("param").sha256)) ?? notFound("document"), 200),
 );
+handlers.openapi(routes.reportSource, async (c) =>
+  c.json((await c.env.COLLECTOR.sourceReport(c.req.valid("param").id)) ?? notFound("source"), 200),
+);
 handlers.openapi(routes.removeDocument, async (c) =>
   c.json(await c.env.COLLECTOR.removeUrl(c.req.valid("query").url, c.var.requestId), 200),
 );

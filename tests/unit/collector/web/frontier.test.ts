@@ -24,6 +24,7 @@ const crawl = (id: string, more: Partial<ActiveCrawl> = {}): ActiveCrawl => ({
   crawl: id,
   source: "source",
   adapter: "site",
+  quality: "none",
   start: START,
   scope: "host",
   budget: 10,
