@@ -50,3 +50,12 @@ export const crawlPagesSchema = z.object({
   cursor: z.int().nullable(),
 });
 export type CrawlPages = z.output<typeof crawlPagesSchema>;
+
+export const exportFormatSchema = z.enum(["jsonl", "warc"]);
+export type ExportFormat = z.output<typeof exportFormatSchema>;
+export const corpusExportQuerySchema = z.object({
+  format: exportFormatSchema.default("jsonl"),
+  /** The documents of one source. Without this field, all. */
+  source: z.string().max(64).optional(),
+});
+export type CorpusExportQuery = z.output<typeof corpusExportQuerySchema>;

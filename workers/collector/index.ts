@@ -4,15 +4,16 @@
  * describes the journey of a page.
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
-import type { Document, Hash } from "../../shared/artifacts.ts";
-import type { CrawlPages, CrawlPagesQuery, Documents, DocumentsQuery } from "../../shared/contracts/documents.ts";
+import { snapshotSchema, type Document, type Hash } from "../../shared/artifacts.ts";
+import type { CorpusExportQuery, CrawlPages, CrawlPagesQuery, Documents, DocumentsQuery } from "../../shared/contracts/documents.ts";
 import type { CorpusTotals } from "../../shared/contracts/overview.ts";
 import type { Crawl, CrawlRequest, Removal, Source, SourceReport, SourceRequest } from "../../shared/contracts/sources.ts";
 import type { UploadRequest } from "../../shared/contracts/uploads.ts";
 import type { Usage } from "../../shared/costs/usage.ts";
 import { log } from "../../shared/log.ts";
-import { sha256 } from "../../shared/store.ts";
+import { getJson, sha256 } from "../../shared/store.ts";
 import { crawlPage } from "./crawl-page.ts";
+import { exportCorpus } from "./export-corpus.ts";
 import { normalizeUrl } from "./web/address.ts";
 import type { PageMessage } from "./web/host.ts";
 import { refusalOf } from "../../shared/url-guard.ts";
@@ -143,6 +144,12 @@ export default class Collector extends WorkerEntrypoint<CollectorEnv> {
 
   async snapshot(input: { sources?: string[] }): Promise<{ hash: Hash; documents: number; bytes: number; segments: number }> {
     return this.#catalog.snapshot(input.sources);
+  }
+
+  /** The corpus as one file: JSON Lines or WARC, with gzip. Throws NotFound if there is no document. */
+  async exportCorpus({ format, source }: CorpusExportQuery): Promise<ReadableStream<Uint8Array>> {
+    const { hash } = await this.#catalog.snapshot(source === undefined ? undefined : [source]);
+    return exportCorpus(this.env.CORPUS, await getJson(this.env.CORPUS, "snapshot", hash, snapshotSchema), format);
   }
 
   override async scheduled(): Promise<void> {

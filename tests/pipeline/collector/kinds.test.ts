@@ -6,7 +6,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Crawl } from "../../../shared/contracts/sources.ts";
+import type { Crawl, SourceReport } from "../../../shared/contracts/sources.ts";
+import { WARCParser } from "warcio";
 import { ROOT } from "../../../scripts/local/workers.ts";
 import { tarOf } from "./archives.ts";
 import { notFound, openWeb, page, stored, type Site } from "./web.ts";
@@ -236,4 +237,76 @@ test("social: threads of Hacker News, whole or item by item", async () => {
   expect(firebase!.text).toMatch(
     /^Person 1: Ask HN: .*\n\nPerson 2: Two hundred, .* & more\.\n\nPerson 1: thank you, that is what I have counted too\.$/s,
   );
+});
+
+/** A record of a WARC file, packed as a member of its own. */
+const record = (type: string, url: string, content: string) =>
+  gzipSync(
+    `WARC/1.0\r\nWARC-Type: ${type}\r\nWARC-Target-URI: ${url}\r\nContent-Length: ${Buffer.byteLength(content)}\r\n\r\n${content}\r\n\r\n`,
+  );
+
+interface Calls {
+  upload(request: object, bytes: Uint8Array): Promise<Crawl>;
+  exportCorpus(query: object): Promise<ReadableStream<Uint8Array>>;
+  sourceReport(id: string): Promise<SourceReport | null>;
+}
+
+test("upload: a WARC file of a crawler gives its pages, and an export as WARC or JSON Lines comes back whole", async () => {
+  const collector = web.collector as unknown as Calls;
+  const upload = (collection: string, bytes: Uint8Array) =>
+    collector.upload({ collection, file: "all", licence: "", lang: "", quality: "none" }, bytes);
+  const html = `<html lang="en"><head><title>Rings – and oars</title></head><body><p>${"Every oar leaves a ring in still water. ".repeat(8)}</p></body></html>`;
+  const http = `HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n${html}`;
+  const warc = Buffer.concat([
+    record("warcinfo", "", "software: x"),
+    record("request", "http://a.com/rings", "GET /rings HTTP/1.1"),
+    record("response", "http://a.com/rings?utm_source=b", http),
+    record("response", "http://a.com/gone", "HTTP/1.1 404 Not Found\r\n\r\nno"),
+  ]);
+  const crawled = await upload("warc", warc);
+  expect(crawled).toMatchObject({ documents: 1, skipped: { "status-404": 1 } });
+  const documents = await stored(web, crawled.source);
+  expect(documents).toMatchObject([{ url: "http://a.com/rings", title: "Rings – and oars", lang: "en" }]);
+  for (const format of ["jsonl", "warc"]) {
+    const file = new Uint8Array(await new Response(await collector.exportCorpus({ format, source: crawled.source })).arrayBuffer());
+    const again = await upload(`from-${format}`, file);
+    expect(again).toMatchObject({ duplicates: 1, documents: 0, skipped: {} });
+    expect((await stored(web, again.source)).map(({ url, text, title }) => ({ url, text, title }))).toEqual(
+      documents.map(({ url, text, title }) => ({ url, text, title })),
+    );
+    if (format === "jsonl") continue;
+    const records: unknown[] = [];
+    for await (const each of new WARCParser(new Response(file).body!))
+      records.push([each.warcType, each.warcTargetURI, await each.contentText()]);
+    expect(records).toEqual([
+      ["warcinfo", null, expect.stringContaining("software")],
+      ["conversion", "http://a.com/rings", documents[0]!.text],
+    ]);
+  }
+});
+
+test("a source's report says what was kept, masked and dropped, and why", async () => {
+  const story = recorded("book.txt").toString().split("The Rock\n\n\n")[1]!.split("***")[0]!.replaceAll("lamp", "mill");
+  const told = `<p>${story.replaceAll("\n\n", "</p><p>")} Written by ada@mail.org.</p>`;
+  SITES["judged.com"] = (path) => {
+    if (path === "/") return page(`${told}<a href="/copy">c</a><a href="/list">l</a>`);
+    if (path === "/copy") return page(told.replace("forty steps", "fifty steps"));
+    return path === "/list" ? page(`<p>${"Read more of the mill and of the town<br>".repeat(60)}</p>`) : notFound();
+  };
+  const done = await crawl("site", "http://judged.com/");
+  expect(done).toMatchObject({ documents: 1, skipped: { "near-duplicate": 1 } });
+  const report = await (web.collector as unknown as Calls).sourceReport(done.source);
+  expect(Object.keys(report!.dropped).toSorted()).toEqual(["gopher-duplicate-paragraphs", "near-duplicate"]);
+  expect(report).toMatchObject({
+    kept: { documents: 1 },
+    dropped: {
+      "near-duplicate": { documents: 1, example: "http://judged.com/copy" },
+      "gopher-duplicate-paragraphs": { documents: 1, example: "http://judged.com/list" },
+    },
+    languages: { en: { documents: 1 } },
+    masked: { email: 1 },
+  });
+  // The page of the near-duplicate shares the text, so a removal of either page removes it.
+  expect(await web.collector.removeUrl("http://judged.com/copy")).toEqual({ removed: 1 });
+  expect(await (web.collector as unknown as Calls).sourceReport("none")).toBeNull();
 });

@@ -51,6 +51,7 @@ const DECLARED: Readonly<Record<"everyone" | "operator", readonly string[]>> = {
     "GET /crawls/{id}",
     "GET /crawls/{id}/pages",
     "GET /documents",
+    "GET /corpus",
     "GET /documents/{sha256}",
     "POST /runs",
     "GET /runs",

@@ -33,7 +33,7 @@ export class NearDuplicates {
   /** Adds the sketch of the document that was stored last. */
   addLast(sketch: Sketch): void {
     const [row] = this.#sql
-      .exec<{ text: number }>("INSERT INTO sketches VALUES (last_insert_rowid(), ?) RETURNING text", sketch.buffer)
+      .exec<{ text: number }>("INSERT INTO sketches VALUES (last_insert_rowid(), ?) RETURNING text", new Uint8Array(sketch.buffer))
       .toArray();
     this.#sql.exec("INSERT OR IGNORE INTO bands SELECT value, ?2 FROM json_each(?1)", JSON.stringify(bandsOf(sketch)), row!.text);
   }
@@ -53,7 +53,7 @@ export class NearDuplicates {
     let best: NearDuplicate | null = null;
     let most = MIN_SIMILARITY;
     for (const { sha256, bytes, sketch: known } of rows) {
-      const similarity = similarityOf(sketch, new Uint32Array(known));
+      const similarity = similarityOf(sketch, new Uint32Array(new Uint8Array(known).buffer));
       if (similarity < most) continue;
       most = similarity;
       best = { sha256, isRemoved: bytes === 0 };

@@ -10,6 +10,7 @@ import {
   sourceSchema,
 } from "../../../shared/contracts/sources.ts";
 import {
+  corpusExportQuerySchema,
   crawlPagesQuerySchema,
   crawlPagesSchema,
   documentParamsSchema,
@@ -17,7 +18,7 @@ import {
   documentsQuerySchema,
   documentsSchema,
 } from "../../../shared/contracts/documents.ts";
-import { body, idParams, ok, operator, optionalBody } from "./route-parts.ts";
+import { body, idParams, ok, operator, optionalBody, refusals } from "./route-parts.ts";
 
 export const corpusRoutes = {
   addSource: createRoute({
@@ -75,6 +76,19 @@ export const corpusRoutes = {
     security: operator,
     request: { params: documentParamsSchema },
     responses: ok(documentSchema, "A document as it is stored"),
+  }),
+  exportCorpus: createRoute({
+    method: "get",
+    path: "/corpus",
+    security: operator,
+    request: { query: corpusExportQuerySchema },
+    responses: {
+      200: {
+        description: "The documents as one file with gzip: JSON Lines, or WARC with a conversion record per document",
+        content: { "application/gzip": { schema: z.string().openapi({ format: "binary" }) } },
+      },
+      ...refusals,
+    },
   }),
   removeDocument: createRoute({
     method: "delete",

@@ -55,6 +55,12 @@ handlers.openapi(routes.getDocument, async (c) =>
 handlers.openapi(routes.reportSource, async (c) =>
   c.json((await c.env.COLLECTOR.sourceReport(c.req.valid("param").id)) ?? notFound("source"), 200),
 );
+handlers.openapi(routes.exportCorpus, async (c) => {
+  const query = c.req.valid("query");
+  const name = query.format === "warc" ? "corpus.warc.gz" : "corpus.jsonl.gz";
+  const headers = { "content-type": "application/gzip", "content-disposition": `attachment; filename="${name}"` };
+  return new Response(await c.env.COLLECTOR.exportCorpus(query), { headers });
+});
 handlers.openapi(routes.removeDocument, async (c) =>
   c.json(await c.env.COLLECTOR.removeUrl(c.req.valid("query").url, c.var.requestId), 200),
 );
