@@ -84,10 +84,15 @@ function Active() {
   );
 }
 
+/** The active model of the same kind. */
+function Before({ all, model }: { all: readonly Model[]; model: Model }) {
+  const before = all.find(({ active, kind }) => active && kind === model.kind);
+  return before === undefined ? <>another one</> : <code>{shortHash(before.model)}</code>;
+}
+
 function Published() {
   useEffect(watch, []);
   const all = (models.value ?? []).toSorted((a, b) => (a.publishedAt < b.publishedAt ? 1 : -1));
-  const before = all.find(({ active }) => active);
   return (
     <div class="panel">
       <h2 id="published">Published models</h2>
@@ -97,8 +102,8 @@ function Published() {
         <Table heading="published" columns={["Model", "Validation loss", "Run", "Published", "Take out", "Answers"]}>
           {all.map((model) => (
             <tr key={model.model}>
-              <th scope="row" class="mono">
-                {shortHash(model.model)}
+              <th scope="row">
+                <span class="mono">{shortHash(model.model)}</span> {model.kind === "language" ? "" : model.kind}
               </th>
               <td>{lossOf(model)}</td>
               <td>
@@ -106,7 +111,7 @@ function Published() {
               </td>
               <td>{ago(model.publishedAt)}</td>
               <td class="exports">
-                {EXPORTS.map(([format, name]) => (
+                {(model.kind === "classifier" ? [] : EXPORTS).map(([format, name]) => (
                   <a key={format} href={`/models/${model.model}/export?format=${format}`} download>
                     {name}
                   </a>
@@ -125,7 +130,7 @@ function Published() {
                   >
                     <p>
                       Model <code>{shortHash(model.model)}</code> answers from now on, within a second or so everywhere. To go back,
-                      activate {before === undefined ? "another one" : <code>{shortHash(before.model)}</code>} in the same way.
+                      activate <Before all={all} model={model} /> in the same way.
                     </p>
                   </Confirm>
                 )}
