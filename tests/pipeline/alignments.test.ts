@@ -58,7 +58,7 @@ test("too few votes are given back, and count for a later alignment", async () =
 
 test("votes become pairs, pairs a model, and a model that wins is promoted; one call goes back", async () => {
   await correct(3, 37);
-  const request = { name: "first", preset: "tiny", lrScale: 1, epochs: 8 };
+  const request = { name: "first", preset: "tiny", lrScale: 2, epochs: 4 };
   await call("POST", "/alignments", request);
   const { decisions } = await untilDecided("first");
   expect(decisions).toHaveLength(1);
