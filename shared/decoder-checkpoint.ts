@@ -2,7 +2,7 @@
 import type { Checkpoint, Hash } from "./artifacts.ts";
 import type { ModelConfig } from "./config.ts";
 import { namedError } from "./errors.ts";
-import { isDense } from "./network-config.ts";
+import { isDense } from "./network-kind.ts";
 
 export type DecoderCheckpoint = Checkpoint & { model: ModelConfig; tokenizer: Hash };
 

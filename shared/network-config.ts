@@ -3,7 +3,7 @@
  * is told apart by its labels.
  */
 import { z } from "zod";
-import { MEAN, modelConfigSchema, overridesOf, PRESETS, USUAL, type ModelConfig, type Preset, type TrainingConfig } from "./config.ts";
+import { MEAN, modelConfigSchema, overridesOf, PRESETS, USUAL, type Preset, type TrainingConfig } from "./config.ts";
 
 /** Bounds of a classifier. Its labels are part of its configuration, which travels with every task. */
 export const MAX_LABELS = 512;
@@ -50,29 +50,6 @@ export type DenseConfig = z.infer<typeof denseConfigSchema>;
 /** The shape of any network that a run can train. */
 export const networkConfigSchema = z.union([modelConfigSchema, denseConfigSchema]);
 export type NetworkConfig = z.infer<typeof networkConfigSchema>;
-
-export const isDense = (network: NetworkConfig): network is DenseConfig => "labels" in network;
-
-/** Throws an error if the network is not a decoder. */
-export function asDecoder(network: NetworkConfig): ModelConfig {
-  if (isDense(network)) throw new Error("model: expected a decoder, got a dense network");
-  return network;
-}
-
-/** Throws an error if the network is not dense. */
-export function asDense(network: NetworkConfig): DenseConfig {
-  if (!isDense(network)) throw new Error("model: expected a dense network, got a decoder");
-  return network;
-}
-
-/** What a network does with a text: it continues it, scores it or labels it. One model of each kind is active. */
-export const MODEL_KINDS = ["language", "reward", "classifier"] as const;
-export type ModelKind = (typeof MODEL_KINDS)[number];
-
-export function kindOf(network: NetworkConfig): ModelKind {
-  if (isDense(network)) return "classifier";
-  return network.isScored ? "reward" : "language";
-}
 
 const { labels: _labels, ...denseFields } = denseConfigSchema.shape;
 /** The fields of a dense network that a request may override. Its labels come with the lessons. */

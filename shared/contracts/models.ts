@@ -1,7 +1,7 @@
 /** Published models. At most one model of each kind is active. */
 import { z } from "zod";
 import { hashSchema } from "../artifacts.ts";
-import { MODEL_KINDS } from "../network-config.ts";
+import { MODEL_KINDS } from "../network-kind.ts";
 import { EXPORT_FORMATS } from "../interchange/formats.ts";
 
 export const modelSchema = z.object({

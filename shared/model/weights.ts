@@ -4,7 +4,8 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
-import { isDense, type NetworkConfig } from "../network-config.ts";
+import type { NetworkConfig } from "../network-config.ts";
+import { isDense } from "../network-kind.ts";
 import { valuesInPlace } from "../tensor/engine/values.ts";
 import { denseShapes, denseStd } from "./dense/weights.ts";
 import { createRandom, normal } from "./random.ts";

@@ -4,7 +4,7 @@
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { objectKey, type Hash, type ObjectKind } from "../../shared/artifacts.ts";
-import { kindOf, type ModelKind } from "../../shared/network-config.ts";
+import { kindOf, type ModelKind } from "../../shared/network-kind.ts";
 import type { Costs } from "../../shared/contracts/costs.ts";
 import type { CreatedKey, Key, KeyRequest, KeyUse } from "../../shared/contracts/keys.ts";
 import type { Curve, CurveQuery } from "../../shared/contracts/curve.ts";

@@ -4,7 +4,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import type { Hash } from "../../shared/artifacts.ts";
-import type { ModelKind } from "../../shared/network-config.ts";
+import type { ModelKind } from "../../shared/network-kind.ts";
 import type { Model } from "../../shared/contracts/models.ts";
 import { namedError } from "../../shared/errors.ts";
 import { plannedRate } from "../../shared/training/protocol/cpu-rate.ts";

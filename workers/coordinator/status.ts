@@ -1,6 +1,6 @@
 /** The answer of `GET /runs/:id`. A field is null while its value is unknown. */
 import type { Dataset } from "../../shared/artifacts.ts";
-import { isDense } from "../../shared/network-config.ts";
+import { isDense } from "../../shared/network-kind.ts";
 import { runStatusSchema, type RunStatus } from "../../shared/contracts/runs.ts";
 import { parameterCount } from "../../shared/model/weights.ts";
 import { tokensPerRound } from "../../shared/training/compute/rounds.ts";

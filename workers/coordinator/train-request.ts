@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { checkpointSchema, objectKey, type Checkpoint, type Dataset } from "../../shared/artifacts.ts";
 import { trainingConfigSchema, trainingOverrides, type Preset, type TrainingConfig } from "../../shared/config.ts";
-import { anyPresetOf, denseConfigSchema, isDense, type DensePreset, type NetworkConfig } from "../../shared/network-config.ts";
+import { anyPresetOf, denseConfigSchema, type DensePreset, type NetworkConfig } from "../../shared/network-config.ts";
+import { isDense } from "../../shared/network-kind.ts";
 import type { workflowRequestSchema } from "../../shared/contracts/runs.ts";
 import { namedError } from "../../shared/errors.ts";
 import { getJson } from "../../shared/store.ts";

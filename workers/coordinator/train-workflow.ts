@@ -7,7 +7,7 @@ import { NonRetryableError } from "cloudflare:workflows";
 import { datasetSchema, type DatasetKind, type Hash } from "../../shared/artifacts.ts";
 import { decoderCheckpoint } from "../../shared/decoder-checkpoint.ts";
 import { presetOf, supervisionConfigSchema } from "../../shared/config.ts";
-import { kindOf } from "../../shared/network-config.ts";
+import { kindOf } from "../../shared/network-kind.ts";
 import { workflowRequestSchema, type WorkflowRequest } from "../../shared/contracts/runs.ts";
 import type { Usage } from "../../shared/costs/usage.ts";
 import { pretrainingOf } from "../../shared/lessons/pretraining.ts";

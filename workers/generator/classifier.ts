@@ -3,7 +3,8 @@
  * replaced it and its last request has ended.
  */
 import { checkpointSchema, type Hash } from "../../shared/artifacts.ts";
-import { asDense, type DenseConfig } from "../../shared/network-config.ts";
+import type { DenseConfig } from "../../shared/network-config.ts";
+import { asDense } from "../../shared/network-kind.ts";
 import { namedError } from "../../shared/errors.ts";
 import { log } from "../../shared/log.ts";
 import type { DenseLayer } from "../../shared/model/dense/network.ts";

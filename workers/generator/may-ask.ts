@@ -3,7 +3,7 @@
  * second, and before the first model each request would ask. REGISTRY_LIMIT lets all isolates of a location together ask once a
  * second for each kind of model. So a few isolates notice a new model after a second, and all of them notice it after a minute.
  */
-import type { ModelKind } from "../../shared/network-config.ts";
+import type { ModelKind } from "../../shared/network-kind.ts";
 
 /** A loaded model is used for this long before the registry is asked for the active model again. */
 const RECHECK_MS = 1000;

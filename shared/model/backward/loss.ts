@@ -6,7 +6,8 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../../config.ts";
-import { asDecoder, type NetworkConfig } from "../../network-config.ts";
+import type { NetworkConfig } from "../../network-config.ts";
+import { asDecoder } from "../../network-kind.ts";
 import { arrayOf, onHeap, tensorOf } from "../../tensor/engine/buffer.ts";
 import { addTo } from "../../tensor/in-place.ts";
 import { isFused } from "../../tensor/ops.ts";

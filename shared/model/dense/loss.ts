@@ -2,7 +2,7 @@
  * The loss of a classifier for the training system: cross-entropy of the labels, forward and backward (network.ts). It reads
  * weights from tensors in place and returns gradients as arrays.
  */
-import { asDense } from "../../network-config.ts";
+import { asDense } from "../../network-kind.ts";
 import { valuesInPlace } from "../../tensor/engine/values.ts";
 import type { Batch, NetworkLoss } from "../backward/pass.ts";
 import { addGradients, zeroLayers } from "./network.ts";

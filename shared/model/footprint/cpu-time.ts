@@ -4,7 +4,8 @@
  * (norms, exponentials, transfers).
  */
 import type { ModelConfig, TrainingConfig } from "../../config.ts";
-import { isDense, type DenseConfig, type NetworkConfig } from "../../network-config.ts";
+import type { DenseConfig, NetworkConfig } from "../../network-config.ts";
+import { isDense } from "../../network-kind.ts";
 import { namedError } from "../../errors.ts";
 import { MAX_CPU_SECONDS, PLANNED_CPU_SECONDS } from "../../limits.ts";
 import { MAX_FEATURES } from "../../lessons/features.ts";

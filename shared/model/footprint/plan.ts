@@ -3,7 +3,8 @@
  * memory does not grow with its batch. The plan fixes the order of sums, so it must depend on the configuration alone.
  */
 import type { TrainingConfig } from "../../config.ts";
-import { isDense, type NetworkConfig } from "../../network-config.ts";
+import type { NetworkConfig } from "../../network-config.ts";
+import { isDense } from "../../network-kind.ts";
 import { PLANNED_WASM_BYTES } from "../../limits.ts";
 import { objectiveOf } from "../../training/objectives/list.ts";
 import { stepBytes, type StepPlan } from "./step-memory.ts";

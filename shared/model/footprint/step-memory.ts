@@ -4,7 +4,8 @@
  * prediction with measurements.
  */
 import type { ModelConfig, OptimizerConfig } from "../../config.ts";
-import { isDense, type NetworkConfig } from "../../network-config.ts";
+import type { NetworkConfig } from "../../network-config.ts";
+import { isDense } from "../../network-kind.ts";
 import { chunkSequences } from "../backward/gradients.ts";
 import { logitsRows } from "../backward/cross-entropy-head.ts";
 import type { Passes } from "../backward/loss.ts";

@@ -10,12 +10,10 @@ import type { ShapedName, Weights } from "../weights.ts";
 import { headerLength, LENGTH_BYTES, readEntries, type TensorEntry } from "./safetensors-header.ts";
 import { checkPart, viewsOf } from "./weights-file.ts";
 
-const FILE = "safetensors";
-
-/** The tensors' places in a part, in bytes from its beginning. The header must lie in the first chunk. */
-function placesOf(chunk: Uint8Array, size: number): TensorEntry<"F32">[] {
-  const start = LENGTH_BYTES + headerLength(FILE, chunk, chunk.length - LENGTH_BYTES);
-  const entries = readEntries(FILE, chunk.subarray(LENGTH_BYTES, start), size - start, { F32: 4 });
+/** The tensors' places in a part, in bytes from its beginning. The header must lie in the first chunk. Errors begin with `name`. */
+function placesOf(name: string, chunk: Uint8Array, size: number): TensorEntry<"F32">[] {
+  const start = LENGTH_BYTES + headerLength(name, chunk, chunk.length - LENGTH_BYTES);
+  const entries = readEntries(name, chunk.subarray(LENGTH_BYTES, start), size - start, { F32: 4 });
   for (const entry of entries) {
     entry.begin += start;
     entry.end += start;
@@ -48,7 +46,7 @@ export async function readPart(
       if (at === 0) {
         tf.dispose(tensors);
         tensors = [];
-        entries = placesOf(chunk, size);
+        entries = placesOf(`part ${hash}`, chunk, size);
         tensors = entries.map(({ shape }) => unwrittenTensor(shape));
       }
       for (const [index, entry] of entries.entries()) place(chunk, at, entry, tensors[index]!);

@@ -3,7 +3,8 @@
  * decoder. An example is one lesson: a record of MAX_FEATURES + 2 numbers, which are the index of the label, the number of
  * features, the features, and zeros. An example takes one token of the run's budget.
  */
-import { asDense, type NetworkConfig } from "../../network-config.ts";
+import type { NetworkConfig } from "../../network-config.ts";
+import { asDense } from "../../network-kind.ts";
 import { inputsOf, MAX_FEATURES } from "../../lessons/features.ts";
 import { LABELLED_RECORD } from "../../lessons/labelled.ts";
 import { denseLoss, NO_FEATURE } from "../../model/dense/loss.ts";

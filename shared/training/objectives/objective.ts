@@ -8,7 +8,8 @@
  */
 import type { Dataset, DatasetKind } from "../../artifacts.ts";
 import type { ModelConfig, ObjectiveName } from "../../config.ts";
-import { isDense, type NetworkConfig } from "../../network-config.ts";
+import type { NetworkConfig } from "../../network-config.ts";
+import { isDense } from "../../network-kind.ts";
 import { namedError } from "../../errors.ts";
 import type { Batch, Loss } from "../../model/backward/pass.ts";
 

@@ -78,7 +78,8 @@ export function databaseRoutes(account: FakeAccount): readonly Route[] {
         if (jsonOf<{ action: string }>(body).action === "init")
           return { result: { filename: "dump.sql", upload_url: `${origin}${SIGNED}/${id}` } };
         const database = account.database(id);
-        database.sqlite.exec(database.file);
+        // D1 imports a file in one transaction, so that rows may come before the rows they refer to.
+        database.sqlite.exec(`BEGIN;\n${database.file}\nCOMMIT;`);
         return { result: { ...finished, result: { num_queries: 1, final_bookmark: "b", meta } } };
       },
     ],

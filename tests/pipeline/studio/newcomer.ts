@@ -11,10 +11,22 @@ import { OPERATOR_TOKEN } from "../harness.ts";
 import { press, type } from "./screens.ts";
 import type { Opened } from "./visit.ts";
 
-const sentences = (page: number) =>
-  Array.from({ length: 12 }, (_, line) => `Page ${page} tells of the kettle, the cup and the tea that is poured at ${line} o'clock. `).join(
-    "",
-  );
+/** Texts of different pages. The collector drops pages that repeat themselves or another page. */
+const TEXTS = [
+  `The kettle stands on the stove in the morning, and the first cup of the day is for the person who wakes up before the others. In
+   summer the leaves come from the hills behind the village, where women pick them by hand and carry them down in baskets. They are dried
+   on long tables that stand in the shade of the old school, and the children learn to turn them with flat wooden spoons.`,
+  `Milk and sugar go into the pot at the end of cooking, when the water has taken the colour of bricks and smells of ginger. A good cook
+   watches the bubbles and lifts the pan from the fire just as it wants to run over. With every lift the drink becomes stronger, so that
+   three lifts are enough for most guests, while four are meant for workers who have the whole night in front of them.`,
+  `Trains have carried the small clay cups for more than a hundred years, and the sellers walk through the cars with a song of their own.
+   When the cup is empty the traveller throws it out of the window, because it is only dried earth and will be earth again after the next
+   rain. Nobody has ever counted how many of them lie between the rails of the southern line, but there must be millions.`,
+  `My grandmother used to say that a house without visitors is a house with cold water. She had twelve glasses, each of another colour,
+   and remembered which neighbour liked which of them. On the day of her wedding she had been given the green one, and it was never filled
+   for anybody but her sister, who came by bus once a year and stayed until the mangoes were ripe.`,
+];
+const sentences = (page: number): string => TEXTS[page] ?? "";
 
 /** A web site of four pages. Its origin must be the collector's LOCAL_ORIGIN. */
 export async function openTeaSite(): Promise<{ origin: string; close(): Promise<void> }> {

@@ -10,6 +10,7 @@ import { putJson, putObject } from "../../../shared/store.ts";
 import { startBackend } from "../../../shared/tensor/engine/backend.ts";
 import { loadModel } from "../../../workers/generator/load-model.ts";
 import { activeModel } from "../../../workers/generator/model.ts";
+import "../digest-stream.ts";
 
 const PRESENT = { dataset: "0".repeat(64), round: 0, tokens: 0, lrScale: 1, outer: null, inner: [] };
 const bucket = new MapBucket();

@@ -8,7 +8,8 @@ import { canonicalJson, type DatasetKind, type Hash } from "../../../shared/arti
 import { presetOf, type ModelConfig, type ObjectiveName, type TrainingConfig } from "../../../shared/config.ts";
 import { labelledRecords } from "../../../shared/lessons/labelled.ts";
 import { recordNumbers } from "../../../shared/lessons/records.ts";
-import { isDense, type NetworkConfig } from "../../../shared/network-config.ts";
+import type { NetworkConfig } from "../../../shared/network-config.ts";
+import { isDense } from "../../../shared/network-kind.ts";
 import { encodeParts } from "../../../shared/model/formats/weights-file.ts";
 import { createRandom, normal } from "../../../shared/model/random.ts";
 import { weightShapes, type Weights } from "../../../shared/model/weights.ts";
