@@ -52,6 +52,16 @@ const RECORDS = [
   pair(CONVERSATIONS[4]!, CONVERSATIONS[5]!, [-9.25, -5]),
 ];
 
+/**
+ * Pairs whose answers are all less probable under the model than under the reference. KTO's comparison has no gradient, but here it
+ * stays 0, so the slope of the loss is its gradient.
+ */
+const UNLIKELY = [
+  pair(CONVERSATIONS[0]!, CONVERSATIONS[1]!, [-1, -2]),
+  pair(CONVERSATIONS[2]!, CONVERSATIONS[3]!, [-0.5, -20]),
+  pair(CONVERSATIONS[4]!, CONVERSATIONS[5]!, [-3, -1]),
+];
+
 /** Weights at which no parameter's gradient is 0. */
 function someWeights(model: ModelConfig): Weights {
   const random = createRandom(3);
@@ -99,20 +109,30 @@ describe("the loss of a pair, worked by hand for log-ratios of 3 and -2 nats, wi
     expect(ktoLoss.of(0, 0).loss).toBe(0.5);
   });
 
+  const ANYWHERE = [
+    [3, -2],
+    [-4, 1],
+    [0.5, 12],
+  ] as const;
+  // KTO's comparison has no gradient, so the points are those where it stays 0.
+  const BELOW = [
+    [-3, -2],
+    [-0.5, -12],
+  ] as const;
   test.each([
-    ["DPO", dpoLoss],
-    ["IPO", ipoLoss],
-  ] satisfies [string, PairLoss][])("%s: the slopes agree with finite differences of the loss", (_, { of }) => {
-    for (const [better, worse] of [
-      [3, -2],
-      [-4, 1],
-      [0.5, 12],
-    ] as const) {
-      const [step, slopes] = [1e-4, of(better, worse)];
-      expect((of(better + step, worse).loss - of(better - step, worse).loss) / (2 * step)).toBeCloseTo(slopes.better, 6);
-      expect((of(better, worse + step).loss - of(better, worse - step).loss) / (2 * step)).toBeCloseTo(slopes.worse, 6);
-    }
-  });
+    ["DPO", dpoLoss, ANYWHERE],
+    ["IPO", ipoLoss, ANYWHERE],
+    ["KTO", ktoLoss, BELOW],
+  ] satisfies [string, PairLoss, readonly (readonly [number, number])[]][])(
+    "%s: the slopes agree with finite differences of the loss",
+    (_, { of }, points) => {
+      for (const [better, worse] of points) {
+        const [step, slopes] = [1e-4, of(better, worse)];
+        expect((of(better + step, worse).loss - of(better - step, worse).loss) / (2 * step)).toBeCloseTo(slopes.better, 6);
+        expect((of(better, worse + step).loss - of(better, worse - step).loss) / (2 * step)).toBeCloseTo(slopes.worse, 6);
+      }
+    },
+  );
 
   // Bradley and Terry: the log-odds are the difference of the scores. Here the scores are 1.2 and -0.3: log(1 + e^-1.5) = 0.2014132779.
   test("reward: -log sigmoid of the difference of the scores", () => {
@@ -128,6 +148,14 @@ describe("the loss of a pair, worked by hand for log-ratios of 3 and -2 nats, wi
 });
 
 describe("log-probabilities of answers", () => {
+  test("of the unlikely pairs are all below the reference", () => {
+    const weights = someWeights(MODEL);
+    const batch = pairBatch(UNLIKELY, MODEL.context);
+    const ratios = logProbabilities(weights, MODEL, batch).map((value, at) => value - batch.references![at]!);
+    expect(Math.max(...ratios)).toBeLessThan(-0.1);
+    tf.dispose(weights);
+  });
+
   test("are minus the losses of the conversations in fine-tuning, for any padding", () => {
     const weights = someWeights(MODEL);
     const { context } = MODEL;
@@ -181,15 +209,15 @@ describe.each(HEADS)("the head of %s", (name, head, model, batch) => {
     }
   });
 
-  // KTO's comparison has no gradient, so its slope is not that of its loss.
-  test.skipIf(name === "kto")("has gradients that agree with finite differences", () => {
+  test("has gradients that agree with finite differences", () => {
     const weights = someWeights(model);
-    const { gradients } = lossAndGradients(weights, model, batch, head);
+    const smooth = name === "kto" ? pairBatch(UNLIKELY, model.context) : batch;
+    const { gradients } = lossAndGradients(weights, model, smooth, head);
     const lossWith = (key: string, index: number, by: number): number => {
       const moved = Float32Array.from(weights[key]!.dataSync());
       moved[index]! += by;
       const tensor = tf.tensor(moved, weights[key]!.shape);
-      const { lossSum: sum, targets } = lossSum({ ...weights, [key]: tensor }, model, batch, head);
+      const { lossSum: sum, targets } = lossSum({ ...weights, [key]: tensor }, model, smooth, head);
       tensor.dispose();
       return sum / targets;
     };
