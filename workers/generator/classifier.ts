@@ -5,24 +5,19 @@
 import { checkpointSchema, type Hash } from "../../shared/artifacts.ts";
 import type { DenseConfig } from "../../shared/network-config.ts";
 import { asDense } from "../../shared/network-kind.ts";
-import { namedError } from "../../shared/errors.ts";
-import { log } from "../../shared/log.ts";
 import type { DenseLayer } from "../../shared/model/dense/network.ts";
 import { denseLayers } from "../../shared/model/dense/weights.ts";
 import { partition } from "../../shared/model/formats/partition.ts";
 import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import { checkPart } from "../../shared/model/formats/weights-file.ts";
 import { getJson, getObject } from "../../shared/store.ts";
-import { mayAsk } from "./may-ask.ts";
+import { Active } from "./active.ts";
 
 export interface Classifier {
   hash: Hash;
   config: DenseConfig;
   layers: DenseLayer[];
 }
-
-let loaded: Classifier | null = null;
-let checkedAt: number | null = null;
 
 async function load({ ARTIFACTS }: Pick<GeneratorEnv, "ARTIFACTS">, hash: Hash): Promise<Classifier> {
   const { model, weights } = await getJson(ARTIFACTS, "checkpoint", hash, checkpointSchema);
@@ -36,24 +31,11 @@ async function load({ ARTIFACTS }: Pick<GeneratorEnv, "ARTIFACTS">, hash: Hash):
   return { hash, config, layers: denseLayers(config, (name) => values.get(name)!) };
 }
 
-/**
- * The active classifier. If the registry is down or the new classifier cannot be loaded, the old one keeps answering. Throws
- * NoModel.
- */
-export async function activeClassifier(env: GeneratorEnv): Promise<Classifier> {
-  if (await mayAsk(env, "classifier", loaded !== null, checkedAt)) {
-    checkedAt = Date.now();
-    try {
-      using active = await env.COORDINATOR.activeModel("classifier");
-      if (active === null) loaded = null;
-      else if (loaded?.hash !== active.model) loaded = await load(env, active.model);
-    } catch (error) {
-      log("error", `active classifier: ${(error as Error).message}`);
-    }
-  }
-  if (loaded !== null) return loaded;
-  throw namedError(
-    "NoModel",
-    "no classifier is active yet: train one on labelled lessons with objective classify, or activate a published one",
-  );
-}
+const active = new Active<Classifier>({
+  kind: "classifier",
+  load: (env, { model }) => load(env, model),
+  none: "no classifier is active yet: train one on labelled lessons with objective classify, or activate a published one",
+});
+
+/** The active classifier. Throws NoModel if there is none. */
+export const activeClassifier = (env: GeneratorEnv): Promise<Classifier> => active.current(env);
