@@ -5,9 +5,7 @@ import { layerOutputs, softmax } from "../../shared/model/dense/network.ts";
 import { denseShape } from "../../shared/model/dense/weights.ts";
 import { account } from "./account.ts";
 import type { Classifier } from "./classifier.ts";
-
-const DECIMALS = 10_000;
-const rounded = (values: ArrayLike<number>) => Array.from(values, (value) => Math.round(value * DECIMALS) / DECIMALS);
+import { rounded } from "./rounded.ts";
 
 export function classify({ hash, config, layers }: Classifier, { text, context = {}, activations }: ClassifyRequest): Classification {
   const features = featuresOf(text, context);

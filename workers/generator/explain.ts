@@ -9,12 +9,12 @@ import { eachLogits, observe } from "../../shared/model/observe.ts";
 import { chatTokens, type Message } from "../../shared/tokenizer/chat-template.ts";
 import { account } from "./account.ts";
 import type { LoadedModel } from "./model.ts";
+import { rounded } from "./rounded.ts";
 
 /** The most tokens of the text with its context and answer. A person can still read an attention picture of this size. */
 export const MAX_EXPLAINED_TOKENS = 256;
 /** The most attention weights in one answer: about 700 KB of JSON. */
 const MAX_ATTENTION_NUMBERS = 100_000;
-const DECIMALS = 10_000;
 
 /** Throws InvalidInput for a text that is too long, for an unknown position, and for more attention than fits into an answer. */
 export function explain(model: LoadedModel, request: ExplainRequest): Explanation {
@@ -53,7 +53,7 @@ export function explain(model: LoadedModel, request: ExplainRequest): Explanatio
       read: textOf(all),
       tokens,
       next: read.at(-1)!.alternatives,
-      attention: positions.map((position, index) => ({ position, weights: rounded(attention[index]!) })),
+      attention: positions.map((position, index) => ({ position, weights: attention[index]!.map((heads) => heads.map(rounded)) })),
       layers: afterLayers,
     };
   } finally {
@@ -98,6 +98,3 @@ function softmax(logits: Float32Array): Float64Array {
   for (let id = 0; id < probabilities.length; id++) total += probabilities[id] = Math.exp(probabilities[id]! - most);
   return probabilities.map((power) => power / total);
 }
-
-const rounded = (weights: number[][][]) =>
-  weights.map((heads) => heads.map((keys) => keys.map((weight) => Math.round(weight * DECIMALS) / DECIMALS)));
