@@ -1,4 +1,5 @@
 /** Compares the outputs of two runtimes for the same tokens. */
+import { logTotal } from "../../../../shared/model/sampling.ts";
 
 /** The largest difference between logits at equal positions. A NaN counts as infinite. */
 export function largestDifference(ours: readonly Float32Array[], theirs: readonly Float32Array[]): number {
@@ -29,10 +30,7 @@ export function mostProbable(logits: Float32Array): number {
 
 /** The loss of an id under logits, in nats. */
 export function lossOf(logits: Float32Array, id: number): number {
-  const top = logits[mostProbable(logits)]!;
-  let sum = 0;
-  for (const value of logits) sum += Math.exp(value - top);
-  return Math.log(sum) + top - logits[id]!;
+  return logTotal(logits) - logits[id]!;
 }
 
 /** The mean loss of each next token in windows of tokens, and the most probable token at each position. */
