@@ -1,6 +1,6 @@
 /**
- * The parameters of a network: names (of the decoder: Hugging Face Qwen3), shapes and initial values. All loops over parameters use the order
- * of `weightShapes`. This order fixes the order of sums, so changing it changes results.
+ * The parameters of a network: names, shapes and initial values. A decoder's names are those of Qwen3 in Hugging Face. All loops over
+ * parameters use the order of `weightShapes`. This order fixes the order of sums, so changing it changes results.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ModelConfig } from "../config.ts";
@@ -75,9 +75,9 @@ export function isHiddenMatrix(name: string): boolean {
 }
 
 /**
- * Creates initial values from a seed. In a decoder, norm scales are 1. Output projections, an untied head and a score are 0, so at first every block is
- * the identity and the loss is log V. All other values are normal. With `some`, only those parameters are created, with the same
- * values. The caller disposes the tensors.
+ * Creates initial values from a seed. In a decoder, norm scales are 1. Output projections, an untied head and a score are 0, so at
+ * first every block is the identity and the loss is log V. All other values are normal. Values of a dense network: dense/weights.ts.
+ * With `some`, only those parameters are created, with the same values. The caller disposes the tensors.
  */
 export function initWeights(config: NetworkConfig, seed: number, some?: readonly ShapedName[]): Weights {
   const weights: Weights = {};
