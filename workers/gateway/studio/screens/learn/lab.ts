@@ -7,7 +7,7 @@ import { PARTS, PLACES, SongsNetwork, type Situation } from "./songs-network.ts"
 const [STEPS_EACH, EVERY_MS] = [12, 200];
 export const LAST_STEP = 600;
 
-export const LAYERS: Readonly<Record<string, readonly number[]>> = { "4": [4], "8": [8], "6,6": [6, 6], none: [] };
+const LAYERS: Readonly<Record<string, readonly number[]>> = { "4": [4], "8": [8], "6,6": [6, 6], none: [] };
 
 /** The values that a parameter of the address may have; the first one is the default. */
 export const CHOICES = {
