@@ -18,7 +18,8 @@ import { isDone, pollRun, untilActive } from "../local/poll-run.ts";
 import { stopOnExit, wantedPort } from "../local/processes.ts";
 import { startLocal } from "../local/stack.ts";
 import { ROOT } from "../local/workers.ts";
-import { mean, rightAnswers } from "./support/lessons/right-answers.ts";
+import { rightAnswers } from "./support/lessons/right-answers.ts";
+import { mean, median } from "./support/statistics.ts";
 
 const STATE = join(ROOT, ".tiffin", "bench-classify");
 const PORT = 8889;
@@ -99,7 +100,7 @@ async function examine(client: Client, model: string, print: Print) {
     songsGym: await songs({ time: "06:00", place: "gym" }, "workout"),
     songsParty: await songs({ time: "22:00", place: "party" }, "party"),
     calibrationError: mean(errors!),
-    medianMilliseconds: milliseconds!.toSorted((a, b) => a - b)[milliseconds!.length >> 1],
+    medianMilliseconds: median(milliseconds!),
   };
 }
 

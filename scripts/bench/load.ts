@@ -9,7 +9,7 @@ import { SPECIAL_TOKENS } from "../../shared/tokenizer/special-tokens.ts";
 import type { Print } from "../cli/runner.ts";
 import { allWorkers, OPERATOR_TOKEN } from "./support/all-workers.ts";
 import { childMemory } from "./support/process-memory.ts";
-import { quantile } from "./support/quantile.ts";
+import { quantile } from "./support/statistics.ts";
 
 const MIB = 2 ** 20;
 const VOCAB_SIZE = 512;

@@ -8,7 +8,7 @@
 import { measureCoordinator } from "./support/coordinator-costs.ts";
 import { addTrainer } from "../local/stack.ts";
 import type { Print } from "../cli/runner.ts";
-import { median } from "./support/quantile.ts";
+import { median } from "./support/statistics.ts";
 import { SHAKESPEARE, shakespeareRun, startBenchLocal } from "./support/shakespeare.ts";
 import { simulateRounds, type Latencies } from "../simulation/saturation.ts";
 import { centsOf } from "../../shared/training/protocol/cost.ts";

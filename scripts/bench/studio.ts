@@ -9,7 +9,7 @@ import type { Browser } from "playwright-core";
 import { buildStudio, BUDGETS, type ScreenSize } from "../build/studio.ts";
 import type { Print } from "../cli/runner.ts";
 import { reachTiffin } from "../local/reach.ts";
-import { median } from "./support/quantile.ts";
+import { median } from "./support/statistics.ts";
 import { measureDrawing } from "./support/studio/drawing.ts";
 import { gatewayGrowth } from "./support/studio/gateway-growth.ts";
 import { measureTicks, ROUNDS } from "./support/studio/long-run.ts";

@@ -12,7 +12,7 @@ import type { Print } from "../cli/runner.ts";
 import { bytesPerToken } from "./support/bytes-per-token.ts";
 import { defaultCorpus } from "./support/default-corpus.ts";
 import { readHostileTokenizers } from "./support/hostile-tokenizer.ts";
-import { median } from "./support/quantile.ts";
+import { median } from "./support/statistics.ts";
 
 const PRESET = "small";
 const VOCAB_SIZES = [1024, 4096] as const;

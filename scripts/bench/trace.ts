@@ -9,7 +9,7 @@ import type { Traced } from "../../shared/contracts/trace.ts";
 import { createRandom } from "../../shared/model/random.ts";
 import type { Print } from "../cli/runner.ts";
 import { allWorkers, OPERATOR_TOKEN } from "./support/all-workers.ts";
-import { median, quantile } from "./support/quantile.ts";
+import { median, quantile } from "./support/statistics.ts";
 import { readText, SHAKESPEARE } from "./support/shakespeare.ts";
 
 const VOCAB_SIZE = 4096;

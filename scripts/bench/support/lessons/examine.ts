@@ -3,7 +3,8 @@ import type { Print } from "../../../cli/runner.ts";
 import type { Context } from "../../../lessons/grammar.ts";
 import { SONG_ANSWERS } from "../../../lessons/songs.ts";
 import { heldOutQuestions, heldOutReferences } from "../../../lessons/lessons.ts";
-import { mean, rightAnswers } from "./right-answers.ts";
+import { mean } from "../statistics.ts";
+import { rightAnswers } from "./right-answers.ts";
 import { scoreCandidates, type Taught } from "./scores.ts";
 
 const REFERENCES = 200;

@@ -8,5 +8,3 @@ export function rightAnswers({ answers }: Pick<Question, "answers">): Set<string
   const highest = Math.max(...answers.map(({ probability }) => probability));
   return new Set(answers.filter(({ probability }) => probability > highest - TIE).map(({ text }) => text));
 }
-
-export const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;

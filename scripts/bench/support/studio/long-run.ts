@@ -4,7 +4,7 @@ import type { Dataset } from "../../../../shared/artifacts.ts";
 import { drawScene, firstBase } from "../../../simulation/world.ts";
 import { initialState } from "../../../../shared/training/protocol/run-state.ts";
 import type { RunTick } from "../../../../shared/contracts/runs.ts";
-import { median } from "../quantile.ts";
+import { median } from "../statistics.ts";
 import { RunStore, statusOf, tickEvents, tickOf } from "../../workers/run-view.ts";
 
 export const ROUNDS = 10_000;

@@ -1,4 +1,6 @@
-/** Quantiles of measurements. */
+/** The mean and the quantiles of measurements. */
+
+export const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** The value below which a share of the values lies, 0 <= share < 1. NaN if there are no values. */
 export const quantile = (values: readonly number[], share: number): number =>
