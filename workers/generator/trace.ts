@@ -140,16 +140,19 @@ async function documentsAt(
   { dataset, trace }: Indexed,
   places: readonly Passage[],
 ): Promise<ReadonlyMap<Passage, TraceDocument>> {
-  const tokenOf = ({ shard, at }: Passage) => dataset.train.slice(0, shard).reduce((sum, { tokens }) => sum + tokens, at);
-  const byList = Map.groupBy(places, (place) => trace.documents.findLast(({ start }) => start <= tokenOf(place))?.list);
+  const located = places.map((place) => ({
+    place,
+    token: dataset.train.slice(0, place.shard).reduce((sum, { tokens }) => sum + tokens, place.at),
+  }));
+  const byList = Map.groupBy(located, ({ token }) => trace.documents.findLast(({ start }) => start <= token)?.list);
   const documents = new Map<Passage, TraceDocument>();
   await Promise.all(
     Array.from(byList, async ([list, ofList]) => {
       if (list === undefined) return;
       const bytes = await cached(list, async () => new Uint8Array(await getObject(bucket, "trace-documents", list)));
       const starts = parseJson(bytes, traceDocumentsSchema).documents;
-      for (const place of ofList) {
-        const document = starts.findLast(({ start }) => start <= tokenOf(place));
+      for (const { place, token } of ofList) {
+        const document = starts.findLast(({ start }) => start <= token);
         if (document !== undefined) documents.set(place, document);
       }
     }),
