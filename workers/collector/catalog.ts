@@ -273,12 +273,8 @@ export class Catalog extends DurableObject<CollectorEnv> {
 
   /** Removes a URL and its parts (`URL#n`) for good, from the segments in R2. Later crawls do not store them again. */
   async remove(url: string): Promise<{ removed: number }> {
-    let removed = 0;
-    for (const address of new Set([url, ...this.#corpus.partsOf(url)])) {
-      this.#index.forget(address);
-      removed += (await this.#corpus.remove(address)).removed;
-    }
-    return { removed };
+    this.#index.forget(url);
+    return this.#corpus.remove(url);
   }
 
   /** A snapshot of all sources or of some sources. Throws NotFound if the snapshot would be empty. */

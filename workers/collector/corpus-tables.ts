@@ -1,5 +1,11 @@
 /** The tables of corpus.ts. */
 
+/**
+ * True for the address of a file (?1) and of its parts (`FILE#n`). These are the addresses from "FILE#" up to, but not including,
+ * "FILE$", because "$" is the character after "#".
+ */
+export const IS_PART = "(url = ?1 OR (url >= ?1 || '#' AND url < ?1 || '$'))";
+
 export function createCorpusTables(sql: SqlStorage): void {
   sql.exec(
     "CREATE TABLE IF NOT EXISTS documents (sha256 TEXT PRIMARY KEY, source TEXT NOT NULL, url TEXT NOT NULL, bytes INTEGER NOT NULL, json TEXT)",

@@ -15,7 +15,7 @@ import {
 import { namedError } from "../../shared/errors.ts";
 import { MAX_DURABLE_ROW_BYTES } from "../../shared/limits.ts";
 import type { Candidate } from "./candidate.ts";
-import { createCorpusTables } from "./corpus-tables.ts";
+import { createCorpusTables, IS_PART } from "./corpus-tables.ts";
 import { NearDuplicates } from "./quality/near-duplicates.ts";
 import { putJson, putObject, putRecord, sha256 as hashOf } from "../../shared/store.ts";
 import { segmentText } from "./segment-text.ts";
@@ -110,9 +110,7 @@ export class Corpus {
 
   /** The addresses of a file and its parts (`FILE#n`) that have a text. */
   partsOf(file: string): string[] {
-    // The parts are the addresses from "FILE#" up to, but not including, "FILE$", because "$" is the character after "#".
-    const query = "SELECT url FROM pages WHERE url = ?1 OR (url >= ?1 || '#' AND url < ?1 || '$')";
-    return this.#rows<{ url: string }>(query, file).map(({ url }) => url);
+    return this.#rows<{ url: string }>(`SELECT url FROM pages WHERE ${IS_PART}`, file).map(({ url }) => url);
   }
 
   /**
@@ -200,16 +198,16 @@ export class Corpus {
   }
 
   /**
-   * Removes a URL for good. Open documents of the URL are dropped. Segments with its texts are rewritten, and the old segments
-   * are deleted. No later crawl stores the URL again. An older snapshot finds the successor of each rewritten segment. Trained
-   * models do not change.
+   * Removes a URL and its parts (`URL#n`) for good, also parts that were withdrawn. Their open documents are dropped. Segments with
+   * their texts are rewritten, each once, and the old segments are deleted. No later crawl stores the URL or a part of it again. An
+   * older snapshot finds the successor of each rewritten segment. Trained models do not change.
    * A text is removed even if other pages have the same text. After a crash, a second call completes the removal.
    */
   async remove(url: string): Promise<{ removed: number }> {
     return this.#exclusively(async () => {
       this.#sql.exec("INSERT OR IGNORE INTO removals VALUES (?, ?)", url, new Date().toISOString());
       const rows = this.#rows<{ sha256: string; source: string; json: string | null }>(
-        "SELECT sha256, source, json FROM documents WHERE url = ?1 OR sha256 IN (SELECT sha256 FROM pages WHERE url = ?1)",
+        `SELECT sha256, source, json FROM documents WHERE ${IS_PART} OR sha256 IN (SELECT sha256 FROM pages WHERE ${IS_PART})`,
         url,
       );
       const texts = new Set(rows.map(({ sha256 }) => sha256));
@@ -224,8 +222,8 @@ export class Corpus {
       }
       await this.#putManifests();
       await this.#deleteUnlisted();
-      // This row is deleted last, because after a crash a second call finds the texts through it.
-      this.#sql.exec("DELETE FROM pages WHERE url = ?", url);
+      // These rows are deleted last, because after a crash a second call finds the texts through them.
+      this.#sql.exec(`DELETE FROM pages WHERE ${IS_PART}`, url);
       return { removed };
     });
   }

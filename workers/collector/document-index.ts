@@ -4,6 +4,7 @@
  */
 import type { Hash, Document } from "../../shared/artifacts.ts";
 import type { Documents, DocumentsQuery } from "../../shared/contracts/documents.ts";
+import { IS_PART } from "./corpus-tables.ts";
 
 const PAGE = 50;
 /** A list of documents needs no longer titles. */
@@ -27,10 +28,10 @@ export class DocumentIndex {
     this.#sql.exec("INSERT OR IGNORE INTO titles VALUES (?, ?)", sha256, title.slice(0, MAX_TITLE_LENGTH));
   }
 
-  /** Forgets the titles of an address. Call this before the corpus removes the address. */
+  /** Forgets the titles of an address and its parts. Call this before the corpus removes the address. */
   forget(url: string): void {
     this.#sql.exec(
-      "DELETE FROM titles WHERE sha256 IN (SELECT sha256 FROM documents WHERE url = ?1 UNION SELECT sha256 FROM pages WHERE url = ?1)",
+      `DELETE FROM titles WHERE sha256 IN (SELECT sha256 FROM documents WHERE ${IS_PART} UNION SELECT sha256 FROM pages WHERE ${IS_PART})`,
       url,
     );
   }

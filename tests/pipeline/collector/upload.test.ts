@@ -71,6 +71,16 @@ test("a document is removed for good by its address", async () => {
   expect(await addresses(crawl)).toEqual([["upload:secret/file#1", "public"]]);
 });
 
+test("a file is removed with its parts, also with those of an earlier upload", async () => {
+  const three = lines({ text: "part a" }, { text: "part b" }, { text: "part c" });
+  await upload("gone", "file", three);
+  await upload("gone", "file", lines({ text: "part a" }));
+  const other = await upload("gone", "file.more", lines({ text: "other" }));
+  expect(await web.collector.removeUrl("upload:gone/file")).toEqual({ removed: 3 });
+  expect((await upload("gone", "file", three)).skipped).toEqual({ removed: 3 });
+  expect(await addresses(other)).toEqual([["upload:gone/file.more#1", "other"]]);
+});
+
 test("accepts thousands of documents in a file, and crawls nothing for an upload", async () => {
   const many = Array.from({ length: 3000 }, (_, number) => ({ text: `${number} of many` }));
   const crawl = await upload("many", "lines", lines(...many));
