@@ -192,14 +192,15 @@ export class Catalog extends DurableObject<CollectorEnv> {
     as: "fetched" | "failed" | "sitemap" = "fetched",
     { url, count = 1, bytes = 0 }: { url?: string; count?: number; bytes?: number } = {},
   ): Promise<void> {
-    const source = as === "sitemap" ? undefined : this.#crawl(id)?.source;
-    if (source !== undefined) this.#reports.refuse(source, reason, url ?? "", count, bytes);
     if (url !== undefined && as !== "sitemap") this.#pages.add(id, url, as === "failed" ? "failed" : "refused", reason);
-    this.#change(id, (crawl) => ({
-      fetched: crawl.fetched + (as === "fetched" ? count : 0),
-      failed: crawl.failed + (as === "failed" ? count : 0),
-      skipped: { ...crawl.skipped, [reason]: (crawl.skipped[reason] ?? 0) + count },
-    }));
+    this.#change(id, (crawl) => {
+      if (as !== "sitemap") this.#reports.refuse(crawl.source, reason, url ?? "", count, bytes);
+      return {
+        fetched: crawl.fetched + (as === "fetched" ? count : 0),
+        failed: crawl.failed + (as === "failed" ? count : 0),
+        skipped: { ...crawl.skipped, [reason]: (crawl.skipped[reason] ?? 0) + count },
+      };
+    });
   }
 
   /** Counts a page that has not changed since its source kept it. */
