@@ -2,7 +2,6 @@
  * The reasons why a page is not kept, as one tagged union. crawl-page.ts, the adapters and the catalog all use this type. Only
  * `reasonOf` makes the name that a crawl shows under `skipped`.
  */
-
 import type { QualityRule } from "./quality/filters.ts";
 
 /** Why a request got no answer, or was not sent. */
@@ -30,9 +29,9 @@ export type Refusal =
   | { kind: "failure"; cause: FetchFailure }
   | { kind: "status"; status: number }
   | { kind: "reserved"; by: Reservation }
-  /** The answer has no text that can be kept. Cause `address`: a redirect led to a URL that is not allowed in a link. */
   /** The text breaks a rule of quality/filters.ts. */
   | { kind: "quality"; rule: QualityRule }
+  /** The answer has no text that can be kept. Cause `address`: a redirect led to a URL that is not allowed in a link. */
   | { kind: "unusable"; cause: "too-large" | "too-complex" | "too-short" | "content-type" | "address" | "unreadable" };
 
 /** The name under which a crawl counts a refusal. */
