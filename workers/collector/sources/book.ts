@@ -5,8 +5,7 @@
 import { partsOfBook } from "../formats/book-chapters.ts";
 import { decodeText } from "../web/decode.ts";
 import { extract, extractFragment } from "../web/extract.ts";
-import { reservationOf } from "../web/reservation.ts";
-import { refusalOfAnswer, type Finding, type Resource, type SourceAdapter } from "./source.ts";
+import { refusalToRead, type Finding, type Resource, type SourceAdapter } from "./source.ts";
 
 /** The marks around a book, in their forms since 1991. */
 const START = /^[ \t]*\*{3} ?START OF (?:THE|THIS) PROJECT GUTENBERG E-?BOOK[^\n]{0,300}$|^\*END[* ]*THE SMALL PRINT![^\n]{0,300}$/im;
@@ -26,10 +25,8 @@ const BOOK_LINK = /\.(?:txt|htm|html)(?:\.utf-8|\.images)?$|\.txt\.utf-8$|\.html
 export const book: SourceAdapter = { usesSitemaps: false, followsWholeHost: true, streams: false, quality: "basic", read };
 
 async function* read(resource: Resource): AsyncGenerator<Finding> {
-  const refusal = refusalOfAnswer(resource);
+  const refusal = refusalToRead(resource);
   if (refusal !== null) return yield { kind: "refusal", refusal };
-  const by = resource.reserved ? "ai-train=no" : reservationOf(resource.headers);
-  if (by !== null) return yield { kind: "refusal", refusal: { kind: "reserved", by } };
   const { bytes, headers, url } = resource;
   const written = decodeText(bytes, headers.get("content-type") ?? "").replaceAll(/\r\n?/g, "\n");
   const isHtml = /^\s*(?:<\?xml[^>]*>\s*)?(?:<!doctype html|<html)/i.test(written.replace(/^\uFEFF/, ""));

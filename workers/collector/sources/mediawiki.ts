@@ -9,8 +9,7 @@ import { decodeText } from "../web/decode.ts";
 import { MIN_TEXT_LENGTH } from "../web/extract.ts";
 import { readAtMost } from "../../../shared/bytes/bounded.ts";
 import { MAX_PAGE_BYTES } from "../web/fetch-page.ts";
-import { reservationOf } from "../web/reservation.ts";
-import { chunksOf, refusalOfAnswer, type Finding, type Resource, type SourceAdapter } from "./source.ts";
+import { chunksOf, refusalToRead, type Finding, type Resource, type SourceAdapter } from "./source.ts";
 
 /** Markup that one step reads. At 2 MB/s this takes a step 4 s of CPU time. */
 const STEP_CHARACTERS = 8 * 1024 * 1024;
@@ -47,10 +46,8 @@ const stateSchema = z.object({ base: z.string(), bit: z.number().nullable(), ski
 export const mediawiki: SourceAdapter = { usesSitemaps: false, followsWholeHost: true, streams: true, quality: "basic", read };
 
 async function* read(resource: Resource): AsyncGenerator<Finding> {
-  const refusal = refusalOfAnswer(resource);
+  const refusal = refusalToRead(resource);
   if (refusal !== null) return yield { kind: "refusal", refusal };
-  const by = resource.reserved ? "ai-train=no" : reservationOf(resource.headers);
-  if (by !== null) return yield { kind: "refusal", refusal: { kind: "reserved", by } };
   const input = chunksOf(resource)[Symbol.asyncIterator]();
   const first = await input.next();
   const head = first.done === true ? new Uint8Array() : first.value;

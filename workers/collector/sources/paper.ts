@@ -7,9 +7,8 @@ import { paperOfJats } from "../formats/jats.ts";
 import type { FoundPaper } from "../formats/paper-text.ts";
 import { decodeText } from "../web/decode.ts";
 import { MIN_TEXT_LENGTH } from "../web/extract.ts";
-import { reservationOf } from "../web/reservation.ts";
 import { parseFeed } from "./feed-entries.ts";
-import { refusalOfAnswer, type Finding, type Resource, type SourceAdapter } from "./source.ts";
+import { refusalToRead, type Finding, type Resource, type SourceAdapter } from "./source.ts";
 
 /** An arXiv identifier in an address (info.arxiv.org/help/arxiv_identifier.html). */
 const ARXIV_ID = /\/abs\/((?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?\/\d{7})(?:v\d+)?)$/;
@@ -17,10 +16,8 @@ const ARXIV_ID = /\/abs\/((?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?\/\d{7})(?:v\d
 export const paper: SourceAdapter = { usesSitemaps: false, followsWholeHost: true, streams: false, quality: "basic", read };
 
 async function* read(resource: Resource): AsyncGenerator<Finding> {
-  const refusal = refusalOfAnswer(resource);
+  const refusal = refusalToRead(resource);
   if (refusal !== null) return yield { kind: "refusal", refusal };
-  const by = resource.reserved ? "ai-train=no" : reservationOf(resource.headers);
-  if (by !== null) return yield { kind: "refusal", refusal: { kind: "reserved", by } };
   const { url, bytes, headers } = resource;
   const type = headers.get("content-type") ?? "";
   const head = new TextDecoder("latin1").decode(bytes.subarray(0, 200));

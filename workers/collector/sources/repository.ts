@@ -7,8 +7,7 @@ import { z } from "zod";
 import { gunzipChunks, isGzip } from "../formats/gzip.ts";
 import { licenceOfPackage, licenceOfTag, licenceOfText } from "../formats/licence.ts";
 import { readTarFiles } from "../formats/tar.ts";
-import { reservationOf } from "../web/reservation.ts";
-import { chunksOf, refusalOfAnswer, type Finding, type FoundDocument, type Resource, type SourceAdapter } from "./source.ts";
+import { chunksOf, refusalToRead, type Finding, type FoundDocument, type Resource, type SourceAdapter } from "./source.ts";
 
 const MAX_FILE_BYTES = 512 * 1024;
 /** Shorter files are stubs. */
@@ -44,10 +43,8 @@ const wants = (path: string, size: number) => {
 };
 
 async function* read(resource: Resource): AsyncGenerator<Finding> {
-  const refusal = refusalOfAnswer(resource);
+  const refusal = refusalToRead(resource);
   if (refusal !== null) return yield { kind: "refusal", refusal };
-  const by = resource.reserved ? "ai-train=no" : reservationOf(resource.headers);
-  if (by !== null) return yield { kind: "refusal", refusal: { kind: "reserved", by } };
   const before = resource.rest === null ? { files: 0, licence: "" } : stateSchema.parse(JSON.parse(resource.rest.state));
   let { licence } = before;
   let [files, kept] = [0, 0];

@@ -11,17 +11,15 @@ import { hackerNews } from "./social-hacker-news.ts";
 import { mastodon } from "./social-mastodon.ts";
 import { activityPub } from "./social-activity-pub.ts";
 import type { Social, SocialFormat } from "./social-format.ts";
-import { refusalOfAnswer, type Fetch, type Finding, type Resource, type SourceAdapter } from "./source.ts";
+import { refusalToRead, type Fetch, type Finding, type Resource, type SourceAdapter } from "./source.ts";
 
 const FORMATS: readonly SocialFormat[] = [mastodon, activityPub, hackerNews];
 
 export const social: SourceAdapter = { usesSitemaps: false, followsWholeHost: true, streams: false, quality: "basic", read };
 
 async function* read(resource: Resource, fetchMore: Fetch): AsyncGenerator<Finding> {
-  const refusal = refusalOfAnswer(resource);
+  const refusal = refusalToRead(resource);
   if (refusal !== null) return yield { kind: "refusal", refusal };
-  const by = resource.reserved ? "ai-train=no" : reservationOf(resource.headers);
-  if (by !== null) return yield { kind: "refusal", refusal: { kind: "reserved", by } };
   const json = jsonOf(resource);
   const fetchJson = async (url: string) => {
     const more = await fetchMore(url);

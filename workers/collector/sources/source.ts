@@ -12,6 +12,7 @@
  */
 import type { Quality } from "../../../shared/contracts/sources.ts";
 import type { Refusal } from "../refusal.ts";
+import { reservationOf } from "../web/reservation.ts";
 
 /** A page may become documents. A sitemap only names further resources. */
 export type ResourceKind = "page" | "sitemap";
@@ -87,4 +88,12 @@ export async function* chunksOf({ body, bytes }: Resource): AsyncGenerator<Uint8
 export function refusalOfAnswer({ status, truncated }: Resource): Refusal | null {
   if (status !== 200 && status !== 206) return { kind: "status", status };
   return truncated ? { kind: "unusable", cause: "too-large" } : null;
+}
+
+/** Why an answer may not be read: it has no content, or robots.txt or its headers reserve it. Null if it may. */
+export function refusalToRead(resource: Resource): Refusal | null {
+  const refusal = refusalOfAnswer(resource);
+  if (refusal !== null) return refusal;
+  const by = resource.reserved ? "ai-train=no" : reservationOf(resource.headers);
+  return by === null ? null : { kind: "reserved", by };
 }
