@@ -5,6 +5,7 @@
  */
 import { decodeXml } from "../web/xml.ts";
 import { bunzip2 } from "./bzip2.ts";
+import { peeked } from "./first-chunk.ts";
 
 /** The largest page of a dump. Wikipedia allows 2 MB of markup. */
 const MAX_PAGE_BYTES = 5 * 1024 * 1024;
@@ -78,14 +79,9 @@ function* itemsOf(xml: string, next: DumpPlace): Generator<DumpItem> {
 }
 
 async function* piecesOf(chunks: AsyncIterable<Uint8Array>, from: DumpPlace | null): AsyncGenerator<Piece> {
-  const input = chunks[Symbol.asyncIterator]();
-  const first = await input.next();
-  if (first.done === true) return;
-  const all = (async function* () {
-    yield first.value;
-    yield* { [Symbol.asyncIterator]: () => input };
-  })();
-  const isPacked = from === null ? BZIP2.test(String.fromCharCode(...first.value.subarray(0, 4))) : from.bit !== null;
+  const { first, all } = await peeked(chunks);
+  if (first === null) return;
+  const isPacked = from === null ? BZIP2.test(String.fromCharCode(...first.subarray(0, 4))) : from.bit !== null;
   let skip = from?.skip ?? 0;
   const base = from?.byte ?? 0;
   if (isPacked) {

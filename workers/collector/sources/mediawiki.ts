@@ -3,6 +3,7 @@
  * prose. Of a dump and of the Action API, only articles are read (namespace 0). A dump of any size is read in steps.
  */
 import { z } from "zod";
+import { peeked } from "../formats/first-chunk.ts";
 import { readDump, type DumpPlace } from "../formats/mediawiki-dump.ts";
 import { proseOfWikitext } from "../formats/wikitext.ts";
 import { decodeText } from "../web/decode.ts";
@@ -48,14 +49,9 @@ export const mediawiki: SourceAdapter = { usesSitemaps: false, followsWholeHost:
 async function* read(resource: Resource): AsyncGenerator<Finding> {
   const refusal = refusalToRead(resource);
   if (refusal !== null) return yield { kind: "refusal", refusal };
-  const input = chunksOf(resource)[Symbol.asyncIterator]();
-  const first = await input.next();
-  const head = first.done === true ? new Uint8Array() : first.value;
-  const all = (async function* () {
-    if (first.done !== true) yield head;
-    yield* { [Symbol.asyncIterator]: () => input };
-  })();
-  if (resource.rest === null && /^\s*[[{]/.test(new TextDecoder().decode(head.subarray(0, 100)))) yield* readJson(resource, all);
+  const { first, all } = await peeked(chunksOf(resource));
+  const isJson = /^\s*[[{]/.test(new TextDecoder().decode(first?.subarray(0, 100)));
+  if (resource.rest === null && isJson) yield* readJson(resource, all);
   else yield* readPages(resource, all);
 }
 

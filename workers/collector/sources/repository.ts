@@ -4,6 +4,7 @@
  * files are left out, and so are lock files and data.
  */
 import { z } from "zod";
+import { peeked } from "../formats/first-chunk.ts";
 import { gunzipChunks, isGzip } from "../formats/gzip.ts";
 import { licenceOfPackage, licenceOfTag, licenceOfText } from "../formats/licence.ts";
 import { readTarFiles } from "../formats/tar.ts";
@@ -77,14 +78,8 @@ async function* read(resource: Resource): AsyncGenerator<Finding> {
 }
 
 async function* unpacked(resource: Resource): AsyncGenerator<Uint8Array> {
-  const input = chunksOf(resource);
-  const first = await input.next();
-  if (first.done === true) return;
-  const all = (async function* () {
-    yield first.value;
-    yield* input;
-  })();
-  yield* isGzip(first.value) ? gunzipChunks(all) : all;
+  const { first, all } = await peeked(chunksOf(resource));
+  yield* first !== null && isGzip(first) ? gunzipChunks(all) : all;
 }
 
 /** Null for bytes that are not UTF-8 text. */
