@@ -4,15 +4,16 @@
  */
 
 const SHINGLE_WORDS = 5;
-export const HASHES = 112;
-export const BANDS = 14;
+const HASHES = 112;
+const BANDS = 14;
 const ROWS = HASHES / BANDS;
-const SEEDS = createSeeds();
+const [FACTORS, SHIFTS] = createSeeds();
 
 /** One 32-bit minimum for each hash. */
 export type Sketch = Uint32Array<ArrayBuffer>;
 
-function createSeeds(): { factor: number; shift: number }[] {
+/** A factor and a shift for each hash. */
+function createSeeds(): [Uint32Array, Uint32Array] {
   let state = 0x9e3779b9;
   // xorshift32 (Marsaglia 2003). The seeds are part of the stored format: a change makes old sketches useless.
   const next = () => {
@@ -21,7 +22,12 @@ function createSeeds(): { factor: number; shift: number }[] {
     state ^= state << 5;
     return state >>> 0;
   };
-  return Array.from({ length: HASHES }, () => ({ factor: next() | 1, shift: next() }));
+  const [factors, shifts] = [new Uint32Array(HASHES), new Uint32Array(HASHES)];
+  for (let index = 0; index < HASHES; index++) {
+    factors[index] = next() | 1;
+    shifts[index] = next();
+  }
+  return [factors, shifts];
 }
 
 /** 32-bit FNV-1a of a word's UTF-16 code units, finished by the mixer of MurmurHash3. */
@@ -52,10 +58,9 @@ export function shinglesOf(text: string): Set<number> {
 
 export function sketchOf(text: string): Sketch {
   const sketch = new Uint32Array(HASHES).fill(0xffffffff);
-  const [factors, shifts] = [Uint32Array.from(SEEDS, ({ factor }) => factor), Uint32Array.from(SEEDS, ({ shift }) => shift)];
   for (const shingle of shinglesOf(text)) {
     for (let index = 0; index < HASHES; index++) {
-      let hash = Math.imul(shingle ^ shifts[index]!, factors[index]!);
+      let hash = Math.imul(shingle ^ SHIFTS[index]!, FACTORS[index]!);
       hash = (hash ^ (hash >>> 15)) >>> 0;
       if (hash < sketch[index]!) sketch[index] = hash;
     }
