@@ -3,7 +3,7 @@
  * arxiv.org/abs/2112.11446, appendix A.1.1) and FineWeb's rules on lines (Penedo et al. 2024, arxiv.org/abs/2406.17557, section
  * 3.5). Rules that count words hold only for scripts that separate words by spaces. The rule on stop words holds only for English.
  */
-import { repetitionOf, type Repetition } from "./repetition.ts";
+import { repeatedOf, repetitionOf, type Repetition } from "./repetition.ts";
 
 const MIN_WORDS = 50;
 const MAX_WORDS = 100_000;
@@ -70,14 +70,6 @@ function brokenLineRule(lines: readonly string[]): QualityRule | null {
   if (share(/(?:\.\.\.|…)$/) > MAX_ELLIPSIS_LINES) return "gopher-ellipses";
   if (share(/[.!?。！？।"”»')\]؟]$/) < MIN_ENDED_LINES) return "fineweb-punctuation";
   if (lines.filter(({ length }) => length < SHORT_LINE).length > MAX_SHORT_LINES * lines.length) return "fineweb-short-lines";
-  const seen = new Set<string>();
-  const repeated = lines.reduce((sum, line) => {
-    if (!seen.has(line)) {
-      seen.add(line);
-      return sum;
-    }
-    return sum + line.length;
-  }, 0);
   const all = lines.reduce((sum, { length }) => sum + length, 0);
-  return repeated > MAX_REPEATED_LINE_CHARACTERS * all ? "fineweb-repeated-lines" : null;
+  return repeatedOf(lines).characters > MAX_REPEATED_LINE_CHARACTERS * all ? "fineweb-repeated-lines" : null;
 }

@@ -32,9 +32,8 @@ export function repetitionOf(text: string, words: readonly string[]): Repetition
   return null;
 }
 
-/** True if too many pieces of a text, or too many of its characters, have occurred before. */
-function repeats(text: string, split: readonly string[]): boolean {
-  const pieces = split.map((piece) => piece.trim()).filter((piece) => piece !== "");
+/** The pieces that have occurred before, and their characters. */
+export function repeatedOf(pieces: readonly string[]): { count: number; characters: number } {
   const seen = new Set<string>();
   let [count, characters] = [0, 0];
   for (const piece of pieces) {
@@ -44,6 +43,13 @@ function repeats(text: string, split: readonly string[]): boolean {
       characters += piece.length;
     }
   }
+  return { count, characters };
+}
+
+/** True if too many pieces of a text, or too many of its characters, have occurred before. */
+function repeats(text: string, split: readonly string[]): boolean {
+  const pieces = split.map((piece) => piece.trim()).filter((piece) => piece !== "");
+  const { count, characters } = repeatedOf(pieces);
   return count > MAX_DUPLICATE_LINES * pieces.length || characters > MAX_DUPLICATE_LINE_CHARACTERS * text.length;
 }
 
