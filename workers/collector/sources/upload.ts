@@ -6,7 +6,6 @@
  */
 import { z } from "zod";
 import { normalizeUrl } from "../web/address.ts";
-import { isGzip } from "../formats/gzip.ts";
 import { isWarc } from "../formats/warc.ts";
 import { decodeText, gunzip } from "../web/decode.ts";
 import { extract } from "../web/extract.ts";
@@ -34,7 +33,7 @@ export const upload: SourceAdapter = { usesSitemaps: false, followsWholeHost: fa
 
 async function* read({ bytes: sent, url }: Resource): AsyncGenerator<Finding> {
   if (await isWarc(sent)) return yield* documentsOfWarc(sent);
-  const bytes = isGzip(sent) ? await gunzip(sent, MAX_UNPACKED_BYTES) : sent;
+  const bytes = await gunzip(sent, MAX_UNPACKED_BYTES);
   if (bytes === null) return yield { kind: "refusal", refusal: { kind: "unusable", cause: "too-large" } };
   const content = decodeText(
     bytes,

@@ -1,8 +1,8 @@
 /** Turns bytes from a web server into text: unpacks gzip files and finds the charset as browsers do. */
 import htmlEncodingSniffer from "html-encoding-sniffer";
 import { readAtMost } from "../../../shared/bytes/bounded.ts";
+import { isGzip } from "../formats/gzip.ts";
 
-const GZIP_MAGIC = [0x1f, 0x8b];
 /** Text counts as UTF-8 if at most this share of its non-ASCII characters is broken. */
 const MAX_BROKEN_SHARE = 0.1;
 
@@ -46,7 +46,7 @@ function isMostlyUtf8(bytes: Uint8Array): boolean {
  * stops at the limit.
  */
 export async function gunzip(bytes: Uint8Array<ArrayBuffer>, limit: number): Promise<Uint8Array<ArrayBuffer> | null> {
-  if (!GZIP_MAGIC.every((byte, index) => bytes[index] === byte)) return bytes;
+  if (!isGzip(bytes)) return bytes;
   const unpacked = await readAtMost(new Response(bytes).body!.pipeThrough(new DecompressionStream("gzip")), limit);
   return unpacked.truncated ? null : unpacked.bytes;
 }
