@@ -10,7 +10,7 @@ import { decodeText } from "../web/decode.ts";
 import { MIN_TEXT_LENGTH } from "../web/extract.ts";
 import { readAtMost } from "../../../shared/bytes/bounded.ts";
 import { MAX_PAGE_BYTES } from "../web/fetch-page.ts";
-import { chunksOf, refusalToRead, type Finding, type Resource, type SourceAdapter } from "./source.ts";
+import { chunksOf, refusalToRead, type Finding, type FoundDocument, type Resource, type SourceAdapter } from "./source.ts";
 
 /** Markup that one step reads. At 2 MB/s this takes a step 4 s of CPU time. */
 const STEP_CHARACTERS = 8 * 1024 * 1024;
@@ -90,22 +90,11 @@ function langAt(base: string): string {
   return WIKIMEDIA.test(hostname) && /^[a-z]{2,3}$/.test(first) && first !== "www" ? first : "";
 }
 
-function foundPage({
-  url,
-  title,
-  source,
-  licence,
-  lang,
-}: {
-  url: string;
-  title: string;
-  source: string;
-  licence: string;
-  lang: string;
-}): Finding {
+/** `source`: the page's markup. */
+function foundPage({ source, ...page }: Omit<FoundDocument, "text"> & { source: string }): Finding {
   const text = proseOfWikitext(source);
   if (text.length < MIN_TEXT_LENGTH) return { kind: "refusal", refusal: { kind: "unusable", cause: "too-short" } };
-  return { kind: "document", document: { url, title, text, licence, lang } };
+  return { kind: "document", document: { ...page, text } };
 }
 
 async function* readJson(resource: Resource, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Finding> {

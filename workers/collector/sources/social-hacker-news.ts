@@ -40,7 +40,7 @@ export async function hackerNews(json: unknown, url: string, fetchJson: (url: st
   const item = firebaseSchema.safeParse(json);
   if (item.success) {
     const posts = await threadOf(item.data, (id) => fetchJson(new URL(`/v0/item/${id}.json`, url).href));
-    return { threads: [{ url: `${url}`, posts, lang: "" }], links: [], reserved: 0 };
+    return { threads: [{ url, posts, lang: "" }], links: [], reserved: 0 };
   }
   const whole = isShallow(json) ? algoliaSchema.safeParse(json) : undefined;
   return whole?.success ? { threads: [{ url, posts: postsOf(whole.data), lang: "" }], links: [], reserved: 0 } : null;
