@@ -10,7 +10,7 @@ import type { Crawl, Source, SourceKind } from "../../../shared/contracts/source
 import { Meter } from "../../../shared/costs/meter.ts";
 import { ADAPTERS } from "../sources/adapters.ts";
 import { log } from "../../../shared/log.ts";
-import type { Refusal } from "../refusal.ts";
+import type { FetchFailure, Refusal } from "../refusal.ts";
 import type { Quality } from "../../../shared/contracts/sources.ts";
 import type { Resource, ResourceKind, Rest } from "../sources/source.ts";
 import { SYSTEM_CLOCK, type Clock } from "./clock.ts";
@@ -21,7 +21,7 @@ import { Frontier, MAX_ATTEMPTS, type Entry } from "./frontier.ts";
 import { createFrontierStore } from "./frontier-store.ts";
 import { Manners, MAX_DELAY_SECONDS } from "./manners.ts";
 import { reservationOf } from "./reservation.ts";
-import { isAllowed } from "./robots.ts";
+import { isAllowed, type Robots } from "./robots.ts";
 import { Visited, type Validators } from "./visited.ts";
 
 /** An entry without an answer for this long is sent again. */
@@ -196,7 +196,7 @@ export class Host extends DurableObject<CollectorEnv> {
     const page = await fetchPage(
       new URL(start),
       (url) => this.#request(url, url.href === start ? conditions : {}, stream),
-      (url) => (url.origin !== this.#origin ? "left-host" : isAllowed(robots, url) ? null : "robots"),
+      (url) => this.#refusalOf(url, robots),
     );
     if (page.kind === "failure") {
       log("warn", `${message.url}: ${page.cause}: ${page.detail}`, { crawl: message.crawl });
@@ -222,9 +222,15 @@ export class Host extends DurableObject<CollectorEnv> {
     const page = await fetchPage(
       new URL(href),
       (url) => this.#request(url),
-      (url) => (url.origin !== this.#origin ? "left-host" : isAllowed(robots, url) ? null : "robots"),
+      (url) => this.#refusalOf(url, robots),
     );
     return page.kind === "failure" ? null : { ...page, kind: "page", rest: null, reserved: robots.reserved };
+  }
+
+  /** Why a URL must not be requested for this host's frontier. Null if it may. */
+  #refusalOf(url: URL, robots: Robots): FetchFailure | null {
+    if (url.origin !== this.#origin) return "left-host";
+    return isAllowed(robots, url) ? null : "robots";
   }
 
   async #postpone(message: PageMessage, attempts: number): Promise<Visit> {
