@@ -5,7 +5,7 @@
  * WARC file have their own addresses. An operator removes a document by its address.
  */
 import { z } from "zod";
-import { normalizeUrl } from "../web/address.ts";
+import { normalizePartUrl } from "../web/address.ts";
 import { isWarc } from "../formats/warc.ts";
 import { decodeText, gunzip } from "../web/decode.ts";
 import { extract } from "../web/extract.ts";
@@ -85,7 +85,7 @@ function* readLines(content: string, url: string): Generator<Finding> {
     if (found === null) yield { kind: "refusal", refusal: { kind: "unusable", cause: "unreadable" } };
     else if (text === "") yield { kind: "refusal", refusal: { kind: "unusable", cause: "too-short" } };
     else {
-      const address = (found.url === undefined ? null : normalizeUrl(found.url)) ?? `${url}#${number}`;
+      const address = (found.url === undefined ? null : normalizePartUrl(found.url)) ?? `${url}#${number}`;
       const [lang, licence] = [found.lang ?? found.language ?? "", found.licence ?? found.license ?? ""];
       yield { kind: "document", document: { url: address, text, title: found.title?.trim() ?? "", lang, licence } };
     }

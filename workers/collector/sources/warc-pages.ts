@@ -2,7 +2,7 @@
 import { chunksOfBytes, headersOf, readWarc, type WarcRecord } from "../formats/warc.ts";
 import { readAtMost } from "../../../shared/bytes/bounded.ts";
 import { gunzipChunks, isGzip } from "../formats/gzip.ts";
-import { normalizeUrl } from "../web/address.ts";
+import { normalizePartUrl, normalizeUrl } from "../web/address.ts";
 import { MAX_PAGE_BYTES } from "../web/fetch-page.ts";
 import { site } from "./site.ts";
 import type { Finding, Resource } from "./source.ts";
@@ -10,7 +10,7 @@ import type { Finding, Resource } from "./source.ts";
 export async function* documentsOfWarc(file: Uint8Array<ArrayBuffer>): AsyncGenerator<Finding> {
   for await (const record of readWarc(file)) {
     if (record.type !== "response" && record.type !== "conversion") continue;
-    const url = normalizeUrl(record.url);
+    const url = record.type === "conversion" ? normalizePartUrl(record.url) : normalizeUrl(record.url);
     if (url === null) yield { kind: "refusal", refusal: { kind: "unusable", cause: "address" } };
     else if (record.bytes === null) yield { kind: "refusal", refusal: { kind: "unusable", cause: "too-large" } };
     else if (record.type === "conversion") yield textOf(url, record, record.bytes);

@@ -24,6 +24,12 @@ export function normalizeUrl(href: string): string | null {
   return [...repeats.values()].some((count) => count > MAX_SEGMENT_REPEATS) ? null : url.href;
 }
 
+/** The canonical address of a page or of a part of a file: the fragment, which names the part, stays. */
+export function normalizePartUrl(href: string): string | null {
+  const url = normalizeUrl(href);
+  return url === null ? null : `${url}${new URL(href).hash}`;
+}
+
 /** The frontier's name for the part of a resource from `rest` on. */
 export const entryUrl = (url: string, { byte, state }: Rest) => `${url}#from=${byte}&state=${encodeURIComponent(state)}`;
 
