@@ -1,8 +1,8 @@
 /**
  * A snapshot's documents as one file for other tools, made while it is read: JSON Lines with gzip, or a WARC file (ISO 28500) with a
- * `conversion` record per document, as in Common Crawl's WET files. Memory holds one segment. Each record of a WARC file is a gzip
- * member of its own, as the standard recommends; the headers X-Title, X-Language and X-Licence are percent-encoded. Both formats can
- * be uploaded again.
+ * `conversion` record per document, as in Common Crawl's WET files. Memory holds one segment. JSON Lines are one gzip member, because
+ * many readers refuse a second one. Each record of a WARC file is a member of its own, as the standard recommends; the headers
+ * X-Title, X-Language and X-Licence are percent-encoded. Both formats can be uploaded again.
  */
 import { documentSchema, type Document, type Snapshot } from "../../shared/artifacts.ts";
 import type { ExportFormat } from "../../shared/contracts/documents.ts";
@@ -17,20 +17,21 @@ export function exportCorpus(bucket: R2Bucket, { segments, superseded }: Snapsho
       const lines = (await segmentText(bucket, hash)).split("\n").filter((line) => line !== "");
       const documents = lines.map((line) => documentSchema.parse(JSON.parse(line))).filter(({ sha256 }) => !outdated.has(sha256));
       if (format === "warc") for (const document of documents) yield gzipped(recordOf(document));
-      else yield gzipped(documents.map((document) => `${JSON.stringify(document)}\n`).join(""));
+      else if (documents.length > 0) yield new TextEncoder().encode(documents.map((document) => `${JSON.stringify(document)}\n`).join(""));
     }
   })();
-  return new ReadableStream({
+  const stream = new ReadableStream({
     type: "bytes",
     async pull(controller) {
       const next = await pieces.next();
       if (next.done === true) return controller.close();
-      controller.enqueue(await next.value);
+      controller.enqueue(next.value);
     },
     async cancel() {
       await pieces.return(undefined);
     },
   });
+  return format === "warc" ? stream : stream.pipeThrough(new CompressionStream("gzip"));
 }
 
 async function gzipped(text: string): Promise<Uint8Array> {

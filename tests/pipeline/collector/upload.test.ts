@@ -11,6 +11,7 @@ afterAll(() => web.close());
 
 interface UploadCalls {
   upload(request: object, bytes: Uint8Array): Promise<Crawl>;
+  exportCorpus(query: object): Promise<ReadableStream<Uint8Array>>;
 }
 
 async function upload(collection: string, file: string, content: string | Uint8Array, more: object = {}): Promise<Crawl> {
@@ -79,6 +80,20 @@ test("a file is removed with its parts, also with those of an earlier upload", a
   expect(await web.collector.removeUrl("upload:gone/file")).toEqual({ removed: 3 });
   expect((await upload("gone", "file", three)).skipped).toEqual({ removed: 3 });
   expect(await addresses(other)).toEqual([["upload:gone/file.more#1", "other"]]);
+});
+
+test.each(["jsonl", "warc"])("an export of several segments can be uploaded again (%s)", async (format) => {
+  // Each snapshot ends a segment.
+  for (const part of ["one", "two"])
+    await stored(
+      web,
+      (await upload("halves", part, lines({ text: `The text of ${part}.`, url: `https://example.com/file#${part}` }))).source,
+    );
+  const { exportCorpus } = web.collector as unknown as UploadCalls;
+  const file = await new Response(await exportCorpus({ format, source: "upload-halves" })).arrayBuffer();
+  const crawl = await upload(`whole-${format}`, "file", new Uint8Array(file));
+  expect(crawl).toMatchObject({ fetched: 2, duplicates: 2, skipped: {} });
+  expect(await addresses(crawl)).toEqual(["one", "two"].map((part) => [`https://example.com/file#${part}`, `The text of ${part}.`]));
 });
 
 test("accepts thousands of documents in a file, and crawls nothing for an upload", async () => {
