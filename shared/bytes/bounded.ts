@@ -1,4 +1,5 @@
 /** Reads a stream of unknown length without holding more than a limit. */
+import { joined } from "./joined.ts";
 
 export interface BoundedBytes {
   bytes: Uint8Array<ArrayBuffer>;
@@ -19,15 +20,5 @@ export async function readAtMost(stream: AsyncIterable<Uint8Array> | null, limit
     // Leaving the loop ends the stream.
     if (truncated) break;
   }
-  return { bytes: joined(chunks, size), truncated };
-}
-
-function joined(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return bytes;
+  return { bytes: joined(chunks), truncated };
 }

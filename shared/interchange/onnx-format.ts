@@ -2,7 +2,8 @@
  * Encodes the messages of an ONNX file (github.com/onnx/onnx, onnx/onnx.proto), and builds graphs. The head of a tensor's
  * message is written without its data; the caller writes the data after the head.
  */
-import { bytesField, floatField, intField, joined, lengthField, varint } from "./protobuf.ts";
+import { joined } from "../bytes/joined.ts";
+import { bytesField, floatField, intField, lengthField, varint } from "./protobuf.ts";
 
 export const DATA_TYPES = { float: 1, int8: 3, int64: 7, bool: 9 } as const;
 export type DataType = keyof typeof DATA_TYPES;

@@ -1,4 +1,5 @@
 /** Writes the wire format of protocol buffers (protobuf.dev/programming-guides/encoding), as far as ONNX files need it. */
+import { joined } from "../bytes/joined.ts";
 
 /** Encodes an integer in groups of seven bits, lowest group first. A negative number has ten groups. */
 export function varint(value: number | bigint): Uint8Array {
@@ -10,16 +11,6 @@ export function varint(value: number | bigint): Uint8Array {
     bytes.push(rest === 0n ? low : low | 128);
   } while (rest !== 0n);
   return Uint8Array.from(bytes);
-}
-
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.byteLength;
-  }
-  return bytes;
 }
 
 const VARINT = 0;

@@ -1,3 +1,5 @@
+import { joined } from "../../../shared/bytes/joined.ts";
+
 /** Reads bits, the most significant first, from a window on the input. */
 export class BitReader {
   #bytes: Uint8Array = new Uint8Array();
@@ -9,12 +11,8 @@ export class BitReader {
   }
 
   /** Drops what is read and appends bytes. */
-  refill(more: Uint8Array): void {
-    const rest = this.#bytes.subarray(this.bit >> 3);
-    const joined = new Uint8Array(rest.length + more.length);
-    joined.set(rest);
-    joined.set(more, rest.length);
-    this.#bytes = joined;
+  refill(more: readonly Uint8Array[]): void {
+    this.#bytes = joined([this.#bytes.subarray(this.bit >> 3), ...more]);
     this.bit &= 7;
   }
 

@@ -43,13 +43,7 @@ export async function* bunzip2(chunks: AsyncIterable<Uint8Array>, base = 0, bit 
     }
     if (length === 0) return;
     refilled += reader.bit >> 3;
-    const joined = new Uint8Array(length);
-    let at = 0;
-    for (const part of parts) {
-      joined.set(part, at);
-      at += part.length;
-    }
-    reader.refill(joined);
+    reader.refill(parts);
   };
   const tables = createBlockTables();
   try {
