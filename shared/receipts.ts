@@ -4,6 +4,7 @@
  * refused without a look into the database, and nothing is stored for it. An empty secret signs nothing and opens nothing.
  */
 import { hexOf } from "./bytes/hex.ts";
+import { isSigned, sign } from "./bytes/signature.ts";
 
 /** As long as answers without a vote are kept (workers/feedback/retention.ts). */
 export const RECEIPT_MS = 7 * 24 * 3_600_000;
@@ -11,16 +12,12 @@ export const RECEIPT_MS = 7 * 24 * 3_600_000;
 export const MAX_RECEIPT = 256;
 
 const HASH_DIGITS = 32;
-const HMAC = { name: "HMAC", hash: "SHA-256" };
 const FORM = /^([\w-]{1,64})\.(\d{1,13})\.([0-9a-f]{32})\.([0-9a-f]{32})\.([0-9a-f]{32})\.([0-9a-f]{64})$/;
 
-const bytesOf = (text: string) => new TextEncoder().encode(text);
-// The prefix keeps this use of the secret apart from others (session-codes.ts).
-const keyOf = (secret: string) => crypto.subtle.importKey("raw", bytesOf(`receipt:${secret}`), HMAC, false, ["sign", "verify"]);
-
 /** The hash by which a receipt names a text: the first digits of its SHA-256. */
-export async function receiptHash(text: string): Promise<string> {
-  return hexOf(new Uint8Array(await crypto.subtle.digest("SHA-256", bytesOf(text)))).slice(0, HASH_DIGITS);
+async function receiptHash(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return hexOf(new Uint8Array(digest)).slice(0, HASH_DIGITS);
 }
 
 /** What a receipt is for. */
@@ -38,15 +35,13 @@ export interface Answered {
 export async function createReceipt(secret: string, { id, prompt, output, model }: Answered, now: number): Promise<string | null> {
   if (secret === "") return null;
   const body = [id, now + RECEIPT_MS, await receiptHash(prompt), await receiptHash(output), model.slice(0, HASH_DIGITS)].join(".");
-  return `${body}.${hexOf(new Uint8Array(await crypto.subtle.sign(HMAC, await keyOf(secret), bytesOf(body))))}`;
+  return `${body}.${await sign(secret, "receipt", body)}`;
 }
 
 /** The answer's id and the hash of its text, for a valid receipt. Null for a forged, expired or malformed one. */
 export async function openReceipt(secret: string, receipt: string, now: number): Promise<{ id: string; output: string } | null> {
   const [, id = "", time = "", , output = "", , signature = ""] = FORM.exec(receipt) ?? [];
   if (secret === "" || signature === "" || Number(time) <= now) return null;
-  const bytes = Uint8Array.from(signature.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
   const body = receipt.slice(0, receipt.lastIndexOf("."));
-  // `verify` compares in constant time.
-  return (await crypto.subtle.verify(HMAC, await keyOf(secret), bytes, bytesOf(body))) ? { id, output } : null;
+  return (await isSigned(secret, "receipt", body, signature)) ? { id, output } : null;
 }

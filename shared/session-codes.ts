@@ -3,30 +3,18 @@
  * `npm start` prints. A code is its expiry time, plus a signature of purpose and time with the secret. So nothing is stored, and
  * a new secret makes every code invalid. An empty secret signs nothing and verifies nothing.
  */
-import { hexOf } from "./bytes/hex.ts";
+import { isSigned, sign } from "./bytes/signature.ts";
 
 export type CodePurpose = "link" | "session";
 
 /** How long a code is valid. */
 export const CODE_MS: Readonly<Record<CodePurpose, number>> = { link: 10 * 60_000, session: 12 * 3_600_000 };
 
-const HMAC = { name: "HMAC", hash: "SHA-256" };
-const bytesOf = (text: string) => new TextEncoder().encode(text);
-
-// The prefix keeps this use of the secret apart from others (gateway/client.ts).
-const keyOf = (secret: string) => crypto.subtle.importKey("raw", bytesOf(`code:${secret}`), HMAC, false, ["sign", "verify"]);
-
-/** The first `digits` hexadecimal digits of a signature. */
-async function sign(secret: string, text: string, digits = 64): Promise<string> {
-  const signature = await crypto.subtle.sign(HMAC, await keyOf(secret), bytesOf(text));
-  return hexOf(new Uint8Array(signature)).slice(0, digits);
-}
-
 /** A code and the time (milliseconds) from which it is invalid. */
 export async function createCode(secret: string, purpose: CodePurpose, now: number): Promise<{ code: string; expiresAt: number }> {
   if (secret === "") throw new Error("createCode: expected the operator's secret, got an empty one");
   const expiresAt = now + CODE_MS[purpose];
-  return { code: `${expiresAt}.${await sign(secret, `${purpose} ${expiresAt}`)}`, expiresAt };
+  return { code: `${expiresAt}.${await sign(secret, "code", `${purpose} ${expiresAt}`)}`, expiresAt };
 }
 
 /**
@@ -37,14 +25,11 @@ export async function expiryOf(secret: string, purpose: CodePurpose, code: strin
   const [, time = "", signature = ""] = /^(\d{1,16})\.([0-9a-f]{64})$/.exec(code) ?? [];
   const expiresAt = Number(time);
   if (secret === "" || signature === "" || expiresAt <= now) return null;
-  const bytes = Uint8Array.from(signature.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
-  // `verify` compares in constant time.
-  const isGenuine = await crypto.subtle.verify(HMAC, await keyOf(secret), bytes, bytesOf(`${purpose} ${time}`));
-  return isGenuine ? expiresAt : null;
+  return (await isSigned(secret, "code", `${purpose} ${time}`, signature)) ? expiresAt : null;
 }
 
 /**
  * A name that differs between secrets without revealing them. Several Tiffins may share a host, and browsers send a host's
  * cookies to all its ports, so each Tiffin's cookie needs its own name.
  */
-export const nameOfSecret = (secret: string): Promise<string> => sign(secret, "name", 8);
+export const nameOfSecret = async (secret: string): Promise<string> => (await sign(secret, "code", "name")).slice(0, 8);
