@@ -21,12 +21,15 @@ export interface Pair {
   worse: string;
 }
 
-/** Encodes a pair without log-probabilities. */
-export function pairRecord(tokenizer: Tokenizer, { messages, better, worse }: Pair, context: number): Uint16Array {
-  const record = new Uint16Array(pairNumbers(context));
-  for (const [side, content] of [better, worse].entries())
-    record.set(conversationRecord(tokenizer, [...messages, { role: "assistant", content }], context), side * recordNumbers(context));
-  return record;
+/** Encodes pairs as consecutive records, without log-probabilities. */
+export function pairRecords(tokenizer: Tokenizer, pairs: readonly Pair[], context: number): Uint16Array {
+  const numbers = new Uint16Array(pairs.length * pairNumbers(context));
+  for (const [index, { messages, better, worse }] of pairs.entries())
+    for (const [side, content] of [better, worse].entries()) {
+      const place = index * pairNumbers(context) + side * recordNumbers(context);
+      numbers.set(conversationRecord(tokenizer, [...messages, { role: "assistant", content }], context), place);
+    }
+  return numbers;
 }
 
 /** The two conversations of a record, the better one first. */

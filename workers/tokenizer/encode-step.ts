@@ -17,6 +17,7 @@ import {
 } from "../../shared/artifacts.ts";
 import { getJson, getObject, putJson, putObject } from "../../shared/store.ts";
 import { trigramLoss, unigramLoss } from "../../shared/tokenizer/ngram.ts";
+import { getTokenShard, putTokenShard } from "../../shared/tokenizer/stored-shards.ts";
 import { decodeTokenShard, encodeTokenShard, MAX_SHARD_TOKENS } from "../../shared/tokenizer/token-shard.ts";
 import { parseTokenizer } from "../../shared/tokenizer/json-reader.ts";
 import { missingAsNotFound } from "./missing-as-not-found.ts";
@@ -130,8 +131,7 @@ export async function encodeStep(
     return step({ ...state, trace, stage: isDone ? "baselines" : "index" });
   }
 
-  const readers = (shards: readonly TokenShardEntry[]) =>
-    shards.map((shard) => async () => decodeTokenShard(new Uint8Array(await getObject(env.ARTIFACTS, "token-shard", shard.hash))));
+  const readers = (shards: readonly TokenShardEntry[]) => shards.map((shard) => () => getTokenShard(env.ARTIFACTS, shard.hash));
   const [train, val] = [readers(state.train.shards), readers(state.val.shards)];
   const dataset: StoredDataset = {
     format: 1,
@@ -172,8 +172,7 @@ async function writeSide(env: TokenizerEnv, side: Side, tokens: readonly number[
   let first = 0;
   const end = last ? tokens.length : tokens.length - (tokens.length % MAX_SHARD_TOKENS);
   for (; first < end; first += MAX_SHARD_TOKENS) {
-    const part = tokens.slice(first, first + MAX_SHARD_TOKENS);
-    shards.push({ hash: await putObject(env.ARTIFACTS, "token-shard", encodeTokenShard(part)), tokens: part.length });
+    shards.push(await putTokenShard(env.ARTIFACTS, tokens.slice(first, first + MAX_SHARD_TOKENS)));
   }
   const rest = tokens.slice(first);
   const open = rest.length === 0 ? null : await putObject(env.ARTIFACTS, "tokenizer-state", encodeTokenShard(rest));

@@ -4,12 +4,12 @@
  */
 import type { Hash, StoredDataset } from "../../shared/artifacts.ts";
 import { countingLoss, LABELLED_RECORD, labelledRecords, labelsOf } from "../../shared/lessons/labelled.ts";
-import { getJson, putJson, putObject } from "../../shared/store.ts";
-import { encodeTokenShard, MAX_SHARD_TOKENS } from "../../shared/tokenizer/token-shard.ts";
-import { lessonStateSchema, numbersOf, type LessonState } from "./lesson-step.ts";
+import { putJson } from "../../shared/store.ts";
+import { numbersOf, putTokenShard } from "../../shared/tokenizer/stored-shards.ts";
+import { MAX_SHARD_TOKENS } from "../../shared/tokenizer/token-shard.ts";
+import { readLessonState } from "./lesson-step.ts";
 import { heldOutOf, readLabelled } from "./lessons.ts";
 import type { StepProgress } from "./merge-step.ts";
-import { missingAsNotFound } from "./missing-as-not-found.ts";
 
 /** Features are 16-bit hashes. */
 const FEATURE_HASHES = 65_536;
@@ -30,17 +30,13 @@ export async function labelStep(
   const { labelled } = set;
   const heldOut = heldOutOf(set);
   const labels = labelsOf(labelled);
-  const state: LessonState =
-    stateHash === null
-      ? { format: 1, next: 0, longest: 0, train: [], val: [] }
-      : await missingAsNotFound(getJson(ARTIFACTS, "tokenizer-state", stateHash, lessonStateSchema));
+  const state = await readLessonState(ARTIFACTS, stateHash);
   const end = Math.min(labelled.length, state.next + PER_STEP);
   const next = { ...state, next: end, train: [...state.train], val: [...state.val] };
   for (const side of ["train", "val"] as const) {
     const mine = labelled.slice(state.next, end).filter((_, index) => (heldOut[state.next + index] ? "val" : "train") === side);
     const numbers = labelledRecords(mine, labels);
-    if (numbers.length > 0)
-      next[side].push({ hash: await putObject(ARTIFACTS, "token-shard", encodeTokenShard(numbers)), tokens: numbers.length });
+    if (numbers.length > 0) next[side].push(await putTokenShard(ARTIFACTS, numbers));
   }
   const progress = { stage: "lessons", done: end, total: labelled.length };
   const written = await putJson(ARTIFACTS, "tokenizer-state", next);

@@ -7,10 +7,11 @@ import { datasetSchema, hashSchema, tokenShardEntrySchema, type Hash, type Store
 import { namedError } from "../../shared/errors.ts";
 import { encodeConversations, encodePieces, pieceStart, replayRecords } from "../../shared/lessons/encode.ts";
 import { recordNumbers } from "../../shared/lessons/records.ts";
-import { getJson, getObject, putJson, putObject } from "../../shared/store.ts";
+import { getJson, getObject, putJson } from "../../shared/store.ts";
 import { parseTokenizer } from "../../shared/tokenizer/json-reader.ts";
 import { MESSAGE_END } from "../../shared/tokenizer/special-tokens.ts";
-import { decodeTokenShard, encodeTokenShard, MAX_SHARD_TOKENS } from "../../shared/tokenizer/token-shard.ts";
+import { getTokenShard, numbersOf, putTokenShard } from "../../shared/tokenizer/stored-shards.ts";
+import { MAX_SHARD_TOKENS } from "../../shared/tokenizer/token-shard.ts";
 import { heldOutOf, readConversations } from "./lessons.ts";
 import type { StepProgress } from "./merge-step.ts";
 import { missingAsNotFound } from "./missing-as-not-found.ts";
@@ -29,7 +30,13 @@ export const lessonStateSchema = z.object({
   train: shardsSchema,
   val: shardsSchema,
 });
-export type LessonState = z.infer<typeof lessonStateSchema>;
+type LessonState = z.infer<typeof lessonStateSchema>;
+
+/** The state after earlier steps; that of the first step for null. Throws "NotFound". */
+export async function readLessonState(bucket: R2Bucket, hash: Hash | null): Promise<LessonState> {
+  if (hash === null) return { format: 1, next: 0, longest: 0, train: [], val: [] };
+  return missingAsNotFound(getJson(bucket, "tokenizer-state", hash, lessonStateSchema));
+}
 
 export interface LessonStepInput {
   lessons: Hash;
@@ -52,10 +59,7 @@ export async function lessonStep(
   const tokenizer = parseTokenizer(new Uint8Array(await missingAsNotFound(getObject(ARTIFACTS, "tokenizer", tokenizerHash))));
   const end = tokenizer.findId(MESSAGE_END);
   if (end === undefined) throw namedError("InvalidInput", `from: expected a model with the token ${MESSAGE_END}, got one without`);
-  const state: LessonState =
-    stateHash === null
-      ? { format: 1, next: 0, longest: 0, train: [], val: [] }
-      : await missingAsNotFound(getJson(ARTIFACTS, "tokenizer-state", stateHash, lessonStateSchema));
+  const state = await readLessonState(ARTIFACTS, stateHash);
   const heldOut = heldOutOf(lessons);
   const count = lessons.conversations.length;
   const source = replay === null ? null : await getJson(ARTIFACTS, "dataset", replay.dataset, datasetSchema);
@@ -65,8 +69,7 @@ export async function lessonStep(
 
   const next = { ...state, train: [...state.train], val: [...state.val] };
   const write = async (side: "train" | "val", numbers: Uint16Array) => {
-    if (numbers.length > 0)
-      next[side].push({ hash: await putObject(ARTIFACTS, "token-shard", encodeTokenShard(numbers)), tokens: numbers.length });
+    if (numbers.length > 0) next[side].push(await putTokenShard(ARTIFACTS, numbers));
   };
   if (state.next < count) {
     next.next = Math.min(count, state.next + perStep);
@@ -104,8 +107,6 @@ export async function lessonStep(
   return { state: written, done: true, dataset: await putJson(ARTIFACTS, "dataset", dataset), progress };
 }
 
-export const numbersOf = (shards: LessonState["train"]) => shards.reduce((sum, { tokens }) => sum + tokens, 0);
-
 /**
  * Reads pieces of equal length from a text in shards. The starts are in ascending order, so each shard is read once and memory
  * holds one shard.
@@ -121,7 +122,7 @@ async function readPieces(
   for (const { hash, tokens } of shards) {
     const end = first + tokens;
     if (starts.some((start) => start < end && start + length > first)) {
-      const numbers = decodeTokenShard(new Uint8Array(await getObject(env.ARTIFACTS, "token-shard", hash)));
+      const numbers = await getTokenShard(env.ARTIFACTS, hash);
       for (const [index, start] of starts.entries()) {
         const [from, to] = [Math.max(start, first), Math.min(start + length, end)];
         if (from < to) pieces[index]!.set(numbers.subarray(from - first, to - first), from - start);

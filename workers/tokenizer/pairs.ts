@@ -11,11 +11,11 @@ import { decoderCheckpoint, type DecoderCheckpoint } from "../../shared/decoder-
 import { namedError } from "../../shared/errors.ts";
 import { hashText } from "../../shared/lessons/hash-text.ts";
 import { heldOutOf } from "../../shared/lessons/lesson-set.ts";
-import { pairNumbers, pairRecord } from "../../shared/preferences/records.ts";
-import { getJson, getObject, putJson, putObject } from "../../shared/store.ts";
+import { pairRecords } from "../../shared/preferences/records.ts";
+import { getJson, getObject, putJson } from "../../shared/store.ts";
 import { parseTokenizer } from "../../shared/tokenizer/json-reader.ts";
 import { MESSAGE_END } from "../../shared/tokenizer/special-tokens.ts";
-import { encodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
+import { numbersOf, putTokenShard } from "../../shared/tokenizer/stored-shards.ts";
 import { missingAsNotFound } from "./missing-as-not-found.ts";
 
 /** Pairs per token shard: as many as a trainer gets the log-probabilities of in one step. */
@@ -56,10 +56,8 @@ export async function encodePairs(env: TokenizerEnv, { pairs: id, model }: { pai
     const own = pairs.filter((_, index) => heldOut[index] === isHeldOut);
     const shards: TokenShardEntry[] = [];
     for (let first = 0; first < own.length; first += PAIRS_PER_SHARD) {
-      const records = own.slice(first, first + PAIRS_PER_SHARD).map((pair) => pairRecord(tokenizer, pair, context));
-      const numbers = new Uint16Array(records.length * pairNumbers(context));
-      for (const [index, record] of records.entries()) numbers.set(record, index * pairNumbers(context));
-      shards.push({ hash: await putObject(ARTIFACTS, "token-shard", encodeTokenShard(numbers)), tokens: numbers.length });
+      const numbers = pairRecords(tokenizer, own.slice(first, first + PAIRS_PER_SHARD), context);
+      shards.push(await putTokenShard(ARTIFACTS, numbers));
     }
     return shards;
   };
@@ -75,8 +73,6 @@ export interface PreferencesInput {
   /** The model whose log-probabilities are in the records. */
   reference: Hash;
 }
-
-const numbersOf = (shards: readonly TokenShardEntry[]) => shards.reduce((sum, { tokens }) => sum + tokens, 0);
 
 /** Stores the manifest of a dataset of preferences. */
 export async function putPreferences(env: TokenizerEnv, { train, val, pairs, reference }: PreferencesInput): Promise<Hash> {

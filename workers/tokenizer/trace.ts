@@ -11,8 +11,8 @@ import {
   type TraceDocuments,
   type traceStateSchema,
 } from "../../shared/artifacts.ts";
-import { getObject, putJson, putObject, putRecord } from "../../shared/store.ts";
-import { decodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
+import { putJson, putObject, putRecord } from "../../shared/store.ts";
+import { getTokenShard } from "../../shared/tokenizer/stored-shards.ts";
 import { encodeIndex } from "../../shared/trace/index-file.ts";
 
 type TraceState = z.infer<typeof traceStateSchema>;
@@ -36,7 +36,7 @@ export async function addDocuments(bucket: R2Bucket, state: TraceState, document
 export async function indexShard(bucket: R2Bucket, state: TraceState, shards: readonly TokenShardEntry[]): Promise<TraceState> {
   const shard = shards[state.indexes.length];
   if (shard === undefined) return state;
-  const tokens = decodeTokenShard(new Uint8Array(await getObject(bucket, "token-shard", shard.hash)));
+  const tokens = await getTokenShard(bucket, shard.hash);
   return { ...state, indexes: [...state.indexes, await putObject(bucket, "trace-index", encodeIndex(tokens))] };
 }
 

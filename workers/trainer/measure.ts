@@ -14,9 +14,9 @@ import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import { hiddenRows, logitsOf } from "../../shared/model/transformer.ts";
 import type { Weights } from "../../shared/model/weights.ts";
 import { marginsOf, writeReferences } from "../../shared/preferences/reference.ts";
-import { getJson, getObject, putObject } from "../../shared/store.ts";
+import { getJson, getObject } from "../../shared/store.ts";
 import { startBackend } from "../../shared/tensor/engine/backend.ts";
-import { decodeTokenShard, encodeTokenShard } from "../../shared/tokenizer/token-shard.ts";
+import { getTokenShard, putTokenShard } from "../../shared/tokenizer/stored-shards.ts";
 import { objectiveOf } from "../../shared/training/objectives/list.ts";
 import { conversationBatch } from "../../shared/training/objectives/sft.ts";
 import { streamOf } from "./compute-task.ts";
@@ -39,15 +39,12 @@ async function withModel<T>(env: TrainerEnv, model: Hash, work: (weights: Weight
   }
 }
 
-const readShard = async (env: TrainerEnv, { hash }: TokenShardEntry) =>
-  decodeTokenShard(new Uint8Array(await getObject(env.ARTIFACTS, "token-shard", hash)));
-
 /** A shard of pairs with the log-probabilities of a model. */
 export function referenceShard(env: TrainerEnv, model: Hash, shard: TokenShardEntry): Promise<TokenShardEntry> {
   return withModel(env, model, async (weights, config) => {
-    const numbers = await readShard(env, shard);
+    const numbers = await getTokenShard(env.ARTIFACTS, shard.hash);
     writeReferences(weights, config, numbers);
-    return { hash: await putObject(env.ARTIFACTS, "token-shard", encodeTokenShard(numbers)), tokens: numbers.length };
+    return putTokenShard(env.ARTIFACTS, numbers);
   });
 }
 
@@ -56,7 +53,7 @@ export function countWins(env: TrainerEnv, model: Hash, dataset: Hash): Promise<
   return withModel(env, model, async (weights, config) => {
     const { val } = await getJson(env.ARTIFACTS, "dataset", dataset, datasetSchema);
     const margins: number[] = [];
-    for (const shard of val) margins.push(...marginsOf(weights, config, await readShard(env, shard)));
+    for (const shard of val) margins.push(...marginsOf(weights, config, await getTokenShard(env.ARTIFACTS, shard.hash)));
     return { pairs: margins.length, wins: margins.filter((margin) => margin > 0).length };
   });
 }

@@ -6,6 +6,7 @@ import { conversationRecord } from "../../../../shared/lessons/records.ts";
 import { decodeParts } from "../../../../shared/model/formats/weights-file.ts";
 import type { Weights } from "../../../../shared/model/weights.ts";
 import { judge as judgeGate } from "../../../../shared/preferences/gate.ts";
+import { pairRecords } from "../../../../shared/preferences/records.ts";
 import { marginsOf, recordsOf, writeReferences } from "../../../../shared/preferences/reference.ts";
 import { scoredModel, withScore } from "../../../../shared/preferences/scored-model.ts";
 import { startBackend } from "../../../../shared/tensor/engine/backend.ts";
@@ -14,7 +15,7 @@ import type { Print } from "../../../cli/runner.ts";
 import { ROOT } from "../../../local/workers.ts";
 import type { BaseModel } from "../lessons/base.ts";
 import { answersTo } from "./answers.ts";
-import { lessonStream, pairStream, readPairs } from "./pairs.ts";
+import { lessonStream, readPairs } from "./pairs.ts";
 import { trainJudge, winRate } from "./politeness.ts";
 import { keptStage, runStage } from "./stage.ts";
 
@@ -66,7 +67,7 @@ export async function align(base: BaseModel, folder: string, settings: AlignSett
   tf.dispose(started);
 
   const judge = trainJudge(train);
-  const pairs = [train, heldOut].map((side) => pairStream(tokenizer, side, context)) as [Uint16Array, Uint16Array];
+  const pairs = [train, heldOut].map((side) => pairRecords(tokenizer, side, context)) as [Uint16Array, Uint16Array];
   const scored = scoredModel(model);
   const first = withScore(sft.weights, model);
   const rewardStage = { objective: "reward", epochs: settings.rewardEpochs, lr: settings.rewardLr, seed } as const;
@@ -96,7 +97,7 @@ export async function align(base: BaseModel, folder: string, settings: AlignSett
   const poisoned: object[] = [];
   for (const flipped of settings.poison ? [0.05, 1] : []) {
     const votes = train.map((pair, index) => ((index * GOLDEN) % 1 < flipped ? { ...pair, better: pair.worse, worse: pair.better } : pair));
-    const poison = pairStream(tokenizer, votes, context);
+    const poison = pairRecords(tokenizer, votes, context);
     writeReferences(sft.weights, model, poison);
     const stage = { objective, epochs: settings.epochs, lr: settings.lr, seed };
     const { weights } = await runStage(base, { model, weights: sft.weights }, [poison, pairs[1]], stage, print);

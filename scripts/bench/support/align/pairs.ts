@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { hashText } from "../../../../shared/lessons/hash-text.ts";
 import { conversationRecord, pairsOf, recordNumbers } from "../../../../shared/lessons/records.ts";
-import { pairRecord, type Pair } from "../../../../shared/preferences/records.ts";
+import type { Pair } from "../../../../shared/preferences/records.ts";
 import type { Tokenizer } from "../../../../shared/tokenizer/tokenizer.ts";
 
 const HELD_OUT_SHARE = 0.2;
@@ -46,22 +46,13 @@ function lengthOf(tokenizer: Tokenizer, question: string, answer: string, contex
   return pairsOf(conversationRecord(tokenizer, messages, context));
 }
 
-function joined(records: readonly Uint16Array[], size: number): Uint16Array {
-  const numbers = new Uint16Array(records.length * size);
-  for (const [index, record] of records.entries()) numbers.set(record, index * size);
-  return numbers;
-}
-
 /** The neutral answers as records of lessons. */
 export function lessonStream(tokenizer: Tokenizer, examples: readonly Example[], context: number): Uint16Array {
-  const records = examples.map(({ messages, output }) =>
-    conversationRecord(tokenizer, [...messages, { role: "assistant", content: output }], context),
-  );
-  return joined(records, recordNumbers(context));
-}
-
-/** The pairs as records, without log-probabilities. */
-export function pairStream(tokenizer: Tokenizer, examples: readonly Pair[], context: number): Uint16Array {
-  const records = examples.map((pair) => pairRecord(tokenizer, pair, context));
-  return joined(records, records[0]!.length);
+  const numbers = new Uint16Array(examples.length * recordNumbers(context));
+  for (const [index, { messages, output }] of examples.entries())
+    numbers.set(
+      conversationRecord(tokenizer, [...messages, { role: "assistant", content: output }], context),
+      index * recordNumbers(context),
+    );
+  return numbers;
 }

@@ -11,7 +11,8 @@ import { parseJson, putJson, putObject } from "../../../../shared/store.ts";
 import { parseTokenizer } from "../../../../shared/tokenizer/json-reader.ts";
 import { tokenizerToJson } from "../../../../shared/tokenizer/json-writer.ts";
 import { LAYOUT } from "../../../../shared/tokenizer/layout.ts";
-import { decodeTokenShard, encodeTokenShard } from "../../../../shared/tokenizer/token-shard.ts";
+import { putTokenShard } from "../../../../shared/tokenizer/stored-shards.ts";
+import { decodeTokenShard } from "../../../../shared/tokenizer/token-shard.ts";
 import type { Tokenizer } from "../../../../shared/tokenizer/tokenizer.ts";
 import type { Print } from "../../../cli/runner.ts";
 import { MapBucket } from "../../../simulation/map-bucket.ts";
@@ -58,10 +59,7 @@ export async function trainBase(folder: string, tokens: number, print: Print): P
   const { tokenizer } = corpus;
   const objects = new MapBucket();
   const bucket = objects.asBucket();
-  const shard = async (side: Uint16Array) => [
-    { hash: await putObject(bucket, "token-shard", encodeTokenShard(side)), tokens: side.length },
-  ];
-  const [train, val] = [await shard(corpus.train), await shard(corpus.val)];
+  const [train, val] = [[await putTokenShard(bucket, corpus.train)], [await putTokenShard(bucket, corpus.val)]];
   const tokenizerHash = await putJson(bucket, "tokenizer", tokenizerToJson(tokenizer.vocabulary));
   const endTokens = [tokenizer.endOfText];
   const sizes = { trainTokens: corpus.train.length, valTokens: corpus.val.length, valBytes: corpus.valBytes, documents: texts.length };
