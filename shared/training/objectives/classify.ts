@@ -9,20 +9,16 @@ import { inputsOf, MAX_FEATURES } from "../../lessons/features.ts";
 import { LABELLED_RECORD } from "../../lessons/labelled.ts";
 import { denseLoss, NO_FEATURE } from "../../model/dense/loss.ts";
 import type { Examples, Objective } from "./objective.ts";
+import { HIGH_SPIKE, noMetrics, recordExamples } from "./records.ts";
 
 /** How often a run reads each lesson. More often, it learns the chance in uncertain labels (scripts/bench/README.md). */
 const EPOCHS = 5;
 /** A run on few lessons reads them more often: 400 steps of a batch of 64. */
 const MIN_EXAMPLES = 25_600;
 
-const countOf = (stream: number) => Math.floor(stream / LABELLED_RECORD);
-
 const examples: Examples<NetworkConfig> = {
+  ...recordExamples(() => LABELLED_RECORD),
   tokens: () => 1,
-  trainingCount: countOf,
-  validationCount: countOf,
-  recordLength: () => LABELLED_RECORD,
-  recordStart: (example) => example * LABELLED_RECORD,
   batch(records, model) {
     const { features } = asDense(model);
     const inputs = new Int32Array(records.length * MAX_FEATURES).fill(NO_FEATURE);
@@ -33,7 +29,6 @@ const examples: Examples<NetworkConfig> = {
     }
     return { inputs, labels, sequences: records.length };
   },
-  validationWeight: (stream, { slice, slices }) => Math.max(0, Math.ceil((countOf(stream) - slice) / slices)),
 };
 
 export const classify: Objective<NetworkConfig> = {
@@ -42,7 +37,6 @@ export const classify: Objective<NetworkConfig> = {
   examples,
   lossHead: denseLoss,
   epochs: (count) => Math.max(EPOCHS, Math.ceil(MIN_EXAMPLES / count)),
-  // As in fine-tuning: known labels have a loss near 0, so one unknown label can multiply the loss of a round.
-  spike: { ratio: 5, floor: 1 },
-  metrics: (_, { unigramLoss = null }) => ({ unigramLoss, trigramLoss: null, bitsPerByte: null }),
+  spike: HIGH_SPIKE,
+  metrics: (_, { unigramLoss = null }) => ({ ...noMetrics(), unigramLoss }),
 };

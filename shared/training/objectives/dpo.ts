@@ -13,9 +13,10 @@ import type { ObjectiveName } from "../../config.ts";
 import type { Objective } from "./objective.ts";
 import { pairExamples } from "./pairs.ts";
 import { preferenceHead, type PairLoss } from "./preference-head.ts";
+import { HIGH_SPIKE, noMetrics } from "./records.ts";
 
 /** The strength of the pull to the reference model: the usual value of the papers. */
-export const BETA = 0.1;
+const BETA = 0.1;
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 /** log(1 + exp(x)) without overflow. */
@@ -68,12 +69,11 @@ const preferenceObjective = (name: ObjectiveName, pairLoss: PairLoss): Objective
   examples: pairExamples,
   lossHead: preferenceHead(pairLoss),
   epochs: () => 1,
-  // Pairs that the model cannot tell apart have a loss many times above the others. Such a round is no divergence.
-  spike: { ratio: 5, floor: 1 },
-  metrics: () => ({ unigramLoss: null, trigramLoss: null, bitsPerByte: null }),
+  spike: HIGH_SPIKE,
+  metrics: noMetrics,
 });
 
 export const dpo = preferenceObjective("dpo", dpoLoss);
 /** Its losses are squares of nats: 25 at first. */
-export const ipo: Objective = { ...preferenceObjective("ipo", ipoLoss), spike: { ratio: 5, floor: 25 } };
+export const ipo: Objective = { ...preferenceObjective("ipo", ipoLoss), spike: { ...HIGH_SPIKE, floor: 25 } };
 export const kto = preferenceObjective("kto", ktoLoss);

@@ -2,9 +2,8 @@
 import { conversationsOf, pairNumbers, referencesOf } from "../../preferences/records.ts";
 import type { Batch } from "../../model/backward/pass.ts";
 import type { Examples } from "./objective.ts";
+import { recordExamples } from "./records.ts";
 import { conversationBatch } from "./sft.ts";
-
-const countOf = (stream: number, context: number) => Math.floor(stream / pairNumbers(context));
 
 /** The conversations of pairs as one batch, with the assistant's tokens as labels and the log-probabilities of the reference model. */
 export function pairBatch(records: readonly Uint16Array[], context: number): Batch {
@@ -16,11 +15,7 @@ export function pairBatch(records: readonly Uint16Array[], context: number): Bat
 }
 
 export const pairExamples: Examples = {
+  ...recordExamples(({ context }) => pairNumbers(context)),
   tokens: ({ context }) => 2 * context,
-  trainingCount: (stream, { context }) => countOf(stream, context),
-  validationCount: (stream, { context }) => countOf(stream, context),
-  recordLength: ({ context }) => pairNumbers(context),
-  recordStart: (example, { context }) => example * pairNumbers(context),
   batch: (records, { context }) => pairBatch(records, context),
-  validationWeight: (stream, { slice, slices }, { context }) => Math.max(0, Math.ceil((countOf(stream, context) - slice) / slices)),
 };

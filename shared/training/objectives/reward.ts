@@ -18,24 +18,15 @@ import * as op from "../../tensor/in-place.ts";
 import { crossEntropy, linear, rmsNorm } from "../../tensor/ops.ts";
 import type { Examples, Objective } from "./objective.ts";
 import { pairExamples } from "./pairs.ts";
+import { HIGH_SPIKE, noMetrics } from "./records.ts";
+import { paddedBatch } from "./sft.ts";
 
 const NORM = "model.norm.weight";
-/** The length of a batch is a multiple of this, so that only few different lengths occur. */
-const LENGTH_STEP = 8;
 
 /** Conversations as sequences. Label 0 marks the tokens of the answers, which are scored. */
 export function scoredBatch(conversations: readonly Uint16Array[], context: number): Batch {
   const longest = Math.max(1, ...conversations.map(pairsOf));
-  const length = Math.min(context, Math.ceil(longest / LENGTH_STEP) * LENGTH_STEP);
-  const inputs = new Int32Array(conversations.length * length);
-  const labels = new Int32Array(conversations.length * length).fill(-1);
-  for (const [index, record] of conversations.entries()) {
-    for (let position = 0; position < length; position++) {
-      inputs[index * length + position] = record[2 * position]!;
-      if (record[2 * position + 1] === 1) labels[index * length + position] = 0;
-    }
-  }
-  return { inputs, labels, sequences: conversations.length };
+  return paddedBatch(conversations, longest, context, (record, place) => (record[place + 1] === 1 ? 0 : -1));
 }
 
 const examples: Examples = {
@@ -92,7 +83,7 @@ function forward(weights: Weights, { normEpsilon }: ModelConfig, hidden: HeapBuf
 }
 
 /** Cross-entropy over the two scores of a pair, with the first as the right one, is -log sigmoid(first - second). */
-export const rewardHead: LossHead = {
+const rewardHead: LossHead = {
   group: 2,
   weightOf: ({ sequences }) => sequences / 2,
   define(weights, model, hidden, batch) {
@@ -162,7 +153,6 @@ export const reward: Objective = {
   examples,
   lossHead: rewardHead,
   epochs: () => 1,
-  // Pairs that the model cannot tell apart have a loss many times above the others. Such a round is no divergence.
-  spike: { ratio: 5, floor: 1 },
-  metrics: () => ({ unigramLoss: null, trigramLoss: null, bitsPerByte: null }),
+  spike: HIGH_SPIKE,
+  metrics: noMetrics,
 };

@@ -11,37 +11,45 @@ import { pairsOf, recordNumbers } from "../../lessons/records.ts";
 import { crossEntropyHead } from "../../model/backward/cross-entropy-head.ts";
 import type { Batch, LossHead } from "../../model/backward/pass.ts";
 import type { Examples, Objective } from "./objective.ts";
+import { HIGH_SPIKE, noMetrics, recordExamples } from "./records.ts";
 
 /** The length of a batch is a multiple of this, so that only few different lengths occur. */
 const LENGTH_STEP = 8;
 
-const countOf = (stream: number, context: number) => Math.floor(stream / recordNumbers(context));
-
-/** The inputs of conversations, as long as the longest of them, and the assistant's tokens as labels. */
-export function conversationBatch(records: readonly Uint16Array[], context: number): Batch {
-  const longest = Math.max(2, ...records.map(pairsOf));
-  const length = Math.min(context, Math.ceil((longest - 1) / LENGTH_STEP) * LENGTH_STEP);
+/**
+ * Conversations as sequences of equal length, at least `longest`, with a label for each position or -1. `labelOf` gets a record and the
+ * place of a position's token in it.
+ */
+export function paddedBatch(
+  records: readonly Uint16Array[],
+  longest: number,
+  context: number,
+  labelOf: (record: Uint16Array, place: number) => number,
+): Batch {
+  const length = Math.min(context, Math.ceil(longest / LENGTH_STEP) * LENGTH_STEP);
   const inputs = new Int32Array(records.length * length);
-  const labels = new Int32Array(records.length * length).fill(-1);
+  const labels = new Int32Array(records.length * length);
   for (const [index, record] of records.entries()) {
     for (let position = 0; position < length; position++) {
       inputs[index * length + position] = record[2 * position]!;
-      if (record[2 * position + 3] === 1) labels[index * length + position] = record[2 * position + 2]!;
+      labels[index * length + position] = labelOf(record, 2 * position);
     }
   }
   return { inputs, labels, sequences: records.length };
 }
 
+/** The inputs of conversations, as long as the longest of them, and the assistant's tokens as labels. */
+export function conversationBatch(records: readonly Uint16Array[], context: number): Batch {
+  const longest = Math.max(2, ...records.map(pairsOf));
+  return paddedBatch(records, longest - 1, context, (record, place) => (record[place + 3] === 1 ? record[place + 2]! : -1));
+}
+
 const examples: Examples = {
+  ...recordExamples(({ context }) => recordNumbers(context)),
   // An example costs a whole record, even if its conversation is short. A token budget therefore fixes the number of
   // conversations.
   tokens: ({ context }) => context,
-  trainingCount: (stream, { context }) => countOf(stream, context),
-  validationCount: (stream, { context }) => countOf(stream, context),
-  recordLength: ({ context }) => recordNumbers(context),
-  recordStart: (example, { context }) => example * recordNumbers(context),
   batch: (records, { context }) => conversationBatch(records, context),
-  validationWeight: (stream, { slice, slices }, { context }) => Math.max(0, Math.ceil((countOf(stream, context) - slice) / slices)),
 };
 
 /** Cross-entropy divided by the number of conversations. */
@@ -58,8 +66,6 @@ export const sft: Objective = {
   examples,
   lossHead: conversationHead,
   epochs: () => 1,
-  // Answers that the model knows have a loss near 0, and an unknown answer has a loss many times higher. Such a jump is no
-  // divergence, so the limit is high.
-  spike: { ratio: 5, floor: 1 },
-  metrics: () => ({ unigramLoss: null, trigramLoss: null, bitsPerByte: null }),
+  spike: HIGH_SPIKE,
+  metrics: noMetrics,
 };
