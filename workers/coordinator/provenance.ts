@@ -1,12 +1,12 @@
 /** Collects the recorded facts of a published model: from its checkpoint, its run, its dataset and the origin of its data. */
-import { datasetSchema, objectKey, originKey, originSchema, type Dataset, type Hash, type Origin } from "../../shared/artifacts.ts";
+import { originKey, originSchema, type Hash, type Origin } from "../../shared/artifacts.ts";
 import type { DecoderCheckpoint } from "../../shared/decoder-checkpoint.ts";
+import { findDataset } from "../../shared/find-dataset.ts";
 import { IMPORTED_RUN } from "../../shared/contracts/imports.ts";
 import type { Model } from "../../shared/contracts/models.ts";
 import { languagesOf, licenceOfWeights } from "../../shared/interchange/licences.ts";
 import { provenanceSchema, UNKNOWN_LICENCE, type Provenance } from "../../shared/interchange/provenance.ts";
 import { parameterCount } from "../../shared/model/weights.ts";
-import { getJson } from "../../shared/store.ts";
 
 /** The run that made a model; null if the run was deleted or the model was imported. */
 async function runOf(env: CoordinatorEnv, { run, model }: Model) {
@@ -16,12 +16,6 @@ async function runOf(env: CoordinatorEnv, { run, model }: Model) {
   if (status === null) return null;
   const isKept = status.checkpoint === model;
   return { status, recipe: isKept ? (await stub.branchPoint(model)).spec.training : null };
-}
-
-/** A dataset's manifest; null when it was deleted. */
-async function datasetOf(env: CoordinatorEnv, hash: Hash): Promise<Dataset | null> {
-  const isThere = (await env.ARTIFACTS.head(objectKey("dataset", hash))) !== null;
-  return isThere ? getJson(env.ARTIFACTS, "dataset", hash, datasetSchema) : null;
 }
 
 /** The origin of a pretraining dataset; null if it is not recorded. */
@@ -35,7 +29,7 @@ export async function provenanceOf(
   { name, published, checkpoint, isTaught }: { name: string; published: Model; checkpoint: DecoderCheckpoint; isTaught: boolean },
 ): Promise<Provenance> {
   const run = await runOf(env, published);
-  const data = checkpoint.dataset === null ? null : await datasetOf(env, checkpoint.dataset);
+  const data = await findDataset(env.ARTIFACTS, checkpoint.dataset);
   const isLessons = data?.kind === "sft";
   const pretraining = isLessons ? data.replay : checkpoint.dataset;
   const origin = await originOf(env, pretraining ?? null);

@@ -4,11 +4,11 @@
  * objects alone.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { checkpointSchema, datasetSchema, objectKey, type Hash, type TokenShardEntry } from "../../shared/artifacts.ts";
+import { checkpointSchema, datasetSchema, type Hash, type TokenShardEntry } from "../../shared/artifacts.ts";
 import type { ModelConfig } from "../../shared/config.ts";
 import { decoderCheckpoint } from "../../shared/decoder-checkpoint.ts";
+import { findDataset } from "../../shared/find-dataset.ts";
 import { pairsOf } from "../../shared/lessons/records.ts";
-import { lossSum } from "../../shared/model/backward/loss.ts";
 import { tensorsOf } from "../../shared/model/formats/weights-file.ts";
 import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
 import { hiddenRows, logitsOf } from "../../shared/model/transformer.ts";
@@ -17,6 +17,7 @@ import { marginsOf, writeReferences } from "../../shared/preferences/reference.t
 import { getJson, getObject } from "../../shared/store.ts";
 import { startBackend } from "../../shared/tensor/engine/backend.ts";
 import { getTokenShard, putTokenShard } from "../../shared/tokenizer/stored-shards.ts";
+import { evaluateExamples } from "../../shared/training/compute/run-task.ts";
 import { objectiveOf } from "../../shared/training/objectives/list.ts";
 import { conversationBatch } from "../../shared/training/objectives/sft.ts";
 import { streamOf } from "./compute-task.ts";
@@ -66,8 +67,9 @@ export interface EarlierDataset {
 /** The dataset that a model has learned; for a model that learned preferences, that of its reference. Null if it is not stored here. */
 export async function earlierDataset(env: TrainerEnv, model: Hash): Promise<EarlierDataset | null> {
   const { dataset } = await getJson(env.ARTIFACTS, "checkpoint", model, checkpointSchema);
-  if (dataset === null || (await env.ARTIFACTS.head(objectKey("dataset", dataset))) === null) return null;
-  const { kind, reference } = await getJson(env.ARTIFACTS, "dataset", dataset, datasetSchema);
+  const manifest = await findDataset(env.ARTIFACTS, dataset);
+  if (dataset === null || manifest === null) return null;
+  const { kind, reference } = manifest;
   if (kind === "preferences") return reference === undefined ? null : earlierDataset(env, reference);
   return kind === "classify" ? null : { dataset, objective: kind };
 }
@@ -81,24 +83,15 @@ export interface HeldOut {
 
 /** A model on the held-out examples of a dataset that models learn with this objective. */
 export function measureHeldOut(env: TrainerEnv, model: Hash, dataset: Hash, objective: "pretrain" | "sft"): Promise<HeldOut> {
-  const { examples, lossHead } = objectiveOf({ objective });
   return withModel(env, model, async (weights, config) => {
     const { val, valTokens } = await getJson(env.ARTIFACTS, "dataset", dataset, datasetSchema);
     const stream = streamOf(val, valTokens, objectsOf(env));
-    const count = Math.min(MAX_EXAMPLES, examples.validationCount(valTokens, config));
-    const total = { lossSum: 0, targets: 0 };
+    const count = Math.min(MAX_EXAMPLES, objectiveOf({ objective }).examples.validationCount(valTokens, config));
+    const first = Array.from({ length: count }, (_, example) => example);
     const right: boolean[] = [];
-    for (let first = 0; first < count; first += BATCH) {
-      const records: Uint16Array[] = [];
-      for (let example = first; example < Math.min(count, first + BATCH); example++) {
-        const start = examples.recordStart(example, config);
-        records.push(await stream.read(start, Math.min(valTokens, start + examples.recordLength(config))));
-      }
-      const part = lossSum(weights, config, examples.batch(records, config), lossHead);
-      total.lossSum += part.lossSum;
-      total.targets += part.targets;
-      if (objective === "sft") for (const record of records) right.push(isAnswered(weights, config, record));
-    }
+    const total = await evaluateExamples({ model: config, objective, batch: BATCH }, weights, stream, first, (records) => {
+      if (objective === "sft") right.push(...records.map((record) => isAnswered(weights, config, record)));
+    });
     return { loss: total.lossSum / total.targets, right };
   });
 }

@@ -119,19 +119,31 @@ function subtractFrom(before: Float32Array, tensor: tf.Tensor): void {
 /** Scores the validation examples whose index modulo `shards` is `shard`. */
 export async function runEvaluateTask(task: EvaluateTask, weights: Weights, stream: Stream): Promise<{ lossSum: number; targets: number }> {
   const { model, shard, shards } = task;
-  const { examples, lossHead } = objectiveOf(task);
-  const all = Array.from({ length: examples.validationCount(stream.length, model) }, (_, example) => example);
+  const all = Array.from({ length: objectiveOf(task).examples.validationCount(stream.length, model) }, (_, example) => example);
   const mine = all.filter((example) => example % shards === shard);
+  return evaluateExamples(task, weights, stream, mine);
+}
+
+/** Scores some validation examples, `batch` of them in a pass. `seen` gets the records of each pass. */
+export async function evaluateExamples(
+  { model, objective, batch }: Pick<EvaluateTask, "model" | "objective" | "batch">,
+  weights: Weights,
+  stream: Stream,
+  wanted: readonly number[],
+  seen?: (records: readonly Uint16Array[]) => void,
+): Promise<{ lossSum: number; targets: number }> {
+  const { examples, lossHead } = objectiveOf({ objective });
   const total = { lossSum: 0, targets: 0 };
-  for (let first = 0; first < mine.length; first += task.batch) {
+  for (let first = 0; first < wanted.length; first += batch) {
     const records: Uint16Array[] = [];
-    for (const example of mine.slice(first, first + task.batch)) {
+    for (const example of wanted.slice(first, first + batch)) {
       const start = examples.recordStart(example, model);
       records.push(await stream.read(start, Math.min(stream.length, start + examples.recordLength(model))));
     }
     const part = lossSum(weights, model, examples.batch(records, model), lossHead);
     total.lossSum += part.lossSum;
     total.targets += part.targets;
+    seen?.(records);
     await yieldToEventLoop();
   }
   return total;
