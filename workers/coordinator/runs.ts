@@ -15,6 +15,7 @@ import { isDamage } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/compute/rounds.ts";
 import { FIRST_ARITHMETIC } from "../../shared/training/protocol/arithmetic.ts";
 import type { Lease, LeaseReply } from "../../shared/training/protocol/task.ts";
+import { createInstance, findInstance, UNFINISHED } from "../../shared/workflows.ts";
 import { log } from "../../shared/log.ts";
 import { deleteObjects, oldKeys, runsWithObjects } from "./checkpoints.ts";
 import { readPart, recentPart } from "./parts.ts";
@@ -24,9 +25,6 @@ import { checkFields, networkOf, originOf, parseRequest, trainingOf } from "./tr
 const GRACE_SECONDS = 3600;
 /** How long a trainer waits for the next round of its run. The slower trainers of the round usually need less time. */
 const LEASE_WAIT_MS = 2000;
-
-/** States of a Workflow instance that has not ended. */
-const UNFINISHED: ReadonlySet<string> = new Set(["queued", "running", "waiting", "waitingForPause", "paused", "unknown"]);
 
 /** The progress of a run before its Workflow reports. */
 const FIRST_STAGE = { stage: "start", done: 0, total: 1 };
@@ -48,14 +46,14 @@ async function start(env: CoordinatorEnv, id: string, params: WorkflowRequest): 
   const run = env.RUN.getByName(id);
   if (await registryOf(env).addRun(id)) await run.prepare(id, FIRST_STAGE);
   // This also runs for registered runs: a crash before this line leaves a run without a Workflow.
-  const instance = await env.TRAIN.get(id).catch(() => null);
+  const instance = await findInstance(env.TRAIN, id);
   const { state = "preparing", checkpoint = null, round = null } = (await run.status()) ?? {};
   // Publishing again would activate this model again, although an operator may have activated another model since.
   if (state === "done" && (await registryOf(env).models()).some(({ model }) => model === checkpoint)) return { run: id, workflow: id };
   // The preparation failed. This start succeeds only if the operator has repaired the cause.
   const hasFailedBefore = state === "failed" && round === null;
   if (hasFailedBefore) await run.prepare(id, FIRST_STAGE);
-  if (instance === null) await createInstance(env, id, params);
+  if (instance === null) await createInstance(env.TRAIN, id, params);
   else {
     const { status } = await instance.status();
     // The local engine forgets a sleeping instance when its process ends. Restarting an instance that is alive does no harm.
@@ -63,19 +61,10 @@ async function start(env: CoordinatorEnv, id: string, params: WorkflowRequest): 
     else if (state === "preparing" || hasFailedBefore || (state !== "failed" && status !== "complete")) {
       // A restart would use the request of the earlier run.
       await instance.delete();
-      await createInstance(env, id, params);
+      await createInstance(env.TRAIN, id, params);
     }
   }
   return { run: id, workflow: id };
-}
-
-/** Creates the Workflow instance. If a simultaneous start of the same run has created it, does nothing. */
-async function createInstance(env: CoordinatorEnv, id: string, params: WorkflowRequest): Promise<void> {
-  try {
-    await env.TRAIN.create({ id, params });
-  } catch (error) {
-    if ((await env.TRAIN.get(id).catch(() => null)) === null) throw error;
-  }
 }
 
 export async function trainRun(env: CoordinatorEnv, request: WorkflowRequest, requestId?: string): Promise<StartedRun> {
@@ -179,7 +168,7 @@ export async function readRunPart(env: CoordinatorEnv, hash: Hash, run: string):
 /** Ends a run and deletes it with all its objects. Its published models stay. */
 export async function deleteRun(env: CoordinatorEnv, id: string): Promise<void> {
   const run = await findRun(env, id);
-  const workflow = await env.TRAIN.get(id).catch(() => null);
+  const workflow = await findInstance(env.TRAIN, id);
   // The instance is deleted, not only ended, because the next run of this name needs a new instance.
   await workflow?.delete();
   await run.destroy(id);

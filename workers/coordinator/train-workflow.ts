@@ -15,22 +15,13 @@ import { getJson } from "../../shared/store.ts";
 import { totalRounds } from "../../shared/training/compute/rounds.ts";
 import { objectiveOf } from "../../shared/training/objectives/list.ts";
 import { checkKind } from "../../shared/training/objectives/objective.ts";
+import { isFinal, reasonOf, waitAfter } from "../../shared/workflows.ts";
 import { publishBase } from "./checkpoints.ts";
 import { networkOf, originOf, presetName, trainingOf, type ParsedRequest } from "./train-request.ts";
 
-/**
- * The Workflow polls its run. The first wait is one second. Each further wait is 2 % longer, up to an hour, so the end of a
- * run is noticed late by at most 2 % of its time. An instance has 1,024 steps (10,000 on the paid plan); sleeps do not count
- * (developers.cloudflare.com/workflows/reference/limits/). Poll n comes after 50 (1.02^n - 1) seconds. The wait reaches one
- * hour after 414 polls and two days. After that there are 24 polls a day, so 1,000 polls last for 26 days.
- */
-const FIRST_WAIT_MS = 1000;
-const WAIT_GROWTH = 1.02;
-const MAX_WAIT_MS = 3_600_000;
-
 const MAX_STEPS = 900;
 
-/** Infrastructure failures pass soon, so steps are retried. Errors that the operator must repair are final (FINAL_ERRORS). */
+/** Infrastructure failures pass soon, so steps are retried. */
 const RETRIES: WorkflowStepConfig = { retries: { limit: 5, delay: "1 second", backoff: "exponential" } };
 /** For steps whose result is already safe: they retry for more than an hour of failing storage (2^12 - 1 seconds). */
 const PATIENCE: WorkflowStepConfig = { retries: { limit: 12, delay: "1 second", backoff: "exponential" } };
@@ -38,14 +29,12 @@ const PATIENCE: WorkflowStepConfig = { retries: { limit: 12, delay: "1 second", 
 const STEP_CPU_MS = 5;
 /** What a step of the preparation has used: the tokenizer's work and the Workflow's. The polls of a run are not counted. */
 const usageOfStep = (work: Usage): Usage => ({ ...work, cpuMilliseconds: (work.cpuMilliseconds ?? 0) + STEP_CPU_MS });
-const FINAL_ERRORS: ReadonlySet<string> = new Set(["NotFound", "InvalidInput", "MissingObject"]);
 
 async function orGiveUp<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    const { name, message } = error as Error;
-    throw FINAL_ERRORS.has(name) ? new NonRetryableError(message) : error;
+    throw isFinal(error) ? new NonRetryableError((error as Error).message) : error;
   }
 }
 
@@ -64,7 +53,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
     try {
       await this.#begin(id, event.payload ?? {}, run, step);
     } catch (error) {
-      await run.fail(id, (error as Error).message.replace(/^NonRetryableError: /, ""));
+      await run.fail(id, reasonOf(error));
       throw error;
     }
     // Now the run does not need its Workflow. If this instance ends early, the next start of the run creates another instance.
@@ -193,7 +182,7 @@ export class TrainWorkflow extends WorkflowEntrypoint<CoordinatorEnv, WorkflowRe
         });
         return { model: done.model };
       }
-      await step.sleep(`wait ${index}`, Math.min(MAX_WAIT_MS, Math.round(FIRST_WAIT_MS * WAIT_GROWTH ** index)));
+      await step.sleep(`wait ${index}`, waitAfter(index));
     }
   }
 }

@@ -10,24 +10,19 @@ import type { Hash, TokenShardEntry } from "../../shared/artifacts.ts";
 import { alignRequestSchema, type AlignRequest, type Report } from "../../shared/contracts/alignments.ts";
 import { derivePairs } from "../../shared/preferences/derive.ts";
 import { judge, type Measured } from "../../shared/preferences/gate.ts";
+import { isFinal, reasonOf, waitAfter } from "../../shared/workflows.ts";
 import { runOf } from "./alignments.ts";
 import { LearningStore } from "./learning-store.ts";
 
 /** A held-out fifth of fewer pairs could not show a significant win. */
 const MIN_PAIRS = 20;
 const RETRIES: WorkflowStepConfig = { retries: { limit: 8, delay: "1 second", backoff: "exponential" }, timeout: "10 minutes" };
-/** The Workflow looks for the end of its run after 1 s, then 2 % later each time, up to an hour (coordinator/train-workflow.ts). */
-const FIRST_WAIT_MS = 1000;
-const WAIT_GROWTH = 1.02;
-const MAX_WAIT_MS = 3_600_000;
-const FINAL_ERRORS: ReadonlySet<string> = new Set(["NotFound", "InvalidInput"]);
 
 async function orGiveUp<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    const { name, message } = error as Error;
-    throw FINAL_ERRORS.has(name) ? new NonRetryableError(message) : error;
+    throw isFinal(error) ? new NonRetryableError((error as Error).message) : error;
   }
 }
 
@@ -45,7 +40,7 @@ export class AlignWorkflow extends WorkflowEntrypoint<FeedbackEnv, AlignRequest>
     try {
       return await this.#align(id, alignRequestSchema.parse(event.payload ?? {}), store, step);
     } catch (error) {
-      await store.setError(id, (error as Error).message.replace(/^NonRetryableError: /, ""));
+      await store.setError(id, reasonOf(error));
       throw error;
     }
   }
@@ -124,7 +119,7 @@ export class AlignWorkflow extends WorkflowEntrypoint<FeedbackEnv, AlignRequest>
         return models.some((each) => each.model === status.checkpoint) ? status.checkpoint : null;
       });
       if (model !== null) return model;
-      await step.sleep(`wait ${index}`, Math.min(MAX_WAIT_MS, Math.round(FIRST_WAIT_MS * WAIT_GROWTH ** index)));
+      await step.sleep(`wait ${index}`, waitAfter(index));
     }
   }
 

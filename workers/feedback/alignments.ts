@@ -1,11 +1,14 @@
 /** Alignments from outside their Workflow: start, status, decisions, rollback. */
-import type { AlignRequest, Alignment, Decisions, StartedAlignment } from "../../shared/contracts/alignments.ts";
-import { alignRequestSchema } from "../../shared/contracts/alignments.ts";
+import {
+  alignRequestSchema,
+  type AlignRequest,
+  type Alignment,
+  type Decisions,
+  type StartedAlignment,
+} from "../../shared/contracts/alignments.ts";
 import { namedError } from "../../shared/errors.ts";
+import { createInstance, findInstance, UNFINISHED } from "../../shared/workflows.ts";
 import type { LearningStore } from "./learning-store.ts";
-
-/** States of a Workflow instance that has not ended. */
-const UNFINISHED: ReadonlySet<string> = new Set(["queued", "running", "waiting", "waitingForPause", "paused", "unknown"]);
 
 /** The run that trains the candidate of an alignment. */
 export const runOf = (alignment: string) => `align-${alignment}`;
@@ -15,8 +18,8 @@ export async function startAlignment(env: FeedbackEnv, store: LearningStore, req
   const { name, ...params } = alignRequestSchema.parse(request);
   const id = name ?? crypto.randomUUID();
   await store.setError(id, null);
-  const instance = await env.ALIGN.get(id).catch(() => null);
-  if (instance === null) await env.ALIGN.create({ id, params });
+  const instance = await findInstance(env.ALIGN, id);
+  if (instance === null) await createInstance(env.ALIGN, id, params);
   else {
     const { status } = await instance.status();
     // The local engine forgets a sleeping instance when its process ends. A restart repeats no work: each step finds its result.
@@ -27,7 +30,7 @@ export async function startAlignment(env: FeedbackEnv, store: LearningStore, req
 
 /** Throws NotFound. */
 export async function readAlignment(env: FeedbackEnv, store: LearningStore, id: string): Promise<Alignment> {
-  const instance = await env.ALIGN.get(id).catch(() => null);
+  const instance = await findInstance(env.ALIGN, id);
   const decisions = await store.decisionsOf(id);
   if (instance === null && decisions.length === 0) throw namedError("NotFound", `alignment: expected a known name, got ${id}`);
   const { status } = instance === null ? { status: "unknown" } : await instance.status();
