@@ -8,12 +8,12 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { classificationSchema, type Classification } from "../../shared/contracts/classify.ts";
-import { addedLessonsSchema } from "../../shared/contracts/lessons.ts";
 import { startedRunSchema } from "../../shared/contracts/runs.ts";
 import { DENSE_PRESETS } from "../../shared/network-config.ts";
 import type { Print } from "../cli/runner.ts";
 import { drawLabelled, heldOutQuestions } from "../lessons/lessons.ts";
 import { Client } from "../local/client.ts";
+import { postLessons } from "../local/post-lessons.ts";
 import { isDone, pollRun, untilActive } from "../local/poll-run.ts";
 import { stopOnExit, wantedPort } from "../local/processes.ts";
 import { startLocal } from "../local/stack.ts";
@@ -38,8 +38,7 @@ export async function run(flags: typeof FLAGS, print: Print): Promise<Record<str
   const local = await startLocal({ state: STATE, port: PORT });
   try {
     const client = new Client(local.url, local.token);
-    const lines = drawLabelled(flags.seed, flags.lessons).map((lesson) => JSON.stringify(lesson));
-    const { id: lessons } = await client.call("POST", "/lessons", addedLessonsSchema, lines.join("\n"));
+    const lessons = await postLessons(client, drawLabelled(flags.seed, flags.lessons));
     const sizes = flags.hidden === "" ? [] : flags.hidden.split(",").map(Number);
     const network = { features: flags.features, hidden: sizes, activation: flags.activation };
     const request = { name: "classifier", objective: "classify", lessons, network, seed: flags.seed };

@@ -5,12 +5,12 @@
  */
 import { createHash } from "node:crypto";
 import { answerSchema } from "../../shared/contracts/generate.ts";
-import { addedLessonsSchema } from "../../shared/contracts/lessons.ts";
 import { predictionsSchema, type Predictions } from "../../shared/contracts/predict.ts";
 import type { Context } from "../../shared/lessons/context.ts";
 import { drawLessons } from "../lessons/lessons.ts";
 import { SONG_ANSWERS } from "../lessons/songs.ts";
 import type { Client } from "./client.ts";
+import { postLessons } from "./post-lessons.ts";
 
 const SEED = 1;
 /**
@@ -52,8 +52,7 @@ export async function prepareLessons(
   { model, tokens, preset }: { model: string; tokens: number; preset: string },
 ): Promise<{ count: number; request: Record<string, unknown> }> {
   const count = lessonCount(tokens);
-  const lines = drawLessons(SEED, count).map((lesson) => JSON.stringify(lesson));
-  const { id } = await client.call("POST", "/lessons", addedLessonsSchema, lines.join("\n"));
+  const id = await postLessons(client, drawLessons(SEED, count));
   const name = createHash("sha256")
     .update(`${model} ${id} ${lrScaleOf(count)}`)
     .digest("hex")

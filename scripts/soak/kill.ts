@@ -9,7 +9,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { presetOf } from "../../shared/config.ts";
-import { addedLessonsSchema } from "../../shared/contracts/lessons.ts";
 import type { RunStatus } from "../../shared/contracts/runs.ts";
 import { crawlSchema, sourceSchema } from "../../shared/contracts/sources.ts";
 import { createRandom } from "../../shared/model/random.ts";
@@ -17,6 +16,7 @@ import type { Print } from "../cli/runner.ts";
 import { drawLabelled, drawLessons } from "../lessons/lessons.ts";
 import { Client } from "../local/client.ts";
 import { serveDocs } from "../local/docs-site.ts";
+import { postLessons } from "../local/post-lessons.ts";
 import { isDone, pollRun, untilActive } from "../local/poll-run.ts";
 import { freePort, stopOnExit, wantedPort } from "../local/processes.ts";
 import { startLocal, type Local } from "../local/stack.ts";
@@ -46,7 +46,7 @@ export const FLAGS = { kills: 30, seed: 1, objective: "pretrain" };
 async function prepare(client: Client, site: string, objective: string): Promise<Record<string, unknown>> {
   const usual = { preset: "tiny", tokens: ROUNDS * EXAMPLES_PER_ROUND * presetOf("tiny").model.context, steps: STEPS, seed: 7 };
   if (objective === "classify") {
-    const lessons = await post(client, drawLabelled(1, LESSONS));
+    const lessons = await postLessons(client, drawLabelled(1, LESSONS));
     return { ...usual, preset: "classifier", batch: 8, tokens: ROUNDS * EXAMPLES_PER_ROUND, lessons };
   }
   const source = await client.call("POST", "/sources", sourceSchema, { url: site, pageBudget: PAGES, quality: "basic" });
@@ -57,13 +57,7 @@ async function prepare(client: Client, site: string, objective: string): Promise
   await client.send("POST", "/runs", base);
   const { checkpoint } = await pollRun(client, "base", isDone, { pollMs: POLL_MS, timeoutMs: RUN_TIMEOUT_MS });
   await untilActive(client, checkpoint, base, POLL_MS);
-  return { ...usual, objective, from: checkpoint, lessons: await post(client, drawLessons(1, LESSONS)) };
-}
-
-/** Posts lessons and returns the id of their set. */
-async function post(client: Client, lessons: readonly object[]): Promise<string> {
-  const lines = lessons.map((lesson) => JSON.stringify(lesson)).join("\n");
-  return (await client.call("POST", "/lessons", addedLessonsSchema, lines)).id;
+  return { ...usual, objective, from: checkpoint, lessons: await postLessons(client, drawLessons(1, LESSONS)) };
 }
 
 export async function run({ kills, seed, objective }: typeof FLAGS, print: Print): Promise<Record<string, unknown>> {

@@ -14,6 +14,7 @@ import { reward, scoredBatch, scoresOf } from "../../../../shared/training/objec
 import type { Print } from "../../../cli/runner.ts";
 import { ROOT } from "../../../local/workers.ts";
 import type { BaseModel } from "../lessons/base.ts";
+import { mean } from "../statistics.ts";
 import { answersTo } from "./answers.ts";
 import { lessonStream, readPairs } from "./pairs.ts";
 import { trainJudge, winRate } from "./politeness.ts";
@@ -37,8 +38,7 @@ export interface AlignSettings {
 /** Multiples of the golden ratio are spread evenly over the unit interval. */
 const GOLDEN = 0.618033988749895;
 
-const lengthOf = (answers: readonly string[]) => answers.reduce((sum, answer) => sum + answer.length, 0) / answers.length;
-const share = (values: readonly boolean[]) => values.filter(Boolean).length / values.length;
+const lengthOf = (answers: readonly string[]) => mean(answers.map(({ length }) => length));
 
 /** The share of held-out pairs that a model wins against its reference, and what the gate says about it. */
 function gateOf(weights: Weights, model: ModelConfig, heldOut: Uint16Array) {
@@ -79,7 +79,7 @@ export async function align(base: BaseModel, folder: string, settings: AlignSett
   });
   const rewardAccuracy = winRate(differences);
   // The mean of what the reward model believes about each pair. It is calibrated if this equals its accuracy.
-  const rewardConfidence = differences.reduce((sum, each) => sum + 1 / (1 + Math.exp(-Math.abs(each))), 0) / differences.length;
+  const rewardConfidence = mean(differences.map((each) => 1 / (1 + Math.exp(-Math.abs(each)))));
   print(`reward: right in ${(100 * rewardAccuracy).toFixed(1)} % of held-out pairs, sure of ${(100 * rewardConfidence).toFixed(1)} %`);
 
   for (const side of pairs) writeReferences(sft.weights, model, side);
@@ -105,7 +105,7 @@ export async function align(base: BaseModel, folder: string, settings: AlignSett
     tf.dispose(weights);
   }
 
-  const judgeAccuracy = share(heldOut.map(({ better, worse }) => judge.score(better) > judge.score(worse)));
+  const judgeAccuracy = mean(heldOut.map(({ better, worse }) => (judge.score(better) > judge.score(worse) ? 1 : 0)));
   const questions = heldOut.slice(0, settings.samples);
   const sample = (weights: Weights, count: number, firstSeed: number) =>
     answersTo({ model, weights, tokenizer }, questions, count, firstSeed);

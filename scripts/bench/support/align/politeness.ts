@@ -5,6 +5,7 @@
  */
 import type { Pair } from "../../../../shared/preferences/records.ts";
 import { permute } from "../../../../shared/training/compute/data-order.ts";
+import { mean } from "../statistics.ts";
 
 const EPOCHS = 20;
 const RATE = 0.1;
@@ -38,7 +39,7 @@ export function trainJudge(pairs: readonly Pair[]): Judge {
   return { score: (answer) => total(wordsOf(answer)) };
 }
 
-/** The share of pairs in which `wins` is true; a tie counts half. */
+/** The share of differences above 0; a tie counts half. */
 export function winRate(differences: readonly number[]): number {
-  return differences.reduce((sum, difference) => sum + (difference > 0 ? 1 : difference === 0 ? 0.5 : 0), 0) / differences.length;
+  return mean(differences.map((difference) => (difference > 0 ? 1 : difference === 0 ? 0.5 : 0)));
 }
