@@ -11,7 +11,7 @@ import { Meter } from "../../shared/costs/meter.ts";
 import type { Usage } from "../../shared/costs/usage.ts";
 import { namedError } from "../../shared/errors.ts";
 import type { Message } from "../../shared/tokenizer/chat-template.ts";
-import { deleteOld } from "./retention.ts";
+import { DAY_MS, deleteOld } from "./retention.ts";
 import { listDecisions, readAlignment, rollBack, startAlignment } from "./alignments.ts";
 import { LearningStore } from "./learning-store.ts";
 import { FeedbackStore } from "./store.ts";
@@ -21,8 +21,6 @@ export { AlignWorkflow } from "./align-workflow.ts";
 
 /** The most texts in one call. A request always has fewer candidates. */
 const MAX_TEXTS = 100;
-
-const DAY_MS = 24 * 3_600_000;
 
 /** Counts how much this isolate uses the database, including votes and deletions. */
 const meter = new Meter();

@@ -6,7 +6,7 @@ import type { Message } from "../../shared/tokenizer/chat-template.ts";
 import { SQL } from "./statements.ts";
 
 /** Votes of a training set. More wait for the next one. */
-export const MAX_VOTES = 5000;
+const MAX_VOTES = 5000;
 /** Statements of one batch. */
 const BATCH = 100;
 

@@ -4,7 +4,7 @@
  */
 import type { FeedbackStore } from "./store.ts";
 
-const DAY_MS = 24 * 3_600_000;
+export const DAY_MS = 24 * 3_600_000;
 /** An answer can be scored for this many days. */
 export const UNSCORED_DAYS = 7;
 /** A scored answer, its scores and the tally of its text are kept for this many days after the last score. */

@@ -2,9 +2,9 @@
 import type { StoredVote, VoteRequest } from "../../shared/contracts/feedback.ts";
 import { namedError } from "../../shared/errors.ts";
 import { sha256 } from "../../shared/store.ts";
+import { DAY_MS } from "./retention.ts";
 import type { FeedbackStore, RatingToStore } from "./store.ts";
 
-const DAY_MS = 24 * 3_600_000;
 /** Votes per day of one person: more than anybody reads answers. */
 export const MAX_RATINGS_OF_RATER = 500;
 /** Votes per day from one network, which many people may share. */

@@ -12,9 +12,9 @@ import { openReceipt } from "../../../shared/receipts.ts";
 import { isOperator, limit } from "../auth.ts";
 import { raterOf } from "../client.ts";
 import { createHandlers, type Door } from "../door.ts";
+import { body, operator } from "../native/route-parts.ts";
 import { json, refusalsOf } from "../responses.ts";
 
-const operator = [{ operator: [] }];
 const refusals = refusalsOf(400, 401, 404, 500);
 const params = z.object({ rater: z.string().regex(/^[0-9a-f]{32}$/, "expected 32 hexadecimal digits") });
 
@@ -23,7 +23,7 @@ const routes = {
     method: "post",
     path: "/feedback",
     middleware: limit("FEEDBACK_LIMIT"),
-    request: { body: { content: { "application/json": { schema: voteRequestSchema } }, required: true } },
+    request: { body: body(voteRequestSchema) },
     responses: { 200: json(storedVoteSchema, "Stored"), ...refusalsOf(400, 404, 409, 413, 415, 422, 429, 500) },
   }),
   list: createRoute({
