@@ -41,9 +41,8 @@ export function trainingOf(request: ParsedRequest): TrainingConfig {
 export function networkOf(request: ParsedRequest, dataset: Dataset | null): NetworkConfig | null {
   const preset = startOf(request);
   if ("vocabSize" in preset) return { ...preset.model, vocabSize: dataset?.vocabSize ?? request.vocabSize ?? preset.vocabSize };
-  const given = Object.entries(request.network ?? {}).filter(([, value]) => value !== undefined);
   const withLabels = (labels: readonly string[]) =>
-    parseRequest(z.object({ network: denseConfigSchema }), { network: { ...preset.model, ...Object.fromEntries(given), labels } }).network;
+    parseRequest(z.object({ network: denseConfigSchema }), { network: { ...preset.model, ...request.network, labels } }).network;
   if (dataset === null) {
     withLabels(["at least", "two labels"]);
     return null;

@@ -1,11 +1,10 @@
 /** Lesson sets in R2: immutable objects under the hash of their content, so equal lessons are stored once. */
 import { z } from "zod";
 import { hashSchema, lessonSetSchema, OBJECT_KINDS, objectKey, type Hash, type LessonSet } from "../../shared/artifacts.ts";
-import { labelledSetSchema, type LabelledSet } from "../../shared/lessons/labelled.ts";
+import { labelledSetSchema, labelsOf, type LabelledSet } from "../../shared/lessons/labelled.ts";
 import { MAX_LABELS } from "../../shared/network-config.ts";
 import type { AddedLessons, LessonSetDetail, LessonSetInfo } from "../../shared/contracts/lessons.ts";
 import { namedError } from "../../shared/errors.ts";
-import { labelsOf } from "../../shared/lessons/labelled.ts";
 import { heldOutLessons, parseLessons, type LessonsOfSet } from "../../shared/lessons/lesson-set.ts";
 import { getJson, putJson } from "../../shared/store.ts";
 import { missingAsNotFound } from "./missing-as-not-found.ts";
