@@ -25,7 +25,7 @@ export const startedAlignmentSchema = z.object({ alignment: z.string() });
 export type StartedAlignment = z.output<typeof startedAlignmentSchema>;
 
 /** What was measured of a candidate (preferences/gate.ts), and how many votes it learned from. */
-export const reportSchema = z.object({
+const reportSchema = z.object({
   passes: z.boolean(),
   chance: z.number(),
   reasons: z.array(z.string()),

@@ -51,7 +51,7 @@ export const crawlPagesSchema = z.object({
 });
 export type CrawlPages = z.output<typeof crawlPagesSchema>;
 
-export const exportFormatSchema = z.enum(["jsonl", "warc"]);
+const exportFormatSchema = z.enum(["jsonl", "warc"]);
 export type ExportFormat = z.output<typeof exportFormatSchema>;
 export const corpusExportQuerySchema = z.object({
   format: exportFormatSchema.default("jsonl"),

@@ -41,7 +41,7 @@ export const storedVoteSchema = tallySchema.extend({
 });
 export type StoredVote = z.output<typeof storedVoteSchema>;
 
-export const RATING_KINDS = ["score", "thumb", "preferred", "correction"] as const;
+const RATING_KINDS = ["score", "thumb", "preferred", "correction"] as const;
 
 /** A vote as it is kept. */
 export const ratingSchema = z.object({

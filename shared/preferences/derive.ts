@@ -13,7 +13,7 @@ import type { Message } from "../tokenizer/chat-template.ts";
 import type { Pair } from "./records.ts";
 
 /** Pairs of one person in a training set. */
-export const MAX_PAIRS_OF_RATER = 50;
+const MAX_PAIRS_OF_RATER = 50;
 const MIN_DIFFERENCE = 0.5;
 
 export type Rule = "preferred" | "correction" | "scores";

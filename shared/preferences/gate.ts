@@ -1,11 +1,11 @@
 /** Decides whether a trained model may replace the active one. */
 
 /** The probability of as many wins by chance must be below this: one wrong promotion in twenty at most. */
-export const LEVEL = 0.05;
+const LEVEL = 0.05;
 /** How much worse the loss on other held-out data may be. */
-export const MAX_LOSS_RATIO = 1.01;
+const MAX_LOSS_RATIO = 1.01;
 /** Share of the held-out lessons that the active model answers word for word, and the candidate must still answer so. */
-export const MIN_CANARIES_KEPT = 0.9;
+const MIN_CANARIES_KEPT = 0.9;
 
 /** What was measured on data that the candidate did not learn. */
 export interface Measured {

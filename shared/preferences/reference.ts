@@ -6,7 +6,7 @@ import { logProbabilities } from "../training/objectives/preference-head.ts";
 import { pairNumbers, setReferences } from "./records.ts";
 
 /** Pairs per pass of the network. */
-export const REFERENCE_BATCH = 8;
+const REFERENCE_BATCH = 8;
 
 /** The records of a stream, as views. */
 export function recordsOf(numbers: Uint16Array, context: number): Uint16Array[] {
