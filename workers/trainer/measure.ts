@@ -7,7 +7,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { checkpointSchema, datasetSchema, type Hash, type TokenShardEntry } from "../../shared/artifacts.ts";
 import type { ModelConfig } from "../../shared/config.ts";
 import { decoderCheckpoint } from "../../shared/decoder-checkpoint.ts";
-import { findDataset } from "../../shared/find-dataset.ts";
+import { datasetBeforeVotes } from "../../shared/lessons/pretraining.ts";
 import { pairsOf } from "../../shared/lessons/records.ts";
 import { tensorsOf } from "../../shared/model/formats/weights-file.ts";
 import { decodeSafetensors } from "../../shared/model/formats/safetensors.ts";
@@ -64,14 +64,11 @@ export interface EarlierDataset {
   objective: "pretrain" | "sft";
 }
 
-/** The dataset that a model has learned; for a model that learned preferences, that of its reference. Null if it is not stored here. */
+/** The dataset that a model has learned; for a model that learned preferences, that of its reference. Null if it is not stored here, or is none of text or lessons. */
 export async function earlierDataset(env: TrainerEnv, model: Hash): Promise<EarlierDataset | null> {
-  const { dataset } = await getJson(env.ARTIFACTS, "checkpoint", model, checkpointSchema);
-  const manifest = await findDataset(env.ARTIFACTS, dataset);
-  if (dataset === null || manifest === null) return null;
-  const { kind, reference } = manifest;
-  if (kind === "preferences") return reference === undefined ? null : earlierDataset(env, reference);
-  return kind === "classify" ? null : { dataset, objective: kind };
+  const learned = await datasetBeforeVotes(env.ARTIFACTS, await getJson(env.ARTIFACTS, "checkpoint", model, checkpointSchema));
+  const kind = learned?.dataset.kind;
+  return kind === "pretrain" || kind === "sft" ? { dataset: learned!.hash, objective: kind } : null;
 }
 
 export interface HeldOut {
